@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+// Plain JavaScript, so that an old Node gets a sentence and not a syntax error.
+import { existsSync } from "node:fs"
+import module from "node:module"
+
+const [major, minor] = process.versions.node.split(".").map(Number)
+if (major < 22 || (major === 22 && minor < 19)) {
+  console.error(
+    `op-pipe: expected Node.js 22.19 or later, but this is ${process.version}. ` +
+      "Get it with `npm install --save-dev node@22` and call op-pipe by npx."
+  )
+  process.exit(2)
+}
+module.enableCompileCache?.()
+// A checkout has the sources; a package has the built files.
+const source = new URL("../cli/Main.ts", import.meta.url)
+const entry = existsSync(source) ? source : new URL("../dist/cli/Main.js", import.meta.url)
+const { main } = await import(entry.href)
+main(process.argv.slice(2))

@@ -1,0 +1,184 @@
+/**
+ * CodeIdentity: what a stage's code is, by all that it reaches.
+ *
+ * From the stage's module along relative imports, each module counts as the digests of its top-level statements (see
+ * ModuleSyntax), and each package by its version (see Packages). A module that only re-exports counts by those
+ * re-exports that are asked for: a stage that takes `Stage` from the framework's index does not depend on its runner.
+ *
+ * Gotchas:
+ * - Imports through `package.json#imports` (`#name`) are not followed and are an error.
+ * - A re-exporting module is taken to have no effect of its own on being loaded.
+ */
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { Code } from "../identity/CacheKey.ts"
+import type { Digest } from "../identity/Digest.ts"
+import { readRecord, writeRecord } from "../store/Commit.ts"
+import { Disk, orAbsent } from "../store/Disk.ts"
+import type { Layout } from "../store/Layout.ts"
+import type { StatMemo } from "../store/StatMemo.ts"
+import * as ModuleSyntax from "./ModuleSyntax.ts"
+import * as Packages from "./Packages.ts"
+
+/** The code of a stage cannot be known in full. */
+export class CodeUnknown extends Schema.TaggedError<CodeUnknown>()("CodeUnknown", {
+  file: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `the code identity of ${this.file} cannot be told: ${this.reason}`
+  }
+}
+
+/** Counted into the memo's name: raise it when `ModuleSyntax` digests differently. */
+const syntaxVersion = 1
+
+interface Asked {
+  readonly file: string
+  readonly names: "all" | ReadonlyArray<string>
+}
+
+const wants = (names: Asked["names"], offered: "all" | ReadonlyArray<string>): boolean =>
+  names === "all" || offered === "all" || offered.some((name) => names.includes(name))
+
+/** The names to ask of what a re-export re-exports. */
+const passOn = (names: Asked["names"], reexport: NonNullable<ModuleSyntax.Declaration["reexport"]>): Asked["names"] => {
+  const { offers, from } = reexport
+  if (names === "all" || from.names === "all") return offers === "all" && names !== "all" ? names : "all"
+  const local = from.names
+  return offers === "all" ? names : local.filter((_, index) => names.includes(offers[index] ?? ""))
+}
+
+const unique = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const seen = new Map<string, number>()
+  return names.map((name) => {
+    const count = (seen.get(name) ?? 0) + 1
+    seen.set(name, count)
+    return count === 1 ? name : `${name} (${count})`
+  })
+}
+
+export interface CodeIdentity {
+  /** The identity of the module at `url` (a `file:` URL) and all it reaches. */
+  readonly of: (url: string) => Effect.Effect<Code, CodeUnknown, Disk>
+  readonly flush: Effect.Effect<void, never, Disk>
+}
+
+const candidates = (target: string): ReadonlyArray<string> => [
+  target,
+  `${target}.ts`,
+  `${target}.js`,
+  path.join(target, "index.ts")
+]
+
+export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) {
+  const disk = yield* Disk
+  const packages = yield* Packages.makeResolver
+  const memoPath = layout.memo(`syntax-v${syntaxVersion}.json`)
+  const known = yield* readRecord(memoPath).pipe(Effect.orElseSucceed(Option.none<string>))
+  const syntaxes = new Map(
+    Option.match(known, {
+      onNone: () => [],
+      onSome: (body) => Object.entries(JSON.parse(body) as Record<string, ModuleSyntax.ModuleSyntax>)
+    })
+  )
+  let dirty = false
+
+  const syntaxOf = Effect.fnUntraced(function* (file: string) {
+    const digest: Digest = yield* memo.digest(file)
+    const remembered = syntaxes.get(digest)
+    if (remembered !== undefined) return remembered
+    const parsed = ModuleSyntax.parse(file, yield* disk.readText(file))
+    if (Result.isFailure(parsed)) return yield* new CodeUnknown({ file, reason: parsed.failure.reason })
+    syntaxes.set(digest, parsed.success)
+    dirty = true
+    return parsed.success
+  })
+
+  const resolveRelative = Effect.fnUntraced(function* (specifier: string, from: string) {
+    for (const candidate of candidates(path.resolve(path.dirname(from), specifier))) {
+      const stat = yield* orAbsent(disk.lstat(candidate))
+      if (Option.isSome(stat) && stat.value.kind !== "folder") return candidate
+    }
+    return yield* new CodeUnknown({ file: from, reason: `it imports "${specifier}", which is not there` })
+  })
+
+  const packageRoot = Effect.fnUntraced(function* (file: string) {
+    for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
+      const manifest = yield* orAbsent(disk.lstat(path.join(folder, "package.json")))
+      if (Option.isSome(manifest) || folder === path.dirname(folder)) return folder
+    }
+  })
+
+  const of: CodeIdentity["of"] = Effect.fnUntraced(
+    function* (url: string) {
+      const start = yield* disk.realPath(fileURLToPath(url))
+      const root = yield* packageRoot(start)
+      const queue: Array<Asked> = [{ file: start, names: "all" }]
+      const done = new Set<string>()
+      const modules = new Map<string, Record<string, string>>()
+      const versions = new Map<string, Set<string>>()
+      const follow = Effect.fnUntraced(function* (
+        from: string,
+        target: ModuleSyntax.ModuleImport,
+        names: Asked["names"]
+      ) {
+        if (target.specifier.startsWith(".")) {
+          queue.push({ file: yield* resolveRelative(target.specifier, from), names })
+          return
+        }
+        const name = Packages.packageName(target.specifier)
+        if (name === undefined) return
+        if (name.startsWith("#") || name.startsWith("/") || name.includes(":")) {
+          return yield* new CodeUnknown({
+            file: from,
+            reason: `imports such as "${target.specifier}" are not followed; import by a relative path`
+          })
+        }
+        const found = yield* packages.collect(name, path.dirname(from), versions)
+        // An optional package that is not there cannot play a part now; when it is installed the identity changes.
+        if (!found) versions.set(name, new Set(["not installed"]))
+      })
+      for (let asked = queue.pop(); asked !== undefined; asked = queue.pop()) {
+        const label = path.relative(root, asked.file).split(path.sep).join("/")
+        const syntax = yield* syntaxOf(asked.file)
+        const narrow = syntax.barrel ? asked.names : "all"
+        const mark = `${label}\0${narrow === "all" ? "*" : narrow.join(",")}`
+        if (done.has(mark)) continue
+        done.add(mark)
+        const titles = unique(syntax.declarations.map((each) => each.name))
+        const statements = modules.get(label) ?? {}
+        modules.set(label, statements)
+        for (const [index, declaration] of syntax.declarations.entries()) {
+          const { reexport } = declaration
+          if (reexport !== undefined && !wants(narrow, reexport.offers)) continue
+          statements[titles[index]!] = declaration.digest
+          if (syntax.barrel && reexport !== undefined) {
+            yield* follow(asked.file, reexport.from, passOn(narrow, reexport))
+          }
+        }
+        if (!syntax.barrel) {
+          for (const target of syntax.imports) yield* follow(asked.file, target, target.names)
+        }
+      }
+      const sorted = Array.from(modules).sort(([a], [b]) => (a < b ? -1 : 1))
+      return { modules: Object.fromEntries(sorted), packages: Packages.toVersions(versions) }
+    },
+    (effect, url) =>
+      Effect.mapError(effect, (error) =>
+        error._tag === "DiskError" ? new CodeUnknown({ file: url, reason: error.message }) : error
+      )
+  )
+
+  const flush = Effect.suspend(() => {
+    if (!dirty) return Effect.void
+    dirty = false
+    return writeRecord(layout, memoPath, JSON.stringify(Object.fromEntries(syntaxes))).pipe(Effect.ignore)
+  })
+  const identity: CodeIdentity = { of, flush }
+  return identity
+})

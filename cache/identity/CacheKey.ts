@@ -1,0 +1,100 @@
+/**
+ * CacheKey: the name of a result before it is known, made of everything that can change it.
+ *
+ * The ingredients are kept with the result, so that a later run can say which of them differs. Inputs count by what they
+ * are and not by who made them: an upstream step that runs again and gives the same bytes changes nothing here. Times,
+ * hosts, attempts and paths on disk are no ingredients.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Digest from "./Digest.ts"
+
+/** Part of a key could not be written down, so there is no key. */
+export class KeyUnknown extends Schema.TaggedError<KeyUnknown>()("KeyUnknown", {
+  step: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `the cache key of ${this.step} cannot be told: ${this.reason}`
+  }
+}
+
+/** Module (relative to its package) -> top-level statement -> digest; package -> version. */
+export const Code = Schema.Struct({
+  modules: Schema.Record(Schema.String, Schema.Record(Schema.String, Schema.String)),
+  packages: Schema.Record(Schema.String, Schema.String)
+})
+export type Code = typeof Code.Type
+
+/** What a result was made from. */
+export const Ingredients = Schema.Struct({
+  stage: Schema.String,
+  code: Code,
+  /** Decoded and encoded again, so that a default and the same value written out are one. */
+  params: Schema.Record(Schema.String, Schema.Unknown),
+  inputs: Schema.Record(Schema.String, Digest.Digest),
+  toolchain: Schema.Record(Schema.String, Schema.Unknown),
+  /** Where native code and number formatting come from: Node's major version, the platform, the processor's architecture. */
+  runtime: Schema.Struct({ node: Schema.String, platform: Schema.String })
+})
+export type Ingredients = typeof Ingredients.Type
+
+export const runtime: Ingredients["runtime"] = {
+  node: process.versions.node.split(".")[0] ?? "",
+  platform: `${process.platform}-${process.arch}`
+}
+
+/** The key of `ingredients`; `step` only names it in an error. */
+export const of = (step: string, ingredients: Ingredients): Effect.Effect<Digest.Digest, KeyUnknown> => {
+  const { stage, code, params, inputs, toolchain, runtime } = ingredients
+  const key = Digest.ofValue("CacheKey/v1", [stage, code, params, inputs, toolchain, runtime])
+  return Result.isSuccess(key)
+    ? Effect.succeed(key.success)
+    : Effect.fail(new KeyUnknown({ step, reason: key.failure.message }))
+}
+
+const show = (value: unknown): string => {
+  if (value === undefined) return "absent"
+  const text = JSON.stringify(value)
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}
+
+/** `a.b: 1 -> 2` for each leaf in which two JSON values differ. */
+export const diffJson = (before: unknown, after: unknown, at: string): ReadonlyArray<string> => {
+  const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+  if (isRecord(before) && isRecord(after)) {
+    const keys = Array.from(new Set([...Object.keys(before), ...Object.keys(after)])).sort()
+    return keys.flatMap((key) => diffJson(before[key], after[key], at === "" ? key : `${at}.${key}`))
+  }
+  return JSON.stringify(before) === JSON.stringify(after) ? [] : [`${at}: ${show(before)} -> ${show(after)}`]
+}
+
+const list = (names: ReadonlyArray<string>): string =>
+  names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`
+
+const diffModules = (before: Code["modules"], after: Code["modules"]): ReadonlyArray<string> => {
+  const files = Array.from(new Set([...Object.keys(before), ...Object.keys(after)])).sort()
+  return files.flatMap((file) => {
+    const [old, now] = [before[file], after[file]]
+    if (old === undefined) return [`code: ${file} is new`]
+    if (now === undefined) return [`code: ${file} is no longer used`]
+    const names = Array.from(new Set([...Object.keys(now), ...Object.keys(old)])).filter(
+      (name) => old[name] !== now[name]
+    )
+    if (names.length > 0) return [`code: ${list(names)} in ${file} changed`]
+    return Object.keys(old).join() === Object.keys(now).join()
+      ? []
+      : [`code: the order of statements in ${file} changed`]
+  })
+}
+
+/** One line for each way in which `after` differs from `before`; inputs are left to who knows what they are. */
+export const diff = (before: Ingredients, after: Ingredients): ReadonlyArray<string> => [
+  ...diffJson(before.params, after.params, "").map((line) => `parameter ${line}`),
+  ...diffModules(before.code.modules, after.code.modules),
+  ...diffJson(before.code.packages, after.code.packages, "").map((line) => `package ${line}`),
+  ...diffJson(before.toolchain, after.toolchain, "").map((line) => `toolchain ${line}`),
+  ...diffJson(before.runtime, after.runtime, "").map((line) => `runtime ${line}`)
+]

@@ -1,0 +1,56 @@
+/**
+ * BlobStore: bytes by their SHA-256, read-only, written whole or not at all.
+ *
+ * What lies here is never trusted on its name alone: `verified` gives a blob's path only if its content still has its
+ * digest (by the stat memo, so that an untouched blob is not read again). A blob that does not is removed and counts as absent.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Digest from "../identity/Digest.ts"
+import * as Commit from "./Commit.ts"
+import { Disk, type DiskError, orAbsent } from "./Disk.ts"
+import type { Layout } from "./Layout.ts"
+import type { StatMemo } from "./StatMemo.ts"
+
+export interface BlobStore {
+  /** The path of a blob with its content proved; none if it is absent or was damaged (then it is removed, and `damaged` counts it). */
+  readonly verified: (digest: Digest.Digest) => Effect.Effect<Option.Option<string>, DiskError, Disk>
+  /** Takes a finished file in by moving it; it no longer exists at `path` afterwards. `known` spares the hashing. */
+  readonly take: (path: string, known?: Digest.Digest) => Effect.Effect<Digest.Digest, DiskError, Disk>
+  /** Keeps a small text. */
+  readonly put: (text: string) => Effect.Effect<Digest.Digest, DiskError, Disk>
+  /** Blobs found damaged since the start. */
+  readonly damaged: () => ReadonlyArray<Digest.Digest>
+}
+
+export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) {
+  const disk = yield* Disk
+  const damaged: Array<Digest.Digest> = []
+
+  const verified: BlobStore["verified"] = Effect.fnUntraced(function* (digest: Digest.Digest) {
+    const path = layout.blob(digest)
+    const actual = yield* orAbsent(memo.digest(path))
+    if (Option.isNone(actual)) return Option.none<string>()
+    if (actual.value === digest) return Option.some(path)
+    damaged.push(digest)
+    memo.forget(path)
+    yield* disk.remove(path)
+    return Option.none<string>()
+  })
+
+  const take: BlobStore["take"] = Effect.fnUntraced(function* (path: string, known?: Digest.Digest) {
+    const digest = known ?? (yield* disk.hash(path)).digest
+    if (Option.isSome(yield* verified(digest))) yield* disk.remove(path)
+    else yield* Commit.place(path, layout.blob(digest), 0o444)
+    return digest
+  })
+
+  const put: BlobStore["put"] = Effect.fnUntraced(function* (text: string) {
+    const digest = Digest.ofText(text)
+    if (Option.isNone(yield* verified(digest))) yield* Commit.writeWhole(layout, layout.blob(digest), text)
+    return digest
+  })
+
+  const store: BlobStore = { verified, take, put, damaged: () => damaged }
+  return store
+})

@@ -1,0 +1,205 @@
+/**
+ * Disk: every call that the framework makes to a file system goes through this service.
+ *
+ * One narrow face over `node:fs`, so that faults can be injected by another layer (see `test/cache`). Methods name what
+ * they do to the disk, fail with a `DiskError` that carries the system's code, and never retry. Small things are done
+ * synchronously: a pipeline that is up to date does thousands of `lstat`s and nothing else, and a synchronous one costs a
+ * tenth of an asynchronous one. Large files are hashed and copied in pieces, so that the event loop breathes.
+ */
+import * as fs from "node:fs"
+import * as nodePath from "node:path"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Digest from "../identity/Digest.ts"
+
+/** A call to the file system failed. `code` is the system's, such as ENOSPC. */
+export class DiskError extends Schema.TaggedError<DiskError>()("DiskError", {
+  operation: Schema.String,
+  path: Schema.String,
+  code: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `could not ${this.operation} ${this.path}: ${this.reason}${advice[this.code] ?? ""}`
+  }
+}
+
+const advice: Readonly<Record<string, string>> = {
+  ENOSPC: ". The disk is full: free some space and run again; nothing finished is lost",
+  EACCES: ". Check the permissions, or choose another folder with --store or --outputs",
+  EPERM: ". Check the permissions, or choose another folder with --store or --outputs",
+  EROFS: ". The file system is read-only: choose another folder with --store or --outputs",
+  EMFILE: ". Too many files are open: raise the limit with `ulimit -n`"
+}
+
+export type EntryKind = "file" | "folder" | "link" | "other"
+
+/** What `lstat` says, as far as it tells whether a file is still the same. Times in nanoseconds since 1970. */
+export interface Stat {
+  readonly kind: EntryKind
+  readonly sizeBytes: number
+  readonly mode: number
+  readonly mtimeNs: bigint
+  readonly ctimeNs: bigint
+  readonly inode: bigint
+}
+
+export interface Entry {
+  readonly name: string
+  readonly kind: EntryKind
+}
+
+export interface Hashed {
+  readonly digest: Digest.Digest
+  readonly sizeBytes: number
+}
+
+type Op<A> = Effect.Effect<A, DiskError>
+
+export class Disk extends Context.Service<
+  Disk,
+  {
+    readonly lstat: (path: string) => Op<Stat>
+    /** Entries of a folder, sorted by name. */
+    readonly list: (path: string) => Op<ReadonlyArray<Entry>>
+    readonly realPath: (path: string) => Op<string>
+    readonly read: (path: string) => Op<Uint8Array>
+    readonly readText: (path: string) => Op<string>
+    readonly readLink: (path: string) => Op<string>
+    /** Creates a new file (an existing one is an error), writes it whole. */
+    readonly create: (path: string, content: Uint8Array | string) => Op<void>
+    /** Makes a file's content durable. */
+    readonly syncFile: (path: string) => Op<void>
+    /** Makes a folder's entries durable. */
+    readonly syncFolder: (path: string) => Op<void>
+    readonly rename: (from: string, to: string) => Op<void>
+    readonly link: (existing: string, path: string) => Op<void>
+    readonly symlink: (target: string, path: string) => Op<void>
+    readonly setMode: (path: string, mode: number) => Op<void>
+    readonly makeFolder: (path: string) => Op<void>
+    /** Removes a file or a folder with all below it; what is absent is no error. */
+    readonly remove: (path: string) => Op<void>
+    /** A new file with the same bytes, sharing blocks where the file system can. */
+    readonly copy: (from: string, to: string) => Op<void>
+    readonly hash: (path: string) => Op<Hashed>
+  }
+>()("op-pipe/Disk") {
+  static readonly layer = Layer.sync(Disk, () => nodeDisk)
+}
+
+/** Turns "it is not there" into `None`. */
+export const orAbsent = <A, R>(self: Effect.Effect<A, DiskError, R>): Effect.Effect<Option.Option<A>, DiskError, R> =>
+  self.pipe(
+    Effect.map(Option.some),
+    Effect.catchIf(
+      (error) => error.code === "ENOENT" || error.code === "ENOTDIR",
+      () => Effect.succeed(Option.none<A>())
+    )
+  )
+
+const toError =
+  (operation: string, path: string) =>
+  (cause: unknown): DiskError => {
+    const code = (cause as { readonly code?: unknown }).code
+    const reason =
+      cause instanceof Error ? cause.message.replace(/^[A-Z0-9]+: /, "").replace(/, \w+ '.*$/s, "") : String(cause)
+    return new DiskError({ operation, path, code: typeof code === "string" ? code : "UNKNOWN", reason })
+  }
+
+const attempt = <A>(operation: string, path: string, evaluate: () => A): Op<A> =>
+  Effect.try({ try: evaluate, catch: toError(operation, path) })
+
+const kindOf = (entry: fs.Dirent | fs.BigIntStats): EntryKind =>
+  entry.isFile() ? "file" : entry.isDirectory() ? "folder" : entry.isSymbolicLink() ? "link" : "other"
+
+const withFile = <A>(path: string, flags: string, use: (file: number) => A): A => {
+  const file = fs.openSync(path, flags)
+  try {
+    return use(file)
+  } finally {
+    fs.closeSync(file)
+  }
+}
+
+/** Files up to this size are read in one piece. */
+const smallBytes = 4 * 1024 * 1024
+
+const hashLarge = async (path: string): Promise<Hashed> => {
+  const file = await fs.promises.open(path, "r")
+  try {
+    const state = Digest.incremental()
+    let buffers = [Buffer.allocUnsafe(smallBytes), Buffer.allocUnsafe(smallBytes)] as const
+    let sizeBytes = 0
+    let pending = file.read(buffers[0], 0, smallBytes)
+    for (;;) {
+      const { bytesRead } = await pending
+      if (bytesRead === 0) return { digest: state.digest(), sizeBytes }
+      sizeBytes += bytesRead
+      // The next piece is read while this one is hashed.
+      pending = file.read(buffers[1], 0, smallBytes)
+      state.update(buffers[0].subarray(0, bytesRead))
+      buffers = [buffers[1], buffers[0]]
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+const nodeDisk: Disk["Service"] = {
+  lstat: (path) =>
+    attempt("inspect", path, () => {
+      const stat = fs.lstatSync(path, { bigint: true })
+      return {
+        kind: kindOf(stat),
+        sizeBytes: Number(stat.size),
+        mode: Number(stat.mode) & 0o777,
+        mtimeNs: stat.mtimeNs,
+        ctimeNs: stat.ctimeNs,
+        inode: stat.ino
+      }
+    }),
+  list: (path) =>
+    attempt("list", path, () =>
+      fs
+        .readdirSync(path, { withFileTypes: true })
+        .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+    ),
+  realPath: (path) => attempt("resolve", path, () => fs.realpathSync(path)),
+  read: (path) => attempt("read", path, () => fs.readFileSync(path)),
+  readText: (path) => attempt("read", path, () => fs.readFileSync(path, "utf8")),
+  readLink: (path) => attempt("read the link", path, () => fs.readlinkSync(path)),
+  create: (path, content) => attempt("write", path, () => fs.writeFileSync(path, content, { flag: "wx" })),
+  syncFile: (path) => attempt("sync", path, () => withFile(path, "r", (file) => fs.fsyncSync(file))),
+  syncFolder: (path) => attempt("sync", path, () => withFile(path, "r", (file) => fs.fsyncSync(file))),
+  rename: (from, to) => attempt("rename to", to, () => fs.renameSync(from, to)),
+  link: (existing, path) => attempt("link", path, () => fs.linkSync(existing, path)),
+  symlink: (target, path) => attempt("link", path, () => fs.symlinkSync(target, path)),
+  setMode: (path, mode) => attempt("change the mode of", path, () => fs.chmodSync(path, mode)),
+  makeFolder: (path) => attempt("make the folder", path, () => void fs.mkdirSync(path, { recursive: true })),
+  remove: (path) => attempt("remove", path, () => fs.rmSync(path, { recursive: true, force: true })),
+  copy: (from, to) =>
+    Effect.tryPromise({
+      try: () => fs.promises.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE),
+      catch: toError("copy to", to)
+    }),
+  hash: (path) =>
+    Effect.suspend(() =>
+      attempt("read", path, () => fs.statSync(path).size).pipe(
+        Effect.flatMap((size) =>
+          size <= smallBytes
+            ? attempt("read", path, () => {
+                const bytes = fs.readFileSync(path)
+                return { digest: Digest.ofBytes(bytes), sizeBytes: bytes.length }
+              })
+            : Effect.tryPromise({ try: () => hashLarge(path), catch: toError("read", path) })
+        )
+      )
+    )
+}
+
+/** The path of `name` below `folder`; `name` with forward slashes. */
+export const join = (folder: string, name: string): string => nodePath.join(folder, ...name.split("/"))

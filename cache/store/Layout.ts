@@ -1,0 +1,40 @@
+/**
+ * Layout: where things lie below the store's folder (`.op-pipe/`).
+ *
+ * The layout's version is in the folder's name, so that a later one can stand beside it. Two levels: bytes by what they
+ * are (`blobs`), and results by what they were made from (`results`). All else is a hint or scratch: it may be removed at any time.
+ */
+import * as path from "node:path"
+import type * as Digest from "../identity/Digest.ts"
+
+export interface Layout {
+  readonly root: string
+  readonly blob: (digest: Digest.Digest) => string
+  readonly result: (key: Digest.Digest) => string
+  /** The key of a step's last result: where `why` starts to compare. A hint. */
+  readonly lastResult: (stepId: string) => string
+  readonly run: (runId: string) => string
+  readonly runs: string
+  readonly memo: (name: string) => string
+  readonly checkpoint: (key: Digest.Digest) => string
+  readonly temporary: string
+  readonly toolchain: (name: string) => string
+}
+
+export const make = (store: string): Layout => {
+  const root = path.join(path.resolve(store), "v1")
+  const sharded = (folder: string, digest: string, ending: string): string =>
+    path.join(root, folder, digest.slice(0, 2), `${digest}${ending}`)
+  return {
+    root,
+    blob: (digest) => sharded("blobs", digest, ""),
+    result: (key) => sharded("results", key, ".json"),
+    lastResult: (stepId) => path.join(root, "last", `${encodeURIComponent(stepId)}.json`),
+    runs: path.join(root, "runs"),
+    run: (runId) => path.join(root, "runs", `${runId}.json`),
+    memo: (name) => path.join(root, "memo", name),
+    checkpoint: (key) => path.join(root, "checkpoints", key),
+    temporary: path.join(root, "tmp"),
+    toolchain: (name) => path.join(root, "toolchain", name)
+  }
+}

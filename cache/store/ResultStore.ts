@@ -1,0 +1,105 @@
+/**
+ * ResultStore: what a step gave, under its cache key.
+ *
+ * A result is written last, whole, with a checksum, after all blobs it names. It can be used only while every one of them
+ * is there and undamaged; otherwise it is no result, and the step runs again. Torn, flipped or older records are absent ones.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Ingredients } from "../identity/CacheKey.ts"
+import * as Digest from "../identity/Digest.ts"
+import type { BlobStore } from "./BlobStore.ts"
+import * as Commit from "./Commit.ts"
+import type { Disk, DiskError } from "./Disk.ts"
+import type { Layout } from "./Layout.ts"
+import * as Tree from "./Tree.ts"
+
+/** One artifact of a result. `digest` is what downstream keys see; `entries` are its files, relative to the step's folder. */
+export const Output = Schema.Struct({
+  kind: Schema.Literals(["json", "file", "folder"]),
+  tag: Schema.String,
+  path: Schema.String,
+  layOut: Schema.Boolean,
+  digest: Digest.Digest,
+  entries: Tree.Tree
+})
+export type Output = typeof Output.Type
+
+/** Who made a result, when, on what. Never part of a key. */
+export const Provenance = Schema.Struct({
+  runId: Schema.String,
+  startedAt: Schema.String,
+  durationMs: Schema.Finite,
+  host: Schema.String,
+  opPipe: Schema.String,
+  node: Schema.String,
+  commit: Schema.NullOr(Schema.String),
+  dirty: Schema.NullOr(Schema.Boolean)
+})
+export type Provenance = typeof Provenance.Type
+
+export const StepResult = Schema.Struct({
+  format: Schema.Literal("Result/v1"),
+  key: Digest.Digest,
+  step: Schema.String,
+  ingredients: Ingredients,
+  outputs: Schema.Record(Schema.String, Output),
+  provenance: Provenance
+})
+export type StepResult = typeof StepResult.Type
+
+const Stored = Schema.fromJsonString(StepResult)
+const LastResult = Schema.fromJsonString(Schema.Struct({ key: Digest.Digest }))
+
+/** Why a record that is there cannot be served. */
+export type Unusable = "absent" | "damaged"
+
+export interface ResultStore {
+  /** The record alone, without a look at its blobs. */
+  readonly read: (key: Digest.Digest) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
+  /** The record if every blob it names is there and undamaged. */
+  readonly usable: (key: Digest.Digest) => Effect.Effect<StepResult | Unusable, DiskError, Disk>
+  readonly write: (result: StepResult) => Effect.Effect<void, DiskError, Disk>
+  /** The last result of a step, to compare with. */
+  readonly last: (step: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
+  /** Notes that `key` is the step's result now. */
+  readonly noteLast: (step: string, key: Digest.Digest) => Effect.Effect<void, DiskError, Disk>
+}
+
+/** The blobs that a result cannot do without. */
+export const blobsOf = (result: StepResult): ReadonlyArray<Digest.Digest> =>
+  Object.values(result.outputs).flatMap((output) =>
+    output.entries.flatMap((entry) => (entry.kind === "file" ? [entry.digest] : []))
+  )
+
+export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
+  const read: ResultStore["read"] = (key) =>
+    Commit.readRecord(layout.result(key)).pipe(
+      Effect.map(Option.flatMap(Schema.decodeUnknownOption(Stored))),
+      Effect.map(Option.filter((result) => result.key === key))
+    )
+  const usable: ResultStore["usable"] = Effect.fnUntraced(function* (key) {
+    const result = yield* read(key)
+    if (Option.isNone(result)) return "absent"
+    for (const digest of blobsOf(result.value)) {
+      if (Option.isNone(yield* blobs.verified(digest))) return "damaged"
+    }
+    return result.value
+  })
+  const noteLast: ResultStore["noteLast"] = (step, key) =>
+    Commit.writeRecord(layout, layout.lastResult(step), JSON.stringify({ key }))
+  return {
+    read,
+    usable,
+    write: (result) => Commit.writeRecord(layout, layout.result(result.key), JSON.stringify(result)),
+    noteLast,
+    last: Effect.fnUntraced(function* (step) {
+      const last = Option.flatMap(
+        yield* Commit.readRecord(layout.lastResult(step)),
+        Schema.decodeUnknownOption(LastResult)
+      )
+      return Option.isNone(last) ? Option.none<StepResult>() : yield* read(last.value.key)
+    })
+  }
+}

@@ -1,0 +1,30 @@
+/** Console: what is printed, where, and whether in colour. Results go to standard output, everything else to standard error. */
+import * as Effect from "effect/Effect"
+
+type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan"
+const codes: Readonly<Record<Style, number>> = { bold: 1, dim: 2, green: 32, yellow: 33, red: 31, cyan: 36 }
+
+const wantsColour = (stream: NodeJS.WriteStream): boolean =>
+  stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb"
+
+/** Text in a style, if the stream is a terminal and NO_COLOR is not set. */
+export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string =>
+  wantsColour(stream) ? `\u001b[${codes[style]}m${text}\u001b[0m` : text
+
+export const printLine = (line: string): Effect.Effect<void> =>
+  Effect.sync(() => void process.stdout.write(`${line}\n`))
+
+export const printError = (line: string): Effect.Effect<void> =>
+  Effect.sync(() => void process.stderr.write(`${line}\n`))
+
+/** `0.8 s`, `23.4 s`, `4 min 5 s`, `1 h 2 min`. */
+export const formatDuration = (durationMs: number): string => {
+  const seconds = durationMs / 1000
+  if (seconds < 60) return `${seconds.toFixed(1)} s`
+  const whole = Math.round(seconds)
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
+}
+
+/** `1,234`. */
+export const formatCount = (count: number): string => Math.round(count).toLocaleString("en-US")

@@ -1,0 +1,64 @@
+/** Main: the command `op-pipe`. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { version } from "../core/Provenance.ts"
+import { printError, printLine } from "./Console.ts"
+import { ending, UsageError } from "./Failure.ts"
+import { joinOptionalValues } from "./Flags.ts"
+import { dag } from "./verbs/dag.ts"
+import { data } from "./verbs/data.ts"
+import { doctor } from "./verbs/doctor.ts"
+import { run } from "./verbs/run.ts"
+import { status, why } from "./verbs/status.ts"
+
+const root = Command.make("op-pipe").pipe(
+  Command.withDescription(
+    "A typed pipeline with a content-addressed cache, and the image-classification study it was made to run"
+  ),
+  Command.withSubcommands([run, status, why, dag, data, doctor])
+)
+
+/** Wrong usage goes to standard error, in a line or two; help goes to standard output. */
+const presenter = CliOutput.layerPresenter({
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Effect.gen(function* () {
+          for (const error of event.errors) yield* printError(error.message)
+          yield* printError("`op-pipe --help` lists the commands, `op-pipe COMMAND --help` the flags of one.")
+        })
+      : CliOutput.defaultPresenter.present(event)
+})
+
+const program = (args: ReadonlyArray<string>) =>
+  Command.runWith(root, { version })(joinOptionalValues(args).slice()).pipe(
+    Effect.catchIf(
+      (error) => error instanceof CliError.ShowHelp,
+      (error) => (error.errors.length === 0 ? Effect.void : Effect.fail(new UsageError({ message: "" })))
+    ),
+    Effect.provide(Layer.mergeAll(NodeServices.layer, presenter))
+  )
+
+/** Runs the command line and ends the process with its exit code. */
+export const main = (args: ReadonlyArray<string>): void => {
+  // A reader that has seen enough (`op-pipe dag | head -1`) is no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0)
+  })
+  const json = args.includes("--json")
+  NodeRuntime.runMain(program(args), {
+    disableErrorReporting: true,
+    teardown: (exit, onExit) => {
+      const { code, message } = ending(exit)
+      if (message !== undefined) {
+        Effect.runSync(printError(`op-pipe: ${message}`))
+        if (json) Effect.runSync(printLine(JSON.stringify({ type: "Error", exitCode: code, message })))
+      }
+      onExit(code)
+    }
+  })
+}

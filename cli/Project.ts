@@ -1,0 +1,100 @@
+/**
+ * Project: the pipeline that a command is about, and the folders that go with it.
+ *
+ * The pipeline is the `pipeline.ts` (or `.js`, `.mjs`) of the working directory or of the nearest folder above it; where
+ * there is none, the study that comes with op-pipe. `.op-pipe/`, `outputs/` and `data/` lie beside the file, or in the working
+ * directory when the study is the one that comes with op-pipe.
+ */
+import { existsSync } from "node:fs"
+import { availableParallelism } from "node:os"
+import * as path from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Pipeline from "../core/Pipeline.ts"
+import { UsageError } from "./Failure.ts"
+
+/** A `pipeline.ts` cannot be loaded or exports no pipeline. */
+export class PipelineError extends Data.TaggedError("PipelineError")<{ readonly message: string }> {}
+
+export interface ProjectFlags {
+  readonly file: string | undefined
+  readonly store: string | undefined
+  readonly outputs: string | undefined
+  readonly cores: number | undefined
+}
+
+export interface Project {
+  readonly pipeline: Pipeline.Pipeline
+  readonly pipelineFile: string
+  readonly root: string
+  readonly storeDir: string
+  readonly outputsDir: string
+  readonly dataDir: string
+  readonly cores: number
+}
+
+const names = ["pipeline.ts", "pipeline.mjs", "pipeline.js"]
+
+const findAbove = (start: string): string | undefined => {
+  for (let folder = start; ; folder = path.dirname(folder)) {
+    const found = names.map((name) => path.join(folder, name)).find((file) => existsSync(file))
+    if (found !== undefined) return found
+    if (folder === path.dirname(folder)) return undefined
+  }
+}
+
+const builtIn = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "../pipeline.ts" : "../pipeline.js", import.meta.url)
+)
+
+const locate = (file: string | undefined): { readonly pipelineFile: string; readonly root: string } => {
+  if (file !== undefined) {
+    const pipelineFile = path.resolve(file)
+    return { pipelineFile, root: path.dirname(pipelineFile) }
+  }
+  const found = findAbove(process.cwd())
+  return found === undefined
+    ? { pipelineFile: builtIn, root: process.cwd() }
+    : { pipelineFile: found, root: path.dirname(found) }
+}
+
+const load = Effect.fnUntraced(function* (file: string) {
+  if (!existsSync(file))
+    return yield* new UsageError({ message: `--file ${file}: expected a pipeline, but there is no such file` })
+  const loaded = yield* Effect.tryPromise({
+    try: () => import(pathToFileURL(file).href) as Promise<{ readonly default?: unknown }>,
+    catch: (cause) =>
+      new PipelineError({
+        message: `${file} could not be loaded: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`
+      })
+  })
+  if (!Pipeline.isPipeline(loaded.default)) {
+    return yield* new PipelineError({
+      message: `${file}: expected a default export made by Pipeline.make, but found ${loaded.default === undefined ? "no default export" : typeof loaded.default}`
+    })
+  }
+  const ids = loaded.default.steps.map((step) => step.id)
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index)
+  if (twice !== undefined) {
+    return yield* new PipelineError({
+      message: `${file}: expected step ids to differ, but two steps are called ${twice}. Give one a variant`
+    })
+  }
+  return loaded.default
+})
+
+export const open = Effect.fnUntraced(function* (flags: ProjectFlags) {
+  const { pipelineFile, root } = locate(flags.file)
+  const pipeline = yield* load(pipelineFile)
+  const project: Project = {
+    pipeline,
+    pipelineFile,
+    root,
+    storeDir: path.resolve(flags.store ?? path.join(root, ".op-pipe")),
+    outputsDir: path.resolve(flags.outputs ?? path.join(root, "outputs")),
+    dataDir: path.join(root, "data"),
+    cores: flags.cores ?? availableParallelism()
+  }
+  return project
+})

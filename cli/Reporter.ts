@@ -1,0 +1,143 @@
+/**
+ * Reporter: a run as a person sees it.
+ *
+ * Lines that stay (a step began, why, how it ended) go up; below them, on a terminal, one live line for each running step
+ * shows how far it is, how fast, and how long still. Where there is no terminal the live lines are left out, and a line is
+ * printed each time a step enters another phase.
+ */
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import type { RunEvent } from "../core/RunEvent.ts"
+import { formatCount, formatDuration, paint } from "./Console.ts"
+
+type ProgressEvent = Extract<RunEvent, { readonly type: "StepProgress" }>
+type FinishedEvent = Extract<RunEvent, { readonly type: "RunFinished" }>
+
+export type Reporter = (event: RunEvent) => Effect.Effect<void>
+
+/** One event a line, for machines. */
+export const json: Reporter = (event) => Effect.sync(() => void process.stdout.write(`${JSON.stringify(event)}\n`))
+
+interface Track {
+  readonly startedMs: number
+  readonly doneAtStart: number
+  latest: ProgressEvent
+}
+
+const bar = (share: number, width: number): string => {
+  const filled = Math.round(Math.max(0, Math.min(1, share)) * width)
+  return `${"━".repeat(filled)}${"─".repeat(width - filled)}`
+}
+
+const figureText = (figures: Readonly<Record<string, number>>): string =>
+  Object.entries(figures)
+    .map(([name, value]) => `${name} ${Number.isInteger(value) ? value : value.toPrecision(3)}`)
+    .join(" · ")
+
+const liveLine = (track: Track, nowMs: number, columns: number): string => {
+  const { step, label, done, total, unit, figures } = track.latest
+  const elapsedMs = nowMs - track.startedMs
+  const rate = elapsedMs > 0 ? ((done - track.doneAtStart) / elapsedMs) * 1000 : 0
+  const left = rate > 0 && elapsedMs > 500 ? ` · ${formatDuration(((total - done) / rate) * 1000)} left` : ""
+  const speed = rate > 0 ? ` · ${rate < 10 ? rate.toFixed(1) : formatCount(rate)} ${unit}/s` : ""
+  const figured = figureText(figures)
+  const text = `  ${step} ${bar(done / Math.max(1, total), 16)} ${label} · ${formatCount(done)} of ${formatCount(total)} ${unit}${speed}${left}${figured === "" ? "" : ` · ${figured}`}`
+  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text
+}
+
+const relative = (file: string): string => {
+  const short = path.relative(process.cwd(), file)
+  return short.startsWith("..") ? file : short
+}
+
+const finishedLine = (event: FinishedEvent): string => {
+  const part = (verb: string, ids: ReadonlyArray<string>): ReadonlyArray<string> =>
+    ids.length === 0 ? [] : [`${ids.length} ${verb} (${ids.join(", ")})`]
+  const parts = [
+    ...part("executed", event.executed),
+    ...part("cached", event.cached),
+    ...part("failed", event.failed),
+    ...part("skipped", event.skipped)
+  ]
+  const head = event.failed.length > 0 ? paint("red", "Failed") : paint("green", "Done")
+  const report = event.report === null ? "" : ` Report: ${relative(event.report)}`
+  return `${head} in ${formatDuration(event.durationMs)}: ${parts.length === 0 ? "nothing to do" : parts.join(", ")}.${report}`
+}
+
+const indent = (text: string): string => text.split("\n").join("\n    ")
+
+const lasting = (event: RunEvent): ReadonlyArray<string> => {
+  switch (event.type) {
+    case "RunStarted":
+      return [
+        `${event.steps.length} steps${event.profile === null ? "" : `, profile ${event.profile}`} ${paint("dim", `(run ${event.runId})`)}`
+      ]
+    case "Notice":
+      return [`${paint("yellow", "!")} ${indent(event.text)}`]
+    case "StepStarted":
+      return [`${paint("cyan", "▶")} ${paint("bold", event.step)}  ${event.reasons.join("; ")}`]
+    case "StepCached":
+      return [
+        `${paint("green", "✓")} ${event.step}  ${paint("dim", event.restored ? "cached, its files put back" : "cached")}`
+      ]
+    case "StepExecuted":
+      return [
+        `${paint("green", "✓")} ${event.step}  executed in ${formatDuration(event.durationMs)}${event.unchanged ? paint("dim", ", same outputs as before") : ""}`
+      ]
+    case "StepFailed":
+      return [
+        `${paint("red", "✗")} ${paint("bold", event.step)}  ${indent(event.reason)}`,
+        ...(event.fault === "bug" ? ["    This is a bug: in the stage, or in op-pipe."] : []),
+        ...(event.log === null ? [] : [`    What it printed is in ${relative(event.log)}`])
+      ]
+    case "StepSkipped":
+      return [`${paint("yellow", "-")} ${event.step}  skipped, because ${event.because} failed`]
+    case "StepPlanned":
+      return [plannedLine(event)]
+    case "RunFinished":
+      return [finishedLine(event)]
+    case "StepProgress":
+      return []
+  }
+}
+
+const marks = { fresh: "✓", stale: "▶", pending: "…", "never run": "▶" } as const
+const markStyles = { fresh: "green", stale: "cyan", pending: "yellow", "never run": "cyan" } as const
+
+/** One step with its state and reasons. */
+export const plannedLine = (step: Extract<RunEvent, { readonly type: "StepPlanned" }>): string =>
+  `${paint(markStyles[step.state], marks[step.state])} ${step.step}  ${step.state}${step.reasons.length === 0 ? "" : `: ${step.reasons.join("; ")}`}`
+
+/** For people, on standard output. */
+export const terminal = (): Reporter => {
+  const stream = process.stdout
+  const live = stream.isTTY === true && process.env["TERM"] !== "dumb"
+  const tracks = new Map<string, Track>()
+  let shown = 0
+  const erase = (): string => (shown === 0 ? "" : `\u001b[${shown}A\u001b[0J`)
+  const draw = (lines: ReadonlyArray<string>): void => {
+    const columns = stream.columns ?? 80
+    const current = live ? Array.from(tracks.values(), (track) => liveLine(track, performance.now(), columns)) : []
+    stream.write(`${erase()}${[...lines, ...current].map((line) => `${line}\n`).join("")}`)
+    shown = current.length
+  }
+  /** Notes the progress; gives the line to print where there is no terminal, on entering another phase. */
+  const note = (event: ProgressEvent): ReadonlyArray<string> => {
+    const track = tracks.get(event.step)
+    const entered = track?.latest.label !== event.label
+    if (track === undefined || track.latest.unit !== event.unit || event.done < track.latest.done) {
+      tracks.set(event.step, { startedMs: performance.now(), doneAtStart: event.done, latest: event })
+    } else track.latest = event
+    return !live && entered ? [`  ${event.step}  ${event.label}${progressTail(event)}`] : []
+  }
+  return (event) =>
+    Effect.sync(() => {
+      if (event.type === "StepExecuted" || event.type === "StepFailed") tracks.delete(event.step)
+      draw(event.type === "StepProgress" ? note(event) : lasting(event))
+    })
+}
+
+const progressTail = (event: ProgressEvent): string => {
+  const figured = figureText(event.figures)
+  return ` · ${formatCount(event.done)} of ${formatCount(event.total)} ${event.unit}${figured === "" ? "" : ` · ${figured}`}`
+}

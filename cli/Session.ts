@@ -1,0 +1,57 @@
+/** Session: from flags to a prepared pipeline, the same for every verb that looks at one. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Disk } from "../cache/store/Disk.ts"
+import { Store } from "../cache/store/Store.ts"
+import * as Plan from "../core/Plan.ts"
+import * as Settings from "../core/Settings.ts"
+import { UsageError } from "./Failure.ts"
+import * as Project from "./Project.ts"
+
+export interface SettingsFlags {
+  readonly profile: string | undefined
+  readonly set: ReadonlyArray<string>
+  readonly seed: number | undefined
+  readonly data: ReadonlyArray<string>
+  readonly engine: string | undefined
+}
+
+export type SessionFlags = Project.ProjectFlags & SettingsFlags
+
+const sourcePaths = Effect.fnUntraced(function* (project: Project.Project, data: ReadonlyArray<string>) {
+  const paths: Record<string, string> = {}
+  const names = project.pipeline.sources.map((source) => source.name)
+  for (const given of data) {
+    const named = names.find((name) => given.startsWith(`${name}=`))
+    const name = named ?? names[0]
+    if (name === undefined)
+      return yield* new UsageError({ message: `--data ${given}: the pipeline ${project.pipeline.name} reads no data` })
+    paths[name] = named === undefined ? given : given.slice(named.length + 1)
+  }
+  return paths
+})
+
+/** The project alone, without a look at its data. */
+export const openSettled = Effect.fnUntraced(function* (flags: SessionFlags) {
+  const project = yield* Project.open(flags)
+  const set = flags.engine === undefined ? flags.set : [`engine.name=${flags.engine}`, ...flags.set]
+  const settings = yield* Settings.resolve(project.pipeline, { profile: flags.profile, seed: flags.seed, set })
+  return { project, settings }
+})
+
+/** Runs `use` with the project's pipeline prepared and its store open. */
+export const withPrepared = <A, E, R>(
+  flags: SessionFlags,
+  notify: (line: string) => void,
+  use: (prepared: Plan.Prepared, project: Project.Project) => Effect.Effect<A, E, R>
+) =>
+  Effect.gen(function* () {
+    const { project, settings } = yield* openSettled(flags)
+    const paths = yield* sourcePaths(project, flags.data)
+    const layer = Store.layer(project.storeDir).pipe(Layer.provideMerge(Disk.layer))
+    return yield* Effect.gen(function* () {
+      const { pipeline, cores, dataDir } = project
+      const prepared = yield* Plan.prepare({ pipeline, settings, sourcePaths: paths, dataDir, cores, notify })
+      return yield* use(prepared, project)
+    }).pipe(Effect.provide(layer))
+  })

@@ -1,0 +1,89 @@
+/** `op-pipe run`: bring the pipeline, or a part of it, up to date. */
+
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import { withAncestors } from "../../core/Pipeline.ts"
+import * as Plan from "../../core/Plan.ts"
+import * as ProcessExecutor from "../../core/ProcessExecutor.ts"
+import * as Runner from "../../core/Runner.ts"
+import { resolveSteps } from "../../core/Settings.ts"
+import { RunFailed } from "../Failure.ts"
+import * as Flags from "../Flags.ts"
+import * as Reporter from "../Reporter.ts"
+import * as Session from "../Session.ts"
+
+const worst = (faults: ReadonlyArray<"input" | "stage" | "bug">): "input" | "stage" | "bug" =>
+  faults.includes("bug") ? "bug" : faults.includes("stage") ? "stage" : "input"
+
+export const run = Command.make(
+  "run",
+  {
+    ...Flags.project,
+    ...Flags.settings,
+    only: Flags.only,
+    force: Flags.force,
+    keepGoing: Flag.Boolean("keep-going").pipe(
+      Flag.withDescription("After a failure, go on with what does not depend on it"),
+      Flag.withDefault(false)
+    ),
+    dryRun: Flag.Boolean("dry-run").pipe(
+      Flag.withDescription("Tell what would run, and why; run nothing"),
+      Flag.withDefault(false)
+    ),
+    json: Flags.json
+  },
+  Effect.fn("cli.run")(function* (flags) {
+    const reporter = flags.json ? Reporter.json : Reporter.terminal()
+    const notify = (text: string): void => Effect.runSync(reporter({ type: "Notice", text }))
+    yield* Session.withPrepared(flags, notify, (prepared, project) =>
+      Effect.gen(function* () {
+        const { pipeline } = prepared
+        const wanted = yield* resolveSteps(pipeline, "--only", flags.only)
+        const steps = wanted.length === 0 ? pipeline.steps : withAncestors(pipeline, wanted)
+        const all = flags.force.includes("all")
+        const named = yield* resolveSteps(
+          pipeline,
+          "--force",
+          flags.force.filter((each) => each !== "all")
+        )
+        const forced = new Set(all ? steps.map((step) => step.id) : named)
+        if (flags.dryRun) {
+          for (const { step, state, reasons } of yield* Plan.assess(prepared, steps, forced)) {
+            yield* reporter({ type: "StepPlanned", step: step.id, state, reasons })
+          }
+          return
+        }
+        const { outputsDir } = project
+        const summary = yield* Runner.run(prepared, {
+          steps,
+          forced,
+          keepGoing: flags.keepGoing,
+          outputsDir,
+          emit: reporter
+        })
+        if (summary.failures.length > 0) {
+          return yield* new RunFailed({
+            fault: worst(summary.failures.map((each) => each.fault)),
+            message: "steps failed"
+          })
+        }
+      }).pipe(Effect.provide(ProcessExecutor.layer))
+    )
+  })
+).pipe(
+  Command.withDescription(
+    "Bring the pipeline up to date: execute what changed and what depends on it, and nothing else"
+  ),
+  Command.withExamples([
+    { command: "op-pipe run", description: "The study with the quick profile, on the demo pictures" },
+    {
+      command: "op-pipe run --data my-pictures --set train.epochs=20",
+      description: "Your own pictures, one folder a class"
+    },
+    {
+      command: "op-pipe run --only compare --set compare.activation=sparsemax",
+      description: "Another output activation: no training"
+    }
+  ])
+)

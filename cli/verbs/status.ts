@@ -1,0 +1,71 @@
+/** `op-pipe status` and `op-pipe why STEP`: what is fresh, what is not, and the reasons. */
+
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Digest from "../../cache/identity/Digest.ts"
+import * as Plan from "../../core/Plan.ts"
+import { resolveSteps } from "../../core/Settings.ts"
+import { formatDuration, paint, printError, printLine } from "../Console.ts"
+import * as Flags from "../Flags.ts"
+import * as Reporter from "../Reporter.ts"
+import * as Session from "../Session.ts"
+
+const tell = (text: string): void => Effect.runSync(printError(text))
+
+export const status = Command.make(
+  "status",
+  { ...Flags.project, ...Flags.settings, json: Flags.json },
+  Effect.fn("cli.status")(function* (flags) {
+    yield* Session.withPrepared(flags, tell, (prepared) =>
+      Effect.gen(function* () {
+        const assessments = yield* Plan.assess(prepared, prepared.pipeline.steps, new Set())
+        const steps = assessments.map(({ step, state, reasons }) => ({ id: step.id, state, reasons }))
+        if (flags.json) return yield* printLine(JSON.stringify({ steps }))
+        for (const { id, state, reasons } of steps) {
+          yield* printLine(Reporter.plannedLine({ type: "StepPlanned", step: id, state, reasons }))
+        }
+      })
+    )
+  })
+).pipe(Command.withDescription("Tell of each step whether its result is fresh, stale, pending or has never been made"))
+
+const describe = (assessment: Plan.Assessment): ReadonlyArray<string> => {
+  const { step, state, reasons, key, result } = assessment
+  const made = result?.provenance
+  return [
+    `${paint("bold", step.id)} is ${state}${key === undefined ? "" : ` ${paint("dim", `(key ${Digest.short(key)})`)}`}`,
+    ...reasons.map((reason) => `  ${reason}`),
+    ...(made === undefined
+      ? []
+      : [
+          `  its result was made ${made.startedAt} by run ${made.runId} on ${made.host} in ${formatDuration(made.durationMs)}`,
+          `  with op-pipe ${made.opPipe}, Node.js ${made.node}${made.commit === null ? "" : `, commit ${made.commit.slice(0, 12)}${made.dirty === true ? " with changes" : ""}`}`
+        ])
+  ]
+}
+
+export const why = Command.make(
+  "why",
+  { ...Flags.project, ...Flags.settings, json: Flags.json, step: Argument.String("step") },
+  Effect.fn("cli.why")(function* (flags) {
+    yield* Session.withPrepared(flags, tell, (prepared) =>
+      Effect.gen(function* () {
+        const wanted = new Set(yield* resolveSteps(prepared.pipeline, "why", [flags.step]))
+        const assessments = (yield* Plan.assess(prepared, prepared.pipeline.steps, new Set())).filter((each) =>
+          wanted.has(each.step.id)
+        )
+        if (flags.json) {
+          const steps = assessments.map(({ step, state, reasons, key }) => ({
+            id: step.id,
+            state,
+            reasons,
+            key: key ?? null
+          }))
+          return yield* printLine(JSON.stringify({ steps }))
+        }
+        for (const line of assessments.flatMap(describe)) yield* printLine(line)
+      })
+    )
+  })
+).pipe(Command.withDescription("Tell why a step would run, or what its result was made from"))

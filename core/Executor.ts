@@ -1,0 +1,71 @@
+/**
+ * Executor: where a step's work is done.
+ *
+ * What crosses to it is data and nothing else: the module to load, the stage's name, encoded parameters, paths of inputs,
+ * the identity of the toolchain. So no closure can carry undeclared state, and an executor on another machine needs no
+ * other face than this one. The default, in ProcessExecutor, is a child process per step.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+export const StepTask = Schema.Struct({
+  step: Schema.String,
+  stage: Schema.String,
+  /** `file:` URL of the module that exports the stage. */
+  source: Schema.String,
+  params: Schema.Record(Schema.String, Schema.Unknown),
+  /** Input name -> where its content lies. */
+  inputs: Schema.Record(Schema.String, Schema.String),
+  /** Toolchain name -> identity, encoded. */
+  toolchain: Schema.Record(Schema.String, Schema.Unknown),
+  toolchainDir: Schema.String,
+  /** Where output artifacts are written. */
+  outputDir: Schema.String,
+  /** Private scratch. */
+  workdir: Schema.String,
+  /** Where a checkpoint of this very key lies, if there is one. */
+  checkpoint: Schema.String,
+  cores: Schema.Int
+})
+export type StepTask = typeof StepTask.Type
+
+/** What the process that executes a step says to the one that asked. */
+export const Message = Schema.Union([
+  Schema.Struct({
+    type: Schema.Literal("progress"),
+    label: Schema.String,
+    done: Schema.Finite,
+    total: Schema.Finite,
+    unit: Schema.String,
+    figures: Schema.Record(Schema.String, Schema.Finite)
+  }),
+  Schema.Struct({ type: Schema.Literal("done") }),
+  Schema.Struct({ type: Schema.Literal("failed"), reason: Schema.String, badInput: Schema.Boolean }),
+  Schema.Struct({ type: Schema.Literal("bug"), trace: Schema.String })
+])
+export type Message = typeof Message.Type
+export type ProgressMessage = Extract<Message, { readonly type: "progress" }>
+
+/** A step did not succeed. */
+export class StepError extends Schema.TaggedError<StepError>()("StepError", {
+  step: Schema.String,
+  fault: Schema.Literals(["input", "stage", "bug"]),
+  reason: Schema.String,
+  /** The file that holds what the step printed, if it printed anything. */
+  log: Schema.NullOr(Schema.String)
+}) {
+  override get message(): string {
+    return `${this.step}: ${this.reason}`
+  }
+}
+
+export class Executor extends Context.Service<
+  Executor,
+  {
+    readonly execute: (
+      task: StepTask,
+      onProgress: (progress: ProgressMessage) => void
+    ) => Effect.Effect<void, StepError>
+  }
+>()("op-pipe/Executor") {}

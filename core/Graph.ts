@@ -1,0 +1,137 @@
+/**
+ * Graph: a pipeline drawn: as rails for a terminal, as text for other tools, as SVG.
+ *
+ * The rails are those of `git log --graph`: one row a step, upstream first, a column for each result that is still
+ * waited for.
+ */
+import type { AnyStep, Pipeline } from "./Pipeline.ts"
+
+export interface Node {
+  readonly id: string
+  readonly kind: "source" | "step"
+  /** Ids of what it reads from, each once. */
+  readonly needs: ReadonlyArray<string>
+}
+
+/** The call form in which people write a step: `train(bn)`. */
+export const displayName = (id: string): string => id.replace(/^([^@]+)@(.+)$/, "$1($2)")
+
+const needsOf = (step: AnyStep): ReadonlyArray<string> =>
+  Array.from(
+    new Set(Object.values(step.inputs).map((port) => (port.owner._tag === "Source" ? port.owner.name : port.owner.id)))
+  )
+
+/** Sources, then steps upstream first. */
+export const nodesOf = (pipeline: Pipeline): ReadonlyArray<Node> => [
+  ...pipeline.sources.map((source) => ({ id: source.name, kind: "source" as const, needs: [] })),
+  ...pipeline.steps.map((step) => ({ id: step.id, kind: "step" as const, needs: needsOf(step) }))
+]
+
+/** Leaves out what is reached by a longer way too: `a -> c` where `a -> b -> c`. */
+export const reduce = (nodes: ReadonlyArray<Node>): ReadonlyArray<Node> => {
+  const reach = new Map<string, Set<string>>()
+  for (const node of nodes) {
+    const below = new Set<string>()
+    for (const need of node.needs) for (const each of reach.get(need) ?? []) below.add(each)
+    reach.set(node.id, new Set([...node.needs, ...below]))
+  }
+  return nodes.map((node) => ({
+    ...node,
+    needs: node.needs.filter((need) => !node.needs.some((other) => other !== need && reach.get(other)?.has(need)))
+  }))
+}
+
+/** `ended` marks a rail that ends in the node at column `at`; it is led there along the row. */
+const ended = Symbol("ended")
+
+const drawRow = (rails: ReadonlyArray<string | typeof ended | undefined>, at: number, mark: string): string => {
+  const last = rails.lastIndexOf(ended)
+  const led = (index: number): boolean => index >= at && index < last
+  return rails
+    .map((rail, index) => {
+      const sign = index === at ? mark : rail === ended ? (index === last ? "┘" : "┴") : rail === undefined ? " " : "│"
+      const crossed = index > at && led(index) ? (sign === " " ? "─" : sign === "│" ? "┼" : sign) : sign
+      return crossed + (led(index) ? "─" : " ")
+    })
+    .join("")
+    .trimEnd()
+}
+
+/** One line a node: rails, mark, name, and what it reads. `markOf` gives a single-width character. */
+export const toText = (
+  pipeline: Pipeline,
+  markOf: (node: Node) => string,
+  noteOf: (node: Node) => string
+): ReadonlyArray<string> => {
+  const nodes = reduce(nodesOf(pipeline))
+  const full = new Map(nodesOf(pipeline).map((node) => [node.id, node.needs]))
+  const uses = new Map<string, number>()
+  for (const node of nodes) for (const need of node.needs) uses.set(need, (uses.get(need) ?? 0) + 1)
+  const rails: Array<string | undefined> = []
+  const lines: Array<readonly [string, Node]> = []
+  for (const node of nodes) {
+    const incoming = rails.flatMap((rail, index) => (rail !== undefined && node.needs.includes(rail) ? [index] : []))
+    for (const need of node.needs) uses.set(need, (uses.get(need) ?? 1) - 1)
+    // A rail ends here once nobody else waits for its result; the node takes the first that ends, else a free column.
+    const ending = incoming.filter((index) => uses.get(rails[index]!) === 0)
+    const free = rails.indexOf(undefined)
+    const at = ending[0] ?? (free === -1 ? rails.length : free)
+    for (const index of ending) rails[index] = undefined
+    rails[at] = node.id
+    const drawn = rails.map((rail, index) => (index !== at && ending.includes(index) ? ended : rail))
+    const text = drawRow(drawn, at, markOf(node))
+    lines.push([text, node])
+    if ((uses.get(node.id) ?? 0) === 0) rails[at] = undefined
+    while (rails.length > 0 && rails.at(-1) === undefined) rails.pop()
+  }
+  const width = Math.max(...lines.map(([text]) => text.length))
+  const nameWidth = Math.max(...nodes.map((node) => displayName(node.id).length))
+  return lines.map(([text, node]) => {
+    const needs = full.get(node.id) ?? []
+    const reads = needs.length === 0 ? "" : `← ${needs.map(displayName).join(", ")}`
+    return `${text.padEnd(width)}  ${displayName(node.id).padEnd(nameWidth)}  ${noteOf(node)}${reads}`.trimEnd()
+  })
+}
+
+const quote = (text: string): string => JSON.stringify(text)
+
+export const toDot = (
+  pipeline: Pipeline,
+  colorOf: (node: Node) => string,
+  widthOf?: (text: string) => number
+): string => {
+  const nodes = nodesOf(pipeline)
+  const lines = nodes.flatMap((node) => {
+    const label = displayName(node.id)
+    const size =
+      widthOf === undefined ? "" : `, width=${(widthOf(label) / 72 + 0.35).toFixed(3)}, height=0.42, fixedsize=true`
+    const shape = node.kind === "source" ? "folder" : "box"
+    return [
+      `  ${quote(node.id)} [label=${quote(label)}, shape=${shape}, fillcolor=${quote(colorOf(node))}${size}]`,
+      ...node.needs.map((need) => `  ${quote(need)} -> ${quote(node.id)}`)
+    ]
+  })
+  return [
+    `digraph ${quote(pipeline.name)} {`,
+    `  rankdir=LR; nodesep=0.25; ranksep=0.45; bgcolor="transparent"`,
+    `  node [style="rounded,filled", fontname="Inter, sans-serif", fontsize=12, color="#57606a", fontcolor="#1f2328"]`,
+    `  edge [color="#8c959f", arrowsize=0.7]`,
+    ...lines,
+    "}"
+  ].join("\n")
+}
+
+const mermaidId = (id: string): string => id.replace(/[^A-Za-z0-9_]/g, "_")
+
+export const toMermaid = (pipeline: Pipeline): string =>
+  [
+    "flowchart LR",
+    ...nodesOf(pipeline).flatMap((node) => {
+      const label = quote(displayName(node.id))
+      const shape = node.kind === "source" ? `[(${label})]` : `[${label}]`
+      return [
+        `  ${mermaidId(node.id)}${shape}`,
+        ...node.needs.map((need) => `  ${mermaidId(need)} --> ${mermaidId(node.id)}`)
+      ]
+    })
+  ].join("\n")

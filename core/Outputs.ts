@@ -1,0 +1,174 @@
+/**
+ * Outputs: results as files that people open, and output folders as results.
+ *
+ * `outputs/<step>/` holds exactly what the step's result says: it is built aside and swapped in by rename, so nothing of
+ * an earlier run stays behind and nobody sees half of it. Files are copies; writing to one cannot reach the store.
+ */
+import * as path from "node:path"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as CanonicalJson from "../cache/identity/CanonicalJson.ts"
+import * as Digest from "../cache/identity/Digest.ts"
+import { Disk, join, orAbsent } from "../cache/store/Disk.ts"
+import type { Output, StepResult } from "../cache/store/ResultStore.ts"
+import { Store } from "../cache/store/Store.ts"
+import * as Tree from "../cache/store/Tree.ts"
+import * as Artifact from "./Artifact.ts"
+
+/** A step ended well and yet did not leave what it declares. */
+export class OutputMissing extends Data.TaggedError("OutputMissing")<{
+  readonly output: string
+  readonly expected: string
+  readonly actual: string
+}> {
+  override get message(): string {
+    return `output ${this.output}: expected ${this.expected}, but found ${this.actual}`
+  }
+}
+
+/** A blob that a result names went away between the look at it and its use. */
+export class BlobGone extends Data.TaggedError("BlobGone")<{ readonly digest: Digest.Digest }> {
+  override get message(): string {
+    return `the store lost the blob ${Digest.short(this.digest)} during the run; run again`
+  }
+}
+
+const documentDigest = Effect.fnUntraced(function* (
+  name: string,
+  artifact: Artifact.JsonArtifact<string, unknown>,
+  file: string
+) {
+  const disk = yield* Disk
+  const text = yield* disk.readText(file)
+  const value = yield* Effect.try({
+    try: () => JSON.parse(text) as unknown,
+    catch: (cause) => new OutputMissing({ output: name, expected: "a JSON document", actual: String(cause) })
+  })
+  yield* Schema.decodeUnknownEffect(artifact.schema)(value).pipe(
+    Effect.mapError(
+      (error) =>
+        new OutputMissing({ output: name, expected: "a document that its schema accepts", actual: error.message })
+    )
+  )
+  // Plain JSON that was just parsed is canonical.
+  return Digest.ofJson("Document/v1", Artifact.withoutVolatile(value, artifact.volatile) as CanonicalJson.Json)
+})
+
+/** Takes the files of one output out of the output folder into the store. */
+const takeOutput = Effect.fnUntraced(function* (name: string, artifact: Artifact.Any, outputDir: string) {
+  const disk = yield* Disk
+  const { blobs, memo } = yield* Store
+  const location = join(outputDir, artifact.path)
+  const stat = yield* orAbsent(disk.lstat(location))
+  const wanted = artifact.kind === "folder" ? "folder" : "file"
+  if (Option.isNone(stat) || stat.value.kind !== wanted) {
+    const actual = Option.isNone(stat) ? "nothing" : `a ${stat.value.kind}`
+    return yield* new OutputMissing({ output: name, expected: `a ${wanted} at ${artifact.path}`, actual })
+  }
+  const common = { kind: artifact.kind, tag: artifact.tag, path: artifact.path, layOut: artifact.layOut }
+  if (artifact.kind !== "folder") {
+    const digest = artifact.kind === "json" ? yield* documentDigest(name, artifact, location) : undefined
+    const blob = yield* blobs.take(location)
+    const entry = {
+      kind: "file",
+      path: artifact.path,
+      digest: blob,
+      sizeBytes: stat.value.sizeBytes,
+      mode: stat.value.mode
+    } as const
+    const output: Output = { ...common, digest: digest ?? blob, entries: [entry] }
+    return output
+  }
+  const below = yield* Tree.snapshot(location, memo, { ignore: () => false, modes: true })
+  for (const entry of below) {
+    if (entry.kind === "file") yield* blobs.take(join(location, entry.path), entry.digest)
+  }
+  const entries = below.map((entry) => ({ ...entry, path: `${artifact.path}/${entry.path}` }))
+  const output: Output = {
+    ...common,
+    digest: Tree.digest(below),
+    entries: [{ kind: "folder", path: artifact.path }, ...entries]
+  }
+  return output
+})
+
+/** Takes all declared outputs out of `outputDir` into the store. */
+export const take = Effect.fnUntraced(function* (artifacts: Readonly<Record<string, Artifact.Any>>, outputDir: string) {
+  const taken = yield* Effect.forEach(Object.entries(artifacts), ([name, artifact]) =>
+    Effect.map(takeOutput(name, artifact, outputDir), (output) => [name, output] as const)
+  )
+  return Object.fromEntries(taken) as Readonly<Record<string, Output>>
+})
+
+const build = Effect.fnUntraced(function* (entries: Tree.Tree, root: string, how: "copy" | "link") {
+  const disk = yield* Disk
+  const { blobs } = yield* Store
+  yield* disk.makeFolder(root)
+  for (const entry of entries) {
+    const location = join(root, entry.path)
+    if (entry.kind === "folder") {
+      yield* disk.makeFolder(location)
+      continue
+    }
+    yield* disk.makeFolder(path.dirname(location))
+    if (entry.kind === "link") {
+      yield* disk.symlink(entry.target, location)
+      continue
+    }
+    const blob = yield* blobs.verified(entry.digest)
+    if (Option.isNone(blob)) return yield* new BlobGone({ digest: entry.digest })
+    if (how === "link") yield* disk.symlink(blob.value, location)
+    else {
+      yield* disk.copy(blob.value, location)
+      yield* disk.setMode(location, entry.mode)
+    }
+  }
+})
+
+/** The content of an output for a step to read, below `folder`: symbolic links to blobs just verified. (A hard link would
+ * change the blob's ctime, and the memo would have it read again.) */
+export const provideInput = Effect.fnUntraced(function* (output: Output, folder: string) {
+  yield* build(output.entries, folder, "link")
+  return join(folder, output.path)
+})
+
+const folders = (entries: Tree.Tree): Tree.Tree => {
+  const paths = new Set<string>()
+  for (const entry of entries) {
+    const parts = entry.path.split("/")
+    for (let depth = 1; depth < parts.length; depth++) paths.add(parts.slice(0, depth).join("/"))
+    if (entry.kind === "folder") paths.add(entry.path)
+  }
+  return Array.from(paths, (each) => ({ kind: "folder", path: each }) as const)
+}
+
+/** What `outputs/<step>/` holds for `result`. */
+export const expectedTree = (result: StepResult): Tree.Tree => {
+  const entries = Object.values(result.outputs).flatMap((output) => (output.layOut ? output.entries : []))
+  return [...folders(entries), ...entries.filter((entry) => entry.kind !== "folder")].sort((a, b) =>
+    a.path < b.path ? -1 : 1
+  )
+}
+
+/** True when `outputs/<step>/` is already what `result` says. */
+export const isLaidOut = Effect.fnUntraced(function* (result: StepResult, folder: string) {
+  const { memo } = yield* Store
+  const found = yield* orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, modes: true }))
+  return Option.isSome(found) && Tree.digest(found.value) === Tree.digest(expectedTree(result))
+})
+
+/** Makes `outputs/<step>/` what `result` says; true when it had to. */
+export const layOut = Effect.fnUntraced(function* (result: StepResult, folder: string) {
+  if (yield* isLaidOut(result, folder)) return false
+  const disk = yield* Disk
+  const aside = path.join(path.dirname(folder), `.${path.basename(folder)}.${process.pid}`)
+  const old = `${aside}.old`
+  yield* disk.remove(aside)
+  yield* build(expectedTree(result), aside, "copy")
+  yield* orAbsent(disk.rename(folder, old))
+  yield* disk.rename(aside, folder)
+  yield* disk.remove(old)
+  return true
+})

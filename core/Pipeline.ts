@@ -1,0 +1,192 @@
+/**
+ * Pipelines: stages placed as steps and wired to each other.
+ *
+ * ```ts
+ * const images = Pipeline.source({ name: "images", artifact: Pictures })
+ * const parts = Pipeline.step(split, { inputs: { images: images.port } })
+ * const bn = Pipeline.step(train, { variant: "bn", inputs: { manifest: parts.out.manifest }, params: { normalization: "batch" } })
+ * export default Pipeline.make({ name: "study", steps: [bn] })
+ * ```
+ *
+ * A port fits an input when its artifact has the same tag and type; anything else does not compile. Since a step can only
+ * be wired to steps that exist already, there are no cycles. Steps that others need need not be listed.
+ *
+ * Parameters are settled in this order, the later winning: the Schema's defaults, the pipeline's seed (for a parameter
+ * named `seed`), the profile's for the stage, the step's own, the profile's for the step, `--set`.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
+import type * as Artifact from "./Artifact.ts"
+import type * as Stage from "./Stage.ts"
+import type { StageFailure } from "./Stage.ts"
+
+/** One artifact of a step or source, to wire an input to. */
+export interface Port<out A extends Artifact.Any> {
+  readonly owner: AnyStep | AnySource
+  /** The name under which the owner declares it. */
+  readonly output: string
+  readonly artifact: A
+}
+
+export interface Step<S extends Stage.Any, Id extends string = string> {
+  readonly _tag: "Step"
+  /** `train@bn`: the stage's name, and the variant where it has one. */
+  readonly id: Id
+  readonly stage: S
+  readonly inputs: Readonly<Record<string, Port<Artifact.Any>>>
+  readonly params: Readonly<Record<string, unknown>>
+  readonly out: { readonly [K in keyof S["output"]]: Port<S["output"][K]> }
+}
+
+export type AnyStep = Step<Stage.Any>
+
+/** What a source's `provide` is told. */
+export interface ProvideOptions {
+  /** Where people's data lie: `data/` in the working directory. */
+  readonly dataDir: string
+  /** A folder for what is fetched on the way. */
+  readonly cacheDir: string
+  readonly notify: (line: string) => void
+}
+
+/** Content from outside the pipeline: a folder of the user's, or one that `provide` makes. */
+export interface Source<A extends Artifact.Any, P = unknown> {
+  readonly _tag: "Source"
+  readonly name: string
+  readonly artifact: A
+  /** True of the paths (relative, forward slashes) that are no part of the content. */
+  readonly ignore: (path: string) => boolean
+  readonly params: Schema.Codec<P, unknown> | undefined
+  /** Makes the content when the user names none, and returns its path. Must give the same content for the same parameters. */
+  readonly provide: ((params: P, options: ProvideOptions) => Effect.Effect<string, StageFailure>) | undefined
+  readonly port: Port<A>
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: existential type parameters
+export type AnySource = Source<any, any>
+
+const hidden = (path: string): boolean => path.split("/").some((part) => part.startsWith("."))
+
+/** Declares a source. Hidden files are never part of it. */
+export const source = <const A extends Artifact.Any, P = never, PI = never>(options: {
+  readonly name: string
+  readonly artifact: A
+  readonly ignore?: (path: string) => boolean
+  readonly params?: Schema.Codec<P, PI>
+  readonly provide?: (params: P, options: ProvideOptions) => Effect.Effect<string, StageFailure>
+}): Source<A, P> => {
+  const made: { -readonly [K in keyof Source<A, P>]: Source<A, P>[K] } = {
+    _tag: "Source",
+    name: options.name,
+    artifact: options.artifact,
+    ignore: (path) => hidden(path) || (options.ignore?.(path) ?? false),
+    params: options.params as Schema.Codec<P, unknown> | undefined,
+    provide: options.provide,
+    port: undefined as unknown as Port<A>
+  }
+  made.port = { owner: made, output: options.name, artifact: options.artifact }
+  return made
+}
+
+type InputsOf<S> = S extends Stage.Stage<string, infer _P, infer I, infer _O, infer _T> ? I : never
+/** A stage's decoded parameters. */
+export type ParamsOf<S> = S extends Stage.Stage<string, infer P, infer _I, infer _O, infer _T> ? P : never
+
+type IdOf<S extends Stage.Any, V> = V extends string ? `${S["name"]}@${V}` : S["name"]
+
+/** Places `stage`. `params` are those that set this step apart; the others come from the profile and the defaults. */
+export const step = <S extends Stage.Any, const V extends string | undefined = undefined>(
+  stage: S,
+  options: {
+    readonly variant?: V
+    readonly inputs: {
+      readonly [K in keyof InputsOf<S>]: InputsOf<S>[K] extends Artifact.Any ? Port<InputsOf<S>[K]> : never
+    }
+    readonly params?: Partial<ParamsOf<S>>
+  }
+): Step<S, IdOf<S, V>> => {
+  const made: { -readonly [K in keyof Step<S>]: Step<S>[K] } = {
+    _tag: "Step",
+    id: options.variant === undefined ? stage.name : `${stage.name}@${options.variant}`,
+    stage,
+    inputs: options.inputs as Readonly<Record<string, Port<Artifact.Any>>>,
+    params: (options.params ?? {}) as Readonly<Record<string, unknown>>,
+    out: {} as Step<S>["out"]
+  }
+  const artifacts = stage.output as Stage.Artifacts
+  made.out = Object.fromEntries(
+    Object.entries(artifacts).map(([output, artifact]) => [
+      output,
+      { owner: made as unknown as AnyStep, output, artifact }
+    ])
+  ) as unknown as Step<S>["out"]
+  return made as Step<S, IdOf<S, V>>
+}
+
+/** Parameters by stage name, step id, source name or toolchain name. */
+export type Overrides = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+
+type ProfileOf<Steps extends ReadonlyArray<AnyStep>> = {
+  readonly [S in Steps[number] as S["stage"]["name"] | S["id"]]?: Partial<ParamsOf<S["stage"]>>
+} & { readonly [name: string]: Readonly<Record<string, unknown>> | undefined }
+
+export interface Pipeline {
+  readonly _tag: "Pipeline"
+  readonly name: string
+  /** Upstream before downstream. */
+  readonly steps: ReadonlyArray<AnyStep>
+  readonly sources: ReadonlyArray<AnySource>
+  readonly seed: number
+  readonly profiles: Readonly<Record<string, Overrides>>
+  readonly defaultProfile: string | undefined
+  /** The file that a person should open after a run. */
+  readonly report: Port<Artifact.Any> | undefined
+}
+
+const collect = (roots: ReadonlyArray<AnyStep>): Pick<Pipeline, "steps" | "sources"> => {
+  const steps = new Set<AnyStep>()
+  const sources = new Set<AnySource>()
+  const visit = (owner: AnyStep | AnySource): void => {
+    if (owner._tag === "Source") sources.add(owner)
+    else if (!steps.has(owner)) {
+      for (const port of Object.values(owner.inputs)) visit(port.owner)
+      steps.add(owner)
+    }
+  }
+  for (const root of roots) visit(root)
+  return { steps: Array.from(steps), sources: Array.from(sources) }
+}
+
+export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options: {
+  readonly name: string
+  readonly steps: Steps
+  readonly seed?: number
+  readonly profiles?: Readonly<Record<string, ProfileOf<Steps>>>
+  readonly defaultProfile?: string
+  readonly report?: Port<Artifact.Any>
+}): Pipeline => ({
+  _tag: "Pipeline",
+  name: options.name,
+  ...collect(options.steps),
+  seed: options.seed ?? 0,
+  profiles: (options.profiles ?? {}) as Readonly<Record<string, Overrides>>,
+  defaultProfile: options.defaultProfile,
+  report: options.report
+})
+
+/** True of a value that `make` returned. */
+export const isPipeline = (value: unknown): value is Pipeline =>
+  typeof value === "object" && value !== null && (value as { readonly _tag?: unknown })._tag === "Pipeline"
+
+/** The steps that `step` reads from, directly. */
+export const upstream = (step: AnyStep): ReadonlyArray<AnyStep> =>
+  Object.values(step.inputs).flatMap((port) => (port.owner._tag === "Step" ? [port.owner] : []))
+
+/** The given steps and all they need, upstream first. */
+export const withAncestors = (pipeline: Pipeline, ids: ReadonlyArray<string>): ReadonlyArray<AnyStep> => {
+  const wanted = new Set(ids)
+  for (const step of pipeline.steps.slice().reverse()) {
+    if (wanted.has(step.id)) for (const needed of upstream(step)) wanted.add(needed.id)
+  }
+  return pipeline.steps.filter((step) => wanted.has(step.id))
+}

@@ -1,0 +1,299 @@
+/**
+ * Plan: what a run would do, before it does anything.
+ *
+ * `prepare` settles everything that does not depend on results: parameters, code, toolchains, and what the sources hold.
+ * `assess` then walks the steps upstream first and tells for each whether its result is there (*fresh*), is not (*stale*
+ * or *never run*), or cannot be known before an upstream step has run (*pending*), with the reasons.
+ */
+import { homedir } from "node:os"
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as CodeIdentity from "../cache/code/CodeIdentity.ts"
+import * as CacheKey from "../cache/identity/CacheKey.ts"
+import type * as Digest from "../cache/identity/Digest.ts"
+import { Disk, orAbsent } from "../cache/store/Disk.ts"
+import type { StepResult } from "../cache/store/ResultStore.ts"
+import { Store } from "../cache/store/Store.ts"
+import * as Tree from "../cache/store/Tree.ts"
+import type { AnySource, AnyStep, Pipeline, Port } from "./Pipeline.ts"
+import { upstream } from "./Pipeline.ts"
+import { type Settings, SettingsError, toolchainsOf } from "./Settings.ts"
+import type * as Toolchain from "./Toolchain.ts"
+
+export interface PreparedSource {
+  readonly source: AnySource
+  readonly path: string
+  readonly tree: Tree.Tree
+  readonly digest: Digest.Digest
+}
+
+export interface PreparedToolchain {
+  readonly toolchain: Toolchain.Any
+  readonly identity: unknown
+  readonly encoded: unknown
+  readonly cores: number
+}
+
+export interface Prepared {
+  readonly pipeline: Pipeline
+  readonly settings: Settings
+  readonly sources: ReadonlyMap<string, PreparedSource>
+  readonly toolchains: ReadonlyMap<string, PreparedToolchain>
+  readonly code: ReadonlyMap<string, CacheKey.Ingredients["code"]>
+  readonly cores: number
+}
+
+export interface PrepareOptions {
+  readonly pipeline: Pipeline
+  readonly settings: Settings
+  /** Folders that the user named, by source. */
+  readonly sourcePaths: Readonly<Record<string, string>>
+  readonly dataDir: string
+  readonly cores: number
+  readonly notify: (line: string) => void
+}
+
+const locate = Effect.fnUntraced(function* (source: AnySource, options: PrepareOptions) {
+  const named = options.sourcePaths[source.name]
+  const { layout } = yield* Store
+  if (named !== undefined) return path.resolve(named)
+  if (source.provide === undefined) {
+    return yield* new SettingsError({
+      asked: `source ${source.name}`,
+      expected: `a folder, named by --data ${source.name}=DIR or, for the first source, --data DIR`,
+      actual: "none"
+    })
+  }
+  const { dataDir, notify } = options
+  const encoded = options.settings.sources[source.name] ?? {}
+  const params =
+    source.params === undefined ? {} : yield* Effect.orDie(Schema.decodeUnknownEffect(source.params)(encoded))
+  return yield* source.provide(params, { dataDir, cacheDir: layout.toolchain(`source-${source.name}`), notify })
+})
+
+/** Reads what a source holds now; a folder that is not there is bad input. */
+export const snapshotSource = Effect.fnUntraced(function* (source: AnySource, location: string) {
+  const disk = yield* Disk
+  const { memo } = yield* Store
+  const real = yield* orAbsent(disk.realPath(location.replace(/^~(?=\/|$)/, homedir())))
+  const stat = Option.isSome(real) ? yield* orAbsent(disk.lstat(real.value)) : Option.none()
+  if (Option.isNone(real) || Option.isNone(stat) || stat.value.kind !== "folder") {
+    const actual = Option.isNone(stat) ? "nothing there" : `a ${stat.value.kind}`
+    return yield* new SettingsError({
+      asked: `the folder ${location} for ${source.name}`,
+      expected: "a folder",
+      actual
+    })
+  }
+  const tree = yield* Tree.snapshot(real.value, memo, { ignore: source.ignore, modes: false })
+  const prepared: PreparedSource = { source, path: real.value, tree, digest: Tree.digest(tree) }
+  return prepared
+})
+
+const prepareToolchain = Effect.fnUntraced(function* (toolchain: Toolchain.Any, options: PrepareOptions) {
+  const { layout } = yield* Store
+  const encoded = options.settings.toolchains[toolchain.name]
+  const params = yield* Effect.orDie(
+    Schema.decodeUnknownEffect(toolchain.params as Schema.Codec<unknown, unknown>)(encoded)
+  )
+  const { cores, notify } = options
+  const identity: unknown = yield* toolchain.identify(params, {
+    cores,
+    notify,
+    cacheDir: layout.toolchain(toolchain.name)
+  })
+  const prepared: PreparedToolchain = {
+    toolchain,
+    identity,
+    encoded: yield* Effect.orDie(Schema.encodeEffect(toolchain.identity as Schema.Codec<unknown, unknown>)(identity)),
+    cores: toolchain.cores(identity)
+  }
+  return prepared
+})
+
+const named = <A>(entries: ReadonlyArray<readonly [string, A]>): ReadonlyMap<string, A> => new Map(entries)
+
+export const prepare = Effect.fnUntraced(function* (options: PrepareOptions) {
+  const { pipeline, settings, cores } = options
+  const { layout, memo } = yield* Store
+  const sources = yield* Effect.forEach(pipeline.sources, (source) =>
+    Effect.gen(function* () {
+      const location = yield* locate(source, options)
+      return [source.name, yield* snapshotSource(source, location)] as const
+    })
+  )
+  const toolchains = yield* Effect.forEach(Object.values(toolchainsOf(pipeline)), (toolchain) =>
+    Effect.map(prepareToolchain(toolchain, options), (prepared) => [toolchain.name, prepared] as const)
+  )
+  const identity = yield* CodeIdentity.make(layout, memo)
+  const code = yield* Effect.forEach(pipeline.steps, (step) =>
+    Effect.map(identity.of(step.stage.source), (found) => [step.stage.source, found] as const)
+  )
+  yield* identity.flush
+  const prepared: Prepared = {
+    pipeline,
+    settings,
+    sources: named(sources),
+    toolchains: named(toolchains),
+    code: named(code),
+    cores
+  }
+  return prepared
+})
+
+/** The toolchains that `step` computes with. */
+export const toolchainsOfStep = (prepared: Prepared, step: AnyStep): ReadonlyArray<PreparedToolchain> =>
+  Object.values(step.stage.toolchain as Record<string, Toolchain.Any>).flatMap((each) => {
+    const found = prepared.toolchains.get(each.name)
+    return found === undefined ? [] : [found]
+  })
+
+/** Where an input's content comes from: `images`, `split.manifest`. */
+export const portName = (port: Port<never> | AnyStep["inputs"][string]): string =>
+  port.owner._tag === "Source" ? port.owner.name : `${port.owner.id}.${port.output}`
+
+/** What `step`'s result is made from, once all it reads is known. */
+export const ingredientsOf = (
+  prepared: Prepared,
+  step: AnyStep,
+  results: ReadonlyMap<string, StepResult>
+): CacheKey.Ingredients | undefined => {
+  const inputs: Record<string, Digest.Digest> = {}
+  for (const [name, port] of Object.entries(step.inputs)) {
+    const { owner } = port
+    const digest =
+      owner._tag === "Source"
+        ? prepared.sources.get(owner.name)?.digest
+        : results.get(owner.id)?.outputs[port.output]?.digest
+    if (digest === undefined) return undefined
+    inputs[name] = digest
+  }
+  const toolchain = Object.fromEntries(
+    toolchainsOfStep(prepared, step).map((each) => [each.toolchain.name, each.encoded])
+  )
+  return {
+    stage: step.stage.name,
+    code: prepared.code.get(step.stage.source) ?? { modules: {}, packages: {} },
+    params: prepared.settings.steps[step.id] ?? {},
+    inputs,
+    toolchain,
+    runtime: CacheKey.runtime
+  }
+}
+
+const describeInput = Effect.fnUntraced(function* (
+  prepared: Prepared,
+  port: AnyStep["inputs"][string],
+  before: Digest.Digest
+) {
+  const { blobs } = yield* Store
+  const disk = yield* Disk
+  if (port.owner._tag !== "Source") return `input ${portName(port)} changed`
+  const now = prepared.sources.get(port.owner.name)
+  const record = yield* sourceRecord(before)
+  if (now === undefined || Option.isNone(record)) return `input ${portName(port)} changed`
+  const blob = yield* blobs.verified(record.value)
+  if (Option.isNone(blob)) return `input ${portName(port)} changed`
+  const old = Schema.decodeUnknownOption(Schema.fromJsonString(Tree.Tree))(yield* disk.readText(blob.value))
+  return Option.isNone(old)
+    ? `input ${portName(port)} changed`
+    : `input ${portName(port)}: ${Tree.describeChange(old.value, now.tree)}`
+})
+
+/** A source's tree digest -> the blob that lists the tree, so that `why` can name the files. */
+const sourceRecord = Effect.fnUntraced(function* (digest: Digest.Digest) {
+  const { layout } = yield* Store
+  const disk = yield* Disk
+  const text = yield* orAbsent(disk.readText(layout.memo(path.join("sources", digest))))
+  return Option.map(text, (blob) => blob.trim() as Digest.Digest)
+})
+
+/** Keeps the list of a source's files, to tell later what changed in it. */
+export const rememberSource = Effect.fnUntraced(function* (prepared: PreparedSource) {
+  const { blobs, layout } = yield* Store
+  const disk = yield* Disk
+  if (Option.isSome(yield* sourceRecord(prepared.digest))) return
+  const blob = yield* blobs.put(JSON.stringify(prepared.tree))
+  const file = layout.memo(path.join("sources", prepared.digest))
+  yield* disk.makeFolder(path.dirname(file))
+  yield* disk.remove(file)
+  yield* disk.create(file, blob)
+})
+
+/** Why a step with these ingredients has no result to use, compared with its last one. */
+export const explain = Effect.fnUntraced(function* (
+  prepared: Prepared,
+  step: AnyStep,
+  ingredients: CacheKey.Ingredients,
+  unusable: "absent" | "damaged"
+) {
+  const { results } = yield* Store
+  if (unusable === "damaged") return ["its result is in the store, but a file of it is missing or damaged"]
+  const last = yield* results.last(step.id)
+  if (Option.isNone(last)) return ["it has no result yet"]
+  const before = last.value.ingredients
+  const inputs = yield* Effect.forEach(
+    Object.entries(step.inputs).filter(([name]) => before.inputs[name] !== ingredients.inputs[name]),
+    ([name, port]) => {
+      const digest = before.inputs[name]
+      return digest === undefined ? Effect.succeed(`input ${name} is new`) : describeInput(prepared, port, digest)
+    }
+  )
+  const reasons = [...CacheKey.diff(before, ingredients), ...inputs]
+  return reasons.length === 0 ? ["its result is no longer in the store"] : reasons
+})
+
+export type State = "fresh" | "stale" | "pending" | "never run"
+
+export interface Assessment {
+  readonly step: AnyStep
+  readonly state: State
+  readonly reasons: ReadonlyArray<string>
+  readonly key: Digest.Digest | undefined
+  readonly result: StepResult | undefined
+}
+
+const assessStep = Effect.fnUntraced(function* (
+  prepared: Prepared,
+  step: AnyStep,
+  known: ReadonlyMap<string, StepResult>,
+  waiting: ReadonlySet<string>
+) {
+  const { results } = yield* Store
+  const none = { step, key: undefined, result: undefined }
+  const blockers = upstream(step).filter((each) => waiting.has(each.id))
+  const ingredients = blockers.length > 0 ? undefined : ingredientsOf(prepared, step, known)
+  if (ingredients === undefined) {
+    const last = yield* results.last(step.id)
+    const reasons = [`it waits for ${Array.from(new Set(blockers.map((each) => each.id))).join(", ")}`]
+    return { ...none, state: Option.isNone(last) ? "never run" : "pending", reasons } satisfies Assessment
+  }
+  const key = yield* CacheKey.of(step.id, ingredients)
+  const result = yield* results.usable(key)
+  if (typeof result !== "string") return { step, state: "fresh", reasons: [], key, result } satisfies Assessment
+  const reasons = yield* explain(prepared, step, ingredients, result)
+  const never = Option.isNone(yield* results.last(step.id))
+  return { ...none, state: never ? "never run" : "stale", reasons, key } satisfies Assessment
+})
+
+/** The state of each of `steps` (upstream first) as things stand. */
+export const assess = Effect.fnUntraced(function* (
+  prepared: Prepared,
+  steps: ReadonlyArray<AnyStep>,
+  forced: ReadonlySet<string>
+) {
+  const known = new Map<string, StepResult>()
+  const waiting = new Set<string>()
+  const assessments: Array<Assessment> = []
+  for (const step of steps) {
+    const found: Assessment = yield* assessStep(prepared, step, known, waiting)
+    const assessment: Assessment =
+      forced.has(step.id) && found.state === "fresh" ? { ...found, state: "stale", reasons: ["forced"] } : found
+    if (assessment.state === "fresh" && assessment.result !== undefined) known.set(step.id, assessment.result)
+    else waiting.add(step.id)
+    assessments.push(assessment)
+  }
+  return assessments
+})

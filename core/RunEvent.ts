@@ -1,0 +1,81 @@
+/**
+ * RunEvent: what a run says while it goes on, as data. `run --json` prints one a line; the terminal draws from the same.
+ */
+import * as Schema from "effect/Schema"
+
+const StepId = Schema.String
+const Reasons = Schema.Array(Schema.String)
+
+export const RunStarted = Schema.Struct({
+  type: Schema.Literal("RunStarted"),
+  runId: Schema.String,
+  steps: Schema.Array(StepId),
+  profile: Schema.NullOr(Schema.String)
+})
+export const Notice = Schema.Struct({ type: Schema.Literal("Notice"), text: Schema.String })
+export const StepStarted = Schema.Struct({ type: Schema.Literal("StepStarted"), step: StepId, reasons: Reasons })
+export const StepProgress = Schema.Struct({
+  type: Schema.Literal("StepProgress"),
+  step: StepId,
+  label: Schema.String,
+  done: Schema.Finite,
+  total: Schema.Finite,
+  unit: Schema.String,
+  figures: Schema.Record(Schema.String, Schema.Finite)
+})
+/** `restored`: the files in `outputs/` were missing or changed and were put back. */
+export const StepCached = Schema.Struct({
+  type: Schema.Literal("StepCached"),
+  step: StepId,
+  key: Schema.String,
+  restored: Schema.Boolean
+})
+export const StepExecuted = Schema.Struct({
+  type: Schema.Literal("StepExecuted"),
+  step: StepId,
+  key: Schema.String,
+  durationMs: Schema.Finite,
+  /** True when the outputs are what they were before, so that nothing downstream needs to run. */
+  unchanged: Schema.Boolean
+})
+export const StepFailed = Schema.Struct({
+  type: Schema.Literal("StepFailed"),
+  step: StepId,
+  reason: Schema.String,
+  /** The user's input is at fault (exit code 2), the stage could not do its work (1), or op-pipe has a bug (70). */
+  fault: Schema.Literals(["input", "stage", "bug"]),
+  log: Schema.NullOr(Schema.String)
+})
+/** Not run, because a step that it reads from failed. */
+export const StepSkipped = Schema.Struct({ type: Schema.Literal("StepSkipped"), step: StepId, because: StepId })
+/** In a dry run: what would happen. `pending` waits for what an upstream step gives. */
+export const StepPlanned = Schema.Struct({
+  type: Schema.Literal("StepPlanned"),
+  step: StepId,
+  state: Schema.Literals(["fresh", "stale", "pending", "never run"]),
+  reasons: Reasons
+})
+export const RunFinished = Schema.Struct({
+  type: Schema.Literal("RunFinished"),
+  runId: Schema.String,
+  executed: Schema.Array(StepId),
+  cached: Schema.Array(StepId),
+  failed: Schema.Array(StepId),
+  skipped: Schema.Array(StepId),
+  durationMs: Schema.Finite,
+  report: Schema.NullOr(Schema.String)
+})
+
+export const RunEvent = Schema.Union([
+  RunStarted,
+  Notice,
+  StepStarted,
+  StepProgress,
+  StepCached,
+  StepExecuted,
+  StepFailed,
+  StepSkipped,
+  StepPlanned,
+  RunFinished
+])
+export type RunEvent = typeof RunEvent.Type

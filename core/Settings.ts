@@ -1,0 +1,256 @@
+/**
+ * Settings: every parameter of a pipeline, settled for one run.
+ *
+ * Whatever is set is decoded by the Schema of the stage, source or toolchain it belongs to and encoded again; a name or a
+ * value that does not fit is refused with the names or values that do.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import type { AnySource, AnyStep, Overrides, Pipeline } from "./Pipeline.ts"
+import type * as Toolchain from "./Toolchain.ts"
+
+/** What was asked for does not fit the pipeline: bad usage. */
+export class SettingsError extends Schema.TaggedError<SettingsError>()("SettingsError", {
+  asked: Schema.String,
+  expected: Schema.String,
+  actual: Schema.String
+}) {
+  override get message(): string {
+    return `${this.asked}: expected ${this.expected}, but found ${this.actual}`
+  }
+}
+
+type Encoded = Readonly<Record<string, unknown>>
+
+export interface Settings {
+  readonly profile: string | undefined
+  readonly seed: number
+  /** Encoded parameters by step id. */
+  readonly steps: Readonly<Record<string, Encoded>>
+  /** Encoded parameters by source name; empty for a source without any. */
+  readonly sources: Readonly<Record<string, Encoded>>
+  /** Encoded parameters by toolchain name. */
+  readonly toolchains: Readonly<Record<string, Encoded>>
+}
+
+export interface Asked {
+  readonly profile?: string | undefined
+  readonly seed?: number | undefined
+  /** `step.param=value`, as on the command line. */
+  readonly set?: ReadonlyArray<string>
+}
+
+/** `train(bn)` and `train@bn` are one step. */
+export const normalizeStepId = (text: string): string => text.replace(/^([^@()]+)\(([^()]*)\)$/, "$1@$2")
+
+/** The toolchains that any step uses, by name. */
+export const toolchainsOf = (pipeline: Pipeline): Readonly<Record<string, Toolchain.Any>> =>
+  Object.fromEntries(
+    pipeline.steps.flatMap((step) =>
+      Object.values(step.stage.toolchain as Record<string, Toolchain.Any>).map((each) => [each.name, each])
+    )
+  )
+
+const quoted = (names: ReadonlyArray<string>): string => (names.length === 0 ? "nothing" : names.join(", "))
+
+const fieldsOf = (schema: unknown): Readonly<Record<string, Schema.Top>> | undefined =>
+  typeof schema === "object" || typeof schema === "function"
+    ? ((schema as { readonly fields?: Readonly<Record<string, Schema.Top>> }).fields ?? undefined)
+    : undefined
+
+interface Assignment {
+  readonly target: string
+  readonly path: ReadonlyArray<string>
+  readonly text: string
+  readonly asked: string
+}
+
+const parseAssignment = (asked: string): Effect.Effect<Assignment, SettingsError> => {
+  const match = /^([^=]+?)\.([^=.][^=]*)=(.*)$/s.exec(asked)
+  return match === null
+    ? Effect.fail(new SettingsError({ asked: `--set ${asked}`, expected: "step.parameter=value", actual: asked }))
+    : Effect.succeed({
+        target: normalizeStepId(match[1]!),
+        path: match[2]!.split("."),
+        text: match[3]!,
+        asked: `--set ${asked}`
+      })
+}
+
+const parseValue = (text: string): unknown =>
+  Result.getOrElse(
+    Result.try(() => JSON.parse(text) as unknown),
+    () => text
+  )
+
+const isRecord = (value: unknown): value is Encoded =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const assign = (into: Encoded, path: ReadonlyArray<string>, value: unknown): Encoded => {
+  const [key, ...rest] = path
+  if (key === undefined) return into
+  const inner = into[key]
+  return { ...into, [key]: rest.length === 0 ? value : assign(isRecord(inner) ? inner : {}, rest, value) }
+}
+
+const explain = (error: Schema.SchemaError): string =>
+  SchemaIssue.makeFormatterStandardSchemaV1()(error.issue)
+    .issues.map((each) => {
+      const at = (each.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".")
+      return at === "" ? each.message : `${at}: ${each.message}`
+    })
+    .join("; ")
+
+/** Decodes `given` by `schema` and encodes it again, refusing names that the schema does not have. */
+const settle = Effect.fnUntraced(function* (name: string, schema: Schema.Codec<unknown, unknown>, given: Encoded) {
+  const fields = fieldsOf(schema)
+  const unknown = fields === undefined ? undefined : Object.keys(given).find((key) => !(key in fields))
+  if (fields !== undefined && unknown !== undefined) {
+    return yield* new SettingsError({
+      asked: `${name}.${unknown}`,
+      expected: `one of the parameters ${quoted(Object.keys(fields))}`,
+      actual: `"${unknown}"`
+    })
+  }
+  const decoded = yield* Schema.decodeUnknownEffect(schema, { errors: "all", onExcessProperty: "error" })(given).pipe(
+    Effect.mapError(
+      (error) => new SettingsError({ asked: name, expected: "parameters that fit", actual: explain(error) })
+    )
+  )
+  return yield* Schema.encodeEffect(schema)(decoded).pipe(
+    Effect.map((encoded) => encoded as Encoded),
+    Effect.mapError(
+      (error) =>
+        new SettingsError({ asked: name, expected: "parameters that can be written down", actual: error.message })
+    )
+  )
+})
+
+/** The value that a `--set` means: JSON where the schema takes that, else the text itself. */
+const settleAssignment = Effect.fnUntraced(function* (
+  name: string,
+  schema: Schema.Codec<unknown, unknown>,
+  before: Encoded,
+  assignment: Assignment
+) {
+  const asJson = yield* Effect.result(
+    settle(name, schema, assign(before, assignment.path, parseValue(assignment.text)))
+  )
+  if (Result.isSuccess(asJson)) return asJson.success
+  const asText = yield* Effect.result(settle(name, schema, assign(before, assignment.path, assignment.text)))
+  if (Result.isSuccess(asText)) return asText.success
+  const { expected, actual } = asJson.failure
+  return yield* new SettingsError({ asked: assignment.asked, expected, actual })
+})
+
+const merge = (...layers: ReadonlyArray<Encoded | undefined>): Encoded => Object.assign({}, ...layers)
+
+interface Target {
+  readonly name: string
+  readonly names: ReadonlyArray<string>
+  readonly schema: Schema.Codec<unknown, unknown>
+  readonly given: Encoded
+}
+
+const stepTarget = (step: AnyStep, profile: Overrides, seed: number): Target => {
+  const schema = step.stage.params as Schema.Codec<unknown, unknown>
+  const seeded = "seed" in (fieldsOf(schema) ?? {}) ? { seed } : {}
+  return {
+    name: step.id,
+    names: [step.stage.name, step.id],
+    schema,
+    given: merge(seeded, profile[step.stage.name], step.params, step.id === step.stage.name ? {} : profile[step.id])
+  }
+}
+
+const settleTarget = Effect.fnUntraced(function* (target: Target, assignments: ReadonlyArray<Assignment>) {
+  let settled = yield* settle(target.name, target.schema, target.given)
+  // A stage's assignments first, then the step's own, so that the more specific wins whatever the order of the flags.
+  for (const name of new Set(target.names)) {
+    for (const assignment of assignments.filter((each) => each.target === name)) {
+      settled = yield* settleAssignment(target.name, target.schema, settled, assignment)
+    }
+  }
+  return [target.name, settled] as const
+})
+
+const chooseProfile = (pipeline: Pipeline, asked: string | undefined): Effect.Effect<Overrides, SettingsError> => {
+  const name = asked ?? pipeline.defaultProfile
+  if (name === undefined) return Effect.succeed({})
+  const profile = pipeline.profiles[name]
+  return profile === undefined
+    ? Effect.fail(
+        new SettingsError({
+          asked: `--profile ${name}`,
+          expected: `one of ${quoted(Object.keys(pipeline.profiles))}`,
+          actual: `"${name}"`
+        })
+      )
+    : Effect.succeed(profile)
+}
+
+const settleAll = (targets: ReadonlyArray<Target>, assignments: ReadonlyArray<Assignment>) =>
+  Effect.map(
+    Effect.forEach(targets, (target) => settleTarget(target, assignments)),
+    (entries) => Object.fromEntries(entries) as Readonly<Record<string, Encoded>>
+  )
+
+/** Settles all parameters of `pipeline`. */
+export const resolve = Effect.fnUntraced(function* (pipeline: Pipeline, asked: Asked) {
+  const profile = yield* chooseProfile(pipeline, asked.profile)
+  const assignments = yield* Effect.forEach(asked.set ?? [], parseAssignment)
+  const seed = asked.seed ?? pipeline.seed
+  const steps = pipeline.steps.map((step) => stepTarget(step, profile, seed))
+  const sources = pipeline.sources.flatMap((source: AnySource) =>
+    source.params === undefined
+      ? []
+      : [{ name: source.name, names: [source.name], schema: source.params, given: profile[source.name] ?? {} }]
+  )
+  const toolchains = Object.values(toolchainsOf(pipeline)).map((toolchain) => ({
+    name: toolchain.name,
+    names: [toolchain.name],
+    schema: toolchain.params as Schema.Codec<unknown, unknown>,
+    given: profile[toolchain.name] ?? {}
+  }))
+  const known = new Set([...steps, ...sources, ...toolchains].flatMap((target) => target.names))
+  const stray = assignments.find((each) => !known.has(each.target))
+  if (stray !== undefined) {
+    return yield* new SettingsError({
+      asked: stray.asked,
+      expected: `one of ${quoted(Array.from(known))} before the first dot`,
+      actual: `"${stray.target}"`
+    })
+  }
+  const settings: Settings = {
+    profile: asked.profile ?? pipeline.defaultProfile,
+    seed,
+    steps: yield* settleAll(steps, assignments),
+    sources: yield* settleAll(sources, assignments),
+    toolchains: yield* settleAll(toolchains, assignments)
+  }
+  return settings
+})
+
+/** The ids that `asked` name; a stage's name stands for all its steps. */
+export const resolveSteps = Effect.fnUntraced(function* (
+  pipeline: Pipeline,
+  flag: string,
+  asked: ReadonlyArray<string>
+) {
+  const ids = new Set<string>()
+  for (const text of asked) {
+    const name = normalizeStepId(text)
+    const found = pipeline.steps.filter((step) => step.id === name || step.stage.name === name)
+    if (found.length === 0) {
+      return yield* new SettingsError({
+        asked: `${flag} ${text}`,
+        expected: `one of the steps ${quoted(pipeline.steps.map((step) => step.id))}`,
+        actual: `"${text}"`
+      })
+    }
+    for (const step of found) ids.add(step.id)
+  }
+  return Array.from(ids)
+})

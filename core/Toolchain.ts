@@ -1,0 +1,54 @@
+/**
+ * Toolchains: what a stage computes with that is neither code nor data, such as the engine that runs a network.
+ *
+ * A stage that computes with a toolchain declares it; only then does the toolchain's identity (name, version, device,
+ * threads, precision) count in the stage's cache key. Its parameters are set as a step's are: `--set engine.precision=bf16`.
+ *
+ * `identify` runs in the command line's process and must be cheap when nothing changed. It may build or download on
+ * first use, saying so through `notify`.
+ */
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+/** A toolchain that was asked for cannot be had; `toDo` says how to get it. */
+export class ToolchainError extends Schema.TaggedError<ToolchainError>()("ToolchainError", {
+  toolchain: Schema.String,
+  expected: Schema.String,
+  actual: Schema.String,
+  toDo: Schema.String
+}) {
+  override get message(): string {
+    return `${this.toolchain}: expected ${this.expected}, but ${this.actual}. ${this.toDo}`
+  }
+}
+
+export interface IdentifyOptions {
+  /** How many cores the run may use. */
+  readonly cores: number
+  /** A folder of the toolchain's own, for what it builds. */
+  readonly cacheDir: string
+  /** Prints a line for the person who waits. */
+  readonly notify: (line: string) => void
+}
+
+export interface Toolchain<out Name extends string, in out P, in out Id> {
+  readonly name: Name
+  readonly params: Schema.Codec<P, unknown>
+  readonly identity: Schema.Codec<Id, unknown>
+  readonly identify: (params: P, options: IdentifyOptions) => Effect.Effect<Id, ToolchainError>
+  /** How many cores a step keeps busy with it. */
+  readonly cores: (identity: Id) => number
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: existential type parameters
+export type Any = Toolchain<string, any, any>
+
+export type IdentityOf<T> = T extends Toolchain<string, infer _P, infer Id> ? Id : never
+
+export const make = <const Name extends string, P, PI, Id, IdI>(options: {
+  readonly name: Name
+  readonly params: Schema.Codec<P, PI>
+  readonly identity: Schema.Codec<Id, IdI>
+  readonly identify: (params: P, options: IdentifyOptions) => Effect.Effect<Id, ToolchainError>
+  readonly cores: (identity: Id) => number
+}): Toolchain<Name, P, Id> => options as unknown as Toolchain<Name, P, Id>

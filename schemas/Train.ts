@@ -1,0 +1,106 @@
+/** What `train` takes and gives: its parameters, and the history of one training. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Artifact } from "../core/index.ts"
+import { NetworkSpec, PresetName } from "./Network.ts"
+
+const Fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
+const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+
+export const TrainParams = Schema.Struct({
+  /** A network by name, or a stack of layers. */
+  network: Schema.Union([PresetName, NetworkSpec]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("seed" as const))),
+  /** Of a network given by name: batch normalization after each convolution, before the ReLU, or none. */
+  normalization: Schema.Literals(["batch", "none"]).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed("none" as const))
+  ),
+  epochs: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 })).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(24))
+  ),
+  batchSize: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4096 })).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(32))
+  ),
+  optimizer: Schema.Literals(["adam", "sgd"]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("adam" as const))),
+  learningRate: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.0005))),
+  /** L2 regularization, coupled as torch's `weight_decay`: this times the weight is added to its gradient. */
+  weightDecay: NonNegative.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.0001))),
+  /** Of `sgd`. */
+  momentum: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.9))),
+  /**
+   * How the learning rate goes on: `constant`; `step`, times `gamma` every `stepEpochs`; `cosine`, down to zero over all
+   * epochs; `plateau`, times `gamma` when more than `patience` epochs in a row brought no lower validation loss.
+   */
+  schedule: Schema.Literals(["constant", "step", "cosine", "plateau"]).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed("step" as const))
+  ),
+  stepEpochs: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).pipe(Schema.withDecodingDefaultKey(Effect.succeed(8))),
+  gamma: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.5))),
+  patience: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).pipe(Schema.withDecodingDefaultKey(Effect.succeed(3))),
+  seed: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).pipe(Schema.withDecodingDefaultKey(Effect.succeed(0)))
+}).annotate({ identifier: "TrainParams", description: "How a network is trained" })
+export type TrainParams = typeof TrainParams.Type
+
+/** One epoch. Losses are mean cross-entropies in nats; rates of correct answers are fractions. */
+export const Epoch = Schema.Struct({
+  /** From 1. */
+  epoch: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  trainLoss: NonNegative,
+  validationLoss: NonNegative,
+  trainAccuracy: Fraction,
+  validationAccuracy: Fraction,
+  testAccuracy: Fraction,
+  validationF1Macro: Fraction,
+  validationF1Micro: Fraction,
+  testF1Macro: Fraction,
+  testF1Micro: Fraction,
+  learningRate: NonNegative,
+  /** Pictures a second while training; a timing, hence volatile. */
+  imagesPerSecond: Schema.optionalKey(Positive),
+  /** Layer name -> L2 norm of the loss gradient with respect to the layer's weights, mean over the epoch's batches. */
+  gradientNorm: Schema.Record(Schema.String, NonNegative)
+})
+export type Epoch = typeof Epoch.Type
+
+export const History = Schema.Struct({
+  classes: Schema.Array(Schema.NonEmptyString),
+  /** Layers that have weights, first to last. */
+  layers: Schema.Array(Schema.NonEmptyString),
+  /** The epoch with the highest validation accuracy (the earliest of equals). Its weights are the model. */
+  bestEpoch: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  epochs: Schema.NonEmptyArray(Epoch)
+}).annotate({ identifier: "History", description: "What one training did, epoch by epoch" })
+export type History = typeof History.Type
+
+export const HistoryArtifact = Artifact.json({
+  tag: "History/v1",
+  path: "history.json",
+  schema: History,
+  volatile: ["imagesPerSecond"]
+})
+
+/** Weights in PyTorch's names and layouts, of the best epoch. */
+export const Weights = Artifact.file({ tag: "Weights/v1", path: "model.safetensors" })
+
+/** One row of the layer table: `Conv2d-1`, its output without the batch axis as PyTorch writes it (C, H, W), its parameters. */
+export const LayerTableRow = Schema.Struct({
+  layer: Schema.NonEmptyString,
+  outputShape: Schema.Array(Schema.Int),
+  parameters: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+})
+
+/** The network that was trained: all that is needed, with its weights, to run it. */
+export const TrainedNetwork = Schema.Struct({
+  spec: NetworkSpec,
+  size: Schema.Int.check(Schema.isGreaterThan(0)),
+  classes: Schema.Array(Schema.NonEmptyString),
+  /** Per channel (R, G, B), of pixels scaled to 0..1. */
+  mean: Schema.Array(Schema.Finite),
+  std: Schema.Array(Positive),
+  table: Schema.Array(LayerTableRow),
+  totalParameters: Schema.Int.check(Schema.isGreaterThan(0))
+}).annotate({ identifier: "TrainedNetwork", description: "A network, what it takes and what it tells apart" })
+export type TrainedNetwork = typeof TrainedNetwork.Type
+
+export const NetworkArtifact = Artifact.json({ tag: "TrainedNetwork/v1", path: "network.json", schema: TrainedNetwork })
+export const NetworkTable = Artifact.file({ tag: "NetworkTable/v1", path: "network.txt" })

@@ -1,0 +1,230 @@
+/**
+ * train: one network, from its first weights to those of its best epoch.
+ *
+ * Per epoch: every train picture once, in an order drawn from the seed and the epoch; then loss and scores over
+ * validation and test. The best epoch is the one with the highest validation accuracy (the earliest of equals); its weights are
+ * the model. Test scores are recorded for each epoch because the seed study chose by them, and so that it can be shown
+ * what that does; nothing here looks at them.
+ *
+ * Gotchas:
+ * - Two trainings with the same seed start from the same weights and see the same batches, whatever their
+ *   normalization: draws are named by the seed and what they are for, never by the step.
+ * - A checkpoint is kept after each epoch. A resumed training ends with the same bits as an undisturbed one.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { Stage } from "../core/index.ts"
+import { open } from "../engine/index.ts"
+import { IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
+import type { NetworkSpec } from "../schemas/Network.ts"
+import type { SplitName } from "../schemas/Split.ts"
+import { type Epoch, HistoryArtifact, NetworkArtifact, NetworkTable, TrainParams, Weights } from "../schemas/Train.ts"
+import { engine } from "./lib/EngineToolchain.ts"
+import * as ImageNet from "./lib/ImageNet.ts"
+import * as Network from "./lib/Network.ts"
+import * as Pack from "./lib/Pack.ts"
+import * as Random from "./lib/Random.ts"
+import * as Safetensors from "./lib/Safetensors.ts"
+import { learningRate } from "./lib/Schedule.ts"
+import * as Scores from "./lib/Scores.ts"
+import * as Trainer from "./lib/Trainer.ts"
+import * as TrainingState from "./lib/TrainingState.ts"
+
+const specOf = (params: TrainParams): NetworkSpec =>
+  typeof params.network === "string"
+    ? Network.preset(params.network, { batchNorm: params.normalization === "batch" })
+    : params.network
+
+const failed = (error: { readonly message: string }): Stage.StageFailure =>
+  new Stage.StageFailure({ reason: error.message })
+
+/** Everything about one training that does not change while it goes on. */
+interface Run {
+  readonly params: TrainParams
+  readonly index: PackIndex
+  readonly pack: Pack.Pack
+  readonly trainer: Trainer.Trainer
+  readonly progress: (progress: Stage.Progress) => Effect.Effect<void>
+}
+
+const readBatch = (run: Run, order: Int32Array, start: number) =>
+  Effect.gen(function* () {
+    const indices = order.subarray(start, Math.min(order.length, start + run.params.batchSize))
+    const pixels = new Uint8Array(indices.length * run.index.size ** 2 * 3)
+    yield* run.pack.read("train", indices, pixels)
+    const all = run.pack.labels("train")
+    return { pixels, labels: Int32Array.from(indices, (each) => all[each]!) }
+  })
+
+interface Passed {
+  readonly loss: number
+  readonly accuracy: number
+  readonly gradientNorm: Readonly<Record<string, number>>
+}
+
+/** One pass over the train pictures. The next batch is read while the current one trains. */
+const trainEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: number) {
+  const { params, pack, trainer } = run
+  const count = pack.count("train")
+  const order = Random.make(params.seed, "order", epoch).shuffle(Int32Array.from({ length: count }, (_, each) => each))
+  const sums: Record<string, number> = Object.fromEntries(trainer.layers.map((layer) => [layer, 0]))
+  let lossSum = 0
+  let correct = 0
+  let batches = 0
+  let next = yield* Effect.forkChild(readBatch(run, order, 0))
+  for (let start = 0; start < count; start += params.batchSize) {
+    const batch = yield* Fiber.join(next)
+    if (start + params.batchSize < count)
+      next = yield* Effect.forkChild(readBatch(run, order, start + params.batchSize))
+    const result = yield* trainer.step(batch, { learningRate: rate, epoch, batchIndex: batches })
+    lossSum += result.loss * batch.labels.length
+    correct += result.correct
+    batches++
+    for (const layer of trainer.layers) sums[layer] = sums[layer]! + (result.gradientNorms[layer] ?? 0)
+    const seen = Math.min(count, start + params.batchSize)
+    yield* run.progress({
+      label: `epoch ${epoch}/${params.epochs}`,
+      done: (epoch - 1) * count + seen,
+      total: params.epochs * count,
+      unit: "images",
+      figures: { batch: batches, loss: lossSum / seen }
+    })
+  }
+  const gradientNorm = Object.fromEntries(trainer.layers.map((layer) => [layer, sums[layer]! / batches]))
+  const passed: Passed = { loss: lossSum / count, accuracy: correct / count, gradientNorm }
+  return passed
+})
+
+/** Scores over a whole split, read in pieces of a few batches. */
+const evaluate = Effect.fnUntraced(function* (run: Run, split: SplitName) {
+  const { index, pack, params, trainer } = run
+  const classes = index.classes.length
+  const count = pack.count(split)
+  const logits = new Float32Array(count * classes)
+  const piece = params.batchSize * 4
+  for (let start = 0; start < count; start += piece) {
+    const indices = Int32Array.from({ length: Math.min(piece, count - start) }, (_, each) => start + each)
+    const pixels = new Uint8Array(indices.length * index.size ** 2 * 3)
+    yield* pack.read(split, indices, pixels)
+    logits.set(yield* trainer.predict(pixels, indices.length), start * classes)
+  }
+  return Scores.of(logits, pack.labels(split), classes)
+})
+
+const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: number) {
+  const startedMs = yield* Clock.currentTimeMillis
+  const passed = yield* trainEpoch(run, epoch, rate)
+  const seconds = Math.max(1, (yield* Clock.currentTimeMillis) - startedMs) / 1000
+  const validation = yield* evaluate(run, "validation")
+  const test = yield* evaluate(run, "test")
+  const record: Epoch = {
+    epoch,
+    trainLoss: passed.loss,
+    validationLoss: validation.loss,
+    trainAccuracy: passed.accuracy,
+    validationAccuracy: validation.accuracy,
+    testAccuracy: test.accuracy,
+    validationF1Macro: validation.f1Macro,
+    validationF1Micro: validation.f1Micro,
+    testF1Macro: test.f1Macro,
+    testF1Micro: test.f1Micro,
+    learningRate: rate,
+    imagesPerSecond: run.pack.count("train") / seconds,
+    gradientNorm: passed.gradientNorm
+  }
+  return record
+})
+
+const isBest = (record: Epoch, epochs: ReadonlyArray<Epoch>): boolean =>
+  epochs.every((earlier) => record.validationAccuracy > earlier.validationAccuracy)
+
+/** The whole training, from the checkpoint on if there is one. */
+const runEpochs = Effect.fnUntraced(function* (run: Run, checkpoint: Stage.Checkpoint) {
+  const { params, trainer } = run
+  const saved = yield* checkpoint.load
+  const resumed = saved === undefined ? Option.none<TrainingState.TrainingState>() : TrainingState.decode(saved)
+  const epochs: Array<Epoch> = []
+  let bestEpoch = 0
+  let bestWeights: Uint8Array = new Uint8Array(0)
+  if (Option.isSome(resumed)) {
+    yield* trainer.loadState(resumed.value.engineState)
+    epochs.push(...resumed.value.epochs)
+    bestEpoch = resumed.value.bestEpoch
+    bestWeights = resumed.value.bestWeights
+  }
+  while (epochs.length < params.epochs) {
+    const rate = learningRate(
+      params,
+      epochs.map((each) => each.validationLoss)
+    )
+    const record = yield* runEpoch(run, epochs.length + 1, rate)
+    if (isBest(record, epochs)) {
+      bestEpoch = record.epoch
+      bestWeights = Safetensors.encode(yield* trainer.saveWeights())
+    }
+    epochs.push(record)
+    const engineState = yield* trainer.saveState()
+    yield* checkpoint.save(TrainingState.encode({ epochs, bestEpoch, engineState, bestWeights }))
+  }
+  return { epochs, bestEpoch, bestWeights }
+})
+
+export const train = Stage.make({
+  name: "train",
+  source: import.meta.url,
+  params: TrainParams,
+  inputs: { index: IndexArtifact, shards: Shards },
+  output: { history: HistoryArtifact, weights: Weights, network: NetworkArtifact, networkTable: NetworkTable },
+  toolchain: { engine },
+  run: ({ params, inputs, output, toolchain, toolchainDir, progress, checkpoint }) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const index = yield* inputs.index.read
+      const { size, classes } = index
+      const spec = specOf(params)
+      const table = Network.layerTable(spec, { size, channels: 3, classes: classes.length })
+      if (Result.isFailure(table))
+        return yield* new Stage.StageFailure({ reason: table.failure.message, badInput: true })
+      const loaded = yield* open(toolchain.engine, { cacheDir: toolchainDir }).pipe(Effect.mapError(failed))
+      const pack = yield* Pack.open(inputs.shards.path, index)
+      const { optimizer: kind, weightDecay, momentum, batchSize, seed } = params
+      const optimizer = {
+        kind,
+        learningRate: params.learningRate,
+        weightDecay,
+        ...(kind === "sgd" ? { momentum } : {})
+      }
+      const trainer = yield* Trainer.make(loaded, {
+        spec,
+        size,
+        channels: 3,
+        classes: classes.length,
+        seed,
+        optimizer: optimizer as Trainer.TrainerOptions["optimizer"],
+        ...ImageNet.normalization,
+        batchSize
+      }).pipe(Effect.mapError(failed))
+      const run: Run = { params, index, pack, trainer, progress }
+      const { epochs, bestEpoch, bestWeights } = yield* runEpochs(run, checkpoint).pipe(
+        Effect.mapError((error) =>
+          error._tag === "StageFailure" || error._tag === "ArtifactError" ? error : failed(error)
+        )
+      )
+      const [first, ...others] = epochs
+      yield* output.history.write({ classes, layers: trainer.layers, bestEpoch, epochs: [first!, ...others] })
+      yield* output.network.write({
+        spec,
+        size,
+        classes,
+        ...ImageNet.normalization,
+        table: table.success.rows,
+        totalParameters: table.success.totalParameters
+      })
+      yield* Effect.orDie(fs.writeFile(output.weights.path, bestWeights))
+      yield* Effect.orDie(fs.writeFileString(output.networkTable.path, `${Network.renderLayerTable(table.success)}\n`))
+    })
+})
