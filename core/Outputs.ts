@@ -81,7 +81,7 @@ const takeOutput = Effect.fnUntraced(function* (name: string, artifact: Artifact
     const output: Output = { ...common, digest: digest ?? blob, entries: [entry] }
     return output
   }
-  const below = yield* Tree.snapshot(location, memo, { ignore: () => false, modes: true })
+  const below = yield* Tree.snapshot(location, memo, { ignore: () => false, of: "output" })
   for (const entry of below) {
     if (entry.kind === "file") yield* blobs.take(join(location, entry.path), entry.digest)
   }
@@ -155,7 +155,7 @@ export const expectedTree = (result: StepResult): Tree.Tree => {
 /** True when `outputs/<step>/` is already what `result` says. */
 export const isLaidOut = Effect.fnUntraced(function* (result: StepResult, folder: string) {
   const { memo } = yield* Store
-  const found = yield* orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, modes: true }))
+  const found = yield* orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, of: "output" }))
   return Option.isSome(found) && Tree.digest(found.value) === Tree.digest(expectedTree(result))
 })
 

@@ -87,7 +87,7 @@ export const snapshotSource = Effect.fnUntraced(function* (source: AnySource, lo
       actual
     })
   }
-  const tree = yield* Tree.snapshot(real.value, memo, { ignore: source.ignore, modes: false })
+  const tree = yield* Tree.snapshot(real.value, memo, { ignore: source.ignore, of: "source" })
   const prepared: PreparedSource = { source, path: real.value, tree, digest: Tree.digest(tree) }
   return prepared
 })

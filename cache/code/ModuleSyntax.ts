@@ -87,6 +87,7 @@ const essence = (value: unknown): unknown => {
       .map((item) => essence(item))
   }
   if (typeof value === "bigint") return { bigint: value.toString() }
+  if (typeof value === "number" && !Number.isFinite(value)) return { number: String(value) }
   if (value instanceof RegExp || typeof value === "function") return null
   if (value === null || typeof value !== "object") return value
   if (!isNode(value)) {
@@ -95,8 +96,8 @@ const essence = (value: unknown): unknown => {
   if (wrappers.has(value.type)) return essence(value["expression"])
   const entries = Object.entries(value).filter(([key, item]) => {
     if (typeOnlyKeys.has(key) || item === undefined) return false
-    // `raw` is how a literal was written, not what it is; a number that JSON cannot hold is told apart by it
-    if (key === "raw") return typeof value["value"] === "number" && !Number.isFinite(value["value"])
+    // `raw` is how a literal was written, not what it is
+    if (key === "raw") return false
     // `a?.b` is meaning, `a?: string` is a type
     if (key === "optional") return value.type === "MemberExpression" || value.type === "CallExpression"
     return true

@@ -18,6 +18,8 @@ export interface Layout {
   readonly memo: (name: string) => string
   readonly checkpoint: (key: Digest.Digest) => string
   readonly temporary: string
+  /** Folders of steps that are being executed. */
+  readonly work: string
   readonly toolchain: (name: string) => string
 }
 
@@ -35,6 +37,7 @@ export const make = (store: string): Layout => {
     memo: (name) => path.join(root, "memo", name),
     checkpoint: (key) => path.join(root, "checkpoints", key),
     temporary: path.join(root, "tmp"),
+    work: path.join(root, "work"),
     toolchain: (name) => path.join(root, "toolchain", name)
   }
 }

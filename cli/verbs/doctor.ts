@@ -42,8 +42,8 @@ export const doctor = Command.make(
     )
     for (const row of rows) {
       const mark = row.available ? paint("green", "✓") : paint("yellow", "-")
-      yield* printLine(`${mark} ${paint("bold", row.name)}  ${row.detail}`)
-      if (row.toDo !== null) yield* printLine(`    ${row.toDo}`)
+      yield* printLine(`${mark} ${paint("bold", row.engine)}  ${row.detail}`)
+      if (row.howToGet !== "") yield* printLine(`    ${row.howToGet}`)
     }
   })
 ).pipe(Command.withDescription("Show engines, versions and cores, what is missing and how to get it"))

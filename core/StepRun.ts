@@ -1,0 +1,159 @@
+/**
+ * StepRun: one step executed, from a free core to a committed result.
+ *
+ * The executor does the work in a private folder; the declared outputs are taken into the store and the result is written
+ * last. Before that, everything outside the store that the result was made from (sources, code) is looked at again: what
+ * changed meanwhile would make the result a lie, so it is discarded and said. Of several processes that want the same
+ * key, one executes and the others wait for it and use its result.
+ */
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
+import * as CodeIdentity from "../cache/code/CodeIdentity.ts"
+import type * as CacheKey from "../cache/identity/CacheKey.ts"
+import type * as Digest from "../cache/identity/Digest.ts"
+import { Disk } from "../cache/store/Disk.ts"
+import * as Lock from "../cache/store/Lock.ts"
+import type { Provenance, StepResult } from "../cache/store/ResultStore.ts"
+import { Store } from "../cache/store/Store.ts"
+import { Executor, StepError, type StepTask } from "./Executor.ts"
+import * as Outputs from "./Outputs.ts"
+import type { AnyStep } from "./Pipeline.ts"
+import * as Plan from "./Plan.ts"
+import type { RunEvent } from "./RunEvent.ts"
+
+/** What the steps of one run share. */
+export interface Running {
+  readonly prepared: Plan.Prepared
+  readonly runId: string
+  readonly emit: (event: RunEvent) => Effect.Effect<void>
+  /** As many permits as the run may use cores. */
+  readonly cores: Semaphore.Semaphore
+  readonly provenance: Effect.Effect<Omit<Provenance, "runId" | "startedAt" | "durationMs">>
+  /** Results of the steps that are settled, by id. */
+  readonly results: Map<string, StepResult>
+}
+
+export interface Execution {
+  readonly step: AnyStep
+  readonly ingredients: CacheKey.Ingredients
+  readonly key: Digest.Digest
+  readonly reasons: ReadonlyArray<string>
+  /** Execute even if another process has made the result meanwhile. */
+  readonly forced: boolean
+}
+
+export const bug = (step: string, reason: string): StepError => new StepError({ step, fault: "bug", reason, log: null })
+
+/** Refuses a result whose sources or code changed while it was made. */
+const checkUnchanged = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
+  const { prepared } = running
+  const { layout, memo } = yield* Store
+  const changed = (what: string): StepError =>
+    new StepError({
+      step: step.id,
+      fault: "input",
+      reason: `${what} changed while the step ran, so its result was discarded. Run again`,
+      log: null
+    })
+  for (const port of Object.values(step.inputs)) {
+    if (port.owner._tag !== "Source") continue
+    const before = prepared.sources.get(port.owner.name)!
+    const now = yield* Plan.snapshotSource(port.owner, before.path)
+    if (now.digest !== before.digest) return yield* changed(port.owner.name)
+  }
+  const identity = yield* CodeIdentity.make(layout, memo)
+  const code = yield* identity.of(step.stage.source)
+  if (JSON.stringify(code) !== JSON.stringify(prepared.code.get(step.stage.source))) return yield* changed("its code")
+})
+
+const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnyStep, folder: string) {
+  const inputs: Record<string, string> = {}
+  for (const [name, port] of Object.entries(step.inputs)) {
+    if (port.owner._tag === "Source") {
+      inputs[name] = running.prepared.sources.get(port.owner.name)!.path
+      continue
+    }
+    const output = running.results.get(port.owner.id)?.outputs[port.output]
+    if (output === undefined) return yield* bug(step.id, `${port.owner.id} has no output ${port.output}`)
+    inputs[name] = yield* Outputs.provideInput(output, path.join(folder, name))
+  }
+  return inputs
+})
+
+const prepareTask = Effect.fnUntraced(function* (
+  running: Running,
+  execution: Execution,
+  workdir: string,
+  cores: number
+) {
+  const disk = yield* Disk
+  const { layout } = yield* Store
+  const { step, key } = execution
+  const toolchains = Plan.toolchainsOfStep(running.prepared, step)
+  const task: StepTask = {
+    step: step.id,
+    stage: step.stage.name,
+    source: step.stage.source,
+    params: execution.ingredients.params,
+    inputs: yield* provideInputs(running, step, path.join(workdir, "inputs")),
+    toolchain: execution.ingredients.toolchain,
+    toolchainDir: layout.toolchain(toolchains[0]?.toolchain.name ?? "none"),
+    outputDir: path.join(workdir, "outputs"),
+    workdir: path.join(workdir, "scratch"),
+    checkpoint: layout.checkpoint(key),
+    cores
+  }
+  yield* disk.makeFolder(task.outputDir)
+  yield* disk.makeFolder(task.workdir)
+  return task
+})
+
+const work = Effect.fnUntraced(function* (running: Running, execution: Execution, cores: number) {
+  const disk = yield* Disk
+  const executor = yield* Executor
+  const { layout, results } = yield* Store
+  const { step, ingredients, key, reasons } = execution
+  const startedMs = Date.now()
+  yield* running.emit({ type: "StepStarted", step: step.id, reasons })
+  const workdir = path.join(layout.work, `${running.runId}-${step.id}`)
+  yield* Effect.addFinalizer(() => Effect.ignore(disk.remove(workdir)))
+  yield* disk.makeFolder(workdir)
+  const task = yield* prepareTask(running, execution, workdir, cores)
+  yield* executor.execute(task, (progress) =>
+    Effect.runFork(running.emit({ ...progress, type: "StepProgress", step: step.id }))
+  )
+  yield* checkUnchanged(running, step)
+  const outputs = yield* Outputs.take(step.stage.output, task.outputDir)
+  const made = {
+    runId: running.runId,
+    startedAt: new Date(startedMs).toISOString(),
+    durationMs: Date.now() - startedMs
+  }
+  const provenance = { ...(yield* running.provenance), ...made }
+  const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
+  yield* results.write(result)
+  yield* disk.remove(task.checkpoint)
+  return result
+})
+
+/** Executes a step, or waits for another process that does; `executed` says which. */
+export const execute = Effect.fnUntraced(function* (running: Running, execution: Execution) {
+  const { prepared } = running
+  const { layout, results } = yield* Store
+  const toolchains = Plan.toolchainsOfStep(prepared, execution.step)
+  // A stage without a toolchain may use what is there; it is taken to keep one core busy.
+  const busy = Math.min(prepared.cores, Math.max(1, ...toolchains.map((each) => each.cores)))
+  const granted = toolchains.length > 0 ? busy : prepared.cores
+  const alone = Effect.gen(function* () {
+    // Cores first, then the lock: who holds a lock is always running, so no two runs wait for each other.
+    yield* Lock.hold(`key ${layout.root} ${execution.key}`, (pid) => {
+      const text = `${execution.step.id} is being executed by process ${pid}; waiting for its result`
+      Effect.runFork(running.emit({ type: "Notice", text }))
+    })
+    const meanwhile = execution.forced ? "absent" : yield* results.usable(execution.key)
+    if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
+    return { executed: true, result: yield* work(running, execution, granted) }
+  })
+  return yield* Semaphore.withPermits(running.cores, busy)(Effect.scoped(alone))
+})

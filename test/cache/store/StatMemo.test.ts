@@ -1,0 +1,75 @@
+import { statSync, utimesSync, writeFileSync } from "node:fs"
+import * as path from "node:path"
+import { it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { describe, expect } from "vitest"
+import * as Digest from "../../../cache/identity/Digest.ts"
+import { Disk } from "../../../cache/store/Disk.ts"
+import * as Layout from "../../../cache/store/Layout.ts"
+import * as StatMemo from "../../../cache/store/StatMemo.ts"
+import { temporaryFolder, writeFiles } from "../../lib/temporary.ts"
+
+const setUp = () => {
+  const root = temporaryFolder()
+  writeFiles(root, { a: "one", b: "two" })
+  return { file: path.join(root, "a"), layout: Layout.make(path.join(root, ".store")), root }
+}
+
+const older = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 80)))
+
+describe("StatMemo", () => {
+  it.live("reads an untouched file once, also in another process", () =>
+    Effect.gen(function* () {
+      const { file, layout } = setUp()
+      yield* older
+      const first = yield* StatMemo.load(layout, "stat")
+      expect(yield* first.digest(file)).toBe(Digest.ofText("one"))
+      yield* first.digest(file)
+      expect(first.filesRead()).toBe(1)
+      yield* first.flush
+      const second = yield* StatMemo.load(layout, "stat")
+      expect(yield* second.digest(file)).toBe(Digest.ofText("one"))
+      expect(second.filesRead()).toBe(0)
+    }).pipe(Effect.provide(Disk.layer))
+  )
+
+  it.live("does not trust a file that was hashed in the tick in which it was written", () =>
+    Effect.gen(function* () {
+      const { file, layout } = setUp()
+      const memo = yield* StatMemo.load(layout, "stat")
+      for (const text of ["abc", "abd", "abe", "abf"]) {
+        writeFileSync(file, text)
+        expect(yield* memo.digest(file)).toBe(Digest.ofText(text))
+      }
+    }).pipe(Effect.provide(Disk.layer))
+  )
+
+  it.live("sees a change that keeps size and mtime", () =>
+    Effect.gen(function* () {
+      const { file, layout } = setUp()
+      yield* older
+      const memo = yield* StatMemo.load(layout, "stat")
+      yield* memo.digest(file)
+      const { atime, mtime } = statSync(file)
+      writeFileSync(file, "eno")
+      utimesSync(file, atime, mtime)
+      expect(yield* memo.digest(file)).toBe(Digest.ofText("eno"))
+    }).pipe(Effect.provide(Disk.layer))
+  )
+
+  it.live("is a hint: damaged or torn, it is an empty one", () =>
+    Effect.gen(function* () {
+      const { file, layout } = setUp()
+      yield* older
+      const memo = yield* StatMemo.load(layout, "stat")
+      yield* memo.digest(file)
+      yield* memo.flush
+      for (const damage of ["", "0123456789abcdef\n", "garbage"]) {
+        writeFileSync(layout.memo("stat"), damage)
+        const again = yield* StatMemo.load(layout, "stat")
+        expect(yield* again.digest(file)).toBe(Digest.ofText("one"))
+        expect(again.filesRead()).toBe(1)
+      }
+    }).pipe(Effect.provide(Disk.layer))
+  )
+})
