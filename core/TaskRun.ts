@@ -1,0 +1,81 @@
+/**
+ * TaskRun: a task done, in the process that it was given to. The worker calls it; so does any executor that has the
+ * stage's module at hand.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
+import * as Artifact from "./Artifact.ts"
+import type { StepTask } from "./Executor.ts"
+import * as Stage from "./Stage.ts"
+import type * as Toolchain from "./Toolchain.ts"
+
+type AnyStage = Stage.Stage<string, unknown, Stage.Artifacts, Stage.Artifacts, Stage.Toolchains>
+
+const loadStage = Effect.fnUntraced(function* (task: StepTask) {
+  const loaded = yield* Effect.promise(() => import(task.source) as Promise<Record<string, unknown>>)
+  const stage = Object.values(loaded).find((value) => Stage.isStage(value) && value.name === task.stage)
+  if (stage === undefined) {
+    return yield* new Stage.StageFailure({
+      reason: `the module ${task.source} does not export the stage`,
+      expected: `an export made by Stage.make({ name: "${task.stage}" })`,
+      actual: `the exports ${Object.keys(loaded).join(", ") || "none"}`
+    })
+  }
+  return stage as AnyStage
+})
+
+const checkpointAt = Effect.fnUntraced(function* (path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const write = Effect.fnUntraced(function* (state: Uint8Array) {
+    const temporary = `${path}.new`
+    yield* fs.makeDirectory(paths.dirname(path), { recursive: true })
+    const file = yield* fs.open(temporary, { flag: "w" })
+    yield* file.writeAll(state)
+    yield* file.sync
+    yield* fs.rename(temporary, path)
+  })
+  const checkpoint: Stage.Checkpoint = {
+    // A checkpoint saves time and is nothing else: one that cannot be read is none.
+    load: fs.readFile(path).pipe(Effect.catch(() => Effect.succeed(undefined))),
+    save: (state) => Effect.orDie(Effect.scoped(write(state)))
+  }
+  return checkpoint
+})
+
+/** Does the task; what it gives lies below `task.outputDir` afterwards. */
+export const run = Effect.fnUntraced(function* (
+  task: StepTask,
+  progress: (progress: Stage.Progress) => Effect.Effect<void>
+) {
+  const stage: AnyStage = yield* loadStage(task)
+  const params = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(task.params))
+  const readers = Object.entries(stage.inputs).map(
+    ([name, artifact]) => [name, Artifact.reader(artifact, task.inputs[name] ?? "")] as const
+  )
+  const writers = yield* Effect.forEach(Object.entries(stage.output), ([name, artifact]) =>
+    Effect.map(Effect.orDie(Artifact.writer(artifact, task.outputDir)), (writer) => [name, writer] as const)
+  )
+  const identities = yield* Effect.forEach(
+    Object.entries(stage.toolchain),
+    ([name, toolchain]: [string, Toolchain.Any]) => {
+      const schema = toolchain.identity as Schema.Codec<unknown, unknown>
+      const decoded = Effect.orDie(Schema.decodeUnknownEffect(schema)(task.toolchain[toolchain.name]))
+      return Effect.map(decoded, (identity) => [name, identity] as const)
+    }
+  )
+  const context = {
+    params,
+    inputs: Object.fromEntries(readers),
+    output: Object.fromEntries(writers),
+    toolchain: Object.fromEntries(identities),
+    toolchainDir: task.toolchainDir,
+    workdir: task.workdir,
+    cores: task.cores,
+    progress,
+    checkpoint: yield* checkpointAt(task.checkpoint)
+  } as Parameters<AnyStage["run"]>[0]
+  yield* Effect.scoped(stage.run(context))
+})

@@ -1,0 +1,74 @@
+/**
+ * The study: a small CNN on a folder of pictures, with and without batch normalization; the norms of its gradients; its
+ * logits under several output activations. Seven stages, eight steps; each reads only what is wired here.
+ */
+import { Pipeline } from "./core/index.ts"
+import { pictures } from "./demo/EmojiSource.ts"
+import { augment } from "./stages/augment.ts"
+import { compare } from "./stages/compare.ts"
+import { gradstats } from "./stages/gradstats.ts"
+import { logits } from "./stages/logits.ts"
+import { split } from "./stages/split.ts"
+import { train } from "./stages/train.ts"
+
+const images = pictures.port
+
+const parts = Pipeline.step(split, { inputs: { images } })
+
+const packed = Pipeline.step(augment, { inputs: { images, manifest: parts.out.manifest } })
+
+const batches = { index: packed.out.index, shards: packed.out.shards }
+const bn = Pipeline.step(train, { variant: "bn", inputs: batches, params: { normalization: "batch" } })
+const nobn = Pipeline.step(train, { variant: "nobn", inputs: batches, params: { normalization: "none" } })
+
+const gradients = Pipeline.step(gradstats, { inputs: { bn: bn.out.history, nobn: nobn.out.history } })
+
+const raw = Pipeline.step(logits, {
+  inputs: {
+    ...batches,
+    bnNetwork: bn.out.network,
+    bnWeights: bn.out.weights,
+    nobnNetwork: nobn.out.network,
+    nobnWeights: nobn.out.weights
+  }
+})
+
+const compared = Pipeline.step(compare, {
+  inputs: {
+    ...batches,
+    manifest: parts.out.manifest,
+    contactSheet: packed.out.contactSheet,
+    bn: bn.out.history,
+    nobn: nobn.out.history,
+    gradstats: gradients.out.summary,
+    logits: raw.out.logits
+  }
+})
+
+export default Pipeline.make({
+  name: "study",
+  steps: [parts, packed, bn, nobn, gradients, raw, compared],
+  seed: 17,
+  report: compared.out.report,
+  defaultProfile: "quick",
+  profiles: {
+    /** Seconds: to see that everything works. */
+    tiny: {
+      images: { perClass: 12 },
+      split: { classes: 6 },
+      augment: { size: 48, trainSize: 0, copies: 1 },
+      train: { epochs: 2, batchSize: 16 },
+      compare: { bootstrap: 200 }
+    },
+    /** Minutes: the whole demo set at a small size. */
+    quick: {
+      augment: { size: 96, trainSize: 0, copies: 1 },
+      train: { epochs: 10, stepEpochs: 4 }
+    },
+    /** The seed study's own figures. */
+    seed: {
+      augment: { size: 224, trainSize: 6298 },
+      train: { epochs: 24 }
+    }
+  }
+})

@@ -1,0 +1,83 @@
+/**
+ * Every call by which a run changes the disk is a crash point. After a crash at any of them, under either model, a plain
+ * run ends well with the outputs of a run that was never disturbed, and does again only what was in flight.
+ */
+import { rmSync } from "node:fs"
+import * as path from "node:path"
+import * as Exit from "effect/Exit"
+import { describe, expect, it } from "vitest"
+import pipeline from "../fixtures/letters/pipeline.ts"
+import * as FaultyDisk from "../lib/FaultyDisk.ts"
+import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { contents, type Place, run } from "./harness.ts"
+
+const root = temporaryFolder()
+writeFiles(root, { "texts/a.txt": "hello big world\n", "texts/b.txt": "again\n" })
+const data = path.join(root, "texts")
+const place = (name: string): Place => ({
+  store: path.join(root, name, "store"),
+  outputs: path.join(root, name, "outputs"),
+  data
+})
+const fresh = (name: string): Place => {
+  rmSync(path.join(root, name), { recursive: true, force: true })
+  return place(name)
+}
+/** All crash points by hand; every seventh in CI. */
+const stride = process.env["OP_PIPE_HOSTILE"] === "full" ? 1 : 7
+
+const undisturbed = async (set: ReadonlyArray<string>): Promise<Readonly<Record<string, string>>> => {
+  const where = fresh("oracle")
+  expect(Exit.isSuccess(await run(pipeline, where, { set }))).toBe(true)
+  return contents(where.outputs)
+}
+
+const countCalls = async (where: Place, set: ReadonlyArray<string>): Promise<number> => {
+  const disk = FaultyDisk.make(path.join(root, "scratch"), {})
+  expect(Exit.isSuccess(await run(pipeline, where, { set, disk: disk.layer }))).toBe(true)
+  return disk.calls()
+}
+
+const crashes = async (
+  model: FaultyDisk.CrashModel,
+  prepare: (where: Place) => Promise<void>,
+  set: ReadonlyArray<string>
+) => {
+  const expected = await undisturbed(set)
+  const probe = fresh("probe")
+  await prepare(probe)
+  const points = await countCalls(probe, set)
+  expect(points).toBeGreaterThan(20)
+  let tried = 0
+  for (let crashAt = 1; crashAt <= points; crashAt += stride) {
+    const where = fresh("crash")
+    await prepare(where)
+    const scratch = path.join(root, "scratch")
+    const disk = FaultyDisk.make(scratch, { crashAt, model })
+    const crashed = await run(pipeline, where, { set, disk: disk.layer })
+    expect(Exit.isFailure(crashed), `no crash at ${crashAt}`).toBe(true)
+    const after = await run(pipeline, where, { set })
+    const point = `${model}, call ${crashAt}: ${disk.log[crashAt - 1]}`
+    if (Exit.isFailure(after)) throw new Error(`${point}: ${JSON.stringify(after.cause)}`)
+    expect(after.value.summary.failures, point).toEqual([])
+    expect(contents(where.outputs), point).toEqual(expected)
+    const again = await run(pipeline, where, { set })
+    expect(Exit.isSuccess(again) && again.value.summary.finished.executed, point).toEqual([])
+    FaultyDisk.cleanUp(scratch)
+    tried++
+  }
+  return tried
+}
+
+describe.each(["killed", "unsynced lost"] as const)("a crash (%s) at any call", (model) => {
+  it("of a first run is healed by the next", async () => {
+    expect(await crashes(model, async () => undefined, [])).toBeGreaterThan(5)
+  })
+
+  it("of a run over earlier results is healed by the next", async () => {
+    const earlier = async (where: Place): Promise<void> => {
+      expect(Exit.isSuccess(await run(pipeline, where))).toBe(true)
+    }
+    expect(await crashes(model, earlier, ["words.minimum=5"])).toBeGreaterThan(5)
+  })
+})

@@ -1,0 +1,62 @@
+/**
+ * The harness of the hostile tests: the letters pipeline run in this process, on any disk, as often as needed.
+ */
+import { readdirSync, readFileSync, statSync } from "node:fs"
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import { Disk } from "../../cache/store/Disk.ts"
+import { Store } from "../../cache/store/Store.ts"
+import type { Pipeline } from "../../core/Pipeline.ts"
+import * as Plan from "../../core/Plan.ts"
+import type { RunEvent } from "../../core/RunEvent.ts"
+import * as Runner from "../../core/Runner.ts"
+import * as Settings from "../../core/Settings.ts"
+import * as InProcessExecutor from "../lib/InProcessExecutor.ts"
+
+export interface Place {
+  readonly store: string
+  readonly outputs: string
+  readonly data: string
+}
+
+export interface Ran {
+  readonly summary: Runner.RunSummary
+  readonly events: ReadonlyArray<RunEvent>
+}
+
+/** One run of `pipeline` with `set`, on `disk`. */
+export const run = (
+  pipeline: Pipeline,
+  place: Place,
+  options: { readonly set?: ReadonlyArray<string>; readonly disk?: Layer.Layer<Disk> } = {}
+): Promise<Exit.Exit<Ran, unknown>> => {
+  const events: Array<RunEvent> = []
+  const program = Effect.gen(function* () {
+    const settings = yield* Settings.resolve(pipeline, { set: options.set ?? [] })
+    const sourcePaths = { [pipeline.sources[0]!.name]: place.data }
+    const notify = (): void => undefined
+    const prepared = yield* Plan.prepare({ pipeline, settings, sourcePaths, dataDir: place.data, cores: 2, notify })
+    const emit = (event: RunEvent): Effect.Effect<void> => Effect.sync(() => void events.push(event))
+    const summary = yield* Runner.run(prepared, {
+      steps: pipeline.steps,
+      forced: new Set(),
+      keepGoing: false,
+      outputsDir: place.outputs,
+      emit
+    })
+    return { summary, events }
+  })
+  const layer = Store.layer(place.store).pipe(Layer.provideMerge(options.disk ?? Disk.layer))
+  return Effect.runPromiseExit(Effect.provide(program, Layer.mergeAll(layer, InProcessExecutor.layer)))
+}
+
+/** Every file below `folder` with its content; what starts with a dot at the top is left out. */
+export const contents = (folder: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => !name.startsWith(".") && statSync(path.join(folder, name)).isFile())
+      .sort()
+      .map((name) => [name, readFileSync(path.join(folder, name), "utf8").replace(/"tookMs": [\d.]+/, '"tookMs": 0')])
+  )

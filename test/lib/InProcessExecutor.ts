@@ -1,0 +1,17 @@
+/** An executor for tests: the stage runs in the test's own process, so that thousands of runs are possible. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Executor, StepError } from "../../core/Executor.ts"
+import * as TaskRun from "../../core/TaskRun.ts"
+
+const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer)
+
+export const layer = Layer.succeed(Executor, {
+  execute: (task) =>
+    TaskRun.run(task, () => Effect.void).pipe(
+      Effect.mapError((error) => new StepError({ step: task.step, fault: "stage", reason: error.message, log: null })),
+      Effect.provide(platform)
+    )
+})
