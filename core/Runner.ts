@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import * as CacheKey from "../cache/identity/CacheKey.ts"
-import { writeRecord } from "../cache/store/Commit.ts"
+import { writeHint } from "../cache/store/Commit.ts"
 import * as Lock from "../cache/store/Lock.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
@@ -154,7 +154,7 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
     report: reportPath(running)
   }
   const keys = Object.fromEntries(Array.from(running.results, ([id, result]) => [id, result.key]))
-  yield* writeRecord(layout, layout.run(runId), JSON.stringify({ ...finished, startedMs, keys }))
+  yield* writeHint(layout, layout.run(runId), JSON.stringify({ ...finished, startedMs, keys }))
   yield* options.emit(finished)
   return finished
 })

@@ -17,7 +17,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Code } from "../identity/CacheKey.ts"
 import type { Digest } from "../identity/Digest.ts"
-import { readRecord, writeRecord } from "../store/Commit.ts"
+import { readRecord, writeHint } from "../store/Commit.ts"
 import { Disk, orAbsent } from "../store/Disk.ts"
 import type { Layout } from "../store/Layout.ts"
 import type { StatMemo } from "../store/StatMemo.ts"
@@ -177,7 +177,7 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
   const flush = Effect.suspend(() => {
     if (!dirty) return Effect.void
     dirty = false
-    return writeRecord(layout, memoPath, JSON.stringify(Object.fromEntries(syntaxes))).pipe(Effect.ignore)
+    return writeHint(layout, memoPath, JSON.stringify(Object.fromEntries(syntaxes))).pipe(Effect.ignore)
   })
   const identity: CodeIdentity = { of, flush }
   return identity

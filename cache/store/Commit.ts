@@ -36,14 +36,25 @@ export const writeWhole = Effect.fnUntraced(function* (layout: Layout, to: strin
   const disk = yield* Disk
   const temporary = yield* temporaryPath(layout)
   yield* disk.create(temporary, content).pipe(
-    Effect.andThen(place(temporary, to, 0o644)),
+    Effect.andThen(place(temporary, to, 0o444)),
     Effect.onError(() => disk.remove(temporary).pipe(Effect.ignore))
   )
 })
 
-/** Writes `body` behind a first line with its XXH64. */
+const withChecksum = (body: string): string => `${h64ToString(body)}\n${body}`
+
+/** Writes `body` behind a first line with its XXH64, durably. */
 export const writeRecord = (layout: Layout, to: string, body: string): Effect.Effect<void, DiskError, Disk> =>
-  writeWhole(layout, to, `${h64ToString(body)}\n${body}`)
+  writeWhole(layout, to, withChecksum(body))
+
+/** The same without waiting for the disk: for what may be lost, since it only saves time. A torn one is an absent one. */
+export const writeHint = Effect.fnUntraced(function* (layout: Layout, to: string, body: string) {
+  const disk = yield* Disk
+  const temporary = yield* temporaryPath(layout)
+  yield* disk.create(temporary, withChecksum(body))
+  yield* disk.makeFolder(path.dirname(to))
+  yield* disk.rename(temporary, to)
+})
 
 /** The body of a record, if it is there and its checksum holds. */
 export const readRecord = Effect.fnUntraced(function* (from: string) {

@@ -88,7 +88,7 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     return result.value
   })
   const noteLast: ResultStore["noteLast"] = (step, key) =>
-    Commit.writeRecord(layout, layout.lastResult(step), JSON.stringify({ key }))
+    Commit.writeHint(layout, layout.lastResult(step), JSON.stringify({ key }))
   return {
     read,
     usable,

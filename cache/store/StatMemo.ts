@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Digest from "../identity/Digest.ts"
-import { readRecord, writeRecord } from "./Commit.ts"
+import { readRecord, writeHint } from "./Commit.ts"
 import { Disk, type DiskError, type Stat } from "./Disk.ts"
 import type { Layout } from "./Layout.ts"
 
@@ -75,7 +75,7 @@ export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
     if (!dirty) return Effect.void
     dirty = false
     const lines = Array.from(entries, ([path, entry]) => `${entry.digest} ${entry.stamp}\t${JSON.stringify(path)}\n`)
-    return writeRecord(layout, layout.memo(name), lines.join(""))
+    return writeHint(layout, layout.memo(name), lines.join(""))
   })
 
   const memo: StatMemo = {

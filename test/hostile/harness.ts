@@ -8,6 +8,7 @@ import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { Disk } from "../../cache/store/Disk.ts"
 import { Store } from "../../cache/store/Store.ts"
+import type { Executor } from "../../core/Executor.ts"
 import type { Pipeline } from "../../core/Pipeline.ts"
 import * as Plan from "../../core/Plan.ts"
 import type { RunEvent } from "../../core/RunEvent.ts"
@@ -26,11 +27,21 @@ export interface Ran {
   readonly events: ReadonlyArray<RunEvent>
 }
 
+interface Options {
+  readonly set?: ReadonlyArray<string>
+  readonly disk?: Layer.Layer<Disk>
+}
+
 /** One run of `pipeline` with `set`, on `disk`. */
-export const run = (
+export const run = (pipeline: Pipeline, place: Place, options: Options = {}): Promise<Exit.Exit<Ran, unknown>> =>
+  runWith(pipeline, place, InProcessExecutor.layer, options)
+
+/** The same, by an executor of the test's own. */
+export const runWith = (
   pipeline: Pipeline,
   place: Place,
-  options: { readonly set?: ReadonlyArray<string>; readonly disk?: Layer.Layer<Disk> } = {}
+  executor: Layer.Layer<Executor>,
+  options: Options = {}
 ): Promise<Exit.Exit<Ran, unknown>> => {
   const events: Array<RunEvent> = []
   const program = Effect.gen(function* () {
@@ -49,7 +60,7 @@ export const run = (
     return { summary, events }
   })
   const layer = Store.layer(place.store).pipe(Layer.provideMerge(options.disk ?? Disk.layer))
-  return Effect.runPromiseExit(Effect.provide(program, Layer.mergeAll(layer, InProcessExecutor.layer)))
+  return Effect.runPromiseExit(Effect.provide(program, Layer.mergeAll(layer, executor)))
 }
 
 /** Every file below `folder` with its content; what starts with a dot at the top is left out. */

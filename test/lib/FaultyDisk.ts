@@ -46,6 +46,7 @@ export const make = (scratch: string, faults: Faults): FaultyDisk => {
   let dead = false
   let backups = 0
   const unsyncedFiles = new Set<string>()
+  const syncedFiles = new Set<string>()
   const unsyncedNames: Array<Rename> = []
 
   const moveKeys = (from: string, to: string): void => {
@@ -103,6 +104,8 @@ export const make = (scratch: string, faults: Faults): FaultyDisk => {
       copyFileSync(to, overwritten)
     }
     unsyncedNames.push({ from, to, overwritten })
+    // What a stage wrote came past this disk; it is unsynced until it is seen to be synced.
+    if (!syncedFiles.has(from) && lstatSync(from).isFile()) unsyncedFiles.add(from)
     moveKeys(from, to)
   }
 
@@ -136,7 +139,12 @@ export const make = (scratch: string, faults: Faults): FaultyDisk => {
           changing(
             "syncFile",
             at,
-            Effect.tap(disk.syncFile(at), () => Effect.sync(() => unsyncedFiles.delete(at)))
+            Effect.tap(disk.syncFile(at), () =>
+              Effect.sync(() => {
+                unsyncedFiles.delete(at)
+                syncedFiles.add(at)
+              })
+            )
           ),
         syncFolder: (at) =>
           changing(
