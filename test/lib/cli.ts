@@ -17,6 +17,7 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Called with all of standard output so far. */
   readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void
+  readonly onStart?: (kill: (signal: NodeJS.Signals) => void) => void
 }
 
 export const opPipe = (args: ReadonlyArray<string>, options: CliOptions): Promise<Finished> =>
@@ -26,6 +27,7 @@ export const opPipe = (args: ReadonlyArray<string>, options: CliOptions): Promis
       env: { ...process.env, NO_COLOR: "1", ...options.env },
       stdio: ["ignore", "pipe", "pipe"]
     })
+    options.onStart?.((signal) => child.kill(signal))
     let stdout = ""
     let stderr = ""
     child.stdout.on("data", (chunk) => {
