@@ -17,6 +17,7 @@ import { writeHint } from "../cache/store/Commit.ts"
 import * as Lock from "../cache/store/Lock.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
+import { sweep } from "../cache/store/Sweep.ts"
 import { StepError } from "./Executor.ts"
 import * as Outputs from "./Outputs.ts"
 import type { AnyStep } from "./Pipeline.ts"
@@ -160,7 +161,7 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
 })
 
 export const run = Effect.fnUntraced(function* (prepared: Plan.Prepared, options: RunOptions) {
-  const { memo } = yield* Store
+  const { layout, memo } = yield* Store
   const startedMs = Date.now()
   const done = new Map<string, Deferred.Deferred<Outcome>>()
   for (const step of options.steps) done.set(step.id, yield* Deferred.make<Outcome>())
@@ -178,6 +179,7 @@ export const run = Effect.fnUntraced(function* (prepared: Plan.Prepared, options
   }
   const steps = options.steps.map((step) => step.id)
   yield* options.emit({ type: "RunStarted", runId: running.runId, steps, profile: prepared.settings.profile ?? null })
+  yield* sweep(layout)
   for (const source of prepared.sources.values()) yield* Plan.rememberSource(source)
   const one = Effect.fnUntraced(function* (step: AnyStep) {
     const outcome: Outcome = yield* settle(running, step)

@@ -16,6 +16,7 @@ import { Disk } from "../cache/store/Disk.ts"
 import * as Lock from "../cache/store/Lock.ts"
 import type { Provenance, StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
+import { ownPrefix } from "../cache/store/Sweep.ts"
 import { Executor, StepError, type StepTask } from "./Executor.ts"
 import * as Outputs from "./Outputs.ts"
 import type { AnyStep } from "./Pipeline.ts"
@@ -116,7 +117,7 @@ const work = Effect.fnUntraced(function* (running: Running, execution: Execution
   const { step, ingredients, key, reasons } = execution
   const startedMs = Date.now()
   yield* running.emit({ type: "StepStarted", step: step.id, reasons })
-  const workdir = path.join(layout.work, `${running.runId}-${step.id}`)
+  const workdir = path.join(layout.work, `${ownPrefix}${running.runId}+${step.id}`)
   yield* Effect.addFinalizer(() => Effect.ignore(disk.remove(workdir)))
   yield* disk.makeFolder(workdir)
   const task = yield* prepareTask(running, execution, workdir, cores)

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import xxhash from "xxhash-wasm"
 import { Disk, type DiskError, orAbsent } from "./Disk.ts"
 import type { Layout } from "./Layout.ts"
+import { ownPrefix } from "./Sweep.ts"
 
 const { h64ToString } = await xxhash()
 
@@ -18,7 +19,7 @@ const { h64ToString } = await xxhash()
 export const temporaryPath = Effect.fnUntraced(function* (layout: Layout) {
   const disk = yield* Disk
   yield* disk.makeFolder(layout.temporary)
-  return path.join(layout.temporary, `${process.pid}-${randomUUID()}`)
+  return path.join(layout.temporary, `${ownPrefix}${randomUUID()}`)
 })
 
 /** Moves a finished file to its place and makes both durable. */

@@ -2,7 +2,7 @@
  * Several processes on one store: each key is executed once, nobody fails, and who is killed is replaced. And one
  * process, killed at any time: the next run ends as if nothing had been.
  */
-import { rmSync } from "node:fs"
+import { existsSync, readdirSync, rmSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import * as Random from "../../stages/lib/Random.ts"
@@ -76,6 +76,10 @@ describe("SIGKILL of the command line at any time", () => {
         const second = await opPipe(args("killed"), { cwd: root })
         expect(second.code, point + second.stderr).toBe(0)
         expect(contents(path.join(root, "killed/outputs")), point).toEqual(expected)
+        for (const scratch of ["tmp", "work"]) {
+          const folder = path.join(root, "killed/store/v1", scratch)
+          expect(existsSync(folder) ? readdirSync(folder) : [], `${point}: left in ${scratch}`).toEqual([])
+        }
         for (const step of done) expect(lastEvent(second).executed, point).not.toContain(step)
       }
     },
