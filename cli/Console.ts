@@ -28,3 +28,10 @@ export const formatDuration = (durationMs: number): string => {
 
 /** `1,234`. */
 export const formatCount = (count: number): string => Math.round(count).toLocaleString("en-US")
+
+/** `12 B`, `3.4 MiB`. */
+export const formatBytes = (bytes: number): string => {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"]
+  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
+  return `${power === 0 ? bytes : (bytes / 2 ** (10 * power)).toFixed(1)} ${units[power]}`
+}

@@ -66,6 +66,10 @@ const finishedLine = (event: FinishedEvent): string => {
 
 const indent = (text: string): string => text.split("\n").join("\n    ")
 
+/** The first three reasons; `why` and `--json` have them all. */
+const shortened = (reasons: ReadonlyArray<string>): string =>
+  reasons.length <= 3 ? reasons.join("; ") : `${reasons.slice(0, 3).join("; ")} and ${reasons.length - 3} more`
+
 const lasting = (event: RunEvent): ReadonlyArray<string> => {
   switch (event.type) {
     case "RunStarted":
@@ -75,7 +79,7 @@ const lasting = (event: RunEvent): ReadonlyArray<string> => {
     case "Notice":
       return [`${paint("yellow", "!")} ${indent(event.text)}`]
     case "StepStarted":
-      return [`${paint("cyan", "▶")} ${paint("bold", event.step)}  ${event.reasons.join("; ")}`]
+      return [`${paint("cyan", "▶")} ${paint("bold", event.step)}  ${shortened(event.reasons)}`]
     case "StepCached":
       return [
         `${paint("green", "✓")} ${event.step}  ${paint("dim", event.restored ? "cached, its files put back" : "cached")}`
@@ -106,7 +110,7 @@ const markStyles = { fresh: "green", stale: "cyan", pending: "yellow", "never ru
 
 /** One step with its state and reasons. */
 export const plannedLine = (step: Extract<RunEvent, { readonly type: "StepPlanned" }>): string =>
-  `${paint(markStyles[step.state], marks[step.state])} ${step.step}  ${step.state}${step.reasons.length === 0 ? "" : `: ${step.reasons.join("; ")}`}`
+  `${paint(markStyles[step.state], marks[step.state])} ${step.step}  ${step.state}${step.reasons.length === 0 ? "" : `: ${shortened(step.reasons)}`}`
 
 /** For people, on standard output. */
 export const terminal = (): Reporter => {
@@ -121,23 +125,27 @@ export const terminal = (): Reporter => {
     stream.write(`${erase()}${[...lines, ...current].map((line) => `${line}\n`).join("")}`)
     shown = current.length
   }
-  /** Notes the progress; gives the line to print where there is no terminal, on entering another phase. */
+  /** Notes the progress; gives the line to print where there is no terminal, on leaving a phase. */
   const note = (event: ProgressEvent): ReadonlyArray<string> => {
     const track = tracks.get(event.step)
-    const entered = track?.latest.label !== event.label
+    const left = track !== undefined && track.latest.label !== event.label ? leave(track) : []
     if (track === undefined || track.latest.unit !== event.unit || event.done < track.latest.done) {
       tracks.set(event.step, { startedMs: performance.now(), doneAtStart: event.done, latest: event })
     } else track.latest = event
-    return !live && entered ? [`  ${event.step}  ${event.label}${progressTail(event)}`] : []
+    return left
+  }
+  const leave = (track: Track): ReadonlyArray<string> =>
+    live ? [] : [liveLine(track, performance.now(), Number.POSITIVE_INFINITY)]
+  const end = (step: string): ReadonlyArray<string> => {
+    const track = tracks.get(step)
+    tracks.delete(step)
+    return track === undefined ? [] : leave(track)
   }
   return (event) =>
     Effect.sync(() => {
-      if (event.type === "StepExecuted" || event.type === "StepFailed") tracks.delete(event.step)
-      draw(event.type === "StepProgress" ? note(event) : lasting(event))
+      if (event.type === "StepProgress") draw(note(event))
+      else if (event.type === "StepExecuted" || event.type === "StepFailed")
+        draw([...end(event.step), ...lasting(event)])
+      else draw(lasting(event))
     })
-}
-
-const progressTail = (event: ProgressEvent): string => {
-  const figured = figureText(event.figures)
-  return ` · ${formatCount(event.done)} of ${formatCount(event.total)} ${event.unit}${figured === "" ? "" : ` · ${figured}`}`
 }

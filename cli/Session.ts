@@ -55,3 +55,14 @@ export const withPrepared = <A, E, R>(
       return yield* use(prepared, project)
     }).pipe(Effect.provide(layer))
   })
+
+/** Runs `use` with the project's store open, without a look at its data or code. */
+export const withStore = <A, E, R>(
+  flags: Project.ProjectFlags,
+  use: (project: Project.Project) => Effect.Effect<A, E, R>
+) =>
+  Effect.gen(function* () {
+    const project = yield* Project.open(flags)
+    const layer = Store.layer(project.storeDir).pipe(Layer.provideMerge(Disk.layer))
+    return yield* Effect.provide(use(project), layer)
+  })

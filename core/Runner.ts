@@ -13,7 +13,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import * as CacheKey from "../cache/identity/CacheKey.ts"
-import { writeHint } from "../cache/store/Commit.ts"
 import * as Lock from "../cache/store/Lock.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
@@ -25,6 +24,7 @@ import { upstream } from "./Pipeline.ts"
 import * as Plan from "./Plan.ts"
 import * as Provenance from "./Provenance.ts"
 import type { RunEvent } from "./RunEvent.ts"
+import * as RunLog from "./RunLog.ts"
 import * as StepRun from "./StepRun.ts"
 
 export interface RunOptions {
@@ -120,9 +120,16 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
     if (outcome.state === "failed") return { state: "skipped", because: needed.id } satisfies Outcome
     if (outcome.state === "skipped") return { state: "skipped", because: outcome.because } satisfies Outcome
   }
-  const failed = failures[0]
-  if (failed !== undefined && !options.keepGoing) return { state: "skipped", because: failed.step } satisfies Outcome
   return yield* bring(running, step).pipe(
+    // A collection beside this run took a blob between the look at it and its use: then it is a miss.
+    Effect.catchIf(
+      (error) => error._tag === "BlobGone",
+      () => bring(running, step)
+    ),
+    Effect.catchIf(
+      (error) => error instanceof StepRun.Stopped,
+      ({ because }) => Effect.succeed<Outcome>({ state: "skipped", because })
+    ),
     Effect.mapError(asStepError(step.id)),
     Effect.catch((error) => {
       failures.push(error)
@@ -140,7 +147,6 @@ const reportPath = (running: Running): string | null => {
 }
 
 const finish = Effect.fnUntraced(function* (running: Running, startedMs: number) {
-  const { layout } = yield* Store
   const { options, outcomes, runId } = running
   const inState = (state: Outcome["state"]): ReadonlyArray<string> =>
     options.steps.filter((step) => outcomes.get(step.id)?.state === state).map((step) => step.id)
@@ -154,8 +160,10 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
     durationMs: Date.now() - startedMs,
     report: reportPath(running)
   }
+  const { profile, seed } = running.prepared.settings
   const keys = Object.fromEntries(Array.from(running.results, ([id, result]) => [id, result.key]))
-  yield* writeHint(layout, layout.run(runId), JSON.stringify({ ...finished, startedMs, keys }))
+  const { type: _type, report: _report, ...did } = finished
+  yield* RunLog.write({ ...did, startedMs, profile: profile ?? null, seed, keys })
   yield* options.emit(finished)
   return finished
 })
@@ -165,6 +173,7 @@ export const run = Effect.fnUntraced(function* (prepared: Plan.Prepared, options
   const startedMs = Date.now()
   const done = new Map<string, Deferred.Deferred<Outcome>>()
   for (const step of options.steps) done.set(step.id, yield* Deferred.make<Outcome>())
+  const failures: Array<StepError> = []
   const running: Running = {
     prepared,
     options,
@@ -174,8 +183,9 @@ export const run = Effect.fnUntraced(function* (prepared: Plan.Prepared, options
     provenance: yield* Effect.cached(Provenance.ofRun),
     results: new Map(),
     outcomes: new Map(),
-    failures: [],
-    done
+    failures,
+    done,
+    stoppedBy: () => (options.keepGoing ? undefined : failures[0]?.step)
   }
   const steps = options.steps.map((step) => step.id)
   yield* options.emit({ type: "RunStarted", runId: running.runId, steps, profile: prepared.settings.profile ?? null })

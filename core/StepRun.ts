@@ -7,6 +7,7 @@
  * key, one executes and the others wait for it and use its result.
  */
 import * as path from "node:path"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import * as CodeIdentity from "../cache/code/CodeIdentity.ts"
@@ -33,6 +34,15 @@ export interface Running {
   readonly provenance: Effect.Effect<Omit<Provenance, "runId" | "startedAt" | "durationMs">>
   /** Results of the steps that are settled, by id. */
   readonly results: Map<string, StepResult>
+  /** The step whose failure keeps others from beginning, if there is one. */
+  readonly stoppedBy: () => string | undefined
+}
+
+/** The run came to a stop, because of another step's failure, before this one began. */
+export class Stopped extends Data.TaggedError("Stopped")<{ readonly because: string }> {
+  override get message(): string {
+    return `not begun, because ${this.because} failed`
+  }
 }
 
 export interface Execution {
@@ -147,6 +157,8 @@ export const execute = Effect.fnUntraced(function* (running: Running, execution:
   const busy = Math.min(prepared.cores, Math.max(1, ...toolchains.map((each) => each.cores)))
   const granted = toolchains.length > 0 ? busy : prepared.cores
   const alone = Effect.gen(function* () {
+    const because = running.stoppedBy()
+    if (because !== undefined) return yield* new Stopped({ because })
     // Cores first, then the lock: who holds a lock is always running, so no two runs wait for each other.
     yield* Lock.hold(`key ${layout.root} ${execution.key}`, (pid) => {
       const text = `${execution.step.id} is being executed by process ${pid}; waiting for its result`

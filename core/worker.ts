@@ -20,16 +20,17 @@ const send = (message: Message): Promise<void> =>
     else process.send(message, undefined, undefined, () => resolve())
   })
 
-/** At most ten progress messages a second, and always the first and the last of a label. */
+/** At most ten progress messages a second; but always one that says something new, by its label or the names of its figures. */
 const throttled = (): ((progress: Stage.Progress) => Effect.Effect<void>) => {
   let lastMs = 0
-  let lastLabel = ""
+  let lastSaid = ""
   return (progress) =>
     Effect.suspend(() => {
       const nowMs = performance.now()
-      if (nowMs - lastMs < 100 && progress.done < progress.total && progress.label === lastLabel) return Effect.void
+      const said = [progress.label, ...Object.keys(progress.figures ?? {})].join()
+      if (nowMs - lastMs < 100 && progress.done < progress.total && said === lastSaid) return Effect.void
       lastMs = nowMs
-      lastLabel = progress.label
+      lastSaid = said
       return Effect.promise(() => send({ type: "progress", figures: {}, ...progress }))
     })
 }

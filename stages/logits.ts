@@ -67,11 +67,7 @@ const infer = (inference: Inference, network: TrainedNetwork, weights: Uint8Arra
       }
       return logits
     })
-  ).pipe(
-    Effect.mapError((error) =>
-      error._tag === "ArtifactError" || error._tag === "StageFailure" ? error : failed(error)
-    )
-  )
+  ).pipe(Effect.mapError((error) => (error._tag === "StageFailure" ? error : failed(error))))
 
 export const logits = Stage.make({
   name: "logits",

@@ -47,6 +47,7 @@ interface Run {
   readonly params: TrainParams
   readonly index: PackIndex
   readonly pack: Pack.Pack
+  readonly labels: Readonly<Record<SplitName, Int32Array>>
   readonly trainer: Trainer.Trainer
   readonly progress: (progress: Stage.Progress) => Effect.Effect<void>
 }
@@ -56,8 +57,7 @@ const readBatch = (run: Run, order: Int32Array, start: number) =>
     const indices = order.subarray(start, Math.min(order.length, start + run.params.batchSize))
     const pixels = new Uint8Array(indices.length * run.index.size ** 2 * 3)
     yield* run.pack.read("train", indices, pixels)
-    const all = run.pack.labels("train")
-    return { pixels, labels: Int32Array.from(indices, (each) => all[each]!) }
+    return { pixels, labels: Int32Array.from(indices, (each) => run.labels.train[each]!) }
   })
 
 interface Passed {
@@ -112,7 +112,7 @@ const evaluate = Effect.fnUntraced(function* (run: Run, split: SplitName) {
     yield* pack.read(split, indices, pixels)
     logits.set(yield* trainer.predict(pixels, indices.length), start * classes)
   }
-  return Scores.of(logits, pack.labels(split), classes)
+  return Scores.of(logits, run.labels[split], classes)
 })
 
 const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: number) {
@@ -121,6 +121,13 @@ const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: num
   const seconds = Math.max(1, (yield* Clock.currentTimeMillis) - startedMs) / 1000
   const validation = yield* evaluate(run, "validation")
   const test = yield* evaluate(run, "test")
+  yield* run.progress({
+    label: `epoch ${epoch}/${run.params.epochs}`,
+    done: epoch * run.pack.count("train"),
+    total: run.params.epochs * run.pack.count("train"),
+    unit: "images",
+    figures: { loss: passed.loss, validationLoss: validation.loss, validationAccuracy: validation.accuracy }
+  })
   const record: Epoch = {
     epoch,
     trainLoss: passed.loss,
@@ -208,11 +215,10 @@ export const train = Stage.make({
         ...ImageNet.normalization,
         batchSize
       }).pipe(Effect.mapError(failed))
-      const run: Run = { params, index, pack, trainer, progress }
+      const labels = { train: pack.labels("train"), validation: pack.labels("validation"), test: pack.labels("test") }
+      const run: Run = { params, index, pack, labels, trainer, progress }
       const { epochs, bestEpoch, bestWeights } = yield* runEpochs(run, checkpoint).pipe(
-        Effect.mapError((error) =>
-          error._tag === "StageFailure" || error._tag === "ArtifactError" ? error : failed(error)
-        )
+        Effect.mapError((error) => (error._tag === "StageFailure" ? error : failed(error)))
       )
       const [first, ...others] = epochs
       yield* output.history.write({ classes, layers: trainer.layers, bestEpoch, epochs: [first!, ...others] })

@@ -56,6 +56,8 @@ export const of = (step: string, ingredients: Ingredients): Effect.Effect<Digest
 
 const show = (value: unknown): string => {
   if (value === undefined) return "absent"
+  // Of a digest, enough to tell it from another.
+  if (typeof value === "string" && /^[0-9a-f]{64}$/.test(value)) return value.slice(0, 12)
   const text = JSON.stringify(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
@@ -63,9 +65,9 @@ const show = (value: unknown): string => {
 /** `a.b: 1 -> 2` for each leaf in which two JSON values differ. */
 export const diffJson = (before: unknown, after: unknown, at: string): ReadonlyArray<string> => {
   const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-    typeof value === "object" && value !== null && !Array.isArray(value)
-  if (isRecord(before) && isRecord(after)) {
-    const keys = Array.from(new Set([...Object.keys(before), ...Object.keys(after)])).sort()
+    typeof value === "object" && value !== null
+  if (isRecord(before) && isRecord(after) && Array.isArray(before) === Array.isArray(after)) {
+    const keys = Array.from(new Set([...Object.keys(before), ...Object.keys(after)]))
     return keys.flatMap((key) => diffJson(before[key], after[key], at === "" ? key : `${at}.${key}`))
   }
   return JSON.stringify(before) === JSON.stringify(after) ? [] : [`${at}: ${show(before)} -> ${show(after)}`]

@@ -79,6 +79,8 @@ export class Disk extends Context.Service<
     readonly link: (existing: string, path: string) => Op<void>
     readonly symlink: (target: string, path: string) => Op<void>
     readonly setMode: (path: string, mode: number) => Op<void>
+    /** Sets a file's mtime to now. */
+    readonly touch: (path: string) => Op<void>
     readonly makeFolder: (path: string) => Op<void>
     /** Removes a file or a folder with all below it; what is absent is no error. */
     readonly remove: (path: string) => Op<void>
@@ -179,6 +181,11 @@ const nodeDisk: Disk["Service"] = {
   link: (existing, path) => attempt("link", path, () => fs.linkSync(existing, path)),
   symlink: (target, path) => attempt("link", path, () => fs.symlinkSync(target, path)),
   setMode: (path, mode) => attempt("change the mode of", path, () => fs.chmodSync(path, mode)),
+  touch: (path) =>
+    attempt("touch", path, () => {
+      const now = new Date()
+      fs.utimesSync(path, now, now)
+    }),
   makeFolder: (path) => attempt("make the folder", path, () => void fs.mkdirSync(path, { recursive: true })),
   remove: (path) => attempt("remove", path, () => fs.rmSync(path, { recursive: true, force: true })),
   copy: (from, to) =>

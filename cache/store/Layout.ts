@@ -15,6 +15,10 @@ export interface Layout {
   readonly lastResult: (stepId: string) => string
   readonly run: (runId: string) => string
   readonly runs: string
+  /** The runs that people pinned. */
+  readonly pins: string
+  readonly blobs: string
+  readonly results: string
   readonly memo: (name: string) => string
   readonly checkpoint: (key: Digest.Digest) => string
   readonly temporary: string
@@ -33,6 +37,9 @@ export const make = (store: string): Layout => {
     result: (key) => sharded("results", key, ".json"),
     lastResult: (stepId) => path.join(root, "last", `${encodeURIComponent(stepId)}.json`),
     runs: path.join(root, "runs"),
+    pins: path.join(root, "pins.json"),
+    blobs: path.join(root, "blobs"),
+    results: path.join(root, "results"),
     run: (runId) => path.join(root, "runs", `${runId}.json`),
     memo: (name) => path.join(root, "memo", name),
     checkpoint: (key) => path.join(root, "checkpoints", key),

@@ -11,7 +11,7 @@ import { Ingredients } from "../identity/CacheKey.ts"
 import * as Digest from "../identity/Digest.ts"
 import type { BlobStore } from "./BlobStore.ts"
 import * as Commit from "./Commit.ts"
-import type { Disk, DiskError } from "./Disk.ts"
+import { Disk, type DiskError, orAbsent } from "./Disk.ts"
 import type { Layout } from "./Layout.ts"
 import * as Tree from "./Tree.ts"
 
@@ -63,7 +63,7 @@ export interface ResultStore {
   readonly write: (result: StepResult) => Effect.Effect<void, DiskError, Disk>
   /** The last result of a step, to compare with. */
   readonly last: (step: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
-  /** Notes that `key` is the step's result now. */
+  /** Notes that `key` is the step's result now, and that it was used now. */
   readonly noteLast: (step: string, key: Digest.Digest) => Effect.Effect<void, DiskError, Disk>
 }
 
@@ -87,8 +87,12 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     }
     return result.value
   })
-  const noteLast: ResultStore["noteLast"] = (step, key) =>
-    Commit.writeHint(layout, layout.lastResult(step), JSON.stringify({ key }))
+  const noteLast: ResultStore["noteLast"] = Effect.fnUntraced(function* (step, key) {
+    const disk = yield* Disk
+    // The age of a result, for the collection, is the time since its last use.
+    yield* orAbsent(disk.touch(layout.result(key)))
+    yield* Commit.writeHint(layout, layout.lastResult(step), JSON.stringify({ key }))
+  })
   return {
     read,
     usable,

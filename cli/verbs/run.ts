@@ -3,11 +3,14 @@
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Gc from "../../cache/store/Gc.ts"
 import { withAncestors } from "../../core/Pipeline.ts"
 import * as Plan from "../../core/Plan.ts"
 import * as ProcessExecutor from "../../core/ProcessExecutor.ts"
+import * as RunLog from "../../core/RunLog.ts"
 import * as Runner from "../../core/Runner.ts"
 import { resolveSteps } from "../../core/Settings.ts"
+import { formatBytes } from "../Console.ts"
 import { RunFailed } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Reporter from "../Reporter.ts"
@@ -15,6 +18,17 @@ import * as Session from "../Session.ts"
 
 const worst = (faults: ReadonlyArray<"input" | "stage" | "bug">): "input" | "stage" | "bug" =>
   faults.includes("bug") ? "bug" : faults.includes("stage") ? "stage" : "input"
+
+/** Collects what is over the store's default limits. */
+const keepBounded = Effect.fnUntraced(function* (notify: (text: string) => void) {
+  const planned = yield* Gc.plan(Gc.defaultLimits, yield* RunLog.pinnedKeys, Date.now())
+  yield* Gc.collect(planned)
+  if (planned.results.length > 0) {
+    notify(
+      `the store was over its limits: ${planned.results.length} old results went (${formatBytes(planned.freedBytes)})`
+    )
+  }
+})
 
 export const run = Command.make(
   "run",
@@ -62,6 +76,7 @@ export const run = Command.make(
           outputsDir,
           emit: reporter
         })
+        if (summary.finished.executed.length > 0) yield* keepBounded(notify)
         if (summary.failures.length > 0) {
           return yield* new RunFailed({
             fault: worst(summary.failures.map((each) => each.fault)),

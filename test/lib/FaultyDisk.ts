@@ -164,6 +164,7 @@ export const make = (scratch: string, faults: Faults): FaultyDisk => {
         link: (existing, at) => changing("link", at, disk.link(existing, at)),
         symlink: (target, at) => changing("symlink", at, disk.symlink(target, at)),
         setMode: (at, mode) => changing("setMode", at, disk.setMode(at, mode)),
+        touch: (at) => changing("touch", at, disk.touch(at)),
         makeFolder: (at) => changing("makeFolder", at, disk.makeFolder(at)),
         remove: (at) =>
           changing(

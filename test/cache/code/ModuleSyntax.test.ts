@@ -69,7 +69,7 @@ describe("imports", () => {
     ])
   })
 
-  it.each(["import(name)", "import(`./${name}.ts`)", "require(name)"])(
+  it.each(["import(name)", "import(`./$" + "{name}.ts`)", "require(name)"])(
     "refuses %s, which cannot be followed",
     (source) => {
       const result = ModuleSyntax.parse("module.ts", source)

@@ -1,0 +1,93 @@
+/**
+ * RunLog: what earlier runs did, which results they had, and which of them are pinned.
+ *
+ * A run's record names the key of each step's result; parameters, durations and versions stand in the results themselves.
+ * A result that was collected since leaves its key behind.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Digest from "../cache/identity/Digest.ts"
+import { readRecord, writeHint, writeRecord } from "../cache/store/Commit.ts"
+import { Disk, orAbsent } from "../cache/store/Disk.ts"
+import { Store } from "../cache/store/Store.ts"
+import { SettingsError } from "./Settings.ts"
+
+export const RunRecord = Schema.Struct({
+  runId: Schema.String,
+  startedMs: Schema.Finite,
+  durationMs: Schema.Finite,
+  executed: Schema.Array(Schema.String),
+  cached: Schema.Array(Schema.String),
+  failed: Schema.Array(Schema.String),
+  skipped: Schema.Array(Schema.String),
+  profile: Schema.NullOr(Schema.String),
+  seed: Schema.Int,
+  /** Step id -> cache key of its result. */
+  keys: Schema.Record(Schema.String, Digest.Digest)
+})
+export type RunRecord = typeof RunRecord.Type
+
+const Stored = Schema.fromJsonString(RunRecord)
+const Pins = Schema.fromJsonString(Schema.Array(Schema.String))
+
+export const write = Effect.fnUntraced(function* (record: RunRecord) {
+  const { layout } = yield* Store
+  yield* writeHint(layout, layout.run(record.runId), JSON.stringify(record))
+})
+
+const readRun = Effect.fnUntraced(function* (runId: string) {
+  const { layout } = yield* Store
+  const body = yield* readRecord(layout.run(runId))
+  return Option.flatMap(body, Schema.decodeUnknownOption(Stored))
+})
+
+/** All runs, the latest last. */
+export const list = Effect.gen(function* () {
+  const { layout } = yield* Store
+  const disk = yield* Disk
+  const entries = Option.getOrElse(yield* orAbsent(disk.list(layout.runs)), () => [])
+  const names = entries.filter((entry) => entry.name.endsWith(".json")).map((entry) => entry.name.slice(0, -5))
+  const records = yield* Effect.forEach(names, readRun)
+  return records.flatMap((record) => Option.toArray(record)).sort((a, b) => a.startedMs - b.startedMs)
+})
+
+/** The run that `asked` names: an id, the beginning of one, or `last` and `last~1`, `last~2`, ... before it. */
+export const find = Effect.fnUntraced(function* (asked: string) {
+  const runs = yield* list
+  const back = /^last(?:~(\d+))?$/.exec(asked)
+  const found =
+    back === null
+      ? runs.filter((run) => run.runId.startsWith(asked))
+      : runs.slice(-1 - Number(back[1] ?? 0)).slice(0, 1)
+  const enough = back === null || runs.length > Number(back[1] ?? 0)
+  const [run] = found
+  if (run !== undefined && found.length === 1 && enough) return run
+  const near = runs.slice(-3).map((each) => each.runId)
+  return yield* new SettingsError({
+    asked: `run ${asked}`,
+    expected: `a run's id, a beginning that only one has, or last~N (the latest: ${near.join(", ") || "none yet"})`,
+    actual: found.length > 1 ? `${found.length} runs that begin so` : "no such run"
+  })
+})
+
+/** Ids of pinned runs. */
+export const pins = Effect.gen(function* () {
+  const { layout } = yield* Store
+  const body = yield* readRecord(layout.pins)
+  return Option.getOrElse(Option.flatMap(body, Schema.decodeUnknownOption(Pins)), () => [] as ReadonlyArray<string>)
+})
+
+/** Pins a run, so that its results are never collected, or lets go of it. */
+export const setPinned = Effect.fnUntraced(function* (runId: string, pinned: boolean) {
+  const { layout } = yield* Store
+  const others = (yield* pins).filter((each) => each !== runId)
+  yield* writeRecord(layout, layout.pins, JSON.stringify(pinned ? [...others, runId] : others))
+})
+
+/** Keys of the results that pinned runs had. */
+export const pinnedKeys = Effect.gen(function* () {
+  const pinned = new Set(yield* pins)
+  const runs = yield* list
+  return new Set<string>(runs.filter((run) => pinned.has(run.runId)).flatMap((run) => Object.values(run.keys)))
+})

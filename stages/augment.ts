@@ -1,0 +1,201 @@
+/**
+ * augment: packs every picture at one size, and adds augmented copies to the train split.
+ *
+ * Each file is decoded once; its original and its copies go to their places in the shards as soon as they are made. The
+ * bytes depend on parameters, paths and pictures alone.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import sharp from "sharp"
+import { Stage } from "../core/index.ts"
+import {
+  AugmentParams,
+  ContactSheet as ContactSheetArtifact,
+  IndexArtifact,
+  type PackIndex,
+  type PackRecord,
+  Shards
+} from "../schemas/Augment.ts"
+import { Pictures } from "../schemas/Pictures.ts"
+import { type Manifest, ManifestArtifact, type Picture, type SplitName } from "../schemas/Split.ts"
+import { copiesOf, copyOf, decode, original } from "./lib/Augmentation.ts"
+import * as ContactSheet from "./lib/ContactSheet.ts"
+import * as Pack from "./lib/Pack.ts"
+
+/** One picture, and where its records go: the original first, then copy 1, 2, ... */
+interface Work {
+  readonly picture: Picture
+  readonly places: ReadonlyArray<number>
+}
+
+interface Planned {
+  readonly index: PackIndex
+  readonly work: ReadonlyArray<Work>
+}
+
+/** Lays out the records of one split: originals by path, then the copies by number and path. */
+const layOutSplit = (
+  pictures: ReadonlyArray<Picture>,
+  copies: ReadonlyArray<number>,
+  labelOf: (name: string) => number
+) => {
+  const records: Array<PackRecord> = pictures.map(({ path, class: name }) => ({ path, copy: 0, label: labelOf(name) }))
+  const places: ReadonlyArray<Array<number>> = pictures.map((_, i) => [i])
+  const most = copies.reduce((a, b) => Math.max(a, b), 0)
+  for (let copy = 1; copy <= most; copy++) {
+    for (const [i, { path, class: name }] of pictures.entries()) {
+      if (copies[i]! < copy) continue
+      places[i]!.push(records.length)
+      records.push({ path, copy, label: labelOf(name) })
+    }
+  }
+  return { records, work: pictures.map((picture, i) => ({ picture, places: places[i]! })) }
+}
+
+const plan = (manifest: Manifest, params: AugmentParams): Planned => {
+  const labels = new Map(manifest.classes.map((name, i) => [name, i]))
+  const labelOf = (name: string): number => labels.get(name)!
+  const perShard = Pack.recordsPerShard(params.size * params.size * 3, params.shardBytes)
+  const of = (split: SplitName) => {
+    const pictures = manifest.pictures.filter((picture) => picture.split === split)
+    const paths = pictures.map((picture) => picture.path)
+    const copies = split === "train" ? copiesOf(paths, params) : paths.map(() => 0)
+    const { records, work } = layOutSplit(pictures, copies, labelOf)
+    return { packed: { shards: Pack.planShards(split, records.length, perShard), records }, work }
+  }
+  const [train, validation, test] = [of("train"), of("validation"), of("test")]
+  return {
+    index: {
+      size: params.size,
+      channels: 3,
+      classes: manifest.classes,
+      splits: { train: train.packed, validation: validation.packed, test: test.packed }
+    },
+    work: [...train.work, ...validation.work, ...test.work]
+  }
+}
+
+const cannotDecode = (path: string) => (reason: string) =>
+  new Stage.StageFailure({
+    reason: `A picture could be read when the data were split, and cannot be now: ${path}`,
+    expected: "the file as it was",
+    actual: reason,
+    toDo: "Leave the data folder alone while a run is going on, then run again",
+    badInput: true
+  })
+
+/** Makes and writes all records of one picture. */
+const packPicture = Effect.fnUntraced(function* (
+  root: string,
+  { picture, places }: Work,
+  params: AugmentParams,
+  writer: Pack.Writer
+) {
+  const paths = yield* Path.Path
+  const { path, split, width, height } = picture
+  const file = paths.join(root, ...path.split("/"))
+  const make = Effect.gen(function* () {
+    const square = yield* decode(file, width, height, params)
+    const records = [yield* original(square, params.size)]
+    for (let copy = 1; copy < places.length; copy++) records.push(yield* copyOf(square, params, path, copy))
+    return records
+  })
+  const records = yield* make.pipe(Effect.mapError(cannotDecode(path)))
+  for (const [copy, record] of records.entries()) yield* writer.write(split, places[copy]!, record)
+})
+
+const packAll = Effect.fnUntraced(function* (
+  root: string,
+  folder: string,
+  { index, work }: Planned,
+  params: AugmentParams,
+  cores: number,
+  progress: (progress: Stage.Progress) => Effect.Effect<void>
+) {
+  const { train, validation, test } = index.splits
+  const shards = { train: train.shards, validation: validation.shards, test: test.shards }
+  const writer = yield* Pack.create(folder, params.size * params.size * 3, shards)
+  const total = work.reduce((sum, { places }) => sum + places.length, 0)
+  let done = 0
+  yield* Effect.forEach(
+    work,
+    Effect.fnUntraced(function* (one) {
+      yield* packPicture(root, one, params, writer)
+      done += one.places.length
+      yield* progress({ label: "pack", done, total, unit: "pictures" })
+    }),
+    { concurrency: Math.max(2, cores * 3), discard: true }
+  )
+}, Effect.scoped)
+
+const sheetRows = 18
+const sheetGroups = 3
+const sheetCopies = 2
+
+/** Positions of train records for the sheet: for some classes, the originals with the most copies and those copies. */
+const chooseForSheet = ({ classes, splits }: PackIndex) => {
+  const byPath = new Map<string, Array<number>>()
+  for (const [at, { path }] of splits.train.records.entries()) {
+    const places = byPath.get(path)
+    if (places === undefined) byPath.set(path, [at])
+    else places.push(at)
+  }
+  const every = Math.max(1, Math.ceil(classes.length / sheetRows))
+  return classes.flatMap((name, label) => {
+    if (label % every !== 0) return []
+    const groups = [...byPath.values()]
+      .filter((places) => splits.train.records[places[0]!]!.label === label)
+      .sort((a, b) => b.length - a.length)
+      .slice(0, sheetGroups)
+    return [{ name, places: groups.flatMap((places) => places.slice(0, 1 + sheetCopies)) }]
+  })
+}
+
+/** The contact sheet, from what was packed. */
+const drawSheet = Effect.fnUntraced(function* (folder: string, index: PackIndex) {
+  const pack = yield* Pack.open(folder, index)
+  const rows = yield* Effect.forEach(
+    chooseForSheet(index),
+    Effect.fnUntraced(function* ({ name, places }) {
+      const pixels = new Uint8Array(places.length * pack.recordBytes)
+      yield* pack.read("train", places, pixels)
+      const tiles = places.map((at, i) => ({
+        rgb: pixels.subarray(i * pack.recordBytes, (i + 1) * pack.recordBytes),
+        marked: index.splits.train.records[at]!.copy === 0
+      }))
+      return { name, tiles } satisfies ContactSheet.Row
+    })
+  )
+  return yield* ContactSheet.render(rows, index.size).pipe(
+    Effect.mapError((reason) => new Stage.StageFailure({ reason: `The contact sheet cannot be drawn: ${reason}` }))
+  )
+}, Effect.scoped)
+
+export const augment = Stage.make({
+  name: "augment",
+  source: import.meta.url,
+  params: AugmentParams,
+  inputs: { images: Pictures, manifest: ManifestArtifact },
+  output: { shards: Shards, index: IndexArtifact, contactSheet: ContactSheetArtifact },
+  run: ({ params, inputs, output, cores, progress }) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      // one thread a picture: many pictures at once use the cores better than many threads on one
+      yield* Effect.sync(() => {
+        sharp.concurrency(1)
+        sharp.cache(false)
+      })
+      const planned = plan(yield* inputs.manifest.read, params)
+      yield* packAll(inputs.images.path, output.shards.path, planned, params, cores, progress)
+      yield* output.index.write(planned.index)
+      const sheet = yield* drawSheet(output.shards.path, planned.index)
+      yield* fs
+        .writeFile(output.contactSheet.path, sheet)
+        .pipe(
+          Effect.mapError(
+            (cause) => new Stage.StageFailure({ reason: `The contact sheet cannot be written: ${cause.message}` })
+          )
+        )
+    })
+})

@@ -1,0 +1,171 @@
+/**
+ * What is remembered of a picture to find its near-copies: a thumbnail, and a descriptor that flips and quarter turns do
+ * not change.
+ *
+ * The descriptor is made of the low frequencies of the thumbnail's two-dimensional cosine transform (DCT-II), as in the
+ * perceptual hash "pHash" (Zauner 2010), but kept as numbers. A flip changes only the signs of odd frequencies, a quarter turn
+ * also swaps (u, v) with (v, u); so the magnitudes, with each such pair sorted, are the same for all eight. Division by
+ * the vector's length takes out contrast, leaving out (0, 0) takes out brightness.
+ *
+ * The thumbnail is blurred a little, so that it can be sampled between its pixels.
+ *
+ * Gotcha: the thumbnail squashes the picture to a square, hence a resized copy has the same one whatever its aspect.
+ */
+import * as Effect from "effect/Effect"
+import sharp from "sharp"
+
+/** Width and height of the thumbnail. */
+export const side = 48
+/** Weights of the thumbnail's blur (binomial, standard deviation 1.2 of its pixels); their sum is 64. */
+const taps = [1, 6, 15, 20, 15, 6, 1] as const
+/** Width and height of the coarse grey thumbnail. */
+export const coarseSide = 12
+/** Frequencies 0 to `frequencies - 1` in each direction take part. */
+const frequencies = 7
+/** Length of a descriptor: every (u, v) but (0, 0). */
+export const descriptorLength = frequencies * frequencies - 1
+
+export interface Fingerprint {
+  /** Pixels, EXIF orientation applied. */
+  readonly width: number
+  readonly height: number
+  /** `side * side * 3` levels, RGB, row by row. */
+  readonly rgb: Uint8Array
+  /** `coarseSide * coarseSide` grey levels. */
+  readonly coarse: Uint8Array
+  /** `descriptorLength` numbers; length 1, or all 0 for a picture of one colour. */
+  readonly descriptor: Float32Array
+}
+
+const cosines = Float64Array.from({ length: frequencies * side }, (_, i) => {
+  const u = Math.floor(i / side)
+  const x = i % side
+  return Math.cos(((2 * x + 1) * u * Math.PI) / (2 * side)) * (u === 0 ? Math.SQRT1_2 : 1)
+})
+
+/** Low frequencies of the thumbnail's DCT-II, `[v][u]`, row by row. */
+const lowFrequencies = (grey: Uint8Array): Float64Array => {
+  const rows = new Float64Array(side * frequencies)
+  for (let y = 0; y < side; y++) {
+    for (let u = 0; u < frequencies; u++) {
+      let sum = 0
+      for (let x = 0; x < side; x++) sum += grey[y * side + x]! * cosines[u * side + x]!
+      rows[y * frequencies + u] = sum
+    }
+  }
+  const out = new Float64Array(frequencies * frequencies)
+  for (let v = 0; v < frequencies; v++) {
+    for (let u = 0; u < frequencies; u++) {
+      let sum = 0
+      for (let y = 0; y < side; y++) sum += rows[y * frequencies + u]! * cosines[v * side + y]!
+      out[v * frequencies + u] = sum
+    }
+  }
+  return out
+}
+
+/** The descriptor of a grey thumbnail. */
+export const describe = (grey: Uint8Array): Float32Array => {
+  const c = lowFrequencies(grey)
+  const out = new Float32Array(descriptorLength)
+  let at = 0
+  let sum = 0
+  const put = (value: number): void => {
+    out[at++] = value
+    sum += value * value
+  }
+  for (let v = 0; v < frequencies; v++) {
+    for (let u = v; u < frequencies; u++) {
+      if (u === 0) continue
+      const p = Math.abs(c[v * frequencies + u]!)
+      const q = Math.abs(c[u * frequencies + v]!)
+      if (u === v) put(p)
+      else {
+        put(Math.max(p, q))
+        put(Math.min(p, q))
+      }
+    }
+  }
+  const length = Math.sqrt(sum)
+  // below one grey level of contrast there is nothing but noise to compare
+  if (length < side) return out.fill(0)
+  for (let i = 0; i < at; i++) out[i] = out[i]! / length
+  return out
+}
+
+/** Grey levels of an RGB thumbnail: luma of ITU-R BT.601. */
+export const greyOf = (rgb: Uint8Array): Uint8Array => {
+  const grey = new Uint8Array(rgb.length / 3)
+  for (let i = 0; i < grey.length; i++) {
+    grey[i] = Math.round(0.299 * rgb[i * 3]! + 0.587 * rgb[i * 3 + 1]! + 0.114 * rgb[i * 3 + 2]!)
+  }
+  return grey
+}
+
+/** Mean grey level of each block of pixels. */
+const coarsen = (grey: Uint8Array): Uint8Array => {
+  const block = side / coarseSide
+  const sums = new Float64Array(coarseSide * coarseSide)
+  for (let i = 0; i < grey.length; i++) {
+    sums[Math.floor(i / side / block) * coarseSide + Math.floor((i % side) / block)]! += grey[i]!
+  }
+  return Uint8Array.from(sums, (sum) => Math.round(sum / (block * block)))
+}
+
+/** Blurs along one axis: `step` is the distance of neighbours, `line` that of lines, both in pixels. Borders are repeated. */
+const blurAlong = (from: Uint8Array, to: Uint8Array, step: number, line: number): void => {
+  for (let l = 0; l < side; l++) {
+    for (let i = 0; i < side; i++) {
+      for (let channel = 0; channel < 3; channel++) {
+        let sum = 32
+        for (let t = 0; t < 7; t++) {
+          const at = i + t - 3
+          const inside = at < 0 ? 0 : at >= side ? side - 1 : at
+          sum += taps[t]! * from[(l * line + inside * step) * 3 + channel]!
+        }
+        to[(l * line + i * step) * 3 + channel] = sum >> 6
+      }
+    }
+  }
+}
+
+const blur = (rgb: Uint8Array): Uint8Array => {
+  const across = new Uint8Array(rgb.length)
+  const out = new Uint8Array(rgb.length)
+  blurAlong(rgb, across, 1, side)
+  blurAlong(across, out, side, 1)
+  return out
+}
+
+/** Everything from `side * side` RGB pixels. */
+export const fromPixels = (pixels: Uint8Array, width: number, height: number): Fingerprint => {
+  const rgb = blur(pixels)
+  const grey = greyOf(rgb)
+  return { width, height, rgb, coarse: coarsen(grey), descriptor: describe(grey) }
+}
+
+const firstLine = (cause: unknown): string => {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return (message.split("\n")[0] ?? message).trim()
+}
+
+/**
+ * Decodes a picture once, as far as its thumbnail needs (JPEG: at a fraction of its size). Fails with the reason, in words,
+ * when the file is no picture, is cut short, or has more than `pixelLimit` pixels.
+ */
+export const ofFile = (file: string, pixelLimit: number): Effect.Effect<Fingerprint, string> =>
+  Effect.tryPromise({
+    try: async () => {
+      const image = sharp(file, { failOn: "error", limitInputPixels: pixelLimit })
+      const { autoOrient } = await image.metadata()
+      const { data } = await image
+        .autoOrient()
+        .flatten({ background: "#ffffff" })
+        .resize(side, side, { fit: "fill", kernel: "linear" })
+        .toColourspace("srgb")
+        .raw({ depth: "uchar" })
+        .toBuffer({ resolveWithObject: true })
+      return fromPixels(data, autoOrient.width, autoOrient.height)
+    },
+    catch: firstLine
+  })

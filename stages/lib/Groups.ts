@@ -1,0 +1,103 @@
+/**
+ * Which pictures belong together, and which near-duplicates stay: the policies of `split`.
+ *
+ * Two things join pictures into a group that is kept in one split: being near-duplicates (also across classes: a label
+ * conflict), and the first capture of `groupBy` on the path. Under `drop` only the best picture of a group of near-duplicates
+ * within a class stays: most pixels, then first by path. Under `keep` near-duplicates are reported and join nothing.
+ */
+import type { DuplicateGroup, LabelConflict, SplitParams } from "../../schemas/Split.ts"
+import type { Fingerprint } from "./Fingerprint.ts"
+import { Components, type Pair } from "./NearDuplicates.ts"
+
+export interface Scanned {
+  readonly path: string
+  readonly class: string
+  readonly fingerprint: Fingerprint
+}
+
+export interface Grouped {
+  readonly kept: ReadonlyArray<{ readonly picture: Scanned; readonly group: string }>
+  readonly dropped: ReadonlyArray<Scanned>
+  readonly duplicates: ReadonlyArray<DuplicateGroup>
+  readonly conflicts: ReadonlyArray<LabelConflict>
+}
+
+const byPath = (a: Scanned, b: Scanned): number => (a.path < b.path ? -1 : 1)
+
+const best = (pictures: ReadonlyArray<Scanned>): Scanned =>
+  [...pictures].sort((a, b) => {
+    const pixels = (one: Scanned): number => one.fingerprint.width * one.fingerprint.height
+    return pixels(b) - pixels(a) || byPath(a, b)
+  })[0]!
+
+/** The first capture of the pattern, or undefined when it does not match. */
+const captureOf = (pattern: string): ((path: string) => string | undefined) => {
+  if (pattern === "") return () => undefined
+  const regex = new RegExp(pattern, "u")
+  return (path) => regex.exec(path)?.[1]
+}
+
+const partsOf = (
+  scanned: ReadonlyArray<Scanned>,
+  pairs: ReadonlyArray<Pair>
+): ReadonlyArray<ReadonlyArray<Scanned>> => {
+  const components = new Components(scanned.length)
+  for (const [i, j] of pairs) components.join(i, j)
+  return components.many().map((part) => part.map((i) => scanned[i]!).sort(byPath))
+}
+
+/** Near-duplicate groups within a class, and those that span classes. */
+const report = (scanned: ReadonlyArray<Scanned>, pairs: ReadonlyArray<Pair>, policy: SplitParams["duplicates"]) => {
+  const within = pairs.filter(([i, j]) => scanned[i]!.class === scanned[j]!.class)
+  const duplicates = partsOf(scanned, within).map(
+    (part): DuplicateGroup => ({
+      class: part[0]!.class,
+      paths: part.map((one) => one.path),
+      kept: policy === "drop" ? [best(part).path] : part.map((one) => one.path)
+    })
+  )
+  const conflicts = partsOf(scanned, pairs)
+    .filter((part) => new Set(part.map((one) => one.class)).size > 1)
+    .map(
+      (part): LabelConflict => ({
+        classes: [...new Set(part.map((one) => one.class))].sort(),
+        paths: part.map((one) => one.path)
+      })
+    )
+  const byFirst = (
+    a: { readonly paths: ReadonlyArray<string> },
+    b: { readonly paths: ReadonlyArray<string> }
+  ): number => (a.paths[0]! < b.paths[0]! ? -1 : 1)
+  return { duplicates: duplicates.sort(byFirst), conflicts: conflicts.sort(byFirst) }
+}
+
+/** Applies the policy. */
+export const groupPictures = (
+  scanned: ReadonlyArray<Scanned>,
+  pairs: ReadonlyArray<Pair>,
+  params: Pick<SplitParams, "duplicates" | "groupBy">
+): Grouped => {
+  const { duplicates, conflicts } = report(scanned, pairs, params.duplicates)
+  const components = new Components(scanned.length)
+  // copies that are dropped still tie together what they are copies of
+  if (params.duplicates !== "keep") for (const [i, j] of pairs) components.join(i, j)
+  const capture = captureOf(params.groupBy)
+  const firstOf = new Map<string, number>()
+  for (const [i, { path }] of scanned.entries()) {
+    const name = capture(path)
+    if (name === undefined) continue
+    const first = firstOf.get(name)
+    if (first === undefined) firstOf.set(name, i)
+    else components.join(first, i)
+  }
+  const lost = new Set(duplicates.flatMap(({ paths, kept }) => paths.filter((path) => !kept.includes(path))))
+  return {
+    // a group is named by the first path among its members
+    kept: scanned.flatMap((picture, i) =>
+      lost.has(picture.path) ? [] : [{ picture, group: scanned[components.find(i)]!.path }]
+    ),
+    dropped: scanned.filter(({ path }) => lost.has(path)),
+    duplicates,
+    conflicts
+  }
+}

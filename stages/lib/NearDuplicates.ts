@@ -1,0 +1,147 @@
+/**
+ * Near-duplicates among many pictures: which are copies of one another, within a class and across classes.
+ *
+ * Candidates are pairs whose descriptors (Fingerprint) lie within a radius: the components are ordered by their variance,
+ * pictures are sorted by the first, so that a window over it holds all candidates, and a distance is given up as soon as
+ * it is too large. What is near is then aligned and compared pixel by pixel (Alignment). Across classes the radius is
+ * smaller: there it is a matter of a wrong label, and what was cropped hard is not looked for.
+ *
+ * Gotcha: groups are the connected parts of the pairs found; a chain of mild changes makes one group.
+ */
+import * as Effect from "effect/Effect"
+import { agreement, isCopy } from "./Alignment.ts"
+import { descriptorLength, type Fingerprint } from "./Fingerprint.ts"
+
+/** Distance of descriptors up to which two pictures of one class are compared. */
+const radiusWithin = 0.45
+/** The same for pictures of two classes. */
+const radiusAcross = 0.3
+
+export interface Item {
+  readonly class: string
+  readonly fingerprint: Fingerprint
+}
+
+/** Indices of two items that are copies. */
+export type Pair = readonly [first: number, second: number]
+
+/** Components by falling variance: those that tell pictures apart come first. */
+const byVariance = (items: ReadonlyArray<Item>): ReadonlyArray<number> => {
+  const variance = Array.from({ length: descriptorLength }, (_, k) => {
+    let sum = 0
+    let squares = 0
+    for (const { fingerprint } of items) {
+      const value = fingerprint.descriptor[k]!
+      sum += value
+      squares += value * value
+    }
+    return squares - (sum * sum) / items.length
+  })
+  return variance.map((_, k) => k).sort((a, b) => variance[b]! - variance[a]!)
+}
+
+interface Sorted {
+  /** Position in the window's order -> index of the item. */
+  readonly order: Uint32Array
+  /** Descriptors in that order, components by variance. */
+  readonly descriptors: Float32Array
+}
+
+const sortItems = (items: ReadonlyArray<Item>): Sorted => {
+  const components = byVariance(items)
+  const first = components[0]!
+  const key = (i: number): number => items[i]!.fingerprint.descriptor[first]!
+  const order = Uint32Array.from(items, (_, i) => i).sort((a, b) => key(a) - key(b) || a - b)
+  const descriptors = new Float32Array(items.length * descriptorLength)
+  for (let p = 0; p < order.length; p++) {
+    const { descriptor } = items[order[p]!]!.fingerprint
+    for (let k = 0; k < descriptorLength; k++) descriptors[p * descriptorLength + k] = descriptor[components[k]!]!
+  }
+  return { order, descriptors }
+}
+
+const isNear = (descriptors: Float32Array, p: number, q: number, radius: number): boolean => {
+  const limit = radius * radius
+  let sum = 0
+  for (let k = 0; k < descriptorLength; k++) {
+    const difference = descriptors[p * descriptorLength + k]! - descriptors[q * descriptorLength + k]!
+    sum += difference * difference
+    if (sum > limit) return false
+  }
+  return true
+}
+
+/** All copies of the picture at position `p` among those after it in the window. */
+const copiesAfter = (items: ReadonlyArray<Item>, { order, descriptors }: Sorted, p: number): ReadonlyArray<Pair> => {
+  const own = items[order[p]!]!
+  const found: Array<Pair> = []
+  for (let q = p + 1; q < order.length; q++) {
+    const apart = descriptors[q * descriptorLength]! - descriptors[p * descriptorLength]!
+    if (apart > radiusWithin) break
+    const other = items[order[q]!]!
+    const radius = other.class === own.class ? radiusWithin : radiusAcross
+    if (apart > radius || !isNear(descriptors, p, q, radius)) continue
+    const agreed = agreement(own.fingerprint, other.fingerprint)
+    if (agreed !== undefined && isCopy(agreed)) found.push([order[p]!, order[q]!])
+  }
+  return found
+}
+
+/** All pairs of copies. `progress` is told how many pictures have been looked at. */
+export const findCopies = Effect.fnUntraced(function* (
+  items: ReadonlyArray<Item>,
+  progress: (done: number) => Effect.Effect<void>
+) {
+  if (items.length < 2) return []
+  const sorted = sortItems(items)
+  const found: Array<Pair> = []
+  for (let p = 0; p < items.length; p++) {
+    for (const pair of copiesAfter(items, sorted, p)) found.push(pair)
+    // the search is plain computation: give others a turn now and then
+    if (p % 32 === 31) {
+      yield* Effect.yieldNow
+      yield* progress(p + 1)
+    }
+  }
+  return found
+})
+
+/** Connected parts of a graph on `0 .. count - 1`. */
+export class Components {
+  readonly #parent: Int32Array
+
+  constructor(count: number) {
+    this.#parent = Int32Array.from({ length: count }, (_, i) => i)
+  }
+
+  /** The part that `i` is in, named by its least member. */
+  find(i: number): number {
+    let root = i
+    while (this.#parent[root] !== root) root = this.#parent[root]!
+    let at = i
+    while (at !== root) {
+      const next = this.#parent[at]!
+      this.#parent[at] = root
+      at = next
+    }
+    return root
+  }
+
+  join(i: number, j: number): void {
+    const a = this.find(i)
+    const b = this.find(j)
+    this.#parent[Math.max(a, b)] = Math.min(a, b)
+  }
+
+  /** Parts with more than one member, each in rising order, by their least member. */
+  many(): ReadonlyArray<ReadonlyArray<number>> {
+    const parts = new Map<number, Array<number>>()
+    for (let i = 0; i < this.#parent.length; i++) {
+      const root = this.find(i)
+      const part = parts.get(root)
+      if (part === undefined) parts.set(root, [i])
+      else part.push(i)
+    }
+    return [...parts.values()].filter((part) => part.length > 1)
+  }
+}

@@ -1,0 +1,299 @@
+/**
+ * Training and inference of a network, without a tensor in sight: uint8 pictures and labels in, losses, logits and
+ * named weights out. Stages use this and nothing below it.
+ *
+ * Gotchas: one call at a time. `step` runs off the event loop where the engine can, so the next batch can be put
+ * together meanwhile. Dropout draws come from the seed, the layer, the epoch and the batch, so a resumed training
+ * draws what an unbroken one would have drawn.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { type Engine, EngineError, EngineOutOfMemory, isTrainable, type Optimizer, type Parameter, type Program } from "../../engine/index.ts"
+import type { NetworkSpec } from "../../schemas/Network.ts"
+import * as Network from "./Network.ts"
+import * as Random from "./Random.ts"
+import * as Safetensors from "./Safetensors.ts"
+
+export interface TrainerOptions extends Network.InputShape {
+  readonly spec: NetworkSpec
+  /** Of the initial weights and of dropout. */
+  readonly seed: number
+  readonly optimizer: Optimizer
+  /** Per channel, of pixels scaled to 0..1. */
+  readonly mean: ReadonlyArray<number>
+  readonly std: ReadonlyArray<number>
+  /** The largest batch that `step` and `predict` are given; `predict` splits larger ones. Default 32. */
+  readonly batchSize?: number
+}
+
+export interface Batch {
+  /** n * size * size * channels, NHWC. */
+  readonly pixels: Uint8Array
+  /** n class indices. */
+  readonly labels: Int32Array
+}
+
+export interface StepOptions {
+  readonly learningRate: number
+  readonly epoch: number
+  readonly batchIndex: number
+}
+
+export interface StepResult {
+  /** Mean cross-entropy of the batch in nats. */
+  readonly loss: number
+  readonly correct: number
+  /** Layer name (conv1 ... fc2) -> L2 norm of the loss gradient with respect to its weights, without the L2 term. */
+  readonly gradientNorms: Readonly<Record<string, number>>
+}
+
+/** The loss became NaN or infinite. The parameters are those from before the step. */
+export class NonFiniteLoss extends Schema.TaggedError<NonFiniteLoss>()("NonFiniteLoss", {
+  epoch: Schema.Int,
+  batchIndex: Schema.Int,
+  actual: Schema.String
+}) {
+  override get message(): string {
+    return (
+      `epoch ${this.epoch}, batch ${this.batchIndex}: expected a finite loss, but it is ${this.actual}. ` +
+      "Lower the learning rate."
+    )
+  }
+}
+
+/** A state that belongs to another network or optimizer, or a batch of the wrong size. */
+export class TrainerMismatch extends Schema.TaggedError<TrainerMismatch>()("TrainerMismatch", {
+  what: Schema.String,
+  expected: Schema.String,
+  actual: Schema.String
+}) {
+  override get message(): string {
+    return `${this.what}: expected ${this.expected}, but ${this.actual}. Give what belongs to this network.`
+  }
+}
+
+export type EngineFailure = EngineError | EngineOutOfMemory
+export type LoadFailure = EngineFailure | TrainerMismatch | Safetensors.SafetensorsError
+
+export interface Trainer {
+  /** Names of the layers that have weights, first to last. */
+  readonly layers: ReadonlyArray<string>
+  readonly step: (batch: Batch, options: StepOptions) => Effect.Effect<StepResult, NonFiniteLoss | TrainerMismatch | EngineFailure>
+  /** Logits, n x classes row-major, with running statistics and without dropout. Any n. */
+  readonly predict: (pixels: Uint8Array, n: number) => Effect.Effect<Float32Array, TrainerMismatch | EngineFailure>
+  /** In PyTorch's names, layouts and order, `num_batches_tracked` included. */
+  readonly saveWeights: () => Effect.Effect<ReadonlyArray<Safetensors.NamedTensor>, EngineFailure>
+  readonly loadWeights: (tensors: ReadonlyArray<Safetensors.NamedTensor>) => Effect.Effect<void, LoadFailure>
+  /** Weights, optimizer moments and step count: what resuming needs to give the same bits. */
+  readonly saveState: () => Effect.Effect<Uint8Array, EngineFailure>
+  readonly loadState: (state: Uint8Array) => Effect.Effect<void, LoadFailure>
+}
+
+interface Context {
+  readonly engine: Engine
+  readonly options: TrainerOptions
+  readonly shape: ReturnType<typeof Network.resolve> extends Result.Result<infer A, infer _E> ? A : never
+  readonly parameters: ReadonlyArray<Parameter>
+  readonly program: Program
+  readonly batchSize: number
+}
+
+const engineFailure = (engine: string, cause: unknown): EngineFailure =>
+  cause instanceof EngineError || cause instanceof EngineOutOfMemory
+    ? cause
+    : new EngineError({
+        engine,
+        expected: "the computation to succeed",
+        actual: cause instanceof Error ? cause.message : String(cause),
+        toDo: "Run `op-pipe doctor`, or try `--engine cpu`.",
+        cause
+      })
+
+const attempt = <A>(context: Context, run: () => Promise<A>): Effect.Effect<A, EngineFailure> =>
+  Effect.tryPromise({ try: run, catch: (cause) => engineFailure(context.engine.identity.name, cause) })
+
+const checkPixels = (context: Context, pixels: Uint8Array, n: number): TrainerMismatch | undefined => {
+  const { size, channels } = context.options
+  const expected = n * size * size * channels
+  if (n >= 1 && pixels.length === expected) return undefined
+  return new TrainerMismatch({
+    what: "pixels",
+    expected: n < 1 ? "at least one picture" : `${expected} bytes for ${n} pictures`,
+    actual: n < 1 ? `there are ${n}` : `there are ${pixels.length}`
+  })
+}
+
+const checkBatch = (context: Context, batch: Batch): TrainerMismatch | undefined => {
+  const n = batch.labels.length
+  const { classes } = context.options
+  const outside = batch.labels.find((label) => label < 0 || label >= classes)
+  if (outside !== undefined) {
+    return new TrainerMismatch({ what: "labels", expected: `0 to ${classes - 1}`, actual: `one is ${outside}` })
+  }
+  if (n > context.batchSize) {
+    return new TrainerMismatch({ what: "batch", expected: `at most ${context.batchSize} pictures`, actual: `there are ${n}` })
+  }
+  return checkPixels(context, batch.pixels, n)
+}
+
+/** For each dense layer with dropout: 1 keeps a value, 0 drops it. */
+const dropoutMasks = (context: Context, n: number, at: StepOptions): ReadonlyMap<string, Uint8Array> => {
+  const masks = new Map<string, Uint8Array>()
+  for (const block of context.shape.blocks) {
+    if (block.kind !== "dense" || block.dropout === 0) continue
+    const { uint32 } = Random.make(context.options.seed, "dropout", block.name, at.epoch, at.batchIndex)
+    const threshold = Math.round(block.dropout * 4294967296)
+    const mask = new Uint8Array(n * block.units)
+    for (let i = 0; i < mask.length; i++) mask[i] = uint32() >= threshold ? 1 : 0
+    masks.set(block.name, mask)
+  }
+  return masks
+}
+
+const step = Effect.fnUntraced(function* (context: Context, batch: Batch, at: StepOptions) {
+  const problem = checkBatch(context, batch)
+  if (problem !== undefined) return yield* problem
+  const masks = dropoutMasks(context, batch.labels.length, at)
+  const result = yield* attempt(context, () =>
+    context.program.step({ ...batch, learningRate: at.learningRate, dropoutMasks: masks })
+  )
+  if (!Number.isFinite(result.loss)) {
+    return yield* new NonFiniteLoss({ epoch: at.epoch, batchIndex: at.batchIndex, actual: String(result.loss) })
+  }
+  return result
+})
+
+const predict = Effect.fnUntraced(function* (context: Context, pixels: Uint8Array, n: number) {
+  const problem = checkPixels(context, pixels, n)
+  if (problem !== undefined) return yield* problem
+  const { classes } = context.options
+  const perPicture = pixels.length / n
+  const logits = new Float32Array(n * classes)
+  for (let from = 0; from < n; from += context.batchSize) {
+    const count = Math.min(context.batchSize, n - from)
+    const part = pixels.subarray(from * perPicture, (from + count) * perPicture)
+    logits.set(yield* attempt(context, () => context.program.predict(part, count)), from * classes)
+  }
+  return logits
+})
+
+const readAll = Effect.fnUntraced(function* (context: Context, slot: "value" | "moment1" | "moment2") {
+  const tensors: Array<Safetensors.NamedTensor> = []
+  const prefix = slot === "value" ? "" : `${slot}.`
+  for (const parameter of context.parameters) {
+    if (slot !== "value" && !isTrainable(parameter)) continue
+    const { name, shape } = parameter
+    const data = yield* attempt(context, () => context.program.read(slot, parameter))
+    tensors.push({ name: `${prefix}${name}`, shape, dtype: "F32", data })
+    if (slot === "value" && parameter.role === "runningVariance") {
+      const counter = `${name.slice(0, -"running_var".length)}num_batches_tracked`
+      tensors.push({ name: counter, shape: [], dtype: "I64", data: BigInt64Array.of(BigInt(context.program.stepCount)) })
+    }
+  }
+  return tensors
+})
+
+const writeAll = Effect.fnUntraced(function* (
+  context: Context,
+  slot: "value" | "moment1" | "moment2",
+  tensors: ReadonlyArray<Safetensors.NamedTensor>
+) {
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]))
+  const prefix = slot === "value" ? "" : `${slot}.`
+  for (const parameter of context.parameters) {
+    if (slot !== "value" && !isTrainable(parameter)) continue
+    const tensor = byName.get(`${prefix}${parameter.name}`)
+    const expected = `F32 of ${parameter.shape.join(" x ")}`
+    if (tensor === undefined || tensor.dtype !== "F32" || tensor.shape.join() !== parameter.shape.join()) {
+      const actual = tensor === undefined ? "it is missing" : `it is ${tensor.dtype} of ${tensor.shape.join(" x ")}`
+      return yield* new TrainerMismatch({ what: `${prefix}${parameter.name}`, expected, actual })
+    }
+    const { data } = tensor
+    yield* Effect.try({
+      try: () => context.program.write(slot, parameter, data),
+      catch: (cause) => engineFailure(context.engine.identity.name, cause)
+    })
+  }
+  return byName
+})
+
+const loadWeights = Effect.fnUntraced(function* (context: Context, tensors: ReadonlyArray<Safetensors.NamedTensor>) {
+  const byName = yield* writeAll(context, "value", tensors)
+  for (const [name, tensor] of byName) {
+    if (name.endsWith("num_batches_tracked") && tensor.dtype === "I64") context.program.stepCount = Number(tensor.data[0])
+  }
+})
+
+const stepCountName = "optimizer.step"
+
+const saveState = Effect.fnUntraced(function* (context: Context) {
+  const slots = context.options.optimizer.kind === "adam" ? (["moment1", "moment2"] as const) : (["moment1"] as const)
+  const tensors = [...(yield* readAll(context, "value"))]
+  for (const slot of slots) tensors.push(...(yield* readAll(context, slot)))
+  const stepCount = BigInt64Array.of(BigInt(context.program.stepCount))
+  tensors.push({ name: stepCountName, shape: [], dtype: "I64", data: stepCount })
+  return Safetensors.encode(tensors, { optimizer: context.options.optimizer.kind })
+})
+
+const loadState = Effect.fnUntraced(function* (context: Context, state: Uint8Array) {
+  const decoded = Safetensors.decode(state)
+  if (Result.isFailure(decoded)) return yield* decoded.failure
+  yield* writeAll(context, "value", decoded.success)
+  yield* writeAll(context, "moment1", decoded.success)
+  if (context.options.optimizer.kind === "adam") yield* writeAll(context, "moment2", decoded.success)
+  const stepCount = decoded.success.find((tensor) => tensor.name === stepCountName)
+  if (stepCount?.dtype !== "I64") {
+    return yield* new TrainerMismatch({ what: stepCountName, expected: "an I64 scalar", actual: "it is missing" })
+  }
+  context.program.stepCount = Number(stepCount.data[0])
+})
+
+/**
+ * A network in an engine's memory, initialised from the seed; freed when the scope closes. Fails with `NetworkError`
+ * when the spec makes no network at this size, and with `EngineOutOfMemory` before anything is allocated.
+ */
+export const make: (
+  engine: Engine,
+  options: TrainerOptions
+) => Effect.Effect<Trainer, Network.NetworkError | EngineFailure, Scope.Scope> = Effect.fnUntraced(
+  function* (engine, options) {
+    const resolved = Network.resolve(options.spec, options)
+    if (Result.isFailure(resolved)) return yield* resolved.failure
+    const shape = resolved.success
+    const batchSize = options.batchSize ?? 32
+    const { optimizer, mean, std, channels } = options
+    if (mean.length !== channels || std.length !== channels) {
+      return yield* new Network.NetworkError({
+        network: options.spec.name,
+        layer: "the input",
+        expected: `${channels} means and standard deviations, one per channel`,
+        actual: `there are ${mean.length} and ${std.length}`,
+        toDo: "Give one of each per channel."
+      })
+    }
+    const program = yield* Effect.acquireRelease(engine.program({ shape, optimizer, mean, std, batchSize }), (made) =>
+      Effect.sync(() => made.dispose())
+    )
+    const parameters = Network.parametersOf(shape)
+    const context: Context = { engine, options, shape, parameters, program, batchSize }
+    yield* Effect.try({
+      try: () => {
+        for (const parameter of parameters) {
+          program.write("value", parameter, Network.initialValue(shape, parameter, options.seed))
+        }
+      },
+      catch: (cause) => engineFailure(engine.identity.name, cause)
+    })
+    return {
+      layers: Network.weightLayers(shape),
+      step: (batch, at) => step(context, batch, at),
+      predict: (pixels, n) => predict(context, pixels, n),
+      saveWeights: () => readAll(context, "value"),
+      loadWeights: (tensors) => loadWeights(context, tensors),
+      saveState: () => saveState(context),
+      loadState: (state) => loadState(context, state)
+    }
+  }
+)

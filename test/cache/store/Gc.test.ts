@@ -1,0 +1,112 @@
+import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs"
+import * as path from "node:path"
+import { it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import { describe, expect } from "vitest"
+import { Disk } from "../../../cache/store/Disk.ts"
+import * as Gc from "../../../cache/store/Gc.ts"
+import { Store } from "../../../cache/store/Store.ts"
+import * as RunLog from "../../../core/RunLog.ts"
+import pipeline from "../../fixtures/letters/pipeline.ts"
+import { contents, run } from "../../hostile/harness.ts"
+import { temporaryFolder, writeFiles } from "../../lib/temporary.ts"
+
+const day = 86_400_000
+
+/** A store with two runs, the first of them 40 days and the second 2 days ago. */
+const setUp = Effect.promise(async () => {
+  const root = temporaryFolder()
+  writeFiles(root, { "texts/a.txt": "hello big world\n" })
+  const place = { store: path.join(root, "store"), outputs: path.join(root, "outputs"), data: path.join(root, "texts") }
+  const files = (folder: string): ReadonlyArray<string> =>
+    readdirSync(path.join(place.store, "v1", folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.includes("/"))
+      .map((name) => path.join(place.store, "v1", folder, name))
+  const age = (list: ReadonlyArray<string>, days: number): void => {
+    const then = new Date(Date.now() - days * day)
+    for (const file of list) utimesSync(file, then, then)
+  }
+  const ran = async (set: ReadonlyArray<string>): Promise<void> => {
+    const exit = await run(pipeline, place, { set })
+    if (Exit.isFailure(exit)) throw new Error(JSON.stringify(exit.cause))
+  }
+  await ran(["words.minimum=4"])
+  const first = [...files("results"), ...files("blobs")]
+  await ran([])
+  const second = [...files("results"), ...files("blobs")].filter((file) => !first.includes(file))
+  age(first, 40)
+  age(second, 2)
+  return { place, first, second, ran, files }
+})
+
+const inStore = <A, E>(folder: string, effect: Effect.Effect<A, E, Store | Disk>) =>
+  Effect.provide(effect, Store.layer(folder).pipe(Layer.provideMerge(Disk.layer)))
+
+describe("the collection", () => {
+  it.live("takes what is too old, exactly as it said, and a run afterwards is well", () =>
+    Effect.gen(function* () {
+      const { place, ran, files, second } = yield* setUp
+      const before = [...files("results"), ...files("blobs")].length
+      const limits = { ...Gc.defaultLimits, maximumAgeMs: 30 * day }
+      const planned = yield* inStore(place.store, Gc.plan(limits, new Set(), Date.now()))
+      expect(planned.results.length).toBeGreaterThan(2)
+      expect([...files("results"), ...files("blobs")].length).toBe(before)
+      yield* inStore(place.store, Gc.collect(planned))
+      const left = [...files("results"), ...files("blobs")]
+      expect(before - left.length).toBe(planned.results.length + planned.blobs.length)
+      for (const file of second) expect(existsSync(file)).toBe(true)
+      const exit = yield* Effect.promise(() => run(pipeline, place))
+      expect(Exit.isSuccess(exit) && exit.value.summary.finished.executed).toEqual([])
+      yield* Effect.promise(() => ran(["words.minimum=4"]))
+    })
+  )
+
+  it.live("drops the least recently used first to stay below the size limit", () =>
+    Effect.gen(function* () {
+      const { place, second } = yield* setUp
+      const all = yield* inStore(
+        place.store,
+        Gc.plan({ maximumBytes: 0, maximumAgeMs: day * 999 }, new Set(), Date.now())
+      )
+      expect(all.freedBytes).toBe(all.before.bytes)
+      const limits = { maximumBytes: Math.floor(all.before.bytes * 0.7), maximumAgeMs: day * 999 }
+      const some = yield* inStore(place.store, Gc.plan(limits, new Set(), Date.now()))
+      expect(some.before.bytes - some.freedBytes).toBeLessThanOrEqual(limits.maximumBytes)
+      expect(some.results.length).toBeGreaterThan(0)
+      expect(some.results.some((key) => second.some((file) => file.includes(key)))).toBe(false)
+    })
+  )
+
+  it.live("leaves pinned runs and what was used within the hour alone", () =>
+    Effect.gen(function* () {
+      const { place, ran } = yield* setUp
+      const runs = yield* inStore(place.store, RunLog.list)
+      yield* inStore(place.store, RunLog.setPinned(runs[0]!.runId, true))
+      yield* Effect.promise(() => ran([]))
+      const pinned = yield* inStore(place.store, RunLog.pinnedKeys)
+      expect(pinned.size).toBe(4)
+      const planned = yield* inStore(place.store, Gc.plan({ maximumBytes: 0, maximumAgeMs: 0 }, pinned, Date.now()))
+      expect(planned.results).toEqual([])
+      yield* inStore(place.store, Gc.collect(planned))
+      const exit = yield* Effect.promise(() => run(pipeline, place, { set: ["words.minimum=4"] }))
+      expect(Exit.isSuccess(exit) && exit.value.summary.finished.executed).toEqual([])
+    })
+  )
+
+  it.live("verify finds a byte changed behind an unchanged stat", () =>
+    Effect.gen(function* () {
+      const { place, files } = yield* setUp
+      const clean = yield* inStore(place.store, Gc.verify)
+      expect(clean.damaged).toEqual([])
+      const [blob] = files("blobs")
+      writeFileSync(blob!, "something else")
+      const found = yield* inStore(place.store, Gc.verify)
+      expect(found.damaged).toEqual([path.basename(blob!)])
+      const exit = yield* Effect.promise(() => run(pipeline, place))
+      expect(Exit.isSuccess(exit) && exit.value.summary.failures).toEqual([])
+      expect(Object.keys(contents(place.outputs)).length).toBe(4)
+    })
+  )
+})
