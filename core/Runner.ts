@@ -161,7 +161,12 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
     report: reportPath(running)
   }
   const { profile, seed } = running.prepared.settings
-  const keys = Object.fromEntries(Array.from(running.results, ([id, result]) => [id, result.key]))
+  const keys = Object.fromEntries(
+    options.steps.flatMap(({ id }) => {
+      const result = running.results.get(id)
+      return result === undefined ? [] : [[id, result.key] as const]
+    })
+  )
   const { type: _type, report: _report, ...did } = finished
   yield* RunLog.write({ ...did, startedMs, profile: profile ?? null, seed, keys })
   yield* options.emit(finished)

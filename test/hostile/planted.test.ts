@@ -1,0 +1,74 @@
+/**
+ * The harnesses, tried on planted bugs: each is caught by the harness that is there for it. All of them by
+ * `npm run test:hostile`; the quick ones always.
+ */
+import { execFile } from "node:child_process"
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import * as path from "node:path"
+import { describe, expect, it } from "vitest"
+import { repository } from "../lib/cli.ts"
+import { temporaryFolder } from "../lib/temporary.ts"
+import { plantedBugs } from "./planted.ts"
+
+const full = process.env["OP_PIPE_HOSTILE"] === "full"
+const base = temporaryFolder()
+
+/** A copy of the sources with a piece of text replaced. */
+const plant = (name: string, file: string, find: string, replace: string): string => {
+  const root = path.join(base, name.replaceAll(/\W+/g, "-"))
+  mkdirSync(root, { recursive: true })
+  for (const each of [
+    "bin",
+    "cache",
+    "core",
+    "cli",
+    "engine",
+    "demo",
+    "schemas",
+    "stages",
+    "test",
+    "package.json",
+    "tsconfig.json",
+    "vitest.config.ts"
+  ]) {
+    cpSync(path.join(repository, each), path.join(root, each), { recursive: true })
+  }
+  symlinkSync(path.join(repository, "node_modules"), path.join(root, "node_modules"))
+  const text = readFileSync(path.join(root, file), "utf8")
+  expect(text.split(find).length, `${name}: what is to be replaced stands once in ${file}`).toBe(2)
+  writeFileSync(
+    path.join(root, file),
+    text.replace(find, () => replace)
+  )
+  return root
+}
+
+const runTests = (
+  root: string,
+  files: ReadonlyArray<string>
+): Promise<{ readonly failed: boolean; readonly output: string }> =>
+  new Promise((resolve) => {
+    const vitest = path.join(repository, "node_modules/vitest/vitest.mjs")
+    const env = { ...process.env, OP_PIPE_HOSTILE: "", NO_COLOR: "1" }
+    execFile(
+      process.execPath,
+      [vitest, "run", ...files],
+      { cwd: root, env, maxBuffer: 2 ** 26 },
+      (error, stdout, stderr) => resolve({ failed: error !== null, output: stdout + stderr })
+    )
+  })
+
+describe("planted bugs", () => {
+  it("are many", () => expect(plantedBugs.length).toBeGreaterThanOrEqual(10))
+
+  it.each(plantedBugs.filter((bug) => full || bug.quick === true))(
+    "$name: caught by $caughtBy",
+    async ({ name, file, find, replace, caughtBy }) => {
+      const { failed, output } = await runTests(plant(name, file, find, replace), caughtBy)
+      expect(failed, output).toBe(true)
+      // caught by an assertion, and not because the plant does not load
+      expect(output).toMatch(/AssertionError|Error: sequence|Property failed|no good run|Error: (killed|unsynced)/)
+    },
+    1_200_000
+  )
+})

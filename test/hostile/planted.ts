@@ -1,0 +1,143 @@
+/**
+ * Bugs to plant, each a replacement of one piece of text, and the harness that must find it out. The harnesses are only
+ * worth something if they notice these.
+ */
+export interface PlantedBug {
+  readonly name: string
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  /** Test files that are run; at least one of their tests must fail. */
+  readonly caughtBy: ReadonlyArray<string>
+  /** Quick enough for every run of the tests. */
+  readonly quick?: boolean
+}
+
+const crash = "test/hostile/crash.test.ts"
+const edits = "test/hostile/edits.test.ts"
+const damage = "test/hostile/damage.test.ts"
+
+export const plantedBugs: ReadonlyArray<PlantedBug> = [
+  {
+    name: "a blob is not synced before it is renamed",
+    file: "cache/store/Commit.ts",
+    find: "  yield* disk.syncFile(from)\n",
+    replace: "",
+    caughtBy: [crash]
+  },
+  {
+    name: "a result is used without a look at its blobs",
+    file: "cache/store/ResultStore.ts",
+    find: `      if (Option.isNone(yield* blobs.verified(digest))) return "damaged"\n`,
+    replace: "",
+    caughtBy: [damage]
+  },
+  {
+    name: "a blob is trusted on its name",
+    file: "cache/store/BlobStore.ts",
+    find: "    if (actual.value === digest) return Option.some(path)",
+    replace: "    if (actual.value !== undefined) return Option.some(path)",
+    caughtBy: [damage]
+  },
+  {
+    name: "a record's checksum is not looked at",
+    file: "cache/store/Commit.ts",
+    find: "end === 16 && text.value.slice(0, end) === h64ToString(body)",
+    replace: "end === 16",
+    caughtBy: [damage]
+  },
+  {
+    name: "the racy rule is off",
+    file: "cache/store/StatMemo.ts",
+    find: "    if (!isRacy(stat, startedNs)) {",
+    replace: '    if (!isRacy(stat, startedNs) || stamp !== "") {',
+    caughtBy: ["test/cache/store/StatMemo.test.ts"],
+    quick: true
+  },
+  {
+    name: "the memo does not look at ctime",
+    file: "cache/store/StatMemo.ts",
+    find: "`${stat.sizeBytes} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.inode}`",
+    replace: "`${stat.sizeBytes} ${stat.mtimeNs / 1_000_000n} 0 ${stat.inode}`",
+    caughtBy: ["test/cache/store/StatMemo.test.ts"],
+    quick: true
+  },
+  {
+    name: "helpers do not count",
+    file: "cache/code/CodeIdentity.ts",
+    find: "for (const target of syntax.imports) yield* follow",
+    replace: "for (const target of syntax.imports.slice(99)) yield* follow",
+    caughtBy: [edits]
+  },
+  {
+    name: "packages do not count",
+    file: "cache/identity/CacheKey.ts",
+    find: `Digest.ofValue("CacheKey/v1", [stage, code, params`,
+    replace: `Digest.ofValue("CacheKey/v1", [stage, code.modules, params`,
+    caughtBy: [edits]
+  },
+  {
+    name: "parameters do not count",
+    file: "cache/identity/CacheKey.ts",
+    find: "[stage, code, params, inputs,",
+    replace: "[stage, code, Object.keys(params), inputs,",
+    caughtBy: [edits]
+  },
+  {
+    name: "only the number of inputs counts",
+    file: "cache/identity/CacheKey.ts",
+    find: "[stage, code, params, inputs,",
+    replace: "[stage, code, params, Object.keys(inputs),",
+    caughtBy: [edits]
+  },
+  {
+    name: "inputs count by who made them, so nothing stops the ripple",
+    file: "core/Plan.ts",
+    find: "results.get(owner.id)?.outputs[port.output]?.digest",
+    replace: "results.get(owner.id)?.key",
+    caughtBy: [edits]
+  },
+  {
+    name: "comments count",
+    file: "cache/code/CodeIdentity.ts",
+    find: "          statements[titles[index]!] = declaration.digest",
+    replace: "          statements[titles[index]!] = yield* Effect.orDie(memo.digest(asked.file))",
+    caughtBy: [edits]
+  },
+  {
+    name: "outputs are taken to be as they were left",
+    file: "core/Outputs.ts",
+    find: "Option.isSome(found) && Tree.digest(found.value) === Tree.digest(expectedTree(result))",
+    replace: "Option.isSome(found)",
+    caughtBy: [edits, "test/core/Outputs.test.ts"]
+  },
+  {
+    name: "outputs are laid over what is there",
+    file: "core/Outputs.ts",
+    find: "  yield* orAbsent(disk.rename(folder, old))\n  yield* disk.rename(aside, folder)",
+    replace: '  yield* build(expectedTree(result), folder, "copy")',
+    caughtBy: ["test/core/Outputs.test.ts"],
+    quick: true
+  },
+  {
+    name: "edits during a step go unseen",
+    file: "core/StepRun.ts",
+    find: "  yield* checkUnchanged(running, step)\n",
+    replace: "",
+    caughtBy: [damage]
+  },
+  {
+    name: "two processes execute one key",
+    file: "core/StepRun.ts",
+    find: 'const meanwhile = execution.forced ? "absent" : yield* results.usable(execution.key)',
+    replace: 'const meanwhile = "absent" as StepResult | string',
+    caughtBy: ["test/hostile/processes.test.ts"]
+  },
+  {
+    name: "the reason names another thing",
+    file: "cache/identity/CacheKey.ts",
+    find: '...diffJson(before.params, after.params, "").map((line) => `parameter ${line}`)',
+    replace: '...diffJson(before.params, after.params, "").map(() => "the code changed")',
+    caughtBy: [edits]
+  }
+]
