@@ -46,8 +46,8 @@ describe("StatMemo", () => {
         lstat: () => Effect.succeed(stat),
         hash: () => Effect.sync(() => ({ digest: Digest.ofText(content), sizeBytes: 3 }))
       })
-      const memo = yield* StatMemo.load(layout, "stat")
-      const digest = Effect.provideService(memo.digest(file), Disk, coarse)
+      const memo = yield* Effect.provideService(StatMemo.load(layout, "stat"), Disk, coarse)
+      const digest = memo.digest(file)
       expect(yield* digest).toBe(Digest.ofText("abc"))
       content = "abd"
       expect(yield* digest).toBe(Digest.ofText("abd"))
