@@ -3,6 +3,7 @@
  * logits under several output activations. Seven stages, eight steps; each reads only what is wired here.
  */
 import { Pipeline } from "./core/index.ts"
+import { emojiGroupBy } from "./demo/EmojiClasses.ts"
 import { pictures } from "./demo/EmojiSource.ts"
 import { augment } from "./stages/augment.ts"
 import { compare } from "./stages/compare.ts"
@@ -13,7 +14,8 @@ import { train } from "./stages/train.ts"
 
 const images = pictures.port
 
-const parts = Pipeline.step(split, { inputs: { images } })
+// The demo set has one emoji drawn by several artists; all drawings of one stay in one split.
+const parts = Pipeline.step(split, { inputs: { images }, params: { groupBy: emojiGroupBy } })
 
 const packed = Pipeline.step(augment, { inputs: { images, manifest: parts.out.manifest } })
 
@@ -40,6 +42,8 @@ const compared = Pipeline.step(compare, {
     contactSheet: packed.out.contactSheet,
     bn: bn.out.history,
     nobn: nobn.out.history,
+    bnNetwork: bn.out.network,
+    nobnNetwork: nobn.out.network,
     gradstats: gradients.out.summary,
     logits: raw.out.logits
   }
@@ -55,7 +59,8 @@ export default Pipeline.make({
     /** Seconds: to see that everything works. */
     tiny: {
       images: { perClass: 12 },
-      split: { classes: 6 },
+      // too few drawings to keep those of one emoji together
+      split: { classes: 6, groupBy: "" },
       augment: { size: 48, trainSize: 0, copies: 1 },
       train: { epochs: 2, batchSize: 16 },
       compare: { bootstrap: 200 }

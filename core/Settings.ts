@@ -161,7 +161,8 @@ const stepTarget = (step: AnyStep, profile: Overrides, seed: number): Target => 
     name: step.id,
     names: [step.stage.name, step.id],
     schema,
-    given: merge(seeded, profile[step.stage.name], step.params, step.id === step.stage.name ? {} : profile[step.id])
+    // For a step without a variant the stage's name is its id, and the profile has the last word.
+    given: merge(seeded, profile[step.stage.name], step.params, profile[step.id])
   }
 }
 

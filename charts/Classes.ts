@@ -1,0 +1,179 @@
+/** Charts about classes: balance over the splits, confusion, calibration, and a map of the test pictures. */
+import type { ActivationScores, VariantName } from "../schemas/Compare.ts"
+import type { ClassCounts } from "../schemas/Split.ts"
+import type { TopLevelSpec } from "./Render.ts"
+import { variantNames } from "./Theme.ts"
+
+/** Pictures of each class, stacked by what became of them. */
+export const classBalance = (counts: ReadonlyArray<ClassCounts>): TopLevelSpec => {
+  const parts = ["train", "validation", "test", "near-duplicates left out", "set aside"]
+  const values = counts.flatMap((one) =>
+    [one.train, one.validation, one.test, one.dropped, one.setAside].map((pictures, i) => ({
+      class: one.class,
+      part: parts[i]!,
+      order: i,
+      pictures
+    }))
+  )
+  return {
+    data: { values },
+    width: 520,
+    height: { step: 18 },
+    mark: { type: "bar" },
+    encoding: {
+      y: { field: "class", type: "nominal", title: null, sort: null, axis: { ticks: false, domain: false } },
+      x: { field: "pictures", type: "quantitative", title: "pictures", stack: "zero" },
+      order: { field: "order" },
+      color: {
+        field: "part",
+        type: "nominal",
+        title: null,
+        sort: null,
+        scale: { domain: parts, range: ["#2f6fde", "#7aa7f0", "#c3d7f8", "#b8a88f", "#c0392b"] }
+      }
+    }
+  }
+}
+
+/** Confusion matrices of both networks: rows are labels, columns answers, colour the share of the row. */
+export const confusionMatrices = (
+  matrices: Readonly<Record<VariantName, ReadonlyArray<ReadonlyArray<number>>>>,
+  classes: ReadonlyArray<string>
+): TopLevelSpec => {
+  const cell = Math.max(12, Math.min(24, Math.floor(420 / classes.length)))
+  const values = (["bn", "nobn"] as const).flatMap((variant) =>
+    matrices[variant].flatMap((row, label) => {
+      const total = row.reduce((a, b) => a + b, 0)
+      return row.map((pictures, answer) => ({
+        variant: variantNames[variant],
+        label: classes[label],
+        answer: classes[answer],
+        pictures,
+        share: total === 0 ? 0 : pictures / total
+      }))
+    })
+  )
+  const x = { field: "answer", type: "nominal", title: "answer", sort: null, axis: { labelAngle: -60 } } as const
+  const y = { field: "label", type: "nominal", title: "label", sort: null } as const
+  return {
+    data: { values },
+    facet: { column: { field: "variant", type: "nominal", title: null, sort: [variantNames.bn, variantNames.nobn] } },
+    spec: {
+      width: cell * classes.length,
+      height: cell * classes.length,
+      layer: [
+        {
+          mark: { type: "rect" },
+          encoding: {
+            x,
+            y,
+            color: {
+              field: "share",
+              type: "quantitative",
+              title: "share of the label's pictures",
+              scale: { scheme: "blues", domain: [0, 1] },
+              legend: { orient: "bottom", gradientLength: 200, format: "%" }
+            }
+          }
+        },
+        {
+          transform: [{ filter: "datum.pictures > 0" }],
+          mark: { type: "text", fontSize: Math.max(7, Math.floor(cell * 0.45)) },
+          encoding: {
+            x,
+            y,
+            text: { field: "pictures" },
+            color: { condition: { test: "datum.share > 0.5", value: "#ffffff" }, value: "#1b2733" }
+          }
+        }
+      ]
+    }
+  }
+}
+
+/** Reliability: accuracy of the answers over their confidence, one line an activation; the diagonal is perfect. */
+export const calibrationCurves = (activations: ReadonlyArray<ActivationScores>, chosen: string): TopLevelSpec => {
+  const values = activations.flatMap(({ activation, calibration }) =>
+    calibration
+      .filter((bin) => bin.rows > 0)
+      .map((bin) => ({ activation, confidence: bin.confidence, accuracy: bin.accuracy, pictures: bin.rows }))
+  )
+  // the classic form differs from the stable one by its overflow alone: one line for both
+  const names = ["softmax", "sparsemax", "entmax15"]
+  return {
+    data: { values: values.filter(({ activation }) => names.includes(activation)) },
+    width: 300,
+    height: 300,
+    layer: [
+      {
+        data: {
+          values: [
+            { confidence: 0, accuracy: 0 },
+            { confidence: 1, accuracy: 1 }
+          ]
+        },
+        mark: { type: "line", color: "currentColor", opacity: 0.4, strokeDash: [4, 4], strokeWidth: 1 },
+        encoding: { x: { field: "confidence", type: "quantitative" }, y: { field: "accuracy", type: "quantitative" } }
+      },
+      {
+        mark: { type: "line", point: false },
+        encoding: {
+          x: { field: "confidence", type: "quantitative", title: "confidence", scale: { domain: [0, 1] } },
+          y: { field: "accuracy", type: "quantitative", title: "accuracy", scale: { domain: [0, 1] } },
+          color: {
+            field: "activation",
+            type: "nominal",
+            title: null,
+            scale: { domain: names, range: ["#2f6fde", "#2a9d6f", "#8e5bd0"] }
+          },
+          opacity: { condition: { test: `datum.activation === '${chosen}'`, value: 1 }, value: 0.75 }
+        }
+      },
+      {
+        mark: { type: "circle", opacity: 0.85 },
+        encoding: {
+          x: { field: "confidence", type: "quantitative" },
+          y: { field: "accuracy", type: "quantitative" },
+          size: {
+            field: "pictures",
+            type: "quantitative",
+            scale: { type: "sqrt", range: [6, 220] },
+            legend: null
+          },
+          color: { field: "activation", type: "nominal" }
+        }
+      }
+    ]
+  }
+}
+
+/** One point a test picture, at its place on two principal components, coloured by label. */
+export const pictureMap = (
+  points: ReadonlyArray<{ readonly x: number; readonly y: number; readonly label: string; readonly right: boolean }>,
+  classes: ReadonlyArray<string>,
+  axes: readonly [string, string]
+): TopLevelSpec => ({
+  data: { values: points as Array<object> },
+  width: 520,
+  height: 420,
+  mark: { type: "point", size: 26, strokeWidth: 1.6 },
+  encoding: {
+    x: { field: "x", type: "quantitative", title: axes[0], axis: { grid: false } },
+    y: { field: "y", type: "quantitative", title: axes[1], axis: { grid: false } },
+    shape: {
+      field: "right",
+      type: "nominal",
+      title: null,
+      scale: { domain: [true, false], range: ["circle", "cross"] },
+      legend: { labelExpr: "datum.value ? 'right' : 'wrong'", symbolStrokeColor: "currentColor" }
+    },
+    color: {
+      field: "label",
+      type: "nominal",
+      title: null,
+      sort: null,
+      scale: { domain: classes as Array<string>, scheme: "tableau20" },
+      legend: { orient: "right", columns: 1, symbolLimit: 40 }
+    }
+  }
+})

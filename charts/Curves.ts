@@ -1,0 +1,114 @@
+/** Curves over epochs: losses, accuracies, and ratios of gradient norms, of both networks. */
+import type { VariantName } from "../schemas/Compare.ts"
+import type { History } from "../schemas/Train.ts"
+import type { TopLevelSpec } from "./Render.ts"
+import { variantNames, variantScale } from "./Theme.ts"
+
+type Histories = Readonly<Record<VariantName, History>>
+
+const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
+
+const epochAxis = {
+  field: "epoch",
+  type: "quantitative",
+  title: "epoch",
+  axis: { tickMinStep: 1, format: "d", grid: false }
+} as const
+
+/** Long form: one row an epoch, variant and curve. */
+const rowsOf = (histories: Histories, curves: Readonly<Record<string, keyof History["epochs"][number]>>) =>
+  variants.flatMap((variant) =>
+    histories[variant].epochs.flatMap((epoch) =>
+      Object.entries(curves).map(([curve, key]) => ({
+        variant: variantNames[variant],
+        epoch: epoch.epoch,
+        curve,
+        value: epoch[key] as number
+      }))
+    )
+  )
+
+/** One panel a variant, curves told apart by their dashes; the epoch that was chosen is marked. */
+const panels = (
+  histories: Histories,
+  curves: Readonly<Record<string, keyof History["epochs"][number]>>,
+  title: string,
+  scale: object
+): TopLevelSpec => ({
+  data: { values: rowsOf(histories, curves) },
+  facet: { column: { field: "variant", type: "nominal", title: null, sort: null } },
+  spec: {
+    width: 320,
+    height: 220,
+    layer: [
+      {
+        mark: { type: "line", point: { size: 18, filled: true } },
+        encoding: {
+          x: epochAxis,
+          y: { field: "value", type: "quantitative", title, scale },
+          color: { field: "variant", type: "nominal", scale: variantScale, legend: null },
+          strokeDash: {
+            field: "curve",
+            type: "nominal",
+            title: null,
+            sort: null,
+            scale: {
+              domain: Object.keys(curves),
+              range: [
+                [1, 0],
+                [5, 3],
+                [1.5, 2.5]
+              ].slice(0, Object.keys(curves).length)
+            },
+            legend: { symbolStrokeColor: "currentColor", symbolType: "stroke" }
+          }
+        }
+      },
+      {
+        transform: [
+          {
+            filter: variants
+              .map((v) => `(datum.variant === '${variantNames[v]}' && datum.epoch === ${histories[v].bestEpoch})`)
+              .join(" || ")
+          }
+        ],
+        mark: { type: "rule", strokeDash: [2, 3], color: "currentColor", opacity: 0.5 },
+        encoding: { x: { field: "epoch", type: "quantitative" } }
+      }
+    ]
+  }
+})
+
+/** Train and validation loss. */
+export const lossCurves = (histories: Histories): TopLevelSpec =>
+  panels(histories, { train: "trainLoss", validation: "validationLoss" }, "cross-entropy, nats", { zero: true })
+
+/** Train, validation and test accuracy. */
+export const accuracyCurves = (histories: Histories): TopLevelSpec =>
+  panels(histories, { train: "trainAccuracy", validation: "validationAccuracy", test: "testAccuracy" }, "accuracy", {
+    domain: [0, 1]
+  })
+
+/** Values of both variants over epochs in one panel, on a logarithmic scale. */
+export const ratioCurves = (
+  rows: ReadonlyArray<{ readonly variant: VariantName; readonly epoch: number; readonly value: number }>,
+  title: string
+): TopLevelSpec => ({
+  data: { values: rows.map((row) => ({ ...row, variant: variantNames[row.variant] })) },
+  width: 460,
+  height: 220,
+  layer: [
+    {
+      mark: { type: "rule", color: "currentColor", opacity: 0.4, strokeDash: [4, 4] },
+      encoding: { y: { datum: 1 } }
+    },
+    {
+      mark: { type: "line", point: { size: 18, filled: true } },
+      encoding: {
+        x: epochAxis,
+        y: { field: "value", type: "quantitative", title, scale: { type: "log" } },
+        color: { field: "variant", type: "nominal", title: null, scale: variantScale }
+      }
+    }
+  ]
+})

@@ -1,0 +1,118 @@
+/**
+ * From a Vega-Lite specification to SVG, and from SVG to PNG, without a browser and without `canvas`.
+ *
+ * Vega guesses the width of text when it has no canvas, and guesses far too wide. Here widths are summed from the glyphs of
+ * the font that the charts are set in.
+ *
+ * Gotchas:
+ * - Colours of text and axes are `currentColor`: an SVG that is put into a page takes the page's, in dark and in light.
+ *   `standalone` fixes them for a file that is looked at alone.
+ * - Vega's text metrics are a global of the module; they are set once and are the same for every chart.
+ */
+import { Resvg } from "@resvg/resvg-js"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import opentype from "opentype.js"
+import * as vega from "vega"
+import { compile, type TopLevelSpec } from "vega-lite"
+import { family, fontFiles } from "./Fonts.ts"
+import { config } from "./Theme.ts"
+
+export type { TopLevelSpec } from "vega-lite"
+
+/** A chart could not be drawn: the specification is wrong, which is a bug of ours. */
+export class ChartError extends Data.TaggedError("ChartError")<{ readonly reason: string }> {
+  override get message(): string {
+    return `A chart cannot be drawn: ${this.reason}`
+  }
+}
+
+export interface Renderer {
+  /** SVG with `currentColor` for text and axes and no ground. */
+  readonly svg: (spec: TopLevelSpec) => Effect.Effect<string, ChartError>
+  /** PNG of an SVG, `scale` pixels a unit, on white. */
+  readonly png: (svg: string, scale: number) => Effect.Effect<Uint8Array, ChartError>
+  /** Width of a text in units at that font size. */
+  readonly textWidth: (text: string, fontSize: number) => number
+}
+
+const failed = (cause: unknown): ChartError => new ChartError({ reason: String(cause) })
+
+/** What Vega hands to its text metrics. */
+interface TextItem {
+  readonly fontSize?: number
+  readonly limit?: number
+}
+
+const measure = (font: {
+  readonly unitsPerEm: number
+  readonly charToGlyph: (c: string) => { advanceWidth?: number }
+}) => {
+  const advances = new Map<string, number>()
+  const advance = (character: string): number => {
+    const known = advances.get(character)
+    if (known !== undefined) return known
+    const width = (font.charToGlyph(character).advanceWidth ?? font.unitsPerEm / 2) / font.unitsPerEm
+    advances.set(character, width)
+    return width
+  }
+  return (text: string, fontSize: number): number => {
+    let sum = 0
+    for (const character of text) sum += advance(character)
+    return sum * fontSize
+  }
+}
+
+const textOf = (text: unknown): string => (text === undefined || text === null ? "" : String(text))
+
+/** Makes a renderer; reads the font files. */
+export const makeRenderer = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const fonts = yield* fontFiles
+  const bytes = yield* Effect.mapError(fs.readFile(fonts.regular), failed)
+  const font = yield* Effect.try({ try: () => opentype.parse(Uint8Array.from(bytes).buffer), catch: failed })
+  const textWidth = measure(font)
+  // the types of vega leave it out
+  const metrics = (vega as unknown as { textMetrics: { width: (item: TextItem, text: unknown) => number } }).textMetrics
+  metrics.width = (item, text) => {
+    const width = textWidth(textOf(text), item.fontSize ?? 11)
+    return item.limit !== undefined && item.limit > 0 ? Math.min(width, item.limit) : width
+  }
+  const svg = (spec: TopLevelSpec): Effect.Effect<string, ChartError> =>
+    Effect.tryPromise({
+      try: () => {
+        const compiled = compile({ ...spec, config: { ...config, ...spec.config } } as TopLevelSpec)
+        return new vega.View(vega.parse(compiled.spec), { renderer: "none" }).toSVG()
+      },
+      catch: failed
+    })
+  const png = (source: string, scale: number): Effect.Effect<Uint8Array, ChartError> =>
+    Effect.try({
+      try: () =>
+        new Resvg(standalone(source), {
+          fitTo: { mode: "zoom", value: scale },
+          background: "#ffffff",
+          font: { fontFiles: [fonts.regular, fonts.semiBold], loadSystemFonts: false, defaultFontFamily: family }
+        })
+          .render()
+          .asPng(),
+      catch: failed
+    })
+  return { svg, png, textWidth } satisfies Renderer
+})
+
+/** The SVG for a file of its own: dark text on white whatever looks at it. */
+export const standalone = (svg: string): string =>
+  svg.replace(/currentColor/gu, "#24292f").replace("<svg ", '<svg style="background:#fff" ')
+
+/** The SVG for a page: it shrinks with the column, and says what it shows to those who do not see it. */
+export const inline = (svg: string, label: string): string => {
+  const escaped = label.replace(/[&<>"]/gu, (c) => `&#${c.charCodeAt(0)};`)
+  return svg
+    .replace(/^[^<]*(<\?xml[^>]*>)?\s*(<!DOCTYPE[^>]*>)?\s*/u, "")
+    .replace(/<svg ([^>]*?)width="([\d.]+)" height="([\d.]+)"/u, (_, before: string, width: string) => {
+      return `<svg ${before}role="img" aria-label="${escaped}" style="max-width:${width}px;width:100%;height:auto"`
+    })
+    .replace(/ aria-(label|roledescription)="[^"]*"(?=[^>]*role="graphics)/gu, "")
+}

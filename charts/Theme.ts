@@ -1,0 +1,52 @@
+/** How charts look: one font, few colours, thin lines, room to breathe. */
+import type { Config } from "vega-lite"
+import type { VariantName } from "../schemas/Compare.ts"
+import { family } from "./Fonts.ts"
+
+/** The two networks keep their colours everywhere; told apart by those who do not see red and green alike. */
+export const variantColours: Readonly<Record<VariantName, string>> = { bn: "#2f6fde", nobn: "#d9730d" }
+
+export const variantNames: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
+
+/** For a Vega-Lite scale over the variants' names. */
+export const variantScale = {
+  domain: [variantNames.bn, variantNames.nobn],
+  range: [variantColours.bn, variantColours.nobn]
+}
+
+const ink = "currentColor"
+
+export const config: Config = {
+  background: "transparent",
+  font: `${family}, system-ui, sans-serif`,
+  padding: 4,
+  view: { stroke: null },
+  axis: {
+    labelColor: ink,
+    titleColor: ink,
+    domainColor: ink,
+    tickColor: ink,
+    gridColor: ink,
+    gridOpacity: 0.12,
+    domainOpacity: 0.35,
+    tickOpacity: 0.35,
+    labelOpacity: 0.85,
+    labelFontSize: 11,
+    titleFontSize: 12,
+    titleFontWeight: "normal",
+    titlePadding: 8
+  },
+  legend: {
+    labelColor: ink,
+    titleColor: ink,
+    labelFontSize: 11,
+    titleFontSize: 11,
+    titleFontWeight: "normal",
+    orient: "top",
+    symbolStrokeWidth: 2
+  },
+  header: { labelColor: ink, titleColor: ink, labelFontSize: 12, labelFontWeight: 600 },
+  title: { color: ink, fontSize: 13, fontWeight: 600, anchor: "start" },
+  text: { color: ink, fill: ink },
+  line: { strokeWidth: 2 }
+}

@@ -1,0 +1,12 @@
+/** The part of opentype.js that is used here; the package has no types of its own. */
+declare module "opentype.js" {
+  interface Glyph {
+    readonly advanceWidth?: number
+  }
+  interface Font {
+    readonly unitsPerEm: number
+    readonly charToGlyph: (character: string) => Glyph
+  }
+  const opentype: { readonly parse: (buffer: ArrayBuffer) => Font }
+  export default opentype
+}

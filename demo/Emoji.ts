@@ -1,0 +1,190 @@
+/**
+ * The demo data: open emoji art by six artists, as `<class>/<picture>.png`, one class a subject.
+ *
+ * Use it when there are no pictures of one's own at hand: it needs the npm registry and nothing else, and is laid out as
+ * a user's folder would be, so that the pipeline cannot tell the two apart. A file's name is the emoji's code point and
+ * the set (`1f600-noto.png`): `split.groupBy=/([0-9a-f-]+)-[^/]*$` keeps all drawings of one emoji in one split.
+ *
+ * Gotchas:
+ * - The set is drawn into a folder beside the wanted one and renamed at the end: it is there whole or not at all.
+ * - A complete set is recognised by the recipe in its README and its number of pictures, and left alone. A folder that
+ *   holds anything else is never written to.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import sharp from "sharp"
+import { emojiClasses, emojiSets } from "./EmojiClasses.ts"
+import { DemoError, type LoadedEmoji, loadEmoji } from "./EmojiPackages.ts"
+import { type Drawing, planEmoji } from "./EmojiPlan.ts"
+
+export { DemoError } from "./EmojiPackages.ts"
+
+export interface WriteEmojiOptions {
+  /** The folder to make. */
+  readonly dir: string
+  /** At most so many pictures of each class; 0: all. About 3,700 pictures by default. */
+  readonly perClass?: number
+  /** Where packages that have to be fetched are kept. */
+  readonly cacheDir: string
+  /** Prints a line for the person who waits. */
+  readonly notify: (line: string) => void
+}
+
+export interface EmojiSetWritten {
+  readonly dir: string
+  readonly pictures: number
+  readonly classes: number
+  /** False: a complete set was there already. */
+  readonly written: boolean
+}
+
+/** Width and height of a picture, pixels. */
+export const pictureSize = 256
+/** Gives about 3,700 pictures. */
+export const defaultPerClass = 280
+const title = "# Open emoji art, by subject"
+const recipeOf = (perClass: number): string =>
+  `Recipe: emoji/v1, ${pictureSize} px, at most ${perClass || "all"} a class`
+
+const readme = (drawings: ReadonlyArray<Drawing>, infos: LoadedEmoji["infos"], perClass: number): string => {
+  const count = (test: (drawing: Drawing) => boolean): number => drawings.filter(test).length
+  const sets = emojiSets.map((set) => {
+    const info = infos[set.name]!
+    const licence = `[${info.license.title}](${info.license.url})`
+    const artist = `[${info.author.name}](${info.author.url})`
+    const source = `\`${set.packageName}@${set.version}\``
+    return `| ${info.name} | ${artist} | ${licence} | ${source} | ${count((d) => d.set === set.name)} |`
+  })
+  const classes = Object.keys(emojiClasses).map((name) => `| ${name} | ${count((d) => d.class === name)} |`)
+  return [
+    title,
+    "",
+    "Drawings of one and the same subjects by several artists, one folder a subject, made by `op-pipe data emoji`.",
+    "A file is named after the emoji's code point and the set it is from. No drawing was changed but for its size and a white ground.",
+    "",
+    recipeOf(perClass),
+    `Pictures: ${drawings.length}`,
+    "",
+    "| set | artist | licence | from | pictures |",
+    "| --- | --- | --- | --- | ---: |",
+    ...sets,
+    "",
+    "Pictures stay under their artists' licences. Those under CC BY and CC BY-SA ask for the artist's name;",
+    "what is made from those under CC BY-SA is shared under the same licence.",
+    "",
+    "| class | pictures |",
+    "| --- | ---: |",
+    ...classes,
+    ""
+  ].join("\n")
+}
+
+const platform = (dir: string) => (cause: { readonly message: string }) =>
+  new DemoError({
+    reason: "The demo pictures could not be written",
+    expected: `a folder that can be made at ${dir}, and about 60 MB of room`,
+    actual: cause.message,
+    toDo: "Name another folder"
+  })
+
+/** PNG, 8-bit RGB. sharp brings its own librsvg, so that the bytes depend on nothing of the machine's. */
+const draw = (drawing: Drawing): Effect.Effect<Uint8Array, DemoError> =>
+  Effect.tryPromise({
+    try: () =>
+      sharp(Buffer.from(drawing.svg), { limitInputPixels: pictureSize * pictureSize })
+        .flatten({ background: "#ffffff" })
+        .toColourspace("srgb")
+        .png({ compressionLevel: 6, adaptiveFiltering: false, palette: false })
+        .toBuffer(),
+    catch: (cause) =>
+      new DemoError({
+        reason: `A demo picture could not be drawn: ${drawing.path}`,
+        expected: "an SVG that sharp renders",
+        actual: String(cause),
+        toDo: "Install the packages anew (npm ci)"
+      })
+  })
+
+const countPictures = Effect.fnUntraced(function* (dir: string) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  let pictures = 0
+  for (const name of Object.keys(emojiClasses)) {
+    const files = yield* fs.readDirectory(paths.join(dir, name)).pipe(Effect.catch(() => Effect.succeed([])))
+    pictures += files.filter((file) => file.endsWith(".png")).length
+  }
+  return pictures
+})
+
+/** What is at `dir`: nothing, a whole set of this recipe (with its number of pictures), another or a broken demo set. */
+const inspect = Effect.fnUntraced(function* (dir: string, perClass: number) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  if (!(yield* fs.exists(dir))) return { is: "absent" } as const
+  if ((yield* fs.readDirectory(dir)).length === 0) return { is: "empty" } as const
+  const text = yield* fs.readFileString(paths.join(dir, "README.md")).pipe(Effect.catch(() => Effect.succeed("")))
+  if (!text.startsWith(title)) {
+    return yield* new DemoError({
+      reason: `${dir} holds something else than the demo set`,
+      expected: "a folder that is empty, is not there, or has the demo set in it",
+      actual: "it has files of another kind, which are left alone",
+      toDo: "Name another folder"
+    })
+  }
+  const pictures = Number(/^Pictures: (\d+)$/mu.exec(text)?.[1] ?? Number.NaN)
+  const whole = text.includes(`${recipeOf(perClass)}\n`) && (yield* countPictures(dir)) >= pictures
+  return whole ? ({ is: "whole", pictures } as const) : ({ is: "stale" } as const)
+})
+
+const drawAll = Effect.fnUntraced(function* (
+  drawings: ReadonlyArray<Drawing>,
+  dir: string,
+  notify: (line: string) => void
+) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  for (const name of Object.keys(emojiClasses)) yield* fs.makeDirectory(paths.join(dir, name), { recursive: true })
+  let done = 0
+  yield* Effect.forEach(
+    drawings,
+    Effect.fnUntraced(function* (drawing) {
+      yield* fs.writeFile(paths.join(dir, ...drawing.path.split("/")), yield* draw(drawing))
+      done += 1
+      if (done % 1000 === 0) notify(`${done} of ${drawings.length} demo pictures drawn`)
+    }),
+    { concurrency: 8, discard: true }
+  )
+})
+
+/** Makes the demo set at `dir`, or finds it there. */
+export const writeEmoji = Effect.fnUntraced(function* (options: WriteEmojiOptions) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const dir = paths.resolve(options.dir)
+  const perClass = options.perClass ?? defaultPerClass
+  const classes = Object.keys(emojiClasses).length
+  const found = yield* inspect(dir, perClass).pipe(
+    Effect.catchTag("PlatformError", (e) => Effect.fail(platform(dir)(e)))
+  )
+  if (found.is === "whole") return { dir, pictures: found.pictures, classes, written: false } satisfies EmojiSetWritten
+  const { sources, infos } = yield* loadEmoji(options.cacheDir, options.notify).pipe(
+    Effect.catchTag("PlatformError", (cause) => Effect.fail(platform(dir)(cause)))
+  )
+  const drawings = planEmoji(sources, pictureSize, perClass)
+  options.notify(`Drawing ${drawings.length} demo pictures into ${dir}`)
+  yield* Effect.gen(function* () {
+    yield* fs.makeDirectory(paths.dirname(dir), { recursive: true })
+    // beside the wanted folder, so that the rename stays on one file system
+    const aside = yield* fs.makeTempDirectoryScoped({ directory: paths.dirname(dir), prefix: ".op-pipe-emoji-" })
+    const whole = paths.join(aside, "set")
+    yield* drawAll(drawings, whole, options.notify)
+    yield* fs.writeFileString(paths.join(whole, "README.md"), readme(drawings, infos, perClass))
+    if (found.is !== "absent") yield* fs.rename(dir, paths.join(aside, "before"))
+    yield* fs.rename(whole, dir)
+  }).pipe(
+    Effect.scoped,
+    Effect.catchTag("PlatformError", (cause) => Effect.fail(platform(dir)(cause)))
+  )
+  return { dir, pictures: drawings.length, classes, written: true } satisfies EmojiSetWritten
+})

@@ -1,0 +1,40 @@
+/**
+ * The `cpu` engine: TensorFlow.js's own plain JavaScript. Always there, correct, and some hundred times slower than
+ * `native`: for tiny runs, and to hold the others against.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
+import * as Effect from "effect/Effect"
+import { EngineError, type EngineIdentity } from "./Identity.ts"
+import type { Engine } from "./Open.ts"
+import { TfProgram } from "./tf/TfProgram.ts"
+
+export const openCpu = async (identity: EngineIdentity): Promise<Engine> => {
+  if (tf.findBackend("cpu") === null) tf.registerBackend("cpu", () => new MathBackendCPU())
+  if (tf.version_core !== identity.version) {
+    throw new EngineError({
+      engine: "cpu",
+      expected: `tfjs ${identity.version}`,
+      actual: `tfjs ${tf.version_core} is installed`,
+      toDo: "Run the command again: the engine changed since it was identified."
+    })
+  }
+  // no advice on the console to install tfjs-node
+  tf.enableProdMode()
+  await tf.setBackend("cpu")
+  return {
+    identity,
+    program: (options) =>
+      Effect.try({
+        try: () => new TfProgram(tf, options),
+        catch: (cause) =>
+          new EngineError({
+            engine: "cpu",
+            expected: "the network to fit in memory",
+            actual: cause instanceof Error ? cause.message : String(cause),
+            toDo: "Take a smaller batch or picture size.",
+            cause
+          })
+      })
+  }
+}

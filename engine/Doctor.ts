@@ -1,0 +1,77 @@
+/**
+ * What `op-pipe doctor` shows of engines: which ones work here, what they consist of, and how to get those that do not.
+ * Nothing is built or loaded.
+ */
+import * as os from "node:os"
+import * as Effect from "effect/Effect"
+import * as Addon from "./native/Addon.ts"
+import { findPackage } from "./Packages.ts"
+import { processor } from "./Processor.ts"
+import { findTensorflow } from "./Tensorflow.ts"
+import { findWebgpu } from "./Webgpu.ts"
+
+export interface DoctorRow {
+  readonly engine: string
+  readonly available: boolean
+  /** Component -> version, for what was found. */
+  readonly versions: Readonly<Record<string, string>>
+  readonly detail: string
+  /** Empty when nothing is missing. */
+  readonly howToGet: string
+}
+
+const oneDnnHint =
+  "oneDNN speeds up networks beyond plain stacks: `apt-get install libdnnl-dev`, or without root `op-pipe doctor --fetch-onednn`"
+
+const nativeRow = (cacheDir: string): DoctorRow => {
+  const location = Addon.locate(cacheDir, process.cwd())
+  const compiler = Addon.findCompiler()
+  const built = Addon.isBuilt(location)
+  const found = processor()
+  const detail = [
+    built ? "addon built" : "addon will be built on first use",
+    `instruction set ${found?.isa ?? "found when loaded"}${found?.bf16 ? " with bf16" : ""}`,
+    `${os.availableParallelism()} cores`,
+    compiler === undefined ? "no C++ compiler" : `compiler ${compiler}`,
+    location.oneDnn === undefined ? "no oneDNN" : `oneDNN ${location.oneDnn.version} in ${location.oneDnn.library}`
+  ]
+  const missing = [
+    ...(compiler === undefined && !built ? ["`apt-get install g++`"] : []),
+    ...(location.oneDnn === undefined ? [oneDnnHint] : [])
+  ]
+  return {
+    engine: "native",
+    available: process.platform !== "win32" && (built || compiler !== undefined),
+    versions: location.oneDnn === undefined ? {} : { oneDNN: location.oneDnn.version },
+    detail: detail.join(", "),
+    howToGet: missing.join("; ")
+  }
+}
+
+const cpuRow = (): DoctorRow => {
+  const found = findPackage("@tensorflow/tfjs-core")
+  return {
+    engine: "cpu",
+    available: found !== undefined,
+    versions: found === undefined ? {} : { tfjs: found.version },
+    detail: "plain JavaScript; some hundred times slower than native",
+    howToGet: found === undefined ? "`npm install`" : ""
+  }
+}
+
+/** One row per engine, best first. */
+export const doctor = Effect.fnUntraced(function* (options: { readonly cacheDir: string }) {
+  const tensorflow = yield* Effect.result(findTensorflow())
+  const webgpu = yield* Effect.result(findWebgpu())
+  const rows: ReadonlyArray<DoctorRow> = [
+    nativeRow(options.cacheDir),
+    tensorflow._tag === "Success"
+      ? { engine: "tensorflow", available: true, versions: { [tensorflow.success.name]: tensorflow.success.version }, detail: tensorflow.success.folder, howToGet: "" }
+      : { engine: "tensorflow", available: false, versions: {}, detail: tensorflow.failure.actual, howToGet: tensorflow.failure.toDo },
+    webgpu._tag === "Success"
+      ? { engine: "webgpu", available: true, versions: webgpu.success, detail: "an adapter is looked for when it is used", howToGet: "" }
+      : { engine: "webgpu", available: false, versions: {}, detail: webgpu.failure.actual, howToGet: webgpu.failure.toDo },
+    cpuRow()
+  ]
+  return rows
+})

@@ -1,0 +1,76 @@
+/**
+ * What an engine is: the parameters that ask for one, the identity that goes into cache keys, and the errors.
+ *
+ * Two trainings whose identities are equal give the same bits; nothing that cannot change a result belongs in here,
+ * and nothing that can may be left out (thread count and precision change the last bits, so they are in).
+ */
+import * as Schema from "effect/Schema"
+
+const NonNegativeInt = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+export const EngineName = Schema.Literals(["native", "tensorflow", "webgpu", "cpu"])
+export type EngineName = typeof EngineName.Type
+
+export const Precision = Schema.Literals(["fp32", "bf16"])
+export type Precision = typeof Precision.Type
+
+/** What may be asked for: `--set engine.name=cpu`. */
+export const EngineParams = Schema.Struct({
+  /** `auto` takes the first of native, tensorflow and cpu that works here. */
+  name: Schema.Literals(["auto", "native", "tensorflow", "webgpu", "cpu"]),
+  /** bf16 keeps fp32 weights, loss and statistics, and multiplies in bf16. Only `native` has it. */
+  precision: Precision,
+  /** 0: as many as the cores budget gives. */
+  threads: NonNegativeInt
+}).annotate({ identifier: "EngineParams", description: "Which engine trains and infers, and how" })
+export type EngineParams = typeof EngineParams.Type
+
+export const defaultEngineParams: EngineParams = { name: "auto", precision: "fp32", threads: 0 }
+
+/** What is computed with. Plain JSON, part of the cache key of every stage that computes with an engine. */
+export const EngineIdentity = Schema.Struct({
+  name: EngineName,
+  /** What does the arithmetic: "op-pipe kernels + oneDNN", "tfjs-backend-cpu", ... */
+  library: Schema.NonEmptyString,
+  version: Schema.NonEmptyString,
+  /** Instruction set or adapter. */
+  device: Schema.NonEmptyString,
+  threads: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  precision: Precision,
+  /** SHA-256 of the addon's sources, compiler and flags; null for engines without one. */
+  addon: Schema.NullOr(Schema.String)
+}).annotate({ identifier: "EngineIdentity", description: "What a network is computed with" })
+export type EngineIdentity = typeof EngineIdentity.Type
+
+/** An engine cannot be had, or broke: what was expected, what was found, and what to do. */
+export class EngineError extends Schema.TaggedError<EngineError>()("EngineError", {
+  engine: Schema.String,
+  expected: Schema.String,
+  actual: Schema.String,
+  toDo: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return `engine ${this.engine}: expected ${this.expected}, but ${this.actual}. ${this.toDo}`
+  }
+}
+
+/** Memory that a network needs is not there. Raised before anything is allocated. */
+export class EngineOutOfMemory extends Schema.TaggedError<EngineOutOfMemory>()("EngineOutOfMemory", {
+  engine: Schema.String,
+  /** What the memory was for. */
+  purpose: Schema.String,
+  requestedBytes: Schema.Finite,
+  availableBytes: Schema.Finite
+}) {
+  override get message(): string {
+    const mb = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`
+    return (
+      `engine ${this.engine}: ${this.purpose} needs ${mb(this.requestedBytes)}, but ${mb(this.availableBytes)} are free. ` +
+      "Take a smaller batch or picture size, or free memory."
+    )
+  }
+}
+
+export const isEngineFailure = (u: unknown): u is EngineError | EngineOutOfMemory =>
+  u instanceof EngineError || u instanceof EngineOutOfMemory

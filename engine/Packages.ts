@@ -1,0 +1,31 @@
+/** Finds installed npm packages without loading them. */
+import * as fs from "node:fs"
+import { createRequire } from "node:module"
+import * as path from "node:path"
+import { pathToFileURL } from "node:url"
+
+export interface InstalledPackage {
+  readonly name: string
+  readonly version: string
+  readonly folder: string
+}
+
+/** Where packages are looked for: from this file upwards, then from the project's folder. */
+const starts = (): ReadonlyArray<string> => [import.meta.url, pathToFileURL(path.join(process.cwd(), "package.json")).href]
+
+/** The package as `import` would find it from op-pipe or from the project, or undefined. */
+export const findPackage = (name: string): InstalledPackage | undefined => {
+  for (const start of starts()) {
+    for (const folder of createRequire(start).resolve.paths(name) ?? []) {
+      const file = path.join(folder, name, "package.json")
+      if (!fs.existsSync(file)) continue
+      const { version } = JSON.parse(fs.readFileSync(file, "utf8")) as { readonly version?: string }
+      return { name, version: version ?? "unknown", folder: path.dirname(file) }
+    }
+  }
+  return undefined
+}
+
+/** Loads a package that `findPackage` found, as CommonJS. */
+export const requirePackage = (found: InstalledPackage): unknown =>
+  createRequire(path.join(found.folder, "package.json"))(found.folder)

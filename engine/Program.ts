@@ -1,0 +1,155 @@
+/**
+ * What an engine trains: a network as a list of blocks, its parameters by PyTorch's names and layouts, and the face
+ * of a running network. Every engine implements `Program`; nothing above it knows tensors of TensorFlow.js.
+ *
+ * Gotchas: pictures come as uint8 NHWC and are normalized inside; `read` and `write` speak PyTorch's layouts (OIHW,
+ * out x in with columns in C,H,W order), whatever the engine keeps internally.
+ */
+
+/** Convolution, then batch normalization, ReLU and max pooling as far as given. Sizes are H = W. */
+export interface ConvBlock {
+  readonly kind: "conv"
+  readonly name: string
+  readonly inputSize: number
+  readonly inputChannels: number
+  readonly filters: number
+  readonly kernel: number
+  readonly stride: number
+  /** Zeros before the first row and column, and after the last. */
+  readonly padBefore: number
+  readonly padAfter: number
+  /** Height and width after the convolution. */
+  readonly convSize: number
+  readonly norm: { readonly name: string; readonly epsilon: number; readonly momentum: number } | null
+  readonly relu: boolean
+  /** Window and stride of the max pooling; 1 is none. */
+  readonly pool: number
+  /** Height and width after the pooling. */
+  readonly outputSize: number
+}
+
+/** Fully connected, then ReLU and dropout as far as given. */
+export interface DenseBlock {
+  readonly kind: "dense"
+  readonly name: string
+  readonly inputs: number
+  readonly units: number
+  readonly relu: boolean
+  /** Probability of a zero; 0 is no dropout. */
+  readonly dropout: number
+  /** What is flattened into this layer (H, W, C), or null after a dense layer. */
+  readonly flattens: readonly [height: number, width: number, channels: number] | null
+}
+
+export type Block = ConvBlock | DenseBlock
+
+export interface NetworkShape {
+  /** Height and width of the pictures. */
+  readonly size: number
+  readonly channels: number
+  readonly classes: number
+  readonly blocks: ReadonlyArray<Block>
+}
+
+/** One tensor of a network's state. `role` says how it changes: by the optimizer, or by the batch statistics. */
+export interface Parameter {
+  readonly name: string
+  readonly shape: ReadonlyArray<number>
+  readonly role: "weight" | "bias" | "gamma" | "beta" | "runningMean" | "runningVariance"
+  readonly block: number
+}
+
+/** All tensors of a network in PyTorch's `state_dict` order, without the counters `num_batches_tracked`. */
+export const parametersOf = (shape: NetworkShape): ReadonlyArray<Parameter> =>
+  shape.blocks.flatMap((b, block): ReadonlyArray<Parameter> => {
+    if (b.kind === "dense") {
+      return [
+        { name: `${b.name}.weight`, shape: [b.units, b.inputs], role: "weight", block },
+        { name: `${b.name}.bias`, shape: [b.units], role: "bias", block }
+      ]
+    }
+    const weights: ReadonlyArray<Parameter> = [
+      { name: `${b.name}.weight`, shape: [b.filters, b.inputChannels, b.kernel, b.kernel], role: "weight", block },
+      { name: `${b.name}.bias`, shape: [b.filters], role: "bias", block }
+    ]
+    if (b.norm === null) return weights
+    const { name } = b.norm
+    const perChannel = [b.filters]
+    return [
+      ...weights,
+      { name: `${name}.weight`, shape: perChannel, role: "gamma", block },
+      { name: `${name}.bias`, shape: perChannel, role: "beta", block },
+      { name: `${name}.running_mean`, shape: perChannel, role: "runningMean", block },
+      { name: `${name}.running_var`, shape: perChannel, role: "runningVariance", block }
+    ]
+  })
+
+/** Whether the optimizer changes a parameter; running statistics are changed by batches instead. */
+export const isTrainable = (parameter: Parameter): boolean =>
+  parameter.role !== "runningMean" && parameter.role !== "runningVariance"
+
+/**
+ * The optimizer. L2 regularization is coupled, as torch's `weight_decay`: added to the gradient before the moments.
+ * Adam: Kingma and Ba 2015, bias-corrected, epsilon outside the root as in torch. SGD: torch's momentum without
+ * dampening or Nesterov.
+ */
+export type Optimizer =
+  | {
+      readonly kind: "adam"
+      readonly learningRate: number
+      readonly weightDecay: number
+      readonly beta1?: number
+      readonly beta2?: number
+      readonly epsilon?: number
+    }
+  | {
+      readonly kind: "sgd"
+      readonly learningRate: number
+      readonly weightDecay: number
+      readonly momentum?: number
+    }
+
+export interface ProgramOptions {
+  readonly shape: NetworkShape
+  readonly optimizer: Optimizer
+  /** Per channel, of pixels scaled to 0..1: x = (pixel / 255 - mean) / std. */
+  readonly mean: ReadonlyArray<number>
+  readonly std: ReadonlyArray<number>
+  /** The largest batch that `step` and `predict` will see; buffers are made for it once. */
+  readonly batchSize: number
+}
+
+export interface StepInput {
+  /** n * size * size * channels, NHWC. */
+  readonly pixels: Uint8Array
+  /** n class indices. */
+  readonly labels: Int32Array
+  readonly learningRate: number
+  /** By block name: n * units of 1 (keep) and 0, for each dense block with dropout. */
+  readonly dropoutMasks: ReadonlyMap<string, Uint8Array>
+}
+
+export interface StepOutput {
+  /** Mean cross-entropy in nats; may be NaN or infinite. The parameters are unchanged when it is not finite. */
+  readonly loss: number
+  /** How many of the batch had the label as their largest logit. */
+  readonly correct: number
+  /** Block name -> L2 norm of the loss gradient with respect to the block's weights (not bias, no L2 term). */
+  readonly gradientNorms: Readonly<Record<string, number>>
+}
+
+/** What is kept per parameter: the value, and the optimizer's moments (SGD's momentum is `moment1`). */
+export type Slot = "value" | "moment1" | "moment2"
+
+/** A network in an engine's memory. One call at a time: wait for a promise before the next call. */
+export interface Program {
+  readonly step: (input: StepInput) => Promise<StepOutput>
+  /** Logits n x classes, with running statistics and without dropout. */
+  readonly predict: (pixels: Uint8Array, n: number) => Promise<Float32Array>
+  /** A copy in PyTorch's layout. */
+  readonly read: (slot: Slot, parameter: Parameter) => Promise<Float32Array>
+  readonly write: (slot: Slot, parameter: Parameter, data: Float32Array) => void
+  /** Optimizer steps done so far; part of the state (Adam's bias correction). */
+  stepCount: number
+  readonly dispose: () => void
+}

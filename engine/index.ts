@@ -1,0 +1,23 @@
+/**
+ * The engines' public face. Stages ask for one by parameters and never name it in code: `identify` says what there is
+ * (cheap, part of cache keys), `open` loads it, and the `Engine` makes programs out of networks.
+ *
+ * Gotchas: importing this file loads neither TensorFlow.js nor the addon; `open` does.
+ */
+export * as Doctor from "./Doctor.ts"
+export { doctor } from "./Doctor.ts"
+export { identify } from "./Identify.ts"
+export type { IdentifyOptions } from "./Identify.ts"
+export {
+  defaultEngineParams,
+  EngineError,
+  EngineIdentity,
+  EngineName,
+  EngineOutOfMemory,
+  EngineParams,
+  Precision
+} from "./Identity.ts"
+export { open } from "./Open.ts"
+export type { Engine, OpenOptions } from "./Open.ts"
+export type { Block, NetworkShape, Optimizer, Parameter, Program, ProgramOptions } from "./Program.ts"
+export { isTrainable, parametersOf } from "./Program.ts"

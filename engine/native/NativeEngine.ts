@@ -1,0 +1,52 @@
+/**
+ * The `native` engine: the addon's own training programs where they cover the network, else TensorFlow.js on
+ * `NativeBackend`.
+ */
+import * as Effect from "effect/Effect"
+import { EngineError, EngineOutOfMemory, type EngineIdentity } from "../Identity.ts"
+import type { Engine } from "../Open.ts"
+import type { Program, ProgramOptions } from "../Program.ts"
+import * as Addon from "./Addon.ts"
+import { makeNativeProgram, supports } from "./NativeProgram.ts"
+
+const changed = (expected: string, actual: string): EngineError =>
+  new EngineError({ engine: "native", expected, actual, toDo: "Run the command again: the engine changed since it was identified." })
+
+const makeProgram = async (binary: string, identity: EngineIdentity, options: ProgramOptions): Promise<Program> => {
+  if (supports(options.shape)) return makeNativeProgram(Addon.load(binary), options, identity.threads, identity.precision)
+  if (identity.precision !== "fp32") {
+    throw new EngineError({
+      engine: "native",
+      expected: "a stack of stride-1 convolutions with 2 x 2 pooling and dense layers for bf16",
+      actual: "the network has other layers",
+      toDo: "Use `--set engine.precision=fp32`."
+    })
+  }
+  const { makeTf } = await import("./NativeBackend.ts")
+  const { TfProgram } = await import("../tf/TfProgram.ts")
+  return new TfProgram(await makeTf(Addon.loadDnnl(binary), identity.threads), options)
+}
+
+export const openNative = (identity: EngineIdentity, cacheDir: string): Engine => {
+  const binary = Addon.findBuilt(cacheDir, identity.addon ?? "")
+  if (binary === undefined) throw changed(`the addon ${identity.addon}`, "it is not in the cache folder")
+  const { isa } = Addon.load(binary).info()
+  if (isa !== identity.device.split(" ")[0]) throw changed(`a processor with ${identity.device}`, `this one has ${isa}`)
+  return {
+    identity,
+    program: (options) =>
+      Effect.tryPromise({
+        try: () => makeProgram(binary, identity, options),
+        catch: (cause) =>
+          cause instanceof EngineError || cause instanceof EngineOutOfMemory
+            ? cause
+            : new EngineError({
+                engine: "native",
+                expected: "the network to be built",
+                actual: cause instanceof Error ? cause.message : String(cause),
+                toDo: "Run `op-pipe doctor`.",
+                cause
+              })
+      })
+  }
+}

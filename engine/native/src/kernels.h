@@ -1,0 +1,70 @@
+// The kernels' table: one per instruction set, chosen once when the addon is loaded. All buffers are float, NHWC, with
+// channels padded to a multiple of 16; all may be read up to 64 bytes past their end.
+#pragma once
+#include <cstdint>
+
+struct AdamStep {
+  float rate;      // learning rate / (1 - beta1^t); for SGD the learning rate
+  float beta1;     // for SGD the momentum
+  float beta2;
+  float rootScale; // 1 / sqrt(1 - beta2^t)
+  float epsilon;
+  float weightDecay;
+  bool sgd;
+  bool firstStep; // SGD's momentum buffer starts as the gradient
+};
+
+// Geometry of one convolution (stride 1) with its pooling, on padded sizes.
+struct ConvShape {
+  int width;    // of the padded input, in pixels; also its height
+  int cin;      // input channels as stored (3 for pictures, else a multiple of 16)
+  int cout;     // multiple of 16
+  int kernel;
+  int out;      // width and height of the convolution's output
+  int pooled;   // width and height after 2 x 2 pooling (or `out`)
+};
+
+struct Kernels {
+  const char* name;
+  // out[x][c] = bias[c] + sum over rows r, j < kernel * cin of rows[r][x * cin + j] * w[block][r][j][c in block]; see packBlock
+  void (*convRow)(const float* const* rows, int kernel, int cin, int cout, const float* w, const float* bias, float* out, int width);
+  // 2 x 2 max of two rows, then ReLU; code 0..3 is the place of the first maximum, 4 means no gradient passes
+  void (*poolRow)(const float* top, const float* bottom, int pooled, int channels, int relu, float* y, uint8_t* code);
+  // The same for batch normalization, before it: the value whose normalized form is largest, by the sign of gamma
+  void (*extremeRow)(const float* top, const float* bottom, int pooled, int channels, const float* sign, float* x, uint8_t* code);
+  // Adds a row's sum and sum of squares per channel
+  void (*momentsRow)(const float* row, int width, int channels, double* sum, double* square);
+  // y = max(0, x * scale + shift) per channel (floor 0 or -inf)
+  void (*affine)(const float* x, int pixels, int channels, const float* scale, const float* shift, int relu, float* y);
+  // x = pixel * scale[c] + shift[c]
+  void (*normalize)(const uint8_t* pixels, int n, int channels, const float* scale, const float* shift, float* x);
+  // Weight gradient through pooling: dw[cout][kernel][padded run] and db[cout] += one image's share
+  void (*sparseWeights)(const ConvShape& s, const float* x, const float* dy, const uint8_t* code, float* dw, float* db, void* scratch);
+  // Input gradient through pooling, 3 x 3 kernels: dx (zeroed before) += ; w is [cout][9][cin]
+  void (*sparseInput)(const ConvShape& s, const float* dy, const uint8_t* code, const float* w, float* dx);
+  // dw[kernel][kernel * cin][cout] += rows (x) dz over one output row
+  void (*denseWeightsRow)(const float* const* rows, int kernel, int cin, int cout, const float* dz, int width, float* dw);
+  // One row of the gradient at a convolution's output, batch normalization included; see normBackward.inc
+  void (*normGradRow)(const float* z, const float* dy, const uint8_t* code, const float* xp, int y, const ConvShape& s,
+                      const float* const* coefficients, float* dz);
+  // Sums of dy and of dy * xhat over one image's pooled values that pass the ReLU
+  void (*normSums)(const float* dy, const float* xp, int pixels, int channels, const float* const* coefficients, float* sums, float* products);
+  // y[n][units] += x[n][k0..k1) * w[k][units]
+  void (*denseForward)(const float* x, int64_t pitch, int n, int64_t k0, int64_t k1, const float* w, int units, float* y);
+  // For rows k0..k1: dx = dy * w^T (null: not wanted), then the optimizer's step on w with dw = x^T * dy. Returns sum of squares of dw.
+  double (*denseBackward)(const float* x, int64_t pitch, int n, int64_t k0, int64_t k1, float* w, float* m, float* v,
+                          const float* dy, const float* dyT, int units, float* dx, const AdamStep& step, float* scratch);
+  // The optimizer's step on any tensor
+  void (*optimize)(float* w, float* m, float* v, const float* g, int64_t n, const AdamStep& step);
+  // Multiply-adds on registers alone; returns how many floating-point operations that were
+  double (*peak)(int64_t rounds);
+};
+
+extern const Kernels kernelsBase;
+extern const Kernels kernelsAvx2;
+extern const Kernels kernelsAvx512;
+
+// Output channels are packed in blocks: 32 wide when they divide, else 16.
+inline int packBlock(int cout) { return cout % 32 == 0 ? 32 : 16; }
+// Floats of one channel's row of weight gradients in sparseWeights
+inline int paddedRun(int kernel, int cin) { return (kernel * cin + 15) / 16 * 16; }

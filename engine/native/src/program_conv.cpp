@@ -1,0 +1,378 @@
+// The convolutional part of a step. Without batch normalization a picture goes through all layers while it is in cache;
+// with it, every layer waits for the statistics of the whole batch.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include "clock.h"
+#include "program.h"
+
+// HWIO weights, times a factor per output channel where given, as convRow wants them.
+static void pack(const float* w, const ConvShape& s, int cin, int cout, const float* factor, float* packed) {
+  const int64_t taps = (int64_t)s.kernel * s.kernel * cin;
+  const int block = packBlock(cout);
+  for (int c = 0; c < cout; c += block)
+    for (int64_t j = 0; j < taps; j++, packed += block)
+      for (int i = 0; i < block; i++) packed[i] = w[j * cout + c + i] * (factor ? factor[c + i] : 1.0f);
+}
+
+// Weights of the input gradient: [cout][9][cin] for the sparse kernel, else turned by 180 degrees and packed in blocks of
+// input channels for convRow.
+static void turn(const float* w, const ConvShape& s, bool sparse, int block, float* out) {
+  const int k = s.kernel, cin = s.cin, cout = s.cout;
+  for (int y = 0; y < k; y++)
+    for (int x = 0; x < k; x++)
+      for (int ci = 0; ci < cin; ci++)
+        for (int co = 0; co < cout; co++) {
+          const float value = w[((int64_t)(y * k + x) * cin + ci) * cout + co];
+          if (sparse) out[((int64_t)co * k * k + y * k + x) * cin + ci] = value;
+          else {
+            const int64_t tap = ((int64_t)(k - 1 - y) * k + (k - 1 - x)) * cout + co;
+            out[(ci / block) * ((int64_t)k * k * cout * block) + tap * block + ci % block] = value;
+          }
+        }
+}
+
+// The forward weights, times a factor per output channel where given.
+static void packForward(Layer& l, const float* factor, const KernelsBf16* bf16) {
+  const ConvShape& s = l.shape;
+  const float* w = l.tensor[roleWeight].slot[slotValue];
+  if (!bf16) return pack(w, s, s.cin, s.cout, factor, l.packed);
+  const int64_t taps = (int64_t)s.kernel * s.kernel * s.cin;
+  for (int64_t i = 0; i < taps * s.cout; i++) l.packed[i] = w[i] * (factor ? factor[i % s.cout] : 1.0f);
+  bf16->packWeights(l.packed, s.kernel, s.kernel * s.cin, s.cout, l.packedPairs);
+}
+
+void Program::prepareWeights(bool inference) {
+  if (bf16_ && !pairsValid_) prepareDensePairs();
+  for (int i = 0; i < convs_; i++) {
+    Layer& l = layers_[i];
+    const int cout = l.shape.cout;
+    const float* w = l.tensor[roleWeight].slot[slotValue];
+    const float* bias = l.tensor[roleBias].slot[slotValue];
+    if (inference && l.spec.norm) {
+      const float *gamma = l.tensor[roleGamma].slot[0], *beta = l.tensor[roleBeta].slot[0];
+      const float *mean = l.tensor[roleMean].slot[0], *variance = l.tensor[roleVariance].slot[0];
+      for (int c = 0; c < cout; c++) {
+        const float scale = gamma[c] / std::sqrt(variance[c] + l.spec.epsilon);
+        l.coefficient[2][c] = scale;
+        l.packedBias[c] = (bias[c] - mean[c]) * scale + beta[c];
+      }
+      packForward(l, l.coefficient[2], bf16_);
+      continue;
+    }
+    packForward(l, nullptr, bf16_);
+    std::memcpy(l.packedBias, bias, cout * sizeof(float));
+    if (inference) continue;
+    if (l.turned) turn(w, l.shape, l.sparse, bf16_ && !l.sparse ? l.shape.cin : packBlock(l.shape.cin), l.turned);
+    if (l.turned && bf16_ && !l.sparse) bf16_->packWeights(l.turned, l.shape.kernel, l.shape.kernel * cout, l.shape.cin, l.turnedPairs);
+    if (!l.spec.norm) continue;
+    const float* gamma = l.tensor[roleGamma].slot[0];
+    for (int c = 0; c < cout; c++) l.sign[c] = gamma[c] < 0 ? -1.0f : 1.0f;
+  }
+  packedForInference_ = inference;
+  packedValid_ = true;
+}
+
+// A picture as the layer's input, padded. Points into the previous layer's output where nothing has to be done to it.
+const float* Program::inputImage(int index, int image, const uint8_t* pixels, int thread, bool training) {
+  const Layer& l = layers_[index];
+  const BlockSpec& s = l.spec;
+  const int channels = l.shape.cin, width = l.shape.width, size = s.inputSize;
+  const Layer* before = index > 0 ? &layers_[index - 1] : nullptr;
+  const bool norm = before && before->spec.norm && training;
+  const bool pad = s.padBefore + s.padAfter > 0;
+  const float* source = before ? before->output + image * before->outputFloats : nullptr;
+  if (before && !norm && !pad) return source;
+  float* out = scratch_[thread].image;
+  if (pad) std::memset(out, 0, (int64_t)width * width * channels * sizeof(float));
+  const int64_t picture = (int64_t)size * size * channels;
+  const int rows = pad ? size : 1, perRow = pad ? size : size * size;
+  for (int y = 0; y < rows; y++) {
+    float* to = out + (pad ? ((int64_t)(y + s.padBefore) * width + s.padBefore) * channels : 0);
+    const int64_t from = (int64_t)y * size * channels;
+    if (!before)
+      k_.normalize(pixels + image * picture + from, perRow * channels, channels, spec_.scale.data(), spec_.shift.data(), to);
+    else if (norm)
+      k_.affine(source + from, perRow, channels, before->coefficient[2], before->coefficient[3], before->spec.relu, to);
+    else
+      std::memcpy(to, source + from, (int64_t)perRow * channels * sizeof(float));
+  }
+  return out;
+}
+
+void Program::convForward(int index, int image, const uint8_t* pixels, int part, int thread, bool training) {
+  Layer& l = layers_[index];
+  const ConvShape& s = l.shape;
+  const bool norm = l.spec.norm && training;
+  Timed timed(profile, l.spec.norm ? "conv" + std::to_string(index + 1) + " forward (norm)" : "conv" + std::to_string(index + 1) + " forward", thread == 0);
+  const float* x = inputImage(index, image, pixels, thread, training);
+  const int64_t pitch = (int64_t)s.width * s.cin, rowFloats = (int64_t)s.out * s.cout, pooledRow = (int64_t)s.pooled * s.cout;
+  float* output = l.output + image * l.outputFloats;
+  uint8_t* code = l.code + image * l.outputFloats;
+  double* sums = l.sums + 2LL * part * s.cout;
+  const float* rows[16];
+  const uint16_t* rows16[16];
+  uint16_t* image16 = scratch_[thread].image16;
+  if (bf16_) bf16_->narrow(x, (int64_t)s.width * pitch, image16);
+  const int last = norm ? s.out : 2 * s.pooled;
+  for (int y = 0; y < last; y++) {
+    float* row = norm && l.keepsOutput ? l.full + image * l.fullFloats + y * rowFloats : scratch_[thread].rows + (y & 1) * rowFloats;
+    for (int r = 0; r < s.kernel; r++) rows[r] = x + (y + r) * pitch, rows16[r] = image16 + (y + r) * pitch;
+    const float* bias = norm ? nullptr : l.packedBias;
+    if (bf16_) bf16_->convRow(rows16, s.kernel, s.cin, s.cout, l.packedPairs, bias, row, s.out);
+    else k_.convRow(rows, s.kernel, s.cin, s.cout, l.packed, bias, row, s.out);
+    if (norm) k_.momentsRow(row, s.out, s.cout, sums, sums + s.cout);
+    if ((y & 1) == 0 || (y >> 1) >= s.pooled) continue;
+    const float* top = norm && l.keepsOutput ? row - rowFloats : scratch_[thread].rows;
+    const int64_t at = (y >> 1) * pooledRow;
+    if (norm) k_.extremeRow(top, row, s.pooled, s.cout, l.sign, output + at, code + at);
+    else k_.poolRow(top, row, s.pooled, s.cout, l.spec.relu, output + at, code + at);
+  }
+}
+
+// Batch statistics from the parts' sums, and the coefficients that normalize with them.
+void Program::finishMoments(Layer& l, int n) {
+  const int cout = l.shape.cout;
+  const double values = (double)n * l.shape.out * l.shape.out;
+  const float *gamma = l.tensor[roleGamma].slot[0], *beta = l.tensor[roleBeta].slot[0];
+  for (int c = 0; c < cout; c++) {
+    double sum = 0, square = 0;
+    for (int t = 0; t < parts; t++) sum += l.sums[2LL * t * cout + c], square += l.sums[(2LL * t + 1) * cout + c];
+    const double mean = sum / values, variance = std::max(0.0, square / values - mean * mean);
+    const double inverse = 1 / std::sqrt(variance + l.spec.epsilon);
+    l.coefficient[0][c] = (float)mean, l.coefficient[1][c] = (float)inverse;
+    l.coefficient[2][c] = (float)(gamma[c] * inverse), l.coefficient[3][c] = (float)(beta[c] - mean * gamma[c] * inverse);
+    l.coefficient[6][c] = l.spec.relu ? 0.0f : -INFINITY;
+    // kept until the loss is known to be finite
+    l.sums[c] = mean, l.sums[cout + c] = variance;
+  }
+}
+
+void Program::updateRunning(Layer& l, int n) {
+  const int cout = l.shape.cout;
+  const double values = (double)n * l.shape.out * l.shape.out, momentum = l.spec.momentum;
+  float *mean = l.tensor[roleMean].slot[0], *variance = l.tensor[roleVariance].slot[0];
+  const float* bias = l.tensor[roleBias].slot[0];
+  for (int c = 0; c < l.spec.filters; c++) {
+    mean[c] = (float)((1 - momentum) * mean[c] + momentum * (l.sums[c] + bias[c]));
+    variance[c] = (float)((1 - momentum) * variance[c] + momentum * l.sums[cout + c] * values / (values - 1));
+  }
+}
+
+void Program::forwardConvs(const uint8_t* pixels, int n, bool training) {
+  if (!training || !anyNorm_) {
+    team_.run(parts, [&](int t, int thread) {
+      for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++)
+        for (int l = 0; l < convs_; l++) convForward(l, i, pixels, t, thread, training);
+    });
+    return;
+  }
+  for (int index = 0; index < convs_; index++) {
+    Layer& l = layers_[index];
+    std::memset(l.sums, 0, 2LL * parts * l.shape.cout * sizeof(double));
+    team_.run(parts, [&](int t, int thread) {
+      for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++) convForward(index, i, pixels, t, thread, true);
+    });
+    if (l.spec.norm) finishMoments(l, n);
+    if (!l.normalized) continue;
+    Timed timed(profile, "normalize");
+    team_.run(parts, [&](int t, int) {
+      const int from = firstImage(t, n), to = firstImage(t + 1, n), perImage = l.shape.pooled * l.shape.pooled;
+      k_.affine(l.output + from * l.outputFloats, (to - from) * perImage, l.shape.cout, l.coefficient[2], l.coefficient[3], l.spec.relu,
+                l.normalized + from * l.outputFloats);
+    });
+  }
+}
+
+// Sums of the gradient over the batch that normalization's backward pass needs; they are gamma's and beta's gradients.
+void Program::finishSums(Layer& l, int n) {
+  const int cout = l.shape.cout, perImage = l.shape.pooled * l.shape.pooled;
+  {
+    Timed timed(profile, "normalize backward");
+    std::memset(l.partialSums, 0, 2LL * parts * cout * sizeof(float));
+    team_.run(parts, [&](int t, int) {
+      float* sums = l.partialSums + 2LL * t * cout;
+      for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++)
+        k_.normSums(l.outputGradient + i * l.outputFloats, l.output + i * l.outputFloats, perImage, cout, l.coefficient, sums, sums + cout);
+    });
+  }
+  const double values = (double)n * l.shape.out * l.shape.out;
+  float *dgamma = l.tensor[roleGamma].gradient, *dbeta = l.tensor[roleBeta].gradient;
+  for (int c = 0; c < cout; c++) {
+    double sum = 0, product = 0;
+    for (int t = 0; t < parts; t++) sum += l.partialSums[2LL * t * cout + c], product += l.partialSums[(2LL * t + 1) * cout + c];
+    dbeta[c] = (float)sum, dgamma[c] = (float)product;
+    l.coefficient[4][c] = (float)(sum / values), l.coefficient[5][c] = (float)(product / values);
+  }
+}
+
+// The bias's gradient where there is no normalization: the sums of what passes pooling and ReLU.
+void Program::gradSums(Layer& l, int image, int part, int thread) {
+  const int64_t at = image * l.outputFloats;
+  const float* dy = l.outputGradient + (l.gradientPerThread ? thread * l.outputFloats : at);
+  float* sums = l.partialSums + 2LL * part * l.shape.cout;
+  k_.normSums(dy, l.output + at, l.shape.pooled * l.shape.pooled, l.shape.cout, l.coefficient, sums, sums + l.shape.cout);
+}
+
+// Backward pass through the full output: with batch normalization every value there has a gradient.
+void Program::denseGrad(Layer& l, const float* x, int image, int part, int thread, float* dx) {
+  const ConvShape& s = l.shape;
+  const int k = s.kernel, pad = k - 1;
+  const int64_t pitch = (int64_t)s.width * s.cin, rowFloats = (int64_t)s.out * s.cout, ringRow = (int64_t)(s.out + 2 * pad) * s.cout;
+  float* ring = scratch_[thread].ring;
+  std::memset(ring, 0, k * ringRow * sizeof(float));
+  const float* dy = l.outputGradient + (l.gradientPerThread ? thread : image) * l.outputFloats;
+  const float* xp = l.output + image * l.outputFloats;
+  const uint8_t* code = l.code + image * l.outputFloats;
+  const float *rows[16], *gradRows[16];
+  float* dw = l.partial + part * l.partialFloats;
+  for (int y = 0; y < s.width; y++) {
+    if (y < s.out) {
+      float* dz = ring + (y % k) * ringRow + pad * s.cout;
+      for (int r = 0; r < k; r++) rows[r] = x + (y + r) * pitch;
+      const float* z = zeros_;
+      if (l.keepsOutput) z = l.full + image * l.fullFloats + y * rowFloats;
+      else if (l.spec.norm) {
+        k_.convRow(rows, k, s.cin, s.cout, l.packed, nullptr, scratch_[thread].rows, s.out);
+        z = scratch_[thread].rows;
+      }
+      k_.normGradRow(z, dy, code, xp, y, s, l.coefficient, dz);
+      k_.denseWeightsRow(rows, k, s.cin, s.cout, dz, s.out, dw);
+    }
+    if (!dx) continue;
+    for (int r = 0; r < k; r++) {
+      const int from = y - pad + r;
+      gradRows[r] = from < 0 || from >= s.out ? zeros_ : ring + (from % k) * ringRow;
+    }
+    k_.convRow(gradRows, k, s.cout, s.cin, l.turned, nullptr, dx + y * pitch, s.width);
+  }
+}
+
+// The same with products in bf16.
+void Program::denseGradBf16(Layer& l, const float* x, int image, int part, int thread, float* dx) {
+  const ConvShape& s = l.shape;
+  const int k = s.kernel, pad = k - 1;
+  const int64_t pitch = (int64_t)s.width * s.cin, rowFloats = (int64_t)s.out * s.cout, ringRow = (int64_t)(s.out + 2 * pad) * s.cout;
+  ThreadScratch& t = scratch_[thread];
+  std::memset(t.ring16, 0, k * ringRow * sizeof(uint16_t));
+  bf16_->pairUp(x, s.width * pitch, s.cin, t.imagePairs);
+  const bool recompute = l.spec.norm && !l.keepsOutput;
+  if (recompute) bf16_->narrow(x, s.width * pitch, t.image16);
+  const float* dy = l.outputGradient + (l.gradientPerThread ? thread : image) * l.outputFloats;
+  const float* xp = l.output + image * l.outputFloats;
+  const uint8_t* code = l.code + image * l.outputFloats;
+  const uint16_t *rows[16], *gradRows[16], *zeros = reinterpret_cast<const uint16_t*>(zeros_);
+  const uint32_t* pairRows[16];
+  float *dw = l.partial + part * l.partialFloats, *dz = t.rows + rowFloats;
+  for (int y = 0; y < s.width; y++) {
+    if (y < s.out) {
+      for (int r = 0; r < k; r++) rows[r] = t.image16 + (y + r) * pitch, pairRows[r] = t.imagePairs + (y + r) * pitch;
+      const float* z = l.keepsOutput ? l.full + image * l.fullFloats + y * rowFloats : recompute ? t.rows : zeros_;
+      if (recompute) bf16_->convRow(rows, k, s.cin, s.cout, l.packedPairs, nullptr, t.rows, s.out);
+      k_.normGradRow(z, dy, code, xp, y, s, l.coefficient, dz);
+      bf16_->gradRow(dz, s.out, s.cout, t.ring16 + (y % k) * ringRow + pad * s.cout, t.gradPairs);
+      bf16_->weightsRow(pairRows, k, s.cin, s.cout, t.gradPairs, s.out, dw);
+    }
+    if (!dx) continue;
+    for (int r = 0; r < k; r++) {
+      const int from = y - pad + r;
+      gradRows[r] = from < 0 || from >= s.out ? zeros : t.ring16 + (from % k) * ringRow;
+    }
+    bf16_->convRow(gradRows, k, s.cout, s.cin, l.turnedPairs, nullptr, dx + y * pitch, s.width);
+  }
+}
+
+void Program::convBackward(int index, int image, const uint8_t* pixels, int part, int thread) {
+  Layer& l = layers_[index];
+  const ConvShape& s = l.shape;
+  const std::string name = "conv" + std::to_string(index + 1);
+  const float* x = inputImage(index, image, pixels, thread, true);
+  const bool pad = l.spec.padBefore + l.spec.padAfter > 0;
+  float *dx = nullptr, *target = nullptr;
+  if (index > 0) {
+    Layer& before = layers_[index - 1];
+    target = before.outputGradient + (before.gradientPerThread ? thread : image) * before.outputFloats;
+    dx = pad ? scratch_[thread].grad : target;
+  }
+  if (l.sparse) {
+    const float* dy = l.outputGradient + (l.gradientPerThread ? thread : image) * l.outputFloats;
+    const uint8_t* code = l.code + image * l.outputFloats;
+    {
+      Timed timed(profile, name + " backward weights", thread == 0);
+      k_.sparseWeights(s, x, dy, code, l.partial + part * l.partialFloats, l.partialBias + part * s.cout, scratch_[thread].lists);
+    }
+    if (dx) {
+      Timed timed(profile, name + " backward input", thread == 0);
+      std::memset(dx, 0, (int64_t)s.width * s.width * s.cin * sizeof(float));
+      k_.sparseInput(s, dy, code, l.turned, dx);
+    }
+  } else {
+    Timed timed(profile, name + " backward (dense)", thread == 0);
+    if (!l.spec.norm) gradSums(l, image, part, thread);
+    if (bf16_) denseGradBf16(l, x, image, part, thread, dx);
+    else denseGrad(l, x, image, part, thread, dx);
+  }
+  if (!dx || !pad) return;
+  const int size = l.spec.inputSize;
+  for (int y = 0; y < size; y++)
+    std::memcpy(target + (int64_t)y * size * s.cin, dx + ((int64_t)(y + l.spec.padBefore) * s.width + l.spec.padBefore) * s.cin,
+                (int64_t)size * s.cin * sizeof(float));
+}
+
+void Program::backwardConvs(const uint8_t* pixels, int n) {
+  for (int index = 0; index < convs_; index++) {
+    Layer& l = layers_[index];
+    std::memset(l.partial, 0, parts * l.partialFloats * sizeof(float));
+    std::memset(l.partialBias, 0, (int64_t)parts * l.shape.cout * sizeof(float));
+    if (l.spec.norm || l.sparse) continue;
+    std::memset(l.partialSums, 0, 2LL * parts * l.shape.cout * sizeof(float));
+    for (int c = 0; c < l.shape.cout; c++) {
+      for (int i : {0, 1, 3, 4, 5}) l.coefficient[i][c] = 0;
+      l.coefficient[2][c] = 1, l.coefficient[6][c] = l.spec.relu ? 0.0f : -INFINITY;
+    }
+  }
+  if (!anyNorm_) {
+    team_.run(parts, [&](int t, int thread) {
+      for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++)
+        for (int l = convs_ - 1; l >= 0; l--) convBackward(l, i, pixels, t, thread);
+    });
+    return;
+  }
+  for (int index = convs_ - 1; index >= 0; index--) {
+    if (layers_[index].spec.norm) finishSums(layers_[index], n);
+    team_.run(parts, [&](int t, int thread) {
+      for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++) convBackward(index, i, pixels, t, thread);
+    });
+  }
+}
+
+// Adds the parts' gradients in order and makes the optimizer's step. Returns the sum of squares of the weights' gradient.
+double Program::updateConv(Layer& l, float rate) {
+  const ConvShape& s = l.shape;
+  const AdamStep a = adam(rate);
+  Tensor& w = l.tensor[roleWeight];
+  const int run = s.kernel * s.cin, pitch = paddedRun(s.kernel, s.cin);
+  double squares = 0;
+  for (int r = 0; r < s.kernel; r++)
+    for (int j = 0; j < run; j++)
+      for (int c = 0; c < s.cout; c++) {
+        const int64_t at = ((int64_t)r * run + j) * s.cout + c;
+        const int64_t from = l.sparse ? ((int64_t)c * s.kernel + r) * pitch + j : at;
+        float sum = 0;
+        for (int t = 0; t < parts; t++) sum += l.partial[t * l.partialFloats + from];
+        w.gradient[at] = sum;
+        squares += (double)sum * sum;
+      }
+  Tensor& b = l.tensor[roleBias];
+  for (int c = 0; c < s.cout; c++) {
+    double sum = 0;
+    // a bias before batch normalization has no effect on the loss: its gradient is exactly zero
+    for (int t = 0; t < parts && !l.spec.norm; t++) sum += l.sparse ? l.partialBias[t * s.cout + c] : l.partialSums[2LL * t * s.cout + c];
+    b.gradient[c] = (float)sum;
+  }
+  for (int role = roleWeight; role <= (l.spec.norm ? roleBeta : roleBias); role++) {
+    Tensor& t = l.tensor[role];
+    k_.optimize(t.slot[0], t.slot[1], t.slot[spec_.sgd ? 1 : 2], t.gradient, t.size, a);
+  }
+  return squares;
+}

@@ -1,0 +1,45 @@
+// Weights and moments in and out, in PyTorch's layouts: OIHW for convolutions, out x in for dense layers with the
+// columns of a flattened picture in C,H,W order. Inside: HWIO and in x out, rows of a flattened picture in H,W,C order.
+#include <algorithm>
+#include <cstring>
+#include "program.h"
+
+namespace {
+// Calls f(index in PyTorch's layout, index in ours) for every element of a tensor.
+template <class F>
+void eachElement(const Layer& l, Role role, F f) {
+  const BlockSpec& s = l.spec;
+  if (role != roleWeight) {
+    const int n = s.conv ? s.filters : s.units;
+    for (int i = 0; i < n; i++) f(i, i);
+    return;
+  }
+  if (s.conv) {
+    const int k = s.kernel, cin = s.inputChannels;
+    for (int o = 0; o < s.filters; o++)
+      for (int i = 0; i < cin; i++)
+        for (int t = 0; t < k * k; t++) f(((int64_t)o * cin + i) * k * k + t, ((int64_t)t * l.shape.cin + i) * l.shape.cout + o);
+    return;
+  }
+  const int64_t places = s.flatChannels ? (int64_t)s.flatSize * s.flatSize : 1;
+  const int channels = s.flatChannels ? s.flatChannels : s.inputs;
+  const int64_t channelPitch = l.pitchIn / places;
+  // 16 units at a time, so that both sides stay in cache
+  for (int u = 0; u < s.units; u += 16)
+    for (int c = 0; c < channels; c++)
+      for (int64_t p = 0; p < places; p++)
+        for (int i = u; i < std::min(u + 16, s.units); i++)
+          f((int64_t)i * s.inputs + c * places + p, (p * channelPitch + c) * l.unitsPadded + i);
+}
+} // namespace
+
+void Program::read(int block, Role role, Slot slot, float* data) const {
+  const float* from = layers_[block].tensor[role].slot[slot];
+  eachElement(layers_[block], role, [&](int64_t theirs, int64_t ours) { data[theirs] = from[ours]; });
+}
+
+void Program::write(int block, Role role, Slot slot, const float* data) {
+  float* to = layers_[block].tensor[role].slot[slot];
+  eachElement(layers_[block], role, [&](int64_t theirs, int64_t ours) { to[ours] = data[theirs]; });
+  packedValid_ = pairsValid_ = false;
+}

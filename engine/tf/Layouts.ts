@@ -1,0 +1,56 @@
+/**
+ * Between PyTorch's layouts and TensorFlow.js's: OIHW and HWIO for convolutions; out x in and in x out for dense
+ * layers, whose inputs are flattened as C,H,W there and as H,W,C here.
+ */
+import type { NetworkShape, Parameter } from "../Program.ts"
+
+/** Calls `move(index in PyTorch's layout, index in TensorFlow.js's)` for every element of a parameter. */
+const eachElement = (shape: NetworkShape, parameter: Parameter, move: (torch: number, tf: number) => void): void => {
+  const block = shape.blocks[parameter.block]!
+  const size = parameter.shape.reduce((n, d) => n * d, 1)
+  if (parameter.role !== "weight") {
+    for (let i = 0; i < size; i++) move(i, i)
+  } else if (block.kind === "conv") {
+    const { filters, inputChannels, kernel } = block
+    const taps = kernel * kernel
+    for (let o = 0; o < filters; o++) {
+      for (let i = 0; i < inputChannels; i++) {
+        for (let t = 0; t < taps; t++) move((o * inputChannels + i) * taps + t, (t * inputChannels + i) * filters + o)
+      }
+    }
+  } else {
+    const { units, inputs, flattens } = block
+    const [height, width, channels] = flattens ?? [1, 1, inputs]
+    const places = height * width
+    for (let u = 0; u < units; u++) {
+      for (let c = 0; c < channels; c++) {
+        for (let p = 0; p < places; p++) move(u * inputs + c * places + p, (p * channels + c) * units + u)
+      }
+    }
+  }
+}
+
+/** The shape that TensorFlow.js keeps a parameter in. */
+export const tfShape = (shape: NetworkShape, parameter: Parameter): Array<number> => {
+  const block = shape.blocks[parameter.block]!
+  if (parameter.role !== "weight") return [...parameter.shape]
+  return block.kind === "conv"
+    ? [block.kernel, block.kernel, block.inputChannels, block.filters]
+    : [block.inputs, block.units]
+}
+
+export const fromTorch = (shape: NetworkShape, parameter: Parameter, data: Float32Array): Float32Array => {
+  const out = new Float32Array(data.length)
+  eachElement(shape, parameter, (torch, tf) => {
+    out[tf] = data[torch]!
+  })
+  return out
+}
+
+export const toTorch = (shape: NetworkShape, parameter: Parameter, data: Float32Array): Float32Array => {
+  const out = new Float32Array(data.length)
+  eachElement(shape, parameter, (torch, tf) => {
+    out[torch] = data[tf]!
+  })
+  return out
+}

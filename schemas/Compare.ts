@@ -1,0 +1,180 @@
+/**
+ * What `compare` takes and gives: scores of both networks under every output activation, statistics of their difference,
+ * and a verdict on each of the study's six claims.
+ *
+ * Unless a name says otherwise a score is of the test split, of the epoch that was best on validation.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Artifact } from "../core/index.ts"
+import { SplitName } from "./Split.ts"
+
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const Fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
+const EpochNumber = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+
+export const ActivationName = Schema.Literals(["softmax-classic", "softmax", "sparsemax", "entmax15"])
+export type ActivationName = typeof ActivationName.Type
+
+export const VariantName = Schema.Literals(["bn", "nobn"])
+export type VariantName = typeof VariantName.Type
+
+export const CompareParams = Schema.Struct({
+  /** The activation that the report is written for; the others are compared with it. */
+  activation: ActivationName.pipe(Schema.withDecodingDefaultKey(Effect.succeed("softmax" as const))),
+  seed: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
+  /** Resamples for the intervals. */
+  bootstrap: Schema.Int.check(Schema.isBetween({ minimum: 100, maximum: 100_000 })).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(2000))
+  ),
+  /** Two networks are called equivalent when the interval of their difference lies within this, either way. */
+  equivalenceMargin: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.03))),
+  /** Test pictures in the grid of predictions. */
+  examples: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(9))
+  )
+}).annotate({ identifier: "CompareParams" })
+export type CompareParams = typeof CompareParams.Type
+
+/** Scores of one network under one activation. */
+export const Scores = Schema.Struct({
+  accuracy: Fraction,
+  f1Micro: Fraction,
+  /** Mean over classes; a class that is neither present nor predicted does not count. */
+  f1Macro: Fraction,
+  /** Label among the three most probable; ties go to the lower class index, a probability of 0 is never among them. */
+  top3: Fraction,
+  /** Mean of -ln p(label), nats; null where some label got probability 0 or the activation overflowed. */
+  negativeLogLikelihood: Schema.NullOr(NonNegative),
+  /** Rows whose label got probability exactly 0. */
+  zeroLabelRows: Count,
+  /** Mean over rows of the sum over classes of squared error, from 0 to 2. */
+  brier: NonNegative,
+  /** Expected calibration error of the top class, 15 bins of equal width. */
+  calibrationError: Fraction,
+  /** Mean number of classes with probability above 0. */
+  supportSize: NonNegative,
+  /** Rows that were not finite (classic softmax overflows above 88 in float32); they count as wrong. */
+  overflowRows: Count
+})
+export type Scores = typeof Scores.Type
+
+/** Mean confidence and accuracy of the rows whose top probability falls in (low, high]. */
+export const CalibrationBin = Schema.Struct({
+  low: Fraction,
+  high: Fraction,
+  rows: Count,
+  confidence: Fraction,
+  accuracy: Fraction
+})
+export type CalibrationBin = typeof CalibrationBin.Type
+
+export const ActivationScores = Schema.Struct({
+  activation: ActivationName,
+  scores: Scores,
+  calibration: Schema.Array(CalibrationBin)
+})
+export type ActivationScores = typeof ActivationScores.Type
+
+export const ClassScores = Schema.Struct({
+  class: Schema.NonEmptyString,
+  support: Count,
+  precision: Fraction,
+  recall: Fraction,
+  f1: Fraction
+})
+export type ClassScores = typeof ClassScores.Type
+
+export const SplitScore = Schema.Struct({ split: SplitName, pictures: Count, accuracy: Fraction, f1Macro: Fraction })
+export type SplitScore = typeof SplitScore.Type
+
+export const VariantMetrics = Schema.Struct({
+  /** Best on validation: the honest choice. */
+  bestEpoch: EpochNumber,
+  /** The seed's way: the best test score over epochs; a choice made on the test set, hence too good. */
+  testSelected: Schema.Struct({ epoch: EpochNumber, accuracy: Fraction, f1Micro: Fraction }),
+  splits: Schema.Array(SplitScore),
+  activations: Schema.Array(ActivationScores),
+  /** Softmax temperature that minimizes validation NLL, and test NLL and calibration error with it. */
+  temperature: Schema.Struct({ value: Positive, negativeLogLikelihood: NonNegative, calibrationError: Fraction }),
+  perClass: Schema.Array(ClassScores),
+  /** `[true class][predicted class]`, rows of the test split. */
+  confusion: Schema.Array(Schema.Array(Count))
+})
+export type VariantMetrics = typeof VariantMetrics.Type
+
+/** bn minus nobn, with a 95 % percentile interval from paired resamples of the test pictures, and a 90 % one for equivalence. */
+export const Difference = Schema.Struct({
+  metric: Schema.NonEmptyString,
+  estimate: Schema.Finite,
+  low95: Schema.Finite,
+  high95: Schema.Finite,
+  low90: Schema.Finite,
+  high90: Schema.Finite
+})
+export type Difference = typeof Difference.Type
+
+/** McNemar's test, exact binomial, two-sided, on paired test predictions. */
+export const McNemar = Schema.Struct({
+  onlyBnRight: Count,
+  onlyNobnRight: Count,
+  pValue: Fraction
+})
+export type McNemar = typeof McNemar.Type
+
+export const Ranked = Schema.Struct({ class: Schema.NonEmptyString, probability: Fraction })
+export type Ranked = typeof Ranked.Type
+
+/** A test picture with what the network says of it. */
+export const Example = Schema.Struct({
+  path: Schema.NonEmptyString,
+  label: Schema.NonEmptyString,
+  softmax: Schema.Array(Ranked),
+  sparsemax: Schema.Array(Ranked)
+})
+export type Example = typeof Example.Type
+
+export const Verdict = Schema.Literals(["supported", "not supported", "undecided"])
+export type Verdict = typeof Verdict.Type
+
+export const Evidence = Schema.Struct({ name: Schema.NonEmptyString, value: Schema.Finite })
+export type Evidence = typeof Evidence.Type
+
+/** One claim of the study, judged by its numbers. */
+export const Claim = Schema.Struct({
+  id: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 6 })),
+  claim: Schema.NonEmptyString,
+  /** The rule that turns the evidence into the verdict. */
+  rule: Schema.NonEmptyString,
+  verdict: Verdict,
+  sentence: Schema.NonEmptyString,
+  evidence: Schema.Array(Evidence)
+})
+export type Claim = typeof Claim.Type
+
+export const Metrics = Schema.Struct({
+  activation: ActivationName,
+  classes: Schema.Array(Schema.NonEmptyString),
+  testPictures: Count,
+  bn: VariantMetrics,
+  nobn: VariantMetrics,
+  mcNemar: McNemar,
+  differences: Schema.Array(Difference),
+  equivalence: Schema.Struct({ margin: Fraction, verdict: Schema.Literals(["equivalent", "different", "undecided"]) }),
+  examples: Schema.Array(Example),
+  claims: Schema.Array(Claim)
+}).annotate({ identifier: "Metrics", description: "Scores, statistics and verdicts of the study" })
+export type Metrics = typeof Metrics.Type
+
+export const MetricsArtifact = Artifact.json({ tag: "Metrics/v1", path: "metrics.json", schema: Metrics })
+export const ReportArtifact = Artifact.file({ tag: "Report/v1", path: "report.html" })
+export const Charts = {
+  loss: Artifact.file({ tag: "Chart/v1", path: "loss.svg" }),
+  accuracy: Artifact.file({ tag: "Chart/v1", path: "accuracy.svg" }),
+  confusion: Artifact.file({ tag: "Chart/v1", path: "confusion.svg" }),
+  calibration: Artifact.file({ tag: "Chart/v1", path: "calibration.svg" }),
+  logits: Artifact.file({ tag: "ChartImage/v1", path: "logits.png" }),
+  predictions: Artifact.file({ tag: "ChartImage/v1", path: "predictions.png" })
+} as const

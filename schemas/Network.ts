@@ -1,0 +1,55 @@
+/**
+ * A network as data: a stack of layers, first to last. No logic here; `stages/lib/Network.ts` has the presets, the
+ * layer table and the initialisation.
+ *
+ * Gotchas: activations are NHWC; a `dense` layer after a picture flattens it by itself; `units: "classes"` is the
+ * number of classes of the data, known only when the network is built.
+ */
+import * as Schema from "effect/Schema"
+
+const AtLeastOne = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65536 }))
+
+/** Square convolution with bias, stride `stride`. Weights are He/Kaiming uniform with a = sqrt 5, as torch's default. */
+export const ConvLayer = Schema.Struct({
+  type: Schema.Literal("conv"),
+  filters: AtLeastOne,
+  kernel: AtLeastOne,
+  stride: AtLeastOne,
+  padding: Schema.Literals(["valid", "same"])
+})
+
+/** Batch normalization over N, H, W. PyTorch's semantics: new = (1 - momentum) * old + momentum * batch, unbiased variance. */
+export const BatchNormLayer = Schema.Struct({
+  type: Schema.Literal("batchNorm"),
+  epsilon: Schema.Finite.check(Schema.isGreaterThan(0)),
+  momentum: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+})
+
+export const ReluLayer = Schema.Struct({ type: Schema.Literal("relu") })
+
+/** Max pooling with stride = size; what does not fill a window at the right and bottom is dropped (floor). */
+export const MaxPoolLayer = Schema.Struct({ type: Schema.Literal("maxPool"), size: AtLeastOne })
+
+export const DenseLayer = Schema.Struct({
+  type: Schema.Literal("dense"),
+  units: Schema.Union([AtLeastOne, Schema.Literal("classes")])
+})
+
+/** Inverted dropout: in training each value is zero with probability `rate`, else divided by 1 - rate. */
+export const DropoutLayer = Schema.Struct({
+  type: Schema.Literal("dropout"),
+  rate: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.99 }))
+})
+
+export const Layer = Schema.Union([ConvLayer, BatchNormLayer, ReluLayer, MaxPoolLayer, DenseLayer, DropoutLayer])
+export type Layer = typeof Layer.Type
+
+export const NetworkSpec = Schema.Struct({
+  name: Schema.NonEmptyString,
+  layers: Schema.NonEmptyArray(Layer)
+}).annotate({ identifier: "NetworkSpec", description: "A stack of layers, first to last" })
+export type NetworkSpec = typeof NetworkSpec.Type
+
+/** The networks that have a name: the seed's final one, and the deeper one that it was simplified from. */
+export const PresetName = Schema.Literals(["seed", "deep"])
+export type PresetName = typeof PresetName.Type

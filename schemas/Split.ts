@@ -1,0 +1,129 @@
+/**
+ * What `split` takes and gives: its parameters, and the manifest that says which picture belongs where and why.
+ *
+ * Gotchas:
+ * - Paths are relative to the data root, with forward slashes, in Unicode as the file system gave them.
+ * - A picture's `group` is the unit that the split keeps whole: no group is in two splits. A picture that belongs with no
+ *   other is a group of its own, named by its path.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Artifact } from "../core/index.ts"
+
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const Pixels = Schema.Int.check(Schema.isGreaterThan(0))
+const Weight = Schema.Finite.check(Schema.isBetween({ minimum: 0.001, maximum: 1000 }))
+
+export const SplitName = Schema.Literals(["train", "validation", "test"])
+export type SplitName = typeof SplitName.Type
+
+/** What each split gets, in proportion to the sum of the three: 70, 15, 15 and 0.7, 0.15, 0.15 are the same. */
+export const Fractions = Schema.Struct({ train: Weight, validation: Weight, test: Weight })
+export type Fractions = typeof Fractions.Type
+
+/** `drop`: the best picture of a group of near-duplicates stays. `group`: all stay, in one split. `keep`: all stay, anywhere. */
+export const DuplicatePolicy = Schema.Literals(["drop", "group", "keep"])
+export type DuplicatePolicy = typeof DuplicatePolicy.Type
+
+const hasCapture = (pattern: string): true | string => {
+  if (pattern === "") return true
+  try {
+    // an alternative that matches the empty string tells how many captures the pattern has
+    const found = new RegExp(`${pattern}|`, "u").exec("")
+    return (found?.length ?? 0) > 1 || "expected a regular expression with a capture, such as ([0-9a-f-]+)-[^/]*$"
+  } catch (cause) {
+    return `expected a regular expression, but ${String(cause)}`
+  }
+}
+
+export const SplitParams = Schema.Struct({
+  fractions: Fractions.pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed({ train: 0.7, validation: 0.15, test: 0.15 }))
+  ),
+  seed: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
+  duplicates: DuplicatePolicy.pipe(Schema.withDecodingDefaultKey(Effect.succeed("drop" as const))),
+  /** A regular expression on the relative path; its first capture names a group. Empty: no such groups. */
+  groupBy: Schema.String.check(
+    Schema.makeFilter(hasCapture, {
+      arbitraryConstraint: { patterns: [{ source: "^(\\([a-z0-9]+\\)/)?$", flags: "u" }] }
+    })
+  ).pipe(Schema.withDecodingDefaultKey(Effect.succeed(""))),
+  /** At most so many pictures of each class, chosen by the seed; 0 takes all. */
+  perClass: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
+  /** Only the first so many classes by name; 0 takes all. */
+  classes: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
+  /** A picture with more pixels than this is set aside instead of decoded. */
+  pixelLimit: Pixels.pipe(Schema.withDecodingDefaultKey(Effect.succeed(100_000_000)))
+}).annotate({ identifier: "SplitParams" })
+export type SplitParams = typeof SplitParams.Type
+
+export const Picture = Schema.Struct({
+  path: Schema.NonEmptyString,
+  class: Schema.NonEmptyString,
+  split: SplitName,
+  group: Schema.NonEmptyString,
+  /** Pixels, as the picture is shown (EXIF orientation applied). */
+  width: Pixels,
+  height: Pixels
+})
+export type Picture = typeof Picture.Type
+
+/** A file that takes no part, and why. `class` is empty for a file that lies outside any class folder. */
+export const SetAside = Schema.Struct({
+  path: Schema.NonEmptyString,
+  class: Schema.String,
+  reason: Schema.NonEmptyString
+})
+export type SetAside = typeof SetAside.Type
+
+/** Near-duplicates within one class. `kept` are those that take part under the policy. */
+export const DuplicateGroup = Schema.Struct({
+  class: Schema.NonEmptyString,
+  paths: Schema.Array(Schema.NonEmptyString),
+  kept: Schema.Array(Schema.NonEmptyString)
+})
+export type DuplicateGroup = typeof DuplicateGroup.Type
+
+/** Near-duplicates that carry different labels. They stay, in one split (unless the policy is `keep`). */
+export const LabelConflict = Schema.Struct({
+  classes: Schema.Array(Schema.NonEmptyString),
+  paths: Schema.Array(Schema.NonEmptyString)
+})
+export type LabelConflict = typeof LabelConflict.Type
+
+/** Found = setAside + beyondLimit + dropped + train + validation + test. */
+export const ClassCounts = Schema.Struct({
+  class: Schema.NonEmptyString,
+  found: Count,
+  setAside: Count,
+  /** Left out by `perClass`. */
+  beyondLimit: Count,
+  /** Near-duplicates left out by the policy `drop`. */
+  dropped: Count,
+  train: Count,
+  validation: Count,
+  test: Count
+})
+export type ClassCounts = typeof ClassCounts.Type
+
+export const Manifest = Schema.Struct({
+  /** Sorted by UTF-16 code units; a label is an index into it. */
+  classes: Schema.Array(Schema.NonEmptyString),
+  seed: Count,
+  fractions: Fractions,
+  duplicatePolicy: DuplicatePolicy,
+  groupBy: Schema.String,
+  counts: Schema.Array(ClassCounts),
+  /** Groups that hold more than one picture, of any origin. */
+  groupsOfMany: Count,
+  /** Groups of near-duplicates that sit in more than one split; above 0 only under the policy `keep`. */
+  leaks: Count,
+  setAside: Schema.Array(SetAside),
+  duplicates: Schema.Array(DuplicateGroup),
+  conflicts: Schema.Array(LabelConflict),
+  /** Sorted by path. */
+  pictures: Schema.Array(Picture)
+}).annotate({ identifier: "Manifest", description: "Which picture is in which split, and what was left out and why" })
+export type Manifest = typeof Manifest.Type
+
+export const ManifestArtifact = Artifact.json({ tag: "Manifest/v1", path: "manifest.json", schema: Manifest })

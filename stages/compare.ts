@@ -1,0 +1,140 @@
+/**
+ * compare: scores of both networks under every output activation, statistics, verdicts, charts, and the report.
+ *
+ * It reads logits, not networks: another activation reruns this stage alone.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import { standalone } from "../charts/Render.ts"
+import { Stage } from "../core/index.ts"
+import { ContactSheet, IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
+import { Charts, CompareParams, type Metrics, MetricsArtifact, ReportArtifact } from "../schemas/Compare.ts"
+import { GradstatsArtifact } from "../schemas/Gradstats.ts"
+import { LogitsArtifact } from "../schemas/Logits.ts"
+import { type Manifest, ManifestArtifact } from "../schemas/Split.ts"
+import { HistoryArtifact, NetworkArtifact } from "../schemas/Train.ts"
+import { compareAll } from "./lib/Comparison.ts"
+import * as LogitsTable from "./lib/LogitsTable.ts"
+import * as Pack from "./lib/Pack.ts"
+import { drawCharts } from "./lib/report/ChartSet.ts"
+import { worstMistakes } from "./lib/report/Mistakes.ts"
+import { renderReport } from "./lib/report/Page.ts"
+import { sheetUri, show } from "./lib/report/Pictures.ts"
+
+const failed = (cause: { readonly message: string }): Stage.StageFailure =>
+  new Stage.StageFailure({ reason: cause.message })
+
+const readLogits = Effect.fnUntraced(function* (path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const bytes = yield* Effect.mapError(fs.readFile(path), failed)
+  const table = yield* Effect.try({ try: () => LogitsTable.decode(bytes), catch: () => Option.none() }).pipe(
+    Effect.catch(() => Effect.succeed(Option.none<LogitsTable.LogitsTable>()))
+  )
+  if (Option.isSome(table)) return table.value
+  return yield* new Stage.StageFailure({
+    reason: "The table of logits cannot be read",
+    expected: "an Arrow file as the step logits writes it",
+    actual: "something else"
+  })
+})
+
+/** All pictures that the report shows. */
+const gatherPictures = Effect.fnUntraced(function* (
+  shards: string,
+  index: PackIndex,
+  manifest: Manifest,
+  metrics: Metrics,
+  table: LogitsTable.LogitsTable
+) {
+  const pack = yield* Pack.open(shards, index)
+  const examples = yield* show(
+    pack,
+    index,
+    metrics.examples.map(({ path }) => path)
+  )
+  const worst = worstMistakes(table, metrics.activation)
+  const shown = yield* show(
+    pack,
+    index,
+    worst.map(({ path }) => path)
+  )
+  const mistakes = worst.map((mistake, i) => ({ ...mistake, uri: shown[i]!.uri }))
+  const conflicts = yield* Effect.forEach(
+    manifest.conflicts.slice(0, 40),
+    Effect.fnUntraced(function* ({ paths }) {
+      const pictures = yield* show(pack, index, paths)
+      return { pictures: pictures.map((picture) => ({ ...picture, class: picture.path.split("/")[0]! })) }
+    })
+  )
+  return { examples, mistakes, conflicts }
+}, Effect.scoped)
+
+export const compare = Stage.make({
+  name: "compare",
+  source: import.meta.url,
+  params: CompareParams,
+  inputs: {
+    manifest: ManifestArtifact,
+    index: IndexArtifact,
+    shards: Shards,
+    contactSheet: ContactSheet,
+    bn: HistoryArtifact,
+    nobn: HistoryArtifact,
+    bnNetwork: NetworkArtifact,
+    nobnNetwork: NetworkArtifact,
+    gradstats: GradstatsArtifact,
+    logits: LogitsArtifact
+  },
+  output: { metrics: MetricsArtifact, report: ReportArtifact, ...Charts },
+  run: ({ params, inputs, output, progress }) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const step = (label: string, done: number) => progress({ label, done, total: 4, unit: "parts" })
+      const manifest = yield* inputs.manifest.read
+      const index = yield* inputs.index.read
+      const table = yield* readLogits(inputs.logits.path)
+      const histories = { bn: yield* inputs.bn.read, nobn: yield* inputs.nobn.read }
+      const networks = { bn: yield* inputs.bnNetwork.read, nobn: yield* inputs.nobnNetwork.read }
+      const gradients = yield* inputs.gradstats.read
+      yield* step("scores", 0)
+      const metrics = compareAll({ params, manifest, table, histories, gradients })
+      yield* output.metrics.write(metrics)
+      yield* step("pictures", 1)
+      const pictures = yield* gatherPictures(inputs.shards.path, index, manifest, metrics, table)
+      yield* step("charts", 2)
+      const drawn = yield* drawCharts({
+        metrics,
+        manifest,
+        histories,
+        gradients,
+        network: networks.nobn,
+        table,
+        exampleUris: pictures.examples.map(({ uri }) => uri)
+      }).pipe(Effect.mapError(failed))
+      yield* step("report", 3)
+      const contactSheet = yield* sheetUri(inputs.contactSheet.path)
+      const report = renderReport({
+        params,
+        metrics,
+        manifest,
+        index,
+        histories,
+        networks,
+        gradients,
+        ...pictures,
+        contactSheet,
+        charts: drawn.inline
+      })
+      const { loss, accuracy, confusion, calibration } = drawn.files
+      yield* Effect.all([
+        fs.writeFileString(output.report.path, report),
+        fs.writeFileString(output.loss.path, standalone(loss)),
+        fs.writeFileString(output.accuracy.path, standalone(accuracy)),
+        fs.writeFileString(output.confusion.path, standalone(confusion)),
+        fs.writeFileString(output.calibration.path, standalone(calibration)),
+        fs.writeFile(output.logits.path, drawn.files.logits),
+        fs.writeFile(output.predictions.path, drawn.files.predictions)
+      ]).pipe(Effect.mapError(failed))
+    })
+})

@@ -1,0 +1,57 @@
+/**
+ * gradstats: gradient norms of both trainings by layer and epoch, as numbers and as charts on one scale.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { ratioCurves } from "../charts/Curves.ts"
+import { gradientHeatMaps, gradientProfiles } from "../charts/Gradients.ts"
+import { makeRenderer, standalone, type TopLevelSpec } from "../charts/Render.ts"
+import { Stage } from "../core/index.ts"
+import {
+  GradientHeatMaps,
+  GradientProfiles,
+  GradientRatio,
+  type Gradstats,
+  GradstatsArtifact,
+  GradstatsParams
+} from "../schemas/Gradstats.ts"
+import { HistoryArtifact } from "../schemas/Train.ts"
+import { compareGradients } from "./lib/GradientStats.ts"
+
+const failed = (cause: { readonly message: string }): Stage.StageFailure =>
+  new Stage.StageFailure({ reason: cause.message })
+
+const ratioRows = (stats: Gradstats) =>
+  (["nobn", "bn"] as const).flatMap((variant) =>
+    stats[variant].firstOverLast.flatMap((value, e) =>
+      value === null || value === 0 ? [] : [{ variant, epoch: stats[variant].epochs[e]!, value }]
+    )
+  )
+
+export const gradstats = Stage.make({
+  name: "gradstats",
+  source: import.meta.url,
+  params: GradstatsParams,
+  inputs: { bn: HistoryArtifact, nobn: HistoryArtifact },
+  output: {
+    summary: GradstatsArtifact,
+    heatMaps: GradientHeatMaps,
+    profiles: GradientProfiles,
+    ratio: GradientRatio
+  },
+  run: ({ params, inputs, output }) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const stats = compareGradients(yield* inputs.bn.read, yield* inputs.nobn.read, params)
+      yield* output.summary.write(stats)
+      const renderer = yield* Effect.mapError(makeRenderer, failed)
+      const draw = (spec: TopLevelSpec, path: string) =>
+        renderer.svg(spec).pipe(
+          Effect.flatMap((svg) => fs.writeFileString(path, standalone(svg))),
+          Effect.mapError(failed)
+        )
+      yield* draw(gradientHeatMaps(stats), output.heatMaps.path)
+      yield* draw(gradientProfiles(stats), output.profiles.path)
+      yield* draw(ratioCurves(ratioRows(stats), "first layer's norm / last layer's"), output.ratio.path)
+    })
+})

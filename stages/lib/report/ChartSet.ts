@@ -1,0 +1,103 @@
+/** Every chart of the report, drawn once: inline for the page, and as files for those who want them alone. */
+import * as Effect from "effect/Effect"
+import { calibrationCurves, classBalance, confusionMatrices, pictureMap } from "../../../charts/Classes.ts"
+import { accuracyCurves, lossCurves, ratioCurves } from "../../../charts/Curves.ts"
+import { gradientHeatMaps, gradientProfiles } from "../../../charts/Gradients.ts"
+import { inline, makeRenderer, type TopLevelSpec } from "../../../charts/Render.ts"
+import { variantNames } from "../../../charts/Theme.ts"
+import type { Metrics, VariantName } from "../../../schemas/Compare.ts"
+import type { Gradstats } from "../../../schemas/Gradstats.ts"
+import type { Manifest } from "../../../schemas/Split.ts"
+import type { History, TrainedNetwork } from "../../../schemas/Train.ts"
+import { rowsOf } from "../Comparison.ts"
+import type { LogitsTable } from "../LogitsTable.ts"
+import { project } from "../Projection.ts"
+import { argmax } from "../Scores.ts"
+import type { ChartName } from "./Data.ts"
+import { drawLogits, drawNetwork, drawPredictions } from "./Drawings.ts"
+import { type Html, trusted } from "./Html.ts"
+
+export interface ChartInput {
+  readonly metrics: Metrics
+  readonly manifest: Manifest
+  readonly histories: Readonly<Record<VariantName, History>>
+  readonly gradients: Gradstats
+  readonly network: TrainedNetwork
+  readonly table: LogitsTable
+  readonly exampleUris: ReadonlyArray<string>
+}
+
+/** What each chart shows, for those who do not see it. */
+const labels: Readonly<Record<ChartName, string>> = {
+  balance: "Bar chart: pictures of each class by split",
+  loss: "Line chart: train and validation loss by epoch, with and without BN",
+  accuracy: "Line chart: train, validation and test accuracy by epoch, with and without BN",
+  heatMaps: "Heat maps: gradient norm by layer and epoch, with and without BN",
+  profiles: "Line chart: gradient norm over the layers, one line an epoch",
+  ratio: "Line chart: gradient norm of the first layer over that of the last, by epoch",
+  logits: "Picture: logits by class and picture, with and without BN",
+  map: "Scatter plot: test pictures on two principal components of their logits",
+  calibration: "Line chart: accuracy over confidence for softmax, sparsemax and entmax15",
+  confusion: "Confusion matrices of both networks; the numbers by class are in the table below",
+  network: "Drawing of the network's layers"
+}
+
+const ratioRows = (stats: Gradstats) =>
+  (["bn", "nobn"] as const).flatMap((variant) =>
+    stats[variant].firstOverLast.flatMap((value, e) =>
+      value === null || value === 0 ? [] : [{ variant, epoch: stats[variant].epochs[e]!, value }]
+    )
+  )
+
+const mapOf = (table: LogitsTable): TopLevelSpec => {
+  const test = rowsOf(table, "test")
+  const classes = table.classes.length
+  const { points, explained } = project(test.logits.bn, classes)
+  const axis = (k: 0 | 1): string => `component ${k + 1} (${(100 * explained[k]).toFixed(0)} % of the variance)`
+  return pictureMap(
+    test.paths.map((_, row) => ({
+      x: points[row * 2]!,
+      y: points[row * 2 + 1]!,
+      label: table.classes[test.labels[row]!]!,
+      right: argmax(test.logits.bn, row * classes, classes) === test.labels[row]
+    })),
+    table.classes,
+    [axis(0), axis(1)]
+  )
+}
+
+/** Draws everything. */
+export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
+  const { metrics, manifest, histories, gradients, table } = input
+  const renderer = yield* makeRenderer
+  const specs = {
+    balance: classBalance(manifest.counts),
+    loss: lossCurves(histories),
+    accuracy: accuracyCurves(histories),
+    heatMaps: gradientHeatMaps(gradients),
+    profiles: gradientProfiles(gradients),
+    ratio: ratioCurves(ratioRows(gradients), "first layer's norm / last layer's"),
+    map: mapOf(table),
+    calibration: calibrationCurves(metrics.bn.activations, metrics.activation),
+    confusion: confusionMatrices({ bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }, metrics.classes)
+  } satisfies Partial<Record<ChartName, TopLevelSpec>>
+  const svgs = {} as Record<ChartName, string>
+  for (const [name, spec] of Object.entries(specs)) {
+    svgs[name as keyof typeof specs] = yield* renderer.svg(spec as TopLevelSpec)
+  }
+  // raw pixels that are ours are always encodable: a failure here is a bug
+  svgs.logits = yield* Effect.promise(() => drawLogits(table, variantNames))
+  svgs.network = drawNetwork(input.network)
+  const inlined = Object.fromEntries(
+    Object.entries(svgs).map(([name, svg]) => [name, trusted(inline(svg, labels[name as ChartName]))])
+  ) as Record<ChartName, Html>
+  const predictions = drawPredictions(metrics.examples, input.exampleUris)
+  return {
+    inline: inlined,
+    files: {
+      ...svgs,
+      logits: yield* renderer.png(svgs.logits, 1.5),
+      predictions: yield* renderer.png(predictions, 1.5)
+    }
+  }
+})

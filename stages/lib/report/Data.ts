@@ -1,0 +1,55 @@
+/** What the report is written from. */
+
+import type { PackIndex } from "../../../schemas/Augment.ts"
+import type { CompareParams, Metrics, VariantName } from "../../../schemas/Compare.ts"
+import type { Gradstats } from "../../../schemas/Gradstats.ts"
+import type { Manifest } from "../../../schemas/Split.ts"
+import type { History, TrainedNetwork } from "../../../schemas/Train.ts"
+import type { Html } from "./Html.ts"
+
+/** A picture to show: where it is from, and its pixels as a data URI. */
+export interface Shown {
+  readonly path: string
+  readonly uri: string
+}
+
+/** A test picture that the network with BN got wrong, and how sure it was. */
+export interface Mistake extends Shown {
+  readonly label: string
+  readonly answer: string
+  readonly confidence: number
+}
+
+/** Near-duplicates with different labels; `uri` is empty for one that was not packed. */
+export interface Conflict {
+  readonly pictures: ReadonlyArray<Shown & { readonly class: string }>
+}
+
+export interface ReportData {
+  readonly params: CompareParams
+  readonly metrics: Metrics
+  readonly manifest: Manifest
+  readonly index: PackIndex
+  readonly histories: Readonly<Record<VariantName, History>>
+  readonly networks: Readonly<Record<VariantName, TrainedNetwork>>
+  readonly gradients: Gradstats
+  /** One an example of `metrics.examples`, in their order. */
+  readonly examples: ReadonlyArray<Shown>
+  readonly mistakes: ReadonlyArray<Mistake>
+  readonly conflicts: ReadonlyArray<Conflict>
+  readonly contactSheet: string
+  readonly charts: Readonly<Record<ChartName, Html>>
+}
+
+export type ChartName =
+  | "balance"
+  | "loss"
+  | "accuracy"
+  | "heatMaps"
+  | "profiles"
+  | "ratio"
+  | "logits"
+  | "map"
+  | "calibration"
+  | "confusion"
+  | "network"

@@ -1,0 +1,92 @@
+/**
+ * Pieces of HTML as strings: escaped text, numbers as they are read, tables, figures.
+ *
+ * Everything that comes from data goes through `text`; what takes and returns `Html` is markup already.
+ */
+
+/** Markup that is safe to put into a page. */
+export type Html = string & { readonly Html: unique symbol }
+
+const raw = (markup: string): Html => markup as Html
+
+/** Text as markup. */
+export const text = (value: string | number): Html =>
+  raw(String(value).replace(/[&<>"']/gu, (c) => `&#${c.charCodeAt(0)};`))
+
+/** Markup written here, with values put in: strings and numbers are escaped, `Html` is taken as it is by way of `join`. */
+export const html = (parts: TemplateStringsArray, ...values: ReadonlyArray<Html | number>): Html =>
+  raw(parts.reduce((out, part, i) => out + part + (i < values.length ? String(values[i]) : ""), ""))
+
+export const join = (parts: ReadonlyArray<Html>, between = ""): Html => raw(parts.join(between))
+
+export const nothing: Html = raw("")
+
+/** Markup that another module made and vouches for: an inline SVG. */
+export const trusted = (markup: string): Html => raw(markup)
+
+/** 0.6131 -> "61.3 %". */
+export const percent = (value: number, digits = 1): Html => text(`${(100 * value).toFixed(digits)} %`)
+
+/** 0.012 -> "+1.2 points", with a true minus sign. */
+export const points = (value: number): Html =>
+  text(`${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)} points`)
+
+/** Three significant digits, no exponent for everyday sizes. */
+export const number = (value: number): Html => {
+  if (value === 0) return text("0")
+  const size = Math.abs(value)
+  if (size >= 1e5 || size < 1e-3) return text(value.toExponential(1).replace("e+", "e"))
+  return text(String(Number(value.toPrecision(3))))
+}
+
+/** 22184498 -> "22,184,498". */
+export const count = (value: number): Html => text(String(value).replace(/\B(?=(\d{3})+$)/gu, ","))
+
+export interface Column<A> {
+  readonly title: string
+  readonly cell: (row: A) => Html
+  /** Numbers stand flush right. */
+  readonly numeric?: boolean
+  /** Heads the row for those who hear the table. */
+  readonly head?: boolean
+}
+
+/** A table with a caption; it scrolls sideways in itself on a narrow screen. */
+export const table = <A>(
+  caption: Html,
+  columns: ReadonlyArray<Column<A>>,
+  rows: ReadonlyArray<A>,
+  rowClass: (row: A) => string = () => ""
+): Html => {
+  const heads = columns.map(
+    (column) => html`<th scope="col"${trusted(column.numeric ? ' class="n"' : "")}>${text(column.title)}</th>`
+  )
+  const body = rows.map((row) => {
+    const cells = columns.map((column) =>
+      column.head
+        ? html`<th scope="row">${column.cell(row)}</th>`
+        : html`<td${trusted(column.numeric ? ' class="n"' : "")}>${column.cell(row)}</td>`
+    )
+    const name = rowClass(row)
+    return html`<tr${trusted(name === "" ? "" : ` class="${name}"`)}>${join(cells)}</tr>`
+  })
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${text("table")}"><table><caption>${caption}</caption><thead><tr>${join(heads)}</tr></thead><tbody>${join(body)}</tbody></table></div>`
+}
+
+/** A chart or picture with what it says beneath. */
+export const figure = (content: Html, caption: Html): Html =>
+  html`<figure><div class="chart">${content}</div><figcaption>${caption}</figcaption></figure>`
+
+/** A section that the contents name. */
+export const section = (id: string, title: string, content: ReadonlyArray<Html>): Html =>
+  html`<section id="${text(id)}" aria-labelledby="${text(`${id}-title`)}"><h2 id="${text(`${id}-title`)}">${text(title)}</h2>${join(content)}</section>`
+
+export const paragraph = (content: Html): Html => html`<p>${content}</p>`
+
+/** A verdict as a badge. Its words carry the meaning, the colour only helps. */
+export const badge = (verdict: string): Html =>
+  html`<span class="badge ${text(verdict.replace(/ /gu, "-"))}">${text(verdict)}</span>`
+
+/** Something long, folded away. */
+export const folded = (summary: Html, content: Html): Html =>
+  html`<details><summary>${summary}</summary>${content}</details>`

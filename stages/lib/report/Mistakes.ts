@@ -1,0 +1,33 @@
+/** The test pictures that the network with BN got wrong and was surest of. */
+import type { ActivationName } from "../../../schemas/Compare.ts"
+import { predict, rowsOf } from "../Comparison.ts"
+import type { LogitsTable } from "../LogitsTable.ts"
+import { answersOf } from "../Metrics.ts"
+import type { Mistake } from "./Data.ts"
+
+const most = 24
+/** So that every class that can be picked has something to show. */
+const perClass = 3
+
+/** Surest first: the surest of all, and the surest few of each label. Equals by path. */
+export const worstMistakes = (table: LogitsTable, activation: ActivationName): ReadonlyArray<Omit<Mistake, "uri">> => {
+  const test = rowsOf(table, "test")
+  const classes = table.classes.length
+  const predictions = predict(test, "bn", activation, classes)
+  const answers = answersOf(predictions)
+  const wrong = Array.from(answers, (answer, row) => ({ answer, row }))
+    .filter(({ answer, row }) => answer >= 0 && answer !== test.labels[row])
+    .map(({ answer, row }) => ({
+      path: test.paths[row]!,
+      label: table.classes[test.labels[row]!]!,
+      answer: table.classes[answer]!,
+      confidence: Math.min(1, predictions.probabilities[row * classes + answer]!)
+    }))
+    .sort((a, b) => b.confidence - a.confidence || (a.path < b.path ? -1 : 1))
+  const seen = new Map<string, number>()
+  return wrong.filter((one, i) => {
+    const before = seen.get(one.label) ?? 0
+    seen.set(one.label, before + 1)
+    return i < most || before < perClass
+  })
+}

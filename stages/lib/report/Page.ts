@@ -1,0 +1,83 @@
+/**
+ * The report: one HTML file that needs nothing from anywhere, with charts as inline SVG and pictures as data URIs.
+ */
+
+import type { ReportData } from "./Data.ts"
+import { augmentationSection, dataSection } from "./DataSections.ts"
+import { type Html, html, join, text, trusted } from "./Html.ts"
+import {
+  activationSection,
+  claimSection,
+  errorSection,
+  logitSection,
+  predictionSection,
+  provenanceSection
+} from "./ResultSections.ts"
+import { style } from "./Style.ts"
+import { summary } from "./SummarySection.ts"
+import { gradientSection, networkSection, trainingSection } from "./TrainingSections.ts"
+
+/** Picking a class shows its mistakes only. Without scripts everything is shown. */
+const script = `
+const pick = document.getElementById("pick-class");
+pick?.addEventListener("change", () => {
+  let shown = 0;
+  for (const one of document.querySelectorAll("#mistakes figure")) {
+    const hit = pick.value === "" || one.dataset.label === pick.value || one.dataset.answer === pick.value;
+    one.hidden = !hit;
+    if (hit) shown += 1;
+  }
+  document.getElementById("no-mistakes").hidden = shown > 0;
+});
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
+`
+
+const contents: ReadonlyArray<readonly [id: string, title: string]> = [
+  ["summary", "Summary"],
+  ["data", "Data"],
+  ["augmentation", "Augmentation"],
+  ["networks", "Networks"],
+  ["training", "Training"],
+  ["gradients", "Gradients"],
+  ["logits", "Logits"],
+  ["activations", "Activations"],
+  ["predictions", "Predictions"],
+  ["errors", "Errors"],
+  ["claims", "Claims"],
+  ["provenance", "Provenance"]
+]
+
+const navigation = (): Html =>
+  html`<nav aria-label="Contents"><ol>${join(contents.map(([id, title]) => html`<li><a href="#${text(id)}">${text(title)}</a></li>`))}</ol></nav>`
+
+/** The whole page. */
+export const renderReport = (data: ReportData): string => {
+  const sections = [
+    summary(data),
+    dataSection(data),
+    augmentationSection(data),
+    networkSection(data),
+    trainingSection(data),
+    gradientSection(data),
+    logitSection(data),
+    activationSection(data),
+    predictionSection(data),
+    errorSection(data),
+    claimSection(data),
+    provenanceSection(data)
+  ]
+  // nothing is fetched: the policy makes sure of it
+  const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+  const page = html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${text(policy)}">
+<title>Batch normalization, gradients and sparse outputs in a small image classifier</title>
+<link rel="icon" href="data:,">
+<style>${trusted(style)}</style></head>
+<body><a class="skip" href="#summary">Skip to the summary</a><div class="layout">${navigation()}<main>
+<h1>Batch normalization, gradients and sparse outputs in a small image classifier</h1>
+${join(sections)}
+</main></div><script>${trusted(script)}</script></body></html>
+`
+  return page
+}

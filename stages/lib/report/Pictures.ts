@@ -1,0 +1,47 @@
+/** Pictures for the report: records of the pack, and the contact sheet, as small data URIs. */
+import * as Effect from "effect/Effect"
+import sharp, { type Sharp } from "sharp"
+import type { PackIndex } from "../../../schemas/Augment.ts"
+import type { SplitName } from "../../../schemas/Split.ts"
+import type * as Pack from "../Pack.ts"
+
+/** Largest side of a picture in the report. */
+const shownSize = 112
+
+const toUri = (image: Sharp): Effect.Effect<string> =>
+  // what was packed can be encoded: a failure here is a bug
+  Effect.promise(
+    async () => `data:image/jpeg;base64,${(await image.jpeg({ quality: 86, chromaSubsampling: "4:4:4", mozjpeg: true }).toBuffer()).toString("base64")}`
+  )
+
+/** Finds an original by its path: split and position in it. */
+export const locate = (index: PackIndex): ((path: string) => readonly [SplitName, number] | undefined) => {
+  const places = new Map<string, readonly [SplitName, number]>()
+  for (const split of ["train", "validation", "test"] as const) {
+    for (const [at, { path, copy }] of index.splits[split].records.entries()) {
+      if (copy === 0) places.set(path, [split, at])
+    }
+  }
+  return (path) => places.get(path)
+}
+
+/** Data URIs of the originals at these paths; empty for one that is not packed. */
+export const show = (pack: Pack.Pack, index: PackIndex, paths: ReadonlyArray<string>) => {
+  const find = locate(index)
+  return Effect.forEach(
+    paths,
+    Effect.fnUntraced(function* (path) {
+      const place = find(path)
+      if (place === undefined) return { path, uri: "" }
+      const pixels = new Uint8Array(pack.recordBytes)
+      yield* pack.read(place[0], [place[1]], pixels)
+      const { size } = index
+      const image = sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
+      const side = Math.min(size, shownSize)
+      return { path, uri: yield* toUri(image.resize(side, side)) }
+    })
+  )
+}
+
+/** The contact sheet, recoded to a fraction of its size. */
+export const sheetUri = (file: string): Effect.Effect<string> => toUri(sharp(file))

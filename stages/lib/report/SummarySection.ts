@@ -1,0 +1,61 @@
+/** The first screen: what came out, in numbers and in six verdicts. */
+import type { VariantMetrics } from "../../../schemas/Compare.ts"
+import type { ReportData } from "./Data.ts"
+import { badge, type Html, html, join, percent, points, section, text } from "./Html.ts"
+
+const testScore = (metrics: VariantMetrics): number =>
+  metrics.splits.find(({ split }) => split === "test")?.accuracy ?? 0
+
+const card = (kind: string, value: Html, label: Html): Html =>
+  html`<div class="card ${text(kind)}"><b>${value}</b><span>${label}</span></div>`
+
+const plural = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`
+
+/** How the two networks compare, in one sentence. */
+const outcome = ({ metrics }: ReportData): Html => {
+  const accuracy = metrics.differences.find(({ metric }) => metric === "accuracy")!
+  const range = html`95 % interval ${points(accuracy.low95)} to ${points(accuracy.high95)}`
+  const { verdict, margin } = metrics.equivalence
+  const said =
+    verdict === "equivalent"
+      ? html`that is within the margin of ${percent(margin, 0)}: the two are equivalent on these pictures`
+      : verdict === "different"
+        ? html`that is more than chance explains`
+        : html`too wide to call them equivalent within ${percent(margin, 0)}, and no proof of a difference either`
+  return html`With batch normalization the test accuracy is ${points(accuracy.estimate)} against the network without it (${range}); ${said}.`
+}
+
+const leakage = ({ manifest }: ReportData): Html =>
+  manifest.leaks > 0
+    ? html` <strong>${manifest.leaks} groups of near-duplicates sit in more than one split</strong> (policy <code>keep</code>): the test scores are too good.`
+    : html``
+
+export const summary = (data: ReportData): Html => {
+  const { metrics, manifest } = data
+  const kept = manifest.pictures.length
+  const chance = 1 / metrics.classes.length
+  const verdicts = ["supported", "not supported", "undecided"] as const
+  const tally = verdicts.map((verdict) => {
+    const n = metrics.claims.filter((claim) => claim.verdict === verdict).length
+    return html`${n} ${text(verdict)}`
+  })
+  const claims = metrics.claims.map(
+    (claim) => html`<li>${badge(claim.verdict)}<span><a href="#claim-${claim.id}">${text(claim.claim)}</a></span></li>`
+  )
+  return section("summary", "Summary", [
+    html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained on ${text(plural(kept, "picture"))} of ${metrics.classes.length} classes. ${outcome(data)}${leakage(data)}</p>`,
+    html`<div class="cards">${join([
+      card("bn", percent(testScore(metrics.bn)), html`test accuracy with BN, epoch ${metrics.bn.bestEpoch}`),
+      card("nobn", percent(testScore(metrics.nobn)), html`test accuracy without BN, epoch ${metrics.nobn.bestEpoch}`),
+      card("", percent(chance), text("by chance")),
+      card(
+        "",
+        text(metrics.mcNemar.pValue < 0.001 ? "< 0.001" : metrics.mcNemar.pValue.toPrecision(2)),
+        text("McNemar's p")
+      ),
+      card("", text(metrics.testPictures), text("test pictures"))
+    ])}</div>`,
+    html`<p>Both epochs were chosen on validation. Of the study's six claims, ${join(tally, ", ")} on this run:</p>`,
+    html`<ul class="claims">${join(claims)}</ul>`
+  ])
+}

@@ -1,0 +1,239 @@
+/**
+ * The native program against the composed TensorFlow.js operations on `cpu`, over shapes that the kernels treat
+ * differently: odd sizes, one picture, channel counts that fill no vector, both paddings, several kernel sizes, with and
+ * without normalization and ReLU, every instruction set, several thread counts.
+ */
+import { describe, expect, test } from "vitest"
+import { processor } from "../../engine/Processor.ts"
+import {
+  isTrainable,
+  type NetworkShape,
+  type Optimizer,
+  type Program,
+  parametersOf,
+  type StepInput
+} from "../../engine/Program.ts"
+import type { Layer } from "../../schemas/Network.ts"
+import * as Random from "../../stages/lib/Random.ts"
+import {
+  batchNorm,
+  conv,
+  cpuProgram,
+  dense,
+  fillRandom,
+  instructionSets,
+  nativeProgram,
+  networkOf,
+  plainSgd,
+  pool,
+  randomLabels,
+  randomPixels,
+  relativeError,
+  relu
+} from "./support.ts"
+
+const block = (layer: Layer, bn: boolean, active = true): ReadonlyArray<Layer> => [
+  layer,
+  ...(bn ? [batchNorm] : []),
+  ...(active ? [relu] : []),
+  pool
+]
+
+const head: ReadonlyArray<Layer> = [dense("classes")]
+const dropout: Layer = { type: "dropout", rate: 0.4 }
+
+interface Case {
+  readonly name: string
+  readonly layers: ReadonlyArray<Layer>
+  readonly size: number
+  readonly n: number
+  readonly classes?: number
+  readonly channels?: number
+}
+
+const cases: ReadonlyArray<Case> = [
+  { name: "one picture, one channel out", layers: [...block(conv(1), false), ...head], size: 8, n: 1 },
+  {
+    name: "channels 17, odd size",
+    layers: [...block(conv(17), false), ...block(conv(5), false), ...head],
+    size: 17,
+    n: 3
+  },
+  {
+    name: "channels 17, odd size, norm",
+    layers: [...block(conv(17), true), ...block(conv(5), true), ...head],
+    size: 17,
+    n: 3
+  },
+  { name: "channels 70", layers: [...block(conv(70), false), ...block(conv(33), false), ...head], size: 12, n: 2 },
+  { name: "channels 70, norm", layers: [...block(conv(70), true), ...block(conv(33), true), ...head], size: 12, n: 2 },
+  { name: "norm then none", layers: [...block(conv(8), true), ...block(conv(6), false), ...head], size: 14, n: 4 },
+  { name: "none then norm", layers: [...block(conv(8), false), ...block(conv(6), true), ...head], size: 14, n: 4 },
+  { name: "kernel 5", layers: [...block(conv(6, 5), false), ...block(conv(4, 5), false), ...head], size: 20, n: 2 },
+  { name: "kernel 5, norm", layers: [...block(conv(6, 5), true), ...block(conv(4, 5), true), ...head], size: 20, n: 2 },
+  { name: "kernel 1", layers: [...block(conv(6, 1), false), ...block(conv(4, 1), false), ...head], size: 9, n: 2 },
+  {
+    name: "same padding",
+    layers: [...block(conv(9, 3, "same"), false), ...block(conv(7, 3, "same"), false), ...head],
+    size: 11,
+    n: 3
+  },
+  {
+    name: "same padding, even kernel, norm",
+    layers: [...block(conv(9, 4, "same"), true), ...block(conv(7, 2, "same"), true), ...head],
+    size: 11,
+    n: 3
+  },
+  {
+    name: "no ReLU",
+    layers: [...block(conv(9), false, false), ...block(conv(7), false, false), ...head],
+    size: 14,
+    n: 3
+  },
+  {
+    name: "no ReLU, norm",
+    layers: [...block(conv(9), true, false), ...block(conv(7), true, false), ...head],
+    size: 14,
+    n: 3
+  },
+  { name: "one colour channel", layers: [...block(conv(9), true), ...head], size: 14, n: 3, channels: 1 },
+  {
+    name: "dense tower",
+    layers: [...block(conv(4), false), dense(33), relu, dropout, dense(7), dropout, ...head],
+    size: 10,
+    n: 5,
+    classes: 19
+  },
+  { name: "batch 19", layers: [...block(conv(4), true), dense(65), relu, dropout, ...head], size: 10, n: 19 }
+]
+
+const masksFor = (shape: NetworkShape, n: number, seed: number): StepInput["dropoutMasks"] => {
+  const random = Random.make(seed, "mask")
+  const masks = new Map<string, Uint8Array>()
+  for (const b of shape.blocks) {
+    if (b.kind === "dense" && b.dropout > 0) {
+      masks.set(
+        b.name,
+        Uint8Array.from({ length: n * b.units }, () => (random.float() < 0.6 ? 1 : 0))
+      )
+    }
+  }
+  return masks
+}
+
+interface Outcome {
+  readonly losses: ReadonlyArray<number>
+  readonly norms: ReadonlyArray<number>
+  readonly tensors: ReadonlyMap<string, Float32Array>
+  readonly logits: Float32Array
+}
+
+/** Two steps from random weights, then inference. */
+const run = async (program: Program, shape: NetworkShape, n: number, rate: number): Promise<Outcome> => {
+  fillRandom(program, shape, 5)
+  const losses: Array<number> = []
+  const norms: Array<number> = []
+  for (const step of [0, 1]) {
+    const result = await program.step({
+      pixels: randomPixels(n, shape, step),
+      labels: randomLabels(n, shape.classes, step),
+      learningRate: rate,
+      dropoutMasks: masksFor(shape, n, step)
+    })
+    losses.push(result.loss)
+    norms.push(...shape.blocks.map((b) => result.gradientNorms[b.name]!))
+  }
+  const tensors = new Map<string, Float32Array>()
+  for (const p of parametersOf(shape)) tensors.set(p.name, await program.read("value", p))
+  const logits = await program.predict(randomPixels(n, shape, 9), n)
+  program.dispose()
+  return { losses, norms, tensors, logits }
+}
+
+const compare = (actual: Outcome, expected: Outcome, label: string): void => {
+  expect(relativeError(actual.losses, expected.losses), `${label}: losses`).toBeLessThan(2e-5)
+  expect(relativeError(actual.norms, expected.norms), `${label}: norms`).toBeLessThan(1e-4)
+  expect(relativeError(actual.logits, expected.logits), `${label}: logits`).toBeLessThan(1e-4)
+  for (const [name, tensor] of expected.tensors) {
+    expect(relativeError(actual.tensors.get(name)!, tensor), `${label}: ${name}`).toBeLessThan(1e-4)
+  }
+}
+
+const momentum: Optimizer = { kind: "sgd", learningRate: 0.05, weightDecay: 1e-3, momentum: 0.9 }
+
+describe("native against tfjs", () => {
+  test.each(cases)("$name", { timeout: 30_000 }, async ({ layers, size, n, classes = 4, channels = 3 }) => {
+    const shape = networkOf(layers, { size, classes, channels })
+    const make = { shape, optimizer: momentum, batchSize: n + 1 }
+    const expected = await run(await cpuProgram(make), shape, n, 0.05)
+    for (const isa of await instructionSets()) {
+      for (const threads of [1, 2, 3]) {
+        compare(
+          await run(await nativeProgram(make, { isa, threads }), shape, n, 0.05),
+          expected,
+          `${isa}, ${threads} threads`
+        )
+      }
+    }
+  })
+})
+
+describe("native", () => {
+  const shape = networkOf([...block(conv(16), true), ...block(conv(32), true), dense(40), relu, ...head], {
+    size: 30,
+    classes: 6
+  })
+
+  test.each(["fp32", "bf16"] as const)(
+    "gives the same bits twice, and for any thread count, in %s",
+    async (precision) => {
+      if (precision === "bf16" && processor()?.bf16 !== true) return
+      const make = { shape, optimizer: momentum, batchSize: 7 }
+      const first = await run(await nativeProgram(make, { threads: 1, precision }), shape, 7, 0.05)
+      for (const threads of [1, 2, 3, 5]) {
+        expect(await run(await nativeProgram(make, { threads, precision }), shape, 7, 0.05)).toEqual(first)
+      }
+    }
+  )
+
+  test("changes nothing when the loss is not finite", async () => {
+    const program = await nativeProgram({ shape, optimizer: plainSgd, batchSize: 4 })
+    fillRandom(program, shape, 1)
+    const fc = parametersOf(shape).find((p) => p.name === "fc2.bias")!
+    program.write("value", fc, new Float32Array(6).fill(Number.POSITIVE_INFINITY))
+    const before = await Promise.all(parametersOf(shape).map((p) => program.read("value", p)))
+    const input = {
+      pixels: randomPixels(4, shape, 1),
+      labels: randomLabels(4, 6, 1),
+      learningRate: 1,
+      dropoutMasks: new Map()
+    }
+    expect((await program.step(input)).loss).toBeNaN()
+    expect(await Promise.all(parametersOf(shape).map((p) => program.read("value", p)))).toEqual(before)
+    expect(program.stepCount).toBe(0)
+    program.dispose()
+  })
+
+  test("NaN weights show in the loss", async () => {
+    const program = await nativeProgram({ shape, optimizer: plainSgd, batchSize: 4 })
+    fillRandom(program, shape, 1)
+    const first = parametersOf(shape)[0]!
+    program.write("value", first, new Float32Array(first.shape.reduce((a, b) => a * b, 1)).fill(Number.NaN))
+    const input = {
+      pixels: randomPixels(4, shape, 1),
+      labels: randomLabels(4, 6, 1),
+      learningRate: 1,
+      dropoutMasks: new Map()
+    }
+    expect((await program.step(input)).loss).toBeNaN()
+    program.dispose()
+  })
+
+  test("trains all that the optimizer may", () => {
+    expect(
+      parametersOf(shape)
+        .filter((p) => !isTrainable(p))
+        .map((p) => p.role)
+    ).toEqual(["runningMean", "runningVariance", "runningMean", "runningVariance"])
+  })
+})

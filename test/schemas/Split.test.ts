@@ -1,0 +1,5 @@
+import { Manifest, SplitParams } from "../../schemas/Split.ts"
+import { schemaLaws } from "./laws.ts"
+
+schemaLaws("SplitParams", SplitParams)
+schemaLaws("Manifest", Manifest)

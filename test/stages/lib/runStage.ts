@@ -1,0 +1,42 @@
+/** Runs a stage in this process, without the runner: params decoded, inputs read from paths, outputs below a folder. */
+import * as Effect from "effect/Effect"
+import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
+import { Artifact, type Stage } from "../../../core/index.ts"
+
+export interface RunOptions {
+  readonly params?: unknown
+  /** Port -> where its content lies. */
+  readonly inputs: Readonly<Record<string, string>>
+  /** The step's output folder. */
+  readonly to: string
+  readonly cores?: number
+}
+
+/** Output paths by port. */
+export const runStage = Effect.fnUntraced(function* (stage: Stage.Any, options: RunOptions) {
+  const paths = yield* Path.Path
+  const params: unknown = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(options.params ?? {}))
+  const inputs = Object.fromEntries(
+    Object.entries(stage.inputs as Stage.Artifacts).map(([port, artifact]) => [
+      port,
+      Artifact.reader(artifact, options.inputs[port]!)
+    ])
+  )
+  const output: Record<string, { readonly path: string }> = {}
+  for (const [port, artifact] of Object.entries(stage.output as Stage.Artifacts)) {
+    output[port] = yield* Effect.orDie(Artifact.writer(artifact, options.to))
+  }
+  yield* stage.run({
+    params,
+    inputs,
+    output,
+    toolchain: {},
+    toolchainDir: paths.join(options.to, ".toolchain"),
+    workdir: paths.join(options.to, ".work"),
+    cores: options.cores ?? 2,
+    progress: () => Effect.void,
+    checkpoint: { load: Effect.succeed(undefined), save: () => Effect.void }
+  })
+  return Object.fromEntries(Object.entries(output).map(([port, { path }]) => [port, path]))
+}, Effect.scoped)
