@@ -6,6 +6,7 @@ import { rmSync } from "node:fs"
 import * as path from "node:path"
 import * as Exit from "effect/Exit"
 import { describe, expect, it } from "vitest"
+import type { RunEvent } from "../../core/RunEvent.ts"
 import pipeline from "../fixtures/letters/pipeline.ts"
 import * as FaultyDisk from "../lib/FaultyDisk.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
@@ -54,13 +55,19 @@ const crashes = async (
     await prepare(where)
     const scratch = path.join(root, "scratch")
     const disk = FaultyDisk.make(scratch, { crashAt, model })
-    const crashed = await run(pipeline, where, { set, disk: disk.layer })
+    const finished: Array<string> = []
+    const onEvent = (event: RunEvent): void => {
+      if (event.type === "StepExecuted") finished.push(event.step)
+    }
+    const crashed = await run(pipeline, where, { set, disk: disk.layer, onEvent })
     expect(Exit.isFailure(crashed), `no crash at ${crashAt}`).toBe(true)
     const after = await run(pipeline, where, { set })
     const point = `${model}, call ${crashAt}: ${disk.log[crashAt - 1]}`
     if (Exit.isFailure(after)) throw new Error(`${point}: ${JSON.stringify(after.cause)}`)
     expect(after.value.summary.failures, point).toEqual([])
     expect(contents(where.outputs), point).toEqual(expected)
+    for (const step of finished)
+      expect(after.value.summary.finished.executed, `${point}: ${step} was done`).not.toContain(step)
     const again = await run(pipeline, where, { set })
     expect(Exit.isSuccess(again) && again.value.summary.finished.executed, point).toEqual([])
     FaultyDisk.cleanUp(scratch)

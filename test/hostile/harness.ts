@@ -30,6 +30,8 @@ export interface Ran {
 interface Options {
   readonly set?: ReadonlyArray<string>
   readonly disk?: Layer.Layer<Disk>
+  /** Told as events come, so that they are known of a run that crashes too. */
+  readonly onEvent?: (event: RunEvent) => void
 }
 
 /** One run of `pipeline` with `set`, on `disk`. */
@@ -49,7 +51,11 @@ export const runWith = (
     const sourcePaths = { [pipeline.sources[0]!.name]: place.data }
     const notify = (): void => undefined
     const prepared = yield* Plan.prepare({ pipeline, settings, sourcePaths, dataDir: place.data, cores: 2, notify })
-    const emit = (event: RunEvent): Effect.Effect<void> => Effect.sync(() => void events.push(event))
+    const emit = (event: RunEvent): Effect.Effect<void> =>
+      Effect.sync(() => {
+        events.push(event)
+        options.onEvent?.(event)
+      })
     const summary = yield* Runner.run(prepared, {
       steps: pipeline.steps,
       forced: new Set(),

@@ -1,0 +1,83 @@
+/** What the documents say is so: files exist, commands and flags are there, the printed example is the real one. */
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import * as path from "node:path"
+import { describe, expect, it } from "vitest"
+import { opPipe, repository } from "./lib/cli.ts"
+
+const read = (file: string): string => readFileSync(path.join(repository, file), "utf8")
+const markdownIn = (folder: string): ReadonlyArray<string> =>
+  readdirSync(path.join(repository, folder))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `${folder}/${name}`)
+const documents = ["README.md", ...markdownIn("docs"), ...markdownIn("docs/adr")]
+/** Text in backquotes and in code blocks. */
+const codeIn = (text: string): ReadonlyArray<string> => [
+  ...Array.from(text.matchAll(/```\w*\n([\s\S]*?)```/g), (match) => match[1]!).flatMap((block) => block.split("\n")),
+  ...Array.from(text.replace(/```[\s\S]*?```/g, "").matchAll(/`([^`]+)`/g), (match) => match[1]!)
+]
+const all = documents.flatMap((file) => codeIn(read(file)))
+
+describe("the documents", () => {
+  it("name files that exist", () => {
+    const named = documents.flatMap((file) =>
+      codeIn(read(file))
+        .filter(
+          (text) =>
+            /^(?:\.?\w[\w@.-]*\/)+[\w.-]+\.(?:ts|mjs|md|json)$/.test(text) && !/^(?:outputs|data|dist)\//.test(text)
+        )
+        .map((text) => ({ file, text }))
+    )
+    expect(named.length).toBeGreaterThan(20)
+    const missing = named.filter(({ file, text }) => {
+      const places = [
+        path.join(repository, text),
+        path.join(repository, path.dirname(file), text),
+        path.join(repository, "cache/store", text),
+        path.join(repository, "core", text)
+      ]
+      return !places.some((place) => existsSync(place))
+    })
+    expect(missing).toEqual([])
+  })
+
+  it("name npm scripts that exist", () => {
+    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> }
+    const named = all.flatMap((text) =>
+      Array.from(text.matchAll(/npm (?:run )?(check|lint|fix|test|build|[a-z]+:[a-z]+)\b/g), (match) => match[1]!)
+    )
+    expect(named.length).toBeGreaterThan(3)
+    for (const name of new Set(named)) expect(Object.keys(scripts)).toContain(name)
+  })
+
+  it("name commands and flags that exist", async () => {
+    const commands = new Map<string, Set<string>>()
+    for (const text of all) {
+      for (const match of text.matchAll(/op-pipe ((?:cache |data )?[a-z]+)((?: [^#;|&\n]*)?)/g)) {
+        const verb = match[1]!
+        const flags = commands.get(verb) ?? new Set<string>()
+        for (const flag of (match[2] ?? "").match(/--[a-z-]+/g) ?? []) flags.add(flag)
+        commands.set(verb, flags)
+      }
+    }
+    expect(commands.size).toBeGreaterThan(8)
+    const helps = await Promise.all(
+      Array.from(commands, async ([verb, flags]) => {
+        const help = await opPipe([...verb.split(" "), "--help"], { cwd: repository })
+        return { verb, flags, help }
+      })
+    )
+    for (const { verb, flags, help } of helps) {
+      expect(help.code, `op-pipe ${verb}: ${help.stderr}`).toBe(0)
+      for (const flag of flags) expect(help.stdout, `op-pipe ${verb}`).toContain(flag)
+    }
+  })
+
+  it("print the example pipeline as it is", () => {
+    expect(read("README.md")).toContain(read("docs/example-pipeline.ts").trim())
+  })
+
+  it("speak of the project alone", () => {
+    const text = documents.map(read).join("\n") + read("CHANGELOG.md")
+    expect(text).not.toMatch(/\/work\/|\/tmp\/|\/root\/|this session|helper-\d|workplace/i)
+  })
+})
