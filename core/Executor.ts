@@ -40,12 +40,21 @@ export const Message = Schema.Union([
     unit: Schema.String,
     figures: Schema.Record(Schema.String, Schema.Finite)
   }),
-  Schema.Struct({ type: Schema.Literal("done") }),
+  Schema.Struct({
+    type: Schema.Literal("done"),
+    /** Modules that were loaded: absolute path -> SHA-256 of the source as it was then. */
+    loaded: Schema.Record(Schema.String, Schema.String)
+  }),
   Schema.Struct({ type: Schema.Literal("failed"), reason: Schema.String, badInput: Schema.Boolean }),
   Schema.Struct({ type: Schema.Literal("bug"), trace: Schema.String })
 ])
 export type Message = typeof Message.Type
 export type ProgressMessage = Extract<Message, { readonly type: "progress" }>
+
+/** What an executor can tell of a step that it did: the modules it loaded for it, if it knows. */
+export interface Executed {
+  readonly loaded: Readonly<Record<string, string>> | undefined
+}
 
 /** A step did not succeed. */
 export class StepError extends Schema.TaggedError<StepError>()("StepError", {
@@ -66,6 +75,6 @@ export class Executor extends Context.Service<
     readonly execute: (
       task: StepTask,
       onProgress: (progress: ProgressMessage) => void
-    ) => Effect.Effect<void, StepError>
+    ) => Effect.Effect<Executed, StepError>
   }
 >()("op-pipe/Executor") {}

@@ -41,7 +41,8 @@ export interface Prepared {
   readonly settings: Settings
   readonly sources: ReadonlyMap<string, PreparedSource>
   readonly toolchains: ReadonlyMap<string, PreparedToolchain>
-  readonly code: ReadonlyMap<string, CacheKey.Ingredients["code"]>
+  /** By the stage's source. */
+  readonly code: ReadonlyMap<string, CodeIdentity.Identified>
   readonly cores: number
 }
 
@@ -175,7 +176,7 @@ export const ingredientsOf = (
   )
   return {
     stage: step.stage.name,
-    code: prepared.code.get(step.stage.source) ?? { modules: {}, packages: {} },
+    code: prepared.code.get(step.stage.source)?.code ?? { modules: {}, packages: {} },
     params: prepared.settings.steps[step.id] ?? {},
     inputs,
     toolchain,

@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Executor, Message, type ProgressMessage, StepError, type StepTask } from "./Executor.ts"
+import { type Executed, Executor, Message, type ProgressMessage, StepError, type StepTask } from "./Executor.ts"
 
 const graceMs = 2000
 const workerPath = fileURLToPath(
@@ -54,7 +54,7 @@ const toExit = (
   log: string,
   message: Message | undefined,
   how: string
-): Effect.Effect<void, StepError> => {
+): Effect.Effect<Executed, StepError> => {
   const fail = (fault: StepError["fault"], reason: string): Effect.Effect<never, StepError> =>
     Effect.fail(new StepError({ step: task.step, fault, reason, log: printed(log) }))
   if (message === undefined) {
@@ -67,13 +67,15 @@ const toExit = (
       return fail(message.badInput ? "input" : "stage", message.reason)
     case "bug":
       return fail("bug", message.trace)
-    default:
-      return Effect.void
+    case "done":
+      return Effect.succeed({ loaded: message.loaded })
+    case "progress":
+      return fail("bug", "its process ended while it still worked")
   }
 }
 
-const execute = (task: StepTask, onProgress: (progress: ProgressMessage) => void): Effect.Effect<void, StepError> =>
-  Effect.callback<void, StepError>((resume) => {
+const execute = (task: StepTask, onProgress: (progress: ProgressMessage) => void): Effect.Effect<Executed, StepError> =>
+  Effect.callback<Executed, StepError>((resume) => {
     const log = path.join(path.dirname(task.outputDir), "log.txt")
     mkdirSync(path.dirname(log), { recursive: true })
     const output = openSync(log, "a")

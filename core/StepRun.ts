@@ -18,7 +18,7 @@ import * as Lock from "../cache/store/Lock.ts"
 import type { Provenance, StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import { ownPrefix } from "../cache/store/Sweep.ts"
-import { Executor, StepError, type StepTask } from "./Executor.ts"
+import { type Executed, Executor, StepError, type StepTask } from "./Executor.ts"
 import * as Outputs from "./Outputs.ts"
 import type { AnyStep } from "./Pipeline.ts"
 import * as Plan from "./Plan.ts"
@@ -56,10 +56,27 @@ export interface Execution {
 
 export const bug = (step: string, reason: string): StepError => new StepError({ step, fault: "bug", reason, log: null })
 
-/** Refuses a result whose sources or code changed while it was made. */
-const checkUnchanged = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
+/** The modules that were not what the key was made from: as they were loaded, or else as they are now. */
+const changedModules = Effect.fnUntraced(function* (
+  before: CodeIdentity.Identified,
+  source: string,
+  loaded: Executed["loaded"]
+) {
+  if (loaded === undefined) {
+    const { layout, memo } = yield* Store
+    const identity = yield* CodeIdentity.make(layout, memo)
+    const now = yield* identity.of(source)
+    return JSON.stringify(now.code) === JSON.stringify(before.code) ? [] : ["its code"]
+  }
+  return Array.from(before.files).flatMap(([file, digest]) => {
+    const then = loaded[file]
+    return then === undefined || then === digest ? [] : [file]
+  })
+})
+
+/** Refuses a result whose sources or code were not what its key says. Code may change once it is loaded. */
+const checkUnchanged = Effect.fnUntraced(function* (running: Running, step: AnyStep, executed: Executed) {
   const { prepared } = running
-  const { layout, memo } = yield* Store
   const changed = (what: string): StepError =>
     new StepError({
       step: step.id,
@@ -73,9 +90,9 @@ const checkUnchanged = Effect.fnUntraced(function* (running: Running, step: AnyS
     const now = yield* Plan.snapshotSource(port.owner, before.path)
     if (now.digest !== before.digest) return yield* changed(port.owner.name)
   }
-  const identity = yield* CodeIdentity.make(layout, memo)
-  const code = yield* identity.of(step.stage.source)
-  if (JSON.stringify(code) !== JSON.stringify(prepared.code.get(step.stage.source))) return yield* changed("its code")
+  const { source } = step.stage
+  const [first] = yield* changedModules(prepared.code.get(source)!, source, executed.loaded)
+  if (first !== undefined) return yield* changed(first)
 })
 
 const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnyStep, folder: string) {
@@ -131,10 +148,10 @@ const work = Effect.fnUntraced(function* (running: Running, execution: Execution
   yield* Effect.addFinalizer(() => Effect.ignore(disk.remove(workdir)))
   yield* disk.makeFolder(workdir)
   const task = yield* prepareTask(running, execution, workdir, cores)
-  yield* executor.execute(task, (progress) =>
+  const executed = yield* executor.execute(task, (progress) =>
     Effect.runFork(running.emit({ ...progress, type: "StepProgress", step: step.id }))
   )
-  yield* checkUnchanged(running, step)
+  yield* checkUnchanged(running, step, executed)
   const outputs = yield* Outputs.take(step.stage.output, task.outputDir)
   const made = {
     runId: running.runId,

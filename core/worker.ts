@@ -2,6 +2,10 @@
  * worker: the other side of ProcessExecutor. Started as a child process, it takes one task over the channel that it was
  * started with, does it, says how it went, and ends. It ends too when its parent is gone.
  */
+import { hash } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { registerHooks } from "node:module"
+import { fileURLToPath } from "node:url"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as Cause from "effect/Cause"
@@ -35,8 +39,27 @@ const throttled = (): ((progress: Stage.Progress) => Effect.Effect<void>) => {
     })
 }
 
+/** Notes the source of each module of the project when it is loaded: what ran is what was read then, whatever happens to the file. */
+const noteLoaded = (): Record<string, string> => {
+  const loaded: Record<string, string> = {}
+  registerHooks({
+    load: (url, context, nextLoad) => {
+      if (!url.startsWith("file:") || url.includes("/node_modules/")) return nextLoad(url, context)
+      const file = fileURLToPath(url)
+      const before = hash("sha256", readFileSync(file), "hex")
+      const module = nextLoad(url, context)
+      // Edited in this very instant: then it is not known which of the two was loaded.
+      loaded[file] = hash("sha256", readFileSync(file), "hex") === before ? before : "changed while it was loaded"
+      return module
+    }
+  })
+  return loaded
+}
+
+const loaded = noteLoaded()
+
 const outcome = (exit: Exit.Exit<void, Stage.Failure>): Message => {
-  if (Exit.isSuccess(exit)) return { type: "done" }
+  if (Exit.isSuccess(exit)) return { type: "done", loaded }
   const failure = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
   if (failure === undefined) return { type: "bug", trace: Cause.pretty(exit.cause) }
   return {

@@ -62,9 +62,16 @@ const unique = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
   })
 }
 
+/** A stage's code, and the files that it was told from. */
+export interface Identified {
+  readonly code: Code
+  /** Absolute path -> SHA-256 of the file, for each module that was looked at. */
+  readonly files: ReadonlyMap<string, Digest>
+}
+
 export interface CodeIdentity {
   /** The identity of the module at `url` (a `file:` URL) and all it reaches. */
-  readonly of: (url: string) => Effect.Effect<Code, CodeUnknown, Disk>
+  readonly of: (url: string) => Effect.Effect<Identified, CodeUnknown, Disk>
   readonly flush: Effect.Effect<void, never, Disk>
 }
 
@@ -91,12 +98,12 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
   const syntaxOf = Effect.fnUntraced(function* (file: string) {
     const digest: Digest = yield* memo.digest(file)
     const remembered = syntaxes.get(digest)
-    if (remembered !== undefined) return remembered
+    if (remembered !== undefined) return { digest, syntax: remembered }
     const parsed = ModuleSyntax.parse(file, yield* disk.readText(file))
     if (Result.isFailure(parsed)) return yield* new CodeUnknown({ file, reason: parsed.failure.reason })
     syntaxes.set(digest, parsed.success)
     dirty = true
-    return parsed.success
+    return { digest, syntax: parsed.success }
   })
 
   const resolveRelative = Effect.fnUntraced(function* (specifier: string, from: string) {
@@ -120,6 +127,7 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
       const root = yield* packageRoot(start)
       const queue: Array<Asked> = [{ file: start, names: "all" }]
       const done = new Set<string>()
+      const files = new Map<string, Digest>()
       const modules = new Map<string, Record<string, string>>()
       const versions = new Map<string, Set<string>>()
       const follow = Effect.fnUntraced(function* (
@@ -145,7 +153,8 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
       })
       for (let asked = queue.pop(); asked !== undefined; asked = queue.pop()) {
         const label = path.relative(root, asked.file).split(path.sep).join("/")
-        const syntax = yield* syntaxOf(asked.file)
+        const { digest, syntax } = yield* syntaxOf(asked.file)
+        files.set(asked.file, digest)
         const narrow = syntax.barrel ? asked.names : "all"
         const mark = `${label}\0${narrow === "all" ? "*" : narrow.join(",")}`
         if (done.has(mark)) continue
@@ -166,7 +175,7 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
         }
       }
       const sorted = Array.from(modules).sort(([a], [b]) => (a < b ? -1 : 1))
-      return { modules: Object.fromEntries(sorted), packages: Packages.toVersions(versions) }
+      return { code: { modules: Object.fromEntries(sorted), packages: Packages.toVersions(versions) }, files }
     },
     (effect, url) =>
       Effect.mapError(effect, (error) =>

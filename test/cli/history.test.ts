@@ -38,7 +38,11 @@ describe("history", () => {
     const shown = JSON.parse((await call(["show", runs[1]!.runId], "--json")).stdout) as {
       steps: ReadonlyArray<{ id: string; params: unknown }>
     }
-    expect(shown.steps[0]).toMatchObject({ id: "words", state: "executed", params: { minimum: 4, fail: "no" } })
+    expect(shown.steps[0]).toMatchObject({
+      id: "words",
+      state: "executed",
+      params: { minimum: 4, fail: "no", waitMs: 0 }
+    })
     const compared = await call(["diff", "last~1", "last"])
     expect(compared.stdout).toContain("parameter minimum: 1 -> 4")
     expect(compared.stdout).toMatch(/count\.json\.count: 3 -> 2/)

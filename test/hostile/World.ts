@@ -163,5 +163,6 @@ export const executor = (world: World, onExecute: (step: string) => void): Layer
         const value = expected(world).get(task.step)!
         writeFileSync(path.join(task.outputDir, "fine.json"), JSON.stringify({ value: value.fine }))
         writeFileSync(path.join(task.outputDir, "coarse.json"), JSON.stringify({ value: value.coarse }))
+        return { loaded: undefined }
       })
   })

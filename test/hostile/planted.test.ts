@@ -67,7 +67,9 @@ describe("planted bugs", () => {
       const { failed, output } = await runTests(plant(name, file, find, replace), caughtBy)
       expect(failed, output).toBe(true)
       // caught by an assertion, and not because the plant does not load
-      expect(output).toMatch(/AssertionError|Error: sequence|Property failed|no good run|Error: (killed|unsynced|store)/)
+      expect(output).toMatch(
+        /AssertionError|Error: sequence|Property failed|no good run|Error: (killed|unsynced|store)/
+      )
     },
     1_200_000
   )

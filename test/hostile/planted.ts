@@ -122,7 +122,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "edits during a step go unseen",
     file: "core/StepRun.ts",
-    find: "  yield* checkUnchanged(running, step)\n",
+    find: "  yield* checkUnchanged(running, step, executed)\n",
     replace: "",
     caughtBy: [damage]
   },

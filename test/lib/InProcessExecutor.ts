@@ -11,6 +11,7 @@ const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer)
 export const layer = Layer.succeed(Executor, {
   execute: (task) =>
     TaskRun.run(task, () => Effect.void).pipe(
+      Effect.as({ loaded: undefined }),
       Effect.mapError((error) => new StepError({ step: task.step, fault: "stage", reason: error.message, log: null })),
       Effect.provide(platform)
     )

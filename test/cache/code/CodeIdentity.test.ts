@@ -34,7 +34,7 @@ const identify = (root: string) =>
     const layout = Layout.make(path.join(root, ".store"))
     const memo = yield* StatMemo.load(layout, "stat")
     const identity = yield* CodeIdentity.make(layout, memo)
-    const code = yield* identity.of(pathToFileURL(path.join(root, "stage.ts")).href)
+    const { code } = yield* identity.of(pathToFileURL(path.join(root, "stage.ts")).href)
     yield* identity.flush
     return code
   }).pipe(Effect.provide(Disk.layer))
