@@ -147,33 +147,92 @@ export const calibrationCurves = (activations: ReadonlyArray<ActivationScores>, 
   }
 }
 
-/** One point a test picture, at its place on two principal components, coloured by label. */
+/** Twenty colours that can be told apart on white and on black; more classes than that share them. */
+const classColours = [
+  "#2f6fde",
+  "#d9730d",
+  "#2a9d6f",
+  "#c0392b",
+  "#8e5bd0",
+  "#8c6239",
+  "#d45c9b",
+  "#7d8590",
+  "#a3a11a",
+  "#1fa3b5",
+  "#6b8df0",
+  "#f0a35e",
+  "#57c297",
+  "#e0776b",
+  "#b795e6",
+  "#b8906b",
+  "#e894c0",
+  "#5a6b2f",
+  "#c9b93b",
+  "#4f7f8c"
+]
+
+interface MapPoint {
+  readonly x: number
+  readonly y: number
+  readonly label: string
+  readonly right: boolean
+}
+
+/** Where a class lies: the median of its points, which a few strays do not move. */
+const centresOf = (points: ReadonlyArray<MapPoint>, classes: ReadonlyArray<string>) =>
+  classes.flatMap((label) => {
+    const own = points.filter((point) => point.label === label)
+    const median = (of: (point: MapPoint) => number): number => own.map(of).sort((a, b) => a - b)[own.length >> 1]!
+    return own.length === 0 ? [] : [{ label, x: median((point) => point.x), y: median((point) => point.y) }]
+  })
+
+/** One point a test picture, at its place on two principal components, coloured by label; names stand where their class lies. */
 export const pictureMap = (
-  points: ReadonlyArray<{ readonly x: number; readonly y: number; readonly label: string; readonly right: boolean }>,
+  points: ReadonlyArray<MapPoint>,
   classes: ReadonlyArray<string>,
   axes: readonly [string, string]
-): TopLevelSpec => ({
-  data: { values: points as Array<object> },
-  width: 520,
-  height: 420,
-  mark: { type: "point", size: 26, strokeWidth: 1.6 },
-  encoding: {
-    x: { field: "x", type: "quantitative", title: axes[0], axis: { grid: false } },
-    y: { field: "y", type: "quantitative", title: axes[1], axis: { grid: false } },
-    shape: {
-      field: "right",
-      type: "nominal",
-      title: null,
-      scale: { domain: [true, false], range: ["circle", "cross"] },
-      legend: { labelExpr: "datum.value ? 'right' : 'wrong'", symbolStrokeColor: "currentColor" }
-    },
-    color: {
-      field: "label",
-      type: "nominal",
-      title: null,
-      sort: null,
-      scale: { domain: classes as Array<string>, scheme: "tableau20" },
-      legend: { orient: "right", columns: 1, symbolLimit: 40 }
-    }
+): TopLevelSpec => {
+  const x = { field: "x", type: "quantitative", title: axes[0], axis: { grid: false } } as const
+  const y = { field: "y", type: "quantitative", title: axes[1], axis: { grid: false } } as const
+  const color = {
+    field: "label",
+    type: "nominal",
+    sort: null,
+    scale: { domain: classes as Array<string>, range: classes.map((_, k) => classColours[k % classColours.length]!) },
+    legend: null
+  } as const
+  const named = centresOf(points, classes)
+  return {
+    width: 660,
+    height: 500,
+    layer: [
+      {
+        data: { values: points.map((point) => ({ ...point, answer: point.right ? "right" : "wrong" })) },
+        mark: { type: "point", size: 30, strokeWidth: 1.5, filled: false, opacity: 0.75 },
+        encoding: {
+          x,
+          y,
+          color,
+          shape: {
+            field: "answer",
+            type: "nominal",
+            title: null,
+            // strokes of their own: Vega's "cross" is an outline that looks like a dot at this size
+            scale: { domain: ["right", "wrong"], range: ["circle", "M-1,-1L1,1M-1,1L1,-1"] },
+            legend: { symbolStrokeColor: "currentColor" }
+          }
+        }
+      },
+      {
+        data: { values: named },
+        mark: { type: "text", fontSize: 12, fontWeight: 600, stroke: "white", strokeWidth: 3, strokeOpacity: 0.7 },
+        encoding: { x, y, text: { field: "label" } }
+      },
+      {
+        data: { values: named },
+        mark: { type: "text", fontSize: 12, fontWeight: 600 },
+        encoding: { x, y, color, text: { field: "label" } }
+      }
+    ]
   }
-})
+}

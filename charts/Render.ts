@@ -83,6 +83,8 @@ export const makeRenderer = Effect.gen(function* () {
     Effect.tryPromise({
       try: () => {
         const compiled = compile({ ...spec, config: { ...config, ...spec.config } } as TopLevelSpec)
+        // ids of gradients count on from chart to chart otherwise
+        vega.resetSVGDefIds()
         return new vega.View(vega.parse(compiled.spec), { renderer: "none" }).toSVG()
       },
       catch: failed
@@ -106,13 +108,26 @@ export const makeRenderer = Effect.gen(function* () {
 export const standalone = (svg: string): string =>
   svg.replace(/currentColor/gu, "#24292f").replace("<svg ", '<svg style="background:#fff" ')
 
-/** The SVG for a page: it shrinks with the column, and says what it shows to those who do not see it. */
-export const inline = (svg: string, label: string): string => {
-  const escaped = label.replace(/[&<>"]/gu, (c) => `&#${c.charCodeAt(0)};`)
-  return svg
-    .replace(/^[^<]*(<\?xml[^>]*>)?\s*(<!DOCTYPE[^>]*>)?\s*/u, "")
-    .replace(/<svg ([^>]*?)width="([\d.]+)" height="([\d.]+)"/u, (_, before: string, width: string) => {
-      return `<svg ${before}role="img" aria-label="${escaped}" style="max-width:${width}px;width:100%;height:auto"`
+/** Narrower than this a chart is not shrunk, but scrolled: its text would be too small to read. */
+const leastWidth = 560
+
+const escapeAttribute = (text: string): string => text.replace(/[&<>"]/gu, (c) => `&#${c.charCodeAt(0)};`)
+
+/**
+ * The SVG for a page: it shrinks with the column as far as it can be read, says as a whole what it shows, and each mark says its numbers on hover
+ * (Vega's labels become titles). `name` keeps the ids of one chart apart from those of another.
+ */
+export const inline = (svg: string, name: string, label: string): string => {
+  const end = svg.indexOf(">", svg.indexOf("<svg ")) + 1
+  const head = svg
+    .slice(svg.indexOf("<svg "), end)
+    .replace(/width="([\d.]+)" height="([\d.]+)"/u, (_, width: string) => {
+      return `role="img" aria-label="${escapeAttribute(label)}" style="max-width:${width}px;min-width:${Math.min(Number(width), leastWidth)}px;width:100%;height:auto"`
     })
-    .replace(/ aria-(label|roledescription)="[^"]*"(?=[^>]*role="graphics)/gu, "")
+  const body = svg
+    .slice(end)
+    .replace(/<(path|text|line|rect)([^>]*?) aria-label="([^"]*)"([^>]*?)\/>/gu, "<$1$2$4><title>$3</title></$1>")
+    .replace(/ (?:role|aria-label|aria-roledescription|aria-hidden)="[^"]*"/gu, "")
+    .replace(/(id="|url\(#|href="#)((?:gradient_|clip)\d+)/gu, `$1${name}-$2`)
+  return head + body
 }

@@ -2,8 +2,9 @@
  * The `cpu` engine: TensorFlow.js's own plain JavaScript. Always there, correct, and some hundred times slower than
  * `native`: for tiny runs, and to hold the others against.
  */
-import * as tf from "@tensorflow/tfjs-core"
+
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
+import * as tf from "@tensorflow/tfjs-core"
 import * as Effect from "effect/Effect"
 import { EngineError, type EngineIdentity } from "./Identity.ts"
 import type { Engine } from "./Open.ts"

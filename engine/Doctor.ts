@@ -66,11 +66,35 @@ export const doctor = Effect.fnUntraced(function* (options: { readonly cacheDir:
   const rows: ReadonlyArray<DoctorRow> = [
     nativeRow(options.cacheDir),
     tensorflow._tag === "Success"
-      ? { engine: "tensorflow", available: true, versions: { [tensorflow.success.name]: tensorflow.success.version }, detail: tensorflow.success.folder, howToGet: "" }
-      : { engine: "tensorflow", available: false, versions: {}, detail: tensorflow.failure.actual, howToGet: tensorflow.failure.toDo },
+      ? {
+          engine: "tensorflow",
+          available: true,
+          versions: { [tensorflow.success.name]: tensorflow.success.version },
+          detail: tensorflow.success.folder,
+          howToGet: ""
+        }
+      : {
+          engine: "tensorflow",
+          available: false,
+          versions: {},
+          detail: tensorflow.failure.actual,
+          howToGet: tensorflow.failure.toDo
+        },
     webgpu._tag === "Success"
-      ? { engine: "webgpu", available: true, versions: webgpu.success, detail: "an adapter is looked for when it is used", howToGet: "" }
-      : { engine: "webgpu", available: false, versions: {}, detail: webgpu.failure.actual, howToGet: webgpu.failure.toDo },
+      ? {
+          engine: "webgpu",
+          available: true,
+          versions: webgpu.success,
+          detail: "an adapter is looked for when it is used",
+          howToGet: ""
+        }
+      : {
+          engine: "webgpu",
+          available: false,
+          versions: {},
+          detail: webgpu.failure.actual,
+          howToGet: webgpu.failure.toDo
+        },
     cpuRow()
   ]
   return rows

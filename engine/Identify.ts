@@ -6,9 +6,9 @@
  * An engine asked for by name is had or fails; nothing is put in its place.
  */
 import * as Effect from "effect/Effect"
-import { findPackage } from "./Packages.ts"
 import { EngineError, type EngineIdentity, type EngineParams } from "./Identity.ts"
 import * as Addon from "./native/Addon.ts"
+import { findPackage } from "./Packages.ts"
 import { processor } from "./Processor.ts"
 import { identifyTensorflow } from "./Tensorflow.ts"
 import { identifyWebgpu } from "./Webgpu.ts"
@@ -113,7 +113,10 @@ const automatic = Effect.fnUntraced(function* (params: EngineParams, options: Id
 })
 
 /** The identity of the engine that was asked for. May build the addon on first use; fails when it cannot be had. */
-export const identify = (params: EngineParams, options: IdentifyOptions): Effect.Effect<EngineIdentity, EngineError> => {
+export const identify = (
+  params: EngineParams,
+  options: IdentifyOptions
+): Effect.Effect<EngineIdentity, EngineError> => {
   switch (params.name) {
     case "auto":
       return automatic(params, options)

@@ -20,16 +20,18 @@ export interface OpenOptions {
   readonly cacheDir: string
 }
 
-const wrap = (engine: string) => (cause: unknown): EngineError =>
-  cause instanceof EngineError
-    ? cause
-    : new EngineError({
-        engine,
-        expected: "the engine to load",
-        actual: cause instanceof Error ? cause.message : String(cause),
-        toDo: "Run `op-pipe doctor` to see what is missing.",
-        cause
-      })
+const wrap =
+  (engine: string) =>
+  (cause: unknown): EngineError =>
+    cause instanceof EngineError
+      ? cause
+      : new EngineError({
+          engine,
+          expected: "the engine to load",
+          actual: cause instanceof Error ? cause.message : String(cause),
+          toDo: "Run `op-pipe doctor` to see what is missing.",
+          cause
+        })
 
 const load = async (identity: EngineIdentity, options: OpenOptions): Promise<Engine> => {
   switch (identity.name) {
@@ -45,8 +47,5 @@ const load = async (identity: EngineIdentity, options: OpenOptions): Promise<Eng
 }
 
 /** The engine of that identity, closed with the scope. */
-export const open = (
-  identity: EngineIdentity,
-  options: OpenOptions
-): Effect.Effect<Engine, EngineError, Scope.Scope> =>
+export const open = (identity: EngineIdentity, options: OpenOptions): Effect.Effect<Engine, EngineError, Scope.Scope> =>
   Effect.tryPromise({ try: () => load(identity, options), catch: wrap(identity.name) })

@@ -11,7 +11,10 @@ export interface InstalledPackage {
 }
 
 /** Where packages are looked for: from this file upwards, then from the project's folder. */
-const starts = (): ReadonlyArray<string> => [import.meta.url, pathToFileURL(path.join(process.cwd(), "package.json")).href]
+const starts = (): ReadonlyArray<string> => [
+  import.meta.url,
+  pathToFileURL(path.join(process.cwd(), "package.json")).href
+]
 
 /** The package as `import` would find it from op-pipe or from the project, or undefined. */
 export const findPackage = (name: string): InstalledPackage | undefined => {

@@ -146,8 +146,8 @@ export interface Program {
   readonly step: (input: StepInput) => Promise<StepOutput>
   /** Logits n x classes, with running statistics and without dropout. */
   readonly predict: (pixels: Uint8Array, n: number) => Promise<Float32Array>
-  /** A copy in PyTorch's layout. */
-  readonly read: (slot: Slot, parameter: Parameter) => Promise<Float32Array>
+  /** A copy in PyTorch's layout; into `into` when it is given. */
+  readonly read: (slot: Slot, parameter: Parameter, into?: Float32Array) => Promise<Float32Array>
   readonly write: (slot: Slot, parameter: Parameter, data: Float32Array) => void
   /** Optimizer steps done so far; part of the state (Adam's bias correction). */
   stepCount: number

@@ -92,7 +92,8 @@ export const openTensorflow = async (identity: EngineIdentity): Promise<Engine> 
     program: (options) =>
       Effect.try({
         try: () => new TfProgram(tf, options),
-        catch: (cause) => problem("the network to fit in memory", String(cause), "Take a smaller batch or picture size.", cause)
+        catch: (cause) =>
+          problem("the network to fit in memory", String(cause), "Take a smaller batch or picture size.", cause)
       })
   }
 }

@@ -6,8 +6,8 @@
  */
 export * as Doctor from "./Doctor.ts"
 export { doctor } from "./Doctor.ts"
-export { identify } from "./Identify.ts"
 export type { IdentifyOptions } from "./Identify.ts"
+export { identify } from "./Identify.ts"
 export {
   defaultEngineParams,
   EngineError,
@@ -17,7 +17,7 @@ export {
   EngineParams,
   Precision
 } from "./Identity.ts"
-export { open } from "./Open.ts"
 export type { Engine, OpenOptions } from "./Open.ts"
+export { open } from "./Open.ts"
 export type { Block, NetworkShape, Optimizer, Parameter, Program, ProgramOptions } from "./Program.ts"
 export { isTrainable, parametersOf } from "./Program.ts"

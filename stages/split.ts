@@ -67,20 +67,30 @@ const scan = Effect.fnUntraced(function* (
     sharp.cache(false)
   })
   const setAside: Array<SetAside> = []
+  const decode = (file: Found): Effect.Effect<Fingerprint.Fingerprint, string> =>
+    Fingerprint.ofFile(paths.join(root, ...file.path.split("/")), pixelLimit)
   let done = 0
-  const found = yield* Effect.forEach(
+  const tried = yield* Effect.forEach(
     files,
     Effect.fnUntraced(function* (file) {
-      const result = yield* Effect.result(Fingerprint.ofFile(paths.join(root, ...file.path.split("/")), pixelLimit))
+      const result = yield* Effect.result(decode(file))
       done += 1
       if (done % 64 === 0 || done === files.length) {
         yield* progress({ label: "scan", done, total: files.length, unit: "pictures" })
       }
-      if (result._tag === "Success") return { ...file, fingerprint: result.success } satisfies Scanned
-      setAside.push({ ...file, reason: result.failure })
-      return undefined
+      return { file, result }
     }),
     { concurrency: Math.max(2, cores * 3) }
+  )
+  // libvips keeps one buffer of messages for all threads: a reason is only to be trusted when nothing else is going on
+  const found = yield* Effect.forEach(
+    tried,
+    Effect.fnUntraced(function* ({ file, result }) {
+      const sure = result._tag === "Success" ? result : yield* Effect.result(decode(file))
+      if (sure._tag === "Success") return { ...file, fingerprint: sure.success } satisfies Scanned
+      setAside.push({ ...file, reason: sure.failure })
+      return undefined
+    })
   )
   return { scanned: found.filter((one) => one !== undefined), setAside } satisfies ScanResult
 })

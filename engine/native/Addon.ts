@@ -32,7 +32,12 @@ export interface AddonExports {
     learningRate: number,
     masks: ReadonlyArray<Uint8Array | null>
   ) => Promise<{ readonly loss: number; readonly correct: number; readonly squares: ReadonlyArray<number> }>
-  readonly predict: (program: ProgramHandle, pixels: Uint8Array, n: number, logits: Float32Array) => Promise<Float32Array>
+  readonly predict: (
+    program: ProgramHandle,
+    pixels: Uint8Array,
+    n: number,
+    logits: Float32Array
+  ) => Promise<Float32Array>
   readonly read: (program: ProgramHandle, block: number, role: number, slot: number, data: Float32Array) => void
   readonly write: (program: ProgramHandle, block: number, role: number, slot: number, data: Float32Array) => void
   readonly steps: (program: ProgramHandle, n?: number) => number
@@ -66,7 +71,16 @@ interface Unit {
   readonly flags: ReadonlyArray<string>
 }
 
-const commonFlags = ["-std=c++17", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fno-predictive-commoning", "-fvisibility=hidden", "-w"]
+const commonFlags = [
+  "-std=c++17",
+  "-O3",
+  "-fPIC",
+  "-fno-math-errno",
+  "-fno-trapping-math",
+  "-fno-predictive-commoning",
+  "-fvisibility=hidden",
+  "-w"
+]
 
 const isaUnits = (): ReadonlyArray<Unit> => {
   const unit = (table: string, name: string, flags: ReadonlyArray<string>): Unit => ({
@@ -97,7 +111,11 @@ const targets = (oneDnn: OneDnn.OneDnn | undefined): ReadonlyArray<Target> => {
   const plain = (file: string): Unit => ({ file, object: `${path.parse(file).name}.o`, flags: [] })
   const shared = process.platform === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared", "-Wl,-z,now"]
   const files = ["program.cpp", "program_conv.cpp", "program_dense.cpp", "program_state.cpp", "addon.cpp"]
-  const main: Target = { binary: binaryName, units: [...isaUnits(), ...files.map(plain)], link: [...shared, "-lpthread"] }
+  const main: Target = {
+    binary: binaryName,
+    units: [...isaUnits(), ...files.map(plain)],
+    link: [...shared, "-lpthread"]
+  }
   if (oneDnn === undefined) return [main]
   const rpaths = oneDnn.folders.flatMap((folder) => [`-Wl,-rpath,${folder}`, `-Wl,-rpath-link,${folder}`])
   const unit: Unit = { ...plain("onednn.cpp"), flags: [`-I${oneDnn.include}`, "-O1"] }
@@ -149,7 +167,9 @@ const execute = (command: string, args: ReadonlyArray<string>, signal: AbortSign
     child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))
     child.on("error", reject)
     child.on("close", (code) =>
-      code === 0 ? resolve(output) : reject(new Error(`${path.basename(command)} ${args.at(-1)} ended with ${code}:\n${output.slice(0, 4000)}`))
+      code === 0
+        ? resolve(output)
+        : reject(new Error(`${path.basename(command)} ${args.at(-1)} ended with ${code}:\n${output.slice(0, 4000)}`))
     )
   })
 
@@ -161,7 +181,11 @@ const compileAll = async (location: Location, compiler: string, folder: string, 
     for (let unit = queue.shift(); unit !== undefined; unit = queue.shift()) {
       const source = fileURLToPath(new URL(unit.file, sourceDir))
       const output = path.join(folder, unit.object)
-      await execute(compiler, [...commonFlags, ...unit.flags, `-I${headers.include_dir}`, "-c", source, "-o", output], signal)
+      await execute(
+        compiler,
+        [...commonFlags, ...unit.flags, `-I${headers.include_dir}`, "-c", source, "-o", output],
+        signal
+      )
     }
   }
   await Promise.all(Array.from({ length: Math.min(4, os.availableParallelism()) }, worker))

@@ -8,8 +8,9 @@
  * arithmetic: the kernel clears every page). So arrays that leave the backend (`read`, `readSync`) are copies, and a
  * kernel must not hand out views of its input.
  */
-import * as tf from "@tensorflow/tfjs-core"
+
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
+import * as tf from "@tensorflow/tfjs-core"
 import type { DnnlExports } from "./Addon.ts"
 import { kernels } from "./kernels/index.ts"
 

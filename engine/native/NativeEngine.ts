@@ -3,17 +3,23 @@
  * `NativeBackend`.
  */
 import * as Effect from "effect/Effect"
-import { EngineError, EngineOutOfMemory, type EngineIdentity } from "../Identity.ts"
+import { EngineError, type EngineIdentity, EngineOutOfMemory } from "../Identity.ts"
 import type { Engine } from "../Open.ts"
 import type { Program, ProgramOptions } from "../Program.ts"
 import * as Addon from "./Addon.ts"
 import { makeNativeProgram, supports } from "./NativeProgram.ts"
 
 const changed = (expected: string, actual: string): EngineError =>
-  new EngineError({ engine: "native", expected, actual, toDo: "Run the command again: the engine changed since it was identified." })
+  new EngineError({
+    engine: "native",
+    expected,
+    actual,
+    toDo: "Run the command again: the engine changed since it was identified."
+  })
 
 const makeProgram = async (binary: string, identity: EngineIdentity, options: ProgramOptions): Promise<Program> => {
-  if (supports(options.shape)) return makeNativeProgram(Addon.load(binary), options, identity.threads, identity.precision)
+  if (supports(options.shape))
+    return makeNativeProgram(Addon.load(binary), options, identity.threads, identity.precision)
   if (identity.precision !== "fp32") {
     throw new EngineError({
       engine: "native",

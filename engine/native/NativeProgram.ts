@@ -4,17 +4,29 @@
  * Gotchas: it covers stacks of stride-1 convolutions with 2 x 2 pooling and dense layers, which is what `supports`
  * tells; everything else goes through TensorFlow.js on `NativeBackend`.
  */
-import * as os from "node:os"
+
 import * as fs from "node:fs"
+import * as os from "node:os"
 import { EngineOutOfMemory, type Precision } from "../Identity.ts"
-import type { Block, NetworkShape, Parameter, Program, ProgramOptions, Slot, StepInput, StepOutput } from "../Program.ts"
+import type {
+  Block,
+  NetworkShape,
+  Parameter,
+  Program,
+  ProgramOptions,
+  Slot,
+  StepInput,
+  StepOutput
+} from "../Program.ts"
 import type { AddonExports, ProgramHandle } from "./Addon.ts"
 
 /** Whether the addon can run a network by itself. */
 export const supports = (shape: NetworkShape): boolean =>
   shape.blocks[0]?.kind === "conv" &&
   shape.channels <= 16 &&
-  shape.blocks.every((block) => block.kind === "dense" || (block.stride === 1 && block.pool === 2 && block.kernel <= 15))
+  shape.blocks.every(
+    (block) => block.kind === "dense" || (block.stride === 1 && block.pool === 2 && block.kernel <= 15)
+  )
 
 const blockNumbers = (block: Block): ReadonlyArray<number> =>
   block.kind === "conv"
@@ -96,7 +108,13 @@ class NativeProgram implements Program {
 
   async step(input: StepInput): Promise<StepOutput> {
     const masks = this.#shape.blocks.map((block) => input.dropoutMasks.get(block.name) ?? null)
-    const { loss, correct, squares } = await this.#addon.step(this.#handle, input.pixels, input.labels, input.learningRate, masks)
+    const { loss, correct, squares } = await this.#addon.step(
+      this.#handle,
+      input.pixels,
+      input.labels,
+      input.learningRate,
+      masks
+    )
     const gradientNorms = Object.fromEntries(this.#shape.blocks.map((block, i) => [block.name, Math.sqrt(squares[i]!)]))
     return { loss, correct, gradientNorms }
   }
@@ -105,8 +123,8 @@ class NativeProgram implements Program {
     return this.#addon.predict(this.#handle, pixels, n, new Float32Array(n * this.#shape.classes))
   }
 
-  async read(slot: Slot, parameter: Parameter): Promise<Float32Array> {
-    const data = new Float32Array(parameter.shape.reduce((n, d) => n * d, 1))
+  async read(slot: Slot, parameter: Parameter, into?: Float32Array): Promise<Float32Array> {
+    const data = into ?? new Float32Array(parameter.shape.reduce((n, d) => n * d, 1))
     this.#addon.read(this.#handle, parameter.block, roles.indexOf(parameter.role), slots.indexOf(slot), data)
     return data
   }

@@ -50,7 +50,11 @@ export const find = (projectDir: string): OneDnn | undefined => {
   for (const prefix of prefixes(projectDir)) {
     const version = readVersion(prefix)
     if (version === undefined) continue
-    const folders = [path.join(prefix, "lib", triplets[process.arch] ?? ""), path.join(prefix, "lib64"), path.join(prefix, "lib")]
+    const folders = [
+      path.join(prefix, "lib", triplets[process.arch] ?? ""),
+      path.join(prefix, "lib64"),
+      path.join(prefix, "lib")
+    ]
     for (const folder of folders) {
       for (const name of names) {
         const library = path.join(folder, name)

@@ -47,10 +47,14 @@ export const fromTorch = (shape: NetworkShape, parameter: Parameter, data: Float
   return out
 }
 
-export const toTorch = (shape: NetworkShape, parameter: Parameter, data: Float32Array): Float32Array => {
-  const out = new Float32Array(data.length)
+export const toTorch = (
+  shape: NetworkShape,
+  parameter: Parameter,
+  data: Float32Array,
+  into: Float32Array = new Float32Array(data.length)
+): Float32Array => {
   eachElement(shape, parameter, (torch, tf) => {
-    out[torch] = data[tf]!
+    into[torch] = data[tf]!
   })
-  return out
+  return into
 }

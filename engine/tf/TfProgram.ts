@@ -54,6 +54,7 @@ export class TfProgram implements Program {
   readonly #parameters: ReadonlyArray<Parameter>
   readonly #state = new Map<string, Slots>()
   readonly #check: () => void
+  readonly #backend: string
   stepCount = 0
 
   constructor(tf: Ops.Tf, options: ProgramOptions, check: () => void = () => {}) {
@@ -61,12 +62,22 @@ export class TfProgram implements Program {
     this.#options = options
     this.#parameters = parametersOf(options.shape)
     this.#check = check
+    this.#backend = tf.getBackend()
     for (const parameter of this.#parameters) {
       const zeros = (): tfjs.Tensor => tf.keep(tf.zeros(Layouts.tfShape(options.shape, parameter)))
       const trained = isTrainable(parameter)
       const second = trained && options.optimizer.kind === "adam"
-      this.#state.set(parameter.name, { value: zeros(), moment1: trained ? zeros() : null, moment2: second ? zeros() : null })
+      this.#state.set(parameter.name, {
+        value: zeros(),
+        moment1: trained ? zeros() : null,
+        moment2: second ? zeros() : null
+      })
     }
+  }
+
+  /** TensorFlow.js has one current backend in a process; programs of several engines may take turns. */
+  #activate(): void {
+    if (this.#tf.getBackend() !== this.#backend) void this.#tf.setBackend(this.#backend)
   }
 
   #input(pixels: Uint8Array, n: number): tfjs.Tensor4D {
@@ -91,7 +102,12 @@ export class TfProgram implements Program {
   }
 
   /** Logits; with `statistics` in training mode, which fills them. */
-  #forward(x: tfjs.Tensor4D, values: Values, masks: StepInput["dropoutMasks"], statistics: Statistics | null): tfjs.Tensor2D {
+  #forward(
+    x: tfjs.Tensor4D,
+    values: Values,
+    masks: StepInput["dropoutMasks"],
+    statistics: Statistics | null
+  ): tfjs.Tensor2D {
     const tf = this.#tf
     const n = x.shape[0]
     let picture = x
@@ -116,6 +132,7 @@ export class TfProgram implements Program {
   }
 
   async step(input: StepInput): Promise<StepOutput> {
+    this.#activate()
     const tf = this.#tf
     const trained = this.#parameters.filter(isTrainable)
     const statistics: Statistics = new Map()
@@ -125,7 +142,12 @@ export class TfProgram implements Program {
       const labels = tf.tensor1d(input.labels, "int32")
       let seen: tfjs.Tensor2D | undefined
       const f = (...values: Array<tfjs.Tensor>): tfjs.Scalar => {
-        const out = this.#forward(x, new Map(trained.map((p, i) => [p.name, values[i]!])), input.dropoutMasks, statistics)
+        const out = this.#forward(
+          x,
+          new Map(trained.map((p, i) => [p.name, values[i]!])),
+          input.dropoutMasks,
+          statistics
+        )
         seen = tf.keep(out.clone())
         return Ops.softmaxCrossEntropy(tf, out, labels)
       }
@@ -145,7 +167,10 @@ export class TfProgram implements Program {
     }
   }
 
-  async #norms(trained: ReadonlyArray<Parameter>, gradients: ReadonlyArray<tfjs.Tensor>): Promise<Record<string, number>> {
+  async #norms(
+    trained: ReadonlyArray<Parameter>,
+    gradients: ReadonlyArray<tfjs.Tensor>
+  ): Promise<Record<string, number>> {
     const tf = this.#tf
     const norms: Record<string, number> = {}
     for (const [i, parameter] of trained.entries()) {
@@ -213,6 +238,7 @@ export class TfProgram implements Program {
   }
 
   async predict(pixels: Uint8Array, n: number): Promise<Float32Array> {
+    this.#activate()
     const values = new Map([...this.#state].map(([name, slots]) => [name, slots.value]))
     const logits = this.#tf.tidy(() => this.#forward(this.#input(pixels, n), values, new Map(), null))
     const data = (await logits.data()) as Float32Array
@@ -221,15 +247,16 @@ export class TfProgram implements Program {
     return data
   }
 
-  async read(slot: Slot, parameter: Parameter): Promise<Float32Array> {
+  async read(slot: Slot, parameter: Parameter, into?: Float32Array): Promise<Float32Array> {
     const tensor = this.#state.get(parameter.name)![slot]
     if (tensor === null) throw new Error(`${parameter.name} has no ${slot}`)
     const data = (await tensor.data()) as Float32Array
     this.#check()
-    return Layouts.toTorch(this.#options.shape, parameter, data)
+    return Layouts.toTorch(this.#options.shape, parameter, data, into)
   }
 
   write(slot: Slot, parameter: Parameter, data: Float32Array): void {
+    this.#activate()
     const { shape } = this.#options
     const tensor = this.#tf.tensor(Layouts.fromTorch(shape, parameter, data), Layouts.tfShape(shape, parameter))
     this.#replace(this.#state.get(parameter.name)!, { [slot]: tensor })

@@ -35,7 +35,9 @@ const median = (values: ReadonlyArray<number>): number => {
 
 const fact = (name: string, value: number): Evidence => ({ name, value })
 const shown = (value: number): string => value.toPrecision(3)
-const percent = (value: number): string => `${(100 * value).toFixed(1)} %`
+const percent = (value: number): string => `${(100 * value).toFixed(1)}\u00a0%`
+/** Differences of shares are told in points, with a true minus sign. */
+const points = (value: number): string => `${value < 0 ? "−" : ""}${Math.abs(100 * value).toFixed(1)}`
 
 /** All parts hold: supported. None or a minority: not supported. In between: undecided. */
 const byParts = (parts: ReadonlyArray<boolean>): Verdict => {
@@ -143,12 +145,12 @@ const steadierGradients = ({ gradients: { bn, nobn } }: ClaimInput): Claim => {
 const sameMetrics = ({ differences, margin, equivalence }: ClaimInput): Claim => ({
   id: 3,
   claim: "Test metrics are the same with and without batch normalization.",
-  rule: `An equivalence claim: the 90 % bootstrap interval of the difference lies within ±${percent(margin)} for accuracy and macro F1 (two one-sided tests at 5 %): supported. Otherwise, if a 95 % interval leaves out 0: not supported; else there are too few test pictures to say.`,
+  rule: `An equivalence claim: the 90 % bootstrap interval of the difference lies within ±${points(margin)} points for accuracy and macro F1 (two one-sided tests at 5 %): supported. Otherwise, if a 95 % interval leaves out 0: not supported; else there are too few test pictures to say.`,
   verdict: equivalence === "equivalent" ? "supported" : equivalence === "different" ? "not supported" : "undecided",
   sentence: differences
     .map(
       (d) =>
-        `${d.metric === "accuracy" ? "Accuracy" : "Macro F1"} differs by ${percent(d.estimate)} (BN minus no BN; 90 % interval ${percent(d.low90)} to ${percent(d.high90)}).`
+        `${d.metric === "accuracy" ? "Accuracy" : "Macro F1"} differs by ${points(d.estimate)} points (BN minus no BN; 90\u00a0% interval ${points(d.low90)} to ${points(d.high90)}).`
     )
     .join(" "),
   evidence: differences.flatMap((d) => [
@@ -189,7 +191,7 @@ const memorises = ({ bn, nobn }: ClaimInput): Claim => {
     claim,
     rule,
     verdict: held === 2 ? "supported" : held === 0 ? "not supported" : "undecided",
-    sentence: `At the end train accuracy is ${percent(a.train)} with BN and ${percent(b.train)} without; after epoch ${memoriseAfter} validation accuracy gained ${percent(a.gain)} and ${percent(b.gain)}, and validation loss ended ${shown(a.loss)} and ${shown(b.loss)} nats above its lowest before.`,
+    sentence: `At the end train accuracy is ${percent(a.train)} with BN and ${percent(b.train)} without; after epoch ${memoriseAfter} validation accuracy gained ${points(a.gain)} and ${points(b.gain)} points, and validation loss ended ${shown(a.loss)} and ${shown(b.loss)} nats above its lowest before.`,
     evidence: [
       fact("train accuracy at the end, BN", a.train),
       fact("train accuracy at the end, no BN", b.train),

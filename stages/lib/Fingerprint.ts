@@ -144,9 +144,18 @@ export const fromPixels = (pixels: Uint8Array, width: number, height: number): F
   return { width, height, rgb, coarse: coarsen(grey), descriptor: describe(grey) }
 }
 
-const firstLine = (cause: unknown): string => {
+/** libvips' reasons in words that say what is the matter with the file. */
+const inWords: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
+  [/unsupported image format/iu, "not a picture in any format that can be read"],
+  [/exceeds pixel limit/iu, "more pixels than split.pixelLimit allows"],
+  [/premature end|truncated|unexpected end|libpng read error|out of order read/iu, "cut short or damaged"]
+]
+
+const reasonOf = (cause: unknown): string => {
   const message = cause instanceof Error ? cause.message : String(cause)
-  return (message.split("\n")[0] ?? message).trim()
+  const first = (message.split("\n")[0] ?? message).trim()
+  const known = inWords.find(([pattern]) => pattern.test(message))
+  return known === undefined ? first : `${known[1]} (${first})`
 }
 
 /**
@@ -167,5 +176,5 @@ export const ofFile = (file: string, pixelLimit: number): Effect.Effect<Fingerpr
         .toBuffer({ resolveWithObject: true })
       return fromPixels(data, autoOrient.width, autoOrient.height)
     },
-    catch: firstLine
+    catch: reasonOf
   })

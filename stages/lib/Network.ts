@@ -46,10 +46,11 @@ const dense = (units: number): ReadonlyArray<Layer> => [
   { type: "dropout", rate: 0.4 }
 ]
 
-const presets: Record<PresetName, { readonly filters: ReadonlyArray<number>; readonly units: ReadonlyArray<number> }> = {
-  seed: { filters: [16, 32, 64], units: [512] },
-  deep: { filters: [16, 32, 64, 128, 256], units: [1024, 512] }
-}
+const presets: Record<PresetName, { readonly filters: ReadonlyArray<number>; readonly units: ReadonlyArray<number> }> =
+  {
+    seed: { filters: [16, 32, 64], units: [512] },
+    deep: { filters: [16, 32, 64, 128, 256], units: [1024, 512] }
+  }
 
 /** A named network, with batch normalization before each ReLU of a convolution or without. */
 export const preset = (name: PresetName, options: { readonly batchNorm: boolean }): NetworkSpec => {
@@ -144,7 +145,8 @@ const amend = (walk: Walk, layer: Layer): Step => {
     if (block?.kind !== "conv" || walk.seen.length > 1) return misplaced(layer, "right after a conv")
     block.norm = { name: `bn${walk.blocks.length}`, epsilon: layer.epsilon, momentum: layer.momentum }
   } else if (layer.type === "relu") {
-    if (block === undefined || has("relu") || has("maxPool") || has("dropout")) return misplaced(layer, "after conv, batchNorm or dense")
+    if (block === undefined || has("relu") || has("maxPool") || has("dropout"))
+      return misplaced(layer, "after conv, batchNorm or dense")
     block.relu = true
   } else if (layer.type === "maxPool") {
     if (block?.kind !== "conv" || has("maxPool")) return misplaced(layer, "after a conv, its batchNorm or its relu")
@@ -171,7 +173,9 @@ export const resolve = (spec: NetworkSpec, input: InputShape): Result.Result<Net
           ? addDense(walk, layer, input.classes)
           : amend(walk, layer)
     if (problem !== undefined) {
-      return Result.fail(new NetworkError({ network: spec.name, layer: `layer ${index + 1} (${layer.type})`, ...problem }))
+      return Result.fail(
+        new NetworkError({ network: spec.name, layer: `layer ${index + 1} (${layer.type})`, ...problem })
+      )
     }
   }
   const last = walk.blocks.at(-1)

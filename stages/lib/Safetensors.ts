@@ -11,7 +11,12 @@ import * as Schema from "effect/Schema"
 /** Row-major; `data` has as many elements as the product of `shape` (a scalar has shape `[]` and one element). */
 export type NamedTensor =
   | { readonly name: string; readonly shape: ReadonlyArray<number>; readonly dtype: "F32"; readonly data: Float32Array }
-  | { readonly name: string; readonly shape: ReadonlyArray<number>; readonly dtype: "I64"; readonly data: BigInt64Array }
+  | {
+      readonly name: string
+      readonly shape: ReadonlyArray<number>
+      readonly dtype: "I64"
+      readonly data: BigInt64Array
+    }
 
 /** Bytes that are no safetensors file, or hold what is not supported here. */
 export class SafetensorsError extends Schema.TaggedError<SafetensorsError>()("SafetensorsError", {
@@ -37,32 +42,78 @@ const maximumHeaderBytes = 100_000_000
 
 const elements = (shape: ReadonlyArray<number>): number => shape.reduce((n, d) => n * d, 1)
 
+/** A tensor whose values are yet to come. */
+export type TensorSpec = Pick<NamedTensor, "name" | "shape" | "dtype">
+
+export interface Layout {
+  /** The file; its tensors are zeros until the views are filled. */
+  readonly bytes: Uint8Array
+  /** Views of the tensors inside `bytes`, in the order they were given in. */
+  readonly tensors: ReadonlyArray<NamedTensor>
+}
+
+const byteLength = ({ shape, dtype }: TensorSpec): number => elements(shape) * bytesPerElement[dtype]
+
+/** The header, and room for the tensors behind it. */
+const withHeader = (specs: ReadonlyArray<TensorSpec>, metadata: Readonly<Record<string, string>>): Uint8Array => {
+  const header: Array<readonly [string, unknown]> = []
+  const keys = Object.keys(metadata).sort()
+  if (keys.length > 0) header.push(["__metadata__", Object.fromEntries(keys.map((key) => [key, metadata[key]]))])
+  let end = 0
+  for (const spec of specs) {
+    const from = end
+    end += byteLength(spec)
+    header.push([spec.name, { dtype: spec.dtype, shape: spec.shape, data_offsets: [from, end] }])
+  }
+  // not one object: keys of it that look like numbers would come first
+  const entries = header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
+  const json = new TextEncoder().encode(`{${entries.join(",")}}`)
+  const padded = Math.ceil(json.length / 8) * 8
+  const bytes = new Uint8Array(8 + padded + end)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true)
+  bytes.fill(0x20, 8, 8 + padded)
+  bytes.set(json, 8)
+  return bytes
+}
+
+/** Where the first tensor begins. */
+const dataStart = (bytes: Uint8Array, specs: ReadonlyArray<TensorSpec>): number =>
+  bytes.length - specs.reduce((n, spec) => n + byteLength(spec), 0)
+
+/**
+ * The file of the given tensors, to be filled in place: for states of hundreds of megabytes, which should not be copied.
+ * Gotcha: I64 tensors must come before F32 ones, or their views would not be aligned (a RangeError).
+ */
+export const layout = (
+  specs: ReadonlyArray<TensorSpec>,
+  metadata: Readonly<Record<string, string>> = {}
+): Layout => {
+  const bytes = withHeader(specs, metadata)
+  let at = dataStart(bytes, specs)
+  const tensors = specs.map((spec): NamedTensor => {
+    const { name, shape, dtype } = spec
+    const from = at
+    at += byteLength(spec)
+    return dtype === "F32"
+      ? { name, shape, dtype, data: new Float32Array(bytes.buffer, from, elements(shape)) }
+      : { name, shape, dtype, data: new BigInt64Array(bytes.buffer, from, elements(shape)) }
+  })
+  return { bytes, tensors }
+}
+
 /** One file's bytes. `metadata` goes under `__metadata__`, its keys sorted. */
 export const encode = (
   tensors: ReadonlyArray<NamedTensor>,
   metadata: Readonly<Record<string, string>> = {}
 ): Uint8Array => {
-  const header: Record<string, unknown> = {}
-  const keys = Object.keys(metadata).sort()
-  if (keys.length > 0) header["__metadata__"] = Object.fromEntries(keys.map((key) => [key, metadata[key]]))
-  let offset = 0
-  for (const { name, shape, dtype, data } of tensors) {
-    header[name] = { dtype, shape, data_offsets: [offset, offset + data.byteLength] }
-    offset += data.byteLength
-  }
-  const json = new TextEncoder().encode(JSON.stringify(header))
-  const padded = Math.ceil(json.length / 8) * 8
-  const out = new Uint8Array(8 + padded + offset)
-  new DataView(out.buffer).setBigUint64(0, BigInt(padded), true)
-  out.fill(0x20, 8, 8 + padded)
-  out.set(json, 8)
-  let at = 8 + padded
+  const bytes = withHeader(tensors, metadata)
+  let at = dataStart(bytes, tensors)
   for (const { data } of tensors) {
     // typed arrays are little-endian on every platform that Node runs on
-    out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at)
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at)
     at += data.byteLength
   }
-  return out
+  return bytes
 }
 
 const fail = (expected: string, actual: string): Result.Result<never, SafetensorsError> =>
@@ -79,7 +130,8 @@ const parseHeader = (bytes: Uint8Array, length: number): Result.Result<typeof He
   const { __metadata__: _, ...rest } = json as Record<string, unknown>
   return Result.mapError(
     Schema.decodeUnknownResult(Header)(rest),
-    (error) => new SafetensorsError({ expected: "entries of dtype, shape and data_offsets (F32 or I64)", actual: error.message })
+    (error) =>
+      new SafetensorsError({ expected: "entries of dtype, shape and data_offsets (F32 or I64)", actual: error.message })
   )
 }
 
@@ -99,11 +151,14 @@ export const decode = (bytes: Uint8Array): Result.Result<ReadonlyArray<NamedTens
   for (const [name, { dtype, shape, data_offsets }] of entries) {
     const [from, to] = data_offsets
     if (from !== end || to - from !== elements(shape) * bytesPerElement[dtype] || 8 + length + to > bytes.length) {
-      return fail(`${name} to have ${elements(shape)} elements inside the file, without gaps`, `its bytes are [${from}, ${to})`)
+      return fail(
+        `${name} to have ${elements(shape)} elements inside the file, without gaps`,
+        `its bytes are [${from}, ${to})`
+      )
     }
     end = to
     // not `slice`: a Buffer's shares its memory
-    const buffer = Uint8Array.from(bytes.subarray(8 + length + from, 8 + length + to)).buffer
+    const { buffer } = new Uint8Array(bytes.subarray(8 + length + from, 8 + length + to))
     tensors.push(
       dtype === "F32"
         ? { name, shape, dtype, data: new Float32Array(buffer) }

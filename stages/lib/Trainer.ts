@@ -10,7 +10,15 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { type Engine, EngineError, EngineOutOfMemory, isTrainable, type Optimizer, type Parameter, type Program } from "../../engine/index.ts"
+import {
+  type Engine,
+  EngineError,
+  EngineOutOfMemory,
+  isTrainable,
+  type Optimizer,
+  type Parameter,
+  type Program
+} from "../../engine/index.ts"
 import type { NetworkSpec } from "../../schemas/Network.ts"
 import * as Network from "./Network.ts"
 import * as Random from "./Random.ts"
@@ -80,7 +88,10 @@ export type LoadFailure = EngineFailure | TrainerMismatch | Safetensors.Safetens
 export interface Trainer {
   /** Names of the layers that have weights, first to last. */
   readonly layers: ReadonlyArray<string>
-  readonly step: (batch: Batch, options: StepOptions) => Effect.Effect<StepResult, NonFiniteLoss | TrainerMismatch | EngineFailure>
+  readonly step: (
+    batch: Batch,
+    options: StepOptions
+  ) => Effect.Effect<StepResult, NonFiniteLoss | TrainerMismatch | EngineFailure>
   /** Logits, n x classes row-major, with running statistics and without dropout. Any n. */
   readonly predict: (pixels: Uint8Array, n: number) => Effect.Effect<Float32Array, TrainerMismatch | EngineFailure>
   /** In PyTorch's names, layouts and order, `num_batches_tracked` included. */
@@ -133,7 +144,11 @@ const checkBatch = (context: Context, batch: Batch): TrainerMismatch | undefined
     return new TrainerMismatch({ what: "labels", expected: `0 to ${classes - 1}`, actual: `one is ${outside}` })
   }
   if (n > context.batchSize) {
-    return new TrainerMismatch({ what: "batch", expected: `at most ${context.batchSize} pictures`, actual: `there are ${n}` })
+    return new TrainerMismatch({
+      what: "batch",
+      expected: `at most ${context.batchSize} pictures`,
+      actual: `there are ${n}`
+    })
   }
   return checkPixels(context, batch.pixels, n)
 }
@@ -179,17 +194,18 @@ const predict = Effect.fnUntraced(function* (context: Context, pixels: Uint8Arra
   return logits
 })
 
-const readAll = Effect.fnUntraced(function* (context: Context, slot: "value" | "moment1" | "moment2") {
+type Slot = "value" | "moment1" | "moment2"
+
+const saveWeights = Effect.fnUntraced(function* (context: Context) {
   const tensors: Array<Safetensors.NamedTensor> = []
-  const prefix = slot === "value" ? "" : `${slot}.`
   for (const parameter of context.parameters) {
-    if (slot !== "value" && !isTrainable(parameter)) continue
     const { name, shape } = parameter
-    const data = yield* attempt(context, () => context.program.read(slot, parameter))
-    tensors.push({ name: `${prefix}${name}`, shape, dtype: "F32", data })
-    if (slot === "value" && parameter.role === "runningVariance") {
+    const data = yield* attempt(context, () => context.program.read("value", parameter))
+    tensors.push({ name, shape, dtype: "F32", data })
+    if (parameter.role === "runningVariance") {
       const counter = `${name.slice(0, -"running_var".length)}num_batches_tracked`
-      tensors.push({ name: counter, shape: [], dtype: "I64", data: BigInt64Array.of(BigInt(context.program.stepCount)) })
+      const count = BigInt64Array.of(BigInt(context.program.stepCount))
+      tensors.push({ name: counter, shape: [], dtype: "I64", data: count })
     }
   }
   return tensors
@@ -197,7 +213,7 @@ const readAll = Effect.fnUntraced(function* (context: Context, slot: "value" | "
 
 const writeAll = Effect.fnUntraced(function* (
   context: Context,
-  slot: "value" | "moment1" | "moment2",
+  slot: Slot,
   tensors: ReadonlyArray<Safetensors.NamedTensor>
 ) {
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]))
@@ -222,19 +238,37 @@ const writeAll = Effect.fnUntraced(function* (
 const loadWeights = Effect.fnUntraced(function* (context: Context, tensors: ReadonlyArray<Safetensors.NamedTensor>) {
   const byName = yield* writeAll(context, "value", tensors)
   for (const [name, tensor] of byName) {
-    if (name.endsWith("num_batches_tracked") && tensor.dtype === "I64") context.program.stepCount = Number(tensor.data[0])
+    if (name.endsWith("num_batches_tracked") && tensor.dtype === "I64")
+      context.program.stepCount = Number(tensor.data[0])
   }
 })
 
 const stepCountName = "optimizer.step"
 
+/** What a state consists of: the tensors and, for each, where it is kept. */
+const stateOf = (context: Context) => {
+  const slots: ReadonlyArray<Slot> =
+    context.options.optimizer.kind === "adam" ? ["value", "moment1", "moment2"] : ["value", "moment1"]
+  return slots.flatMap((slot) =>
+    context.parameters
+      .filter((parameter) => slot === "value" || isTrainable(parameter))
+      .map((parameter) => ({ slot, parameter, name: slot === "value" ? parameter.name : `${slot}.${parameter.name}` }))
+  )
+}
+
 const saveState = Effect.fnUntraced(function* (context: Context) {
-  const slots = context.options.optimizer.kind === "adam" ? (["moment1", "moment2"] as const) : (["moment1"] as const)
-  const tensors = [...(yield* readAll(context, "value"))]
-  for (const slot of slots) tensors.push(...(yield* readAll(context, slot)))
-  const stepCount = BigInt64Array.of(BigInt(context.program.stepCount))
-  tensors.push({ name: stepCountName, shape: [], dtype: "I64", data: stepCount })
-  return Safetensors.encode(tensors, { optimizer: context.options.optimizer.kind })
+  const parts = stateOf(context)
+  const specs = parts.map(({ name, parameter }) => ({ name, shape: parameter.shape, dtype: "F32" as const }))
+  const counter = { name: stepCountName, shape: [], dtype: "I64" as const }
+  const { bytes, tensors } = Safetensors.layout([counter, ...specs], { optimizer: context.options.optimizer.kind })
+  for (const tensor of tensors) {
+    if (tensor.dtype === "I64") tensor.data[0] = BigInt(context.program.stepCount)
+  }
+  for (const [i, { slot, parameter }] of parts.entries()) {
+    const { data } = tensors[i + 1]!
+    if (data instanceof Float32Array) yield* attempt(context, () => context.program.read(slot, parameter, data))
+  }
+  return bytes
 })
 
 const loadState = Effect.fnUntraced(function* (context: Context, state: Uint8Array) {
@@ -290,7 +324,7 @@ export const make: (
       layers: Network.weightLayers(shape),
       step: (batch, at) => step(context, batch, at),
       predict: (pixels, n) => predict(context, pixels, n),
-      saveWeights: () => readAll(context, "value"),
+      saveWeights: () => saveWeights(context),
       loadWeights: (tensors) => loadWeights(context, tensors),
       saveState: () => saveState(context),
       loadState: (state) => loadState(context, state)

@@ -26,7 +26,7 @@ export interface Walked {
 
 const pictureName = /\.(jpe?g|png|gif|webp|avif|heic|heif|tiff?|bmp|svg|jxl|jp2)$/iu
 
-type Kind = "file" | "folder" | "leaves" | "broken" | "other"
+type Kind = "file" | "empty" | "folder" | "leaves" | "broken" | "other"
 
 const outOf = (paths: Path.Path, root: string, path: string): boolean => {
   const relative = paths.relative(root, path)
@@ -46,11 +46,13 @@ const look = Effect.fnUntraced(function* (realRoot: string, path: string) {
   if (isLink && outOf(paths, realRoot, real)) return { kind: "leaves" as Kind, real }
   const info = yield* fs.stat(real).pipe(Effect.catch(() => Effect.succeed(undefined)))
   if (info === undefined) return { kind: "broken" as Kind, real }
-  const kind: Kind = info.type === "File" ? "file" : info.type === "Directory" ? "folder" : "other"
+  const file: Kind = Number(info.size) === 0 ? "empty" : "file"
+  const kind: Kind = info.type === "File" ? file : info.type === "Directory" ? "folder" : "other"
   return { kind, real }
 })
 
 const reasons: Record<Exclude<Kind, "file" | "folder">, string> = {
+  empty: "empty file",
   leaves: "symbolic link that leaves the data folder",
   broken: "symbolic link that leads nowhere",
   other: "neither a file nor a folder"
@@ -123,7 +125,8 @@ export const walk = Effect.fnUntraced(function* (root: string, classLimit: numbe
       classes.push(name)
       state.visited.add(real)
       yield* walkFolder(state, name, name)
-    } else if (kind !== "file") state.setAside.push({ path: name, class: "", reason: reasons[kind] })
+    } else if (kind !== "file" && kind !== "empty")
+      state.setAside.push({ path: name, class: "", reason: reasons[kind] })
     else if (pictureName.test(name)) {
       state.setAside.push({ path: name, class: "", reason: "lies outside any class folder" })
     }

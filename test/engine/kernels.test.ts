@@ -17,9 +17,16 @@ const array = (random: Random.Random, shape: Array<number>) => ({
   data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.between(-1, 1))
 })
 
-const runOn = async (backend: string, kernel: string, inputs: Inputs, attrs: Record<string, unknown>): Promise<Float32Array> => {
+const runOn = async (
+  backend: string,
+  kernel: string,
+  inputs: Inputs,
+  attrs: Record<string, unknown>
+): Promise<Float32Array> => {
   await tf.setBackend(backend)
-  const tensors = Object.fromEntries(Object.entries(inputs).map(([name, { shape, data }]) => [name, tf.tensor(data.slice(), shape)]))
+  const tensors = Object.fromEntries(
+    Object.entries(inputs).map(([name, { shape, data }]) => [name, tf.tensor(data.slice(), shape)])
+  )
   const out = tf.engine().runKernel(kernel, tensors, attrs as never) as tf.Tensor
   const values = ((await out.data()) as Float32Array).slice()
   tf.dispose([out, ...Object.values(tensors)])
@@ -46,12 +53,27 @@ describe.skipIf(location.oneDnn === undefined)("native kernels", () => {
   test("convolutions and their gradients", { timeout: 60_000 }, async () => {
     const random = Random.make(1, "convolutions")
     for (let i = 0; i < 24; i++) {
-      const [n, cin, cout] = [1 + random.int(3), 1 + random.int(i % 4 === 0 ? 70 : 9), 1 + random.int(i % 4 === 1 ? 70 : 9)]
+      const [n, cin, cout] = [
+        1 + random.int(3),
+        1 + random.int(i % 4 === 0 ? 70 : 9),
+        1 + random.int(i % 4 === 1 ? 70 : 9)
+      ]
       const [h, w, k] = [6 + random.int(7), 6 + random.int(7), 1 + random.int(4)]
       const stride = 1 + random.int(3)
-      const explicit = [[0, 0], [random.int(k), random.int(k)], [random.int(k), random.int(k)], [0, 0]]
+      const explicit = [
+        [0, 0],
+        [random.int(k), random.int(k)],
+        [random.int(k), random.int(k)],
+        [0, 0]
+      ]
       const pad = ["valid", "same", explicit][random.int(3)]
-      const attrs = { strides: [stride, stride], pad, dataFormat: "NHWC", dilations: [1, 1], dimRoundingMode: undefined }
+      const attrs = {
+        strides: [stride, stride],
+        pad,
+        dataFormat: "NHWC",
+        dilations: [1, 1],
+        dimRoundingMode: undefined
+      }
       const label = JSON.stringify({ n, h, w, cin, cout, k, stride, pad })
       const x = array(random, [n, h, w, cin])
       const filter = array(random, [k, k, cin, cout])
@@ -77,13 +99,23 @@ describe.skipIf(location.oneDnn === undefined)("native kernels", () => {
       const batches = random.int(4) === 0 ? 3 : 1
       const a = array(random, [batches, ...(transposeA ? [k, m] : [m, k])])
       const b = array(random, [1, ...(transposeB ? [n, k] : [k, n])])
-      await agree("BatchMatMul", { a, b }, { transposeA, transposeB }, JSON.stringify({ m, k, n, transposeA, transposeB, batches }))
+      await agree(
+        "BatchMatMul",
+        { a, b },
+        { transposeA, transposeB },
+        JSON.stringify({ m, k, n, transposeA, transposeB, batches })
+      )
     }
   })
 
   test("every other operation is tfjs's own", async () => {
     const random = Random.make(4, "others")
-    await agree("MaxPool", { x: array(random, [2, 9, 9, 5]) }, { filterSize: [3, 3], strides: [2, 2], pad: "same", dimRoundingMode: undefined }, "pool")
+    await agree(
+      "MaxPool",
+      { x: array(random, [2, 9, 9, 5]) },
+      { filterSize: [3, 3], strides: [2, 2], pad: "same", dimRoundingMode: undefined },
+      "pool"
+    )
     await agree("Softmax", { logits: array(random, [4, 7]) }, { dim: 1 }, "softmax")
     await agree("Slice", { x: array(random, [200, 200]) }, { begin: [5, 0], size: [100, 200] }, "slice")
   })
@@ -94,7 +126,13 @@ describe.skipIf(location.oneDnn === undefined)("native kernels", () => {
     const x = tf.randomUniform([1, 64, 64, 3]) as tf.Tensor4D
     const filter = tf.randomUniform([3, 3, 3, 8]) as tf.Tensor4D
     const once = async (): Promise<Float32Array> => {
-      const y = tf.engine().runKernel("Conv2D", { x, filter }, { strides: [1, 1], pad: "same", dataFormat: "NHWC", dilations: [1, 1], dimRoundingMode: undefined } as never) as tf.Tensor
+      const y = tf.engine().runKernel("Conv2D", { x, filter }, {
+        strides: [1, 1],
+        pad: "same",
+        dataFormat: "NHWC",
+        dilations: [1, 1],
+        dimRoundingMode: undefined
+      } as never) as tf.Tensor
       const values = (await y.data()) as Float32Array
       y.dispose()
       return values

@@ -19,26 +19,41 @@ const call = async (command: string, args: ReadonlyArray<string>, cwd: string): 
   const own = path.join(repository, "node_modules/.bin")
   const searched = (process.env["PATH"] ?? "").split(path.delimiter).filter((each) => path.resolve(each) !== own)
   const options = { cwd, env: { ...env, PATH: searched.join(path.delimiter), NO_COLOR: "1" }, maxBuffer: 2 ** 26 }
-  const { stdout } = await promisify(execFile)(command, [...args], options).catch((error: { readonly stdout: string; readonly stderr: string }) => {
-    throw new Error(`${command} ${args.join(" ")}:\n${error.stdout}\n${error.stderr}`)
-  })
+  const { stdout } = await promisify(execFile)(command, [...args], options).catch(
+    (error: { readonly stdout: string; readonly stderr: string }) => {
+      throw new Error(`${command} ${args.join(" ")}:\n${error.stdout}\n${error.stderr}`)
+    }
+  )
   return stdout
 }
 
-const nodeVersion = (JSON.parse(readFileSync(path.join(repository, "package.json"), "utf8")) as { devDependencies: { node: string } }).devDependencies.node
+const nodeVersion = (
+  JSON.parse(readFileSync(path.join(repository, "package.json"), "utf8")) as { devDependencies: { node: string } }
+).devDependencies.node
 
 beforeAll(async () => {
   writeFiles(elsewhere, { "package.json": `{"private":true,"type":"module"}` })
   await call("npm", ["pack", "--pack-destination", folder], repository)
   const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"))!
-  await call("npm", ["install", "--no-audit", "--no-fund", path.join(folder, tarball), `node@${nodeVersion}`], elsewhere)
+  await call(
+    "npm",
+    ["install", "--no-audit", "--no-fund", path.join(folder, tarball), `node@${nodeVersion}`],
+    elsewhere
+  )
 }, 600_000)
 
 describe("the package, installed elsewhere", () => {
   it("runs the study", async () => {
     const stdout = await call("npx", ["op-pipe", "run", "--profile", "tiny", "--json"], elsewhere)
-    const last = JSON.parse(stdout.trim().split("\n").at(-1)!) as { type: string; executed: ReadonlyArray<string>; report: string }
-    expect(last).toMatchObject({ type: "RunFinished", executed: ["split", "augment", "train@bn", "train@nobn", "gradstats", "logits", "compare"] })
+    const last = JSON.parse(stdout.trim().split("\n").at(-1)!) as {
+      type: string
+      executed: ReadonlyArray<string>
+      report: string
+    }
+    expect(last).toMatchObject({
+      type: "RunFinished",
+      executed: ["split", "augment", "train@bn", "train@nobn", "gradstats", "logits", "compare"]
+    })
     expect(existsSync(last.report)).toBe(true)
     const again = await call("npx", ["op-pipe", "run", "--profile", "tiny", "--json"], elsewhere)
     expect(JSON.parse(again.trim().split("\n").at(-1)!)).toMatchObject({ executed: [] })
@@ -56,7 +71,15 @@ describe("the package, installed elsewhere", () => {
       "texts/a.txt": "one two",
       "pipeline.ts": readFileSync(path.join(repository, "docs/example-pipeline.ts"), "utf8"),
       "tsconfig.json": JSON.stringify({
-        compilerOptions: { module: "nodenext", target: "es2024", strict: true, noEmit: true, skipLibCheck: true, allowImportingTsExtensions: true, types: [] },
+        compilerOptions: {
+          module: "nodenext",
+          target: "es2024",
+          strict: true,
+          noEmit: true,
+          skipLibCheck: true,
+          allowImportingTsExtensions: true,
+          types: []
+        },
         files: ["pipeline.ts"]
       })
     })

@@ -9,7 +9,8 @@ export const batchMatMul = (dnnl: DnnlExports, fallback: tf.KernelFunc): NativeK
   kernelFunc: (args) => {
     const { a, b } = args.inputs as { readonly a: tf.TensorInfo; readonly b: tf.TensorInfo }
     const { transposeA, transposeB } = args.attrs as unknown as tf.BatchMatMulAttrs
-    const single = (t: tf.TensorInfo): boolean => t.shape.slice(0, -2).every((d) => d === 1) && t.shape.every((d) => d > 0)
+    const single = (t: tf.TensorInfo): boolean =>
+      t.shape.slice(0, -2).every((d) => d === 1) && t.shape.every((d) => d > 0)
     if (a.shape.length !== b.shape.length || !single(a) || !single(b)) return fallback(args)
     const [rowsA, columnsA] = a.shape.slice(-2) as [number, number]
     const [rowsB, columnsB] = b.shape.slice(-2) as [number, number]

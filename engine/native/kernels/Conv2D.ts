@@ -1,6 +1,7 @@
 /** Convolution, NHWC by HWIO. */
-import { backend_util } from "@tensorflow/tfjs-core"
+
 import type * as tf from "@tensorflow/tfjs-core"
+import { backend_util } from "@tensorflow/tfjs-core"
 import type { DnnlExports } from "../Addon.ts"
 import type { NativeBackend } from "../NativeBackend.ts"
 import { geometryOf } from "./geometry.ts"

@@ -1,6 +1,7 @@
 /** Gradient of a convolution with respect to its weights. */
-import { backend_util } from "@tensorflow/tfjs-core"
+
 import type * as tf from "@tensorflow/tfjs-core"
+import { backend_util } from "@tensorflow/tfjs-core"
 import type { DnnlExports } from "../Addon.ts"
 import type { NativeBackend } from "../NativeBackend.ts"
 import { geometryOf } from "./geometry.ts"
@@ -10,7 +11,8 @@ export const conv2DBackpropFilter = (dnnl: DnnlExports, fallback: tf.KernelFunc)
   kernelName: "Conv2DBackpropFilter",
   kernelFunc: (args) => {
     const { x, dy } = args.inputs as { readonly x: tf.TensorInfo; readonly dy: tf.TensorInfo }
-    const { strides, pad, dataFormat, dimRoundingMode, filterShape } = args.attrs as unknown as tf.Conv2DBackpropFilterAttrs
+    const { strides, pad, dataFormat, dimRoundingMode, filterShape } =
+      args.attrs as unknown as tf.Conv2DBackpropFilterAttrs
     const info = backend_util.computeConv2DInfo(
       x.shape as [number, number, number, number],
       filterShape,

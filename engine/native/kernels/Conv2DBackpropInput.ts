@@ -1,6 +1,7 @@
 /** Gradient of a convolution with respect to its input. */
-import { backend_util } from "@tensorflow/tfjs-core"
+
 import type * as tf from "@tensorflow/tfjs-core"
+import { backend_util } from "@tensorflow/tfjs-core"
 import type { DnnlExports } from "../Addon.ts"
 import type { NativeBackend } from "../NativeBackend.ts"
 import { geometryOf } from "./geometry.ts"
@@ -10,7 +11,8 @@ export const conv2DBackpropInput = (dnnl: DnnlExports, fallback: tf.KernelFunc):
   kernelName: "Conv2DBackpropInput",
   kernelFunc: (args) => {
     const { dy, filter } = args.inputs as { readonly dy: tf.TensorInfo; readonly filter: tf.TensorInfo }
-    const { inputShape, strides, pad, dataFormat, dimRoundingMode } = args.attrs as unknown as tf.Conv2DBackpropInputAttrs
+    const { inputShape, strides, pad, dataFormat, dimRoundingMode } =
+      args.attrs as unknown as tf.Conv2DBackpropInputAttrs
     const info = backend_util.computeConv2DInfo(
       inputShape,
       filter.shape as [number, number, number, number],

@@ -1,10 +1,10 @@
 /** The kernels that `NativeBackend` replaces, each with the tfjs kernel it falls back to. */
 import type * as tf from "@tensorflow/tfjs-core"
 import type { DnnlExports } from "../Addon.ts"
+import { batchMatMul } from "./BatchMatMul.ts"
 import { conv2D } from "./Conv2D.ts"
 import { conv2DBackpropFilter } from "./Conv2DBackpropFilter.ts"
 import { conv2DBackpropInput } from "./Conv2DBackpropInput.ts"
-import { batchMatMul } from "./BatchMatMul.ts"
 
 export interface NativeKernel {
   readonly kernelName: string

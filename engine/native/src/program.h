@@ -92,7 +92,7 @@ class Program {
   StepResult step(const uint8_t* pixels, const int32_t* labels, int n, float learningRate, const std::vector<const uint8_t*>& masks);
   void predict(const uint8_t* pixels, int n, float* logits);
   // PyTorch's layouts; see engine/Program.ts
-  void read(int block, Role role, Slot slot, float* data) const;
+  void read(int block, Role role, Slot slot, float* data);
   void write(int block, Role role, Slot slot, const float* data);
 
   int64_t steps = 0;

@@ -5,9 +5,9 @@
 #include "program.h"
 
 namespace {
-// Calls f(index in PyTorch's layout, index in ours) for every element of a tensor.
+// Calls f(index in PyTorch's layout, index in ours) for every element of a tensor; units [from, to) of a dense weight.
 template <class F>
-void eachElement(const Layer& l, Role role, F f) {
+void eachElement(const Layer& l, Role role, int from, int to, F f) {
   const BlockSpec& s = l.spec;
   if (role != roleWeight) {
     const int n = s.conv ? s.filters : s.units;
@@ -24,22 +24,30 @@ void eachElement(const Layer& l, Role role, F f) {
   const int64_t places = s.flatChannels ? (int64_t)s.flatSize * s.flatSize : 1;
   const int channels = s.flatChannels ? s.flatChannels : s.inputs;
   const int64_t channelPitch = l.pitchIn / places;
-  // 16 units at a time, so that both sides stay in cache
-  for (int u = 0; u < s.units; u += 16)
+  // 16 places at a time, so that a cache line of either side is used whole
+  for (int64_t block = 0; block < places; block += 16)
     for (int c = 0; c < channels; c++)
-      for (int64_t p = 0; p < places; p++)
-        for (int i = u; i < std::min(u + 16, s.units); i++)
+      for (int i = from; i < to; i++)
+        for (int64_t p = block; p < std::min(block + 16, places); p++)
           f((int64_t)i * s.inputs + c * places + p, (p * channelPitch + c) * l.unitsPadded + i);
+}
+
+// 16 units of a dense weight are a task: both sides of the transposition stay in cache.
+template <class F>
+void eachElementShared(Team& team, const Layer& l, Role role, F f) {
+  if (role != roleWeight || l.spec.conv) return eachElement(l, role, 0, 0, f);
+  const int units = l.spec.units;
+  team.run((units + 15) / 16, [&](int task, int) { eachElement(l, role, task * 16, std::min(task * 16 + 16, units), f); });
 }
 } // namespace
 
-void Program::read(int block, Role role, Slot slot, float* data) const {
+void Program::read(int block, Role role, Slot slot, float* data) {
   const float* from = layers_[block].tensor[role].slot[slot];
-  eachElement(layers_[block], role, [&](int64_t theirs, int64_t ours) { data[theirs] = from[ours]; });
+  eachElementShared(team_, layers_[block], role, [&](int64_t theirs, int64_t ours) { data[theirs] = from[ours]; });
 }
 
 void Program::write(int block, Role role, Slot slot, const float* data) {
   float* to = layers_[block].tensor[role].slot[slot];
-  eachElement(layers_[block], role, [&](int64_t theirs, int64_t ours) { to[ours] = data[theirs]; });
+  eachElementShared(team_, layers_[block], role, [&](int64_t theirs, int64_t ours) { to[ours] = data[theirs]; });
   packedValid_ = pairsValid_ = false;
 }

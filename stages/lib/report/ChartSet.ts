@@ -89,7 +89,7 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
   svgs.logits = yield* Effect.promise(() => drawLogits(table, variantNames))
   svgs.network = drawNetwork(input.network)
   const inlined = Object.fromEntries(
-    Object.entries(svgs).map(([name, svg]) => [name, trusted(inline(svg, labels[name as ChartName]))])
+    Object.entries(svgs).map(([name, svg]) => [name, trusted(inline(svg, name, labels[name as ChartName]))])
   ) as Record<ChartName, Html>
   const predictions = drawPredictions(metrics.examples, input.exampleUris)
   return {

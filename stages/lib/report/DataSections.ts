@@ -104,7 +104,7 @@ const duplicateList = ({ manifest }: ReportData): Html => {
 const small = (picture: Shown, caption: Html): Html =>
   picture.uri === ""
     ? html`<figure><figcaption>${caption}</figcaption></figure>`
-    : html`<figure><img src="${text(picture.uri)}" alt="${text(picture.path)}" width="96" height="96" loading="lazy"><figcaption>${caption}</figcaption></figure>`
+    : html`<figure><img src="${text(picture.uri)}" alt="${text(picture.path)}" width="96" height="96"><figcaption>${caption}</figcaption></figure>`
 
 const conflictList = ({ conflicts }: ReportData): Html => {
   if (conflicts.length === 0) return nothing
@@ -145,7 +145,7 @@ export const augmentationSection = ({ index, contactSheet }: ReportData): Html =
       html`The train split has ${count(originals)} originals and ${count(copies)} augmented copies, ${count(train.records.length)} pictures in all; validation (${count(validation.records.length)}) and test (${count(test.records.length)}) have originals only. All are ${index.size} × ${index.size} pixels.`
     ),
     figure(
-      html`<img src="${text(contactSheet)}" alt="Originals, framed in blue, each followed by its augmented copies, in rows by class" loading="lazy">`,
+      html`<img src="${text(contactSheet)}" alt="Originals, framed in blue, each followed by its augmented copies, in rows by class">`,
       html`Originals (framed) beside their augmented copies, some of each class.`
     )
   ])

@@ -25,11 +25,11 @@ export const nothing: Html = raw("")
 export const trusted = (markup: string): Html => raw(markup)
 
 /** 0.6131 -> "61.3 %". */
-export const percent = (value: number, digits = 1): Html => text(`${(100 * value).toFixed(digits)} %`)
+export const percent = (value: number, digits = 1): Html => text(`${(100 * value).toFixed(digits)}\u00a0%`)
 
 /** 0.012 -> "+1.2 points", with a true minus sign. */
 export const points = (value: number): Html =>
-  text(`${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)} points`)
+  text(`${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}\u00a0points`)
 
 /** Three significant digits, no exponent for everyday sizes. */
 export const number = (value: number): Html => {

@@ -11,7 +11,8 @@ const shownSize = 112
 const toUri = (image: Sharp): Effect.Effect<string> =>
   // what was packed can be encoded: a failure here is a bug
   Effect.promise(
-    async () => `data:image/jpeg;base64,${(await image.jpeg({ quality: 86, chromaSubsampling: "4:4:4", mozjpeg: true }).toBuffer()).toString("base64")}`
+    async () =>
+      `data:image/jpeg;base64,${(await image.jpeg({ quality: 86, chromaSubsampling: "4:4:4", mozjpeg: true }).toBuffer()).toString("base64")}`
   )
 
 /** Finds an original by its path: split and position in it. */

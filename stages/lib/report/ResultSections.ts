@@ -88,7 +88,7 @@ const bars = (title: string, top: ReadonlyArray<Ranked>, label: string): Html =>
 
 const prediction = (example: Example, shown: Shown): Html => {
   const right = example.softmax[0]?.class === example.label
-  return html`<article class="shot"><div class="top"><img src="${text(shown.uri)}" alt="${text(example.path)}" width="112" height="112" loading="lazy"><div><div class="label">${text(example.label)}</div>${right ? html`<span class="badge supported">right</span>` : html`<span class="badge not-supported">wrong</span>`}<div class="path">${text(example.path)}</div></div></div><div class="bars">${bars("softmax", example.softmax, example.label)}${bars("sparsemax", example.sparsemax, example.label)}</div></article>`
+  return html`<article class="shot"><div class="top"><img src="${text(shown.uri)}" alt="${text(example.path)}" width="112" height="112"><div><div class="label">${text(example.label)}</div>${right ? html`<span class="badge supported">right</span>` : html`<span class="badge not-supported">wrong</span>`}<div class="path">${text(example.path)}</div></div></div><div class="bars">${bars("softmax", example.softmax, example.label)}${bars("sparsemax", example.sparsemax, example.label)}</div></article>`
 }
 
 export const predictionSection = ({ metrics, examples }: ReportData): Html =>
@@ -103,7 +103,7 @@ const picker = (classes: ReadonlyArray<string>): Html =>
   html`<p class="pick"><label>Look at one class: <select id="pick-class"><option value="">all classes</option>${join(classes.map((name) => html`<option>${text(name)}</option>`))}</select></label></p>`
 
 const mistake = (one: Mistake): Html =>
-  html`<figure data-label="${text(one.label)}" data-answer="${text(one.answer)}"><img src="${text(one.uri)}" alt="${text(one.path)}" width="96" height="96" loading="lazy"><figcaption><strong>${text(one.label)}</strong><br>taken for ${text(one.answer)}, ${percent(one.confidence, 0)}</figcaption></figure>`
+  html`<figure data-label="${text(one.label)}" data-answer="${text(one.answer)}"><img src="${text(one.uri)}" alt="${text(one.path)}" width="96" height="96"><figcaption><strong>${text(one.label)}</strong><br>taken for ${text(one.answer)}, ${percent(one.confidence, 0)}</figcaption></figure>`
 
 interface ClassRow {
   readonly bn: ClassScores

@@ -27,11 +27,10 @@ code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; ove
 .card b { display:block; font-size:1.5rem; line-height:1.25; font-weight:600; font-variant-numeric:tabular-nums; }
 .card span { font-size:.82rem; color:var(--soft); display:block; }
 .card.bn b { color:var(--bn); } .card.nobn b { color:var(--nobn); }
-.badge { display:inline-block; font-size:.78rem; font-weight:600; border:1px solid currentColor; border-radius:99px; padding:.05rem .55rem; white-space:nowrap; }
+.badge { display:inline-block; justify-self:start; font-size:.78rem; font-weight:600; border:1px solid currentColor; border-radius:99px; padding:.05rem .55rem; white-space:nowrap; }
 .supported, .equivalent { color:var(--yes); } .not-supported, .different { color:var(--no); } .undecided { color:var(--open); }
 ul.claims { list-style:none; padding:0; margin:1rem 0; } ul.claims li { display:grid; grid-template-columns:8.5rem 1fr; gap:.8rem; padding:.4rem 0; border-top:1px solid var(--line); max-width:none; align-items:start; }
-figure { margin:1.2rem 0; } .chart { overflow-x:auto; } .chart svg, .chart img { display:block; max-width:100%; height:auto; }
-.chart.wide svg { min-width:520px; }
+figure { margin:1.2rem 0; } .chart { overflow-x:auto; } .chart svg, .chart img { display:block; height:auto; } .chart img { max-width:100%; }
 figcaption { font-size:.88rem; max-width:46rem; margin-top:.35rem; }
 .scroll { overflow-x:auto; margin:1rem 0; border:1px solid var(--line); border-radius:8px; }
 table { border-collapse:collapse; font-size:.88rem; width:100%; font-variant-numeric:tabular-nums; }
@@ -44,7 +43,7 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 .shot img { width:112px; height:112px; border-radius:6px; background:#fff; display:block; }
 .shot .top { display:flex; gap:.8rem; align-items:flex-start; } .shot .label { font-weight:600; font-size:.95rem; } .shot .path { color:var(--soft); font-size:.74rem; overflow-wrap:anywhere; }
 .bars { margin:.6rem 0 0; } .bars h4 { margin:.5rem 0 .15rem; font-size:.76rem; color:var(--soft); font-weight:500; }
-.bar { display:grid; grid-template-columns:minmax(0,1fr) 3.4rem; gap:.5rem; align-items:center; position:relative; padding:.08rem .35rem; }
+.bar { display:grid; grid-template-columns:minmax(0,1fr) 4.2rem; gap:.5rem; align-items:center; position:relative; padding:.08rem .35rem; }
 .bar i { position:absolute; inset:0 auto 0 0; background:var(--bn); opacity:.18; border-radius:4px; } .bar span { position:relative; overflow:hidden; text-overflow:ellipsis; white-space:nowrap; } .bar span:last-child { text-align:right; font-variant-numeric:tabular-nums; }
 .bar.right { font-weight:600; } .bar.right i { background:var(--yes); opacity:.3; }
 .small { display:grid; grid-template-columns:repeat(auto-fill,minmax(8.6rem,1fr)); gap:.7rem; } .small figure { margin:0; font-size:.8rem; } .small img { width:96px; height:96px; border-radius:6px; background:#fff; border:1px solid var(--line); }

@@ -1,7 +1,7 @@
 /** The first screen: what came out, in numbers and in six verdicts. */
 import type { VariantMetrics } from "../../../schemas/Compare.ts"
 import type { ReportData } from "./Data.ts"
-import { badge, type Html, html, join, percent, points, section, text } from "./Html.ts"
+import { badge, count, type Html, html, join, percent, points, section, text } from "./Html.ts"
 
 const testScore = (metrics: VariantMetrics): number =>
   metrics.splits.find(({ split }) => split === "test")?.accuracy ?? 0
@@ -9,20 +9,19 @@ const testScore = (metrics: VariantMetrics): number =>
 const card = (kind: string, value: Html, label: Html): Html =>
   html`<div class="card ${text(kind)}"><b>${value}</b><span>${label}</span></div>`
 
-const plural = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`
-
 /** How the two networks compare, in one sentence. */
 const outcome = ({ metrics }: ReportData): Html => {
   const accuracy = metrics.differences.find(({ metric }) => metric === "accuracy")!
-  const range = html`95 % interval ${points(accuracy.low95)} to ${points(accuracy.high95)}`
   const { verdict, margin } = metrics.equivalence
+  const within = html`${text((100 * margin).toFixed(0))} points`
   const said =
     verdict === "equivalent"
-      ? html`that is within the margin of ${percent(margin, 0)}: the two are equivalent on these pictures`
+      ? html`The two are equivalent on these pictures: accuracy and macro F1 differ by less than ${within}.`
       : verdict === "different"
-        ? html`that is more than chance explains`
-        : html`too wide to call them equivalent within ${percent(margin, 0)}, and no proof of a difference either`
-  return html`With batch normalization the test accuracy is ${points(accuracy.estimate)} against the network without it (${range}); ${said}.`
+        ? html`That is more than chance explains.`
+        : html`That is too wide an interval to call them equivalent within ${within}, and no proof of a difference either.`
+  const than = accuracy.estimate < 0 ? text("lower") : text("higher")
+  return html`With batch normalization test accuracy is ${text(Math.abs(100 * accuracy.estimate).toFixed(1))} points ${than} than without it (95 % interval ${points(accuracy.low95)} to ${points(accuracy.high95)}). ${said}`
 }
 
 const leakage = ({ manifest }: ReportData): Html =>
@@ -43,7 +42,7 @@ export const summary = (data: ReportData): Html => {
     (claim) => html`<li>${badge(claim.verdict)}<span><a href="#claim-${claim.id}">${text(claim.claim)}</a></span></li>`
   )
   return section("summary", "Summary", [
-    html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained on ${text(plural(kept, "picture"))} of ${metrics.classes.length} classes. ${outcome(data)}${leakage(data)}</p>`,
+    html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained, validated and tested on ${count(kept)} pictures of ${metrics.classes.length} classes. ${outcome(data)}${leakage(data)}</p>`,
     html`<div class="cards">${join([
       card("bn", percent(testScore(metrics.bn)), html`test accuracy with BN, epoch ${metrics.bn.bestEpoch}`),
       card("nobn", percent(testScore(metrics.nobn)), html`test accuracy without BN, epoch ${metrics.nobn.bestEpoch}`),

@@ -9,7 +9,6 @@ import {
   type Html,
   html,
   join,
-  nothing,
   number,
   paragraph,
   percent,
@@ -114,14 +113,14 @@ const epochTable = ({ histories }: ReportData, variant: VariantName): Html =>
   )
 
 const flagList = (flags: ReadonlyArray<GradientFlag>, variant: VariantName): Html => {
-  if (flags.length === 0) return html`${text(names[variant])}: none. `
+  if (flags.length === 0) return html`${text(names[variant])} none. `
   const byKind = new Map<string, Array<number>>()
   for (const flag of flags) {
     const key = `${flag.layer} ${flag.kind}`
     byKind.set(key, [...(byKind.get(key) ?? []), flag.epoch])
   }
   const said = [...byKind].map(([what, epochs]) => html`${text(what)} in ${epochs.length} epochs (from ${epochs[0]!})`)
-  return html`${text(names[variant])}: ${join(said, ", ")}. `
+  return html`${text(names[variant])} ${join(said, ", ")}. `
 }
 
 export const gradientSection = (data: ReportData): Html => {
@@ -155,8 +154,7 @@ export const gradientSection = (data: ReportData): Html => {
       gradients.lastEpoch
     ),
     paragraph(
-      html`Flags: vanishing is below ${number(vanishing)} of the epoch's largest norm, exploding is above ${number(exploding)}. ${flagList(gradients.bn.flags, "bn")}${flagList(gradients.nobn.flags, "nobn")}`
-    ),
-    nothing
+      html`Flags: vanishing is below ${number(vanishing)} of the epoch's largest norm, exploding is above ${number(exploding)}; ${flagList(gradients.bn.flags, "bn")}${flagList(gradients.nobn.flags, "nobn")}`
+    )
   ])
 }

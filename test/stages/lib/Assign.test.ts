@@ -19,9 +19,7 @@ const totals = (units: ReadonlyArray<Unit>, splits: ReadonlyMap<string, SplitNam
   )
 
 const inSplit = (units: ReadonlyArray<Unit>, splits: ReadonlyMap<string, SplitName>, c: number, name: SplitName) =>
-  units
-    .filter((unit) => splits.get(unit.name) === name)
-    .reduce((sum, unit) => sum + (unit.counts.get(c) ?? 0), 0)
+  units.filter((unit) => splits.get(unit.name) === name).reduce((sum, unit) => sum + (unit.counts.get(c) ?? 0), 0)
 
 describe("rounding", () => {
   it("3,705 pictures are 2,593, 556 and 556", () => {
@@ -59,16 +57,20 @@ describe("without groups", () => {
 
   it("quotas are met whatever the counts, and no class is missing from a split", () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 3, max: 60 }), { minLength: 2, maxLength: 12 }), fc.nat(), (counts, seed) => {
-        const units = singles(counts)
-        const splits = assign(units, counts.length, fractions, seed)
-        const wanted = quotas(counts, fractions)
-        for (const [c, row] of wanted.entries()) {
-          expect(row.reduce((a, b) => a + b, 0)).toBe(counts[c])
-          expect(splitNames.map((name) => inSplit(units, splits, c, name))).toEqual(row)
-          expect(Math.min(...row)).toBeGreaterThanOrEqual(1)
+      fc.property(
+        fc.array(fc.integer({ min: 3, max: 60 }), { minLength: 2, maxLength: 12 }),
+        fc.nat(),
+        (counts, seed) => {
+          const units = singles(counts)
+          const splits = assign(units, counts.length, fractions, seed)
+          const wanted = quotas(counts, fractions)
+          for (const [c, row] of wanted.entries()) {
+            expect(row.reduce((a, b) => a + b, 0)).toBe(counts[c])
+            expect(splitNames.map((name) => inSplit(units, splits, c, name))).toEqual(row)
+            expect(Math.min(...row)).toBeGreaterThanOrEqual(1)
+          }
         }
-      }),
+      ),
       { numRuns: 40 }
     )
   })
@@ -110,7 +112,16 @@ describe("with groups", () => {
   })
 
   it("a unit of two classes stays whole", () => {
-    const units = [...singles([20, 20]), { name: "both", counts: new Map([[0, 2], [1, 3]]) }]
+    const units = [
+      ...singles([20, 20]),
+      {
+        name: "both",
+        counts: new Map([
+          [0, 2],
+          [1, 3]
+        ])
+      }
+    ]
     const splits = assign(units, 2, fractions, 1)
     expect(splitNames).toContain(splits.get("both"))
     expect(totals(units, splits).reduce((a, b) => a + b, 0)).toBe(45)

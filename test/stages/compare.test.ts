@@ -1,0 +1,194 @@
+/** compare on made-up logits of known quality: metrics, charts, and a report that stands on its own. */
+import { readFileSync } from "node:fs"
+import * as path from "node:path"
+import { NodeServices } from "@effect/platform-node"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import sharp from "sharp"
+import { beforeAll, describe, expect, it } from "vitest"
+import { PackIndex } from "../../schemas/Augment.ts"
+import { Metrics } from "../../schemas/Compare.ts"
+import { augment } from "../../stages/augment.ts"
+import { compare } from "../../stages/compare.ts"
+import { gradstats } from "../../stages/gradstats.ts"
+import * as LogitsTable from "../../stages/lib/LogitsTable.ts"
+import * as Network from "../../stages/lib/Network.ts"
+import * as Random from "../../stages/lib/Random.ts"
+import { split } from "../../stages/split.ts"
+import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { falling, history, jagged } from "./lib/histories.ts"
+import { runStage } from "./lib/runStage.ts"
+
+const folder = temporaryFolder()
+const at = (...names: ReadonlyArray<string>): string => path.join(folder, ...names)
+/** A name that would break a page that does not escape. */
+const classes = ['<b>bold & "co"', "plain", "花"]
+
+let inputs: Record<string, string> = {}
+
+const pictures = async (): Promise<void> => {
+  for (const name of classes) {
+    for (let i = 0; i < 20; i++) {
+      const random = Random.make(2, name, i)
+      const small = Uint8Array.from({ length: 5 * 5 * 3 }, () => random.int(256))
+      const png = await sharp(small, { raw: { width: 5, height: 5, channels: 3 } })
+        .resize(40, 40)
+        .png()
+        .toBuffer()
+      writeFiles(at("images"), { [path.join(name, `${i}.png`)]: png })
+    }
+    writeFiles(at("images"), { [path.join(name, "broken.png")]: "no picture" })
+  }
+}
+
+/** Logits that are right for a share of the pictures. */
+const logitsOf = (index: PackIndex, share: number, seed: number): Float32Array => {
+  const rows = (["train", "validation", "test"] as const).flatMap((name) =>
+    index.splits[name].records.filter((record) => record.copy === 0)
+  )
+  const out = new Float32Array(rows.length * classes.length)
+  for (const [row, { path: name, label }] of rows.entries()) {
+    const random = Random.make(seed, name)
+    const answer = random.float() < share ? label : (label + 1) % classes.length
+    for (let k = 0; k < classes.length; k++)
+      out[row * classes.length + k] = random.between(-1, 1) + (k === answer ? 3 : 0)
+  }
+  return out
+}
+
+const network = (index: PackIndex, batchNorm: boolean): object => {
+  const spec = Network.preset("seed", { batchNorm })
+  const table = Result.getOrThrow(Network.layerTable(spec, { size: 48, channels: 3, classes: 3 }))
+  const { rows } = table
+  return {
+    spec,
+    size: 48,
+    classes: index.classes,
+    mean: [0.5, 0.5, 0.5],
+    std: [0.2, 0.2, 0.2],
+    table: rows.map(({ layer, outputShape, parameters }) => ({ layer, outputShape, parameters })),
+    totalParameters: rows.reduce((sum, row) => sum + row.parameters, 0)
+  }
+}
+
+const run = (stage: Parameters<typeof runStage>[0], options: Parameters<typeof runStage>[1]) =>
+  Effect.runPromise(runStage(stage, options).pipe(Effect.provide(NodeServices.layer)))
+
+beforeAll(async () => {
+  await pictures()
+  const images = at("images")
+  const { manifest } = await run(split, { inputs: { images }, to: at("split") })
+  const packed = await run(augment, {
+    params: { size: 48, trainSize: 0, copies: 1 },
+    inputs: { images, manifest: manifest! },
+    to: at("augment")
+  })
+  const index = Schema.decodeUnknownSync(Schema.fromJsonString(PackIndex))(readFileSync(packed["index"]!, "utf8"))
+  const rows = (["train", "validation", "test"] as const).flatMap((name) =>
+    index.splits[name].records.filter((record) => record.copy === 0).map((record) => ({ name, ...record }))
+  )
+  const table = LogitsTable.encode({
+    classes: index.classes,
+    paths: rows.map((row) => row.path),
+    labels: Int32Array.from(rows, (row) => row.label),
+    splits: rows.map((row) => row.name),
+    bn: logitsOf(index, 1, 1),
+    nobn: logitsOf(index, 0.3, 2)
+  })
+  const norm = (layer: string, epoch: number): number => (layer === "fc2" ? 0.1 : 1) / epoch
+  const of = (loss: (epoch: number) => number) =>
+    history(
+      { epochs: 6, trainLoss: loss, validationLoss: loss, norm, validationAccuracy: (e) => e / 10 },
+      index.classes
+    )
+  writeFiles(folder, {
+    "bn.json": JSON.stringify(of(falling)),
+    "nobn.json": JSON.stringify(of(jagged)),
+    "bn-net.json": JSON.stringify(network(index, true)),
+    "nobn-net.json": JSON.stringify(network(index, false)),
+    "logits.arrow": table
+  })
+  const { summary } = await run(gradstats, { inputs: { bn: at("bn.json"), nobn: at("nobn.json") }, to: at("grad") })
+  inputs = {
+    manifest: manifest!,
+    index: packed["index"]!,
+    shards: packed["shards"]!,
+    contactSheet: packed["contactSheet"]!,
+    bn: at("bn.json"),
+    nobn: at("nobn.json"),
+    bnNetwork: at("bn-net.json"),
+    nobnNetwork: at("nobn-net.json"),
+    gradstats: summary!,
+    logits: at("logits.arrow")
+  }
+})
+
+const compared = async (to: string, params: object = {}) => {
+  const out = await run(compare, { params: { bootstrap: 200, ...params }, inputs, to: at(to) })
+  const metrics = Schema.decodeUnknownSync(Schema.fromJsonString(Metrics))(readFileSync(out["metrics"]!, "utf8"))
+  return { out, metrics, report: readFileSync(out["report"]!, "utf8") }
+}
+
+describe("metrics", () => {
+  it("a perfect network against a poor one", async () => {
+    const { metrics } = await compared("metrics")
+    const accuracy = (variant: "bn" | "nobn"): number => metrics[variant].activations[1]!.scores.accuracy
+    expect(accuracy("bn")).toBe(1)
+    expect(accuracy("nobn")).toBeLessThan(0.8)
+    expect(metrics.equivalence.verdict).toBe("different")
+    expect(metrics.claims.map((claim) => claim.id)).toEqual([1, 2, 3, 4, 5, 6])
+    expect(metrics.claims[2]!.verdict).toBe("not supported")
+    expect(metrics.examples.length).toBe(Math.min(9, metrics.testPictures))
+    expect(metrics.bn.testSelected.epoch).toBe(6)
+  })
+
+  it("another activation changes what depends on it alone", async () => {
+    const [a, b] = [await compared("a"), await compared("b", { activation: "sparsemax" })]
+    expect(b.metrics.activation).toBe("sparsemax")
+    expect(b.metrics.bn.activations).toEqual(a.metrics.bn.activations)
+  })
+})
+
+describe("the report", () => {
+  it("stands on its own: nothing is fetched, nothing is left unescaped, everything is there", async () => {
+    const { report, metrics } = await compared("report")
+    expect(report.length).toBeLessThan(5_000_000)
+    expect(report).not.toMatch(/(src|href)="(https?:)?\/\//)
+    expect(report).not.toMatch(/@import|url\(http/)
+    expect(report).not.toContain("<b>bold")
+    expect(report).not.toMatch(/\bNaN\b|\bundefined\b|\[object /)
+    for (const id of ["summary", "data", "networks", "gradients", "logits", "activations", "errors", "claims"]) {
+      expect(report).toContain(`<section id="${id}"`)
+      expect(report).toContain(`href="#${id}"`)
+    }
+    for (const claim of metrics.claims) expect(report).toContain(`id="claim-${claim.id}"`)
+    expect(report).toContain("broken.png")
+    // every picture and every chart says what it is
+    expect(report.match(/<img (?![^>]*alt=)/g)).toBeNull()
+    const svgs = report.match(/<svg [^>]*>/g) ?? []
+    expect(svgs.length).toBeGreaterThan(9)
+    for (const svg of svgs) expect(svg).toMatch(/role="img" aria-label=/)
+  })
+
+  it("is the same every time", async () => {
+    expect((await compared("again")).report).toBe((await compared("once more")).report)
+  })
+
+  it("comes with pictures that can be opened alone", async () => {
+    const { out } = await compared("files")
+    for (const port of ["logits", "predictions"]) {
+      expect((await sharp(out[port]!).metadata()).format).toBe("png")
+    }
+    for (const port of ["loss", "accuracy", "confusion", "calibration"]) {
+      expect(readFileSync(out[port]!, "utf8")).toMatch(/^<svg /)
+    }
+  })
+})
+
+it("refuses a table that is none", async () => {
+  writeFiles(folder, { "no.arrow": "not arrow" })
+  await expect(run(compare, { inputs: { ...inputs, logits: at("no.arrow") }, to: at("no") })).rejects.toThrow(
+    /cannot be read/
+  )
+})

@@ -1,0 +1,44 @@
+/** Made-up trainings, of which it is known what they show. */
+import type { Epoch, History } from "../../../schemas/Train.ts"
+
+export interface Shape {
+  readonly epochs: number
+  readonly trainLoss: (epoch: number) => number
+  readonly validationLoss: (epoch: number) => number
+  readonly trainAccuracy?: (epoch: number) => number
+  readonly validationAccuracy?: (epoch: number) => number
+  /** Norm of a layer. */
+  readonly norm: (layer: string, epoch: number) => number
+}
+
+export const layers = ["conv1", "conv2", "conv3", "fc1", "fc2"]
+
+const fraction = (value: number): number => Math.min(1, Math.max(0, value))
+
+export const history = (shape: Shape, classes: ReadonlyArray<string> = ["a", "b", "c", "d"]): History => {
+  const epochs = Array.from({ length: shape.epochs }, (_, i): Epoch => {
+    const epoch = i + 1
+    const accuracy = fraction(shape.validationAccuracy?.(epoch) ?? 0.5)
+    return {
+      epoch,
+      trainLoss: shape.trainLoss(epoch),
+      validationLoss: shape.validationLoss(epoch),
+      trainAccuracy: fraction(shape.trainAccuracy?.(epoch) ?? 0.6),
+      validationAccuracy: accuracy,
+      testAccuracy: accuracy,
+      validationF1Macro: accuracy,
+      validationF1Micro: accuracy,
+      testF1Macro: accuracy,
+      testF1Micro: accuracy,
+      learningRate: 0.001,
+      gradientNorm: Object.fromEntries(layers.map((layer) => [layer, shape.norm(layer, epoch)]))
+    }
+  })
+  const best = epochs.reduce((a, b) => (b.validationAccuracy > a.validationAccuracy ? b : a))
+  return { classes, layers, bestEpoch: best.epoch, epochs: epochs as unknown as History["epochs"] }
+}
+
+/** Falls smoothly. */
+export const falling = (epoch: number): number => 0.2 + 2 * Math.exp(-epoch / 6)
+/** The same with teeth. */
+export const jagged = (epoch: number): number => falling(epoch) + (epoch % 2 === 0 ? 0.15 : 0)

@@ -1,0 +1,213 @@
+/** split on folders that go wrong in every way that folders do, and on its policies. */
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import * as path from "node:path"
+import { NodeServices } from "@effect/platform-node"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import sharp, { type Sharp } from "sharp"
+import { beforeAll, describe, expect, it } from "vitest"
+import type { StageFailure } from "../../core/Stage.ts"
+import { Manifest } from "../../schemas/Split.ts"
+import * as Random from "../../stages/lib/Random.ts"
+import { split } from "../../stages/split.ts"
+import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { runStage } from "./lib/runStage.ts"
+
+const folder = temporaryFolder()
+
+/** A picture like no other: soft blobs of random colours. */
+const picture = (name: string, size = 64): Sharp => {
+  const random = Random.make(1, name)
+  const small = Uint8Array.from({ length: 8 * 8 * 3 }, () => random.int(256))
+  return sharp(small, { raw: { width: 8, height: 8, channels: 3 } }).resize(size, size, { kernel: "cubic" })
+}
+
+const png = (name: string, size?: number): Promise<Buffer> => picture(name, size).png().toBuffer()
+
+const manifestOf = (images: string, params: unknown, to: string) =>
+  Effect.runPromise(
+    runStage(split, { params, inputs: { images }, to: path.join(folder, to) }).pipe(
+      Effect.map(({ manifest }) => readFileSync(manifest!, "utf8")),
+      Effect.flatMap(Schema.decodeUnknownEffect(Schema.fromJsonString(Manifest))),
+      Effect.provide(NodeServices.layer)
+    )
+  )
+
+const failureOf = (images: string, params: unknown = {}) =>
+  Effect.runPromise(
+    runStage(split, { params, inputs: { images }, to: path.join(folder, "failed") }).pipe(
+      Effect.flip,
+      Effect.map((error) => error as StageFailure),
+      Effect.provide(NodeServices.layer)
+    )
+  )
+
+const fill = async (root: string, className: string, count: number): Promise<void> => {
+  for (let i = 0; i < count; i++) writeFiles(root, { [`${className}/${i}.png`]: await png(`${className}${i}`) })
+}
+
+describe("a folder with everything that can be wrong", () => {
+  const root = path.join(folder, "hostile")
+  let manifest: typeof Manifest.Type
+
+  beforeAll(async () => {
+    await fill(root, "good", 10)
+    await fill(root, "Ромашки 花", 8)
+    const jpeg = await picture("long", 180).jpeg().toBuffer()
+    writeFiles(root, {
+      "README.md": "not a picture, not in a class",
+      "stray.png": await png("stray"),
+      "good/truncated.jpg": jpeg.subarray(0, Math.floor(jpeg.length / 2)),
+      "good/empty.png": new Uint8Array(0),
+      "good/text.jpg": "this is no picture",
+      "good/huge.png": await png("huge", 300),
+      "good/.hidden": "x",
+      "good/deep/er/nested.webp": await picture("nested").webp().toBuffer(),
+      ".git/config": "x"
+    })
+    const outside = path.join(folder, "outside")
+    mkdirSync(outside, { recursive: true })
+    writeFileSync(path.join(outside, "secret.png"), await png("secret"))
+    symlinkSync(path.join(outside, "secret.png"), path.join(root, "good", "out.png"))
+    symlinkSync(outside, path.join(root, "good", "outfolder"))
+    symlinkSync("nowhere", path.join(root, "good", "broken.png"))
+    symlinkSync("..", path.join(root, "good", "deep", "cycle"))
+    manifest = await manifestOf(root, { pixelLimit: 200 * 200 }, "hostile-out")
+  })
+
+  it("keeps what can be read, nested and in Unicode", () => {
+    expect(manifest.classes).toEqual(["good", "Ромашки 花"])
+    expect(manifest.pictures.map((one) => one.path)).toContain("good/deep/er/nested.webp")
+    expect(manifest.pictures.filter((one) => one.class === "Ромашки 花")).toHaveLength(8)
+    expect(manifest.pictures.filter((one) => one.class === "good")).toHaveLength(11)
+  })
+
+  it("sets aside the rest with path and reason", () => {
+    const reasons = Object.fromEntries(manifest.setAside.map((one) => [one.path, one.reason]))
+    expect(Object.keys(reasons).sort()).toEqual([
+      "good/.hidden",
+      "good/broken.png",
+      "good/deep/cycle",
+      "good/empty.png",
+      "good/huge.png",
+      "good/out.png",
+      "good/outfolder",
+      "good/text.jpg",
+      "good/truncated.jpg",
+      "stray.png"
+    ])
+    expect(reasons["good/truncated.jpg"]).toMatch(/cut short/)
+    expect(reasons["good/empty.png"]).toBe("empty file")
+    expect(reasons["good/text.jpg"]).toMatch(/not a picture/)
+    expect(reasons["good/huge.png"]).toMatch(/pixelLimit/)
+    expect(reasons["good/out.png"]).toMatch(/leaves the data folder/)
+    expect(reasons["good/outfolder"]).toMatch(/leaves the data folder/)
+    expect(reasons["good/broken.png"]).toMatch(/leads nowhere/)
+    expect(reasons["stray.png"]).toMatch(/outside any class/)
+  })
+
+  it("accounts for every file", () => {
+    for (const one of manifest.counts) {
+      expect(one.found).toBe(one.setAside + one.beyondLimit + one.dropped + one.train + one.validation + one.test)
+    }
+  })
+})
+
+describe("folders that cannot be split", () => {
+  it("names the class that is too small, and what was set aside in it", async () => {
+    const root = path.join(folder, "small")
+    await fill(root, "enough", 6)
+    await fill(root, "two", 2)
+    writeFiles(root, { "two/empty.png": new Uint8Array(0) })
+    const failure = await failureOf(root)
+    expect(failure._tag).toBe("StageFailure")
+    expect(failure.badInput).toBe(true)
+    expect(failure.message).toMatch(/"two" has 2 \(1 set aside/)
+    expect(failure.message).not.toMatch(/"enough"/)
+  })
+
+  it.each([
+    ["no class", {}, /has no class/],
+    ["one class", { "one/a.txt": "x" }, /one class only/]
+  ])("%s", async (name, files, message) => {
+    const root = path.join(folder, name)
+    mkdirSync(root)
+    writeFiles(root, files)
+    const failure = await failureOf(root)
+    expect(failure.badInput).toBe(true)
+    expect(failure.message).toMatch(message)
+  })
+
+  it("a class that is one picture many times over", async () => {
+    const root = path.join(folder, "copies")
+    await fill(root, "enough", 6)
+    for (let i = 0; i < 5; i++) writeFiles(root, { [`same/${i}.png`]: await png("same") })
+    expect((await failureOf(root)).message).toMatch(/"same" has 1/)
+  })
+})
+
+describe("near-duplicates", () => {
+  const root = path.join(folder, "duplicates")
+
+  beforeAll(async () => {
+    await fill(root, "a", 12)
+    await fill(root, "b", 12)
+    writeFiles(root, {
+      "a/0-flipped.jpg": await picture("a0").flop().jpeg({ quality: 60 }).toBuffer(),
+      "a/0-larger.png": await picture("a0").resize(96, 96).png().toBuffer(),
+      "a/1-turned.png": await picture("a1").rotate(90).png().toBuffer(),
+      "b/also-a2.png": await png("a2")
+    })
+  })
+
+  it("drop keeps the largest of a group and reports a label conflict", async () => {
+    const manifest = await manifestOf(root, {}, "drop")
+    expect(manifest.duplicates.map(({ paths, kept }) => [paths, kept])).toEqual([
+      [["a/0-flipped.jpg", "a/0-larger.png", "a/0.png"], ["a/0-larger.png"]],
+      [["a/1-turned.png", "a/1.png"], ["a/1-turned.png"]]
+    ])
+    expect(manifest.conflicts).toEqual([{ classes: ["a", "b"], paths: ["a/2.png", "b/also-a2.png"] }])
+    const splitOf = new Map(manifest.pictures.map((one) => [one.path, one.split]))
+    expect(splitOf.has("a/0.png")).toBe(false)
+    expect(splitOf.get("a/2.png")).toBe(splitOf.get("b/also-a2.png"))
+    expect(manifest.leaks).toBe(0)
+  })
+
+  it("group keeps all, each group in one split, whatever the seed", async () => {
+    for (let seed = 0; seed < 4; seed++) {
+      const manifest = await manifestOf(root, { duplicates: "group", seed }, `group${seed}`)
+      expect(manifest.pictures).toHaveLength(28)
+      const splits = new Map<string, Set<string>>()
+      for (const { group, split: name } of manifest.pictures) {
+        splits.set(group, (splits.get(group) ?? new Set()).add(name))
+      }
+      for (const names of splits.values()) expect(names.size).toBe(1)
+      for (const { paths } of manifest.duplicates) {
+        expect(new Set(manifest.pictures.filter((one) => paths.includes(one.path)).map((one) => one.split)).size).toBe(
+          1
+        )
+      }
+    }
+  })
+
+  it("keep reports the leaks that it allows", async () => {
+    const leaks = await Promise.all(
+      [1, 2, 3, 4].map(async (seed) => (await manifestOf(root, { duplicates: "keep", seed }, `keep${seed}`)).leaks)
+    )
+    expect(Math.max(...leaks)).toBeGreaterThan(0)
+  })
+
+  it("groupBy keeps together what its capture names", async () => {
+    const manifest = await manifestOf(root, { groupBy: "/([0-9])[^/]*$" }, "groupby")
+    for (const digit of "0123456789") {
+      const of = manifest.pictures.filter(({ path: name }) => name.split("/")[1]!.startsWith(digit))
+      expect(new Set(of.map((one) => one.split)).size).toBeLessThanOrEqual(1)
+    }
+  })
+
+  it("limits take some pictures of some classes, and say how many were left", async () => {
+    const manifest = await manifestOf(root, { perClass: 5 }, "limited")
+    expect(manifest.counts.map((one) => one.beyondLimit)).toEqual([10, 8])
+    expect(manifest.pictures.length + manifest.counts.reduce((sum, one) => sum + one.dropped, 0)).toBe(10)
+  })
+})
