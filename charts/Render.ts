@@ -16,7 +16,7 @@ import * as FileSystem from "effect/FileSystem"
 import opentype from "opentype.js"
 import * as vega from "vega"
 import { compile, type TopLevelSpec } from "vega-lite"
-import { family, fontFiles } from "./Fonts.ts"
+import { fontFiles, resvgFont } from "./Fonts.ts"
 import { config } from "./Theme.ts"
 
 export type { TopLevelSpec } from "vega-lite"
@@ -95,7 +95,7 @@ export const makeRenderer = Effect.gen(function* () {
         new Resvg(standalone(source), {
           fitTo: { mode: "zoom", value: scale },
           background: "#ffffff",
-          font: { fontFiles: [fonts.regular, fonts.semiBold], loadSystemFonts: false, defaultFontFamily: family }
+          font: resvgFont(fonts, source)
         })
           .render()
           .asPng(),

@@ -17,6 +17,7 @@ export {
   EngineParams,
   Precision
 } from "./Identity.ts"
+export { fetchOneDnn } from "./native/FetchOneDnn.ts"
 export type { Engine, OpenOptions } from "./Open.ts"
 export { open } from "./Open.ts"
 export type { Block, NetworkShape, Optimizer, Parameter, Program, ProgramOptions } from "./Program.ts"

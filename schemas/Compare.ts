@@ -170,6 +170,8 @@ export type Metrics = typeof Metrics.Type
 
 export const MetricsArtifact = Artifact.json({ tag: "Metrics/v1", path: "metrics.json", schema: Metrics })
 export const ReportArtifact = Artifact.file({ tag: "Report/v1", path: "report.html" })
+/** The same in short, for a repository's page; charts are linked as files. */
+export const MarkdownReport = Artifact.file({ tag: "MarkdownReport/v1", path: "report.md" })
 export const Charts = {
   loss: Artifact.file({ tag: "Chart/v1", path: "loss.svg" }),
   accuracy: Artifact.file({ tag: "Chart/v1", path: "accuracy.svg" }),

@@ -12,6 +12,8 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const dist = path.join(root, "dist")
 
 rmSync(dist, { recursive: true, force: true })
-execFileSync(path.join(root, "node_modules/.bin/tsc"), ["-p", path.join(root, "tsconfig.build.json")], { stdio: "inherit" })
+execFileSync(path.join(root, "node_modules/.bin/tsc"), ["-p", path.join(root, "tsconfig.build.json")], {
+  stdio: "inherit"
+})
 // The engine's addon is built on the user's machine, from its sources.
 cpSync(path.join(root, "engine/native/src"), path.join(dist, "engine/native/src"), { recursive: true })

@@ -9,7 +9,14 @@ import * as Option from "effect/Option"
 import { standalone } from "../charts/Render.ts"
 import { Stage } from "../core/index.ts"
 import { ContactSheet, IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
-import { Charts, CompareParams, type Metrics, MetricsArtifact, ReportArtifact } from "../schemas/Compare.ts"
+import {
+  Charts,
+  CompareParams,
+  MarkdownReport,
+  type Metrics,
+  MetricsArtifact,
+  ReportArtifact
+} from "../schemas/Compare.ts"
 import { GradstatsArtifact } from "../schemas/Gradstats.ts"
 import { LogitsArtifact } from "../schemas/Logits.ts"
 import { type Manifest, ManifestArtifact } from "../schemas/Split.ts"
@@ -18,6 +25,8 @@ import { compareAll } from "./lib/Comparison.ts"
 import * as LogitsTable from "./lib/LogitsTable.ts"
 import * as Pack from "./lib/Pack.ts"
 import { drawCharts } from "./lib/report/ChartSet.ts"
+import type { ReportData } from "./lib/report/Data.ts"
+import { renderMarkdown } from "./lib/report/Markdown.ts"
 import { worstMistakes } from "./lib/report/Mistakes.ts"
 import { renderReport } from "./lib/report/Page.ts"
 import { sheetUri, show } from "./lib/report/Pictures.ts"
@@ -86,7 +95,7 @@ export const compare = Stage.make({
     gradstats: GradstatsArtifact,
     logits: LogitsArtifact
   },
-  output: { metrics: MetricsArtifact, report: ReportArtifact, ...Charts },
+  output: { metrics: MetricsArtifact, report: ReportArtifact, markdown: MarkdownReport, ...Charts },
   run: ({ params, inputs, output, progress }) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
@@ -114,7 +123,7 @@ export const compare = Stage.make({
       }).pipe(Effect.mapError(failed))
       yield* step("report", 3)
       const contactSheet = yield* sheetUri(inputs.contactSheet.path)
-      const report = renderReport({
+      const data: ReportData = {
         params,
         metrics,
         manifest,
@@ -125,10 +134,11 @@ export const compare = Stage.make({
         ...pictures,
         contactSheet,
         charts: drawn.inline
-      })
+      }
       const { loss, accuracy, confusion, calibration } = drawn.files
       yield* Effect.all([
-        fs.writeFileString(output.report.path, report),
+        fs.writeFileString(output.report.path, renderReport(data)),
+        fs.writeFileString(output.markdown.path, renderMarkdown(data)),
         fs.writeFileString(output.loss.path, standalone(loss)),
         fs.writeFileString(output.accuracy.path, standalone(accuracy)),
         fs.writeFileString(output.confusion.path, standalone(confusion)),

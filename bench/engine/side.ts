@@ -6,13 +6,13 @@ import * as path from "node:path"
 import * as readline from "node:readline"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import { type Engine, identify, open } from "../../engine/index.ts"
 import * as Addon from "../../engine/native/Addon.ts"
 import { makeNativeProgram } from "../../engine/native/NativeProgram.ts"
 import * as Network from "../../stages/lib/Network.ts"
 import * as Trainer from "../../stages/lib/Trainer.ts"
-import * as Result from "effect/Result"
 import type { Answer, Request } from "./protocol.ts"
 
 const cacheDir = path.resolve("node_modules/.cache/op-pipe-engine")
@@ -29,7 +29,9 @@ const engineFor = async (bf16: boolean): Promise<Engine> => {
   const made = engines.get(precision)
   if (made !== undefined) return made
   const notify = (line: string): void => console.error(line)
-  const identity = await Effect.runPromise(identify({ name: "native", precision, threads }, { cores: threads, cacheDir, notify }))
+  const identity = await Effect.runPromise(
+    identify({ name: "native", precision, threads }, { cores: threads, cacheDir, notify })
+  )
   const engine = await Effect.runPromise(Effect.scoped(open(identity, { cacheDir })))
   engines.set(precision, engine)
   return engine
@@ -43,7 +45,15 @@ const pictures = (n: number): Trainer.Batch => ({
 const timed = async (request: Request): Promise<Answer> => {
   const scope = Effect.runSync(Scope.make())
   const spec = Network.preset("seed", { batchNorm: request.bn })
-  const make = Trainer.make(await engineFor(request.bf16), { ...input, spec, seed: 1, optimizer, mean, std, batchSize: request.batch })
+  const make = Trainer.make(await engineFor(request.bf16), {
+    ...input,
+    spec,
+    seed: 1,
+    optimizer,
+    mean,
+    std,
+    batchSize: request.batch
+  })
   const trainer = await Effect.runPromise(make.pipe(Scope.provide(scope)))
   const batch = pictures(request.batch)
   const run = (i: number): Promise<unknown> =>

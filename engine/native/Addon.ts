@@ -117,7 +117,12 @@ const targets = (oneDnn: OneDnn.OneDnn | undefined): ReadonlyArray<Target> => {
     link: [...shared, "-lpthread"]
   }
   if (oneDnn === undefined) return [main]
-  const rpaths = oneDnn.folders.flatMap((folder) => [`-Wl,-rpath,${folder}`, `-Wl,-rpath-link,${folder}`])
+  // RPATH and not RUNPATH: it also counts for what oneDNN itself needs
+  const dtags = process.platform === "darwin" ? [] : ["-Wl,--disable-new-dtags"]
+  const rpaths = [
+    ...dtags,
+    ...oneDnn.folders.flatMap((folder) => [`-Wl,-rpath,${folder}`, `-Wl,-rpath-link,${folder}`])
+  ]
   const unit: Unit = { ...plain("onednn.cpp"), flags: [`-I${oneDnn.include}`, "-O1"] }
   return [main, { binary: dnnlBinaryName, units: [unit], link: [...shared, oneDnn.library, ...rpaths] }]
 }

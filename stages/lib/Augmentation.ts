@@ -109,27 +109,19 @@ export const original = (square: Square, size: number): Effect.Effect<Uint8Array
         catch: message
       })
 
-/** Turns the square about its centre; the canvas keeps its size, what is uncovered gets the fill. */
-const turn = (square: Square, angle: number, fill: Transforms["fill"]): Promise<Square> | Square => {
+/** A square on a canvas of its own that a rotation has made larger, its corners filled. */
+interface Turned extends Square {
+  /** Where the square as it was, unturned, would lie on the canvas: the same from the left and from the top. */
+  readonly offset: number
+}
+
+/** Turns the square about its centre. */
+const turn = async (square: Square, angle: number, fill: Transforms["fill"]): Promise<Turned> => {
   // below a tenth of a degree nothing moves by a pixel
-  if (Math.abs(angle) < 0.1) return square
+  if (Math.abs(angle) < 0.1) return { ...square, offset: 0 }
   const background = fill === "black" ? "#000000" : borderColour(square)
-  return open(square)
-    .rotate(angle, { background })
-    .raw()
-    .toBuffer({ resolveWithObject: true })
-    .then(({ data, info }) =>
-      sharp(data, { raw: { width: info.width, height: info.height, channels: 3 } })
-        .extract({
-          left: Math.floor((info.width - square.side) / 2),
-          top: Math.floor((info.height - square.side) / 2),
-          width: square.side,
-          height: square.side
-        })
-        .raw()
-        .toBuffer()
-    )
-    .then((rgb) => ({ side: square.side, rgb }))
+  const { data, info } = await open(square).rotate(angle, { background }).raw().toBuffer({ resolveWithObject: true })
+  return { side: info.width, rgb: data, offset: Math.floor((info.width - square.side) / 2) }
 }
 
 /** The record of copy `copy`. */
@@ -142,14 +134,19 @@ export const copyOf = (
   Effect.tryPromise({
     try: async () => {
       const { transforms, size, seed } = params
-      const drawn = draw(transforms, seed, path, copy, square.side)
-      const turned = await turn(square, drawn.angle, transforms.fill)
-      const { left, top, width, height } = drawn
-      const image = open(turned).extract({ left, top, width, height }).resize(size, size, { fit: "fill" })
-      if (drawn.flip) image.flop()
-      if (drawn.brightness !== 1 || drawn.saturation !== 1) {
-        image.modulate({ brightness: drawn.brightness, saturation: drawn.saturation })
-      }
+      const { flip, angle, left, top, width, height, brightness, saturation } = draw(
+        transforms,
+        seed,
+        path,
+        copy,
+        square.side
+      )
+      const turned = await turn(square, angle, transforms.fill)
+      const image = open(turned)
+        .extract({ left: turned.offset + left, top: turned.offset + top, width, height })
+        .resize(size, size, { fit: "fill" })
+      if (flip) image.flop()
+      if (brightness !== 1 || saturation !== 1) image.modulate({ brightness, saturation })
       return await image.raw().toBuffer()
     },
     catch: message

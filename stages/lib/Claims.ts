@@ -39,6 +39,9 @@ const percent = (value: number): string => `${(100 * value).toFixed(1)}\u00a0%`
 /** Differences of shares are told in points, with a true minus sign. */
 const points = (value: number): string => `${value < 0 ? "−" : ""}${Math.abs(100 * value).toFixed(1)}`
 
+/** Less by a tenth or more: smaller differences than that between two single trainings are nobody's. */
+const clearlyLess = (a: number, b: number): boolean => a < b - 0.1 * Math.abs(b)
+
 /** All parts hold: supported. None or a minority: not supported. In between: undecided. */
 const byParts = (parts: ReadonlyArray<boolean>): Verdict => {
   const held = parts.filter(Boolean).length
@@ -76,7 +79,7 @@ const tooShort = (id: number, claim: string, rule: string, needed: number, have:
 const smoother = ({ bn, nobn }: ClaimInput): Claim => {
   const claim = "Batch normalization smooths training and slows overfitting."
   const rule =
-    "Smoother: the jaggedness (RMS of second differences over the mean) of both train and validation loss is lower with BN. Slower: the gap between validation and train loss grows less an epoch, and validation loss is not lowest earlier. All four hold: supported; fewer than two: not supported."
+    "Smoother: the jaggedness (RMS of second differences over the mean) of both train and validation loss is lower by a tenth or more with BN. Slower: the gap between validation and train loss grows less an epoch, again by a tenth, and validation loss is not lowest earlier. All four hold: supported; fewer than two: not supported."
   const epochs = Math.min(bn.epochs.length, nobn.epochs.length)
   if (epochs < 4) return tooShort(1, claim, rule, 4, epochs)
   const rough = [bn, nobn].map((history) => ({
@@ -86,7 +89,12 @@ const smoother = ({ bn, nobn }: ClaimInput): Claim => {
     lowest: epochOfLowest(history)
   }))
   const [a, b] = [rough[0]!, rough[1]!]
-  const parts = [a.train < b.train, a.validation < b.validation, a.growth < b.growth, a.lowest >= b.lowest]
+  const parts = [
+    clearlyLess(a.train, b.train),
+    clearlyLess(a.validation, b.validation),
+    clearlyLess(a.growth, b.growth),
+    a.lowest >= b.lowest
+  ]
   return {
     id: 1,
     claim,
@@ -119,16 +127,16 @@ const steadierGradients = ({ gradients: { bn, nobn } }: ClaimInput): Claim => {
   const lastRatio = meanNorm(bn, last) / Math.max(1e-300, meanNorm(nobn, last))
   const middleRatios = middle.map((layer) => meanNorm(nobn, layer) / Math.max(1e-300, meanNorm(bn, layer)))
   const parts = [
-    bn.unsteadiness < nobn.unsteadiness,
-    uneven[0] < uneven[1],
-    lastRatio > 1,
-    middleRatios.length > 0 && middleRatios.every((ratio) => ratio > 1)
+    clearlyLess(bn.unsteadiness, nobn.unsteadiness),
+    clearlyLess(uneven[0], uneven[1]),
+    clearlyLess(1, lastRatio),
+    middleRatios.length > 0 && middleRatios.every((ratio) => clearlyLess(1, ratio))
   ]
   return {
     id: 2,
     claim:
       "With batch normalization gradient norms are steadier, more even over layers and higher in the last layer; without it those of the later convolutions are larger and that of the last layer much smaller.",
-    rule: "Four parts, on norms averaged over epochs: less change from epoch to epoch, less spread over layers, a larger norm in the last layer, and smaller ones in every convolution after the first, with BN than without. All four: supported; fewer than two: not supported.",
+    rule: "Four parts, on norms averaged over epochs, each by a tenth or more: less change from epoch to epoch, less spread over layers, a larger norm in the last layer, and smaller ones in every convolution after the first, with BN than without. All four: supported; fewer than two: not supported.",
     verdict: byParts(parts),
     sentence: `Steadier with BN: ${parts[0] ? "yes" : "no"}; more even: ${parts[1] ? "yes" : "no"}; ${last ?? "the last layer"} has ${shown(lastRatio)} times the norm with BN; the later convolutions have ${middleRatios.map(shown).join(" and ") || "no"} times the norm without.`,
     evidence: [

@@ -6,7 +6,7 @@
 import { Resvg } from "@resvg/resvg-js"
 import * as Effect from "effect/Effect"
 import sharp from "sharp"
-import { family, fontFiles } from "../../charts/Fonts.ts"
+import { family, fontFiles, resvgFont } from "../../charts/Fonts.ts"
 
 /** One tile: an RGB picture of `size * size` pixels. A mark in the corner sets originals apart. */
 export interface Tile {
@@ -66,8 +66,8 @@ export const render = Effect.fnUntraced(function* (rows: ReadonlyArray<Row>, siz
   const { x, y } = layOut(rows)
   return yield* Effect.tryPromise({
     try: async () => {
-      const font = { fontFiles: [fonts.regular], loadSystemFonts: false, defaultFontFamily: family }
-      const under = new Resvg(underlay(rows), { font }).render().asPng()
+      const svg = underlay(rows)
+      const under = new Resvg(svg, { font: resvgFont(fonts, svg) }).render().asPng()
       const tiles = await Promise.all(
         rows.flatMap((row, i) =>
           row.tiles.map(async (one, column) => ({

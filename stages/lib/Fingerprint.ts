@@ -16,8 +16,6 @@ import sharp from "sharp"
 
 /** Width and height of the thumbnail. */
 export const side = 48
-/** Weights of the thumbnail's blur (binomial, standard deviation 1.2 of its pixels); their sum is 64. */
-const taps = [1, 6, 15, 20, 15, 6, 1] as const
 /** Width and height of the coarse grey thumbnail. */
 export const coarseSide = 12
 /** Frequencies 0 to `frequencies - 1` in each direction take part. */
@@ -112,19 +110,31 @@ const coarsen = (grey: Uint8Array): Uint8Array => {
   return Uint8Array.from(sums, (sum) => Math.round(sum / (block * block)))
 }
 
-/** Blurs along one axis: `step` is the distance of neighbours, `line` that of lines, both in pixels. Borders are repeated. */
+/** One line of pixels with its ends repeated three times on either side. */
+const padded = new Uint8Array((side + 6) * 3)
+
+/**
+ * Blurs along one axis with the binomial weights 1 6 15 20 15 6 1 (standard deviation 1.2 pixels). `step` is the distance
+ * of neighbours, `line` that of lines, both in pixels.
+ */
 const blurAlong = (from: Uint8Array, to: Uint8Array, step: number, line: number): void => {
   for (let l = 0; l < side; l++) {
-    for (let i = 0; i < side; i++) {
-      for (let channel = 0; channel < 3; channel++) {
-        let sum = 32
-        for (let t = 0; t < 7; t++) {
-          const at = i + t - 3
-          const inside = at < 0 ? 0 : at >= side ? side - 1 : at
-          sum += taps[t]! * from[(l * line + inside * step) * 3 + channel]!
-        }
-        to[(l * line + i * step) * 3 + channel] = sum >> 6
-      }
+    for (let i = -3; i < side + 3; i++) {
+      const at = (l * line + Math.min(side - 1, Math.max(0, i)) * step) * 3
+      const p = (i + 3) * 3
+      padded[p] = from[at]!
+      padded[p + 1] = from[at + 1]!
+      padded[p + 2] = from[at + 2]!
+    }
+    for (let k = 0; k < side * 3; k++) {
+      const sum =
+        padded[k]! +
+        padded[k + 18]! +
+        6 * (padded[k + 3]! + padded[k + 15]!) +
+        15 * (padded[k + 6]! + padded[k + 12]!) +
+        20 * padded[k + 9]!
+      const pixel = (k / 3) | 0
+      to[(l * line + pixel * step) * 3 + k - pixel * 3] = (sum + 32) >> 6
     }
   }
 }

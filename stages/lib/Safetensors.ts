@@ -84,10 +84,7 @@ const dataStart = (bytes: Uint8Array, specs: ReadonlyArray<TensorSpec>): number 
  * The file of the given tensors, to be filled in place: for states of hundreds of megabytes, which should not be copied.
  * Gotcha: I64 tensors must come before F32 ones, or their views would not be aligned (a RangeError).
  */
-export const layout = (
-  specs: ReadonlyArray<TensorSpec>,
-  metadata: Readonly<Record<string, string>> = {}
-): Layout => {
+export const layout = (specs: ReadonlyArray<TensorSpec>, metadata: Readonly<Record<string, string>> = {}): Layout => {
   const bytes = withHeader(specs, metadata)
   let at = dataStart(bytes, specs)
   const tensors = specs.map((spec): NamedTensor => {

@@ -1,10 +1,11 @@
 /** compare on made-up logits of known quality: metrics, charts, and a report that stands on its own. */
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { chromium } from "playwright-core"
 import sharp from "sharp"
 import { beforeAll, describe, expect, it } from "vitest"
 import { PackIndex } from "../../schemas/Augment.ts"
@@ -175,6 +176,18 @@ describe("the report", () => {
     expect((await compared("again")).report).toBe((await compared("once more")).report)
   })
 
+  it("has a short form in Markdown whose links lead to files of the steps", async () => {
+    const { out, metrics } = await compared("markdown")
+    const markdown = readFileSync(out["markdown"]!, "utf8")
+    for (const { verdict } of metrics.claims) expect(markdown).toContain(`**${verdict}**`)
+    expect(markdown).not.toContain("<b>bold")
+    const links = Array.from(markdown.matchAll(/\]\(([^)]+)\)/g), (match) => match[1]!)
+    expect(links.length).toBeGreaterThan(7)
+    for (const link of links.filter((one) => !one.startsWith("../"))) {
+      expect(existsSync(path.join(path.dirname(out["markdown"]!), link)), link).toBe(true)
+    }
+  })
+
   it("comes with pictures that can be opened alone", async () => {
     const { out } = await compared("files")
     for (const port of ["logits", "predictions"]) {
@@ -182,6 +195,41 @@ describe("the report", () => {
     }
     for (const port of ["loss", "accuracy", "confusion", "calibration"]) {
       expect(readFileSync(out[port]!, "utf8")).toMatch(/^<svg /)
+    }
+  })
+})
+
+const browser = "/usr/bin/chromium"
+
+describe.skipIf(!existsSync(browser))("in a browser", () => {
+  it("shows no error, asks nothing of the network, and fits a phone", async () => {
+    const { out } = await compared("browser")
+    const running = await chromium.launch({ executablePath: browser, args: ["--no-sandbox"] })
+    try {
+      for (const { width, colorScheme } of [
+        { width: 1280, colorScheme: "dark" },
+        { width: 390, colorScheme: "light" }
+      ] as const) {
+        const page = await running.newPage({ viewport: { width, height: 844 }, colorScheme })
+        const said: Array<string> = []
+        page.on("console", (message) => said.push(message.text()))
+        page.on("pageerror", (error) => said.push(String(error)))
+        page.on("request", (request) => {
+          if (!/^(file|data):/.test(request.url())) said.push(`request of ${request.url()}`)
+        })
+        await page.goto(`file://${out["report"]}`)
+        // what scrolls sideways does so in itself, not the page
+        expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width)
+        expect(
+          await page
+            .locator("img")
+            .evaluateAll((all) => all.filter((one) => !("naturalWidth" in one && one.naturalWidth)).length)
+        ).toBe(0)
+        expect(said).toEqual([])
+        await page.close()
+      }
+    } finally {
+      await running.close()
     }
   })
 })

@@ -107,13 +107,45 @@ void convRow(const uint16_t* const* rows, int kernel, int cin, int cout, const u
   }
 }
 
-void gradRow(const float* dz, int width, int cout, uint16_t* narrowed, uint32_t* paired2) {
-  narrow(dz, (int64_t)width * cout, narrowed);
-  int x = 0;
-  for (; x + 2 <= width; x += 2, dz += 2 * cout, paired2 += cout)
-    for (int c = 0; c < cout; c += VL) _mm512_storeu_si512(paired2 + c, paired(load(dz + c), load(dz + cout + c)));
-  if (x < width)
-    for (int c = 0; c < cout; c += VL) _mm512_storeu_si512(paired2 + c, paired(load(dz + c), (vf){}));
+INLINE vf wide(const uint16_t* p) { return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16); }
+
+// One vector of channels of a row; see norm.inc for the formula.
+template <bool NARROW_Z>
+INLINE void normGradChannels(const float* z, const uint16_t* z16, const float* dy, const uint8_t* code, const float* xp, int y, const ConvShape& s,
+                             const float* const* k, int c, uint16_t* narrowed, uint32_t* paired2) {
+  const int n = s.cout, half2 = y >> 1;
+  const vf mean = load(k[0] + c), inverse = load(k[1] + c), scale = load(k[2] + c), shift = load(k[3] + c), floor = load(k[6] + c);
+  const vf slope = -scale * inverse * load(k[5] + c), base = -scale * load(k[4] + c) - slope * mean;
+  const int64_t row = (int64_t)half2 * s.pooled * n + c;
+  const float *d = dy + row, *xc = xp + row;
+  const uint8_t* place = code + row;
+  const __m512i first = _mm512_set1_epi32((y & 1) * 2), second = _mm512_set1_epi32((y & 1) * 2 + 1);
+  const int windows = half2 < s.pooled ? s.pooled : 0;
+  for (int x = 0; x < s.out; x += 2, d += n, xc += n, place += n) {
+    const int64_t at = (int64_t)x * n + c;
+    vf a = NARROW_Z ? wide(z16 + at) : load(z + at), b = {};
+    a = a * slope + base;
+    if (x + 1 < s.out) b = (NARROW_Z ? wide(z16 + at + n) : load(z + at + n)) * slope + base;
+    if (x < 2 * windows) {
+      const vf g = load(xc) * scale + shift > floor ? load(d) * scale : (vf){};
+      const __m512i where = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)place));
+      a = (vf)_mm512_mask_add_ps((__m512)a, _mm512_cmpeq_epi32_mask(where, first), (__m512)a, (__m512)g);
+      b = (vf)_mm512_mask_add_ps((__m512)b, _mm512_cmpeq_epi32_mask(where, second), (__m512)b, (__m512)g);
+    }
+    const __m256i low = half(a), high = half(b);
+    _mm512_storeu_si512(paired2 + (int64_t)(x / 2) * n + c, _mm512_or_si512(_mm512_cvtepu16_epi32(low), _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16)));
+    if (!narrowed) continue;
+    _mm256_storeu_si256((__m256i*)(narrowed + at), low);
+    if (x + 1 < s.out) _mm256_storeu_si256((__m256i*)(narrowed + at + n), high);
+  }
+}
+
+void normGradRow(const float* z, const uint16_t* z16, const float* dy, const uint8_t* code, const float* xp, int y, const ConvShape& s,
+                 const float* const* k, uint16_t* narrowed, uint32_t* paired2) {
+  for (int c = 0; c < s.cout; c += VL) {
+    if (z) normGradChannels<false>(z, z16, dy, code, xp, y, s, k, c, narrowed, paired2);
+    else normGradChannels<true>(z, z16, dy, code, xp, y, s, k, c, narrowed, paired2);
+  }
 }
 
 template <int J, int NV>
@@ -142,18 +174,34 @@ void weightsBlock(const uint32_t* const* rows, int kernel, int cin, int cout, co
   for (int r = 0; r < kernel; r++) {
     int j = 0;
     for (; j + J <= run; j += J) weightsTile<J, NV>(rows[r] + j, cin, dz, cout, count, dw + (int64_t)(r * run + j) * cout);
-    if (run == 9 && NV == 1) {
-      weightsTile<9, NV>(rows[r], cin, dz, cout, count, dw + (int64_t)r * run * cout);
-      continue;
-    }
     for (; j + 3 <= run; j += 3) weightsTile<3, NV>(rows[r] + j, cin, dz, cout, count, dw + (int64_t)(r * run + j) * cout);
     for (; j < run; j++) weightsTile<1, NV>(rows[r] + j, cin, dz, cout, count, dw + (int64_t)(r * run + j) * cout);
   }
 }
 
+// As weightsPicture in conv.inc.
+INLINE void weightsPicture(const uint32_t* const* rows, const uint32_t* dz, int cout, int count, float* dw) {
+  vf acc[3][9];
+  UNROLL for (int r = 0; r < 3; r++)
+    UNROLL for (int j = 0; j < 9; j++) acc[r][j] = load(dw + (r * 9 + j) * cout);
+  const uint32_t *a = rows[0], *b = rows[1], *c = rows[2];
+  for (int x = 0; x < count; x++, a += 6, b += 6, c += 6, dz += cout) {
+    const bh d = pairs(dz);
+    UNROLL for (int j = 0; j < 9; j++) acc[0][j] = dot(acc[0][j], d, spread(a + j));
+    UNROLL for (int j = 0; j < 9; j++) acc[1][j] = dot(acc[1][j], d, spread(b + j));
+    UNROLL for (int j = 0; j < 9; j++) acc[2][j] = dot(acc[2][j], d, spread(c + j));
+  }
+  UNROLL for (int r = 0; r < 3; r++)
+    UNROLL for (int j = 0; j < 9; j++) store(dw + (r * 9 + j) * cout, acc[r][j]);
+}
+
 void weightsRow(const uint32_t* const* rows, int kernel, int cin, int cout, const uint32_t* dz, int width, float* dw) {
   const int count = (width + 1) / 2;
   int c = 0;
+  if (kernel == 3 && cin == 3) {
+    for (; c < cout; c += VL) weightsPicture(rows, dz + c, cout, count, dw + c);
+    return;
+  }
   for (; c + 64 <= cout; c += 64) weightsBlock<4>(rows, kernel, cin, cout, dz + c, count, dw + c);
   for (; c + 32 <= cout; c += 32) weightsBlock<2>(rows, kernel, cin, cout, dz + c, count, dw + c);
   for (; c < cout; c += 16) weightsBlock<1>(rows, kernel, cin, cout, dz + c, count, dw + c);
@@ -328,7 +376,7 @@ double peak(int64_t rounds) {
   return 4.0 * 8 * 24 * VL * (double)rounds;
 }
 
-const KernelsBf16 table = {narrow, pairUp, packWeights, convRow, gradRow, weightsRow, denseForward, denseBackward, peak};
+const KernelsBf16 table = {narrow, pairUp, packWeights, convRow, normGradRow, weightsRow, denseForward, denseBackward, peak};
 } // namespace
 
 const KernelsBf16* kernelsBf16() { return __builtin_cpu_supports("avx512bf16") ? &table : nullptr; }

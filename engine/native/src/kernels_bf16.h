@@ -14,8 +14,10 @@ struct KernelsBf16 {
   void (*packWeights)(const float* w, int rows, int run, int cout, uint32_t* packed);
   // as Kernels::convRow, on bf16 rows
   void (*convRow)(const uint16_t* const* rows, int kernel, int cin, int cout, const uint32_t* w, const float* bias, float* out, int width);
-  // one row of gradients [width][cout] to bf16 and to pairs of pixels [(width + 1) / 2][cout]
-  void (*gradRow)(const float* dz, int width, int cout, uint16_t* narrow, uint32_t* pairs);
+  // as Kernels::normGradRow, giving the row in bf16 (unless null) and as pairs of pixels [(width + 1) / 2][cout]; the
+  // convolution's output comes as `z`, or else in bf16 as `z16`
+  void (*normGradRow)(const float* z, const uint16_t* z16, const float* dy, const uint8_t* code, const float* xp, int y, const ConvShape& s,
+                      const float* const* coefficients, uint16_t* narrow, uint32_t* pairs);
   // as Kernels::denseWeightsRow, on rows of pixel pairs (pairUp with distance cin) and pairs of gradients
   void (*weightsRow)(const uint32_t* const* rows, int kernel, int cin, int cout, const uint32_t* dz, int width, float* dw);
   // as Kernels::denseForward; w is pairs of rows [k / 2][units]

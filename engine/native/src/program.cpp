@@ -40,7 +40,8 @@ void Program::layout(Arena& a) {
       l.fullFloats = (int64_t)s.convSize * s.convSize * cout;
       // cheap convolutions are done again in the backward pass; that is less traffic than keeping their output
       l.keepsOutput = s.norm && s.kernel * s.kernel * channels > 32;
-      l.full = l.keepsOutput ? a.take<float>(n * l.fullFloats) : nullptr;
+      l.full = l.keepsOutput && !bf16_ ? a.take<float>(n * l.fullFloats) : nullptr;
+      l.full16 = l.keepsOutput && bf16_ ? a.take<uint16_t>(n * l.fullFloats) : nullptr;
       l.output = a.take<float>(n * l.outputFloats);
       l.code = a.take<uint8_t>(n * l.outputFloats);
       const bool last = index == convs_ - 1;

@@ -57,6 +57,7 @@ struct Layer {
   uint32_t *packedPairs, *turnedPairs;   // the same in bf16
   float *output;                          // [n] pooled values; before batch normalization if there is one
   float *full;                            // [n] convolution outputs, for batch normalization
+  uint16_t *full16;                       // the same in bf16
   uint8_t* code;
   float *normalized;                      // [n] the last convolution's normalized values, when there is normalization
   float* outputGradient;                  // [n] or [thread]
@@ -111,6 +112,7 @@ class Program {
   void prepareDensePairs();
   void finishMoments(Layer& l, int n);
   void updateRunning(Layer& l, int n);
+  void normSums(Layer& l, int image, int part);
   void finishSums(Layer& l, int n);
   void forwardConvs(const uint8_t* pixels, int n, bool training);
   void backwardConvs(const uint8_t* pixels, int n);

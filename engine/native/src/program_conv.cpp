@@ -115,15 +115,18 @@ void Program::convForward(int index, int image, const uint8_t* pixels, int part,
   uint16_t* image16 = scratch_[thread].image16;
   if (bf16_) bf16_->narrow(x, (int64_t)s.width * pitch, image16);
   const int last = norm ? s.out : 2 * s.pooled;
+  const bool keep = norm && l.full;
   for (int y = 0; y < last; y++) {
-    float* row = norm && l.keepsOutput ? l.full + image * l.fullFloats + y * rowFloats : scratch_[thread].rows + (y & 1) * rowFloats;
+    const int64_t place = image * l.fullFloats + y * rowFloats;
+    float* row = keep ? l.full + place : scratch_[thread].rows + (y & 1) * rowFloats;
     for (int r = 0; r < s.kernel; r++) rows[r] = x + (y + r) * pitch, rows16[r] = image16 + (y + r) * pitch;
     const float* bias = norm ? nullptr : l.packedBias;
     if (bf16_) bf16_->convRow(rows16, s.kernel, s.cin, s.cout, l.packedPairs, bias, row, s.out);
     else k_.convRow(rows, s.kernel, s.cin, s.cout, l.packed, bias, row, s.out);
     if (norm) k_.momentsRow(row, s.out, s.cout, sums, sums + s.cout);
+    if (norm && l.full16) bf16_->narrow(row, rowFloats, l.full16 + place);
     if ((y & 1) == 0 || (y >> 1) >= s.pooled) continue;
-    const float* top = norm && l.keepsOutput ? row - rowFloats : scratch_[thread].rows;
+    const float* top = keep ? row - rowFloats : scratch_[thread].rows;
     const int64_t at = (y >> 1) * pooledRow;
     if (norm) k_.extremeRow(top, row, s.pooled, s.cout, l.sign, output + at, code + at);
     else k_.poolRow(top, row, s.pooled, s.cout, l.spec.relu, output + at, code + at);
@@ -184,18 +187,16 @@ void Program::forwardConvs(const uint8_t* pixels, int n, bool training) {
   }
 }
 
-// Sums of the gradient over the batch that normalization's backward pass needs; they are gamma's and beta's gradients.
+// Adds one picture's part to the sums of the gradient that normalization's backward pass needs.
+void Program::normSums(Layer& l, int image, int part) {
+  const int perImage = l.shape.pooled * l.shape.pooled, cout = l.shape.cout;
+  float* sums = l.partialSums + 2LL * part * cout;
+  k_.normSums(l.outputGradient + image * l.outputFloats, l.output + image * l.outputFloats, perImage, cout, l.coefficient, sums, sums + cout);
+}
+
+// The sums over the batch; they are gamma's and beta's gradients too.
 void Program::finishSums(Layer& l, int n) {
-  const int cout = l.shape.cout, perImage = l.shape.pooled * l.shape.pooled;
-  {
-    Timed timed(profile, "normalize backward");
-    std::memset(l.partialSums, 0, 2LL * parts * cout * sizeof(float));
-    team_.run(parts, [&](int t, int) {
-      float* sums = l.partialSums + 2LL * t * cout;
-      for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++)
-        k_.normSums(l.outputGradient + i * l.outputFloats, l.output + i * l.outputFloats, perImage, cout, l.coefficient, sums, sums + cout);
-    });
-  }
+  const int cout = l.shape.cout;
   const double values = (double)n * l.shape.out * l.shape.out;
   float *dgamma = l.tensor[roleGamma].gradient, *dbeta = l.tensor[roleBeta].gradient;
   for (int c = 0; c < cout; c++) {
@@ -263,14 +264,15 @@ void Program::denseGradBf16(Layer& l, const float* x, int image, int part, int t
   const uint8_t* code = l.code + image * l.outputFloats;
   const uint16_t *rows[16], *gradRows[16], *zeros = reinterpret_cast<const uint16_t*>(zeros_);
   const uint32_t* pairRows[16];
-  float *dw = l.partial + part * l.partialFloats, *dz = t.rows + rowFloats;
+  float* dw = l.partial + part * l.partialFloats;
   for (int y = 0; y < s.width; y++) {
     if (y < s.out) {
       for (int r = 0; r < k; r++) rows[r] = t.image16 + (y + r) * pitch, pairRows[r] = t.imagePairs + (y + r) * pitch;
-      const float* z = l.keepsOutput ? l.full + image * l.fullFloats + y * rowFloats : recompute ? t.rows : zeros_;
       if (recompute) bf16_->convRow(rows, k, s.cin, s.cout, l.packedPairs, nullptr, t.rows, s.out);
-      k_.normGradRow(z, dy, code, xp, y, s, l.coefficient, dz);
-      bf16_->gradRow(dz, s.out, s.cout, t.ring16 + (y % k) * ringRow + pad * s.cout, t.gradPairs);
+      const float* z = l.full16 ? nullptr : recompute ? t.rows : zeros_;
+      const uint16_t* z16 = l.full16 ? l.full16 + image * l.fullFloats + y * rowFloats : nullptr;
+      uint16_t* narrow = dx ? t.ring16 + (y % k) * ringRow + pad * s.cout : nullptr;
+      bf16_->normGradRow(z, z16, dy, code, xp, y, s, l.coefficient, narrow, t.gradPairs);
       bf16_->weightsRow(pairRows, k, s.cin, s.cout, t.gradPairs, s.out, dw);
     }
     if (!dx) continue;
@@ -324,8 +326,8 @@ void Program::backwardConvs(const uint8_t* pixels, int n) {
     Layer& l = layers_[index];
     std::memset(l.partial, 0, parts * l.partialFloats * sizeof(float));
     std::memset(l.partialBias, 0, (int64_t)parts * l.shape.cout * sizeof(float));
-    if (l.spec.norm || l.sparse) continue;
     std::memset(l.partialSums, 0, 2LL * parts * l.shape.cout * sizeof(float));
+    if (l.spec.norm || l.sparse) continue;
     for (int c = 0; c < l.shape.cout; c++) {
       for (int i : {0, 1, 3, 4, 5}) l.coefficient[i][c] = 0;
       l.coefficient[2][c] = 1, l.coefficient[6][c] = l.spec.relu ? 0.0f : -INFINITY;
@@ -338,10 +340,22 @@ void Program::backwardConvs(const uint8_t* pixels, int n) {
     });
     return;
   }
+  Layer& last = layers_[convs_ - 1];
+  if (last.spec.norm) {
+    Timed timed(profile, "normalize backward");
+    team_.run(parts, [&](int t, int) {
+      for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++) normSums(last, i, t);
+    });
+  }
   for (int index = convs_ - 1; index >= 0; index--) {
     if (layers_[index].spec.norm) finishSums(layers_[index], n);
+    Layer* before = index > 0 && layers_[index - 1].spec.norm ? &layers_[index - 1] : nullptr;
     team_.run(parts, [&](int t, int thread) {
-      for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++) convBackward(index, i, pixels, t, thread);
+      for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++) {
+        convBackward(index, i, pixels, t, thread);
+        // while the gradient is in cache
+        if (before) normSums(*before, i, t);
+      }
     });
   }
 }

@@ -70,7 +70,11 @@ export const table = <A>(
     const name = rowClass(row)
     return html`<tr${trusted(name === "" ? "" : ` class="${name}"`)}>${join(cells)}</tr>`
   })
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${text("table")}"><table><caption>${caption}</caption><thead><tr>${join(heads)}</tr></thead><tbody>${join(body)}</tbody></table></div>`
+  const said = caption.replace(/<[^>]*>/gu, "")
+  const heading = said === "" ? nothing : html`<caption>${caption}</caption>`
+  // a region that scrolls must be reachable by keyboard, and named
+  const region = trusted(`class="scroll" tabindex="0" role="region" aria-label="${said === "" ? "table" : said}"`)
+  return html`<div ${region}><table>${heading}<thead><tr>${join(heads)}</tr></thead><tbody>${join(body)}</tbody></table></div>`
 }
 
 /** A chart or picture with what it says beneath. */

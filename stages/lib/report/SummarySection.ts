@@ -6,6 +6,20 @@ import { badge, count, type Html, html, join, percent, points, section, text } f
 const testScore = (metrics: VariantMetrics): number =>
   metrics.splits.find(({ split }) => split === "test")?.accuracy ?? 0
 
+/** What happened to the files, in one sentence. */
+const files = ({ manifest }: ReportData): Html => {
+  const sum = (of: (one: ReportData["manifest"]["counts"][number]) => number): number =>
+    manifest.counts.reduce((total, one) => total + of(one), 0)
+  const dropped = sum((one) => one.dropped)
+  const aside = manifest.setAside.length
+  const parts = [
+    aside === 0 ? text("every file could be read") : html`${count(aside)} files were <a href="#data">set aside</a>`,
+    ...(dropped === 0 ? [] : [html`${count(dropped)} near-duplicates were left out`]),
+    ...(manifest.leaks === 0 ? [text("no group of pictures that belong together is in two splits")] : [])
+  ]
+  return html`Of ${count(sum((one) => one.found))} files found, ${join(parts, ", ")}.`
+}
+
 const card = (kind: string, value: Html, label: Html): Html =>
   html`<div class="card ${text(kind)}"><b>${value}</b><span>${label}</span></div>`
 
@@ -54,7 +68,8 @@ export const summary = (data: ReportData): Html => {
       ),
       card("", text(metrics.testPictures), text("test pictures"))
     ])}</div>`,
-    html`<p>Both epochs were chosen on validation. Of the study's six claims, ${join(tally, ", ")} on this run:</p>`,
+    html`<p>Both epochs were chosen on validation. ${files(data)}</p>`,
+    html`<p>Of the study's six claims, ${join(tally, ", ")} on this run:</p>`,
     html`<ul class="claims">${join(claims)}</ul>`
   ])
 }

@@ -1,0 +1,120 @@
+/**
+ * The report in short, as Markdown: for a repository's page, with the charts beside it as SVG and PNG files.
+ *
+ * Links are relative to `outputs/compare/`, as the step lays its files out.
+ */
+import type { ActivationScores, VariantMetrics, VariantName } from "../../../schemas/Compare.ts"
+import type { ReportData } from "./Data.ts"
+
+const names: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
+
+/** Text that Markdown and HTML leave alone. */
+const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>|#]/gu, "\\$&")
+
+const percent = (value: number): string => `${(100 * value).toFixed(1)} %`
+const points = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`
+const short = (value: number | null): string => (value === null ? "∞" : String(Number(value.toPrecision(3))))
+
+const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string =>
+  [head, head.map((_, i) => (i === 0 ? "---" : "---:")), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n")
+
+const variantRow = (variant: VariantName, metrics: VariantMetrics): ReadonlyArray<string> => {
+  const of = (split: string): string => percent(metrics.splits.find((one) => one.split === split)?.accuracy ?? 0)
+  const test = metrics.splits.find((one) => one.split === "test")
+  return [
+    names[variant],
+    String(metrics.bestEpoch),
+    of("train"),
+    of("validation"),
+    of("test"),
+    short(test?.f1Macro ?? 0),
+    `${percent(metrics.testSelected.accuracy)} (epoch ${metrics.testSelected.epoch})`
+  ]
+}
+
+const activationRow = ({ activation, scores }: ActivationScores): ReadonlyArray<string> => [
+  activation,
+  percent(scores.accuracy),
+  percent(scores.top3),
+  short(scores.negativeLogLikelihood),
+  short(scores.brier),
+  short(scores.calibrationError),
+  short(scores.supportSize)
+]
+
+const dataPart = ({ manifest }: ReportData): string => {
+  const sum = (of: (one: ReportData["manifest"]["counts"][number]) => number): string =>
+    String(manifest.counts.reduce((total, one) => total + of(one), 0))
+  const row = (one: ReportData["manifest"]["counts"][number]): ReadonlyArray<string> => [
+    plain(one.class),
+    String(one.found),
+    String(one.setAside),
+    String(one.dropped),
+    String(one.train),
+    String(one.validation),
+    String(one.test)
+  ]
+  const total = [
+    "**all**",
+    sum((one) => one.found),
+    sum((one) => one.setAside),
+    sum((one) => one.dropped),
+    sum((one) => one.train),
+    sum((one) => one.validation),
+    sum((one) => one.test)
+  ]
+  const head = ["class", "found", "set aside", "near-duplicates left out", "train", "validation", "test"]
+  return table(head, [...manifest.counts.map(row), total])
+}
+
+/** The whole document. */
+export const renderMarkdown = (data: ReportData): string => {
+  const { metrics, manifest } = data
+  const accuracy = metrics.differences.find(({ metric }) => metric === "accuracy")!
+  return `# Batch normalization, gradients and sparse outputs in a small image classifier
+
+${manifest.pictures.length} pictures of ${metrics.classes.length} classes; ${metrics.testPictures} test pictures. Scores under \`${metrics.activation}\`.
+
+${table(["network", "best epoch", "train", "validation", "test", "test F1 macro", "test-selected, as the seed study chose"], [variantRow("bn", metrics.bn), variantRow("nobn", metrics.nobn)])}
+
+Difference in test accuracy, BN minus no BN: ${points(accuracy.estimate)} points, 95 % interval ${points(accuracy.low95)} to ${points(accuracy.high95)}; McNemar's p ${short(metrics.mcNemar.pValue)}; within a margin of ${(100 * metrics.equivalence.margin).toFixed(0)} points: ${metrics.equivalence.verdict}.
+
+## Claims
+
+${metrics.claims.map((claim) => `${claim.id}. **${claim.verdict}**: ${plain(claim.claim)} ${plain(claim.sentence)}`).join("\n")}
+
+## Data
+
+${dataPart(data)}
+
+![Originals and their augmented copies](../augment/contact-sheet.png)
+
+## Training
+
+![Train and validation loss by epoch](loss.svg)
+
+![Accuracy by epoch](accuracy.svg)
+
+## Gradients
+
+![Gradient norms by layer and epoch, both networks on one scale](../gradstats/gradient-norms.svg)
+
+![Gradient norms over the layers](../gradstats/gradient-profiles.svg)
+
+## Logits and output activations
+
+![Logits by class and picture](logits.png)
+
+Test pictures, network with BN:
+
+${table(["activation", "accuracy", "top 3", "NLL", "Brier", "ECE", "support"], metrics.bn.activations.map(activationRow))}
+
+![Calibration](calibration.svg)
+
+## Predictions and errors
+
+![Test pictures with their label and the three most probable classes](predictions.png)
+
+![Confusion matrices](confusion.svg)
+`
+}
