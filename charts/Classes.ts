@@ -53,16 +53,20 @@ export const confusionMatrices = (
       }))
     })
   )
-  const x = { field: "answer", type: "nominal", title: "answer", sort: null, axis: { labelAngle: -60 } } as const
-  const y = { field: "label", type: "nominal", title: "label", sort: null } as const
+  const domain = { domain: classes as Array<string> }
+  const x = { field: "answer", type: "nominal", title: "answer", scale: domain, axis: { labelAngle: -60 } } as const
+  const y = { field: "label", type: "nominal", title: "label", scale: domain } as const
   return {
     data: { values },
     facet: { column: { field: "variant", type: "nominal", title: null, sort: [variantNames.bn, variantNames.nobn] } },
     spec: {
       width: cell * classes.length,
       height: cell * classes.length,
+      // empty cells are the ground: with many classes nearly all are empty
+      view: { fill: "#e3eef9" },
       layer: [
         {
+          transform: [{ filter: "datum.pictures > 0" }],
           mark: { type: "rect" },
           encoding: {
             x,
@@ -222,11 +226,6 @@ export const pictureMap = (
             legend: { symbolStrokeColor: "currentColor" }
           }
         }
-      },
-      {
-        data: { values: named },
-        mark: { type: "text", fontSize: 12, fontWeight: 600, stroke: "white", strokeWidth: 3, strokeOpacity: 0.7 },
-        encoding: { x, y, text: { field: "label" } }
       },
       {
         data: { values: named },

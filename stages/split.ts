@@ -6,8 +6,6 @@
  * pictures or groups) fails as bad input and names the class.
  */
 import * as Effect from "effect/Effect"
-import * as Path from "effect/Path"
-import sharp from "sharp"
 import { Stage } from "../core/index.ts"
 import { Pictures } from "../schemas/Pictures.ts"
 import {
@@ -20,10 +18,10 @@ import {
   SplitParams
 } from "../schemas/Split.ts"
 import { assign, type Unit } from "./lib/Assign.ts"
-import * as Fingerprint from "./lib/Fingerprint.ts"
-import { type Grouped, groupPictures, type Scanned } from "./lib/Groups.ts"
+import { type Grouped, groupPictures } from "./lib/Groups.ts"
 import { findCopies } from "./lib/NearDuplicates.ts"
 import * as Random from "./lib/Random.ts"
+import { scan } from "./lib/Scan.ts"
 import { type Found, type Walked, walk } from "./lib/Walk.ts"
 
 const bad = (fields: {
@@ -46,54 +44,6 @@ const limitPerClass = (walked: Walked, limit: number, seed: number): ReadonlyArr
       .sort((a, b) => (a.path < b.path ? -1 : 1))
   )
 }
-
-interface ScanResult {
-  readonly scanned: ReadonlyArray<Scanned>
-  readonly setAside: ReadonlyArray<SetAside>
-}
-
-/** Decodes every file once. Concurrency hides the wait for the disk; the work is done by libvips on `cores` threads. */
-const scan = Effect.fnUntraced(function* (
-  root: string,
-  files: ReadonlyArray<Found>,
-  pixelLimit: number,
-  cores: number,
-  progress: (progress: Stage.Progress) => Effect.Effect<void>
-) {
-  const paths = yield* Path.Path
-  // one thread a picture: many pictures at once use the cores better than many threads on one
-  yield* Effect.sync(() => {
-    sharp.concurrency(1)
-    sharp.cache(false)
-  })
-  const setAside: Array<SetAside> = []
-  const decode = (file: Found): Effect.Effect<Fingerprint.Fingerprint, string> =>
-    Fingerprint.ofFile(paths.join(root, ...file.path.split("/")), pixelLimit)
-  let done = 0
-  const tried = yield* Effect.forEach(
-    files,
-    Effect.fnUntraced(function* (file) {
-      const result = yield* Effect.result(decode(file))
-      done += 1
-      if (done % 64 === 0 || done === files.length) {
-        yield* progress({ label: "scan", done, total: files.length, unit: "pictures" })
-      }
-      return { file, result }
-    }),
-    { concurrency: Math.max(2, cores * 3) }
-  )
-  // libvips keeps one buffer of messages for all threads: a reason is only to be trusted when nothing else is going on
-  const found = yield* Effect.forEach(
-    tried,
-    Effect.fnUntraced(function* ({ file, result }) {
-      const sure = result._tag === "Success" ? result : yield* Effect.result(decode(file))
-      if (sure._tag === "Success") return { ...file, fingerprint: sure.success } satisfies Scanned
-      setAside.push({ ...file, reason: sure.failure })
-      return undefined
-    })
-  )
-  return { scanned: found.filter((one) => one !== undefined), setAside } satisfies ScanResult
-})
 
 const mostCommon = (reasons: ReadonlyArray<string>): string => {
   const counts = new Map<string, number>()
@@ -224,15 +174,18 @@ export const split = Stage.make({
   params: SplitParams,
   inputs: { images: Pictures },
   output: { manifest: ManifestArtifact },
-  run: ({ params, inputs, output, cores, progress }) =>
+  run: ({ params, inputs, output, workdir, cores, progress }) =>
     Effect.gen(function* () {
       const root = inputs.images.path
       const walked = yield* walk(root, params.classes)
       const taken = limitPerClass(walked, params.perClass, params.seed)
-      const { scanned, setAside: undecodable } = yield* scan(root, taken, params.pixelLimit, cores, progress)
-      const setAside = [...walked.setAside, ...undecodable].sort((a, b) => (a.path < b.path ? -1 : 1))
+      const { pixelLimit } = params
+      const looked = yield* scan({ root, files: taken, pixelLimit, cores, workdir, progress })
+      const { scanned, thumbnails } = looked
+      const setAside = [...walked.setAside, ...looked.setAside].sort((a, b) => (a.path < b.path ? -1 : 1))
       yield* checkClasses(walked, tally(scanned), "pictures", setAside)
-      const pairs = yield* findCopies(scanned, (done) =>
+      const thumbnailOf = { get: (i: number) => thumbnails.get(scanned[i]!.at) }
+      const pairs = yield* findCopies(scanned, thumbnailOf, (done) =>
         progress({ label: "near-duplicates", done, total: scanned.length, unit: "pictures" })
       )
       const grouped = groupPictures(scanned, pairs, params)

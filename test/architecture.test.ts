@@ -16,7 +16,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   schemas: ["core"],
   engine: ["schemas"],
   charts: ["schemas"],
-  demo: ["core"],
+  demo: ["core", "schemas"],
   "stages/lib": ["core", "schemas", "engine", "charts"],
   stages: ["core", "schemas", "engine", "charts", "stages/lib"],
   pipeline: ["core", "schemas", "stages", "demo"],

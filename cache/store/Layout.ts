@@ -4,6 +4,7 @@
  * The layout's version is in the folder's name, so that a later one can stand beside it. Two levels: bytes by what they
  * are (`blobs`), and results by what they were made from (`results`). All else is a hint or scratch: it may be removed at any time.
  */
+import { homedir } from "node:os"
 import * as path from "node:path"
 import type * as Digest from "../identity/Digest.ts"
 
@@ -24,8 +25,14 @@ export interface Layout {
   readonly temporary: string
   /** Folders of steps that are being executed. */
   readonly work: string
+  /** What a toolchain builds or fetches, for all projects of a user: a build takes a while and is the same everywhere. */
   readonly toolchain: (name: string) => string
 }
+
+/** `OP_PIPE_CACHE_DIR`, else where the platform keeps what can be had again. */
+const userCache = (): string =>
+  process.env["OP_PIPE_CACHE_DIR"] ??
+  path.join(process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "op-pipe")
 
 export const make = (store: string): Layout => {
   const root = path.join(path.resolve(store), "v1")
@@ -45,6 +52,6 @@ export const make = (store: string): Layout => {
     checkpoint: (key) => path.join(root, "checkpoints", key),
     temporary: path.join(root, "tmp"),
     work: path.join(root, "work"),
-    toolchain: (name) => path.join(root, "toolchain", name)
+    toolchain: (name) => path.join(userCache(), name)
   }
 }

@@ -68,6 +68,9 @@ export const run = Command.make(
           }
           return
         }
+        const needed = steps.map((step) => step.id).filter((id) => !wanted.includes(id))
+        if (wanted.length > 0 && needed.length > 0)
+          notify(`${wanted.join(", ")} and what it needs: ${needed.join(", ")}`)
         const { outputsDir } = project
         const summary = yield* Runner.run(prepared, {
           steps,

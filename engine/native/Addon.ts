@@ -15,6 +15,7 @@ import * as fs from "node:fs"
 import { createRequire } from "node:module"
 import * as os from "node:os"
 import * as path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import { EngineError } from "../Identity.ts"
@@ -108,7 +109,7 @@ interface Target {
 }
 
 const targets = (oneDnn: OneDnn.OneDnn | undefined): ReadonlyArray<Target> => {
-  const plain = (file: string): Unit => ({ file, object: `${path.parse(file).name}.o`, flags: [] })
+  const plain = (file: string): Unit => ({ file, object: `${path.parse(file).name}.o`, flags: ["-O2"] })
   const shared = process.platform === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared", "-Wl,-z,now"]
   const files = ["program.cpp", "program_conv.cpp", "program_dense.cpp", "program_state.cpp", "addon.cpp"]
   const main: Target = {
@@ -209,31 +210,76 @@ const missingCompiler = (): EngineError =>
     toDo: "Install one (Debian: `apt-get install g++`), or set CXX."
   })
 
+const lockIsStale = (lock: string): boolean => {
+  const pid = Number(fs.readFileSync(lock, { encoding: "utf8", flag: "r" }))
+  if (!Number.isInteger(pid) || pid <= 0) return Date.now() - fs.statSync(lock).mtimeMs > 10_000
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch (cause) {
+    return !(cause instanceof Error && "code" in cause && cause.code === "EPERM")
+  }
+}
+
+/**
+ * Waits until this process may build, or the binary is there. Several processes that start at once would else compile the
+ * same thing side by side. A lock whose process is gone counts for nothing.
+ */
+const takeLock = async (location: Location, lock: string, signal: AbortSignal): Promise<boolean> => {
+  for (;;) {
+    try {
+      fs.writeFileSync(lock, String(process.pid), { flag: "wx" })
+      return true
+    } catch {
+      try {
+        if (lockIsStale(lock)) fs.rmSync(lock, { force: true })
+      } catch {
+        // gone in the meantime
+      }
+    }
+    if (isBuilt(location)) return false
+    await sleep(100, undefined, { signal })
+  }
+}
+
+const buildLocked = async (
+  location: Location,
+  compiler: string,
+  notify: (line: string) => void,
+  signal: AbortSignal
+): Promise<void> => {
+  fs.mkdirSync(path.dirname(location.folder), { recursive: true })
+  const lock = `${location.folder}.lock`
+  if (!(await takeLock(location, lock, signal))) return
+  try {
+    if (isBuilt(location)) return
+    const started = performance.now()
+    const oneDnn = location.oneDnn === undefined ? "without oneDNN" : `with oneDNN ${location.oneDnn.version}`
+    notify(`building the native engine ${oneDnn} (once, some seconds) ...`)
+    const temporary = fs.mkdtempSync(`${location.folder}.`)
+    try {
+      await compileAll(location, compiler, temporary, signal)
+      const version = (await execute(compiler, ["--version"], signal)).split("\n")[0] ?? compiler
+      const identity = crypto.createHash("sha256").update(`${location.digest}\n${version}\n`).digest("hex")
+      fs.writeFileSync(path.join(temporary, identityFile), identity)
+      fs.renameSync(temporary, location.folder)
+    } finally {
+      fs.rmSync(temporary, { recursive: true, force: true })
+    }
+    notify(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`)
+  } finally {
+    fs.rmSync(lock, { force: true })
+  }
+}
+
 /** Builds the addon unless it is there. `notify` gets a line before and after. */
 export const build = (location: Location, notify: (line: string) => void): Effect.Effect<void, EngineError> =>
   Effect.suspend(() => {
     if (isBuilt(location)) return Effect.void
     const compiler = findCompiler()
     if (compiler === undefined) return Effect.fail(missingCompiler())
-    const started = performance.now()
-    const oneDnn = location.oneDnn === undefined ? "without oneDNN" : `with oneDNN ${location.oneDnn.version}`
-    notify(`building the native engine ${oneDnn} (once, some seconds) ...`)
     return Effect.tryPromise({
-      try: async (signal) => {
-        fs.mkdirSync(path.dirname(location.folder), { recursive: true })
-        const temporary = fs.mkdtempSync(`${location.folder}.`)
-        try {
-          await compileAll(location, compiler, temporary, signal)
-          const version = (await execute(compiler, ["--version"], signal)).split("\n")[0] ?? compiler
-          const identity = crypto.createHash("sha256").update(`${location.digest}\n${version}\n`).digest("hex")
-          fs.writeFileSync(path.join(temporary, identityFile), identity)
-          // another process may have been faster: its folder is as good as ours
-          if (!fs.existsSync(location.binary)) fs.renameSync(temporary, location.folder)
-        } finally {
-          fs.rmSync(temporary, { recursive: true, force: true })
-        }
-        notify(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`)
-      },
+      try: (signal) => buildLocked(location, compiler, notify, signal),
       catch: (cause) =>
         new EngineError({
           engine: "native",

@@ -7,7 +7,7 @@
  * Kanade 1981); what is left must be small everywhere: a copy has no block of pixels that disagrees, while another
  * drawing, or a clock that shows another hour, has.
  */
-import { coarseSide, type Fingerprint, greyOf, side } from "./Fingerprint.ts"
+import { coarseSide, type Fingerprint, greyOf, type Summary, side } from "./Fingerprint.ts"
 
 /** How far two pictures are from being copies. */
 export interface Agreement {
@@ -343,10 +343,7 @@ const residual = ({ count, pixel, first, second }: Overlaid): Agreement => {
 }
 
 /** The orientation of b in which the coarse thumbnails correlate best, with that correlation. */
-export const bestOrientation = (
-  a: Fingerprint,
-  b: Fingerprint
-): readonly [orientation: number, correlation: number] => {
+const bestOrientation = (a: Summary, b: Summary): readonly [orientation: number, correlation: number] => {
   let best = 0
   let bestCorrelation = -1
   for (let k = 0; k < 8; k++) {
@@ -362,6 +359,12 @@ export const bestOrientation = (
 /** Coarse thumbnails of copies correlate at least so well before they are aligned. */
 const leastCoarse = 0.75
 
+/** The orientation in which b may be a copy of a, by their coarse thumbnails; undefined when there is none. */
+export const likelyOrientation = (a: Summary, b: Summary): number | undefined => {
+  const [best, correlation] = bestOrientation(a, b)
+  return correlation < leastCoarse ? undefined : best
+}
+
 /** Grey levels of the picture that others are compared with, one after the other. */
 let compared: { readonly rgb: Uint8Array; readonly grey: Uint8Array } | undefined
 
@@ -370,13 +373,17 @@ const greyOfCompared = (rgb: Uint8Array): Uint8Array => {
   return compared.grey
 }
 
+/** The agreement of thumbnail a with thumbnail b in that orientation; undefined when they cannot be aligned. */
+export const agreementIn = (orientation: number, a: Uint8Array, b: Uint8Array): Agreement | undefined => {
+  const table = orientations[orientation]!
+  const warp = align(greyOfCompared(a), greyOf(b), table)
+  return warp === undefined ? undefined : residual(overlay(a, b, table, warp))
+}
+
 /** The agreement in the best of the eight orientations; undefined when there is nothing to align. */
 export const agreement = (a: Fingerprint, b: Fingerprint): Agreement | undefined => {
-  const [best, coarse] = bestOrientation(a, b)
-  if (coarse < leastCoarse) return undefined
-  const table = orientations[best]!
-  const warp = align(greyOfCompared(a.rgb), greyOf(b.rgb), table)
-  return warp === undefined ? undefined : residual(overlay(a.rgb, b.rgb, table, warp))
+  const orientation = likelyOrientation(a, b)
+  return orientation === undefined ? undefined : agreementIn(orientation, a.rgb, b.rgb)
 }
 
 /** Thresholds, chosen on 3,730 drawings with 500 planted copies; see the tests for recall and false merges. */

@@ -23,17 +23,24 @@ const frequencies = 7
 /** Length of a descriptor: every (u, v) but (0, 0). */
 export const descriptorLength = frequencies * frequencies - 1
 
-export interface Fingerprint {
+/** What is kept in memory of every picture. */
+export interface Summary {
   /** Pixels, EXIF orientation applied. */
   readonly width: number
   readonly height: number
-  /** `side * side * 3` levels, RGB, row by row. */
-  readonly rgb: Uint8Array
   /** `coarseSide * coarseSide` grey levels. */
   readonly coarse: Uint8Array
   /** `descriptorLength` numbers; length 1, or all 0 for a picture of one colour. */
   readonly descriptor: Float32Array
 }
+
+export interface Fingerprint extends Summary {
+  /** The thumbnail: `side * side * 3` levels, RGB, row by row. */
+  readonly rgb: Uint8Array
+}
+
+/** Bytes of a thumbnail. */
+export const thumbnailBytes = side * side * 3
 
 const cosines = Float64Array.from({ length: frequencies * side }, (_, i) => {
   const u = Math.floor(i / side)

@@ -6,13 +6,15 @@
  * within a class stays: most pixels, then first by path. Under `keep` near-duplicates are reported and join nothing.
  */
 import type { DuplicateGroup, LabelConflict, SplitParams } from "../../schemas/Split.ts"
-import type { Fingerprint } from "./Fingerprint.ts"
+import type { Summary } from "./Fingerprint.ts"
 import { Components, type Pair } from "./NearDuplicates.ts"
 
 export interface Scanned {
+  /** Its place among the files of the scan. */
+  readonly at: number
   readonly path: string
   readonly class: string
-  readonly fingerprint: Fingerprint
+  readonly fingerprint: Summary
 }
 
 export interface Grouped {

@@ -9,8 +9,10 @@
  * Gotcha: groups are the connected parts of the pairs found; a chain of mild changes makes one group.
  */
 import * as Effect from "effect/Effect"
-import { agreement, isCopy } from "./Alignment.ts"
-import { descriptorLength, type Fingerprint } from "./Fingerprint.ts"
+import type { Stage } from "../../core/index.ts"
+import { agreementIn, isCopy, likelyOrientation } from "./Alignment.ts"
+import { descriptorLength, type Summary } from "./Fingerprint.ts"
+import type { Thumbnails } from "./Thumbnails.ts"
 
 /** Distance of descriptors up to which two pictures of one class are compared. */
 const radiusWithin = 0.45
@@ -19,7 +21,7 @@ const radiusAcross = 0.3
 
 export interface Item {
   readonly class: string
-  readonly fingerprint: Fingerprint
+  readonly fingerprint: Summary
 }
 
 /** Indices of two items that are copies. */
@@ -71,32 +73,59 @@ const isNear = (descriptors: Float32Array, p: number, q: number, radius: number)
   return true
 }
 
-/** All copies of the picture at position `p` among those after it in the window. */
-const copiesAfter = (items: ReadonlyArray<Item>, { order, descriptors }: Sorted, p: number): ReadonlyArray<Pair> => {
+/** A pair that may be copies, and the orientation in which they may be. */
+interface Candidate {
+  readonly other: number
+  readonly orientation: number
+}
+
+/** What may be a copy of the picture at position `p` among those after it in the window. */
+const candidatesAfter = (
+  items: ReadonlyArray<Item>,
+  { order, descriptors }: Sorted,
+  p: number
+): ReadonlyArray<Candidate> => {
   const own = items[order[p]!]!
-  const found: Array<Pair> = []
+  const found: Array<Candidate> = []
   for (let q = p + 1; q < order.length; q++) {
     const apart = descriptors[q * descriptorLength]! - descriptors[p * descriptorLength]!
     if (apart > radiusWithin) break
     const other = items[order[q]!]!
     const radius = other.class === own.class ? radiusWithin : radiusAcross
     if (apart > radius || !isNear(descriptors, p, q, radius)) continue
-    const agreed = agreement(own.fingerprint, other.fingerprint)
-    if (agreed !== undefined && isCopy(agreed)) found.push([order[p]!, order[q]!])
+    const orientation = likelyOrientation(own.fingerprint, other.fingerprint)
+    if (orientation !== undefined) found.push({ other: order[q]!, orientation })
   }
   return found
 }
 
-/** All pairs of copies. `progress` is told how many pictures have been looked at. */
+/** Compares the picture with its candidates, thumbnail by thumbnail. */
+const confirm = Effect.fnUntraced(function* (
+  own: number,
+  candidates: ReadonlyArray<Candidate>,
+  thumbnails: Pick<Thumbnails, "get">
+) {
+  const found: Array<Pair> = []
+  if (candidates.length === 0) return found
+  const first = yield* thumbnails.get(own)
+  for (const { other, orientation } of candidates) {
+    const agreed = agreementIn(orientation, first, yield* thumbnails.get(other))
+    if (agreed !== undefined && isCopy(agreed)) found.push([own, other])
+  }
+  return found
+})
+
+/** All pairs of copies. `thumbnails` has that of item `i` at `i`; `progress` is told how many pictures have been looked at. */
 export const findCopies = Effect.fnUntraced(function* (
   items: ReadonlyArray<Item>,
+  thumbnails: Pick<Thumbnails, "get">,
   progress: (done: number) => Effect.Effect<void>
-) {
+): Effect.fn.Return<ReadonlyArray<Pair>, Stage.StageFailure> {
   if (items.length < 2) return []
   const sorted = sortItems(items)
   const found: Array<Pair> = []
   for (let p = 0; p < items.length; p++) {
-    for (const pair of copiesAfter(items, sorted, p)) found.push(pair)
+    found.push(...(yield* confirm(sorted.order[p]!, candidatesAfter(items, sorted, p), thumbnails)))
     // the search is plain computation: give others a turn now and then
     if (p % 32 === 31) {
       yield* Effect.yieldNow

@@ -19,30 +19,37 @@ export interface Thumbnails {
 const failed = (cause: { readonly message: string }): Stage.StageFailure =>
   new Stage.StageFailure({ reason: `Thumbnails cannot be kept in the scratch folder: ${cause.message}` })
 
-/** A store of thumbnails of `bytes` bytes each, `inMemory` of them in memory, the others in `file`, until the scope closes. */
-export const make = Effect.fnUntraced(function* (file: string, bytes: number, inMemory: number) {
+/** Sizes, in pictures but for `bytes`, the size of one thumbnail. */
+export interface Room {
+  readonly bytes: number
+  readonly inMemory: number
+  readonly total: number
+}
+
+/** A store for `total` thumbnails that uses `file` for those beyond `inMemory`, until the scope closes. */
+export const make = Effect.fnUntraced(function* (file: string, { bytes, inMemory, total }: Room) {
   const fs = yield* FileSystem.FileSystem
   const near: Array<Uint8Array | undefined> = []
+  const handle = total > inMemory ? yield* Effect.mapError(fs.open(file, { flag: "w+" }), failed) : undefined
+  // a position and the write at it belong together
   const lock = yield* Semaphore.make(1)
-  const open = yield* Effect.cached(fs.open(file, { flag: "w+" }).pipe(Effect.mapError(failed)))
-  const scope = yield* Effect.scope
-  const handle = Effect.provideService(open, yield* Effect.succeed(ScopeTag), scope)
-  const put: Thumbnails["put"] = (at, rgb) =>
-    at < inMemory
-      ? Effect.sync(() => void (near[at] = rgb))
-      : Effect.flatMap(handle, (opened) =>
-          opened
-            .seek(BigInt((at - inMemory) * bytes), "start")
-            .pipe(Effect.andThen(opened.writeAll(rgb)), Effect.mapError(failed))
-        ).pipe(Semaphore.withPermits(lock, 1))
+  const put: Thumbnails["put"] = (at, rgb) => {
+    if (handle === undefined || at < inMemory) {
+      return Effect.sync(() => {
+        near[at] = rgb
+      })
+    }
+    return handle
+      .seek(BigInt((at - inMemory) * bytes), "start")
+      .pipe(Effect.andThen(handle.writeAll(rgb)), Effect.mapError(failed), Semaphore.withPermits(lock, 1))
+  }
   const get: Thumbnails["get"] = Effect.fnUntraced(function* (at) {
-    const kept = at < inMemory ? near[at] : undefined
+    const kept = near[at]
     if (kept !== undefined) return kept
-    const opened = yield* handle
+    if (handle === undefined) return yield* failed({ message: `picture ${at} has none` })
     const into = new Uint8Array(bytes)
-    const got = yield* opened.read(into, { position: BigInt((at - inMemory) * bytes) }).pipe(Effect.mapError(failed))
-    if (Number(got) !== bytes) return yield* failed({ message: `picture ${at} has none` })
-    return into
+    const got = yield* handle.read(into, { position: BigInt((at - inMemory) * bytes) }).pipe(Effect.mapError(failed))
+    return Number(got) === bytes ? into : yield* failed({ message: `picture ${at} has none` })
   })
   return { put, get } satisfies Thumbnails
 })

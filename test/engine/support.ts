@@ -18,16 +18,11 @@ export const cacheDir = path.resolve("node_modules/.cache/op-pipe-engine")
 
 export const location = Addon.locate(cacheDir, process.cwd())
 
-let loaded: Addon.AddonExports | undefined
+// while the file is imported, and so under no test's time limit
+await Effect.runPromise(Addon.build(location, () => {}))
 
-/** Builds the addon when needed, and loads it. */
-export const addon = async (): Promise<Addon.AddonExports> => {
-  if (loaded === undefined) {
-    await Effect.runPromise(Addon.build(location, () => {}))
-    loaded = Addon.load(location.binary)
-  }
-  return loaded
-}
+/** The built addon. */
+export const addon = async (): Promise<Addon.AddonExports> => Addon.load(location.binary)
 
 export const cpuTf = async (): Promise<typeof tf> => {
   if (tf.findBackend("cpu") === null) tf.registerBackend("cpu", () => new MathBackendCPU())

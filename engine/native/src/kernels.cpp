@@ -6,6 +6,7 @@ namespace {
 #include "conv.inc"
 #include "pool.inc"
 #include "sparse.inc"
+#include "fetch.inc"
 #include "norm.inc"
 #include "dense.inc"
 #include "peak.inc"

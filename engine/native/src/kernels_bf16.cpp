@@ -5,6 +5,7 @@
 #if defined(__AVX512BF16__)
 namespace {
 #include "adam.inc"
+#include "fetch.inc"
 
 typedef __m512bh bh;
 INLINE bh pairs(const uint32_t* p) { return (bh)_mm512_loadu_si512(p); }
@@ -142,6 +143,8 @@ INLINE void normGradChannels(const float* z, const uint16_t* z16, const float* d
 
 void normGradRow(const float* z, const uint16_t* z16, const float* dy, const uint8_t* code, const float* xp, int y, const ConvShape& s,
                  const float* const* k, uint16_t* narrowed, uint32_t* paired2) {
+  fetchNextRows(dy, code, xp, y, s);
+  if (z16) fetchAhead(z16 + (int64_t)s.out * s.cout, (int64_t)s.out * s.cout * sizeof(uint16_t));
   for (int c = 0; c < s.cout; c += VL) {
     if (z) normGradChannels<false>(z, z16, dy, code, xp, y, s, k, c, narrowed, paired2);
     else normGradChannels<true>(z, z16, dy, code, xp, y, s, k, c, narrowed, paired2);

@@ -11,6 +11,7 @@ import {
   join,
   nothing,
   paragraph,
+  percent,
   section,
   table,
   text
@@ -115,6 +116,15 @@ const conflictList = ({ conflicts }: ReportData): Html => {
   return html`<h3>Label conflicts</h3>${paragraph(html`${conflicts.length} groups of near-duplicates carry different labels. They stay, each group in one split; one of the labels is probably wrong.`)}${join(groups)}`
 }
 
+/** Share of pictures with a relative in train, had each been dealt on its own: 1 - (1 - f)^(n - 1) in a group of n. */
+const wouldLeak = ({ manifest: { pictures, fractions } }: ReportData): number => {
+  const sizes = new Map<string, number>()
+  for (const { group } of pictures) sizes.set(group, (sizes.get(group) ?? 0) + 1)
+  const train = fractions.train / (fractions.train + fractions.validation + fractions.test)
+  const sum = pictures.reduce((total, { group }) => total + 1 - (1 - train) ** (sizes.get(group)! - 1), 0)
+  return sum / Math.max(1, pictures.length)
+}
+
 export const dataSection = (data: ReportData): Html => {
   const { manifest, charts } = data
   const total = totalOf(manifest.counts)
@@ -122,9 +132,14 @@ export const dataSection = (data: ReportData): Html => {
     manifest.groupBy === ""
       ? nothing
       : html` Pictures with the same first capture of <code>${text(manifest.groupBy)}</code> in their path stay together.`
+  const leak = wouldLeak(data)
+  const relatives =
+    leak < 0.005
+      ? nothing
+      : html` Had each picture been dealt on its own, ${percent(leak, 0)} of the test pictures would have had a relative in train, and the test scores would be too good.`
   return section("data", "Data", [
     paragraph(
-      html`${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} take part. They were split before any augmentation, stratified by class, in proportion ${manifest.fractions.train} : ${manifest.fractions.validation} : ${manifest.fractions.test}, seed ${manifest.seed}. No group of pictures that belong together is in two splits${manifest.leaks === 0 ? nothing : html`, but for ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one picture.${grouping}`
+      html`${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} take part. They were split before any augmentation, stratified by class, in proportion ${manifest.fractions.train} : ${manifest.fractions.validation} : ${manifest.fractions.test}, seed ${manifest.seed}. No group of pictures that belong together is in two splits${manifest.leaks === 0 ? nothing : html`, but for ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one picture.${grouping}${relatives}`
     ),
     figure(charts.balance, text("Pictures of each class, and what became of them.")),
     table(html`Pictures by class`, countColumns(total), [...manifest.counts, total], (row) =>

@@ -22,7 +22,8 @@ const diverging = (value: number): readonly [number, number, number] => {
   return [0, 1, 2].map((k) => Math.round(247 + (end[k]! - 247) * s)) as unknown as readonly [number, number, number]
 }
 
-const columnWidth = 18
+/** Columns are wide enough for their names, and together for a picture. */
+const columnWidthOf = (classes: number): number => Math.max(18, Math.floor(260 / classes))
 const imageHeight = 520
 
 /** Rows in the order of labels; one pixel a row and class, then scaled. */
@@ -35,9 +36,10 @@ const logitPixels = async (logits: Float32Array, order: ReadonlyArray<number>, c
   }
   const image = sharp(pixels, { raw: { width: classes, height: order.length, channels: 3 } })
   // rows are averaged when there are more of them than pixels, columns are repeated
-  const tall = await image.resize(classes, imageHeight, { fit: "fill", kernel: "linear" }).raw().toBuffer()
+  const kernel = order.length > imageHeight ? "linear" : "nearest"
+  const tall = await image.resize(classes, imageHeight, { fit: "fill", kernel }).raw().toBuffer()
   const png = await sharp(tall, { raw: { width: classes, height: imageHeight, channels: 3 } })
-    .resize(classes * columnWidth, imageHeight, { fit: "fill", kernel: "nearest" })
+    .resize(classes * columnWidthOf(classes), imageHeight, { fit: "fill", kernel: "nearest" })
     .png({ compressionLevel: 9, palette: true, colours: 128 })
     .toBuffer()
   return `data:image/png;base64,${png.toString("base64")}`
@@ -64,6 +66,7 @@ export const drawLogits = async (table: LogitsTable, names: Readonly<Record<Vari
   const rows = table.paths.map((_, row) => row)
   const order = rows.sort((a, b) => table.labels[a]! - table.labels[b]! || a - b)
   const limit = scaleOf([table.bn, table.nobn])
+  const columnWidth = columnWidthOf(classes)
   const panel = classes * columnWidth
   const left = 150
   const top = 34

@@ -93,6 +93,11 @@ export const trainingSection = (data: ReportData): Html =>
       choices(data),
       (row) => (row.chosen ? "chosen" : "")
     ),
+    paragraph(
+      text(
+        "For comparison: on its own pictures, 18 characters of an animated series, the seed study reported a test accuracy of 66.9\u00a0% without (epoch 15) and 66.2\u00a0% with BN (epoch 17), both chosen on the test set."
+      )
+    ),
     folded(html`Every epoch in numbers`, join(variants.map((variant) => epochTable(data, variant))))
   ])
 
@@ -113,14 +118,14 @@ const epochTable = ({ histories }: ReportData, variant: VariantName): Html =>
   )
 
 const flagList = (flags: ReadonlyArray<GradientFlag>, variant: VariantName): Html => {
-  if (flags.length === 0) return html`${text(names[variant])} none. `
+  if (flags.length === 0) return html`${text(names[variant])}: none`
   const byKind = new Map<string, Array<number>>()
   for (const flag of flags) {
     const key = `${flag.layer} ${flag.kind}`
     byKind.set(key, [...(byKind.get(key) ?? []), flag.epoch])
   }
   const said = [...byKind].map(([what, epochs]) => html`${text(what)} in ${epochs.length} epochs (from ${epochs[0]!})`)
-  return html`${text(names[variant])} ${join(said, ", ")}. `
+  return html`${text(names[variant])}: ${join(said, ", ")}`
 }
 
 export const gradientSection = (data: ReportData): Html => {
@@ -154,7 +159,7 @@ export const gradientSection = (data: ReportData): Html => {
       gradients.lastEpoch
     ),
     paragraph(
-      html`Flags: vanishing is below ${number(vanishing)} of the epoch's largest norm, exploding is above ${number(exploding)}; ${flagList(gradients.bn.flags, "bn")}${flagList(gradients.nobn.flags, "nobn")}`
+      html`Flagged ${flagList(gradients.bn.flags, "bn")}; ${flagList(gradients.nobn.flags, "nobn")}. A norm is flagged as vanishing below ${number(vanishing)} of the epoch's largest, as exploding above ${number(exploding)}.`
     )
   ])
 }

@@ -20,6 +20,11 @@ import { temporaryFolder } from "../../lib/temporary.ts"
 const everyNth = 3
 const planted = 500
 
+/** An item with its thumbnail. */
+interface Whole extends Item {
+  readonly fingerprint: Fingerprint.Fingerprint
+}
+
 interface Known {
   readonly path: string
   readonly class: string
@@ -87,7 +92,7 @@ const pixelDistance = async (a: Buffer, b: Buffer): Promise<number> => {
 }
 
 let pictures: ReadonlyArray<Known> = []
-let items: ReadonlyArray<Item> = []
+let items: ReadonlyArray<Whole> = []
 
 beforeAll(async () => {
   const { sources } = await Effect.runPromise(
@@ -108,7 +113,8 @@ beforeAll(async () => {
   )
 })
 
-const run = (all: ReadonlyArray<Item>) => Effect.runPromise(findCopies(all, () => Effect.void))
+const run = (all: ReadonlyArray<Whole>) =>
+  Effect.runPromise(findCopies(all, { get: (i) => Effect.succeed(all[i]!.fingerprint.rgb) }, () => Effect.void))
 
 describe("on the demo set", () => {
   it("finds planted copies: recall of 0.95 or more", async () => {

@@ -20,6 +20,8 @@ import * as Safetensors from "../../../stages/lib/Safetensors.ts"
 import * as Trainer from "../../../stages/lib/Trainer.ts"
 
 const cacheDir = path.resolve("node_modules/.cache/op-pipe-engine")
+// builds the addon while the file is imported, and so under no test's time limit
+await Effect.runPromise(identify(defaultEngineParams, { cores: 2, cacheDir, notify: () => {} }))
 const classes = 4
 const size = 24
 const adam: Optimizer = { kind: "adam", learningRate: 2e-3, weightDecay: 1e-4 }
