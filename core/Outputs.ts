@@ -4,6 +4,7 @@
  * `outputs/<step>/` holds exactly what the step's result says: it is built aside and swapped in by rename, so nothing of
  * an earlier run stays behind and nobody sees half of it. Files are copies; writing to one cannot reach the store.
  */
+import { randomUUID } from "node:crypto"
 import * as path from "node:path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -12,6 +13,7 @@ import * as Schema from "effect/Schema"
 import type * as CanonicalJson from "../cache/identity/CanonicalJson.ts"
 import * as Digest from "../cache/identity/Digest.ts"
 import { Disk, join, orAbsent } from "../cache/store/Disk.ts"
+import * as Lock from "../cache/store/Lock.ts"
 import type { Output, StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Tree from "../cache/store/Tree.ts"
@@ -159,16 +161,29 @@ export const isLaidOut = Effect.fnUntraced(function* (result: StepResult, folder
   return Option.isSome(found) && Tree.digest(found.value) === Tree.digest(expectedTree(result))
 })
 
-/** Makes `outputs/<step>/` what `result` says; true when it had to. */
-export const layOut = Effect.fnUntraced(function* (result: StepResult, folder: string) {
+const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string) {
   if (yield* isLaidOut(result, folder)) return false
   const disk = yield* Disk
-  const aside = path.join(path.dirname(folder), `.${path.basename(folder)}.${process.pid}`)
+  const parent = path.dirname(folder)
+  const prefix = `.${path.basename(folder)}.`
+  // Whoever left something half built here is gone: only one at a time lays out a folder.
+  for (const entry of Option.getOrElse(yield* orAbsent(disk.list(parent)), () => [])) {
+    if (entry.name.startsWith(prefix)) yield* disk.remove(path.join(parent, entry.name))
+  }
+  const aside = path.join(parent, `${prefix}${randomUUID()}`)
   const old = `${aside}.old`
-  yield* disk.remove(aside)
   yield* build(expectedTree(result), aside, "copy")
   yield* orAbsent(disk.rename(folder, old))
   yield* disk.rename(aside, folder)
   yield* disk.remove(old)
   return true
 })
+
+/** Makes `outputs/<step>/` what `result` says; true when it had to. Two runs of one project do so one after the other. */
+export const layOut = (result: StepResult, folder: string) =>
+  Effect.scoped(
+    Effect.andThen(
+      Lock.hold(`outputs ${folder}`, () => undefined),
+      swapIn(result, folder)
+    )
+  )

@@ -13,7 +13,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import * as CacheKey from "../cache/identity/CacheKey.ts"
-import * as Lock from "../cache/store/Lock.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import { sweep } from "../cache/store/Sweep.ts"
@@ -75,15 +74,6 @@ const asStepError =
 const sameOutputs = (a: StepResult, b: StepResult): boolean =>
   Object.keys(b.outputs).every((name) => a.outputs[name]?.digest === b.outputs[name]?.digest)
 
-/** Lays a result out; two runs of one project do so one after the other. */
-const layOut = (folder: string, result: StepResult) =>
-  Effect.scoped(
-    Effect.andThen(
-      Lock.hold(`outputs ${folder}`, () => undefined),
-      Outputs.layOut(result, folder)
-    )
-  )
-
 /** The step's result: from the store, or by executing it. */
 const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   const { options, prepared } = running
@@ -100,7 +90,7 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
     typeof usable === "string" || forced
       ? yield* StepRun.execute(running, { step, ingredients, key, reasons, forced })
       : { executed: false, result: usable }
-  const restored = yield* layOut(folder, result)
+  const restored = yield* Outputs.layOut(result, folder)
   yield* results.noteLast(step.id, key)
   if (!executed) {
     yield* options.emit({ type: "StepCached", step: step.id, key, restored })

@@ -143,7 +143,10 @@ export const decode = (bytes: Uint8Array): Result.Result<ReadonlyArray<NamedTens
   const header = parseHeader(bytes, length)
   if (Result.isFailure(header)) return Result.fail(header.failure)
   const tensors: Array<NamedTensor> = []
-  const entries = Object.entries(header.success).sort((a, b) => a[1].data_offsets[0] - b[1].data_offsets[0])
+  const entries = Object.entries(header.success).sort(
+    // An empty tensor begins where the next one does.
+    ([, { data_offsets: a }], [, { data_offsets: b }]) => a[0] - b[0] || a[1] - b[1]
+  )
   let end = 0
   for (const [name, { dtype, shape, data_offsets }] of entries) {
     const [from, to] = data_offsets

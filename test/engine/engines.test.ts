@@ -19,6 +19,7 @@ import {
   identify,
   open
 } from "../../engine/index.ts"
+import * as Addon from "../../engine/native/Addon.ts"
 import { findPackage } from "../../engine/Packages.ts"
 import { parametersOf } from "../../engine/Program.ts"
 import { explainLoadFailure, findTensorflow } from "../../engine/Tensorflow.ts"
@@ -112,6 +113,27 @@ describe("identify", () => {
     expect(error).toBeInstanceOf(EngineError)
     expect(error.message).toContain("no room for this")
     expect(fs.readdirSync(path.join(folder, "cache"))).toEqual([])
+  })
+
+  test("several that start at once build once; a lock left by a killed process is no obstacle", async () => {
+    const folder = temporaryFolder()
+    const log = path.join(folder, "log")
+    const compiler = path.join(folder, "slow")
+    // writes what -o asks for
+    const script = `#!/bin/sh\necho "$*" >> ${log}\nsleep 0.02\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && : > "$2"; shift; done\nexit 0\n`
+    fs.writeFileSync(compiler, script, { mode: 0o755 })
+    process.env["CXX"] = compiler
+    const location = Addon.locate(path.join(folder, "cache"), folder)
+    fs.mkdirSync(path.join(folder, "cache"))
+    // no process has this number: it is above the kernel's limit
+    fs.writeFileSync(`${location.folder}.lock`, "4194305")
+    const lines: Array<string> = []
+    const build = Addon.build(location, (line) => lines.push(line))
+    await run(Effect.all([build, build, build], { concurrency: "unbounded" }))
+    expect(Addon.isBuilt(location)).toBe(true)
+    expect(lines).toHaveLength(2)
+    expect(fs.readFileSync(log, "utf8").match(/addon\.cpp/gu)).toHaveLength(1)
+    expect(fs.readdirSync(path.join(folder, "cache"))).toEqual([path.basename(location.folder)])
   })
 
   test("bf16 is refused by engines that do not have it", async () => {
