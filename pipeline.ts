@@ -68,7 +68,7 @@ export default Pipeline.make({
     /** Minutes: the whole demo set at a small size. */
     quick: {
       augment: { size: 96, trainSize: 0, copies: 1 },
-      train: { epochs: 10, stepEpochs: 4 }
+      train: { epochs: 12, stepEpochs: 4 }
     },
     /** The seed study's own figures. */
     seed: {
