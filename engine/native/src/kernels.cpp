@@ -8,6 +8,7 @@ namespace {
 #include "sparse.inc"
 #include "fetch.inc"
 #include "norm.inc"
+#include "picture.inc"
 #include "dense.inc"
 #include "peak.inc"
 } // namespace
@@ -16,4 +17,4 @@ namespace {
 #define STRING(x) STRING_(x)
 
 extern const Kernels TABLE = {STRING(TABLE_NAME), convRow,         poolRow,     extremeRow, momentsRow,   affine,        normalize, sparseWeights,
-                              sparseInput,        denseWeightsRow, normGradRow, normSums,   denseForward, denseBackward, optimize, peak};
+                              sparseInput,        denseWeightsRow, normGradRow, normSums,   denseForward, denseBackward, sparsePicture, pictureMoments, optimize, peak};

@@ -24,6 +24,15 @@ struct ConvShape {
   int pooled;   // width and height after 2 x 2 pooling (or `out`)
 };
 
+// Sums of products of a picture's values for rows of one class: [0] all but the outer two rows on each side, [1] and [2] the
+// first two, [3] and [4] the last two. See picture.inc.
+struct PictureSums {
+  double sum[16];             // [3 * shift + channel]: of values, over the window's positions
+  double inside[3][3][16];    // [row distance][channel][3 * (column distance + 2) + channel]: over the common interior
+  double border[3][3][3][16]; // [row distance][shift][channel][3 * other shift + channel]: over the columns beyond it
+};
+constexpr int rowClasses = 5;
+
 struct Kernels {
   const char* name;
   // out[x][c] = bias[c] + sum over rows r, j < kernel * cin of rows[r][x * cin + j] * w[block][r][j][c in block]; see packBlock
@@ -54,6 +63,9 @@ struct Kernels {
   // For rows k0..k1: dx = dy * w^T (null: not wanted), then the optimizer's step on w with dw = x^T * dy. Returns sum of squares of dw.
   double (*denseBackward)(const float* x, int64_t pitch, int n, int64_t k0, int64_t k1, float* w, float* m, float* v,
                           const float* dy, const float* dyT, int units, float* dx, const AdamStep& step, float* scratch);
+  // The first convolution of pictures; see picture.inc
+  void (*sparsePicture)(const ConvShape& s, const float* x, const float* dy, const uint8_t* code, float* dw, float* db, float* scratch);
+  void (*pictureMoments)(const float* x, int width, PictureSums* sums);
   // The optimizer's step on any tensor
   void (*optimize)(float* w, float* m, float* v, const float* g, int64_t n, const AdamStep& step);
   // Multiply-adds on registers alone; returns how many floating-point operations that were

@@ -26,7 +26,9 @@ void Program::layout(Arena& a) {
     if (s.conv) {
       const int cout = padded(s.filters), width = s.inputSize + s.padBefore + s.padAfter;
       l.shape = {width, channels, cout, s.kernel, s.convSize, s.outputSize};
-      l.sparse = !s.norm && s.kernel == 3 && index > 0;
+      l.picture = index == 0 && channels == 3 && s.kernel == 3 && width >= 8;
+      l.closed = l.picture && s.norm;
+      l.sparse = !s.norm && s.kernel == 3 && !l.picture;
       const int64_t weights = (int64_t)s.kernel * s.kernel * channels * cout;
       tensor(roleWeight, weights, true, true);
       tensor(roleBias, cout, true, true);
@@ -39,13 +41,13 @@ void Program::layout(Arena& a) {
       l.outputFloats = (int64_t)s.outputSize * s.outputSize * cout;
       l.fullFloats = (int64_t)s.convSize * s.convSize * cout;
       // cheap convolutions are done again in the backward pass; that is less traffic than keeping their output
-      l.keepsOutput = s.norm && s.kernel * s.kernel * channels > 32;
+      l.keepsOutput = s.norm && !l.closed && s.kernel * s.kernel * channels > 32;
       l.full = l.keepsOutput && !bf16_ ? a.take<float>(n * l.fullFloats) : nullptr;
       l.full16 = l.keepsOutput && bf16_ ? a.take<uint16_t>(n * l.fullFloats) : nullptr;
       l.output = a.take<float>(n * l.outputFloats);
       l.code = a.take<uint8_t>(n * l.outputFloats);
       const bool last = index == convs_ - 1;
-      l.normalized = s.norm && last ? a.take<float>(n * l.outputFloats) : nullptr;
+      l.normalized = s.norm && !l.closed && last ? a.take<float>(n * l.outputFloats) : nullptr;
       l.gradientPerThread = !anyNorm_ && !last;
       l.outputGradient = a.take<float>((l.gradientPerThread ? threads : n) * l.outputFloats);
       for (auto& c : l.coefficient) c = a.take<float>(cout);
@@ -53,10 +55,14 @@ void Program::layout(Arena& a) {
       l.sums = a.take<double>(2LL * parts * cout);
       l.partialFloats = l.sparse ? (int64_t)cout * s.kernel * paddedRun(s.kernel, channels) : weights;
       l.partial = a.take<float>(parts * l.partialFloats);
+      if (l.closed) {
+        l.moments = a.take<PictureSums>(parts * rowClasses);
+        l.patchSum = a.take<double>(27), l.patchProducts = a.take<double>(27 * 27);
+      }
       l.partialBias = a.take<float>(parts * cout), l.partialSums = a.take<float>(2LL * parts * cout);
       image = std::max(image, (int64_t)width * width * channels);
       rows = std::max(rows, (int64_t)2 * s.convSize * cout);
-      ring = std::max(ring, (int64_t)(s.kernel + 1) * (s.convSize + 2 * s.kernel) * cout);
+      ring = std::max(ring, (int64_t)(s.kernel + 1) * (s.convSize + 2 * s.kernel) * cout + 64);
       if (s.padBefore + s.padAfter > 0) grad = std::max(grad, (int64_t)width * width * channels);
       lists = std::max(lists, (int64_t)(s.outputSize + 4) * cout * 8 + cout * 4);
       channels = cout;
@@ -155,7 +161,7 @@ StepResult Program::step(const uint8_t* pixels, const int32_t* labels, int n, fl
   Timed timed(profile, "update convolutions");
   for (int i = 0; i < convs_; i++) {
     if (layers_[i].spec.norm) updateRunning(layers_[i], n);
-    result.norms[i] = updateConv(layers_[i], rate);
+    result.norms[i] = updateConv(layers_[i], n, rate);
   }
   steps++;
   packedValid_ = false;

@@ -53,6 +53,10 @@ struct Layer {
   // conv
   ConvShape shape;
   bool sparse, keepsOutput;
+  bool picture;                           // the first convolution of colour pictures; see picture.inc
+  bool closed;                            // ... whose batch normalization is done in closed form
+  PictureSums* moments;                   // [part][rowClasses]
+  double *patchSum, *patchProducts;       // [27], [27][27]
   float *packed, *packedBias, *turned;   // forward weights; weights of the input gradient
   uint32_t *packedPairs, *turnedPairs;   // the same in bf16
   float *output;                          // [n] pooled values; before batch normalization if there is one
@@ -111,6 +115,8 @@ class Program {
   void gradSums(Layer& l, int image, int part, int thread);
   void prepareDensePairs();
   void finishMoments(Layer& l, int n);
+  void closedMoments(const uint8_t* pixels, int n);
+  void closedGradient(Layer& l, int n);
   void updateRunning(Layer& l, int n);
   void normSums(Layer& l, int image, int part);
   void finishSums(Layer& l, int n);
@@ -118,7 +124,7 @@ class Program {
   void backwardConvs(const uint8_t* pixels, int n);
   void denseForward(int layer, int n, const uint8_t* mask);
   double denseBackward(int layer, int n, const uint8_t* mask, float rate);
-  double updateConv(Layer& l, float rate);
+  double updateConv(Layer& l, int n, float rate);
   double loss(const int32_t* labels, int n, int* correct);
   const float* denseInput(int layer) const;
   struct AdamStep adam(float rate) const;

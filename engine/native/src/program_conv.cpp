@@ -60,7 +60,8 @@ void Program::prepareWeights(bool inference) {
       packForward(l, l.coefficient[2], bf16_);
       continue;
     }
-    packForward(l, nullptr, bf16_);
+    // a closed layer's weights are packed when the batch's statistics are known
+    if (!l.closed || inference) packForward(l, nullptr, bf16_);
     std::memcpy(l.packedBias, bias, cout * sizeof(float));
     if (inference) continue;
     if (l.turned) turn(w, l.shape, l.sparse, bf16_ && !l.sparse ? l.shape.cin : packBlock(l.shape.cin), l.turned);
@@ -79,7 +80,7 @@ const float* Program::inputImage(int index, int image, const uint8_t* pixels, in
   const BlockSpec& s = l.spec;
   const int channels = l.shape.cin, width = l.shape.width, size = s.inputSize;
   const Layer* before = index > 0 ? &layers_[index - 1] : nullptr;
-  const bool norm = before && before->spec.norm && training;
+  const bool norm = before && before->spec.norm && training && !before->closed;
   const bool pad = s.padBefore + s.padAfter > 0;
   const float* source = before ? before->output + image * before->outputFloats : nullptr;
   if (before && !norm && !pad) return source;
@@ -103,7 +104,7 @@ const float* Program::inputImage(int index, int image, const uint8_t* pixels, in
 void Program::convForward(int index, int image, const uint8_t* pixels, int part, int thread, bool training) {
   Layer& l = layers_[index];
   const ConvShape& s = l.shape;
-  const bool norm = l.spec.norm && training;
+  const bool norm = l.spec.norm && training && !l.closed;
   Timed timed(profile, l.spec.norm ? "conv" + std::to_string(index + 1) + " forward (norm)" : "conv" + std::to_string(index + 1) + " forward", thread == 0);
   const float* x = inputImage(index, image, pixels, thread, training);
   const int64_t pitch = (int64_t)s.width * s.cin, rowFloats = (int64_t)s.out * s.cout, pooledRow = (int64_t)s.pooled * s.cout;
@@ -133,21 +134,109 @@ void Program::convForward(int index, int image, const uint8_t* pixels, int part,
   }
 }
 
+// The coefficients of batch normalization from mean and variance (without the bias), which are kept in l.sums until the loss is
+// known to be finite.
+static void setCoefficients(Layer& l, int c, double mean, double variance) {
+  const float gamma = l.tensor[roleGamma].slot[0][c], beta = l.tensor[roleBeta].slot[0][c];
+  const double inverse = 1 / std::sqrt(variance + l.spec.epsilon);
+  l.coefficient[0][c] = (float)mean, l.coefficient[1][c] = (float)inverse;
+  l.coefficient[2][c] = (float)(gamma * inverse), l.coefficient[3][c] = (float)(beta - mean * gamma * inverse);
+  l.coefficient[6][c] = l.spec.relu ? 0.0f : -INFINITY;
+  l.sums[c] = mean, l.sums[l.shape.cout + c] = variance;
+}
+
+// Sums of patches and of their products over the batch, from the parts' sums by row class: a window that starts at row r has the
+// common interior and two more rows.
+static void sumPatches(const PictureSums* moments, double* patchSum, double* products) {
+  static const int rowsOf[3][2] = {{1, 2}, {2, 3}, {3, 4}};
+  std::fill_n(patchSum, 27, 0.0), std::fill_n(products, 27 * 27, 0.0);
+  for (int part = 0; part < parts; part++)
+    for (int r = 0; r < 3; r++)
+      for (int which : {0, rowsOf[r][0], rowsOf[r][1]}) {
+        const PictureSums& m = moments[part * rowClasses + which];
+        for (int i = 0; i < 9; i++) patchSum[r * 9 + i] += m.sum[i];
+        for (int d = 0; r + d < 3; d++)
+          for (int i = 0; i < 9; i++)
+            for (int j = 0; j < 9; j++)
+              products[(r * 9 + i) * 27 + (r + d) * 9 + j] += m.inside[d][i % 3][3 * (j / 3 - i / 3 + 2) + j % 3] + m.border[d][i / 3][i % 3][j];
+      }
+  for (int k = 0; k < 27; k++)
+    for (int j = 0; j < k / 9 * 9; j++) products[k * 27 + j] = products[j * 27 + k];
+}
+
+// Statistics of the first convolution's output without computing it, and its weights with the normalization folded in.
+void Program::closedMoments(const uint8_t* pixels, int n) {
+  Layer& l = layers_[0];
+  const int cout = l.shape.cout;
+  Timed timed(profile, "conv1 statistics");
+  std::memset(l.moments, 0, parts * rowClasses * sizeof(PictureSums));
+  team_.run(parts, [&](int t, int thread) {
+    for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++)
+      k_.pictureMoments(inputImage(0, i, pixels, thread, true), l.shape.width, l.moments + t * rowClasses);
+  });
+  sumPatches(l.moments, l.patchSum, l.patchProducts);
+  const double values = (double)n * l.shape.out * l.shape.out;
+  const float* w = l.tensor[roleWeight].slot[slotValue];
+  for (int c = 0; c < cout; c++) {
+    double sum = 0, square = 0;
+    for (int k = 0; k < 27; k++) {
+      double row = 0;
+      for (int j = 0; j < 27; j++) row += l.patchProducts[k * 27 + j] * w[j * cout + c];
+      sum += l.patchSum[k] * w[k * cout + c], square += row * w[k * cout + c];
+    }
+    const double mean = sum / values;
+    setCoefficients(l, c, mean, std::max(0.0, square / values - mean * mean));
+  }
+  packForward(l, l.coefficient[2], bf16_);
+  std::memcpy(l.packedBias, l.coefficient[3], cout * sizeof(float));
+  // rounding the folded weights to bf16 moves the mean of what they give: shift by the mean of the rounded ones
+  for (int c = 0; bf16_ && c < cout; c++) {
+    double mean = 0;
+    for (int k = 0; k < 27; k++) {
+      uint16_t narrow;
+      bf16_->narrow(l.packed + k * cout + c, 1, &narrow);
+      const uint32_t bits = (uint32_t)narrow << 16;
+      float rounded;
+      std::memcpy(&rounded, &bits, sizeof rounded);
+      mean += rounded * l.patchSum[k] / values;
+    }
+    l.packedBias[c] = (float)(l.tensor[roleBeta].slot[0][c] - mean);
+  }
+  packedForInference_ = false, packedValid_ = false;
+}
+
+// The weight gradient through batch normalization, from the one without it (D, in the weights' gradient) and the sum of what passes
+// pooling and ReLU (in beta's): with z = W p, sum(g z) = W D and sum(p z) = G W.
+void Program::closedGradient(Layer& l, int n) {
+  const int cout = l.shape.cout;
+  const double values = (double)n * l.shape.out * l.shape.out;
+  const float* w = l.tensor[roleWeight].slot[slotValue];
+  float *gradient = l.tensor[roleWeight].gradient, *dgamma = l.tensor[roleGamma].gradient;
+  const float* dbeta = l.tensor[roleBeta].gradient;
+  for (int c = 0; c < cout; c++) {
+    const double mean = l.sums[c], inverse = 1 / std::sqrt(l.sums[cout + c] + l.spec.epsilon), scale = l.tensor[roleGamma].slot[0][c] * inverse;
+    double product = 0;
+    for (int k = 0; k < 27; k++) product += (double)w[k * cout + c] * gradient[k * cout + c];
+    product = (product - mean * dbeta[c]) * inverse;
+    dgamma[c] = (float)product;
+    for (int k = 0; k < 27; k++) {
+      double outputs = 0;
+      for (int j = 0; j < 27; j++) outputs += l.patchProducts[k * 27 + j] * w[j * cout + c];
+      const double normalized = (outputs - mean * l.patchSum[k]) * inverse;
+      gradient[k * cout + c] = (float)(scale * (gradient[k * cout + c] - dbeta[c] / values * l.patchSum[k] - product / values * normalized));
+    }
+  }
+}
+
 // Batch statistics from the parts' sums, and the coefficients that normalize with them.
 void Program::finishMoments(Layer& l, int n) {
   const int cout = l.shape.cout;
   const double values = (double)n * l.shape.out * l.shape.out;
-  const float *gamma = l.tensor[roleGamma].slot[0], *beta = l.tensor[roleBeta].slot[0];
   for (int c = 0; c < cout; c++) {
     double sum = 0, square = 0;
     for (int t = 0; t < parts; t++) sum += l.sums[2LL * t * cout + c], square += l.sums[(2LL * t + 1) * cout + c];
-    const double mean = sum / values, variance = std::max(0.0, square / values - mean * mean);
-    const double inverse = 1 / std::sqrt(variance + l.spec.epsilon);
-    l.coefficient[0][c] = (float)mean, l.coefficient[1][c] = (float)inverse;
-    l.coefficient[2][c] = (float)(gamma[c] * inverse), l.coefficient[3][c] = (float)(beta[c] - mean * gamma[c] * inverse);
-    l.coefficient[6][c] = l.spec.relu ? 0.0f : -INFINITY;
-    // kept until the loss is known to be finite
-    l.sums[c] = mean, l.sums[cout + c] = variance;
+    const double mean = sum / values;
+    setCoefficients(l, c, mean, std::max(0.0, square / values - mean * mean));
   }
 }
 
@@ -173,10 +262,11 @@ void Program::forwardConvs(const uint8_t* pixels, int n, bool training) {
   for (int index = 0; index < convs_; index++) {
     Layer& l = layers_[index];
     std::memset(l.sums, 0, 2LL * parts * l.shape.cout * sizeof(double));
+    if (l.closed) closedMoments(pixels, n);
     team_.run(parts, [&](int t, int thread) {
       for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++) convForward(index, i, pixels, t, thread, true);
     });
-    if (l.spec.norm) finishMoments(l, n);
+    if (l.spec.norm && !l.closed) finishMoments(l, n);
     if (!l.normalized) continue;
     Timed timed(profile, "normalize");
     team_.run(parts, [&](int t, int) {
@@ -296,7 +386,12 @@ void Program::convBackward(int index, int image, const uint8_t* pixels, int part
     target = before.outputGradient + (before.gradientPerThread ? thread : image) * before.outputFloats;
     dx = pad ? scratch_[thread].grad : target;
   }
-  if (l.sparse) {
+  if (l.picture) {
+    Timed timed(profile, name + " backward weights", thread == 0);
+    const int64_t at = image * l.outputFloats;
+    const float* dy = l.outputGradient + (l.gradientPerThread ? thread * l.outputFloats : at);
+    k_.sparsePicture(s, x, dy, l.code + at, l.partial + part * l.partialFloats, l.partialBias + part * s.cout, scratch_[thread].ring);
+  } else if (l.sparse) {
     const float* dy = l.outputGradient + (l.gradientPerThread ? thread : image) * l.outputFloats;
     const uint8_t* code = l.code + image * l.outputFloats;
     {
@@ -327,7 +422,7 @@ void Program::backwardConvs(const uint8_t* pixels, int n) {
     std::memset(l.partial, 0, parts * l.partialFloats * sizeof(float));
     std::memset(l.partialBias, 0, (int64_t)parts * l.shape.cout * sizeof(float));
     std::memset(l.partialSums, 0, 2LL * parts * l.shape.cout * sizeof(float));
-    if (l.spec.norm || l.sparse) continue;
+    if (l.spec.norm || l.sparse || l.picture) continue;
     for (int c = 0; c < l.shape.cout; c++) {
       for (int i : {0, 1, 3, 4, 5}) l.coefficient[i][c] = 0;
       l.coefficient[2][c] = 1, l.coefficient[6][c] = l.spec.relu ? 0.0f : -INFINITY;
@@ -341,15 +436,15 @@ void Program::backwardConvs(const uint8_t* pixels, int n) {
     return;
   }
   Layer& last = layers_[convs_ - 1];
-  if (last.spec.norm) {
+  if (last.spec.norm && !last.closed) {
     Timed timed(profile, "normalize backward");
     team_.run(parts, [&](int t, int) {
       for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++) normSums(last, i, t);
     });
   }
   for (int index = convs_ - 1; index >= 0; index--) {
-    if (layers_[index].spec.norm) finishSums(layers_[index], n);
-    Layer* before = index > 0 && layers_[index - 1].spec.norm ? &layers_[index - 1] : nullptr;
+    if (layers_[index].spec.norm && !layers_[index].closed) finishSums(layers_[index], n);
+    Layer* before = index > 0 && layers_[index - 1].spec.norm && !layers_[index - 1].closed ? &layers_[index - 1] : nullptr;
     team_.run(parts, [&](int t, int thread) {
       for (int i = firstImage(t, n); i < firstImage(t + 1, n); i++) {
         convBackward(index, i, pixels, t, thread);
@@ -361,12 +456,11 @@ void Program::backwardConvs(const uint8_t* pixels, int n) {
 }
 
 // Adds the parts' gradients in order and makes the optimizer's step. Returns the sum of squares of the weights' gradient.
-double Program::updateConv(Layer& l, float rate) {
+double Program::updateConv(Layer& l, int n, float rate) {
   const ConvShape& s = l.shape;
   const AdamStep a = adam(rate);
   Tensor& w = l.tensor[roleWeight];
   const int run = s.kernel * s.cin, pitch = paddedRun(s.kernel, s.cin);
-  double squares = 0;
   for (int r = 0; r < s.kernel; r++)
     for (int j = 0; j < run; j++)
       for (int c = 0; c < s.cout; c++) {
@@ -375,15 +469,18 @@ double Program::updateConv(Layer& l, float rate) {
         float sum = 0;
         for (int t = 0; t < parts; t++) sum += l.partial[t * l.partialFloats + from];
         w.gradient[at] = sum;
-        squares += (double)sum * sum;
       }
-  Tensor& b = l.tensor[roleBias];
-  for (int c = 0; c < s.cout; c++) {
+  // a bias before batch normalization has no effect on the loss: its gradient is exactly zero; its sums are beta's
+  float* sums = l.closed ? l.tensor[roleBeta].gradient : l.tensor[roleBias].gradient;
+  if (l.spec.norm) std::fill_n(l.tensor[roleBias].gradient, s.cout, 0.0f);
+  for (int c = 0; c < s.cout && (l.closed || !l.spec.norm); c++) {
     double sum = 0;
-    // a bias before batch normalization has no effect on the loss: its gradient is exactly zero
-    for (int t = 0; t < parts && !l.spec.norm; t++) sum += l.sparse ? l.partialBias[t * s.cout + c] : l.partialSums[2LL * t * s.cout + c];
-    b.gradient[c] = (float)sum;
+    for (int t = 0; t < parts; t++) sum += l.sparse || l.picture ? l.partialBias[t * s.cout + c] : l.partialSums[2LL * t * s.cout + c];
+    sums[c] = (float)sum;
   }
+  if (l.closed) closedGradient(l, n);
+  double squares = 0;
+  for (int64_t i = 0; i < w.size; i++) squares += (double)w.gradient[i] * w.gradient[i];
   for (int role = roleWeight; role <= (l.spec.norm ? roleBeta : roleBias); role++) {
     Tensor& t = l.tensor[role];
     k_.optimize(t.slot[0], t.slot[1], t.slot[spec_.sgd ? 1 : 2], t.gradient, t.size, a);
