@@ -148,6 +148,8 @@ const work = Effect.fnUntraced(function* (running: Running, execution: Execution
   yield* Effect.addFinalizer(() => Effect.ignore(disk.remove(workdir)))
   yield* disk.makeFolder(workdir)
   const task = yield* prepareTask(running, execution, workdir, cores)
+  // Forced is from the beginning, not from where an earlier attempt stopped.
+  if (execution.forced) yield* disk.remove(task.checkpoint)
   const executed = yield* executor.execute(task, (progress) =>
     Effect.runFork(running.emit({ ...progress, type: "StepProgress", step: step.id }))
   )

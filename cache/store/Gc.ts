@@ -44,6 +44,8 @@ export interface Collection {
   readonly results: ReadonlyArray<string>
   /** Digests of the blobs that go. */
   readonly blobs: ReadonlyArray<string>
+  /** Keys of the checkpoints that go: their step has a result, or nobody came back for them. */
+  readonly checkpoints: ReadonlyArray<string>
   readonly freedBytes: number
   readonly before: Usage
 }
@@ -70,6 +72,23 @@ const totalBytes = (files: ReadonlyArray<StoredFile>): number => files.reduce((s
 interface Candidate extends StoredFile {
   readonly result: StepResult | undefined
 }
+
+/** Checkpoints of steps that have a result, and those older than the age limit; none that may be in use. */
+const uselessCheckpoints = Effect.fnUntraced(function* (keys: ReadonlySet<string>, limits: Limits, nowMs: number) {
+  const disk = yield* Disk
+  const { layout } = yield* Store
+  const found: Array<StoredFile> = []
+  for (const entry of Option.getOrElse(yield* orAbsent(disk.list(layout.checkpoints)), () => [])) {
+    const file = path.join(layout.checkpoints, entry.name)
+    const stat = yield* orAbsent(disk.lstat(file))
+    if (Option.isNone(stat)) continue
+    const modifiedMs = Number(stat.value.mtimeNs / 1_000_000n)
+    const ageMs = nowMs - modifiedMs
+    if (ageMs < graceMs || !(keys.has(entry.name) || ageMs > limits.maximumAgeMs)) continue
+    found.push({ file, name: entry.name, sizeBytes: stat.value.sizeBytes, modifiedMs })
+  }
+  return found
+})
 
 /** Which results stay, by age and then by size, the most recently used first. */
 const choose = (
@@ -116,10 +135,12 @@ export const plan = Effect.fnUntraced(function* (limits: Limits, pinned: Readonl
   )
   const gone = candidates.filter((each) => !kept.has(each.name))
   const loose = blobs.filter((blob) => !named.has(blob.name as Digest.Digest) && nowMs - blob.modifiedMs >= graceMs)
+  const checkpoints = yield* uselessCheckpoints(new Set(records.map((each) => each.name)), limits, nowMs)
   const collection: Collection = {
     results: gone.map((each) => each.name),
     blobs: loose.map((each) => each.name),
-    freedBytes: totalBytes(gone) + totalBytes(loose),
+    checkpoints: checkpoints.map((each) => each.name),
+    freedBytes: totalBytes(gone) + totalBytes(loose) + totalBytes(checkpoints),
     before: { results: records.length, blobs: blobs.length, bytes: totalBytes(records) + totalBytes(blobs) }
   }
   return collection
@@ -131,6 +152,7 @@ export const collect = (collection: Collection): Effect.Effect<void, DiskError, 
     const disk = yield* Disk
     const { layout } = yield* Store
     for (const key of collection.results) yield* disk.remove(layout.result(key as Digest.Digest))
+    for (const key of collection.checkpoints) yield* disk.remove(layout.checkpoint(key as Digest.Digest))
     for (const digest of collection.blobs) yield* disk.remove(layout.blob(digest as Digest.Digest))
   })
 

@@ -21,6 +21,7 @@ export interface Layout {
   readonly blobs: string
   readonly results: string
   readonly memo: (name: string) => string
+  readonly checkpoints: string
   readonly checkpoint: (key: Digest.Digest) => string
   readonly temporary: string
   /** Folders of steps that are being executed. */
@@ -49,6 +50,7 @@ export const make = (store: string): Layout => {
     results: path.join(root, "results"),
     run: (runId) => path.join(root, "runs", `${runId}.json`),
     memo: (name) => path.join(root, "memo", name),
+    checkpoints: path.join(root, "checkpoints"),
     checkpoint: (key) => path.join(root, "checkpoints", key),
     temporary: path.join(root, "tmp"),
     work: path.join(root, "work"),

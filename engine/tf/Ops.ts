@@ -75,8 +75,8 @@ const throughPool = (tf: Tf, block: ConvBlock, dy: T4, z: T4, open: T4, y: T4): 
 }
 
 /**
- * Weight gradient of a stride-1 convolution as kernel x kernel matrix products of shifted inputs: what WebGPU does much
- * faster than its own kernel, which has one thread per weight.
+ * Weight gradient of a stride-1 convolution as kernel x kernel matrix products of shifted inputs: much faster than
+ * tfjs's own kernel on WebGPU (one thread per weight) and on `cpu` (element by element).
  */
 export const filterGradientByProducts = (tf: Tf, block: ConvBlock, x: T4, dz: T4): T4 => {
   const { kernel, padBefore, padAfter, convSize, inputChannels, filters } = block
@@ -95,6 +95,15 @@ export const filterGradientByProducts = (tf: Tf, block: ConvBlock, x: T4, dz: T4
   return tf.reshape(tf.stack(taps), [kernel, kernel, inputChannels, filters])
 }
 
+/** Input gradient of a stride-1 convolution as the convolution of dz with the weights turned by 180 degrees. */
+export const inputGradientByConvolution = (tf: Tf, block: ConvBlock, dz: T4, w: T4): T4 => {
+  const { kernel: size, padBefore, padAfter } = block
+  const turned = tf.transpose(tf.reverse(w, [0, 1]), [0, 1, 3, 2])
+  const around: [number, number] = [size - 1 - padBefore, size - 1 - padAfter]
+  const padded = tf.pad(dz, [[0, 0], around, around, [0, 0]])
+  return kernel<T4>(tf, "Conv2D", { x: padded, filter: turned }, { ...convAttributes(block), pad: "valid" })
+}
+
 const convGradients = (
   tf: Tf,
   block: ConvBlock,
@@ -103,10 +112,15 @@ const convGradients = (
   w: T4
 ): { readonly dx: () => T4; readonly dw: () => T4 } => {
   const attributes = convAttributes(block)
+  const backend = tf.getBackend()
+  const composed = block.stride === 1 && (backend === "cpu" || backend === "webgpu")
   return {
-    dx: () => kernel<T4>(tf, "Conv2DBackpropInput", { dy: dz, filter: w }, { ...attributes, inputShape: x.shape }),
+    dx: () =>
+      composed && backend === "cpu"
+        ? inputGradientByConvolution(tf, block, dz, w)
+        : kernel<T4>(tf, "Conv2DBackpropInput", { dy: dz, filter: w }, { ...attributes, inputShape: x.shape }),
     dw: () =>
-      tf.getBackend() === "webgpu" && block.stride === 1
+      composed
         ? filterGradientByProducts(tf, block, x, dz)
         : kernel<T4>(tf, "Conv2DBackpropFilter", { x, dy: dz }, { ...attributes, filterShape: w.shape })
   }

@@ -95,6 +95,23 @@ describe("the collection", () => {
     })
   )
 
+  it.live("takes checkpoints whose step has a result, and leaves those that may be in use", () =>
+    Effect.gen(function* () {
+      const { place, files } = yield* setUp
+      const key = path.basename(files("results")[0]!, ".json")
+      const unfinished = "ab".repeat(32)
+      writeFiles(place.store, { [`v1/checkpoints/${key}`]: "done", [`v1/checkpoints/${unfinished}`]: "not done" })
+      const planned = () => inStore(place.store, Gc.plan(Gc.defaultLimits, new Set(), Date.now()))
+      expect((yield* planned()).checkpoints).toEqual([])
+      const then = new Date(Date.now() - 2 * 3_600_000)
+      for (const each of [key, unfinished]) utimesSync(path.join(place.store, "v1/checkpoints", each), then, then)
+      const collection = yield* planned()
+      expect(collection.checkpoints).toEqual([key])
+      yield* inStore(place.store, Gc.collect(collection))
+      expect(readdirSync(path.join(place.store, "v1/checkpoints"))).toEqual([unfinished])
+    })
+  )
+
   it.live("verify finds a byte changed behind an unchanged stat", () =>
     Effect.gen(function* () {
       const { place, files } = yield* setUp
