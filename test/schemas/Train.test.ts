@@ -1,5 +1,8 @@
-import { Epoch, History } from "../../schemas/Train.ts"
+import { Epoch, History, LayerTableRow, TrainedNetwork, TrainParams } from "../../schemas/Train.ts"
 import { schemaLaws } from "./laws.ts"
 
 schemaLaws("Epoch", Epoch)
 schemaLaws("History", History)
+schemaLaws("TrainParams", TrainParams)
+schemaLaws("LayerTableRow", LayerTableRow)
+schemaLaws("TrainedNetwork", TrainedNetwork)
