@@ -75,7 +75,7 @@ const throughPool = (tf: Tf, block: ConvBlock, dy: T4, z: T4, open: T4, y: T4): 
 }
 
 /**
- * Weight gradient of a stride-1 convolution as kernel x kernel matrix products of shifted inputs: much faster than
+ * Weight gradient of a stride-1 convolution as `kernel` matrix products of shifted inputs: much faster than
  * tfjs's own kernel on WebGPU (one thread per weight) and on `cpu` (element by element).
  */
 export const filterGradientByProducts = (tf: Tf, block: ConvBlock, x: T4, dz: T4): T4 => {
@@ -85,14 +85,15 @@ export const filterGradientByProducts = (tf: Tf, block: ConvBlock, x: T4, dz: T4
   const padded = padBefore + padAfter > 0 ? tf.pad(x, [[0, 0], around, around, [0, 0]]) : x
   const rows = n * convSize * convSize
   const gradient = tf.reshape(dz, [rows, filters])
-  const taps: Array<tfjs.Tensor> = []
+  // one product per row of the window: its taps side by side make the product wide enough to be worth starting
+  const windowRows: Array<tfjs.Tensor> = []
   for (let i = 0; i < kernel; i++) {
-    for (let j = 0; j < kernel; j++) {
-      const shifted = tf.slice(padded, [0, i, j, 0], [n, convSize, convSize, inputChannels])
-      taps.push(tf.matMul(tf.reshape(shifted, [rows, inputChannels]), gradient, true, false))
-    }
+    const taps: Array<T4> = []
+    for (let j = 0; j < kernel; j++) taps.push(tf.slice(padded, [0, i, j, 0], [n, convSize, convSize, inputChannels]))
+    const run = kernel === 1 ? taps[0]! : tf.concat(taps, 3)
+    windowRows.push(tf.matMul(tf.reshape(run, [rows, kernel * inputChannels]), gradient, true, false))
   }
-  return tf.reshape(tf.stack(taps), [kernel, kernel, inputChannels, filters])
+  return tf.reshape(tf.stack(windowRows), [kernel, kernel, inputChannels, filters])
 }
 
 /** Input gradient of a stride-1 convolution as the convolution of dz with the weights turned by 180 degrees. */
