@@ -94,6 +94,8 @@ const lasting = (event: RunEvent): ReadonlyArray<string> => {
         ...(event.fault === "bug" ? ["    This is a bug: in the stage, or in op-pipe."] : []),
         ...(event.log === null ? [] : [`    What it printed is in ${relative(event.log)}`])
       ]
+    case "StepVerified":
+      return [`${paint("green", "✓")} ${event.step}  made again in ${formatDuration(event.durationMs)}, the same`]
     case "StepSkipped":
       return [`${paint("yellow", "-")} ${event.step}  skipped, because ${event.because} failed`]
     case "StepPlanned":

@@ -46,6 +46,13 @@ export const StepFailed = Schema.Struct({
   fault: Schema.Literals(["input", "stage", "bug"]),
   log: Schema.NullOr(Schema.String)
 })
+/** A result from the store was made again, and came out the same. */
+export const StepVerified = Schema.Struct({
+  type: Schema.Literal("StepVerified"),
+  step: StepId,
+  key: Schema.String,
+  durationMs: Schema.Finite
+})
 /** Not run, because a step that it reads from failed. */
 export const StepSkipped = Schema.Struct({ type: Schema.Literal("StepSkipped"), step: StepId, because: StepId })
 /** In a dry run: what would happen. `pending` waits for what an upstream step gives. */
@@ -74,6 +81,7 @@ export const RunEvent = Schema.Union([
   StepCached,
   StepExecuted,
   StepFailed,
+  StepVerified,
   StepSkipped,
   StepPlanned,
   RunFinished

@@ -32,6 +32,8 @@ export interface RunOptions {
   /** Steps to execute even if their result is there. */
   readonly forced: ReadonlySet<string>
   readonly keepGoing: boolean
+  /** Make results that are there again, and compare. */
+  readonly verify: boolean
   readonly outputsDir: string
   readonly emit: (event: RunEvent) => Effect.Effect<void>
 }
@@ -90,6 +92,11 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
     typeof usable === "string" || forced
       ? yield* StepRun.execute(running, { step, ingredients, key, reasons, forced })
       : { executed: false, result: usable }
+  if (!executed && options.verify) {
+    const startedMs = Date.now()
+    yield* StepRun.execute(running, { step, ingredients, key, reasons: ["verified"], forced: false, verify: result })
+    yield* options.emit({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
+  }
   const restored = yield* Outputs.layOut(result, folder)
   yield* results.noteLast(step.id, key)
   if (!executed) {

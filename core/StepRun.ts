@@ -52,6 +52,8 @@ export interface Execution {
   readonly reasons: ReadonlyArray<string>
   /** Execute even if another process has made the result meanwhile. */
   readonly forced: boolean
+  /** Of a result that is there: make it again, and compare; what is there stays. */
+  readonly verify?: StepResult
 }
 
 export const bug = (step: string, reason: string): StepError => new StepError({ step, fault: "bug", reason, log: null })
@@ -137,6 +139,12 @@ const prepareTask = Effect.fnUntraced(function* (
   return task
 })
 
+/** The first output in which two results of one key differ. */
+const firstDifference = (before: StepResult, outputs: StepResult["outputs"]): string | undefined => {
+  const name = Object.keys(before.outputs).find((each) => before.outputs[each]?.digest !== outputs[each]?.digest)
+  return name === undefined ? undefined : `${name} (${before.outputs[name]?.path})`
+}
+
 const work = Effect.fnUntraced(function* (running: Running, execution: Execution, cores: number) {
   const disk = yield* Disk
   const executor = yield* Executor
@@ -149,7 +157,7 @@ const work = Effect.fnUntraced(function* (running: Running, execution: Execution
   yield* disk.makeFolder(workdir)
   const task = yield* prepareTask(running, execution, workdir, cores)
   // Forced is from the beginning, not from where an earlier attempt stopped.
-  if (execution.forced) yield* disk.remove(task.checkpoint)
+  if (execution.forced || execution.verify !== undefined) yield* disk.remove(task.checkpoint)
   const executed = yield* executor.execute(task, (progress) =>
     Effect.runFork(running.emit({ ...progress, type: "StepProgress", step: step.id }))
   )
@@ -159,6 +167,13 @@ const work = Effect.fnUntraced(function* (running: Running, execution: Execution
     runId: running.runId,
     startedAt: new Date(startedMs).toISOString(),
     durationMs: Date.now() - startedMs
+  }
+  if (execution.verify !== undefined) {
+    const differs = firstDifference(execution.verify, outputs)
+    yield* disk.remove(task.checkpoint)
+    if (differs === undefined) return execution.verify
+    const reason = `made again from the same, its output ${differs} came out otherwise; the stage is not deterministic`
+    return yield* new StepError({ step: step.id, fault: "stage", reason, log: null })
   }
   const provenance = { ...(yield* running.provenance), ...made }
   const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
@@ -183,7 +198,8 @@ export const execute = Effect.fnUntraced(function* (running: Running, execution:
       const text = `${execution.step.id} is being executed by process ${pid}; waiting for its result`
       Effect.runFork(running.emit({ type: "Notice", text }))
     })
-    const meanwhile = execution.forced ? "absent" : yield* results.usable(execution.key)
+    const again = execution.forced || execution.verify !== undefined
+    const meanwhile = again ? "absent" : yield* results.usable(execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
     return { executed: true, result: yield* work(running, execution, granted) }
   })

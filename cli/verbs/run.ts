@@ -41,6 +41,10 @@ export const run = Command.make(
       Flag.withDescription("After a failure, go on with what does not depend on it"),
       Flag.withDefault(false)
     ),
+    verify: Flag.Boolean("verify").pipe(
+      Flag.withDescription("Make results that are there again, and compare: is each stage deterministic?"),
+      Flag.withDefault(false)
+    ),
     dryRun: Flag.Boolean("dry-run").pipe(
       Flag.withDescription("Tell what would run, and why; run nothing"),
       Flag.withDefault(false)
@@ -76,6 +80,7 @@ export const run = Command.make(
           steps,
           forced,
           keepGoing: flags.keepGoing,
+          verify: flags.verify,
           outputsDir,
           emit: reporter
         })

@@ -133,3 +133,37 @@ describe("an edit while a step runs", () => {
     expect(contents(where.outputs)["words/words.json"]).toContain("new")
   })
 })
+
+describe("verification", () => {
+  it("finds a stage that is not deterministic, names the output, and leaves the result as it is", async () => {
+    const where = place("verify")
+    writeFileSync(path.join(data, "a.txt"), "hello big world\n")
+    let salt = 0
+    const unsteady = Layer.effect(
+      Executor,
+      Effect.map(Executor, (executor) => ({
+        execute: (task, onProgress) =>
+          executor.execute(task, onProgress).pipe(
+            Effect.tap(() =>
+              Effect.sync(() => {
+                if (task.step === "print") writeFileSync(path.join(task.outputDir, "pages/page.txt"), String(salt++))
+              })
+            )
+          )
+      }))
+    ).pipe(Layer.provide(InProcessExecutor.layer))
+    await runWith(pipeline, where, unsteady)
+    const verified = await runWith(pipeline, where, unsteady, { verify: true })
+    if (Exit.isFailure(verified)) throw new Error(JSON.stringify(verified.cause))
+    const kinds = verified.value.events.map((event) => ("step" in event ? `${event.type} ${event.step}` : event.type))
+    expect(kinds.filter((kind) => kind.startsWith("StepVerified")).sort()).toEqual([
+      "StepVerified count@letters",
+      "StepVerified count@words",
+      "StepVerified words"
+    ])
+    expect(verified.value.summary.failures.map((each) => each.message)).toEqual([
+      "print: made again from the same, its output pages (pages) came out otherwise; the stage is not deterministic"
+    ])
+    expect(contents(where.outputs)["print/pages/page.txt"]).toBe("0")
+  })
+})

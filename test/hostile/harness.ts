@@ -30,6 +30,7 @@ export interface Ran {
 interface Options {
   readonly set?: ReadonlyArray<string>
   readonly disk?: Layer.Layer<Disk>
+  readonly verify?: boolean
   /** Told as events come, so that they are known of a run that crashes too. */
   readonly onEvent?: (event: RunEvent) => void
 }
@@ -60,6 +61,7 @@ export const runWith = (
       steps: pipeline.steps,
       forced: new Set(),
       keepGoing: false,
+      verify: options.verify ?? false,
       outputsDir: place.outputs,
       emit
     })

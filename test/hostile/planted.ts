@@ -129,7 +129,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "two processes execute one key",
     file: "core/StepRun.ts",
-    find: 'const meanwhile = execution.forced ? "absent" : yield* results.usable(execution.key)',
+    find: 'const meanwhile = again ? "absent" : yield* results.usable(execution.key)',
     replace: 'const meanwhile = "absent" as StepResult | string',
     caughtBy: ["test/hostile/processes.test.ts"]
   },

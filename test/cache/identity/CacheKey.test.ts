@@ -1,0 +1,60 @@
+import { it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { describe, expect } from "vitest"
+import * as CacheKey from "../../../cache/identity/CacheKey.ts"
+import * as Digest from "../../../cache/identity/Digest.ts"
+import * as Tree from "../../../cache/store/Tree.ts"
+
+const ingredients: CacheKey.Ingredients = {
+  stage: "train",
+  code: { modules: { "stages/train.ts": { run: "a".repeat(64) } }, packages: { effect: "4.1.0 sha512-x" } },
+  params: { epochs: 24, optimizer: "adam" },
+  inputs: { index: Digest.ofText("index") },
+  toolchain: { engine: { name: "native", threads: 2 } },
+  runtime: { node: "22", platform: "linux-x64" }
+}
+
+describe("formats, frozen: a change of one needs a new tag and a line in the changelog", () => {
+  it.effect("CacheKey/v1", () =>
+    Effect.gen(function* () {
+      expect(yield* CacheKey.of("train@bn", ingredients)).toBe(
+        "87eba1ae7cbe2ff9012641c5f5eddfeee6b9ae49b37239ea7093914fbb1f6cca"
+      )
+    })
+  )
+
+  it("Tree/v1", () => {
+    const tree: Tree.Tree = [
+      { kind: "file", path: "a.txt", digest: Digest.ofText("a"), sizeBytes: 1, mode: 0o644 },
+      { kind: "folder", path: "b" },
+      { kind: "link", path: "c", target: "a.txt", digest: null }
+    ]
+    expect(Tree.digest(tree)).toBe("661365d2f508fb03b6942d62e464318b1415a102611bf4ad9c7d4cf957e69ae6")
+  })
+})
+
+describe("a key", () => {
+  it.effect("that cannot be written down is an error and no key", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(CacheKey.of("s", { ...ingredients, params: { rate: Number.NaN } }))
+      expect(error._tag).toBe("KeyUnknown")
+      expect(error.message).toContain("NaN")
+    })
+  )
+
+  it("tells what differs, old -> new", () => {
+    const after = {
+      ...ingredients,
+      params: { epochs: 3, optimizer: "adam" },
+      code: { modules: { "stages/train.ts": { run: "b".repeat(64) } }, packages: { effect: "4.2.0" } },
+      toolchain: { engine: { name: "native", threads: 1 } }
+    }
+    expect(CacheKey.diff(ingredients, after)).toEqual([
+      "parameter epochs: 24 -> 3",
+      "code: run in stages/train.ts changed",
+      'package effect: "4.1.0 sha512-x" -> "4.2.0"',
+      "toolchain engine.threads: 2 -> 1"
+    ])
+    expect(CacheKey.diff(ingredients, ingredients)).toEqual([])
+  })
+})
