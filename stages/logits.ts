@@ -53,12 +53,13 @@ const infer = (inference: Inference, network: TrainedNetwork, weights: Uint8Arra
       yield* trainer.loadWeights(tensors.success)
       const rows = splits.reduce((sum, split) => sum + originals(index, split).length, 0)
       const logits = new Float32Array(rows * classes)
+      const buffer = new Uint8Array(batchSize * size * size * 3)
       let row = 0
       for (const split of splits) {
         const positions = originals(index, split)
         for (let start = 0; start < positions.length; start += batchSize) {
           const piece = positions.subarray(start, start + batchSize)
-          const pixels = new Uint8Array(piece.length * size * size * 3)
+          const pixels = buffer.subarray(0, piece.length * size * size * 3)
           yield* pack.read(split, piece, pixels)
           logits.set(yield* trainer.predict(pixels, piece.length), row * classes)
           row += piece.length

@@ -49,13 +49,19 @@ interface Run {
   readonly pack: Pack.Pack
   readonly labels: Readonly<Record<SplitName, Int32Array>>
   readonly trainer: Trainer.Trainer
+  /** Each for one batch of pictures. */
+  readonly buffers: readonly [Uint8Array, Uint8Array]
   readonly progress: (progress: Stage.Progress) => Effect.Effect<void>
 }
 
-const readBatch = (run: Run, order: Int32Array, start: number) =>
+/** Bytes of one picture. */
+const recordBytes = (run: Run): number => run.index.size ** 2 * 3
+
+/** Reads a batch into `buffer`, which the batch then is a part of. */
+const readBatch = (run: Run, order: Int32Array, start: number, buffer: Uint8Array) =>
   Effect.gen(function* () {
     const indices = order.subarray(start, Math.min(order.length, start + run.params.batchSize))
-    const pixels = new Uint8Array(indices.length * run.index.size ** 2 * 3)
+    const pixels = buffer.subarray(0, indices.length * recordBytes(run))
     yield* run.pack.read("train", indices, pixels)
     return { pixels, labels: Int32Array.from(indices, (each) => run.labels.train[each]!) }
   })
@@ -75,11 +81,15 @@ const trainEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: n
   let lossSum = 0
   let correct = 0
   let batches = 0
-  let next = yield* Effect.forkChild(readBatch(run, order, 0))
+  // Two buffers in turn, one trained on while the other is read into; a new one for each batch would be paid for in page faults.
+  const { buffers } = run
+  let next = yield* Effect.forkChild(readBatch(run, order, 0, buffers[0]))
   for (let start = 0; start < count; start += params.batchSize) {
     const batch = yield* Fiber.join(next)
-    if (start + params.batchSize < count)
-      next = yield* Effect.forkChild(readBatch(run, order, start + params.batchSize))
+    if (start + params.batchSize < count) {
+      const free = buffers[(batches + 1) % 2]!
+      next = yield* Effect.forkChild(readBatch(run, order, start + params.batchSize, free))
+    }
     const result = yield* trainer.step(batch, { learningRate: rate, epoch, batchIndex: batches })
     lossSum += result.loss * batch.labels.length
     correct += result.correct
@@ -99,16 +109,16 @@ const trainEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: n
   return passed
 })
 
-/** Scores over a whole split, read in pieces of a few batches. */
+/** Scores over a whole split. */
 const evaluate = Effect.fnUntraced(function* (run: Run, split: SplitName) {
   const { index, pack, params, trainer } = run
   const classes = index.classes.length
   const count = pack.count(split)
   const logits = new Float32Array(count * classes)
-  const piece = params.batchSize * 4
+  const piece = params.batchSize
   for (let start = 0; start < count; start += piece) {
     const indices = Int32Array.from({ length: Math.min(piece, count - start) }, (_, each) => start + each)
-    const pixels = new Uint8Array(indices.length * index.size ** 2 * 3)
+    const pixels = run.buffers[0].subarray(0, indices.length * recordBytes(run))
     yield* pack.read(split, indices, pixels)
     logits.set(yield* trainer.predict(pixels, indices.length), start * classes)
   }
@@ -216,7 +226,9 @@ export const train = Stage.make({
         batchSize
       }).pipe(Effect.mapError(failed))
       const labels = { train: pack.labels("train"), validation: pack.labels("validation"), test: pack.labels("test") }
-      const run: Run = { params, index, pack, labels, trainer, progress }
+      const bytes = batchSize * size ** 2 * 3
+      const buffers = [new Uint8Array(bytes), new Uint8Array(bytes)] as const
+      const run: Run = { params, index, pack, labels, trainer, buffers, progress }
       const { epochs, bestEpoch, bestWeights } = yield* runEpochs(run, checkpoint).pipe(
         Effect.mapError((error) => (error._tag === "StageFailure" ? error : failed(error)))
       )
