@@ -59,7 +59,12 @@ const runTests = (
   })
 
 describe("planted bugs", () => {
-  it("are many", () => expect(plantedBugs.length).toBeGreaterThanOrEqual(10))
+  it("are many, and each has its place in the sources as they are", () => {
+    expect(plantedBugs.length).toBeGreaterThanOrEqual(10)
+    for (const { name, file, find } of plantedBugs) {
+      expect(readFileSync(path.join(repository, file), "utf8").split(find).length, name).toBe(2)
+    }
+  })
 
   it.each(plantedBugs.filter((bug) => full || bug.quick === true))(
     "$name: caught by $caughtBy",
