@@ -15,6 +15,7 @@ import { dag } from "./verbs/dag.ts"
 import { data } from "./verbs/data.ts"
 import { doctor } from "./verbs/doctor.ts"
 import { diff, history, pin, restore, show, unpin } from "./verbs/history.ts"
+import { predict } from "./verbs/predict.ts"
 import { run } from "./verbs/run.ts"
 import { status, why } from "./verbs/status.ts"
 
@@ -22,7 +23,22 @@ const root = Command.make("op-pipe").pipe(
   Command.withDescription(
     "A typed pipeline with a content-addressed cache, and the image-classification study it was made to run"
   ),
-  Command.withSubcommands([run, status, why, dag, history, show, diff, restore, pin, unpin, cache, data, doctor])
+  Command.withSubcommands([
+    run,
+    status,
+    why,
+    dag,
+    history,
+    show,
+    diff,
+    restore,
+    pin,
+    unpin,
+    predict,
+    cache,
+    data,
+    doctor
+  ])
 )
 
 /** Wrong usage goes to standard error, in a line or two; help goes to standard output. */

@@ -20,7 +20,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   "stages/lib": ["core", "schemas", "engine", "charts"],
   stages: ["core", "schemas", "engine", "charts", "stages/lib"],
   pipeline: ["core", "schemas", "stages", "demo"],
-  cli: ["cache/identity", "cache/store", "cache/code", "core", "engine", "demo", "pipeline"]
+  cli: ["cache/identity", "cache/store", "cache/code", "core", "engine", "demo", "pipeline", "schemas", "stages/lib"]
 }
 /** Rooms whose files do not import each other. */
 const apart = new Set(["stages"])

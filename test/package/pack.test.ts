@@ -59,6 +59,20 @@ describe("the package, installed elsewhere", () => {
     expect(JSON.parse(again.trim().split("\n").at(-1)!)).toMatchObject({ executed: [] })
   }, 600_000)
 
+  it("tells what the trained network says of single pictures, and of a file that is none", async () => {
+    const folder = path.join(elsewhere, "data/emoji-12/birds")
+    const picture = path.join(folder, readdirSync(folder)[0]!)
+    const asked = ["op-pipe", "predict", "--activation", "sparsemax", "--json"]
+    const said = JSON.parse(await call("npx", [...asked, picture], elsewhere)) as {
+      top: ReadonlyArray<{ class: string; probability: number }>
+    }
+    expect(said.top.length).toBeGreaterThan(0)
+    expect(said.top.every((each) => each.probability > 0 && each.probability <= 1)).toBe(true)
+    await expect(call("npx", [...asked, path.join(elsewhere, "package.json"), picture], elsewhere)).rejects.toThrow(
+      /cannot be looked at[\s\S]*"top"/
+    )
+  }, 120_000)
+
   it("holds JavaScript and types, no TypeScript sources and no tests", () => {
     const files = readdirSync(path.join(elsewhere, "node_modules/op-pipe"), { recursive: true, encoding: "utf8" })
     expect(files.filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))).toEqual([])

@@ -1,0 +1,73 @@
+/**
+ * Predict: what a trained network says of single pictures, prepared as the originals of the data set were.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import sharp from "sharp"
+import { Stage } from "../../core/index.ts"
+import { type EngineIdentity, open } from "../../engine/index.ts"
+import type { AugmentParams } from "../../schemas/Augment.ts"
+import type { TrainedNetwork } from "../../schemas/Train.ts"
+import * as Augmentation from "./Augmentation.ts"
+import * as Safetensors from "./Safetensors.ts"
+import * as Trainer from "./Trainer.ts"
+
+export interface PredictorOptions {
+  readonly identity: EngineIdentity
+  readonly cacheDir: string
+  readonly network: TrainedNetwork
+  /** safetensors, as `train` wrote them. */
+  readonly weights: Uint8Array
+  /** How the pictures of the data set were prepared. */
+  readonly prepared: AugmentParams
+}
+
+export interface Predictor {
+  /** Logits, one per class, or why the file is no picture that can be read. */
+  readonly logits: (file: string) => Effect.Effect<Float32Array, Stage.StageFailure>
+}
+
+const failed = (error: { readonly message: string }): Stage.StageFailure =>
+  new Stage.StageFailure({ reason: error.message })
+
+const unreadable = (file: string, actual: string): Stage.StageFailure =>
+  new Stage.StageFailure({
+    reason: `${file} cannot be looked at`,
+    expected: "a picture in a format that can be read",
+    actual,
+    badInput: true
+  })
+
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+const readPicture = Effect.fnUntraced(function* (file: string, size: number, prepared: AugmentParams) {
+  const { autoOrient } = yield* Effect.tryPromise({
+    try: () => sharp(file).metadata(),
+    catch: (cause) => unreadable(file, reasonOf(cause))
+  })
+  const told = Effect.mapError((reason: string) => unreadable(file, reason))
+  const square = yield* told(Augmentation.decode(file, autoOrient.width, autoOrient.height, prepared))
+  return yield* told(Augmentation.original(square, size))
+})
+
+/** Loads the network; it lives until the scope closes. */
+export const make = Effect.fnUntraced(function* (options: PredictorOptions) {
+  const { network, prepared } = options
+  const { spec, size, mean, std } = network
+  const classes = network.classes.length
+  const tensors = Safetensors.decode(options.weights)
+  if (Result.isFailure(tensors)) return yield* failed(tensors.failure)
+  const engine = yield* open(options.identity, { cacheDir: options.cacheDir }).pipe(Effect.mapError(failed))
+  // The optimizer is never used.
+  const optimizer = { kind: "sgd", learningRate: 1, weightDecay: 0, momentum: 0 } as const
+  const shape = { spec, size, channels: 3, classes, seed: 0, optimizer, mean, std, batchSize: 1 }
+  const trainer = yield* Trainer.make(engine, shape).pipe(Effect.mapError(failed))
+  yield* trainer.loadWeights(tensors.success).pipe(Effect.mapError(failed))
+  const predictor: Predictor = {
+    logits: (file) =>
+      Effect.flatMap(readPicture(file, size, prepared), (pixels) =>
+        trainer.predict(pixels, 1).pipe(Effect.mapError(failed))
+      )
+  }
+  return predictor
+})
