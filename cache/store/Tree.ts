@@ -2,7 +2,7 @@
  * Tree: a folder as a value, namely the sorted list of what lies below it.
  *
  * One flat list and not a tree of trees: the stat memo already spares unchanged files the reading, so nesting would save
- * nothing but the digesting of the list itself, which takes 10 ms for 100,000 entries.
+ * nothing but the digesting of the list itself, which is little beside the stats of its files.
  *
  * Gotchas:
  * - Links are kept as links. In a source, a link that points inside the folder also counts by the content of its target;
