@@ -13,7 +13,9 @@ import * as Schema from "effect/Schema"
 import * as CodeIdentity from "../cache/code/CodeIdentity.ts"
 import * as CacheKey from "../cache/identity/CacheKey.ts"
 import type * as Digest from "../cache/identity/Digest.ts"
+import { readRecord, writeHint } from "../cache/store/Commit.ts"
 import { Disk, orAbsent } from "../cache/store/Disk.ts"
+import type { Layout } from "../cache/store/Layout.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Tree from "../cache/store/Tree.ts"
@@ -203,24 +205,21 @@ const describeInput = Effect.fnUntraced(function* (
     : `input ${portName(port)}: ${Tree.describeChange(old.value, now.tree)}`
 })
 
-/** A source's tree digest -> the blob that lists the tree, so that `why` can name the files. */
+/** Where the store says which blob lists the tree with this digest, so that `why` can name the files. */
+const sourceRecordPath = (layout: Layout, digest: Digest.Digest): string => layout.memo(path.join("sources", digest))
+
 const sourceRecord = Effect.fnUntraced(function* (digest: Digest.Digest) {
   const { layout } = yield* Store
-  const disk = yield* Disk
-  const text = yield* orAbsent(disk.readText(layout.memo(path.join("sources", digest))))
-  return Option.map(text, (blob) => blob.trim() as Digest.Digest)
+  const record = yield* readRecord(sourceRecordPath(layout, digest))
+  return Option.map(record, (blob) => blob as Digest.Digest)
 })
 
 /** Keeps the list of a source's files, to tell later what changed in it. */
 export const rememberSource = Effect.fnUntraced(function* (prepared: PreparedSource) {
   const { blobs, layout } = yield* Store
-  const disk = yield* Disk
   if (Option.isSome(yield* sourceRecord(prepared.digest))) return
   const blob = yield* blobs.put(JSON.stringify(prepared.tree))
-  const file = layout.memo(path.join("sources", prepared.digest))
-  yield* disk.makeFolder(path.dirname(file))
-  yield* disk.remove(file)
-  yield* disk.create(file, blob)
+  yield* writeHint(layout, sourceRecordPath(layout, prepared.digest), blob)
 })
 
 /** Why a step with these ingredients has no result to use, compared with its last one. */
