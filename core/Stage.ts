@@ -50,7 +50,8 @@ export interface Progress {
 /** State of an unfinished stage that survives a kill. Keyed by the step's cache key; gone once the result is committed. */
 export interface Checkpoint {
   readonly load: Effect.Effect<Uint8Array | undefined>
-  readonly save: (state: Uint8Array) => Effect.Effect<void>
+  /** Replaces the checkpoint by the pieces, one after the other. They must not change until it is done; the stage may go on meanwhile. */
+  readonly save: (...pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void, StageFailure>
 }
 
 export interface Context<P, I extends Artifacts, O extends Artifacts, T extends Toolchains> {

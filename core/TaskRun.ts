@@ -2,10 +2,10 @@
  * TaskRun: a task done, in the process that it was given to. The worker calls it; so does any executor that has the
  * stage's module at hand.
  */
+import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
+import { Disk } from "../cache/store/Disk.ts"
 import * as Artifact from "./Artifact.ts"
 import type { StepTask } from "./Executor.ts"
 import * as Stage from "./Stage.ts"
@@ -26,21 +26,20 @@ const loadStage = Effect.fnUntraced(function* (task: StepTask) {
   return stage as AnyStage
 })
 
-const checkpointAt = Effect.fnUntraced(function* (path: string) {
-  const fs = yield* FileSystem.FileSystem
-  const paths = yield* Path.Path
-  const write = Effect.fnUntraced(function* (state: Uint8Array) {
-    const temporary = `${path}.new`
-    yield* fs.makeDirectory(paths.dirname(path), { recursive: true })
-    const file = yield* fs.open(temporary, { flag: "w" })
-    yield* file.writeAll(state)
-    yield* file.sync
-    yield* fs.rename(temporary, path)
-  })
+const checkpointAt = Effect.fnUntraced(function* (file: string) {
+  const disk = yield* Disk
+  const temporary = `${file}.new`
   const checkpoint: Stage.Checkpoint = {
     // A checkpoint saves time and is nothing else: one that cannot be read is none.
-    load: fs.readFile(path).pipe(Effect.catch(() => Effect.succeed(undefined))),
-    save: (state) => Effect.orDie(Effect.scoped(write(state)))
+    load: disk.read(file).pipe(Effect.catch(() => Effect.succeed(undefined))),
+    save: (...pieces) =>
+      disk.makeFolder(path.dirname(file)).pipe(
+        Effect.andThen(disk.writePieces(temporary, pieces)),
+        Effect.andThen(disk.rename(temporary, file)),
+        Effect.mapError(
+          (error) => new Stage.StageFailure({ reason: `The checkpoint cannot be saved: ${error.message}` })
+        )
+      )
   }
   return checkpoint
 })

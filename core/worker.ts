@@ -14,6 +14,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { Disk } from "../cache/store/Disk.ts"
 import { type Message, StepTask } from "./Executor.ts"
 import type * as Stage from "./Stage.ts"
 import * as TaskRun from "./TaskRun.ts"
@@ -75,7 +76,7 @@ process.once("message", (raw) => {
     Effect.orDie,
     Effect.flatMap((task) => TaskRun.run(task, throttled()))
   )
-  const layers = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer)
+  const layers = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, Disk.layer)
   void Effect.runPromiseExit(Effect.provide(work, layers)).then(async (exit) => {
     await send(outcome(exit))
     process.exit(0)

@@ -71,6 +71,8 @@ export class Disk extends Context.Service<
     readonly readLink: (path: string) => Op<string>
     /** Creates a new file (an existing one is an error), writes it whole. */
     readonly create: (path: string, content: Uint8Array | string) => Op<void>
+    /** Writes `pieces` one after the other, durably, without keeping the event loop from its work; an existing file is replaced. */
+    readonly writePieces: (path: string, pieces: ReadonlyArray<Uint8Array>) => Op<void>
     /** Makes a file's content durable. */
     readonly syncFile: (path: string) => Op<void>
     /** Makes a folder's entries durable. */
@@ -150,6 +152,16 @@ const hashLarge = async (path: string): Promise<Hashed> => {
   }
 }
 
+const writePieces = async (path: string, pieces: ReadonlyArray<Uint8Array>): Promise<void> => {
+  const file = await fs.promises.open(path, "w")
+  try {
+    for (const piece of pieces) await file.writeFile(piece)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
 const nodeDisk: Disk["Service"] = {
   lstat: (path) =>
     attempt("inspect", path, () => {
@@ -175,6 +187,8 @@ const nodeDisk: Disk["Service"] = {
   readText: (path) => attempt("read", path, () => fs.readFileSync(path, "utf8")),
   readLink: (path) => attempt("read the link", path, () => fs.readlinkSync(path)),
   create: (path, content) => attempt("write", path, () => fs.writeFileSync(path, content, { flag: "wx" })),
+  writePieces: (path, pieces) =>
+    Effect.tryPromise({ try: () => writePieces(path, pieces), catch: toError("write", path) }),
   syncFile: (path) => attempt("sync", path, () => withFile(path, "r", (file) => fs.fsyncSync(file))),
   syncFolder: (path) => attempt("sync", path, () => withFile(path, "r", (file) => fs.fsyncSync(file))),
   rename: (from, to) => attempt("rename to", to, () => fs.renameSync(from, to)),

@@ -97,7 +97,7 @@ export interface Trainer {
   /** In PyTorch's names, layouts and order, `num_batches_tracked` included. */
   readonly saveWeights: () => Effect.Effect<ReadonlyArray<Safetensors.NamedTensor>, EngineFailure>
   readonly loadWeights: (tensors: ReadonlyArray<Safetensors.NamedTensor>) => Effect.Effect<void, LoadFailure>
-  /** Weights, optimizer moments and step count: what resuming needs to give the same bits. */
+  /** Weights, optimizer moments and step count: what resuming needs to give the same bits. Valid until the next call. */
   readonly saveState: () => Effect.Effect<Uint8Array, EngineFailure>
   readonly loadState: (state: Uint8Array) => Effect.Effect<void, LoadFailure>
 }
@@ -109,6 +109,8 @@ interface Context {
   readonly parameters: ReadonlyArray<Parameter>
   readonly program: Program
   readonly batchSize: number
+  /** Where `saveState` puts the state, each time anew: made once, a few hundred megabytes are not worth their page faults twice. */
+  readonly state: () => Safetensors.Layout
 }
 
 const engineFailure = (engine: string, cause: unknown): EngineFailure =>
@@ -246,7 +248,7 @@ const loadWeights = Effect.fnUntraced(function* (context: Context, tensors: Read
 const stepCountName = "optimizer.step"
 
 /** What a state consists of: the tensors and, for each, where it is kept. */
-const stateOf = (context: Context) => {
+const stateOf = (context: Pick<Context, "options" | "parameters">) => {
   const slots: ReadonlyArray<Slot> =
     context.options.optimizer.kind === "adam" ? ["value", "moment1", "moment2"] : ["value", "moment1"]
   return slots.flatMap((slot) =>
@@ -256,15 +258,18 @@ const stateOf = (context: Context) => {
   )
 }
 
-const saveState = Effect.fnUntraced(function* (context: Context) {
-  const parts = stateOf(context)
-  const specs = parts.map(({ name, parameter }) => ({ name, shape: parameter.shape, dtype: "F32" as const }))
+const stateLayout = (context: Pick<Context, "options" | "parameters">): Safetensors.Layout => {
+  const specs = stateOf(context).map(({ name, parameter }) => ({ name, shape: parameter.shape, dtype: "F32" as const }))
   const counter = { name: stepCountName, shape: [], dtype: "I64" as const }
-  const { bytes, tensors } = Safetensors.layout([counter, ...specs], { optimizer: context.options.optimizer.kind })
+  return Safetensors.layout([counter, ...specs], { optimizer: context.options.optimizer.kind })
+}
+
+const saveState = Effect.fnUntraced(function* (context: Context) {
+  const { bytes, tensors } = context.state()
   for (const tensor of tensors) {
     if (tensor.dtype === "I64") tensor.data[0] = BigInt(context.program.stepCount)
   }
-  for (const [i, { slot, parameter }] of parts.entries()) {
+  for (const [i, { slot, parameter }] of stateOf(context).entries()) {
     const { data } = tensors[i + 1]!
     if (data instanceof Float32Array) yield* attempt(context, () => context.program.read(slot, parameter, data))
   }
@@ -311,7 +316,16 @@ export const make: (
       Effect.sync(() => made.dispose())
     )
     const parameters = Network.parametersOf(shape)
-    const context: Context = { engine, options, shape, parameters, program, batchSize }
+    let state: Safetensors.Layout | undefined
+    const context: Context = {
+      engine,
+      options,
+      shape,
+      parameters,
+      program,
+      batchSize,
+      state: () => (state ??= stateLayout({ options, parameters }))
+    }
     yield* Effect.try({
       try: () => {
         for (const parameter of parameters) {

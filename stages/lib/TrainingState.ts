@@ -24,17 +24,16 @@ export interface TrainingState {
   readonly bestWeights: Uint8Array
 }
 
-export const encode = (state: TrainingState): Uint8Array => {
+/** The state's bytes in pieces, one after the other; the large ones are not copied. */
+export const encode = (state: TrainingState): ReadonlyArray<Uint8Array> => {
   const { epochs, bestEpoch, engineState, bestWeights } = state
   const header = new TextEncoder().encode(
     JSON.stringify({ format: "TrainingState/v1", epochs, bestEpoch, stateBytes: engineState.length })
   )
-  const bytes = new Uint8Array(4 + header.length + engineState.length + bestWeights.length)
-  new DataView(bytes.buffer).setUint32(0, header.length, true)
-  bytes.set(header, 4)
-  bytes.set(engineState, 4 + header.length)
-  bytes.set(bestWeights, 4 + header.length + engineState.length)
-  return bytes
+  const opening = new Uint8Array(4 + header.length)
+  new DataView(opening.buffer).setUint32(0, header.length, true)
+  opening.set(header, 4)
+  return [opening, engineState, bestWeights]
 }
 
 /** None if the bytes are no training state: then training starts from the beginning. */

@@ -3,10 +3,11 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { Disk } from "../../cache/store/Disk.ts"
 import { Executor, StepError } from "../../core/Executor.ts"
 import * as TaskRun from "../../core/TaskRun.ts"
 
-const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer)
+const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, Disk.layer)
 
 export const layer = Layer.succeed(Executor, {
   execute: (task) =>
