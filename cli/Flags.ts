@@ -42,11 +42,14 @@ export const settings = {
   profile: text("profile", "NAME", "A set of parameters that the pipeline names: tiny, quick, seed"),
   set: texts("set", "STEP.PARAM=VALUE", "Overrides one parameter; may be repeated"),
   seed: natural("seed", 0, "The seed of every random draw"),
-  data: texts("data", "DIR", "The folder of pictures, one folder a class; NAME=DIR for a source by name"),
+  data: texts("data", "PATH", "The folder of pictures, one folder a class; NAME=PATH for a source by name"),
   engine: text("engine", "NAME", "Short for --set engine.name=NAME: auto, native, tensorflow, webgpu, cpu")
 }
 
 export const only = texts("only", "STEP", "Only this step and what it needs; may be repeated")
+
+export const from = texts("from", "STEP", "Only this step, what depends on it, and what those need; may be repeated")
+export const until = texts("until", "STEP", "Only what leads to this step, the step included; may be repeated")
 
 export const force = Flag.String("force").pipe(
   Flag.withMetavar("STEP"),

@@ -10,6 +10,7 @@ import { version } from "../core/Provenance.ts"
 import { printError, printLine } from "./Console.ts"
 import { ending, UsageError } from "./Failure.ts"
 import { joinOptionalValues } from "./Flags.ts"
+import * as Project from "./Project.ts"
 import { cache } from "./verbs/cache.ts"
 import { dag } from "./verbs/dag.ts"
 import { data } from "./verbs/data.ts"
@@ -61,14 +62,14 @@ const program = (args: ReadonlyArray<string>) =>
     Effect.provide(Layer.mergeAll(NodeServices.layer, presenter))
   )
 
-/** Runs the command line and ends the process with its exit code. */
-export const main = (args: ReadonlyArray<string>): void => {
+/** Runs the command line and ends the process with its exit code. `loaders` are pipelines at hand, by file. */
+export const main = (args: ReadonlyArray<string>, loaders: Project.Loaders = {}): void => {
   // A reader that has seen enough (`op-pipe dag | head -1`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0)
   })
   const json = args.includes("--json")
-  NodeRuntime.runMain(program(args), {
+  NodeRuntime.runMain(Effect.provideService(program(args), Project.Loaders, loaders), {
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
       const { code, message } = ending(exit)

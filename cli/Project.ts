@@ -9,6 +9,7 @@ import { existsSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import * as path from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Pipeline from "../core/Pipeline.ts"
@@ -59,11 +60,18 @@ const locate = (file: string | undefined): { readonly pipelineFile: string; read
     : { pipelineFile: found, root: path.dirname(found) }
 }
 
+type PipelineModule = Promise<{ readonly default?: unknown }>
+
+/** How to load a pipeline that is at hand already, by its file; any other is imported. */
+export type Loaders = Readonly<Record<string, () => PipelineModule>>
+export const Loaders = Context.Reference<Loaders>("op-pipe/Loaders", { defaultValue: () => ({}) })
+
 const load = Effect.fnUntraced(function* (file: string) {
   if (!existsSync(file))
     return yield* new UsageError({ message: `--file ${file}: expected a pipeline, but there is no such file` })
+  const loaders = yield* Loaders
   const loaded = yield* Effect.tryPromise({
-    try: () => import(pathToFileURL(file).href) as Promise<{ readonly default?: unknown }>,
+    try: loaders[file] ?? (() => import(pathToFileURL(file).href) as PipelineModule),
     catch: (cause) =>
       new PipelineError({
         message: `${file} could not be loaded: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`

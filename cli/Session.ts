@@ -50,8 +50,8 @@ export const withPrepared = <A, E, R>(
     const paths = yield* sourcePaths(project, flags.data)
     const layer = Store.layer(project.storeDir).pipe(Layer.provideMerge(Disk.layer))
     return yield* Effect.gen(function* () {
-      const { pipeline, cores, dataDir } = project
-      const prepared = yield* Plan.prepare({ pipeline, settings, sourcePaths: paths, dataDir, cores, notify })
+      const { pipeline, cores, dataDir, root } = project
+      const prepared = yield* Plan.prepare({ pipeline, settings, sourcePaths: paths, root, dataDir, cores, notify })
       return yield* use(prepared, project)
     }).pipe(Effect.provide(layer))
   })

@@ -2,24 +2,48 @@
  * Executor: where a step's work is done.
  *
  * What crosses to it is data and nothing else: the module to load, the stage's name, encoded parameters, paths of inputs,
- * the identity of the toolchain. So no closure can carry undeclared state, and an executor on another machine needs no
+ * the identity of the toolchain; or a command for the shell. So no closure can carry undeclared state, and an executor on another machine needs no
  * other face than this one. The default, in ProcessExecutor, is a child process per step.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-export const StepTask = Schema.Struct({
-  step: Schema.String,
+/** Work that a stage's module does. */
+export const ModuleWork = Schema.Struct({
+  type: Schema.Literal("module"),
   stage: Schema.String,
   /** `file:` URL of the module that exports the stage. */
   source: Schema.String,
+  /** Absolute paths of the modules that it reaches. */
+  modules: Schema.Array(Schema.String),
+  /** Whether it may start programs. */
+  spawns: Schema.Boolean,
   params: Schema.Record(Schema.String, Schema.Unknown),
-  /** Input name -> where its content lies. */
-  inputs: Schema.Record(Schema.String, Schema.String),
   /** Toolchain name -> identity, encoded. */
   toolchain: Schema.Record(Schema.String, Schema.Unknown),
-  toolchainDir: Schema.String,
+  toolchainDir: Schema.String
+})
+export type ModuleWork = typeof ModuleWork.Type
+
+/** Work that a command does. */
+export const CommandWork = Schema.Struct({
+  type: Schema.Literal("command"),
+  command: Schema.String,
+  env: Schema.Record(Schema.String, Schema.String),
+  /** Output name -> its kind, and its path below `outputDir`. */
+  output: Schema.Record(
+    Schema.String,
+    Schema.Struct({ kind: Schema.Literals(["json", "file", "folder"]), path: Schema.String })
+  )
+})
+export type CommandWork = typeof CommandWork.Type
+
+export const StepTask = Schema.Struct({
+  step: Schema.String,
+  work: Schema.Union([ModuleWork, CommandWork]),
+  /** Input name -> where its content lies. */
+  inputs: Schema.Record(Schema.String, Schema.String),
   /** Where output artifacts are written. */
   outputDir: Schema.String,
   /** Private scratch. */

@@ -49,11 +49,13 @@ export interface ProvideOptions {
   readonly notify: (line: string) => void
 }
 
-/** Content from outside the pipeline: a folder of the user's, or one that `provide` makes. */
+/** Content from outside the pipeline: a file or folder of the user's, or one that `provide` makes. */
 export interface Source<A extends Artifact.Any, P = unknown> {
   readonly _tag: "Source"
   readonly name: string
   readonly artifact: A
+  /** Where it lies unless the user says otherwise, relative to the pipeline's folder. */
+  readonly path: string | undefined
   /** True of the paths (relative, forward slashes) that are no part of the content. */
   readonly ignore: (path: string) => boolean
   readonly params: Schema.Codec<P, unknown> | undefined
@@ -71,6 +73,7 @@ const hidden = (path: string): boolean => path.split("/").some((part) => part.st
 export const source = <const A extends Artifact.Any, P = never, PI = never>(options: {
   readonly name: string
   readonly artifact: A
+  readonly path?: string
   readonly ignore?: (path: string) => boolean
   readonly params?: Schema.Codec<P, PI>
   readonly provide?: (params: P, options: ProvideOptions) => Effect.Effect<string, StageFailure>
@@ -79,6 +82,7 @@ export const source = <const A extends Artifact.Any, P = never, PI = never>(opti
     _tag: "Source",
     name: options.name,
     artifact: options.artifact,
+    path: options.path,
     ignore: (path) => hidden(path) || (options.ignore?.(path) ?? false),
     params: options.params as Schema.Codec<P, unknown> | undefined,
     provide: options.provide,
@@ -88,9 +92,9 @@ export const source = <const A extends Artifact.Any, P = never, PI = never>(opti
   return made
 }
 
-type InputsOf<S> = S extends Stage.Stage<string, infer _P, infer I, infer _O, infer _T> ? I : never
+type InputsOf<S> = S extends { readonly inputs: infer I } ? I : never
 /** A stage's decoded parameters. */
-export type ParamsOf<S> = S extends Stage.Stage<string, infer P, infer _I, infer _O, infer _T> ? P : never
+export type ParamsOf<S> = S extends { readonly params: Schema.Codec<infer P, infer _E> } ? P : never
 
 type IdOf<S extends Stage.Any, V> = V extends string ? `${S["name"]}@${V}` : S["name"]
 
@@ -182,11 +186,42 @@ export const isPipeline = (value: unknown): value is Pipeline =>
 export const upstream = (step: AnyStep): ReadonlyArray<AnyStep> =>
   Object.values(step.inputs).flatMap((port) => (port.owner._tag === "Step" ? [port.owner] : []))
 
-/** The given steps and all they need, upstream first. */
-export const withAncestors = (pipeline: Pipeline, ids: ReadonlyArray<string>): ReadonlyArray<AnyStep> => {
-  const wanted = new Set(ids)
-  for (const step of pipeline.steps.slice().reverse()) {
-    if (wanted.has(step.id)) for (const needed of upstream(step)) wanted.add(needed.id)
-  }
-  return pipeline.steps.filter((step) => wanted.has(step.id))
+const closure = (roots: Iterable<AnyStep>, next: (step: AnyStep) => Iterable<AnyStep>): ReadonlySet<AnyStep> => {
+  const reached = new Set<AnyStep>(roots)
+  // A set's iteration goes on to what is added meanwhile.
+  for (const step of reached) for (const each of next(step)) reached.add(each)
+  return reached
+}
+
+/** Which steps a run is about; empty lists do not narrow it. */
+export interface Selection {
+  readonly only: ReadonlyArray<string>
+  readonly from: ReadonlyArray<string>
+  readonly until: ReadonlyArray<string>
+}
+
+/**
+ * The steps that were asked for, and with them all that they need, each upstream first. `from` are steps with what
+ * depends on them, `until` steps with what leads to them, both what lies between; `only` is the steps themselves.
+ */
+export const select = (
+  pipeline: Pipeline,
+  { only, from, until }: Selection
+): { readonly asked: ReadonlyArray<AnyStep>; readonly needed: ReadonlyArray<AnyStep> } => {
+  const { steps } = pipeline
+  const named = (ids: ReadonlyArray<string>): ReadonlyArray<AnyStep> => steps.filter((step) => ids.includes(step.id))
+  const downstream = new Map<AnyStep, Array<AnyStep>>(steps.map((step) => [step, []]))
+  for (const step of steps) for (const needed of upstream(step)) downstream.get(needed)?.push(step)
+  const after = closure(named(from), (step) => downstream.get(step) ?? [])
+  const before = closure(named(until), upstream)
+  const asked = new Set(
+    steps.filter(
+      (step) =>
+        (only.length === 0 || only.includes(step.id)) &&
+        (from.length === 0 || after.has(step)) &&
+        (until.length === 0 || before.has(step))
+    )
+  )
+  const all = closure(asked, upstream)
+  return { asked: Array.from(asked), needed: steps.filter((step) => all.has(step) && !asked.has(step)) }
 }

@@ -12,16 +12,18 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as CodeIdentity from "../cache/code/CodeIdentity.ts"
 import * as CacheKey from "../cache/identity/CacheKey.ts"
-import type * as Digest from "../cache/identity/Digest.ts"
+import * as Digest from "../cache/identity/Digest.ts"
 import { readRecord, writeHint } from "../cache/store/Commit.ts"
 import { Disk, orAbsent } from "../cache/store/Disk.ts"
 import type { Layout } from "../cache/store/Layout.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Tree from "../cache/store/Tree.ts"
+import type * as Artifact from "./Artifact.ts"
 import type { AnySource, AnyStep, Pipeline, Port } from "./Pipeline.ts"
 import { upstream } from "./Pipeline.ts"
 import { type Settings, SettingsError, toolchainsOf } from "./Settings.ts"
+import type * as Stage from "./Stage.ts"
 import type * as Toolchain from "./Toolchain.ts"
 
 export interface PreparedSource {
@@ -53,6 +55,8 @@ export interface PrepareOptions {
   readonly settings: Settings
   /** Folders that the user named, by source. */
   readonly sourcePaths: Readonly<Record<string, string>>
+  /** The pipeline's folder. */
+  readonly root: string
   readonly dataDir: string
   readonly cores: number
   readonly notify: (line: string) => void
@@ -62,10 +66,11 @@ const locate = Effect.fnUntraced(function* (source: AnySource, options: PrepareO
   const named = options.sourcePaths[source.name]
   const { layout } = yield* Store
   if (named !== undefined) return path.resolve(named)
+  if (source.path !== undefined) return path.resolve(options.root, source.path)
   if (source.provide === undefined) {
     return yield* new SettingsError({
       asked: `source ${source.name}`,
-      expected: `a folder, named by --data ${source.name}=DIR or, for the first source, --data DIR`,
+      expected: `a ${kindOf(source)}, named by --data ${source.name}=PATH or, for the first source, --data PATH`,
       actual: "none"
     })
   }
@@ -76,21 +81,26 @@ const locate = Effect.fnUntraced(function* (source: AnySource, options: PrepareO
   return yield* source.provide(params, { dataDir, cacheDir: layout.toolchain(`source-${source.name}`), notify })
 })
 
-/** Reads what a source holds now; a folder that is not there is bad input. */
+const kindOf = ({ artifact }: AnySource): "folder" | "file" =>
+  (artifact as Artifact.Any).kind === "folder" ? "folder" : "file"
+
+/** Reads what a source holds now; one that is not there is bad input. */
 export const snapshotSource = Effect.fnUntraced(function* (source: AnySource, location: string) {
   const disk = yield* Disk
   const { memo } = yield* Store
   const real = yield* orAbsent(disk.realPath(location.replace(/^~(?=\/|$)/, homedir())))
   const stat = Option.isSome(real) ? yield* orAbsent(disk.lstat(real.value)) : Option.none()
-  if (Option.isNone(real) || Option.isNone(stat) || stat.value.kind !== "folder") {
+  const wanted = kindOf(source)
+  if (Option.isNone(real) || Option.isNone(stat) || stat.value.kind !== wanted) {
     const actual = Option.isNone(stat) ? "nothing there" : `a ${stat.value.kind}`
-    return yield* new SettingsError({
-      asked: `the folder ${location} for ${source.name}`,
-      expected: "a folder",
-      actual
-    })
+    const asked = `the ${wanted} ${location} for ${source.name}`
+    return yield* new SettingsError({ asked, expected: `a ${wanted}`, actual })
   }
-  const tree = yield* Tree.snapshot(real.value, memo, { ignore: source.ignore, of: "source" })
+  const tree =
+    wanted === "folder"
+      ? yield* Tree.snapshot(real.value, memo, { ignore: source.ignore, of: "source" })
+      : // One file counts by its content; what it is called is not part of that.
+        Tree.ofFile(source.artifact.path, yield* memo.digest(real.value, stat.value), stat.value.sizeBytes)
   const prepared: PreparedSource = { source, path: real.value, tree, digest: Tree.digest(tree) }
   return prepared
 })
@@ -116,6 +126,8 @@ const prepareToolchain = Effect.fnUntraced(function* (toolchain: Toolchain.Any, 
   return prepared
 })
 
+const sourceOf = ({ stage }: AnyStep): ReadonlyArray<string> => (stage._tag === "Stage" ? [stage.source] : [])
+
 const named = <A>(entries: ReadonlyArray<readonly [string, A]>): ReadonlyMap<string, A> => new Map(entries)
 
 export const prepare = Effect.fnUntraced(function* (options: PrepareOptions) {
@@ -131,8 +143,8 @@ export const prepare = Effect.fnUntraced(function* (options: PrepareOptions) {
     Effect.map(prepareToolchain(toolchain, options), (prepared) => [toolchain.name, prepared] as const)
   )
   const identity = yield* CodeIdentity.make(layout, memo)
-  const code = yield* Effect.forEach(pipeline.steps, (step) =>
-    Effect.map(identity.of(step.stage.source), (found) => [step.stage.source, found] as const)
+  const code = yield* Effect.forEach(new Set(pipeline.steps.flatMap(sourceOf)), (source) =>
+    Effect.map(identity.of(source), (found) => [source, found] as const)
   )
   yield* identity.flush
   const prepared: Prepared = {
@@ -157,6 +169,19 @@ export const toolchainsOfStep = (prepared: Prepared, step: AnyStep): ReadonlyArr
 export const portName = (port: Port<never> | AnyStep["inputs"][string]): string =>
   port.owner._tag === "Source" ? port.owner.name : `${port.owner.id}.${port.output}`
 
+/** What a command stage declares besides its parameters, in the place of code; raise the version when commands are run otherwise. */
+const commandCode = (stage: Extract<Stage.Any, { readonly _tag: "Command" }>): CacheKey.Code => {
+  const outputs = Object.entries(stage.output as Stage.Artifacts).map(
+    ([name, { kind, path, tag }]) => [name, Digest.ofJson("CommandOutput/v1", { kind, path, tag })] as const
+  )
+  return { modules: { command: { "sh -eu": "v1" }, output: Object.fromEntries(outputs) }, packages: {} }
+}
+
+const codeOf = (prepared: Prepared, { stage }: AnyStep): CacheKey.Code =>
+  stage._tag === "Command"
+    ? commandCode(stage)
+    : (prepared.code.get(stage.source)?.code ?? { modules: {}, packages: {} })
+
 /** What `step`'s result is made from, once all it reads is known. */
 export const ingredientsOf = (
   prepared: Prepared,
@@ -178,7 +203,7 @@ export const ingredientsOf = (
   )
   return {
     stage: step.stage.name,
-    code: prepared.code.get(step.stage.source)?.code ?? { modules: {}, packages: {} },
+    code: codeOf(prepared, step),
     params: prepared.settings.steps[step.id] ?? {},
     inputs,
     toolchain,

@@ -10,9 +10,9 @@
  * Gotchas:
  * - The module must export the stage; the executor finds it by `name` among the exports.
  * - `run` may fail only with `StageFailure` (what went wrong, in words) or `ArtifactError`; anything else is a bug and is reported so.
- * - Files are written below `output.*.path` or `workdir`; nothing else is kept.
+ * - `run` reads its inputs and modules and writes below `output.*.path` or `workdir`; any other file is an error that names it.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
@@ -75,26 +75,39 @@ export type Toolchains = Readonly<Record<string, Toolchain.Any>>
 export type Failure = StageFailure | Artifact.ArtifactError
 export type Requirements = FileSystem.FileSystem | Path.Path | Scope.Scope
 
+interface Common<Name extends string, P, I extends Artifacts, O extends Artifacts, T extends Toolchains> {
+  readonly name: Name
+  readonly params: Schema.Codec<P, unknown>
+  readonly inputs: I
+  readonly output: O
+  readonly toolchain: T
+}
+
 export interface Stage<
   Name extends string,
   P,
   I extends Artifacts,
   O extends Artifacts,
   T extends Toolchains = Readonly<Record<never, never>>
-> {
+> extends Common<Name, P, I, O, T> {
   readonly _tag: "Stage"
-  readonly name: Name
   /** `import.meta.url` of the module that exports the stage. */
   readonly source: string
-  readonly params: Schema.Codec<P, unknown>
-  readonly inputs: I
-  readonly output: O
-  readonly toolchain: T
+  /** Whether `run` may start programs; what they read and write cannot be watched. */
+  readonly spawns: boolean
   readonly run: (context: Context<P, I, O, T>) => Effect.Effect<void, Failure, Requirements>
 }
 
+/** A stage whose work is a command for the shell. */
+export interface Command<Name extends string, I extends Artifacts, O extends Artifacts>
+  extends Common<Name, CommandParams, I, O, Readonly<Record<never, never>>> {
+  readonly _tag: "Command"
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
-export type Any = Stage<string, any, any, any, any>
+export type Module = Stage<string, any, any, any, any>
+// biome-ignore lint/suspicious/noExplicitAny: existential type parameters
+export type Any = Module | Command<string, any, any>
 
 export const make = <
   const Name extends string,
@@ -110,6 +123,7 @@ export const make = <
   readonly inputs: I
   readonly output: O
   readonly toolchain?: T
+  readonly spawns?: boolean
   readonly run: (context: Context<P, I, O, T>) => Effect.Effect<void, Failure, Requirements>
 }): Stage<Name, P, I, O, T> => ({
   _tag: "Stage",
@@ -119,9 +133,56 @@ export const make = <
   inputs: options.inputs,
   output: options.output,
   toolchain: (options.toolchain ?? {}) as T,
+  spawns: options.spawns ?? false,
   run: options.run
 })
 
+export interface CommandParams {
+  /** For `sh -eu`. */
+  readonly command: string
+  /** Variables that the command sees besides PATH, HOME, TMPDIR and its inputs and outputs. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+
+/**
+ * A stage that runs a command: `Stage.command({ name: "count", command: 'wc -l < "$text" > "$lines"', inputs: { text: Text }, output: { lines: Lines } })`.
+ *
+ * The command finds each input and output under a variable of that name, as an absolute path. It runs in an empty folder
+ * that is removed afterwards, by `sh -eu`, and sees no variable of the user's but PATH and HOME.
+ *
+ * Gotcha: the key holds the command and what it declares, not the programs that it calls. Who wants their upgrades
+ * noticed writes a version into `env`.
+ */
+export const command = <const Name extends string, const I extends Artifacts, const O extends Artifacts>(options: {
+  readonly name: Name
+  readonly command: string
+  readonly inputs: I
+  readonly output: O
+  readonly env?: Readonly<Record<string, string>>
+}): Command<Name, I, O> => {
+  const { name, command, inputs, output, env = {} } = options
+  const variables = [...Object.keys(inputs), ...Object.keys(output), ...Object.keys(env)]
+  const wrong = variables.find((each, index) => !isVariable(each) || variables.indexOf(each) !== index)
+  if (wrong !== undefined) {
+    throw new TypeError(
+      `${name}: expected inputs, outputs and env to be different names of shell variables, but found "${wrong}"`
+    )
+  }
+  return {
+    _tag: "Command",
+    name,
+    params: Schema.Struct({
+      command: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(command))),
+      env: Schema.Record(Schema.String, Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(env)))
+    }) as Schema.Codec<CommandParams, unknown>,
+    inputs,
+    output,
+    toolchain: {}
+  }
+}
+
 /** True of a value that `Stage.make` returned. */
-export const isStage = (value: unknown): value is Any =>
+export const isStage = (value: unknown): value is Module =>
   typeof value === "object" && value !== null && (value as { readonly _tag?: unknown })._tag === "Stage"

@@ -14,6 +14,7 @@ import * as CodeIdentity from "../cache/code/CodeIdentity.ts"
 import type * as CacheKey from "../cache/identity/CacheKey.ts"
 import type * as Digest from "../cache/identity/Digest.ts"
 import { Disk } from "../cache/store/Disk.ts"
+import type { Layout } from "../cache/store/Layout.ts"
 import * as Lock from "../cache/store/Lock.ts"
 import type { Provenance, StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
@@ -23,6 +24,7 @@ import * as Outputs from "./Outputs.ts"
 import type { AnyStep } from "./Pipeline.ts"
 import * as Plan from "./Plan.ts"
 import type { RunEvent } from "./RunEvent.ts"
+import type * as Stage from "./Stage.ts"
 
 /** What the steps of one run share. */
 export interface Running {
@@ -92,6 +94,8 @@ const checkUnchanged = Effect.fnUntraced(function* (running: Running, step: AnyS
     const now = yield* Plan.snapshotSource(port.owner, before.path)
     if (now.digest !== before.digest) return yield* changed(port.owner.name)
   }
+  // A command is in the key itself.
+  if (step.stage._tag === "Command") return
   const { source } = step.stage
   const [first] = yield* changedModules(prepared.code.get(source)!, source, executed.loaded)
   if (first !== undefined) return yield* changed(first)
@@ -111,6 +115,23 @@ const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnySt
   return inputs
 })
 
+const workOf = (prepared: Plan.Prepared, { step, ingredients }: Execution, layout: Layout): StepTask["work"] => {
+  const { stage } = step
+  const { params, toolchain } = ingredients
+  if (stage._tag === "Command") {
+    const { command, env } = params as unknown as Stage.CommandParams
+    const output = Object.entries(stage.output as Stage.Artifacts).map(
+      ([name, { kind, path }]) => [name, { kind, path }] as const
+    )
+    return { type: "command", command, env, output: Object.fromEntries(output) }
+  }
+  const toolchains = Plan.toolchainsOfStep(prepared, step)
+  const toolchainDir = layout.toolchain(toolchains[0]?.toolchain.name ?? "none")
+  const { name, source, spawns } = stage
+  const modules = prepared.code.get(source)?.loaded ?? []
+  return { type: "module", stage: name, source, modules, spawns, params, toolchain, toolchainDir }
+}
+
 const prepareTask = Effect.fnUntraced(function* (
   running: Running,
   execution: Execution,
@@ -120,15 +141,10 @@ const prepareTask = Effect.fnUntraced(function* (
   const disk = yield* Disk
   const { layout } = yield* Store
   const { step, key } = execution
-  const toolchains = Plan.toolchainsOfStep(running.prepared, step)
   const task: StepTask = {
     step: step.id,
-    stage: step.stage.name,
-    source: step.stage.source,
-    params: execution.ingredients.params,
+    work: workOf(running.prepared, execution, layout),
     inputs: yield* provideInputs(running, step, path.join(workdir, "inputs")),
-    toolchain: execution.ingredients.toolchain,
-    toolchainDir: layout.toolchain(toolchains[0]?.toolchain.name ?? "none"),
     outputDir: path.join(workdir, "outputs"),
     workdir: path.join(workdir, "scratch"),
     checkpoint: layout.checkpoint(key),

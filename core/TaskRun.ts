@@ -1,25 +1,25 @@
 /**
- * TaskRun: a task done, in the process that it was given to. The worker calls it; so does any executor that has the
- * stage's module at hand.
+ * TaskRun: the work of a stage's module done, in the process that it was given to. The worker calls it; so does any
+ * executor that has the module at hand.
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Disk } from "../cache/store/Disk.ts"
 import * as Artifact from "./Artifact.ts"
-import type { StepTask } from "./Executor.ts"
+import type { ModuleWork, StepTask } from "./Executor.ts"
 import * as Stage from "./Stage.ts"
 import type * as Toolchain from "./Toolchain.ts"
 
 type AnyStage = Stage.Stage<string, unknown, Stage.Artifacts, Stage.Artifacts, Stage.Toolchains>
 
-const loadStage = Effect.fnUntraced(function* (task: StepTask) {
-  const loaded = yield* Effect.promise(() => import(task.source) as Promise<Record<string, unknown>>)
-  const stage = Object.values(loaded).find((value) => Stage.isStage(value) && value.name === task.stage)
+const loadStage = Effect.fnUntraced(function* (work: ModuleWork) {
+  const loaded = yield* Effect.promise(() => import(work.source) as Promise<Record<string, unknown>>)
+  const stage = Object.values(loaded).find((value) => Stage.isStage(value) && value.name === work.stage)
   if (stage === undefined) {
     return yield* new Stage.StageFailure({
-      reason: `the module ${task.source} does not export the stage`,
-      expected: `an export made by Stage.make({ name: "${task.stage}" })`,
+      reason: `the module ${work.source} does not export the stage`,
+      expected: `an export made by Stage.make({ name: "${work.stage}" })`,
       actual: `the exports ${Object.keys(loaded).join(", ") || "none"}`
     })
   }
@@ -47,10 +47,11 @@ const checkpointAt = Effect.fnUntraced(function* (file: string) {
 /** Does the task; what it gives lies below `task.outputDir` afterwards. */
 export const run = Effect.fnUntraced(function* (
   task: StepTask,
+  work: ModuleWork,
   progress: (progress: Stage.Progress) => Effect.Effect<void>
 ) {
-  const stage: AnyStage = yield* loadStage(task)
-  const params = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(task.params))
+  const stage: AnyStage = yield* loadStage(work)
+  const params = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(work.params))
   const readers = Object.entries(stage.inputs).map(
     ([name, artifact]) => [name, Artifact.reader(artifact, task.inputs[name] ?? "")] as const
   )
@@ -61,7 +62,7 @@ export const run = Effect.fnUntraced(function* (
     Object.entries(stage.toolchain),
     ([name, toolchain]: [string, Toolchain.Any]) => {
       const schema = toolchain.identity as Schema.Codec<unknown, unknown>
-      const decoded = Effect.orDie(Schema.decodeUnknownEffect(schema)(task.toolchain[toolchain.name]))
+      const decoded = Effect.orDie(Schema.decodeUnknownEffect(schema)(work.toolchain[toolchain.name]))
       return Effect.map(decoded, (identity) => [name, identity] as const)
     }
   )
@@ -70,7 +71,7 @@ export const run = Effect.fnUntraced(function* (
     inputs: Object.fromEntries(readers),
     output: Object.fromEntries(writers),
     toolchain: Object.fromEntries(identities),
-    toolchainDir: task.toolchainDir,
+    toolchainDir: work.toolchainDir,
     workdir: task.workdir,
     cores: task.cores,
     progress,

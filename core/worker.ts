@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto"
 import { readFileSync } from "node:fs"
+import { realpath } from "node:fs/promises"
 import { registerHooks } from "node:module"
 import { fileURLToPath } from "node:url"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -11,11 +12,13 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Disk } from "../cache/store/Disk.ts"
-import { type Message, StepTask } from "./Executor.ts"
+import { type Message, ModuleWork, StepTask } from "./Executor.ts"
+import * as Permissions from "./Permissions.ts"
 import type * as Stage from "./Stage.ts"
 import * as TaskRun from "./TaskRun.ts"
 
@@ -57,10 +60,33 @@ const noteLoaded = (): Record<string, string> => {
   return loaded
 }
 
+/**
+ * The file system of a stage. Node's `realpath` with a callback inspects every folder above the path, which the permission
+ * model refuses; its promise asks the system.
+ */
+const fileSystem = Layer.effect(
+  FileSystem.FileSystem,
+  Effect.map(FileSystem.FileSystem, (fs) =>
+    FileSystem.FileSystem.of({
+      ...fs,
+      realPath: (path) => Effect.tryPromise(() => realpath(path)).pipe(Effect.catch(() => fs.realPath(path)))
+    })
+  )
+).pipe(Layer.provide(NodeFileSystem.layer))
+
+const ModuleTask = Schema.Struct({ ...StepTask.fields, work: ModuleWork })
 const loaded = noteLoaded()
+
+const errorOf = (reason: Cause.Reason<unknown>): unknown =>
+  reason._tag === "Fail" ? reason.error : reason._tag === "Die" ? reason.defect : undefined
 
 const outcome = (exit: Exit.Exit<void, Stage.Failure>): Message => {
   if (Exit.isSuccess(exit)) return { type: "done", loaded }
+  const denied = exit.cause.reasons
+    .map(errorOf)
+    .map(Permissions.describeDenied)
+    .find((each) => each !== undefined)
+  if (denied !== undefined) return { type: "failed", reason: denied, badInput: false }
   const failure = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
   if (failure === undefined) return { type: "bug", trace: Cause.pretty(exit.cause) }
   return {
@@ -72,11 +98,11 @@ const outcome = (exit: Exit.Exit<void, Stage.Failure>): Message => {
 
 process.once("disconnect", () => process.exit(130))
 process.once("message", (raw) => {
-  const work = Schema.decodeUnknownEffect(StepTask)(raw).pipe(
+  const work = Schema.decodeUnknownEffect(ModuleTask)(raw).pipe(
     Effect.orDie,
-    Effect.flatMap((task) => TaskRun.run(task, throttled()))
+    Effect.flatMap((task) => TaskRun.run(task, task.work, throttled()))
   )
-  const layers = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, Disk.layer)
+  const layers = Layer.mergeAll(fileSystem, NodePath.layer, Disk.layer)
   void Effect.runPromiseExit(Effect.provide(work, layers)).then(async (exit) => {
     await send(outcome(exit))
     process.exit(0)

@@ -67,6 +67,8 @@ export interface Identified {
   readonly code: Code
   /** Absolute path -> SHA-256 of the file, for each module that was looked at. */
   readonly files: ReadonlyMap<string, Digest>
+  /** Every module that is loaded with it, also what a re-exporting module loads and nobody asks for. */
+  readonly loaded: ReadonlyArray<string>
 }
 
 export interface CodeIdentity {
@@ -174,8 +176,22 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
           for (const target of syntax.imports) yield* follow(asked.file, target, target.names)
         }
       }
+      const loaded = new Set(files.keys())
+      for (const file of loaded) {
+        const { syntax } = yield* syntaxOf(file)
+        const reexported = syntax.declarations.flatMap(({ reexport }) =>
+          reexport === undefined ? [] : [reexport.from]
+        )
+        for (const { specifier } of [...syntax.imports, ...reexported]) {
+          if (specifier.startsWith(".")) loaded.add(yield* resolveRelative(specifier, file))
+        }
+      }
       const sorted = Array.from(modules).sort(([a], [b]) => (a < b ? -1 : 1))
-      return { code: { modules: Object.fromEntries(sorted), packages: Packages.toVersions(versions) }, files }
+      return {
+        code: { modules: Object.fromEntries(sorted), packages: Packages.toVersions(versions) },
+        files,
+        loaded: Array.from(loaded)
+      }
     },
     (effect, url) =>
       Effect.mapError(effect, (error) =>

@@ -31,7 +31,7 @@ export interface Layout {
 }
 
 /** `OP_PIPE_CACHE_DIR`, else where the platform keeps what can be had again. */
-const userCache = (): string =>
+export const userCache = (): string =>
   process.env["OP_PIPE_CACHE_DIR"] ??
   path.join(process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "op-pipe")
 

@@ -40,6 +40,11 @@ export type Tree = typeof Tree.Type
 
 export const digest = (tree: Tree): Digest.Digest => Digest.ofJson("Tree/v1", tree)
 
+/** The tree of a source that is one file. */
+export const ofFile = (path: string, digest: Digest.Digest, sizeBytes: number): Tree => [
+  { kind: "file", path, digest, sizeBytes, mode: 0 }
+]
+
 /** Everything below `root` that `ignore` does not name, by the memo where it can be trusted. Paths have forward slashes. */
 export const snapshot = Effect.fnUntraced(function* (
   root: string,

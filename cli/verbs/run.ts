@@ -4,20 +4,27 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Gc from "../../cache/store/Gc.ts"
-import { withAncestors } from "../../core/Pipeline.ts"
+import { type AnyStep, type Selection, select } from "../../core/Pipeline.ts"
 import * as Plan from "../../core/Plan.ts"
 import * as ProcessExecutor from "../../core/ProcessExecutor.ts"
 import * as RunLog from "../../core/RunLog.ts"
 import * as Runner from "../../core/Runner.ts"
 import { resolveSteps } from "../../core/Settings.ts"
 import { formatBytes } from "../Console.ts"
-import { RunFailed } from "../Failure.ts"
+import { RunFailed, UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Reporter from "../Reporter.ts"
 import * as Session from "../Session.ts"
 
 const worst = (faults: ReadonlyArray<"input" | "stage" | "bug">): "input" | "stage" | "bug" =>
   faults.includes("bug") ? "bug" : faults.includes("stage") ? "stage" : "input"
+
+const idsOf = (steps: ReadonlyArray<AnyStep>): string => steps.map((step) => step.id).join(", ")
+
+const nothingSelected = ({ only, from, until }: Selection): string => {
+  const flags = Object.entries({ only, from, until }).flatMap(([name, ids]) => ids.map((id) => `--${name} ${id}`))
+  return `${flags.join(" ")}: expected at least one step that is all of these, but found none`
+}
 
 /** Collects what is over the store's default limits. */
 const keepBounded = Effect.fnUntraced(function* (notify: (text: string) => void) {
@@ -36,6 +43,8 @@ export const run = Command.make(
     ...Flags.project,
     ...Flags.settings,
     only: Flags.only,
+    from: Flags.from,
+    until: Flags.until,
     force: Flags.force,
     keepGoing: Flag.Boolean("keep-going").pipe(
       Flag.withDescription("After a failure, go on with what does not depend on it"),
@@ -57,8 +66,15 @@ export const run = Command.make(
     yield* Session.withPrepared(flags, notify, (prepared, project) =>
       Effect.gen(function* () {
         const { pipeline } = prepared
-        const wanted = yield* resolveSteps(pipeline, "--only", flags.only)
-        const steps = wanted.length === 0 ? pipeline.steps : withAncestors(pipeline, wanted)
+        const selection = {
+          only: yield* resolveSteps(pipeline, "--only", flags.only),
+          from: yield* resolveSteps(pipeline, "--from", flags.from),
+          until: yield* resolveSteps(pipeline, "--until", flags.until)
+        }
+        const { asked, needed } = select(pipeline, selection)
+        if (asked.length === 0) return yield* new UsageError({ message: nothingSelected(selection) })
+        const wanted = new Set([...asked, ...needed])
+        const steps = pipeline.steps.filter((step) => wanted.has(step))
         const all = flags.force.includes("all")
         const named = yield* resolveSteps(
           pipeline,
@@ -72,9 +88,10 @@ export const run = Command.make(
           }
           return
         }
-        const needed = steps.map((step) => step.id).filter((id) => !wanted.includes(id))
-        if (wanted.length > 0 && needed.length > 0)
-          notify(`${wanted.join(", ")} and what it needs: ${needed.join(", ")}`)
+        if (needed.length > 0) {
+          const what = asked.length === 1 ? "what it needs" : "what they need"
+          notify(`${idsOf(asked)} and ${what}: ${idsOf(needed)}`)
+        }
         const { outputsDir } = project
         const summary = yield* Runner.run(prepared, {
           steps,

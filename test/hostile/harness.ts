@@ -51,7 +51,15 @@ export const runWith = (
     const settings = yield* Settings.resolve(pipeline, { set: options.set ?? [] })
     const sourcePaths = { [pipeline.sources[0]!.name]: place.data }
     const notify = (): void => undefined
-    const prepared = yield* Plan.prepare({ pipeline, settings, sourcePaths, dataDir: place.data, cores: 2, notify })
+    const prepared = yield* Plan.prepare({
+      pipeline,
+      settings,
+      sourcePaths,
+      root: place.data,
+      dataDir: place.data,
+      cores: 2,
+      notify
+    })
     const emit = (event: RunEvent): Effect.Effect<void> =>
       Effect.sync(() => {
         events.push(event)

@@ -4,16 +4,23 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Disk } from "../../cache/store/Disk.ts"
+import * as CommandRun from "../../core/CommandRun.ts"
 import { Executor, StepError } from "../../core/Executor.ts"
 import * as TaskRun from "../../core/TaskRun.ts"
 
 const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, Disk.layer)
 
 export const layer = Layer.succeed(Executor, {
-  execute: (task) =>
-    TaskRun.run(task, () => Effect.void).pipe(
-      Effect.as({ loaded: undefined }),
-      Effect.mapError((error) => new StepError({ step: task.step, fault: "stage", reason: error.message, log: null })),
-      Effect.provide(platform)
-    )
+  execute: (task) => {
+    const { work } = task
+    return work.type === "command"
+      ? CommandRun.run(task, work)
+      : TaskRun.run(task, work, () => Effect.void).pipe(
+          Effect.as({ loaded: undefined }),
+          Effect.mapError(
+            (error) => new StepError({ step: task.step, fault: "stage", reason: error.message, log: null })
+          ),
+          Effect.provide(platform)
+        )
+  }
 })

@@ -14,7 +14,7 @@ export interface RunOptions {
 }
 
 /** Output paths by port. */
-export const runStage = Effect.fnUntraced(function* (stage: Stage.Any, options: RunOptions) {
+export const runStage = Effect.fnUntraced(function* (stage: Stage.Module, options: RunOptions) {
   const paths = yield* Path.Path
   const params: unknown = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(options.params ?? {}))
   const inputs = Object.fromEntries(

@@ -1,0 +1,65 @@
+/**
+ * ChildProcess: a process of ours as the leader of a group, so that what it starts is stopped with it, and its log.
+ *
+ * Stopping is SIGTERM first, SIGKILL after two seconds.
+ */
+import type { ChildProcess } from "node:child_process"
+import { mkdirSync, openSync, readFileSync, statSync } from "node:fs"
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import { StepError, type StepTask } from "./Executor.ts"
+
+const graceMs = 2000
+
+const signalGroup = (child: ChildProcess, signal: NodeJS.Signals): void => {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  try {
+    process.kill(-child.pid, signal)
+  } catch {
+    // The group has ended in the meantime, which is what was wanted.
+  }
+}
+
+/** Ends a child that leads a group, and its group. */
+export const stop = (child: ChildProcess): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    const timer = setTimeout(() => signalGroup(child, "SIGKILL"), graceMs)
+    child.once("exit", () => {
+      clearTimeout(timer)
+      resume(Effect.void)
+    })
+    signalGroup(child, "SIGTERM")
+  })
+
+/** What a task's process prints goes to a file beside its outputs. */
+export interface Log {
+  readonly file: string
+  /** To give to the child, then to close. */
+  readonly descriptor: number
+}
+
+export const openLog = (task: StepTask): Log => {
+  const file = path.join(path.dirname(task.outputDir), "log.txt")
+  mkdirSync(path.dirname(file), { recursive: true })
+  return { file, descriptor: openSync(file, "a") }
+}
+
+/** The log's path, if anything was printed. */
+export const printed = ({ file }: Log): string | null => (statSync(file, { throwIfNoEntry: false })?.size ? file : null)
+
+/** The end of what was printed, to be put behind a reason. */
+export const lastWords = (log: Log): string =>
+  printed(log) === null
+    ? ""
+    : `. Its last words:\n${readFileSync(log.file, "utf8").trimEnd().split("\n").slice(-20).join("\n")}`
+
+/** The error of a process that ended before its work was done. */
+export const endedEarly = (task: StepTask, log: Log, how: string): StepError => {
+  const killed = how === "SIGKILL" ? " (perhaps the machine ran out of memory)" : ""
+  const reason = `its process ended by ${how}${killed} before the step was done${lastWords(log)}`
+  return new StepError({ step: task.step, fault: "stage", reason, log: printed(log) })
+}
+
+export const notStarted = (task: StepTask, cause: Error): StepError =>
+  new StepError({ step: task.step, fault: "bug", reason: `no process could be started: ${cause.message}`, log: null })

@@ -1,0 +1,67 @@
+/** A stage that opens what it does not declare is an error that names the step and the path. */
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from "node:fs"
+import * as path from "node:path"
+import { beforeAll, describe, expect, it } from "vitest"
+import { events, opPipe, repository } from "../lib/cli.ts"
+import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+
+const root = temporaryFolder()
+const folder = "test/fixtures/hermetic"
+
+beforeAll(() => {
+  mkdirSync(path.join(root, folder), { recursive: true })
+  cpSync(path.join(repository, folder), path.join(root, folder), { recursive: true })
+  for (const name of ["core", "cache", "node_modules"]) symlinkSync(path.join(repository, name), path.join(root, name))
+  writeFiles(root, {
+    "package.json": `{"type":"module"}`,
+    [`${folder}/texts/a.txt`]: "declared\n",
+    [`${folder}/secret.txt`]: "undeclared\n"
+  })
+})
+
+const run = async (step: string, deed: string) => {
+  const places = ["--file", `${folder}/pipeline.ts`, "--store", "store", "--outputs", "outputs"]
+  const finished = await opPipe(["run", "--json", ...places, "--only", step, "--set", `${step}.deed=${deed}`], {
+    cwd: root
+  })
+  const failed = events(finished).find((event) => event.type === "StepFailed")
+  return { code: finished.code, failed, text: () => readFileSync(path.join(root, "outputs", step, "text.txt"), "utf8") }
+}
+const secret = (): string => path.join(root, folder, "secret.txt")
+
+describe("a stage", () => {
+  it("reads what it declares", async () => {
+    const { code, text } = await run("gentle", "none")
+    expect(code).toBe(0)
+    expect(text()).toBe("declared\n")
+  })
+
+  it.each(["read", "read by Effect"])("fails when it does otherwise: %s", async (deed) => {
+    const { code, failed } = await run("gentle", deed)
+    expect(code).toBe(1)
+    expect(failed).toMatchObject({ step: "gentle", fault: "stage" })
+    expect(failed?.reason).toContain(`it read ${secret()}, which is none of its inputs`)
+  })
+
+  it.each(["read another step's work", "list", "look"])("fails when it looks around: %s", async (deed) => {
+    const { code, failed } = await run("gentle", deed)
+    expect(code).toBe(1)
+    expect(failed?.reason).toContain(`it read ${root}`)
+  })
+
+  it("cannot write beside its outputs", async () => {
+    const { code, failed } = await run("gentle", "write")
+    expect(code).toBe(1)
+    expect(failed?.reason).toContain(`it wrote to ${secret()}, which is outside its outputs and its workdir`)
+    expect(readFileSync(secret(), "utf8")).toBe("undeclared\n")
+  })
+
+  it("starts programs only if it says so", async () => {
+    const refused = await run("gentle", "spawn")
+    expect(refused.code).toBe(1)
+    expect(refused.failed?.reason).toContain("it started a program. Declare `spawns: true`")
+    const { code, text } = await run("spawning", "spawn")
+    expect(code).toBe(0)
+    expect(text()).toBe("declared\nhello\n")
+  })
+})
