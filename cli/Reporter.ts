@@ -50,9 +50,13 @@ const relative = (file: string): string => {
   return short.startsWith("..") ? file : short
 }
 
+/** So many that a person still reads them. */
+const few = (ids: ReadonlyArray<string>): string =>
+  ids.length <= 12 ? ids.join(", ") : `${ids.slice(0, 10).join(", ")} and ${ids.length - 10} more`
+
 const finishedLine = (event: FinishedEvent): string => {
   const part = (verb: string, ids: ReadonlyArray<string>): ReadonlyArray<string> =>
-    ids.length === 0 ? [] : [`${ids.length} ${verb} (${ids.join(", ")})`]
+    ids.length === 0 ? [] : [`${ids.length} ${verb} (${few(ids)})`]
   const parts = [
     ...part("executed", event.executed),
     ...part("cached", event.cached),

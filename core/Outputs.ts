@@ -180,10 +180,12 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string) 
 })
 
 /** Makes `outputs/<step>/` what `result` says; true when it had to. Two runs of one project do so one after the other. */
-export const layOut = (result: StepResult, folder: string) =>
-  Effect.scoped(
+export const layOut = Effect.fnUntraced(function* (result: StepResult, folder: string) {
+  if (yield* isLaidOut(result, folder)) return false
+  return yield* Effect.scoped(
     Effect.andThen(
       Lock.hold(`outputs ${folder}`, () => undefined),
       swapIn(result, folder)
     )
   )
+})

@@ -86,12 +86,16 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   const folder = path.join(options.outputsDir, step.id)
   const forced = options.forced.has(step.id)
   const usable = yield* results.usable(key)
-  const before = yield* results.last(step.id)
-  const reasons = typeof usable === "string" ? yield* Plan.explain(prepared, step, ingredients, usable) : ["forced"]
-  const { executed, result } =
+  const execute = Effect.gen(function* () {
+    const before = yield* results.last(step.id)
+    const reasons = typeof usable === "string" ? yield* Plan.explain(prepared, step, ingredients, usable) : ["forced"]
+    const done = yield* StepRun.execute(running, { step, ingredients, key, reasons, forced })
+    return { ...done, before }
+  })
+  const { executed, result, before } =
     typeof usable === "string" || forced
-      ? yield* StepRun.execute(running, { step, ingredients, key, reasons, forced })
-      : { executed: false, result: usable }
+      ? yield* execute
+      : { executed: false, result: usable, before: Option.none<StepResult>() }
   if (!executed && options.verify) {
     const startedMs = Date.now()
     yield* StepRun.execute(running, { step, ingredients, key, reasons: ["verified"], forced: false, verify: result })

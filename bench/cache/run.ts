@@ -108,6 +108,7 @@ class Bench {
     const half = path.join(this.sources, "half")
     const deadline = performance.now() + 20_000
     while (!fs.existsSync(half) && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
+    if (!fs.existsSync(half)) throw new Error(`${this.peer.name} did not come to the step that it is to be killed in`)
     for (const pid of descendants(child.pid!)) {
       try {
         process.kill(pid, "SIGKILL")

@@ -119,14 +119,16 @@ const attempt = <A>(operation: string, path: string, evaluate: () => A): Op<A> =
 const kindOf = (entry: fs.Dirent | fs.BigIntStats): EntryKind =>
   entry.isFile() ? "file" : entry.isDirectory() ? "folder" : entry.isSymbolicLink() ? "link" : "other"
 
-const withFile = <A>(path: string, flags: string, use: (file: number) => A): A => {
-  const file = fs.openSync(path, flags)
-  try {
-    return use(file)
-  } finally {
-    fs.closeSync(file)
-  }
-}
+/** Not synchronously: the disk takes its time, and other steps go on meanwhile. */
+const sync = (path: string): Op<void> =>
+  Effect.callback<void, DiskError>((resume) => {
+    const done = (cause: Error | null): void =>
+      resume(cause === null ? Effect.void : Effect.fail(toError("sync", path)(cause)))
+    fs.open(path, "r", (cause, file) => {
+      if (cause !== null) return done(cause)
+      fs.fsync(file, (failed) => fs.close(file, (alsoFailed) => done(failed ?? alsoFailed ?? null)))
+    })
+  })
 
 /** Files up to this size are read in one piece. */
 const smallBytes = 4 * 1024 * 1024
@@ -189,8 +191,8 @@ const nodeDisk: Disk["Service"] = {
   create: (path, content) => attempt("write", path, () => fs.writeFileSync(path, content, { flag: "wx" })),
   writePieces: (path, pieces) =>
     Effect.tryPromise({ try: () => writePieces(path, pieces), catch: toError("write", path) }),
-  syncFile: (path) => attempt("sync", path, () => withFile(path, "r", (file) => fs.fsyncSync(file))),
-  syncFolder: (path) => attempt("sync", path, () => withFile(path, "r", (file) => fs.fsyncSync(file))),
+  syncFile: sync,
+  syncFolder: sync,
   rename: (from, to) => attempt("rename to", to, () => fs.renameSync(from, to)),
   link: (existing, path) => attempt("link", path, () => fs.linkSync(existing, path)),
   symlink: (target, path) => attempt("link", path, () => fs.symlinkSync(target, path)),

@@ -87,11 +87,19 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     }
     return result.value
   })
+  const lastKey = Effect.fnUntraced(function* (step: string) {
+    const last = Option.flatMap(
+      yield* Commit.readRecord(layout.lastResult(step)),
+      Schema.decodeUnknownOption(LastResult)
+    )
+    return Option.getOrUndefined(last)?.key
+  })
   const noteLast: ResultStore["noteLast"] = Effect.fnUntraced(function* (step, key) {
     const disk = yield* Disk
     // The age of a result, for the collection, is the time since its last use.
     yield* orAbsent(disk.touch(layout.result(key)))
-    yield* Commit.writeHint(layout, layout.lastResult(step), JSON.stringify({ key }))
+    const before = yield* lastKey(step)
+    if (before !== key) yield* Commit.writeHint(layout, layout.lastResult(step), JSON.stringify({ key }))
   })
   return {
     read,
@@ -99,11 +107,8 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     write: (result) => Commit.writeRecord(layout, layout.result(result.key), JSON.stringify(result)),
     noteLast,
     last: Effect.fnUntraced(function* (step) {
-      const last = Option.flatMap(
-        yield* Commit.readRecord(layout.lastResult(step)),
-        Schema.decodeUnknownOption(LastResult)
-      )
-      return Option.isNone(last) ? Option.none<StepResult>() : yield* read(last.value.key)
+      const key = yield* lastKey(step)
+      return key === undefined ? Option.none<StepResult>() : yield* read(key)
     })
   }
 }
