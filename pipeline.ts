@@ -1,6 +1,7 @@
 /**
  * The study: a small CNN on a folder of pictures, with and without batch normalization; the norms of its gradients; its
- * logits under several output activations. Seven stages, eight steps; each reads only what is wired here.
+ * logits under several output activations. Six stages, seven steps; each reads only what is wired here. Over several seeds (`--seeds 3`) the
+ * trainings are placed again for each, on the same pictures.
  */
 import { Pipeline } from "./core/index.ts"
 import { emojiGroupBy } from "./demo/EmojiClasses.ts"
@@ -20,8 +21,18 @@ const parts = Pipeline.step(split, { inputs: { images }, params: { groupBy: emoj
 const packed = Pipeline.step(augment, { inputs: { images, manifest: parts.out.manifest } })
 
 const batches = { index: packed.out.index, shards: packed.out.shards }
-const bn = Pipeline.step(train, { variant: "bn", inputs: batches, params: { normalization: "batch" } })
-const nobn = Pipeline.step(train, { variant: "nobn", inputs: batches, params: { normalization: "none" } })
+const bn = Pipeline.step(train, {
+  variant: "bn",
+  inputs: batches,
+  params: { normalization: "batch" },
+  perSeed: true
+})
+const nobn = Pipeline.step(train, {
+  variant: "nobn",
+  inputs: batches,
+  params: { normalization: "none" },
+  perSeed: true
+})
 
 const gradients = Pipeline.step(gradstats, { inputs: { bn: bn.out.history, nobn: nobn.out.history } })
 
@@ -42,6 +53,8 @@ const compared = Pipeline.step(compare, {
     contactSheet: packed.out.contactSheet,
     bn: bn.out.history,
     nobn: nobn.out.history,
+    bnReplicas: Pipeline.replicas(bn.out.history),
+    nobnReplicas: Pipeline.replicas(nobn.out.history),
     bnNetwork: bn.out.network,
     nobnNetwork: nobn.out.network,
     gradstats: gradients.out.summary,

@@ -8,12 +8,29 @@ type Histories = Readonly<Record<VariantName, History>>
 
 const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
 
-const epochAxis = {
+export const epochAxis = {
   field: "epoch",
   type: "quantitative",
   title: "epoch",
   axis: { tickMinStep: 1, format: "d", grid: false }
 } as const
+
+/** Tells up to three curves of one colour apart. */
+export const dashes = (curves: Readonly<Record<string, unknown>>) => ({
+  field: "curve",
+  type: "nominal" as const,
+  title: null,
+  sort: null,
+  scale: {
+    domain: Object.keys(curves),
+    range: [
+      [1, 0],
+      [5, 3],
+      [1.5, 2.5]
+    ].slice(0, Object.keys(curves).length)
+  },
+  legend: { symbolStrokeColor: "currentColor", symbolType: "stroke" as const }
+})
 
 /** Long form: one row an epoch, variant and curve. */
 const rowsOf = (histories: Histories, curves: Readonly<Record<string, keyof History["epochs"][number]>>) =>
@@ -47,21 +64,7 @@ const panels = (
           x: epochAxis,
           y: { field: "value", type: "quantitative", title, scale },
           color: { field: "variant", type: "nominal", scale: variantScale, legend: null },
-          strokeDash: {
-            field: "curve",
-            type: "nominal",
-            title: null,
-            sort: null,
-            scale: {
-              domain: Object.keys(curves),
-              range: [
-                [1, 0],
-                [5, 3],
-                [1.5, 2.5]
-              ].slice(0, Object.keys(curves).length)
-            },
-            legend: { symbolStrokeColor: "currentColor", symbolType: "stroke" }
-          }
+          strokeDash: dashes(curves)
         }
       },
       {

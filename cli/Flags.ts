@@ -42,6 +42,13 @@ export const settings = {
   profile: text("profile", "NAME", "A set of parameters that the pipeline names: tiny, quick, seed"),
   set: texts("set", "STEP.PARAM=VALUE", "Overrides one parameter; may be repeated"),
   seed: natural("seed", 0, "The seed of every random draw"),
+  seeds: Flag.Int("seeds").pipe(
+    Flag.withMetavar("N"),
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 }))),
+    Flag.withDescription("Place each step that depends on chance for this many seeds: --seed and those after it"),
+    Flag.optional,
+    Flag.map(Option.getOrUndefined)
+  ),
   data: texts("data", "PATH", "The folder of pictures, one folder a class; NAME=PATH for a source by name"),
   engine: text("engine", "NAME", "Short for --set engine.name=NAME: auto, native, tensorflow, webgpu, cpu")
 }

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Disk } from "../cache/store/Disk.ts"
 import { Store } from "../cache/store/Store.ts"
+import * as Pipeline from "../core/Pipeline.ts"
 import * as Plan from "../core/Plan.ts"
 import * as Settings from "../core/Settings.ts"
 import { UsageError } from "./Failure.ts"
@@ -12,6 +13,7 @@ export interface SettingsFlags {
   readonly profile: string | undefined
   readonly set: ReadonlyArray<string>
   readonly seed: number | undefined
+  readonly seeds: number | undefined
   readonly data: ReadonlyArray<string>
   readonly engine: string | undefined
 }
@@ -33,7 +35,9 @@ const sourcePaths = Effect.fnUntraced(function* (project: Project.Project, data:
 
 /** The project alone, without a look at its data. */
 export const openSettled = Effect.fnUntraced(function* (flags: SessionFlags) {
-  const project = yield* Project.open(flags)
+  const opened = yield* Project.open(flags)
+  const seeds = flags.seeds ?? opened.pipeline.seeds
+  const project = { ...opened, pipeline: Pipeline.overSeeds(opened.pipeline, seeds) }
   const set = flags.engine === undefined ? flags.set : [`engine.name=${flags.engine}`, ...flags.set]
   const settings = yield* Settings.resolve(project.pipeline, { profile: flags.profile, seed: flags.seed, set })
   return { project, settings }

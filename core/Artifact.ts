@@ -56,6 +56,15 @@ export interface FolderArtifact<Tag extends string> extends Common<Tag> {
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameter
 export type Any = JsonArtifact<string, any> | FileArtifact<string> | FolderArtifact<string>
 
+/** As an input: the same artifact of each replica of a step (see Pipeline.ts), one for each further seed; none with one seed. */
+export interface Replicas<A extends Any> {
+  readonly kind: "replicas"
+  readonly of: A
+}
+
+/** What a stage can declare as an input. */
+export type Input = Any | Replicas<Any>
+
 /** A document artifact: `Artifact.json({ tag: "SplitManifest/v1", path: "manifest.json", schema: SplitManifest })`. */
 export const json = <const Tag extends string, A, I>(options: {
   readonly tag: Tag
@@ -86,11 +95,16 @@ export const folder = <const Tag extends string>(options: {
   readonly layOut?: boolean
 }): FolderArtifact<Tag> => ({ kind: "folder", tag: options.tag, path: options.path, layOut: options.layOut ?? true })
 
-/** How a stage reads an input: always by `path`; a document also by `read`, decoded. */
-export type Reader<A extends Any> =
-  A extends JsonArtifact<string, infer T>
-    ? { readonly path: string; readonly read: Effect.Effect<T, ArtifactError, FileSystem.FileSystem> }
-    : { readonly path: string }
+/** An input of replicas: `Artifact.replicas(History)`. */
+export const replicas = <const A extends Any>(of: A): Replicas<A> => ({ kind: "replicas", of })
+
+/** How a stage reads an input: always by `path`; a document also by `read`, decoded; of replicas one after the other. */
+export type Reader<A extends Input> =
+  A extends Replicas<infer Of>
+    ? ReadonlyArray<Reader<Of>>
+    : A extends JsonArtifact<string, infer T>
+      ? { readonly path: string; readonly read: Effect.Effect<T, ArtifactError, FileSystem.FileSystem> }
+      : { readonly path: string }
 
 /** How a stage writes an output: at `path` (a folder exists already); a document by `write`, encoded. */
 export type Writer<A extends Any> =
@@ -150,6 +164,25 @@ const writeJson = <A>(artifact: JsonArtifact<string, A>, path: string) =>
         })
     )
   )
+
+/** The name under which a step keeps the input `name` of its replica number `number`, from 2 on. */
+export const replicaInput = (name: string, number: number): string => `${name}#${number}`
+
+/** The reader of the input `name`, by where the contents of all inputs lie. */
+export const inputReader = <A extends Input>(
+  input: A,
+  name: string,
+  paths: Readonly<Record<string, string>>
+): Reader<A> => {
+  if (input.kind !== "replicas") return reader(input, paths[name] ?? "") as Reader<A>
+  const found: Array<string> = []
+  for (let number = 2; ; number++) {
+    const path = paths[replicaInput(name, number)]
+    if (path === undefined) break
+    found.push(path)
+  }
+  return found.map((path) => reader(input.of, path)) as unknown as Reader<A>
+}
 
 /** The reader of `artifact` whose content lies at `path`. */
 export const reader = <A extends Any>(artifact: A, path: string): Reader<A> =>

@@ -13,8 +13,8 @@ export interface Node {
   readonly needs: ReadonlyArray<string>
 }
 
-/** The call form in which people write a step: `train(bn)`. */
-export const displayName = (id: string): string => id.replace(/^([^@]+)@(.+)$/, "$1($2)")
+/** The call form in which people write a step: `train(bn)`, `train(bn)#2`. */
+export const displayName = (id: string): string => id.replace(/^([^@]+)@([^#]+)(#\d+)?$/, "$1($2)$3")
 
 const needsOf = (step: AnyStep): ReadonlyArray<string> =>
   Array.from(

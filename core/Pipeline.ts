@@ -13,10 +13,13 @@
  *
  * Parameters are settled in this order, the later winning: the Schema's defaults, the pipeline's seed (for a parameter
  * named `seed`), the profile's for the stage, the step's own, the profile's for the step, `--set`.
+ *
+ * A step with `perSeed: true` is placed again for each further seed of the pipeline, as its *replica*: `train@bn#2`. See Replicas.ts.
  */
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Artifact from "./Artifact.ts"
+import * as Replicas from "./Replicas.ts"
 import type * as Stage from "./Stage.ts"
 import type { StageFailure } from "./Stage.ts"
 
@@ -28,13 +31,25 @@ export interface Port<out A extends Artifact.Any> {
   readonly artifact: A
 }
 
+/** The outputs of a step's replicas, to wire an input of `Artifact.replicas` to. */
+export interface ReplicaPorts<out A extends Artifact.Any> {
+  readonly replicasOf: Port<A>
+}
+
 export interface Step<S extends Stage.Any, Id extends string = string> {
   readonly _tag: "Step"
   /** `train@bn`: the stage's name, and the variant where it has one. */
   readonly id: Id
   readonly stage: S
+  /** Those of replicas by number: `bnReplicas#2`. */
   readonly inputs: Readonly<Record<string, Port<Artifact.Any>>>
+  /** Inputs that take an output of each replica of the step that the port belongs to. */
+  readonly replicaInputs: Readonly<Record<string, Port<Artifact.Any>>>
   readonly params: Readonly<Record<string, unknown>>
+  /** Placed again for each further seed. */
+  readonly perSeed: boolean
+  /** Of a replica: the step that it repeats, and its number, from 2 on. */
+  readonly replica: { readonly of: string; readonly number: number } | undefined
   readonly out: { readonly [K in keyof S["output"]]: Port<S["output"][K]> }
 }
 
@@ -98,34 +113,38 @@ export type ParamsOf<S> = S extends { readonly params: Schema.Codec<infer P, inf
 
 type IdOf<S extends Stage.Any, V> = V extends string ? `${S["name"]}@${V}` : S["name"]
 
+type Wired<I> = I extends Artifact.Replicas<infer A> ? ReplicaPorts<A> : I extends Artifact.Any ? Port<I> : never
+
 /** Places `stage`. `params` are those that set this step apart; the others come from the profile and the defaults. */
 export const step = <S extends Stage.Any, const V extends string | undefined = undefined>(
   stage: S,
   options: {
     readonly variant?: V
-    readonly inputs: {
-      readonly [K in keyof InputsOf<S>]: InputsOf<S>[K] extends Artifact.Any ? Port<InputsOf<S>[K]> : never
-    }
+    readonly inputs: { readonly [K in keyof InputsOf<S>]: Wired<InputsOf<S>[K]> }
     readonly params?: Partial<ParamsOf<S>>
+    /** Place it again for each further seed of the pipeline; only its parameter `seed` differs then. */
+    readonly perSeed?: ParamsOf<S> extends { readonly seed: number } ? boolean : false
   }
 ): Step<S, IdOf<S, V>> => {
-  const made: { -readonly [K in keyof Step<S>]: Step<S>[K] } = {
-    _tag: "Step",
+  const wired = Object.entries(
+    options.inputs as Readonly<Record<string, Port<Artifact.Any> | ReplicaPorts<Artifact.Any>>>
+  )
+  const made = Replicas.withOutputs({
     id: options.variant === undefined ? stage.name : `${stage.name}@${options.variant}`,
     stage,
-    inputs: options.inputs as Readonly<Record<string, Port<Artifact.Any>>>,
+    inputs: Object.fromEntries(wired.flatMap(([name, to]) => ("replicasOf" in to ? [] : [[name, to]]))),
+    replicaInputs: Object.fromEntries(
+      wired.flatMap(([name, to]) => ("replicasOf" in to ? [[name, to.replicasOf]] : []))
+    ),
     params: (options.params ?? {}) as Readonly<Record<string, unknown>>,
-    out: {} as Step<S>["out"]
-  }
-  const artifacts = stage.output as Stage.Artifacts
-  made.out = Object.fromEntries(
-    Object.entries(artifacts).map(([output, artifact]) => [
-      output,
-      { owner: made as unknown as AnyStep, output, artifact }
-    ])
-  ) as unknown as Step<S>["out"]
-  return made as Step<S, IdOf<S, V>>
+    perSeed: options.perSeed === true,
+    replica: undefined
+  })
+  return made as unknown as Step<S, IdOf<S, V>>
 }
+
+/** That output of each replica of its step: `Pipeline.replicas(bn.out.history)`. */
+export const replicas = <A extends Artifact.Any>(port: Port<A>): ReplicaPorts<A> => ({ replicasOf: port })
 
 /** Parameters by stage name, step id, source name or toolchain name. */
 export type Overrides = Readonly<Record<string, Readonly<Record<string, unknown>>>>
@@ -140,7 +159,11 @@ export interface Pipeline {
   /** Upstream before downstream. */
   readonly steps: ReadonlyArray<AnyStep>
   readonly sources: ReadonlyArray<AnySource>
+  /** Those that were given to `make`. */
+  readonly declared: ReadonlyArray<AnyStep>
   readonly seed: number
+  /** How many seeds there are: `seed` and those after it. */
+  readonly seeds: number
   readonly profiles: Readonly<Record<string, Overrides>>
   readonly defaultProfile: string | undefined
   /** The file that a person should open after a run. */
@@ -153,7 +176,7 @@ const collect = (roots: ReadonlyArray<AnyStep>): Pick<Pipeline, "steps" | "sourc
   const visit = (owner: AnyStep | AnySource): void => {
     if (owner._tag === "Source") sources.add(owner)
     else if (!steps.has(owner)) {
-      for (const port of Object.values(owner.inputs)) visit(port.owner)
+      for (const port of [...Object.values(owner.inputs), ...Object.values(owner.replicaInputs)]) visit(port.owner)
       steps.add(owner)
     }
   }
@@ -161,22 +184,36 @@ const collect = (roots: ReadonlyArray<AnyStep>): Pick<Pipeline, "steps" | "sourc
   return { steps: Array.from(steps), sources: Array.from(sources) }
 }
 
+/** The same pipeline over that many seeds. */
+export const overSeeds = (pipeline: Pipeline, seeds: number): Pipeline => ({
+  ...pipeline,
+  ...collect(Replicas.place(collect(pipeline.declared).steps, seeds)),
+  seeds
+})
+
 export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options: {
   readonly name: string
   readonly steps: Steps
   readonly seed?: number
+  /** Steps with `perSeed` are placed for this many seeds: `seed` and those after it. 1 unless given. */
+  readonly seeds?: number
   readonly profiles?: Readonly<Record<string, ProfileOf<Steps>>>
   readonly defaultProfile?: string
   readonly report?: Port<Artifact.Any>
-}): Pipeline => ({
-  _tag: "Pipeline",
-  name: options.name,
-  ...collect(options.steps),
-  seed: options.seed ?? 0,
-  profiles: (options.profiles ?? {}) as Readonly<Record<string, Overrides>>,
-  defaultProfile: options.defaultProfile,
-  report: options.report
-})
+}): Pipeline => {
+  const single: Pipeline = {
+    _tag: "Pipeline",
+    name: options.name,
+    ...collect(options.steps),
+    declared: options.steps,
+    seed: options.seed ?? 0,
+    seeds: 1,
+    profiles: (options.profiles ?? {}) as Readonly<Record<string, Overrides>>,
+    defaultProfile: options.defaultProfile,
+    report: options.report
+  }
+  return overSeeds(single, options.seeds ?? 1)
+}
 
 /** True of a value that `make` returned. */
 export const isPipeline = (value: unknown): value is Pipeline =>

@@ -266,7 +266,10 @@ export const explain = Effect.fnUntraced(function* (
       return digest === undefined ? Effect.succeed(`input ${name} is new`) : describeInput(prepared, port, digest)
     }
   )
-  const reasons = [...CacheKey.diff(before, ingredients), ...inputs]
+  const gone = Object.keys(before.inputs)
+    .filter((name) => !(name in ingredients.inputs))
+    .map((name) => `input ${name} is gone`)
+  const reasons = [...CacheKey.diff(before, ingredients), ...inputs, ...gone]
   return reasons.length === 0 ? ["its result is no longer in the store"] : reasons
 })
 

@@ -42,8 +42,8 @@ export interface Asked {
   readonly set?: ReadonlyArray<string>
 }
 
-/** `train(bn)` and `train@bn` are one step. */
-export const normalizeStepId = (text: string): string => text.replace(/^([^@()]+)\(([^()]*)\)$/, "$1@$2")
+/** `train(bn)` and `train@bn` are one step, `train(bn)#2` and `train@bn#2` another. */
+export const normalizeStepId = (text: string): string => text.replace(/^([^@()]+)\(([^()]*)\)(#\d+)?$/, "$1@$2$3")
 
 /** The toolchains that any step uses, by name. */
 export const toolchainsOf = (pipeline: Pipeline): Readonly<Record<string, Toolchain.Any>> =>
@@ -152,18 +152,37 @@ interface Target {
   readonly names: ReadonlyArray<string>
   readonly schema: Schema.Codec<unknown, unknown>
   readonly given: Encoded
+  /** Of a replica: how far its seed is from that of its original, and how it is named alone. */
+  readonly replica?: { readonly shift: number; readonly name: string }
 }
 
 const stepTarget = (step: AnyStep, profile: Overrides, seed: number): Target => {
   const schema = step.stage.params as Schema.Codec<unknown, unknown>
   const seeded = "seed" in (fieldsOf(schema) ?? {}) ? { seed } : {}
+  const { replica } = step
+  const original = replica?.of ?? step.id
   return {
     name: step.id,
-    names: [step.stage.name, step.id],
+    names: [step.stage.name, original],
     schema,
     // For a step without a variant the stage's name is its id, and the profile has the last word.
-    given: merge(seeded, profile[step.stage.name], step.params, profile[step.id])
+    given: merge(seeded, profile[step.stage.name], step.params, profile[original]),
+    ...(replica === undefined ? {} : { replica: { shift: replica.number - 1, name: step.id } })
   }
+}
+
+/** The parameters of a replica: its original's but for the seed. */
+const shiftSeed = (target: Target, settled: Encoded, shift: number): Effect.Effect<Encoded, SettingsError> => {
+  const seed = settled["seed"]
+  return typeof seed === "number"
+    ? settle(target.name, target.schema, { ...settled, seed: seed + shift })
+    : Effect.fail(
+        new SettingsError({
+          asked: `${target.name} over several seeds`,
+          expected: "a parameter named seed that is a number",
+          actual: `the parameters ${quoted(Object.keys(settled))}`
+        })
+      )
 }
 
 const settleTarget = Effect.fnUntraced(function* (target: Target, assignments: ReadonlyArray<Assignment>) {
@@ -173,6 +192,12 @@ const settleTarget = Effect.fnUntraced(function* (target: Target, assignments: R
     for (const assignment of assignments.filter((each) => each.target === name)) {
       settled = yield* settleAssignment(target.name, target.schema, settled, assignment)
     }
+  }
+  const { replica } = target
+  if (replica === undefined) return [target.name, settled] as const
+  settled = yield* shiftSeed(target, settled, replica.shift)
+  for (const assignment of assignments.filter((each) => each.target === replica.name)) {
+    settled = yield* settleAssignment(target.name, target.schema, settled, assignment)
   }
   return [target.name, settled] as const
 })
@@ -215,7 +240,9 @@ export const resolve = Effect.fnUntraced(function* (pipeline: Pipeline, asked: A
     schema: toolchain.params as Schema.Codec<unknown, unknown>,
     given: profile[toolchain.name] ?? {}
   }))
-  const known = new Set([...steps, ...sources, ...toolchains].flatMap((target) => target.names))
+  const known = new Set(
+    [...steps, ...sources, ...toolchains].flatMap((target: Target) => [...target.names, target.name])
+  )
   const stray = assignments.find((each) => !known.has(each.target))
   if (stray !== undefined) {
     return yield* new SettingsError({

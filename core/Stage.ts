@@ -54,7 +54,7 @@ export interface Checkpoint {
   readonly save: (...pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void, StageFailure>
 }
 
-export interface Context<P, I extends Artifacts, O extends Artifacts, T extends Toolchains> {
+export interface Context<P, I extends Inputs, O extends Artifacts, T extends Toolchains> {
   readonly params: P
   readonly inputs: { readonly [K in keyof I]: Artifact.Reader<I[K]> }
   readonly output: { readonly [K in keyof O]: Artifact.Writer<O[K]> }
@@ -71,11 +71,12 @@ export interface Context<P, I extends Artifacts, O extends Artifacts, T extends 
 }
 
 export type Artifacts = Readonly<Record<string, Artifact.Any>>
+export type Inputs = Readonly<Record<string, Artifact.Input>>
 export type Toolchains = Readonly<Record<string, Toolchain.Any>>
 export type Failure = StageFailure | Artifact.ArtifactError
 export type Requirements = FileSystem.FileSystem | Path.Path | Scope.Scope
 
-interface Common<Name extends string, P, I extends Artifacts, O extends Artifacts, T extends Toolchains> {
+interface Common<Name extends string, P, I extends Inputs, O extends Artifacts, T extends Toolchains> {
   readonly name: Name
   readonly params: Schema.Codec<P, unknown>
   readonly inputs: I
@@ -86,7 +87,7 @@ interface Common<Name extends string, P, I extends Artifacts, O extends Artifact
 export interface Stage<
   Name extends string,
   P,
-  I extends Artifacts,
+  I extends Inputs,
   O extends Artifacts,
   T extends Toolchains = Readonly<Record<never, never>>
 > extends Common<Name, P, I, O, T> {
@@ -113,7 +114,7 @@ export const make = <
   const Name extends string,
   P,
   PI,
-  const I extends Artifacts,
+  const I extends Inputs,
   const O extends Artifacts,
   const T extends Toolchains = Readonly<Record<never, never>>
 >(options: {

@@ -11,7 +11,7 @@ import type { ModuleWork, StepTask } from "./Executor.ts"
 import * as Stage from "./Stage.ts"
 import type * as Toolchain from "./Toolchain.ts"
 
-type AnyStage = Stage.Stage<string, unknown, Stage.Artifacts, Stage.Artifacts, Stage.Toolchains>
+type AnyStage = Stage.Stage<string, unknown, Stage.Inputs, Stage.Artifacts, Stage.Toolchains>
 
 const loadStage = Effect.fnUntraced(function* (work: ModuleWork) {
   const loaded = yield* Effect.promise(() => import(work.source) as Promise<Record<string, unknown>>)
@@ -53,7 +53,7 @@ export const run = Effect.fnUntraced(function* (
   const stage: AnyStage = yield* loadStage(work)
   const params = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(work.params))
   const readers = Object.entries(stage.inputs).map(
-    ([name, artifact]) => [name, Artifact.reader(artifact, task.inputs[name] ?? "")] as const
+    ([name, input]) => [name, Artifact.inputReader(input, name, task.inputs)] as const
   )
   const writers = yield* Effect.forEach(Object.entries(stage.output), ([name, artifact]) =>
     Effect.map(Effect.orDie(Artifact.writer(artifact, task.outputDir)), (writer) => [name, writer] as const)

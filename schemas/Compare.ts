@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
+import { Seeds } from "./Seeds.ts"
 import { SplitName } from "./Split.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
@@ -164,7 +165,10 @@ export const Metrics = Schema.Struct({
   differences: Schema.Array(Difference),
   equivalence: Schema.Struct({ margin: Fraction, verdict: Schema.Literals(["equivalent", "different", "undecided"]) }),
   examples: Schema.Array(Example),
-  claims: Schema.Array(Claim)
+  /** Of the first seed, whose networks all of this is about. */
+  claims: Schema.Array(Claim),
+  /** With several seeds only. */
+  seeds: Schema.optionalKey(Seeds)
 }).annotate({ identifier: "Metrics", description: "Scores, statistics and verdicts of the study" })
 export type Metrics = typeof Metrics.Type
 

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import { standalone } from "../charts/Render.ts"
-import { Stage } from "../core/index.ts"
+import { Artifact, Stage } from "../core/index.ts"
 import { ContactSheet, IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
 import {
   Charts,
@@ -90,6 +90,8 @@ export const compare = Stage.make({
     contactSheet: ContactSheet,
     bn: HistoryArtifact,
     nobn: HistoryArtifact,
+    bnReplicas: Artifact.replicas(HistoryArtifact),
+    nobnReplicas: Artifact.replicas(HistoryArtifact),
     bnNetwork: NetworkArtifact,
     nobnNetwork: NetworkArtifact,
     gradstats: GradstatsArtifact,
@@ -104,10 +106,14 @@ export const compare = Stage.make({
       const index = yield* inputs.index.read
       const table = yield* readLogits(inputs.logits.path)
       const histories = { bn: yield* inputs.bn.read, nobn: yield* inputs.nobn.read }
+      const replicas = {
+        bn: yield* Effect.forEach(inputs.bnReplicas, ({ read }) => read),
+        nobn: yield* Effect.forEach(inputs.nobnReplicas, ({ read }) => read)
+      }
       const networks = { bn: yield* inputs.bnNetwork.read, nobn: yield* inputs.nobnNetwork.read }
       const gradients = yield* inputs.gradstats.read
       yield* step("scores", 0)
-      const metrics = compareAll({ params, manifest, table, histories, gradients })
+      const metrics = compareAll({ params, manifest, table, histories, replicas, gradients })
       yield* output.metrics.write(metrics)
       yield* step("pictures", 1)
       const pictures = yield* gatherPictures(inputs.shards.path, index, manifest, metrics, table)

@@ -19,6 +19,7 @@ import { judge } from "./Claims.ts"
 import type { LogitsTable } from "./LogitsTable.ts"
 import * as Measure from "./Metrics.ts"
 import * as Random from "./Random.ts"
+import { overSeeds } from "./SeedStatistics.ts"
 import * as Statistics from "./Statistics.ts"
 
 export const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
@@ -63,6 +64,8 @@ export interface ComparisonInput {
   readonly manifest: Manifest
   readonly table: LogitsTable
   readonly histories: Readonly<Record<VariantName, History>>
+  /** Of the further seeds, in order. */
+  readonly replicas: Readonly<Record<VariantName, ReadonlyArray<History>>>
   readonly gradients: Gradstats
 }
 
@@ -172,6 +175,20 @@ const scoresByActivation = (metrics: VariantMetrics): Readonly<Record<Activation
     Scores
   >
 
+const seedsOf = ({ params, histories, replicas, gradients }: ComparisonInput): Pick<Metrics, "seeds"> =>
+  replicas.bn.length === 0
+    ? {}
+    : {
+        seeds: overSeeds({
+          bn: [histories.bn, ...replicas.bn],
+          nobn: [histories.nobn, ...replicas.nobn],
+          thresholds: gradients.thresholds,
+          margin: params.equivalenceMargin,
+          resamples: params.bootstrap,
+          seed: params.seed
+        })
+      }
+
 /** Everything that `metrics.json` holds. */
 export const compareAll = (input: ComparisonInput): Metrics => {
   const { params, manifest, table, histories, gradients } = input
@@ -213,6 +230,7 @@ export const compareAll = (input: ComparisonInput): Metrics => {
       classes,
       scores: scoresByActivation(bn),
       lostBySparsemax: lostBySparsemax(test, classes)
-    })
+    }),
+    ...seedsOf(input)
   }
 }

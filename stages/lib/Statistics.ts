@@ -120,3 +120,29 @@ export const equivalence = (
   if (found.every(({ low90, high90 }) => low90 > -margin && high90 < margin)) return "equivalent"
   return found.some(({ low95, high95 }) => low95 > 0 || high95 < 0) ? "different" : "undecided"
 }
+
+/** P(|T| <= t) for Student's t with `freedom` degrees of freedom, t = tan(angle) sqrt(freedom): Abramowitz and Stegun 26.7.3 and 26.7.4. */
+const withinStudent = (angle: number, freedom: number): number => {
+  const [sine, cosine] = [Math.sin(angle), Math.cos(angle)]
+  const odd = freedom % 2 === 1
+  if (freedom === 1) return (2 * angle) / Math.PI
+  let term = odd ? cosine : 1
+  let sum = term
+  for (let k = odd ? 3 : 2; k < freedom; k += 2) {
+    term *= (cosine * cosine * (k - 1)) / k
+    sum += term
+  }
+  return odd ? (2 * (angle + sine * sum)) / Math.PI : sine * sum
+}
+
+/** The t that Student's distribution exceeds, to either side, with probability 1 - `share`: 4.303 for 0.95 and 2 degrees of freedom. */
+export const studentBound = (share: number, freedom: number): number => {
+  let [low, high] = [0, Math.PI / 2]
+  // 60 halvings are more than a double can tell
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2
+    if (withinStudent(middle, freedom) < share) low = middle
+    else high = middle
+  }
+  return Math.tan(low) * Math.sqrt(freedom)
+}

@@ -69,3 +69,41 @@ it("rejects what does not fit", () => {
   // @ts-expect-error the parameter's type is another
   Pipeline.step(produce, { inputs: {}, params: { count: "3" } })
 })
+
+const chance = Stage.make({
+  name: "chance",
+  source: import.meta.url,
+  params: Schema.Struct({ seed: Schema.Int }),
+  inputs: { numbers: Numbers },
+  output: { numbers: Numbers },
+  run: ({ inputs, output }) => Effect.flatMap(inputs.numbers.read, output.numbers.write)
+})
+
+const collect = Stage.make({
+  name: "collect",
+  source: import.meta.url,
+  params: Schema.Struct({}),
+  inputs: { all: Artifact.replicas(Numbers) },
+  output: { names: Names },
+  run: ({ inputs, output }) =>
+    Effect.gen(function* () {
+      const all: ReadonlyArray<ReadonlyArray<number>> = yield* Effect.forEach(inputs.all, ({ read }) => read)
+      // @ts-expect-error it is a list of readers, and no reader
+      void inputs.all.path
+      yield* output.names.write(all.map(String))
+    })
+})
+
+it("wires replicas to what takes replicas, and nothing else to it", () => {
+  const chances = Pipeline.step(chance, { inputs: { numbers: first.out.numbers }, perSeed: true })
+  const collected = Pipeline.step(collect, { inputs: { all: Pipeline.replicas(chances.out.numbers) } })
+  expect(Object.keys(collected.replicaInputs)).toEqual(["all"])
+  // @ts-expect-error one port is no list of replicas
+  Pipeline.step(collect, { inputs: { all: chances.out.numbers } })
+  // @ts-expect-error replicas of another type
+  Pipeline.step(collect, { inputs: { all: Pipeline.replicas(first.out.names) } })
+  // @ts-expect-error replicas are no port
+  Pipeline.step(consume, { inputs: { numbers: Pipeline.replicas(chances.out.numbers) } })
+  // @ts-expect-error a stage without a parameter `seed` has nothing to vary
+  Pipeline.step(consume, { inputs: { numbers: first.out.numbers }, perSeed: true })
+})

@@ -199,6 +199,56 @@ describe("the report", () => {
   })
 })
 
+describe("over seeds", () => {
+  const replica = (file: string, accuracy: number, loss: (epoch: number) => number): string => {
+    const made = history(
+      { epochs: 6, trainLoss: loss, validationLoss: loss, norm: () => 1, validationAccuracy: () => accuracy },
+      classes.slice().sort()
+    )
+    writeFiles(folder, { [file]: JSON.stringify(made) })
+    return at(file)
+  }
+  const seeded = async (to: string) => {
+    const more = {
+      "bnReplicas#2": replica("bn2.json", 0.55, falling),
+      "nobnReplicas#2": replica("nobn2.json", 0.5, jagged)
+    }
+    const out = await run(compare, { params: { bootstrap: 200 }, inputs: { ...inputs, ...more }, to: at(to) })
+    const metrics = Schema.decodeUnknownSync(Schema.fromJsonString(Metrics))(readFileSync(out["metrics"]!, "utf8"))
+    return { out, metrics, report: readFileSync(out["report"]!, "utf8") }
+  }
+
+  it("says nothing of seeds when there is one", async () => {
+    const { metrics, report, out } = await compared("one seed")
+    expect("seeds" in metrics).toBe(false)
+    expect(report).not.toContain("#seeds")
+    expect(readFileSync(out["markdown"]!, "utf8")).not.toMatch(/seeds/)
+  })
+
+  it("has bands, scores seed by seed and verdicts over all", async () => {
+    const one = await compared("first seed")
+    const { metrics, report, out } = await seeded("two seeds")
+    expect(metrics.seeds).toMatchObject({ count: 2, sharedEpochs: 6 })
+    // the first seed is epoch 6 of accuracy 0.6 in both networks
+    expect(metrics.seeds!.bn.scores[0]!.values).toEqual([0.6, 0.55])
+    expect(metrics.seeds!.differences[0]!.values.map((value) => Number(value.toFixed(6)))).toEqual([0, 0.05])
+    // everything else is the first seed's, as it was
+    const { seeds: _seeds, ...rest } = metrics
+    expect(rest).toEqual(one.metrics)
+    expect(report).toContain('<section id="seeds"')
+    expect(report).toContain('href="#seeds"')
+    expect(report).toContain("Of 2 seeds")
+    expect(report.replace(/base64,[^"]*/g, "")).not.toMatch(/\bNaN\b|\bundefined\b|\[object /)
+    const areas = (svg: string): number => (svg.match(/mark-area/g) ?? []).length
+    expect(areas(readFileSync(one.out["loss"]!, "utf8"))).toBe(0)
+    expect(areas(readFileSync(out["loss"]!, "utf8"))).toBeGreaterThan(0)
+    expect(areas(readFileSync(out["accuracy"]!, "utf8"))).toBeGreaterThan(0)
+    const markdown = readFileSync(out["markdown"]!, "utf8")
+    expect(markdown).toContain("Over 2 seeds")
+    for (const claim of metrics.seeds!.claims) expect(markdown).toContain(`**${claim.verdict}**`)
+  })
+})
+
 const browser = "/usr/bin/chromium"
 
 describe.skipIf(!existsSync(browser))("in a browser", () => {

@@ -4,6 +4,7 @@ import { calibrationCurves, classBalance, confusionMatrices, pictureMap } from "
 import { accuracyCurves, lossCurves, ratioCurves } from "../../../charts/Curves.ts"
 import { gradientHeatMaps, gradientProfiles } from "../../../charts/Gradients.ts"
 import { inline, makeRenderer, type TopLevelSpec } from "../../../charts/Render.ts"
+import { seedAccuracyCurves, seedLossCurves } from "../../../charts/SeedCurves.ts"
 import { variantNames } from "../../../charts/Theme.ts"
 import type { Metrics, VariantName } from "../../../schemas/Compare.ts"
 import type { Gradstats } from "../../../schemas/Gradstats.ts"
@@ -13,7 +14,7 @@ import { rowsOf } from "../Comparison.ts"
 import type { LogitsTable } from "../LogitsTable.ts"
 import { project } from "../Projection.ts"
 import { argmax } from "../Scores.ts"
-import type { ChartName } from "./Data.ts"
+import type { ChartName, SeedChartName } from "./Data.ts"
 import { drawLogits, drawNetwork, drawPredictions } from "./Drawings.ts"
 import { type Html, trusted } from "./Html.ts"
 
@@ -28,7 +29,7 @@ export interface ChartInput {
 }
 
 /** What each chart shows, for those who do not see it. */
-const labels: Readonly<Record<ChartName, string>> = {
+const labels: Readonly<Record<ChartName | SeedChartName, string>> = {
   balance: "Bar chart: pictures of each class by split",
   loss: "Line chart: train and validation loss by epoch, with and without BN",
   accuracy: "Line chart: train, validation and test accuracy by epoch, with and without BN",
@@ -39,7 +40,9 @@ const labels: Readonly<Record<ChartName, string>> = {
   map: "Scatter plot: test pictures on two principal components of their logits",
   calibration: "Line chart: accuracy over confidence for softmax, sparsemax and entmax15",
   confusion: "Confusion matrices of both networks; the numbers by class are in the table below",
-  network: "Drawing of the network's layers"
+  network: "Drawing of the network's layers",
+  seedLoss: "Line chart with bands: mean train and validation loss over seeds by epoch, with and without BN",
+  seedAccuracy: "Line chart with bands: mean accuracy over seeds by epoch, with and without BN"
 }
 
 const ratioRows = (stats: Gradstats) =>
@@ -79,9 +82,12 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
     ratio: ratioCurves(ratioRows(gradients), "first layer's norm / last layer's"),
     map: mapOf(table),
     calibration: calibrationCurves(metrics.bn.activations, metrics.activation),
-    confusion: confusionMatrices({ bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }, metrics.classes)
-  } satisfies Partial<Record<ChartName, TopLevelSpec>>
-  const svgs = {} as Record<ChartName, string>
+    confusion: confusionMatrices({ bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }, metrics.classes),
+    ...(metrics.seeds === undefined
+      ? {}
+      : { seedLoss: seedLossCurves(metrics.seeds), seedAccuracy: seedAccuracyCurves(metrics.seeds) })
+  } satisfies Partial<Record<ChartName | SeedChartName, TopLevelSpec>>
+  const svgs = {} as Record<ChartName, string> & Partial<Record<SeedChartName, string>>
   for (const [name, spec] of Object.entries(specs)) {
     svgs[name as keyof typeof specs] = yield* renderer.svg(spec as TopLevelSpec)
   }
@@ -90,12 +96,15 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
   svgs.network = drawNetwork(input.network)
   const inlined = Object.fromEntries(
     Object.entries(svgs).map(([name, svg]) => [name, trusted(inline(svg, name, labels[name as ChartName]))])
-  ) as Record<ChartName, Html>
+  ) as Record<ChartName, Html> & Partial<Record<SeedChartName, Html>>
   const predictions = drawPredictions(metrics.examples, input.exampleUris)
   return {
     inline: inlined,
     files: {
       ...svgs,
+      // alone, a curve should show what it shows of all seeds
+      loss: svgs.seedLoss ?? svgs.loss,
+      accuracy: svgs.seedAccuracy ?? svgs.accuracy,
       logits: yield* renderer.png(svgs.logits, 1.5),
       predictions: yield* renderer.png(predictions, 1.5)
     }

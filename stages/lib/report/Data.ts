@@ -38,8 +38,11 @@ export interface ReportData {
   readonly mistakes: ReadonlyArray<Mistake>
   readonly conflicts: ReadonlyArray<Conflict>
   readonly contactSheet: string
-  readonly charts: Readonly<Record<ChartName, Html>>
+  /** Those over seeds are there with several seeds only. */
+  readonly charts: Readonly<Record<ChartName, Html>> & Readonly<Partial<Record<SeedChartName, Html>>>
 }
+
+export type SeedChartName = "seedLoss" | "seedAccuracy"
 
 export type ChartName =
   | "balance"

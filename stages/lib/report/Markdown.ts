@@ -3,8 +3,9 @@
  *
  * Links are relative to `outputs/compare/`, as the step lays its files out.
  */
-import type { ActivationScores, VariantMetrics, VariantName } from "../../../schemas/Compare.ts"
+import type { ActivationScores, Claim, Metrics, VariantMetrics, VariantName } from "../../../schemas/Compare.ts"
 import type { ReportData } from "./Data.ts"
+import { overSeeds, scoreOver, verdictOf } from "./SeedSection.ts"
 
 const names: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
 
@@ -67,6 +68,20 @@ const dataPart = ({ manifest }: ReportData): string => {
   return table(head, [...manifest.counts.map(row), total])
 }
 
+/** With several seeds, the first one's sentence and what all of them say. */
+const claimLine = (metrics: Metrics, claim: Claim): string => {
+  const over = overSeeds(metrics, claim)
+  const more = over === undefined ? "" : ` ${plain(over.sentence)}`
+  return `${claim.id}. **${verdictOf(metrics, claim)}**: ${plain(claim.claim)} ${plain(claim.sentence)}${more}`
+}
+
+const seedPart = ({ seeds }: Metrics): string =>
+  seeds === undefined
+    ? ""
+    : `
+Over ${seeds.count} seeds, test accuracy is ${scoreOver(seeds, "bn")} with BN and ${scoreOver(seeds, "nobn")} without (mean and standard deviation); difference, seed by seed: ${seeds.differences[0]!.values.map(points).join(", ")} points. The numbers above are of the first seed.
+`
+
 /** The whole document. */
 export const renderMarkdown = (data: ReportData): string => {
   const { metrics, manifest } = data
@@ -78,10 +93,10 @@ ${manifest.pictures.length} pictures of ${metrics.classes.length} classes; ${met
 ${table(["network", "best epoch", "train", "validation", "test", "test F1 macro", "test-selected, as the seed study chose"], [variantRow("bn", metrics.bn), variantRow("nobn", metrics.nobn)])}
 
 Difference in test accuracy, BN minus no BN: ${points(accuracy.estimate)} points, 95 % interval ${points(accuracy.low95)} to ${points(accuracy.high95)}; McNemar's p ${short(metrics.mcNemar.pValue)}; within a margin of ${(100 * metrics.equivalence.margin).toFixed(0)} points: ${metrics.equivalence.verdict}.
-
+${seedPart(metrics)}
 ## Claims
 
-${metrics.claims.map((claim) => `${claim.id}. **${claim.verdict}**: ${plain(claim.claim)} ${plain(claim.sentence)}`).join("\n")}
+${metrics.claims.map((claim) => claimLine(metrics, claim)).join("\n")}
 
 ## Data
 
@@ -91,7 +106,7 @@ ${dataPart(data)}
 
 ## Training
 
-![Train and validation loss by epoch](loss.svg)
+${metrics.seeds === undefined ? "" : `Means over ${metrics.seeds.count} seeds with their 95 % bootstrap intervals.\n\n`}![Train and validation loss by epoch](loss.svg)
 
 ![Accuracy by epoch](accuracy.svg)
 

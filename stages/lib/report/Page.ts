@@ -13,6 +13,7 @@ import {
   predictionSection,
   provenanceSection
 } from "./ResultSections.ts"
+import { seedSection } from "./SeedSection.ts"
 import { style } from "./Style.ts"
 import { summary } from "./SummarySection.ts"
 import { gradientSection, networkSection, trainingSection } from "./TrainingSections.ts"
@@ -38,6 +39,7 @@ const contents: ReadonlyArray<readonly [id: string, title: string]> = [
   ["augmentation", "Augmentation"],
   ["networks", "Networks"],
   ["training", "Training"],
+  ["seeds", "Seeds"],
   ["gradients", "Gradients"],
   ["logits", "Logits"],
   ["activations", "Activations"],
@@ -47,8 +49,8 @@ const contents: ReadonlyArray<readonly [id: string, title: string]> = [
   ["provenance", "Provenance"]
 ]
 
-const navigation = (): Html =>
-  html`<nav aria-label="Contents"><ol>${join(contents.map(([id, title]) => html`<li><a href="#${text(id)}">${text(title)}</a></li>`))}</ol></nav>`
+const navigation = ({ metrics }: ReportData): Html =>
+  html`<nav aria-label="Contents"><ol>${join(contents.filter(([id]) => id !== "seeds" || metrics.seeds !== undefined).map(([id, title]) => html`<li><a href="#${text(id)}">${text(title)}</a></li>`))}</ol></nav>`
 
 /** The whole page. */
 export const renderReport = (data: ReportData): string => {
@@ -58,6 +60,7 @@ export const renderReport = (data: ReportData): string => {
     augmentationSection(data),
     networkSection(data),
     trainingSection(data),
+    seedSection(data),
     gradientSection(data),
     logitSection(data),
     activationSection(data),
@@ -74,7 +77,7 @@ export const renderReport = (data: ReportData): string => {
 <title>Batch normalization, gradients and sparse outputs in a small image classifier</title>
 <link rel="icon" href="data:,">
 <style>${trusted(style)}</style></head>
-<body><a class="skip" href="#summary">Skip to the summary</a><div class="layout">${navigation()}<main>
+<body><a class="skip" href="#summary">Skip to the summary</a><div class="layout">${navigation(data)}<main>
 <h1>Batch normalization, gradients and sparse outputs in a small image classifier</h1>
 ${join(sections)}
 </main></div><script>${trusted(script)}</script></body></html>

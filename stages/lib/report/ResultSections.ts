@@ -1,5 +1,5 @@
 /** Sections about what the networks say: logits, activations, predictions, confusion, mistakes, claims, provenance. */
-import type { ActivationScores, ClassScores, Example, Ranked } from "../../../schemas/Compare.ts"
+import type { ActivationScores, Claim, ClassScores, Example, Metrics, Ranked } from "../../../schemas/Compare.ts"
 import type { Mistake, ReportData, Shown } from "./Data.ts"
 import {
   badge,
@@ -15,6 +15,7 @@ import {
   table,
   text
 } from "./Html.ts"
+import { overSeeds, verdictOf } from "./SeedSection.ts"
 
 export const logitSection = ({ charts }: ReportData): Html =>
   section("logits", "Logits", [
@@ -140,16 +141,23 @@ export const errorSection = ({ metrics, charts, mistakes }: ReportData): Html =>
   ])
 }
 
+const seedLine = (metrics: Metrics, claim: Claim): Html => {
+  const over = overSeeds(metrics, claim)
+  return over === undefined ? nothing : html`<p>Over seeds: ${text(over.sentence)}</p>`
+}
+
 export const claimSection = ({ metrics }: ReportData): Html =>
   section("claims", "Claims", [
     paragraph(
-      text(
-        "Each claim of the seed study, the rule that it is judged by, and what this run says. One pair of trainings is one draw: another seed may say otherwise."
-      )
+      metrics.seeds === undefined
+        ? text(
+            "Each claim of the seed study, the rule that it is judged by, and what this run says. One pair of trainings is one draw: another seed may say otherwise."
+          )
+        : html`Each claim of the seed study, the rule that it is judged by, and what this run says. Sentences and numbers are of the first seed. Claims 1, 2, 4 and 6 have the verdict of at least four fifths of the ${metrics.seeds.count} seeds, else they are undecided; claim 3 is judged by Student's t interval of the mean difference; claim 5 by the first seed alone.`
     ),
     ...metrics.claims.map(
       (claim) =>
-        html`<div class="claim" id="claim-${claim.id}"><h3>${claim.id}. ${text(claim.claim)}</h3><p>${badge(claim.verdict)} ${text(claim.sentence)}</p><p class="soft">Rule: ${text(claim.rule)}</p>${evidence(claim)}</div>`
+        html`<div class="claim" id="claim-${claim.id}"><h3>${claim.id}. ${text(claim.claim)}</h3><p>${badge(verdictOf(metrics, claim))} ${text(claim.sentence)}</p>${seedLine(metrics, claim)}<p class="soft">Rule: ${text(claim.rule)}</p>${evidence(claim)}</div>`
     )
   ])
 

@@ -1,7 +1,8 @@
 /** The first screen: what came out, in numbers and in six verdicts. */
 import type { VariantMetrics } from "../../../schemas/Compare.ts"
 import type { ReportData } from "./Data.ts"
-import { badge, count, type Html, html, join, percent, points, section, text } from "./Html.ts"
+import { badge, count, type Html, html, join, nothing, percent, points, section, text } from "./Html.ts"
+import { scoreOver, verdictOf } from "./SeedSection.ts"
 
 const testScore = (metrics: VariantMetrics): number =>
   metrics.splits.find(({ split }) => split === "test")?.accuracy ?? 0
@@ -43,17 +44,24 @@ const leakage = ({ manifest }: ReportData): Html =>
     ? html` <strong>${manifest.leaks} groups of near-duplicates sit in more than one split</strong> (policy <code>keep</code>): the test scores are too good.`
     : html``
 
+/** What the other seeds say, in one sentence. */
+const seedSentence = ({ seeds }: ReportData["metrics"]): Html =>
+  seeds === undefined
+    ? nothing
+    : html`<p>Over <a href="#seeds">${seeds.count} seeds</a> test accuracy is ${text(scoreOver(seeds, "bn"))} with BN and ${text(scoreOver(seeds, "nobn"))} without (mean and standard deviation); the figures above are of the first.</p>`
+
 export const summary = (data: ReportData): Html => {
   const { metrics, manifest } = data
   const kept = manifest.pictures.length
   const chance = 1 / metrics.classes.length
   const verdicts = ["supported", "not supported", "undecided"] as const
   const tally = verdicts.map((verdict) => {
-    const n = metrics.claims.filter((claim) => claim.verdict === verdict).length
+    const n = metrics.claims.filter((claim) => verdictOf(metrics, claim) === verdict).length
     return html`${n} ${text(verdict)}`
   })
   const claims = metrics.claims.map(
-    (claim) => html`<li>${badge(claim.verdict)}<span><a href="#claim-${claim.id}">${text(claim.claim)}</a></span></li>`
+    (claim) =>
+      html`<li>${badge(verdictOf(metrics, claim))}<span><a href="#claim-${claim.id}">${text(claim.claim)}</a></span></li>`
   )
   return section("summary", "Summary", [
     html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained, validated and tested on ${count(kept)} pictures of ${metrics.classes.length} classes. ${outcome(data)}${leakage(data)}</p>`,
@@ -69,6 +77,7 @@ export const summary = (data: ReportData): Html => {
       card("", text(metrics.testPictures), text("test pictures"))
     ])}</div>`,
     html`<p>Both epochs were chosen on validation. ${files(data)}</p>`,
+    seedSentence(metrics),
     html`<p>Of the study's six claims, ${join(tally, ", ")} on this run:</p>`,
     html`<ul class="claims">${join(claims)}</ul>`
   ])

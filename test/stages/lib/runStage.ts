@@ -6,7 +6,7 @@ import { Artifact, type Stage } from "../../../core/index.ts"
 
 export interface RunOptions {
   readonly params?: unknown
-  /** Port -> where its content lies. */
+  /** Port -> where its content lies; of replicas `port#2`, `port#3`. */
   readonly inputs: Readonly<Record<string, string>>
   /** The step's output folder. */
   readonly to: string
@@ -18,9 +18,9 @@ export const runStage = Effect.fnUntraced(function* (stage: Stage.Module, option
   const paths = yield* Path.Path
   const params: unknown = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(options.params ?? {}))
   const inputs = Object.fromEntries(
-    Object.entries(stage.inputs as Stage.Artifacts).map(([port, artifact]) => [
+    Object.entries(stage.inputs as Stage.Inputs).map(([port, input]) => [
       port,
-      Artifact.reader(artifact, options.inputs[port]!)
+      Artifact.inputReader(input, port, options.inputs)
     ])
   )
   const output: Record<string, { readonly path: string }> = {}

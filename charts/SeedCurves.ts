@@ -1,0 +1,59 @@
+/** Curves over epochs of several seeds: the mean as a line, its bootstrap interval as a band, one panel a network. */
+import type { VariantName } from "../schemas/Compare.ts"
+import type { SeedMetric, Seeds } from "../schemas/Seeds.ts"
+import { dashes, epochAxis } from "./Curves.ts"
+import type { TopLevelSpec } from "./Render.ts"
+import { variantNames, variantScale } from "./Theme.ts"
+
+type Curves = Readonly<Record<string, SeedMetric>>
+
+const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
+
+const rowsOf = (seeds: Seeds, curves: Curves) =>
+  variants.flatMap((variant) =>
+    Object.entries(curves).flatMap(([curve, metric]) =>
+      (seeds[variant].curves.find((each) => each.metric === metric)?.epochs ?? []).map((point) => ({
+        variant: variantNames[variant],
+        curve,
+        ...point
+      }))
+    )
+  )
+
+const panels = (seeds: Seeds, curves: Curves, title: string, scale: object): TopLevelSpec => {
+  const color = { field: "variant", type: "nominal", scale: variantScale, legend: null } as const
+  return {
+    data: { values: rowsOf(seeds, curves) },
+    facet: { column: { field: "variant", type: "nominal", title: null, sort: null } },
+    spec: {
+      width: 320,
+      height: 220,
+      layer: [
+        {
+          mark: { type: "area", opacity: 0.22 },
+          encoding: {
+            x: epochAxis,
+            y: { field: "low95", type: "quantitative", title, scale },
+            y2: { field: "high95" },
+            detail: { field: "curve" },
+            color
+          }
+        },
+        {
+          mark: { type: "line", strokeWidth: 1.5 },
+          encoding: { x: epochAxis, y: { field: "mean", type: "quantitative" }, color, strokeDash: dashes(curves) }
+        }
+      ]
+    }
+  }
+}
+
+/** Train and validation loss. */
+export const seedLossCurves = (seeds: Seeds): TopLevelSpec =>
+  panels(seeds, { train: "trainLoss", validation: "validationLoss" }, "cross-entropy, nats", { zero: true })
+
+/** Train, validation and test accuracy. */
+export const seedAccuracyCurves = (seeds: Seeds): TopLevelSpec =>
+  panels(seeds, { train: "trainAccuracy", validation: "validationAccuracy", test: "testAccuracy" }, "accuracy", {
+    domain: [0, 1]
+  })

@@ -1,0 +1,95 @@
+/** What `compare` says over several seeds: the same trainings begun from other weights, on the same pictures. */
+import * as Schema from "effect/Schema"
+
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+const EpochNumber = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+const SeedCount = Schema.Int.check(Schema.isGreaterThanOrEqualTo(2))
+
+/** Values of several seeds in short. */
+export const Spread = Schema.Struct({
+  mean: Schema.Finite,
+  /** Sample standard deviation (n - 1). */
+  sd: NonNegative,
+  /** 95 % percentile bootstrap interval of the mean. */
+  low95: Schema.Finite,
+  high95: Schema.Finite
+})
+export type Spread = typeof Spread.Type
+
+/** The scores of an epoch that are followed over seeds. */
+export const SeedMetric = Schema.Literals([
+  "trainLoss",
+  "validationLoss",
+  "trainAccuracy",
+  "validationAccuracy",
+  "testAccuracy",
+  "validationF1Macro",
+  "validationF1Micro",
+  "testF1Macro",
+  "testF1Micro"
+])
+export type SeedMetric = typeof SeedMetric.Type
+
+export const SeedCurve = Schema.Struct({
+  metric: SeedMetric,
+  /** From epoch 1 to the last that every seed has. */
+  epochs: Schema.Array(Schema.Struct({ epoch: EpochNumber, ...Spread.fields }))
+})
+export type SeedCurve = typeof SeedCurve.Type
+
+export const TestMetric = Schema.Literals(["testAccuracy", "testF1Macro"])
+export type TestMetric = typeof TestMetric.Type
+
+/** A score of the epoch that was best on validation, seed by seed. */
+export const SeedScore = Schema.Struct({
+  metric: TestMetric,
+  values: Schema.Array(Schema.Finite),
+  ...Spread.fields
+})
+export type SeedScore = typeof SeedScore.Type
+
+export const VariantSeeds = Schema.Struct({
+  /** By seed. */
+  bestEpochs: Schema.Array(EpochNumber),
+  scores: Schema.Array(SeedScore),
+  curves: Schema.Array(SeedCurve)
+})
+export type VariantSeeds = typeof VariantSeeds.Type
+
+/** bn minus nobn, paired by seed: both begin with the same weights and see the same batches. */
+export const SeedDifference = Schema.Struct({
+  metric: TestMetric,
+  values: Schema.Array(Schema.Finite),
+  ...Spread.fields,
+  /** 90 % and 95 % intervals of the mean by Student's t. */
+  low90T: Schema.Finite,
+  high90T: Schema.Finite,
+  low95T: Schema.Finite,
+  high95T: Schema.Finite
+})
+export type SeedDifference = typeof SeedDifference.Type
+
+export const SeedVerdict = Schema.Literals(["supported", "not supported", "undecided"])
+
+/** A claim of the study over all seeds. */
+export const SeedClaim = Schema.Struct({
+  id: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 6 })),
+  /** Of each seed by itself; empty for a claim that is judged over seeds only. */
+  verdicts: Schema.Array(SeedVerdict),
+  verdict: SeedVerdict,
+  sentence: Schema.NonEmptyString
+})
+export type SeedClaim = typeof SeedClaim.Type
+
+export const Seeds = Schema.Struct({
+  count: SeedCount,
+  /** Epochs that every training has; the curves end there. */
+  sharedEpochs: Count,
+  bn: VariantSeeds,
+  nobn: VariantSeeds,
+  differences: Schema.Array(SeedDifference),
+  equivalence: Schema.Literals(["equivalent", "different", "undecided"]),
+  claims: Schema.Array(SeedClaim)
+}).annotate({ identifier: "Seeds", description: "Means, spreads and verdicts over several seeds" })
+export type Seeds = typeof Seeds.Type

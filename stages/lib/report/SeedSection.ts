@@ -1,0 +1,95 @@
+/** What several seeds say: mean curves with bands, test scores seed by seed, their difference, and the claims over all. */
+import type { Claim, Metrics, VariantName, Verdict } from "../../../schemas/Compare.ts"
+import type { SeedClaim, SeedDifference, SeedScore, Seeds, TestMetric } from "../../../schemas/Seeds.ts"
+import type { ReportData } from "./Data.ts"
+import { figure, type Html, html, join, nothing, number, paragraph, points, section, table, text } from "./Html.ts"
+
+const names: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
+const metricNames: Readonly<Record<TestMetric, string>> = {
+  testAccuracy: "test accuracy",
+  testF1Macro: "test F1 macro"
+}
+
+/** The claim over seeds, where there are several and it can be judged so. */
+export const overSeeds = (metrics: Metrics, claim: Claim): SeedClaim | undefined =>
+  metrics.seeds?.claims.find(({ id }) => id === claim.id)
+
+/** The verdict that counts: over seeds where there is one. */
+export const verdictOf = (metrics: Metrics, claim: Claim): Verdict =>
+  overSeeds(metrics, claim)?.verdict ?? claim.verdict
+
+/** The mean with its standard deviation, as it is written in a sentence. */
+export const scoreOver = (seeds: Seeds, variant: VariantName): string => {
+  const { mean, sd } = seeds[variant].scores.find(({ metric }) => metric === "testAccuracy")!
+  return `${(100 * mean).toFixed(1)} ± ${(100 * sd).toFixed(1)}\u00a0%`
+}
+
+interface ScoreRow extends SeedScore {
+  readonly variant: VariantName
+}
+
+const each = (values: ReadonlyArray<number>): Html => text(values.map((value) => value.toFixed(3)).join(", "))
+
+const scoreTable = (seeds: Seeds): Html =>
+  table(
+    html`Scores of the epoch chosen on validation, over ${seeds.count} seeds`,
+    [
+      { title: "network", head: true, cell: (row) => text(names[row.variant]) },
+      { title: "score", cell: (row) => text(metricNames[row.metric]) },
+      { title: "mean", numeric: true, cell: (row) => number(row.mean) },
+      { title: "standard deviation", numeric: true, cell: (row) => number(row.sd) },
+      {
+        title: "95 % interval of the mean",
+        cell: (row) => text(`${row.low95.toFixed(3)} to ${row.high95.toFixed(3)}`)
+      },
+      { title: "seed by seed", cell: (row) => each(row.values) },
+      { title: "epochs", cell: (row) => text(seeds[row.variant].bestEpochs.join(", ")) }
+    ],
+    (["bn", "nobn"] as const).flatMap((variant) =>
+      seeds[variant].scores.map((score): ScoreRow => ({ variant, ...score }))
+    )
+  )
+
+const differenceTable = (seeds: Seeds): Html =>
+  table(
+    html`BN minus no BN, seed by seed`,
+    [
+      { title: "score", head: true, cell: (row: SeedDifference) => text(metricNames[row.metric]) },
+      { title: "mean", numeric: true, cell: (row) => points(row.mean) },
+      { title: "standard deviation", numeric: true, cell: (row) => text((100 * row.sd).toFixed(1)) },
+      { title: "95 % interval, bootstrap", cell: (row) => html`${points(row.low95)} to ${points(row.high95)}` },
+      { title: "95 % interval, Student's t", cell: (row) => html`${points(row.low95T)} to ${points(row.high95T)}` },
+      { title: "seed by seed", cell: (row) => join(row.values.map(points), ", ") }
+    ],
+    seeds.differences
+  )
+
+/** Nothing when there is one seed. */
+export const seedSection = ({ metrics, charts, histories }: ReportData): Html => {
+  const { seeds } = metrics
+  if (seeds === undefined) return nothing
+  const epochs = Math.max(histories.bn.epochs.length, histories.nobn.epochs.length)
+  const cut =
+    seeds.sharedEpochs < epochs
+      ? html` They end at epoch ${seeds.sharedEpochs}, where the first of the trainings ended: a mean over fewer seeds would jump.`
+      : nothing
+  return section("seeds", "Seeds", [
+    paragraph(
+      html`Both networks were trained from ${seeds.count} seeds, on the same pictures in the same splits: first weights, order of the batches and dropout differ. Everything outside this section is about the first seed, but for the verdicts. The intervals here are about training; how much the choice of test pictures matters is told by those of the first seed.`
+    ),
+    charts.seedLoss === undefined
+      ? nothing
+      : figure(
+          charts.seedLoss,
+          html`Mean loss over ${seeds.count} seeds. Bands are 95 % bootstrap intervals of the mean; with few seeds that is about from the least to the greatest.${cut}`
+        ),
+    charts.seedAccuracy === undefined
+      ? nothing
+      : figure(charts.seedAccuracy, html`Mean accuracy over ${seeds.count} seeds, with the same bands.`),
+    scoreTable(seeds),
+    differenceTable(seeds),
+    paragraph(
+      html`Within a margin of ${text((100 * metrics.equivalence.margin).toFixed(0))} points, by the 90 % interval of Student's t: ${text(seeds.equivalence)}.`
+    )
+  ])
+}
