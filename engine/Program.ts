@@ -109,8 +109,16 @@ export type Optimizer =
       readonly momentum?: number
     }
 
+/**
+ * What is made small. `crossEntropy`: of softmax(z), in nats. `sparsemax`: Martins and Astudillo 2016, equation 17,
+ * -z[label] + 1/2 sum over the support of (z^2 - tau^2) + 1/2; its gradient is sparsemax(z) - onehot, and it is 0 where the label leads by 1 or more.
+ */
+export type Loss = "crossEntropy" | "sparsemax"
+
 export interface ProgramOptions {
   readonly shape: NetworkShape
+  /** Default `crossEntropy`. */
+  readonly loss?: Loss
   readonly optimizer: Optimizer
   /** Per channel, of pixels scaled to 0..1: x = (pixel / 255 - mean) / std. */
   readonly mean: ReadonlyArray<number>
@@ -130,7 +138,7 @@ export interface StepInput {
 }
 
 export interface StepOutput {
-  /** Mean cross-entropy in nats; may be NaN or infinite. The parameters are unchanged when it is not finite. */
+  /** Mean over the batch of the program's loss; may be NaN or infinite. The parameters are unchanged when it is not finite. */
   readonly loss: number
   /** How many of the batch had the label as their largest logit. */
   readonly correct: number
@@ -141,11 +149,14 @@ export interface StepOutput {
 /** What is kept per parameter: the value, and the optimizer's moments (SGD's momentum is `moment1`). */
 export type Slot = "value" | "moment1" | "moment2"
 
+/** By name, for blocks with a ReLU: a byte a channel or unit, which is set to 1 when some picture left it above 0 at the block's output. */
+export type Alive = ReadonlyMap<string, Uint8Array>
+
 /** A network in an engine's memory. One call at a time: wait for a promise before the next call. */
 export interface Program {
   readonly step: (input: StepInput) => Promise<StepOutput>
-  /** Logits n x classes, with running statistics and without dropout. */
-  readonly predict: (pixels: Uint8Array, n: number) => Promise<Float32Array>
+  /** Logits n x classes, with running statistics and without dropout. Marks in `alive` what these pictures bring to life. */
+  readonly predict: (pixels: Uint8Array, n: number, alive?: Alive) => Promise<Float32Array>
   /** A copy in PyTorch's layout; into `into` when it is given. */
   readonly read: (slot: Slot, parameter: Parameter, into?: Float32Array) => Promise<Float32Array>
   readonly write: (slot: Slot, parameter: Parameter, data: Float32Array) => void

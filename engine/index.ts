@@ -20,5 +20,5 @@ export {
 export { fetchOneDnn } from "./native/FetchOneDnn.ts"
 export type { Engine, OpenOptions } from "./Open.ts"
 export { open } from "./Open.ts"
-export type { Block, NetworkShape, Optimizer, Parameter, Program, ProgramOptions } from "./Program.ts"
+export type { Alive, Block, Loss, NetworkShape, Optimizer, Parameter, Program, ProgramOptions } from "./Program.ts"
 export { isTrainable, parametersOf } from "./Program.ts"

@@ -37,7 +37,8 @@ export interface AddonExports {
     program: ProgramHandle,
     pixels: Uint8Array,
     n: number,
-    logits: Float32Array
+    logits: Float32Array,
+    alive: ReadonlyArray<Uint8Array | null>
   ) => Promise<Float32Array>
   readonly read: (program: ProgramHandle, block: number, role: number, slot: number, data: Float32Array) => void
   readonly write: (program: ProgramHandle, block: number, role: number, slot: number, data: Float32Array) => void

@@ -9,6 +9,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import { EngineOutOfMemory, type Precision } from "../Identity.ts"
 import type {
+  Alive,
   Block,
   NetworkShape,
   Parameter,
@@ -72,6 +73,7 @@ const encodeSpec = (options: ProgramOptions, threads: number, precision: Precisi
     adam ? (optimizer.beta2 ?? 0.999) : 0,
     adam ? (optimizer.epsilon ?? 1e-8) : 0,
     optimizer.weightDecay,
+    options.loss === "sparsemax" ? 1 : 0,
     ...std.map((s) => 1 / (255 * s)),
     ...mean.map((m, c) => -m / std[c]!),
     shape.blocks.length,
@@ -119,8 +121,9 @@ class NativeProgram implements Program {
     return { loss, correct, gradientNorms }
   }
 
-  predict(pixels: Uint8Array, n: number): Promise<Float32Array> {
-    return this.#addon.predict(this.#handle, pixels, n, new Float32Array(n * this.#shape.classes))
+  predict(pixels: Uint8Array, n: number, alive?: Alive): Promise<Float32Array> {
+    const marks = this.#shape.blocks.map((block) => alive?.get(block.name) ?? null)
+    return this.#addon.predict(this.#handle, pixels, n, new Float32Array(n * this.#shape.classes), marks)
   }
 
   async read(slot: Slot, parameter: Parameter, into?: Float32Array): Promise<Float32Array> {

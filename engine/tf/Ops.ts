@@ -234,3 +234,26 @@ export const softmaxCrossEntropy = (tf: Tf, logits: T2, labels: T1): tfjs.Scalar
     const gradFunc = (dy: tfjs.Tensor, saved: ReadonlyArray<tfjs.Tensor>): Array<tfjs.Tensor> => [tf.mul(saved[0]!, dy)]
     return { value, gradFunc: gradFunc as Gradient }
   })(logits) as tfjs.Scalar
+
+/**
+ * Mean sparsemax loss (Martins and Astudillo 2016, equation 17); the gradient is (sparsemax - onehot) / n. Their support, the k
+ * largest logits with 1 + k z(k) above the sum of the first k, is written without sorting: those that the others exceed by less than 1 together.
+ */
+export const sparsemaxLoss = (tf: Tf, logits: T2, labels: T1): tfjs.Scalar =>
+  tf.customGrad((...args) => {
+    const [z, save] = args as unknown as [T2, tfjs.GradSaveFunc]
+    const [n, classes] = z.shape
+    const shifted = tf.sub(z, tf.max(z, 1, true)) as T2
+    const above = tf.relu(tf.sub(tf.reshape(shifted, [n, 1, classes]), tf.reshape(shifted, [n, classes, 1])))
+    const support = tf.step(tf.sub(1, tf.sum(above, 2)))
+    const size = tf.sum(support, 1, true)
+    const tau = tf.div(tf.sub(tf.sum(tf.mul(support, shifted), 1, true), 1), size)
+    const probabilities = tf.relu(tf.sub(shifted, tau))
+    const onehot = tf.oneHot(labels, classes, 1, 0, "float32")
+    const squares = tf.mul(support, tf.sub(tf.square(shifted), tf.square(tau)))
+    const rows = tf.sub(tf.add(tf.div(tf.sum(squares, 1), 2), 0.5), tf.sum(tf.mul(onehot, shifted), 1))
+    const value = tf.div(tf.sum(rows), n) as tfjs.Scalar
+    save([tf.div(tf.sub(probabilities, onehot), n)])
+    const gradFunc = (dy: tfjs.Tensor, saved: ReadonlyArray<tfjs.Tensor>): Array<tfjs.Tensor> => [tf.mul(saved[0]!, dy)]
+    return { value, gradFunc: gradFunc as Gradient }
+  })(logits) as tfjs.Scalar

@@ -7,6 +7,8 @@
  */
 import type * as tfjs from "@tensorflow/tfjs-core"
 import {
+  type Alive,
+  type Block,
   type ConvBlock,
   type DenseBlock,
   isTrainable,
@@ -106,7 +108,8 @@ export class TfProgram implements Program {
     x: tfjs.Tensor4D,
     values: Values,
     masks: StepInput["dropoutMasks"],
-    statistics: Statistics | null
+    statistics: Statistics | null,
+    onOutput: (block: Block, output: tfjs.Tensor) => void = () => {}
   ): tfjs.Tensor2D {
     const tf = this.#tf
     const n = x.shape[0]
@@ -115,12 +118,14 @@ export class TfProgram implements Program {
     for (const block of this.#options.shape.blocks) {
       if (block.kind === "conv") {
         picture = this.#conv(block, picture, values, statistics)
+        onOutput(block, picture)
         continue
       }
       flat ??= flatten(tf, picture)
       const bytes = statistics === null ? undefined : masks.get(block.name)
       const mask = bytes === undefined ? null : tf.tensor2d(Float32Array.from(bytes), [n, block.units])
       flat = this.#dense(block, flat, values, mask)
+      onOutput(block, flat)
     }
     return flat!
   }
@@ -149,18 +154,22 @@ export class TfProgram implements Program {
           statistics
         )
         seen = tf.keep(out.clone())
-        return Ops.softmaxCrossEntropy(tf, out, labels)
+        return this.#options.loss === "sparsemax"
+          ? Ops.sparsemaxLoss(tf, out, labels)
+          : Ops.softmaxCrossEntropy(tf, out, labels)
       }
       const { value, grads } = tf.valueAndGrads(f)(trained.map((p) => this.#state.get(p.name)!.value))
       return { logits: tf.keep(seen!), loss: tf.keep(value), gradients: grads.map((g) => tf.keep(g)) }
     })
     try {
-      const [lossValue] = await loss.data()
+      const [found] = await loss.data()
+      // a sparsemax loss of 0 may come out a rounding below
+      const lossValue = this.#options.loss === "sparsemax" ? Math.max(0, found!) : found!
       const correct = countCorrect((await logits.data()) as Float32Array, input.labels, this.#options.shape.classes)
       const gradientNorms = await this.#norms(trained, gradients)
       this.#check()
       if (Number.isFinite(lossValue)) this.#update(trained, gradients, statistics, input.learningRate, n)
-      return { loss: lossValue!, correct, gradientNorms }
+      return { loss: lossValue, correct, gradientNorms }
     } finally {
       tf.dispose([logits, loss, ...gradients])
       for (const { mean, variance } of statistics.values()) tf.dispose([mean, variance])
@@ -237,11 +246,27 @@ export class TfProgram implements Program {
     return { moment1, moment2, value }
   }
 
-  async predict(pixels: Uint8Array, n: number): Promise<Float32Array> {
+  async predict(pixels: Uint8Array, n: number, alive?: Alive): Promise<Float32Array> {
     this.#activate()
+    const tf = this.#tf
     const values = new Map([...this.#state].map(([name, slots]) => [name, slots.value]))
-    const logits = this.#tf.tidy(() => this.#forward(this.#input(pixels, n), values, new Map(), null))
+    /** The largest value of each channel or unit, of blocks whose life is wanted. */
+    const peaks = new Map<string, tfjs.Tensor>()
+    const logits = tf.tidy(() =>
+      this.#forward(this.#input(pixels, n), values, new Map(), null, (block, output) => {
+        if (alive?.has(block.name) !== true) return
+        peaks.set(block.name, tf.keep(tf.max(output, block.kind === "conv" ? [0, 1, 2] : [0])))
+      })
+    )
     const data = (await logits.data()) as Float32Array
+    for (const [name, peak] of peaks) {
+      const marks = alive!.get(name)!
+      const found = (await peak.data()) as Float32Array
+      found.forEach((value, i) => {
+        if (value > 0) marks[i] = 1
+      })
+      peak.dispose()
+    }
     logits.dispose()
     this.#check()
     return data

@@ -32,6 +32,7 @@ import {
   cpuTf,
   dense,
   fillRandom,
+  marksFor,
   mean,
   networkOf,
   plainSgd,
@@ -245,7 +246,11 @@ test("doctor has a row for every engine, and says how to get what is missing", a
 })
 
 describe.each(["native", "cpu", "webgpu", "tensorflow"] as const)("parity on %s", (name) => {
-  test.each([false, true])("two steps and inference, batch normalization %s", { timeout: 120_000 }, async (bn) => {
+  test.each([
+    [false, "crossEntropy"],
+    [true, "crossEntropy"],
+    [true, "sparsemax"]
+  ] as const)("two steps and inference, batch normalization %s, loss %s", { timeout: 120_000 }, async (bn, loss) => {
     const identified = await Effect.runPromise(Effect.result(identify({ ...defaultEngineParams, name }, options)))
     // optional engines are tested where they are installed
     if (identified._tag === "Failure") return expect(["webgpu", "tensorflow"]).toContain(name)
@@ -260,6 +265,7 @@ describe.each(["native", "cpu", "webgpu", "tensorflow"] as const)("parity on %s"
     const make = {
       shape,
       optimizer: { kind: "adam", learningRate: 1e-3, weightDecay: 1e-3 } as const,
+      loss,
       batchSize: 3,
       mean,
       std
@@ -278,12 +284,14 @@ describe.each(["native", "cpu", "webgpu", "tensorflow"] as const)("parity on %s"
         }
         losses.push((await program.step(input)).loss)
       }
-      const logits = await program.predict(randomPixels(3, shape, 5), 3)
+      const alive = marksFor(shape)
+      const logits = await program.predict(randomPixels(3, shape, 5), 3, alive)
       const weights = await Promise.all(parametersOf(shape).map((p) => program.read("value", p)))
-      outcomes.push({ losses, logits: Array.from(logits), weights: weights.flatMap((w) => Array.from(w)) })
+      outcomes.push({ alive, losses, logits: Array.from(logits), weights: weights.flatMap((w) => Array.from(w)) })
       program.dispose()
     }
     const [expected, actual] = outcomes
+    expect(actual!.alive).toEqual(expected!.alive)
     expect(relativeError(actual!.losses, expected!.losses)).toBeLessThan(1e-5)
     expect(relativeError(actual!.logits, expected!.logits)).toBeLessThan(1e-4)
     expect(relativeError(actual!.weights, expected!.weights)).toBeLessThan(1e-3)

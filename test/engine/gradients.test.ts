@@ -4,7 +4,14 @@
  */
 import { describe, expect, test } from "vitest"
 import { processor } from "../../engine/Processor.ts"
-import { isTrainable, type NetworkShape, type Program, parametersOf } from "../../engine/Program.ts"
+import {
+  isTrainable,
+  type Loss,
+  type NetworkShape,
+  type Parameter,
+  type Program,
+  parametersOf
+} from "../../engine/Program.ts"
 import * as Random from "../../stages/lib/Random.ts"
 import * as Reference from "./reference.ts"
 import {
@@ -12,7 +19,6 @@ import {
   conv,
   cpuProgram,
   dense,
-  fillRandom,
   instructionSets,
   type Make,
   nativeProgram,
@@ -43,8 +49,19 @@ interface Sample {
   readonly expected: ReadonlyArray<number>
 }
 
-const differences = (shape: NetworkShape, pixels: Uint8Array, labels: Int32Array): ReadonlyArray<Sample> => {
-  const values = new Map(parametersOf(shape).map((p) => [p.name, Float64Array.from(randomValue(shape, p, 3))]))
+/** Random, and the classes' biases so far apart that sparsemax leaves some classes out. */
+const valueOf = (shape: NetworkShape, parameter: Parameter): Float32Array => {
+  const values = randomValue(shape, parameter, 3)
+  return parameter.name === "fc2.bias" ? values.map((value, i) => value + 0.4 * i) : values
+}
+
+const differences = (
+  shape: NetworkShape,
+  pixels: Uint8Array,
+  labels: Int32Array,
+  loss: Loss
+): ReadonlyArray<Sample> => {
+  const values = new Map(parametersOf(shape).map((p) => [p.name, Float64Array.from(valueOf(shape, p))]))
   const random = Random.make(1, "where")
   return parametersOf(shape)
     .filter(isTrainable)
@@ -55,7 +72,7 @@ const differences = (shape: NetworkShape, pixels: Uint8Array, labels: Int32Array
         const before = tensor[i]!
         const lossAt = (value: number): number => {
           tensor[i] = value
-          return Reference.loss(shape, values, pixels, labels)
+          return Reference.loss(shape, values, pixels, labels, loss)
         }
         const slope = (lossAt(before + step) - lossAt(before - step)) / (2 * step)
         tensor[i] = before
@@ -67,11 +84,11 @@ const differences = (shape: NetworkShape, pixels: Uint8Array, labels: Int32Array
 
 /** Engine gradients at the sampled places. */
 const gradients = async (program: Program, shape: NetworkShape, pixels: Uint8Array, labels: Int32Array) => {
-  fillRandom(program, shape, 3)
+  for (const p of parametersOf(shape)) program.write("value", p, valueOf(shape, p))
   await program.step({ pixels, labels, learningRate: rate, dropoutMasks: new Map() })
   const found = new Map<string, Float64Array>()
   for (const p of parametersOf(shape).filter(isTrainable)) {
-    const before = randomValue(shape, p, 3)
+    const before = valueOf(shape, p)
     const after = await program.read("value", p)
     found.set(
       p.name,
@@ -82,12 +99,17 @@ const gradients = async (program: Program, shape: NetworkShape, pixels: Uint8Arr
   return found
 }
 
-describe.each([false, true])("finite differences, batch normalization %s", (bn) => {
+describe.each([
+  [false, "crossEntropy"],
+  [true, "crossEntropy"],
+  [false, "sparsemax"],
+  [true, "sparsemax"]
+] as const)("finite differences, batch normalization %s, loss %s", (bn, loss) => {
   const shape = shapeOf(bn)
   const pixels = randomPixels(n, shape, 3)
   const labels = randomLabels(n, shape.classes, 3)
-  const samples = differences(shape, pixels, labels)
-  const make: Make = { shape, optimizer: plainSgd, batchSize: n }
+  const samples = differences(shape, pixels, labels, loss)
+  const make: Make = { shape, optimizer: plainSgd, batchSize: n, loss }
 
   const check = async (program: Program, label: string): Promise<void> => {
     const found = await gradients(program, shape, pixels, labels)

@@ -22,12 +22,14 @@ import {
   dense,
   fillRandom,
   instructionSets,
+  marksFor,
   nativeProgram,
   networkOf,
   plainSgd,
   pool,
   randomLabels,
   randomPixels,
+  randomValue,
   relativeError,
   relu
 } from "./support.ts"
@@ -126,6 +128,7 @@ interface Outcome {
   readonly norms: ReadonlyArray<number>
   readonly tensors: ReadonlyMap<string, Float32Array>
   readonly logits: Float32Array
+  readonly alive: ReadonlyMap<string, Uint8Array>
 }
 
 /** Two steps from random weights, then inference. */
@@ -145,15 +148,17 @@ const run = async (program: Program, shape: NetworkShape, n: number, rate: numbe
   }
   const tensors = new Map<string, Float32Array>()
   for (const p of parametersOf(shape)) tensors.set(p.name, await program.read("value", p))
-  const logits = await program.predict(randomPixels(n, shape, 9), n)
+  const alive = marksFor(shape)
+  const logits = await program.predict(randomPixels(n, shape, 9), n, alive)
   program.dispose()
-  return { losses, norms, tensors, logits }
+  return { losses, norms, tensors, logits, alive }
 }
 
 const compare = (actual: Outcome, expected: Outcome, label: string): void => {
   expect(relativeError(actual.losses, expected.losses), `${label}: losses`).toBeLessThan(2e-5)
   expect(relativeError(actual.norms, expected.norms), `${label}: norms`).toBeLessThan(1e-4)
   expect(relativeError(actual.logits, expected.logits), `${label}: logits`).toBeLessThan(1e-4)
+  expect(actual.alive, `${label}: alive`).toEqual(expected.alive)
   for (const [name, tensor] of expected.tensors) {
     expect(relativeError(actual.tensors.get(name)!, tensor), `${label}: ${name}`).toBeLessThan(1e-4)
   }
@@ -174,6 +179,55 @@ describe("native against tfjs", () => {
           `${isa}, ${threads} threads`
         )
       }
+    }
+  })
+})
+
+/** A network in which the first unit of each block with a ReLU is dead, by its bias. */
+const killFirst = (program: Program, shape: NetworkShape): void => {
+  fillRandom(program, shape, 5)
+  for (const [index, each] of shape.blocks.entries()) {
+    const name = each.kind === "conv" && each.norm !== null ? each.norm.name : each.name
+    const bias = parametersOf(shape).find((p) => p.block === index && p.name === `${name}.bias`)!
+    const values = randomValue(shape, bias, 5)
+    if (each.relu) values[0] = -1e4
+    program.write("value", bias, values)
+  }
+}
+
+describe("what pictures bring to life", () => {
+  const layers = [...block(conv(17), false), ...block(conv(5), true), dense(33), relu, ...head]
+  const shape = networkOf(layers, { size: 17, classes: 4 })
+  const make = { shape, optimizer: plainSgd, batchSize: 4 }
+  const programs = async (): Promise<ReadonlyArray<Program>> => [
+    await cpuProgram(make),
+    ...(await Promise.all((await instructionSets()).map((isa) => nativeProgram(make, { isa })))),
+    ...(processor()?.bf16 === true ? [await nativeProgram(make, { precision: "bf16" })] : [])
+  ]
+
+  test("a unit that its bias keeps below 0 is dead, others are not, on every engine", async () => {
+    for (const program of await programs()) {
+      killFirst(program, shape)
+      const alive = marksFor(shape)
+      for (const seed of [1, 2, 3]) await program.predict(randomPixels(4, shape, seed), 4, alive)
+      expect([...alive.keys()]).toEqual(["conv1", "conv2", "fc1"])
+      for (const [name, marks] of alive) {
+        expect(marks[0], name).toBe(0)
+        expect(marks.filter((mark) => mark === 1).length, name).toBeGreaterThan(marks.length / 3)
+      }
+      program.dispose()
+    }
+  })
+
+  test("marks are added to, and logits are the same with and without", async () => {
+    for (const program of await programs()) {
+      fillRandom(program, shape, 5)
+      const pixels = randomPixels(4, shape, 1)
+      const alive = marksFor(shape)
+      for (const marks of alive.values()) marks[0] = 1
+      expect(await program.predict(pixels, 4, alive)).toEqual(await program.predict(pixels, 4))
+      for (const marks of alive.values()) expect(marks[0]).toBe(1)
+      program.dispose()
     }
   })
 })

@@ -1,7 +1,7 @@
 /**
  * The network once more in plain float64 loops, forward only: what finite differences are taken of. Slow and obvious.
  */
-import type { ConvBlock, DenseBlock, NetworkShape } from "../../engine/Program.ts"
+import type { ConvBlock, DenseBlock, Loss, NetworkShape } from "../../engine/Program.ts"
 import { mean, std } from "./support.ts"
 
 /** By PyTorch's names and layouts. */
@@ -104,8 +104,39 @@ const crossEntropy = (logits: Float64Array, labels: Int32Array, classes: number)
   return total / labels.length
 }
 
-/** Mean cross-entropy in training mode, without dropout. */
-export const loss = (shape: NetworkShape, parameters: Parameters, pixels: Uint8Array, labels: Int32Array): number => {
+/** The threshold over which the values sum to 1, by bisection: another way than the engines'. */
+const threshold = (row: Float64Array): number => {
+  let [low, high] = [Math.min(...row) - 1, Math.max(...row)]
+  for (let i = 0; i < 100; i++) {
+    const middle = (low + high) / 2
+    if (row.reduce((sum, z) => sum + Math.max(0, z - middle), 0) > 1) low = middle
+    else high = middle
+  }
+  return (low + high) / 2
+}
+
+/** Of Martins and Astudillo 2016, by its other definition: the conjugate at z, less z[label], plus 1/2. */
+const sparsemax = (logits: Float64Array, labels: Int32Array, classes: number): number => {
+  let total = 0
+  labels.forEach((label, i) => {
+    const row = logits.subarray(i * classes, (i + 1) * classes)
+    const tau = threshold(row)
+    const p = row.map((z) => Math.max(0, z - tau))
+    // max over the simplex of p z - |p|^2 / 2, which sparsemax is the place of
+    const conjugate = p.reduce((sum, each, c) => sum + each * row[c]! - (each * each) / 2, 0)
+    total += conjugate - row[label]! + 0.5
+  })
+  return total / labels.length
+}
+
+/** Mean loss in training mode, without dropout. */
+export const loss = (
+  shape: NetworkShape,
+  parameters: Parameters,
+  pixels: Uint8Array,
+  labels: Int32Array,
+  name: Loss = "crossEntropy"
+): number => {
   const n = labels.length
   const { size, channels } = shape
   const data = Float64Array.from(pixels, (p, i) => (p / 255 - mean[i % channels]!) / std[i % channels]!)
@@ -123,5 +154,5 @@ export const loss = (shape: NetworkShape, parameters: Parameters, pixels: Uint8A
       flat = dense(flat ?? flatten(x), n, block, get(`${block.name}.weight`), get(`${block.name}.bias`))
     }
   }
-  return crossEntropy(flat!, labels, shape.classes)
+  return (name === "sparsemax" ? sparsemax : crossEntropy)(flat!, labels, shape.classes)
 }

@@ -7,7 +7,14 @@ import * as Result from "effect/Result"
 import type { Precision } from "../../engine/Identity.ts"
 import * as Addon from "../../engine/native/Addon.ts"
 import { makeNativeProgram } from "../../engine/native/NativeProgram.ts"
-import { type NetworkShape, type Optimizer, type Parameter, type Program, parametersOf } from "../../engine/Program.ts"
+import {
+  type Loss,
+  type NetworkShape,
+  type Optimizer,
+  type Parameter,
+  type Program,
+  parametersOf
+} from "../../engine/Program.ts"
 import { TfProgram } from "../../engine/tf/TfProgram.ts"
 import type { Layer } from "../../schemas/Network.ts"
 import * as Network from "../../stages/lib/Network.ts"
@@ -68,7 +75,16 @@ export interface Make {
   readonly shape: NetworkShape
   readonly optimizer: Optimizer
   readonly batchSize: number
+  readonly loss?: Loss
 }
+
+/** A mark for each channel or unit of the blocks with a ReLU. */
+export const marksFor = (shape: NetworkShape): Map<string, Uint8Array> =>
+  new Map(
+    shape.blocks
+      .filter((block) => block.relu)
+      .map((block) => [block.name, new Uint8Array(block.kind === "conv" ? block.filters : block.units)])
+  )
 
 export const nativeProgram = async (
   make: Make,

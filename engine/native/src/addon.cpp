@@ -38,6 +38,7 @@ ProgramSpec decodeSpec(const double* d) {
   auto next = [&] { return *d++; };
   s.size = (int)next(), s.channels = (int)next(), s.classes = (int)next(), s.batch = (int)next(), s.threads = (int)next(), s.bf16 = next() != 0;
   s.sgd = next() != 0, s.beta1 = (float)next(), s.beta2 = (float)next(), s.adamEpsilon = (float)next(), s.weightDecay = (float)next();
+  s.sparsemax = next() != 0;
   for (int c = 0; c < s.channels; c++) s.scale.push_back((float)next());
   for (int c = 0; c < s.channels; c++) s.shift.push_back((float)next());
   for (int count = (int)next(); count > 0; count--) {
@@ -126,14 +127,28 @@ struct Work {
   int n = 0;
   float rate = 0;
   float* logits = nullptr; // null: a training step
+  std::vector<uint8_t*> alive;
   StepResult result;
 
   void hold(napi_env env, napi_value v) {
     if (heldCount < 16) napi_create_reference(env, v, 1, &held[heldCount++]);
   }
+  // The bytes of each block, or null; held until the work is done.
+  std::vector<uint8_t*> byBlock(napi_env env, napi_value list) {
+    std::vector<uint8_t*> bytes;
+    uint32_t count = 0;
+    napi_get_array_length(env, list, &count);
+    for (uint32_t i = 0; i < count; i++) {
+      napi_value one;
+      napi_get_element(env, list, i, &one);
+      bytes.push_back(typedArray<uint8_t>(env, one));
+      if (bytes.back()) hold(env, one);
+    }
+    return bytes;
+  }
   static void execute(napi_env, void* p) {
     Work& w = *static_cast<Work*>(p);
-    if (w.logits) w.program->predict(w.pixels, w.n, w.logits);
+    if (w.logits) w.program->predict(w.pixels, w.n, w.logits, w.alive);
     else w.result = w.program->step(w.pixels, w.labels, w.n, w.rate, w.masks);
   }
   static void complete(napi_env env, napi_status, void* p) {
@@ -178,18 +193,11 @@ napi_value step(napi_env env, napi_callback_info raw) {
   work->n = (int)n;
   work->rate = (float)a.number(3);
   work->hold(env, a[1]), work->hold(env, a[2]);
-  uint32_t count = 0;
-  napi_get_array_length(env, a[4], &count);
-  for (uint32_t i = 0; i < count; i++) {
-    napi_value mask;
-    napi_get_element(env, a[4], i, &mask);
-    work->masks.push_back(typedArray<uint8_t>(env, mask));
-    if (work->masks.back()) work->hold(env, mask);
-  }
+  for (uint8_t* mask : work->byBlock(env, a[4])) work->masks.push_back(mask);
   return start(env, std::move(work), "op-pipe step");
 }
 
-// (program, pixels, n, logits to fill) -> promise of logits
+// (program, pixels, n, logits to fill, what is alive by block or null) -> promise of logits
 napi_value predict(napi_env env, napi_callback_info raw) {
   Arguments a(env, raw);
   Handle* h = handleOf(env, a[0]);
@@ -200,6 +208,7 @@ napi_value predict(napi_env env, napi_callback_info raw) {
   work->n = (int)a.number(2);
   work->logits = a.array<float>(3);
   work->hold(env, a[3]), work->hold(env, a[1]);
+  work->alive = work->byBlock(env, a[4]);
   return start(env, std::move(work), "op-pipe predict");
 }
 

@@ -122,10 +122,39 @@ AdamStep Program::adam(float rate) const {
   return {(float)(rate / c1), spec_.beta1, spec_.beta2, (float)(1 / std::sqrt(c2)), spec_.adamEpsilon, spec_.weightDecay, false, false};
 }
 
-// Mean cross-entropy of the last layer's logits, and its gradient.
+// Cross-entropy of softmax of one row of logits, and its gradient.
+static double crossEntropy(const float* z, int classes, int best, int label, int n, float* g) {
+  double sum = 0;
+  for (int c = 0; c < classes; c++) sum += std::exp((double)z[c] - z[best]);
+  for (int c = 0; c < classes; c++) g[c] = (float)((std::exp((double)z[c] - z[best]) / sum - (c == label)) / n);
+  return std::log(sum) + z[best] - z[label];
+}
+
+// The sparsemax loss of one row of logits, and its gradient: Martins and Astudillo 2016, algorithm 1 and equation 17. Logits
+// are taken relative to the largest, which changes neither.
+static double sparsemaxLoss(const float* z, int classes, int best, int label, int n, float* g, std::vector<double>& sorted) {
+  sorted.resize(classes);
+  for (int c = 0; c < classes; c++) {
+    if (!std::isfinite(z[c])) return NAN;
+    sorted[c] = (double)z[c] - z[best];
+  }
+  std::sort(sorted.begin(), sorted.end(), [](double a, double b) { return a > b; });
+  double sum = 0, tau = 0;
+  for (int k = 0; k < classes && 1 + (k + 1) * sorted[k] > sum + sorted[k]; k++) sum += sorted[k], tau = (sum - 1) / (k + 1);
+  double squares = 0;
+  for (int c = 0; c < classes; c++) {
+    const double shifted = (double)z[c] - z[best], p = std::max(0.0, shifted - tau);
+    if (p > 0) squares += shifted * shifted - tau * tau;
+    g[c] = (float)((p - (c == label)) / n);
+  }
+  return std::max(0.0, (double)z[best] - z[label] + squares / 2 + 0.5);
+}
+
+// Mean loss of the last layer's logits, and its gradient.
 double Program::loss(const int32_t* labels, int n, int* correct) {
   Layer& l = layers_.back();
   const int classes = l.spec.units, pitch = l.unitsPadded;
+  std::vector<double> sorted;
   double total = 0;
   *correct = 0;
   for (int i = 0; i < n; i++) {
@@ -134,11 +163,8 @@ double Program::loss(const int32_t* labels, int n, int* correct) {
     int best = 0;
     for (int c = 1; c < classes; c++)
       if (z[c] > z[best]) best = c;
-    double sum = 0;
-    for (int c = 0; c < classes; c++) sum += std::exp((double)z[c] - z[best]);
-    total += std::log(sum) + z[best] - z[labels[i]];
     *correct += best == labels[i];
-    for (int c = 0; c < classes; c++) g[c] = (float)((std::exp((double)z[c] - z[best]) / sum - (c == labels[i])) / n);
+    total += spec_.sparsemax ? sparsemaxLoss(z, classes, best, labels[i], n, g, sorted) : crossEntropy(z, classes, best, labels[i], n, g);
     for (int c = classes; c < pitch; c++) g[c] = 0;
   }
   return total / n;
@@ -168,10 +194,29 @@ StepResult Program::step(const uint8_t* pixels, const int32_t* labels, int n, fl
   return result;
 }
 
-void Program::predict(const uint8_t* pixels, int n, float* logits) {
+void Program::predict(const uint8_t* pixels, int n, float* logits, const std::vector<uint8_t*>& alive) {
   if (!packedValid_ || !packedForInference_) prepareWeights(true);
   forwardConvs(pixels, n, false);
   for (int i = convs_; i < (int)layers_.size(); i++) denseForward(i, n, nullptr);
+  for (size_t i = 0; i < alive.size(); i++)
+    if (alive[i]) markAlive(layers_[i], n, alive[i]);
   const Layer& l = layers_.back();
   for (int i = 0; i < n; i++) std::memcpy(logits + (int64_t)i * l.spec.units, l.activation + (int64_t)i * l.unitsPadded, l.spec.units * sizeof(float));
+}
+
+// Marks the channels or units that are above 0 somewhere at the layer's output. Most are in the first picture, so this looks at little.
+void Program::markAlive(const Layer& l, int n, uint8_t* alive) {
+  const int count = l.spec.conv ? l.spec.filters : l.spec.units, pitch = l.spec.conv ? l.shape.cout : l.unitsPadded;
+  const int64_t places = l.spec.conv ? (int64_t)l.shape.pooled * l.shape.pooled : 1;
+  const float* output = l.spec.conv ? l.output : l.activation;
+  std::vector<int> dead;
+  for (int c = 0; c < count; c++)
+    if (!alive[c]) dead.push_back(c);
+  for (int64_t at = 0; at < n * places && !dead.empty(); at++) {
+    const float* x = output + at * pitch;
+    for (size_t i = 0; i < dead.size();) {
+      if (!(x[dead[i]] > 0)) i++;
+      else alive[dead[i]] = 1, dead[i] = dead.back(), dead.pop_back();
+    }
+  }
 }

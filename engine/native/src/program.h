@@ -29,6 +29,7 @@ struct ProgramSpec {
   int size, channels, classes, batch, threads;
   bool bf16;
   bool sgd;
+  bool sparsemax; // the loss; else cross-entropy
   float beta1, beta2, adamEpsilon, weightDecay;
   std::vector<float> scale, shift; // of a pixel, per channel
   std::vector<BlockSpec> blocks;
@@ -95,7 +96,8 @@ class Program {
   ~Program();
 
   StepResult step(const uint8_t* pixels, const int32_t* labels, int n, float learningRate, const std::vector<const uint8_t*>& masks);
-  void predict(const uint8_t* pixels, int n, float* logits);
+  // `alive`, by block: null, or a byte a channel or unit that is set where a picture left it above 0
+  void predict(const uint8_t* pixels, int n, float* logits, const std::vector<uint8_t*>& alive);
   // PyTorch's layouts; see engine/Program.ts
   void read(int block, Role role, Slot slot, float* data);
   void write(int block, Role role, Slot slot, const float* data);
@@ -126,6 +128,7 @@ class Program {
   double denseBackward(int layer, int n, const uint8_t* mask, float rate);
   double updateConv(Layer& l, int n, float rate);
   double loss(const int32_t* labels, int n, int* correct);
+  void markAlive(const Layer& l, int n, uint8_t* alive);
   const float* denseInput(int layer) const;
   struct AdamStep adam(float rate) const;
   static int firstImage(int part, int n) { return n * part / parts; }
