@@ -82,9 +82,18 @@ const panels = (
   }
 })
 
+const lossTitles: Readonly<Record<History["loss"], string>> = {
+  crossEntropy: "cross-entropy, nats",
+  sparsemax: "sparsemax loss"
+}
+
+/** What the axis of losses says. */
+export const lossTitle = ({ bn, nobn }: Histories): string =>
+  bn.loss === nobn.loss ? lossTitles[bn.loss] : `loss (${lossTitles[bn.loss]}; ${lossTitles[nobn.loss]})`
+
 /** Train and validation loss. */
 export const lossCurves = (histories: Histories): TopLevelSpec =>
-  panels(histories, { train: "trainLoss", validation: "validationLoss" }, "cross-entropy, nats", { zero: true })
+  panels(histories, { train: "trainLoss", validation: "validationLoss" }, lossTitle(histories), { zero: true })
 
 /** Train, validation and test accuracy. */
 export const accuracyCurves = (histories: Histories): TopLevelSpec =>

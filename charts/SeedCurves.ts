@@ -48,9 +48,9 @@ const panels = (seeds: Seeds, curves: Curves, title: string, scale: object): Top
   }
 }
 
-/** Train and validation loss. */
-export const seedLossCurves = (seeds: Seeds): TopLevelSpec =>
-  panels(seeds, { train: "trainLoss", validation: "validationLoss" }, "cross-entropy, nats", { zero: true })
+/** Train and validation loss; `title` names the loss. */
+export const seedLossCurves = (seeds: Seeds, title: string): TopLevelSpec =>
+  panels(seeds, { train: "trainLoss", validation: "validationLoss" }, title, { zero: true })
 
 /** Train, validation and test accuracy. */
 export const seedAccuracyCurves = (seeds: Seeds): TopLevelSpec =>

@@ -1,41 +1,62 @@
-/** What `gradstats` takes and gives: gradient norms by layer and epoch of both networks, and what they say. */
+/** What `gradstats` takes and gives: gradient norms, update-to-weight ratios and dead ReLUs by layer and epoch of both networks, and what they say. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
 
 const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+const Fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 const EpochNumber = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 
-/** When a gradient norm is flagged. */
+/** When something is flagged. */
 export const GradientThresholds = Schema.Struct({
   /** A layer vanishes when its norm is below this share of the largest norm of any layer in the same epoch. */
   vanishing: Positive,
   /** A layer explodes when its norm is above this. */
-  exploding: Positive
+  exploding: Positive,
+  /** A layer is dead when more than this share of its channels or units is. */
+  dead: Fraction,
+  /** A layer stands still when its update-to-weight ratio is below this; about 1e-3 is healthy. */
+  still: Positive,
+  /** A layer is rushed when the ratio is above this. */
+  rushed: Positive
 })
 export type GradientThresholds = typeof GradientThresholds.Type
 
 export const GradstatsParams = Schema.Struct({
   vanishing: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1e-3))),
-  exploding: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(100)))
+  exploding: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(100))),
+  dead: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.5))),
+  still: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1e-5))),
+  rushed: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.1)))
 }).annotate({ identifier: "GradstatsParams" })
 export type GradstatsParams = typeof GradstatsParams.Type
 
 export const GradientFlag = Schema.Struct({
-  kind: Schema.Literals(["vanishing", "exploding"]),
+  kind: Schema.Literals(["vanishing", "exploding", "dead", "still", "rushed"]),
   layer: Schema.NonEmptyString,
   epoch: EpochNumber,
-  /** The norm, as it was measured. */
-  gradientNorm: NonNegative
+  /** What was measured: a norm, a share or a ratio. */
+  value: NonNegative
 })
 export type GradientFlag = typeof GradientFlag.Type
+
+/** Of the layers with a ReLU. */
+export const DeadShares = Schema.Struct({
+  layers: Schema.Array(Schema.NonEmptyString),
+  /** `[layer][epoch]`: share of the channels or units that no validation picture leaves above 0. */
+  share: Schema.Array(Schema.Array(Fraction))
+})
+export type DeadShares = typeof DeadShares.Type
 
 export const VariantGradients = Schema.Struct({
   layers: Schema.Array(Schema.NonEmptyString),
   epochs: Schema.Array(EpochNumber),
   /** `[layer][epoch]`: mean L2 norm over the epoch's batches. */
   gradientNorm: Schema.Array(Schema.Array(NonNegative)),
+  /** `[layer][epoch]`: norm of the epoch's last optimizer step over that of the weights before it. */
+  updateRatio: Schema.Array(Schema.Array(NonNegative)),
+  dead: DeadShares,
   /** Norm of the first layer over that of the last, by epoch; null where the last is 0. */
   firstOverLast: Schema.Array(Schema.NullOr(NonNegative)),
   /** Standard deviation over layers of log10 of the norm, by epoch: 0 is perfectly even. */
@@ -46,13 +67,19 @@ export const VariantGradients = Schema.Struct({
 })
 export type VariantGradients = typeof VariantGradients.Type
 
+const Both = Schema.Struct({
+  /** Null where the variant has no such layer, or the layer no such number. */
+  bn: Schema.NullOr(NonNegative),
+  nobn: Schema.NullOr(NonNegative)
+})
+
 export const LastEpochRow = Schema.Struct({
   layer: Schema.NonEmptyString,
-  /** Null where the variant has no such layer. */
-  bn: Schema.NullOr(NonNegative),
-  nobn: Schema.NullOr(NonNegative),
+  ...Both.fields,
   /** bn / nobn; null where either is missing or nobn is 0. */
-  ratio: Schema.NullOr(NonNegative)
+  ratio: Schema.NullOr(NonNegative),
+  updateRatio: Both,
+  deadShare: Both
 })
 export type LastEpochRow = typeof LastEpochRow.Type
 
@@ -69,4 +96,6 @@ export type Gradstats = typeof Gradstats.Type
 export const GradstatsArtifact = Artifact.json({ tag: "Gradstats/v1", path: "gradstats.json", schema: Gradstats })
 export const GradientHeatMaps = Artifact.file({ tag: "Chart/v1", path: "gradient-norms.svg" })
 export const GradientProfiles = Artifact.file({ tag: "Chart/v1", path: "gradient-profiles.svg" })
+export const UpdateRatios = Artifact.file({ tag: "Chart/v1", path: "update-to-weight.svg" })
+export const DeadUnits = Artifact.file({ tag: "Chart/v1", path: "dead-relus.svg" })
 export const GradientRatio = Artifact.file({ tag: "Chart/v1", path: "first-over-last.svg" })

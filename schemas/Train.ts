@@ -8,6 +8,9 @@ const Fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }
 const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 
+export const LossName = Schema.Literals(["crossEntropy", "sparsemax"])
+export type LossName = typeof LossName.Type
+
 export const TrainParams = Schema.Struct({
   /** A network by name, or a stack of layers. */
   network: Schema.Union([PresetName, NetworkSpec]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("seed" as const))),
@@ -21,6 +24,8 @@ export const TrainParams = Schema.Struct({
   batchSize: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4096 })).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed(32))
   ),
+  /** What is made small: the cross-entropy of softmax, or the loss of sparsemax (Martins and Astudillo 2016). */
+  loss: LossName.pipe(Schema.withDecodingDefaultKey(Effect.succeed("crossEntropy" as const))),
   optimizer: Schema.Literals(["adam", "sgd"]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("adam" as const))),
   learningRate: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.0005))),
   /** L2 regularization, coupled as torch's `weight_decay`: this times the weight is added to its gradient. */
@@ -29,19 +34,23 @@ export const TrainParams = Schema.Struct({
   momentum: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.9))),
   /**
    * How the learning rate goes on: `constant`; `step`, times `gamma` every `stepEpochs`; `cosine`, down to zero over all
-   * epochs; `plateau`, times `gamma` when more than `patience` epochs in a row brought no lower validation loss.
+   * epochs; `plateau`, times `gamma` when more than `plateauEpochs` epochs in a row brought no lower validation loss.
    */
   schedule: Schema.Literals(["constant", "step", "cosine", "plateau"]).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed("step" as const))
   ),
   stepEpochs: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).pipe(Schema.withDecodingDefaultKey(Effect.succeed(8))),
   gamma: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.5))),
-  patience: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).pipe(Schema.withDecodingDefaultKey(Effect.succeed(3))),
+  plateauEpochs: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(3))
+  ),
+  /** Training stops after this many epochs in a row without a better validation accuracy; 0 is never. */
+  patience: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
   seed: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).pipe(Schema.withDecodingDefaultKey(Effect.succeed(0)))
 }).annotate({ identifier: "TrainParams", description: "How a network is trained" })
 export type TrainParams = typeof TrainParams.Type
 
-/** One epoch. Losses are mean cross-entropies in nats; rates of correct answers are fractions. */
+/** One epoch. Losses are means of the training's loss (cross-entropy in nats); rates of correct answers are fractions. */
 export const Epoch = Schema.Struct({
   /** From 1. */
   epoch: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
@@ -58,7 +67,11 @@ export const Epoch = Schema.Struct({
   /** Pictures a second while training; a timing, hence volatile. */
   imagesPerSecond: Schema.optionalKey(Positive),
   /** Layer name -> L2 norm of the loss gradient with respect to the layer's weights, mean over the epoch's batches. */
-  gradientNorm: Schema.Record(Schema.String, NonNegative)
+  gradientNorm: Schema.Record(Schema.String, NonNegative),
+  /** Layer name -> norm of the epoch's last optimizer step on the layer's weights over the norm of the weights before it. */
+  updateRatio: Schema.Record(Schema.String, NonNegative),
+  /** Name of a layer with a ReLU -> share of its channels or units that no validation picture leaves above 0 at the layer's output. */
+  deadShare: Schema.Record(Schema.String, Fraction)
 })
 export type Epoch = typeof Epoch.Type
 
@@ -66,6 +79,11 @@ export const History = Schema.Struct({
   classes: Schema.Array(Schema.NonEmptyString),
   /** Layers that have weights, first to last. */
   layers: Schema.Array(Schema.NonEmptyString),
+  loss: LossName,
+  /** How many epochs it was to have. */
+  plannedEpochs: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  /** It ended before that, for want of a better validation accuracy (`patience`). */
+  stoppedEarly: Schema.Boolean,
   /** The epoch with the highest validation accuracy (the earliest of equals). Its weights are the model. */
   bestEpoch: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
   epochs: Schema.NonEmptyArray(Epoch)

@@ -1,19 +1,22 @@
 /**
- * gradstats: gradient norms of both trainings by layer and epoch, as numbers and as charts on one scale.
+ * gradstats: gradient norms, update-to-weight ratios and dead ReLUs of both trainings by layer and epoch, as numbers and as charts.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { ratioCurves } from "../charts/Curves.ts"
 import { gradientHeatMaps, gradientProfiles } from "../charts/Gradients.ts"
+import { deadCurves, updateCurves } from "../charts/Layers.ts"
 import { makeRenderer, standalone, type TopLevelSpec } from "../charts/Render.ts"
 import { Stage } from "../core/index.ts"
 import {
+  DeadUnits,
   GradientHeatMaps,
   GradientProfiles,
   GradientRatio,
   type Gradstats,
   GradstatsArtifact,
-  GradstatsParams
+  GradstatsParams,
+  UpdateRatios
 } from "../schemas/Gradstats.ts"
 import { HistoryArtifact } from "../schemas/Train.ts"
 import { compareGradients } from "./lib/GradientStats.ts"
@@ -37,7 +40,9 @@ export const gradstats = Stage.make({
     summary: GradstatsArtifact,
     heatMaps: GradientHeatMaps,
     profiles: GradientProfiles,
-    ratio: GradientRatio
+    ratio: GradientRatio,
+    updates: UpdateRatios,
+    dead: DeadUnits
   },
   run: ({ params, inputs, output }) =>
     Effect.gen(function* () {
@@ -53,5 +58,7 @@ export const gradstats = Stage.make({
       yield* draw(gradientHeatMaps(stats), output.heatMaps.path)
       yield* draw(gradientProfiles(stats), output.profiles.path)
       yield* draw(ratioCurves(ratioRows(stats), "first layer's norm / last layer's"), output.ratio.path)
+      yield* draw(updateCurves(stats), output.updates.path)
+      yield* draw(deadCurves(stats), output.dead.path)
     })
 })

@@ -18,7 +18,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { Stage } from "../core/index.ts"
-import { open } from "../engine/index.ts"
+import { type Alive, open } from "../engine/index.ts"
 import { IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
 import type { NetworkSpec } from "../schemas/Network.ts"
 import type { SplitName } from "../schemas/Split.ts"
@@ -29,7 +29,7 @@ import * as Network from "./lib/Network.ts"
 import * as Pack from "./lib/Pack.ts"
 import * as Random from "./lib/Random.ts"
 import * as Safetensors from "./lib/Safetensors.ts"
-import { learningRate } from "./lib/Schedule.ts"
+import { learningRate, outOfPatience } from "./lib/Schedule.ts"
 import * as Scores from "./lib/Scores.ts"
 import * as Trainer from "./lib/Trainer.ts"
 import * as TrainingState from "./lib/TrainingState.ts"
@@ -109,8 +109,8 @@ const trainEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: n
   return passed
 })
 
-/** Scores over a whole split. */
-const evaluate = Effect.fnUntraced(function* (run: Run, split: SplitName) {
+/** Scores over a whole split. Marks in `alive` what its pictures bring to life. */
+const evaluate = Effect.fnUntraced(function* (run: Run, split: SplitName, alive?: Alive) {
   const { index, pack, params, trainer } = run
   const classes = index.classes.length
   const count = pack.count(split)
@@ -120,16 +120,23 @@ const evaluate = Effect.fnUntraced(function* (run: Run, split: SplitName) {
     const indices = Int32Array.from({ length: Math.min(piece, count - start) }, (_, each) => start + each)
     const pixels = run.buffers[0].subarray(0, indices.length * recordBytes(run))
     yield* pack.read(split, indices, pixels)
-    logits.set(yield* trainer.predict(pixels, indices.length), start * classes)
+    logits.set(yield* trainer.predict(pixels, indices.length, alive), start * classes)
   }
-  return Scores.of(logits, run.labels[split], classes)
+  return Scores.of(logits, run.labels[split], classes, params.loss)
 })
+
+/** Layer name -> share of its channels or units that are not alive. */
+const deadShares = (alive: Alive): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    [...alive].map(([layer, marks]) => [layer, marks.filter((mark) => mark === 0).length / marks.length])
+  )
 
 const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: number) {
   const startedMs = yield* Clock.currentTimeMillis
   const passed = yield* trainEpoch(run, epoch, rate)
   const seconds = Math.max(1, (yield* Clock.currentTimeMillis) - startedMs) / 1000
-  const validation = yield* evaluate(run, "validation")
+  const alive = run.trainer.nothingAlive()
+  const validation = yield* evaluate(run, "validation", alive)
   const test = yield* evaluate(run, "test")
   yield* run.progress({
     label: `epoch ${epoch}/${run.params.epochs}`,
@@ -138,7 +145,7 @@ const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: num
     unit: "images",
     figures: { loss: passed.loss, validationLoss: validation.loss, validationAccuracy: validation.accuracy }
   })
-  const record: Epoch = {
+  const record: Omit<Epoch, "updateRatio"> = {
     epoch,
     trainLoss: passed.loss,
     validationLoss: validation.loss,
@@ -151,12 +158,13 @@ const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: num
     testF1Micro: test.f1Micro,
     learningRate: rate,
     imagesPerSecond: run.pack.count("train") / seconds,
-    gradientNorm: passed.gradientNorm
+    gradientNorm: passed.gradientNorm,
+    deadShare: deadShares(alive)
   }
   return record
 })
 
-const isBest = (record: Epoch, epochs: ReadonlyArray<Epoch>): boolean =>
+const isBest = (record: Pick<Epoch, "validationAccuracy">, epochs: ReadonlyArray<Epoch>): boolean =>
   epochs.every((earlier) => record.validationAccuracy > earlier.validationAccuracy)
 
 /** The whole training, from the checkpoint on if there is one. */
@@ -175,7 +183,8 @@ const runEpochs = Effect.fnUntraced(function* (run: Run, checkpoint: Stage.Check
   }
   // Written while the next epoch goes on: a few hundred megabytes take the disk seconds.
   let saving: Fiber.Fiber<void, Stage.StageFailure> | undefined
-  while (epochs.length < params.epochs) {
+  const accuracies = () => epochs.map((each) => each.validationAccuracy)
+  while (epochs.length < params.epochs && !outOfPatience(params.patience, accuracies())) {
     const rate = learningRate(
       params,
       epochs.map((each) => each.validationLoss)
@@ -185,9 +194,9 @@ const runEpochs = Effect.fnUntraced(function* (run: Run, checkpoint: Stage.Check
       bestEpoch = record.epoch
       bestWeights = Safetensors.encode(yield* trainer.saveWeights())
     }
-    epochs.push(record)
     if (saving !== undefined) yield* Fiber.join(saving)
     const engineState = yield* trainer.saveState()
+    epochs.push({ ...record, updateRatio: trainer.updateRatios(rate) })
     const pieces = TrainingState.encode({ epochs, bestEpoch, engineState, bestWeights })
     saving = yield* Effect.forkChild(checkpoint.save(...pieces))
   }
@@ -227,6 +236,7 @@ export const train = Stage.make({
         classes: classes.length,
         seed,
         optimizer: optimizer as Trainer.TrainerOptions["optimizer"],
+        loss: params.loss,
         ...ImageNet.normalization,
         batchSize
       }).pipe(Effect.mapError(failed))
@@ -238,7 +248,15 @@ export const train = Stage.make({
         Effect.mapError((error) => (error._tag === "StageFailure" ? error : failed(error)))
       )
       const [first, ...others] = epochs
-      yield* output.history.write({ classes, layers: trainer.layers, bestEpoch, epochs: [first!, ...others] })
+      yield* output.history.write({
+        classes,
+        layers: trainer.layers,
+        loss: params.loss,
+        plannedEpochs: params.epochs,
+        stoppedEarly: epochs.length < params.epochs,
+        bestEpoch,
+        epochs: [first!, ...others]
+      })
       yield* output.network.write({
         spec,
         size,

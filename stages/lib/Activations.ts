@@ -12,6 +12,7 @@
  * added to every logit.
  */
 import type { ActivationName } from "../../schemas/Compare.ts"
+import { descending, sparsemaxThreshold } from "./Sparsemax.ts"
 
 /** Probabilities of one row. Input and output have one number per class. */
 export type Activation = (logits: ArrayLike<number>) => Float64Array
@@ -38,21 +39,6 @@ export const softmax: Activation = (logits) => {
   const out = Float64Array.from(logits, (z) => Math.exp(z - top))
   const sum = out.reduce((a, b) => a + b, 0)
   return out.map((value) => value / sum)
-}
-
-const descending = (values: Float64Array): Float64Array => values.slice().sort().reverse()
-
-/** The threshold of sparsemax: p = max(0, z - tau). */
-export const sparsemaxThreshold = (logits: ArrayLike<number>): number => {
-  const sorted = descending(Float64Array.from(logits))
-  let sum = 0
-  let tau = 0
-  for (let k = 1; k <= sorted.length; k++) {
-    sum += sorted[k - 1]!
-    // the support is the longest prefix for which 1 + k z_k > sum of the first k
-    if (1 + k * sorted[k - 1]! > sum) tau = (sum - 1) / k
-  }
-  return tau
 }
 
 export const sparsemax: Activation = (logits) => {

@@ -43,6 +43,9 @@ const percent = (value: number): string => `${(100 * value).toFixed(1)}\u00a0%`
 /** Differences of shares are told in points, with a true minus sign. */
 const points = (value: number): string => `${value < 0 ? "−" : ""}${Math.abs(100 * value).toFixed(1)}`
 
+/** What a loss is counted in. */
+const unitOf = ({ loss }: History): string => (loss === "crossEntropy" ? " nats" : "")
+
 /** Less by a tenth or more: smaller differences than that between two single trainings are nobody's. */
 const clearlyLess = (a: number, b: number): boolean => a < b - 0.1 * Math.abs(b)
 
@@ -104,7 +107,7 @@ const smoother = ({ bn, nobn }: TrainingPair): Claim => {
     claim,
     rule,
     verdict: byParts(parts),
-    sentence: `Validation loss is ${shown(b.validation / Math.max(1e-12, a.validation))} times as jagged without BN as with it; the gap grows by ${shown(a.growth)} nats an epoch with BN and ${shown(b.growth)} without; validation loss is lowest at epoch ${a.lowest} with BN and ${b.lowest} without.`,
+    sentence: `Validation loss is ${shown(b.validation / Math.max(1e-12, a.validation))} times as jagged without BN as with it; the gap grows by ${shown(a.growth)}${unitOf(bn)} an epoch with BN and ${shown(b.growth)} without; validation loss is lowest at epoch ${a.lowest} with BN and ${b.lowest} without.`,
     evidence: [
       fact("jaggedness of train loss, BN", a.train),
       fact("jaggedness of train loss, no BN", b.train),
@@ -203,7 +206,7 @@ const memorises = ({ bn, nobn }: TrainingPair): Claim => {
     claim,
     rule,
     verdict: held === 2 ? "supported" : held === 0 ? "not supported" : "undecided",
-    sentence: `At the end train accuracy is ${percent(a.train)} with BN and ${percent(b.train)} without; after epoch ${memoriseAfter} validation accuracy gained ${points(a.gain)} and ${points(b.gain)} points, and validation loss ended ${shown(a.loss)} and ${shown(b.loss)} nats above its lowest before.`,
+    sentence: `At the end train accuracy is ${percent(a.train)} with BN and ${percent(b.train)} without; after epoch ${memoriseAfter} validation accuracy gained ${points(a.gain)} and ${points(b.gain)} points, and validation loss ended ${shown(a.loss)} and ${shown(b.loss)}${unitOf(bn)} above its lowest before.`,
     evidence: [
       fact("train accuracy at the end, BN", a.train),
       fact("train accuracy at the end, no BN", b.train),
@@ -270,20 +273,24 @@ const sameDynamics = ({ gradients: { bn, nobn } }: TrainingPair): Claim => {
   }
 }
 
+/** Curves of losses, and norms of their gradients, are compared for one loss only. */
+const ofOneLoss = ({ bn, nobn }: TrainingPair, claim: Claim): Claim =>
+  bn.loss === nobn.loss
+    ? claim
+    : {
+        ...claim,
+        verdict: "undecided",
+        sentence: "The networks were trained with different losses, whose curves and gradients cannot be compared."
+      }
+
 /** Those that histories alone decide: 1, 2, 4 and 6. */
 export const judgeTrainings = (pair: TrainingPair): ReadonlyArray<Claim> => [
-  smoother(pair),
-  steadierGradients(pair),
+  ofOneLoss(pair, smoother(pair)),
+  ofOneLoss(pair, steadierGradients(pair)),
   memorises(pair),
-  sameDynamics(pair)
+  ofOneLoss(pair, sameDynamics(pair))
 ]
 
 /** All six, in order. */
-export const judge = (input: ClaimInput): ReadonlyArray<Claim> => [
-  smoother(input),
-  steadierGradients(input),
-  sameMetrics(input),
-  memorises(input),
-  sparser(input),
-  sameDynamics(input)
-]
+export const judge = (input: ClaimInput): ReadonlyArray<Claim> =>
+  [...judgeTrainings(input), sameMetrics(input), sparser(input)].sort((a, b) => a.id - b.id)

@@ -1,11 +1,18 @@
 /**
- * What the gradient norms of two trainings say: matrices, ratios, evenness, steadiness, and flags.
+ * What the gradient norms of two trainings say: matrices, ratios, evenness, steadiness, and flags; beside them how far each
+ * layer is moved by a step, and how much of it is dead.
  *
  * Norms span orders of magnitude, so everything that compares them works on log10. A norm of 0 is left out of logarithms
  * and flagged as vanishing.
  */
-import type { GradientFlag, GradientThresholds, Gradstats, VariantGradients } from "../../schemas/Gradstats.ts"
-import type { History } from "../../schemas/Train.ts"
+import type {
+  GradientFlag,
+  GradientThresholds,
+  Gradstats,
+  LastEpochRow,
+  VariantGradients
+} from "../../schemas/Gradstats.ts"
+import type { Epoch, History } from "../../schemas/Train.ts"
 
 const mean = (values: ReadonlyArray<number>): number =>
   values.length === 0 ? 0 : values.reduce((a, b) => a + b, 0) / values.length
@@ -19,36 +26,75 @@ const deviation = (values: ReadonlyArray<number>): number => {
 const logs = (values: ReadonlyArray<number>): ReadonlyArray<number> =>
   values.filter((value) => value > 0).map((value) => Math.log10(value))
 
+type Matrix = ReadonlyArray<ReadonlyArray<number>>
+
+/** What was measured of one training. */
+interface Measured {
+  readonly layers: ReadonlyArray<string>
+  readonly gradientNorm: Matrix
+  readonly updateRatio: Matrix
+  readonly dead: VariantGradients["dead"]
+}
+
+/** What is wrong with a layer in an epoch, and the number that says so. */
+const wrongAt = (
+  measured: Measured,
+  layer: string,
+  e: number,
+  thresholds: GradientThresholds
+): ReadonlyArray<Pick<GradientFlag, "kind" | "value">> => {
+  const { layers, gradientNorm, updateRatio, dead } = measured
+  const l = layers.indexOf(layer)
+  const norm = gradientNorm[l]![e]!
+  const largest = Math.max(...gradientNorm.map((row) => row[e]!))
+  const update = updateRatio[l]![e]!
+  const share = dead.share[dead.layers.indexOf(layer)]?.[e] ?? 0
+  const exploding = norm > thresholds.exploding
+  // all zero is as vanished as can be
+  const vanishing = !exploding && (norm < thresholds.vanishing * largest || norm === 0)
+  return [
+    ...(exploding ? [{ kind: "exploding" as const, value: norm }] : []),
+    ...(vanishing ? [{ kind: "vanishing" as const, value: norm }] : []),
+    ...(share > thresholds.dead ? [{ kind: "dead" as const, value: share }] : []),
+    ...(update < thresholds.still ? [{ kind: "still" as const, value: update }] : []),
+    ...(update > thresholds.rushed ? [{ kind: "rushed" as const, value: update }] : [])
+  ]
+}
+
 const flagsOf = (
-  layers: ReadonlyArray<string>,
   epochs: ReadonlyArray<number>,
-  norms: ReadonlyArray<ReadonlyArray<number>>,
+  measured: Measured,
   thresholds: GradientThresholds
 ): ReadonlyArray<GradientFlag> =>
-  epochs.flatMap((epoch, e) => {
-    const largest = Math.max(...norms.map((row) => row[e]!))
-    return layers.flatMap((layer, l): ReadonlyArray<GradientFlag> => {
-      const gradientNorm = norms[l]![e]!
-      if (gradientNorm > thresholds.exploding) return [{ kind: "exploding", layer, epoch, gradientNorm }]
-      // all zero is as vanished as can be
-      if (gradientNorm < thresholds.vanishing * largest || gradientNorm === 0) {
-        return [{ kind: "vanishing", layer, epoch, gradientNorm }]
-      }
-      return []
-    })
-  })
+  epochs.flatMap((epoch, e) =>
+    measured.layers.flatMap((layer) =>
+      wrongAt(measured, layer, e, thresholds).map((wrong): GradientFlag => ({ ...wrong, layer, epoch }))
+    )
+  )
 
-/** One training's norms. */
+/** `[layer][epoch]` of what each epoch has by layer. */
+const matrixOf = (
+  history: History,
+  layers: ReadonlyArray<string>,
+  of: (epoch: Epoch) => Epoch["gradientNorm"]
+): Matrix => layers.map((layer) => history.epochs.map((epoch) => of(epoch)[layer] ?? 0))
+
+/** One training. */
 export const summarize = (history: History, thresholds: GradientThresholds): VariantGradients => {
   const { layers } = history
   const epochs = history.epochs.map((epoch) => epoch.epoch)
-  const gradientNorm = layers.map((layer) => history.epochs.map((epoch) => epoch.gradientNorm[layer] ?? 0))
+  const gradientNorm = matrixOf(history, layers, (epoch) => epoch.gradientNorm)
+  const updateRatio = matrixOf(history, layers, (epoch) => epoch.updateRatio)
+  const withRelu = layers.filter((layer) => layer in history.epochs[0].deadShare)
+  const dead = { layers: withRelu, share: matrixOf(history, withRelu, (epoch) => epoch.deadShare) }
   const first = gradientNorm[0] ?? []
   const last = gradientNorm[gradientNorm.length - 1] ?? []
   return {
     layers,
     epochs,
     gradientNorm,
+    updateRatio,
+    dead,
     firstOverLast: epochs.map((_, e) => (last[e]! > 0 ? first[e]! / last[e]! : null)),
     unevenness: epochs.map((_, e) => deviation(logs(gradientNorm.map((row) => row[e]!)))),
     unsteadiness: mean(
@@ -57,7 +103,7 @@ export const summarize = (history: History, thresholds: GradientThresholds): Var
         return deviation(levels.slice(1).map((level, i) => level - levels[i]!))
       })
     ),
-    flags: flagsOf(layers, epochs, gradientNorm, thresholds)
+    flags: flagsOf(epochs, { layers, gradientNorm, updateRatio, dead }, thresholds)
   }
 }
 
@@ -67,9 +113,24 @@ const allLayers = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): Readonly
   return [...more, ...fewer.filter((layer) => !more.includes(layer))]
 }
 
-const lastOf = (stats: VariantGradients, layer: string): number | null => {
-  const row = stats.gradientNorm[stats.layers.indexOf(layer)]
-  return row?.[row.length - 1] ?? null
+/** The last epoch of a layer's row, if it has one. */
+const lastOf = (layers: ReadonlyArray<string>, matrix: Matrix, layer: string): number | null =>
+  matrix[layers.indexOf(layer)]?.at(-1) ?? null
+
+const lastRow = (bn: VariantGradients, nobn: VariantGradients, layer: string): LastEpochRow => {
+  const both = (of: (stats: VariantGradients) => readonly [ReadonlyArray<string>, Matrix]) => ({
+    bn: lastOf(...of(bn), layer),
+    nobn: lastOf(...of(nobn), layer)
+  })
+  const norms = both((stats) => [stats.layers, stats.gradientNorm])
+  const ratio = norms.bn === null || norms.nobn === null || norms.nobn === 0 ? null : norms.bn / norms.nobn
+  return {
+    layer,
+    ...norms,
+    ratio,
+    updateRatio: both((stats) => [stats.layers, stats.updateRatio]),
+    deadShare: both((stats) => [stats.dead.layers, stats.dead.share])
+  }
 }
 
 /** Both trainings side by side. */
@@ -89,11 +150,6 @@ export const compareGradients = (
     },
     bn,
     nobn,
-    lastEpoch: allLayers(bn.layers, nobn.layers).map((layer) => {
-      const with_ = lastOf(bn, layer)
-      const without = lastOf(nobn, layer)
-      const ratio = with_ === null || without === null || without === 0 ? null : with_ / without
-      return { layer, bn: with_, nobn: without, ratio }
-    })
+    lastEpoch: allLayers(bn.layers, nobn.layers).map((layer) => lastRow(bn, nobn, layer))
   }
 }

@@ -1,7 +1,10 @@
-/** Learning-rate schedules, as PyTorch's StepLR, CosineAnnealingLR and ReduceLROnPlateau define them. */
+/** When a training changes its learning rate, and when it ends. Schedules as PyTorch's StepLR, CosineAnnealingLR and ReduceLROnPlateau define them. */
 import type { TrainParams } from "../../schemas/Train.ts"
 
-type ScheduleParams = Pick<TrainParams, "learningRate" | "schedule" | "stepEpochs" | "gamma" | "patience" | "epochs">
+type ScheduleParams = Pick<
+  TrainParams,
+  "learningRate" | "schedule" | "stepEpochs" | "gamma" | "plateauEpochs" | "epochs"
+>
 
 /** ReduceLROnPlateau's default: an improvement is a loss below this share of the best one. */
 const plateauShare = 1 - 1e-4
@@ -15,7 +18,7 @@ const plateau = (params: ScheduleParams, validationLosses: ReadonlyArray<number>
       best = loss
       bad = 0
     } else bad++
-    if (bad > params.patience) {
+    if (bad > params.plateauEpochs) {
       rate *= params.gamma
       bad = 0
     }
@@ -39,4 +42,10 @@ export const learningRate = (params: ScheduleParams, validationLosses: ReadonlyA
     case "plateau":
       return plateau(params, validationLosses)
   }
+}
+
+/** Whether the last `patience` epochs brought no better validation accuracy than there was before; 0 waits for ever. */
+export const outOfPatience = (patience: number, validationAccuracies: ReadonlyArray<number>): boolean => {
+  const best = validationAccuracies.indexOf(Math.max(...validationAccuracies))
+  return patience > 0 && validationAccuracies.length - 1 - best >= patience
 }

@@ -5,9 +5,11 @@
  * negative. Macro-averaged F1 is the plain mean over the classes that occur among the labels or the answers; a class
  * that was never right has F1 = 0 (as scikit-learn's `f1_score` with `zero_division=0`).
  */
+import type { LossName } from "../../schemas/Train.ts"
+import { sparsemaxLoss } from "./Sparsemax.ts"
 
 export interface Scores {
-  /** Mean cross-entropy, nats. */
+  /** Mean of the loss asked for. */
   readonly loss: number
   readonly accuracy: number
   readonly f1Micro: number
@@ -60,7 +62,12 @@ export const f1Macro = (matrix: Float64Array, classes: number): number => {
 }
 
 /** Scores of `logits` (labels.length x classes, row-major). Zeros when there are no pictures. */
-export const of = (logits: Float32Array, labels: Int32Array, classes: number): Scores => {
+export const of = (
+  logits: Float32Array,
+  labels: Int32Array,
+  classes: number,
+  lossName: LossName = "crossEntropy"
+): Scores => {
   const count = labels.length
   if (count === 0) return { loss: 0, accuracy: 0, f1Micro: 0, f1Macro: 0 }
   const answers = new Int32Array(count)
@@ -69,7 +76,10 @@ export const of = (logits: Float32Array, labels: Int32Array, classes: number): S
   for (let index = 0; index < count; index++) {
     const offset = index * classes
     answers[index] = argmax(logits, offset, classes)
-    loss += crossEntropy(logits, offset, classes, labels[index]!)
+    loss +=
+      lossName === "sparsemax"
+        ? sparsemaxLoss(logits.subarray(offset, offset + classes), labels[index]!)
+        : crossEntropy(logits, offset, classes, labels[index]!)
     if (answers[index] === labels[index]) correct++
   }
   const accuracy = correct / count

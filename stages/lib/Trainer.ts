@@ -11,10 +11,13 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import {
+  type Alive,
+  type Block,
   type Engine,
   EngineError,
   EngineOutOfMemory,
   isTrainable,
+  type Loss,
   type Optimizer,
   type Parameter,
   type Program
@@ -29,6 +32,8 @@ export interface TrainerOptions extends Network.InputShape {
   /** Of the initial weights and of dropout. */
   readonly seed: number
   readonly optimizer: Optimizer
+  /** Default `crossEntropy`. */
+  readonly loss?: Loss
   /** Per channel, of pixels scaled to 0..1. */
   readonly mean: ReadonlyArray<number>
   readonly std: ReadonlyArray<number>
@@ -50,7 +55,7 @@ export interface StepOptions {
 }
 
 export interface StepResult {
-  /** Mean cross-entropy of the batch in nats. */
+  /** Mean loss of the batch. */
   readonly loss: number
   readonly correct: number
   /** Layer name (conv1 ... fc2) -> L2 norm of the loss gradient with respect to its weights, without the L2 term. */
@@ -92,13 +97,24 @@ export interface Trainer {
     batch: Batch,
     options: StepOptions
   ) => Effect.Effect<StepResult, NonFiniteLoss | TrainerMismatch | EngineFailure>
-  /** Logits, n x classes row-major, with running statistics and without dropout. Any n. */
-  readonly predict: (pixels: Uint8Array, n: number) => Effect.Effect<Float32Array, TrainerMismatch | EngineFailure>
+  /** Logits, n x classes row-major, with running statistics and without dropout. Any n. Marks in `alive` what these pictures bring to life. */
+  readonly predict: (
+    pixels: Uint8Array,
+    n: number,
+    alive?: Alive
+  ) => Effect.Effect<Float32Array, TrainerMismatch | EngineFailure>
+  /** A mark for each channel or unit of each layer that has a ReLU: nothing is alive yet. */
+  readonly nothingAlive: () => Alive
   /** In PyTorch's names, layouts and order, `num_batches_tracked` included. */
   readonly saveWeights: () => Effect.Effect<ReadonlyArray<Safetensors.NamedTensor>, EngineFailure>
   readonly loadWeights: (tensors: ReadonlyArray<Safetensors.NamedTensor>) => Effect.Effect<void, LoadFailure>
   /** Weights, optimizer moments and step count: what resuming needs to give the same bits. Valid until the next call. */
   readonly saveState: () => Effect.Effect<Uint8Array, EngineFailure>
+  /**
+   * Layer name -> L2 norm of the last optimizer step on the layer's weights over that of the weights before it, the L2 term
+   * included. Told from the moments of the state that `saveState` gave last, so that no copy of the weights is kept.
+   */
+  readonly updateRatios: (learningRate: number) => Readonly<Record<string, number>>
   readonly loadState: (state: Uint8Array) => Effect.Effect<void, LoadFailure>
 }
 
@@ -182,7 +198,7 @@ const step = Effect.fnUntraced(function* (context: Context, batch: Batch, at: St
   return result
 })
 
-const predict = Effect.fnUntraced(function* (context: Context, pixels: Uint8Array, n: number) {
+const predict = Effect.fnUntraced(function* (context: Context, pixels: Uint8Array, n: number, alive?: Alive) {
   const problem = checkPixels(context, pixels, n)
   if (problem !== undefined) return yield* problem
   const { classes } = context.options
@@ -191,7 +207,7 @@ const predict = Effect.fnUntraced(function* (context: Context, pixels: Uint8Arra
   for (let from = 0; from < n; from += context.batchSize) {
     const count = Math.min(context.batchSize, n - from)
     const part = pixels.subarray(from * perPicture, (from + count) * perPicture)
-    logits.set(yield* attempt(context, () => context.program.predict(part, count)), from * classes)
+    logits.set(yield* attempt(context, () => context.program.predict(part, count, alive)), from * classes)
   }
   return logits
 })
@@ -264,6 +280,15 @@ const stateLayout = (context: Pick<Context, "options" | "parameters">): Safetens
   return Safetensors.layout([counter, ...specs], { optimizer: context.options.optimizer.kind })
 }
 
+/** What the optimizer's step number `steps` took from a weight, by the moments after it; see `Optimizer`. */
+const changeOf = (optimizer: Optimizer, rate: number, steps: number): ((m: number, v: number) => number) => {
+  if (optimizer.kind === "sgd") return (m) => rate * m
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = optimizer
+  const scaled = rate / (1 - beta1 ** steps)
+  const rootScale = 1 / Math.sqrt(1 - beta2 ** steps)
+  return (m, v) => (scaled * m) / (Math.sqrt(v) * rootScale + epsilon)
+}
+
 const saveState = Effect.fnUntraced(function* (context: Context) {
   const { bytes, tensors } = context.state()
   for (const tensor of tensors) {
@@ -275,6 +300,27 @@ const saveState = Effect.fnUntraced(function* (context: Context) {
   }
   return bytes
 })
+
+const updateRatios = (context: Context, learningRate: number): Readonly<Record<string, number>> => {
+  const { tensors } = context.state()
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor.data]))
+  const change = changeOf(context.options.optimizer, learningRate, context.program.stepCount)
+  const ratios: Record<string, number> = {}
+  for (const { name, role, block } of context.parameters) {
+    if (role !== "weight") continue
+    const of = (slot: string): Float32Array => byName.get(slot) as Float32Array
+    const [value, moment1] = [of(name), of(`moment1.${name}`)]
+    const moment2 = context.options.optimizer.kind === "adam" ? of(`moment2.${name}`) : moment1
+    let [changed, before] = [0, 0]
+    for (let i = 0; i < value.length; i++) {
+      const step = change(moment1[i]!, moment2[i]!)
+      changed += step * step
+      before += (value[i]! + step) ** 2
+    }
+    ratios[context.shape.blocks[block]!.name] = before === 0 ? 0 : Math.sqrt(changed / before)
+  }
+  return ratios
+}
 
 const loadState = Effect.fnUntraced(function* (context: Context, state: Uint8Array) {
   const decoded = Safetensors.decode(state)
@@ -289,6 +335,9 @@ const loadState = Effect.fnUntraced(function* (context: Context, state: Uint8Arr
   context.program.stepCount = Number(stepCount.data[0])
 })
 
+const marksOf = (block: Block): ReadonlyArray<readonly [string, Uint8Array]> =>
+  block.relu ? [[block.name, new Uint8Array(block.kind === "conv" ? block.filters : block.units)]] : []
+
 /**
  * A network in an engine's memory, initialised from the seed; freed when the scope closes. Fails with `NetworkError`
  * when the spec makes no network at this size, and with `EngineOutOfMemory` before anything is allocated.
@@ -302,7 +351,7 @@ export const make: (
     if (Result.isFailure(resolved)) return yield* resolved.failure
     const shape = resolved.success
     const batchSize = options.batchSize ?? 32
-    const { optimizer, mean, std, channels } = options
+    const { optimizer, mean, std, channels, loss = "crossEntropy" } = options
     if (mean.length !== channels || std.length !== channels) {
       return yield* new Network.NetworkError({
         network: options.spec.name,
@@ -312,8 +361,9 @@ export const make: (
         toDo: "Give one of each per channel."
       })
     }
-    const program = yield* Effect.acquireRelease(engine.program({ shape, optimizer, mean, std, batchSize }), (made) =>
-      Effect.sync(() => made.dispose())
+    const program = yield* Effect.acquireRelease(
+      engine.program({ shape, optimizer, loss, mean, std, batchSize }),
+      (made) => Effect.sync(() => made.dispose())
     )
     const parameters = Network.parametersOf(shape)
     let state: Safetensors.Layout | undefined
@@ -337,10 +387,12 @@ export const make: (
     return {
       layers: Network.weightLayers(shape),
       step: (batch, at) => step(context, batch, at),
-      predict: (pixels, n) => predict(context, pixels, n),
+      predict: (pixels, n, alive) => predict(context, pixels, n, alive),
+      nothingAlive: () => new Map(shape.blocks.flatMap(marksOf)),
       saveWeights: () => saveWeights(context),
       loadWeights: (tensors) => loadWeights(context, tensors),
       saveState: () => saveState(context),
+      updateRatios: (rate) => updateRatios(context, rate),
       loadState: (state) => loadState(context, state)
     }
   }

@@ -1,8 +1,9 @@
 /** Every chart of the report, drawn once: inline for the page, and as files for those who want them alone. */
 import * as Effect from "effect/Effect"
 import { calibrationCurves, classBalance, confusionMatrices, pictureMap } from "../../../charts/Classes.ts"
-import { accuracyCurves, lossCurves, ratioCurves } from "../../../charts/Curves.ts"
+import { accuracyCurves, lossCurves, lossTitle, ratioCurves } from "../../../charts/Curves.ts"
 import { gradientHeatMaps, gradientProfiles } from "../../../charts/Gradients.ts"
+import { deadCurves, updateCurves } from "../../../charts/Layers.ts"
 import { inline, makeRenderer, type TopLevelSpec } from "../../../charts/Render.ts"
 import { seedAccuracyCurves, seedLossCurves } from "../../../charts/SeedCurves.ts"
 import { variantNames } from "../../../charts/Theme.ts"
@@ -36,6 +37,8 @@ const labels: Readonly<Record<ChartName | SeedChartName, string>> = {
   heatMaps: "Heat maps: gradient norm by layer and epoch, with and without BN",
   profiles: "Line chart: gradient norm over the layers, one line an epoch",
   ratio: "Line chart: gradient norm of the first layer over that of the last, by epoch",
+  updates: "Line chart: update-to-weight ratio by epoch, one line a layer, with and without BN",
+  dead: "Line chart: share of dead ReLUs by epoch, one line a layer, with and without BN",
   logits: "Picture: logits by class and picture, with and without BN",
   map: "Scatter plot: test pictures on two principal components of their logits",
   calibration: "Line chart: accuracy over confidence for softmax, sparsemax and entmax15",
@@ -80,12 +83,17 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
     heatMaps: gradientHeatMaps(gradients),
     profiles: gradientProfiles(gradients),
     ratio: ratioCurves(ratioRows(gradients), "first layer's norm / last layer's"),
+    updates: updateCurves(gradients),
+    dead: deadCurves(gradients),
     map: mapOf(table),
     calibration: calibrationCurves(metrics.bn.activations, metrics.activation),
     confusion: confusionMatrices({ bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }, metrics.classes),
     ...(metrics.seeds === undefined
       ? {}
-      : { seedLoss: seedLossCurves(metrics.seeds), seedAccuracy: seedAccuracyCurves(metrics.seeds) })
+      : {
+          seedLoss: seedLossCurves(metrics.seeds, lossTitle(histories)),
+          seedAccuracy: seedAccuracyCurves(metrics.seeds)
+        })
   } satisfies Partial<Record<ChartName | SeedChartName, TopLevelSpec>>
   const svgs = {} as Record<ChartName, string> & Partial<Record<SeedChartName, string>>
   for (const [name, spec] of Object.entries(specs)) {

@@ -51,6 +51,8 @@ export type ChartName =
   | "heatMaps"
   | "profiles"
   | "ratio"
+  | "updates"
+  | "dead"
   | "logits"
   | "map"
   | "calibration"

@@ -6,6 +6,7 @@
 import type { ActivationScores, Claim, Metrics, VariantMetrics, VariantName } from "../../../schemas/Compare.ts"
 import type { ReportData } from "./Data.ts"
 import { overSeeds, scoreOver, verdictOf } from "./SeedSection.ts"
+import { howTrained } from "./TrainingSections.ts"
 
 const names: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
 
@@ -106,6 +107,8 @@ ${dataPart(data)}
 
 ## Training
 
+With BN: ${howTrained(data.histories.bn)}. Without BN: ${howTrained(data.histories.nobn)}.
+
 ${metrics.seeds === undefined ? "" : `Means over ${metrics.seeds.count} seeds with their 95 % bootstrap intervals.\n\n`}![Train and validation loss by epoch](loss.svg)
 
 ![Accuracy by epoch](accuracy.svg)
@@ -115,6 +118,10 @@ ${metrics.seeds === undefined ? "" : `Means over ${metrics.seeds.count} seeds wi
 ![Gradient norms by layer and epoch, both networks on one scale](../gradstats/gradient-norms.svg)
 
 ![Gradient norms over the layers](../gradstats/gradient-profiles.svg)
+
+![Update-to-weight ratio by epoch](../gradstats/update-to-weight.svg)
+
+![Share of dead ReLUs by epoch](../gradstats/dead-relus.svg)
 
 ## Logits and output activations
 

@@ -1,6 +1,7 @@
 /** Sections about the networks, their training and their gradients. */
 import type { VariantName } from "../../../schemas/Compare.ts"
 import type { GradientFlag } from "../../../schemas/Gradstats.ts"
+import type { History } from "../../../schemas/Train.ts"
 import type { ReportData } from "./Data.ts"
 import {
   count,
@@ -72,8 +73,27 @@ const choices = ({ metrics, histories }: ReportData): ReadonlyArray<ChoiceRow> =
     ]
   })
 
+const lossNames: Readonly<Record<History["loss"], string>> = {
+  crossEntropy: "the cross-entropy of softmax",
+  sparsemax: "the loss of sparsemax (Martins and Astudillo 2016)"
+}
+
+/** With which loss, and how long. */
+export const howTrained = (history: History): string => {
+  const { loss, plannedEpochs, stoppedEarly, epochs } = history
+  const length = stoppedEarly
+    ? `stopped after epoch ${epochs.length} of ${plannedEpochs} for want of a better validation accuracy`
+    : `${epochs.length} epochs`
+  return `${lossNames[loss]}, ${length}`
+}
+
 export const trainingSection = (data: ReportData): Html =>
   section("training", "Training", [
+    paragraph(
+      text(
+        `Loss and length, with BN: ${howTrained(data.histories.bn)}; without BN: ${howTrained(data.histories.nobn)}.`
+      )
+    ),
     figure(
       data.charts.loss,
       text("Loss on train and validation pictures. The dashed line marks the epoch that was chosen on validation.")
@@ -128,9 +148,27 @@ const flagList = (flags: ReadonlyArray<GradientFlag>, variant: VariantName): Htm
   return html`${text(names[variant])}: ${join(said, ", ")}`
 }
 
+const orDash = (value: number | null, show: (value: number) => Html): Html => (value === null ? text("–") : show(value))
+
+const lastEpochTable = ({ gradients }: ReportData): Html =>
+  table(
+    html`Last epoch`,
+    [
+      { title: "layer", head: true, cell: (row) => text(row.layer) },
+      { title: "norm, BN", numeric: true, cell: (row) => orDash(row.bn, number) },
+      { title: "norm, no BN", numeric: true, cell: (row) => orDash(row.nobn, number) },
+      { title: "BN / no BN", numeric: true, cell: (row) => orDash(row.ratio, number) },
+      { title: "update / weight, BN", numeric: true, cell: (row) => orDash(row.updateRatio.bn, number) },
+      { title: "no BN", numeric: true, cell: (row) => orDash(row.updateRatio.nobn, number) },
+      { title: "dead ReLUs, BN", numeric: true, cell: (row) => orDash(row.deadShare.bn, percent) },
+      { title: "no BN", numeric: true, cell: (row) => orDash(row.deadShare.nobn, percent) }
+    ],
+    gradients.lastEpoch
+  )
+
 export const gradientSection = (data: ReportData): Html => {
   const { gradients, charts } = data
-  const { vanishing, exploding } = gradients.thresholds
+  const { vanishing, exploding, dead, still, rushed } = gradients.thresholds
   return section("gradients", "Gradients", [
     paragraph(
       text(
@@ -148,18 +186,19 @@ export const gradientSection = (data: ReportData): Html => {
         "Norm of the first layer over that of the last. 1 means that as much gradient reaches the first layer as the last."
       )
     ),
-    table(
-      html`Last epoch`,
-      [
-        { title: "layer", head: true, cell: (row) => text(row.layer) },
-        { title: "with BN", numeric: true, cell: (row) => (row.bn === null ? text("–") : number(row.bn)) },
-        { title: "without BN", numeric: true, cell: (row) => (row.nobn === null ? text("–") : number(row.nobn)) },
-        { title: "ratio", numeric: true, cell: (row) => (row.ratio === null ? text("–") : number(row.ratio)) }
-      ],
-      gradients.lastEpoch
+    figure(
+      charts.updates,
+      text(
+        "Update-to-weight ratio: L2 norm of the epoch's last optimizer step on a layer's weights, L2 regularization included, over that of the weights before it. By rule of thumb a thousandth (dashed) is healthy; it falls with the learning rate."
+      )
     ),
+    figure(
+      charts.dead,
+      html`Dead ReLUs: share of a layer's channels or units that no validation picture leaves above 0 at the layer's output, after the epoch. The dashed line is where a layer is flagged.`
+    ),
+    lastEpochTable(data),
     paragraph(
-      html`Flagged ${flagList(gradients.bn.flags, "bn")}; ${flagList(gradients.nobn.flags, "nobn")}. A norm is flagged as vanishing below ${number(vanishing)} of the epoch's largest, as exploding above ${number(exploding)}.`
+      html`Flagged ${flagList(gradients.bn.flags, "bn")}; ${flagList(gradients.nobn.flags, "nobn")}. A norm is flagged as vanishing below ${number(vanishing)} of the epoch's largest, as exploding above ${number(exploding)}; a layer as dead with more than ${percent(dead, 0)} of its ReLUs dead; as still or rushed with an update-to-weight ratio below ${number(still)} or above ${number(rushed)}.`
     )
   ])
 }

@@ -11,9 +11,9 @@ import {
   jacobianProduct,
   softmax,
   softmaxClassic,
-  sparsemax,
-  sparsemaxThreshold
+  sparsemax
 } from "../../../stages/lib/Activations.ts"
+import { sparsemaxThreshold } from "../../../stages/lib/Sparsemax.ts"
 
 const names = [
   "Ace",

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import type { Scores } from "../../../schemas/Compare.ts"
 import { type ClaimInput, judge } from "../../../stages/lib/Claims.ts"
 import { compareGradients } from "../../../stages/lib/GradientStats.ts"
-import { falling, history, jagged, type Shape } from "./histories.ts"
+import { falling, history, jagged, type Shape, thresholds } from "./histories.ts"
 
 const even = (): number => 1
 const base: Shape = { epochs: 14, trainLoss: falling, validationLoss: falling, norm: even }
@@ -26,7 +26,7 @@ const input = (bn: Partial<Shape>, nobn: Partial<Shape>, more: Partial<ClaimInpu
   return {
     bn: a,
     nobn: b,
-    gradients: compareGradients(a, b, { vanishing: 1e-3, exploding: 100 }),
+    gradients: compareGradients(a, b, thresholds),
     differences: [{ metric: "accuracy", estimate: 0, low95: -0.02, high95: 0.02, low90: -0.01, high90: 0.01 }],
     margin: 0.03,
     equivalence: "equivalent",
@@ -124,6 +124,27 @@ describe("6, the same dynamics", () => {
   })
   it("false", () =>
     expect(verdict(6, input({ norm: decaying }, { norm: (l, e) => 1 / decaying(l, e) }))).toBe("not supported"))
+})
+
+describe("networks trained with different losses", () => {
+  it("cannot be compared by their curves: undecided, whatever these say", () => {
+    const claims = judge(input({}, { trainLoss: jagged, validationLoss: jagged, loss: "sparsemax" }))
+    for (const id of [1, 2, 6]) {
+      expect(claims[id - 1]).toMatchObject({ id, verdict: "undecided" })
+      expect(claims[id - 1]!.sentence).toContain("different losses")
+    }
+    expect(claims[2]!.verdict).toBe("supported")
+  })
+
+  it("sparsemax's loss is told without a unit", () => {
+    const memorising: Partial<Shape> = { epochs: 14, loss: "sparsemax" }
+    for (const claim of judge(input(memorising, memorising))) expect(claim.sentence).not.toContain("nats")
+    expect(
+      judge(input({}, {}))
+        .map((claim) => claim.sentence)
+        .join()
+    ).toContain("nats")
+  })
 })
 
 it("every claim says its rule, a sentence and numbers", () => {

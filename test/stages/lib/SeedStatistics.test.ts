@@ -4,7 +4,7 @@ import type { History } from "../../../schemas/Train.ts"
 import * as Random from "../../../stages/lib/Random.ts"
 import { agreed, makeSpread, overSeeds, type SeedInput } from "../../../stages/lib/SeedStatistics.ts"
 import { studentBound } from "../../../stages/lib/Statistics.ts"
-import { falling, history, jagged, type Shape } from "./histories.ts"
+import { falling, history, jagged, type Shape, thresholds } from "./histories.ts"
 
 const base: Shape = { epochs: 6, trainLoss: falling, validationLoss: falling, norm: () => 1 }
 const of = (shape: Partial<Shape>): History => history({ ...base, ...shape })
@@ -14,7 +14,7 @@ const scoring = (accuracy: number): History => of({ validationAccuracy: () => ac
 const input = (bn: ReadonlyArray<History>, nobn: ReadonlyArray<History>, more: Partial<SeedInput> = {}): SeedInput => ({
   bn,
   nobn,
-  thresholds: { vanishing: 1e-3, exploding: 100 },
+  thresholds,
   margin: 0.03,
   resamples: 2000,
   seed: 1,

@@ -165,6 +165,69 @@ describe("Trainer", () => {
       })
     ))
 
+  test.each([
+    ["adam", adam],
+    ["sgd", { kind: "sgd", learningRate: 0.02, weightDecay: 1e-3, momentum: 0.9 }]
+  ] as const)("tells how far the last step moved each layer, by %s", (_, optimizer) =>
+    withEngine((engine) =>
+      Effect.gen(function* () {
+        const trainer = yield* Trainer.make(engine, optionsFor(true, 1, optimizer))
+        const rate = 0.02
+        for (let i = 0; i < 4; i++)
+          yield* trainer.step(pictures(16, i), { learningRate: rate, epoch: 1, batchIndex: i })
+        const before = yield* trainer.saveWeights()
+        yield* trainer.step(pictures(16, 4), { learningRate: rate, epoch: 1, batchIndex: 4 })
+        const after = yield* trainer.saveWeights()
+        yield* trainer.saveState()
+        const ratios = trainer.updateRatios(rate)
+        expect(Object.keys(ratios)).toEqual(trainer.layers)
+        for (const layer of trainer.layers) {
+          const of = (tensors: typeof before) =>
+            tensors.find(({ name }) => name === `${layer}.weight`)!.data as Float32Array
+          const [old, now] = [of(before), of(after)]
+          const norm = (values: Float64Array): number => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0))
+          const moved = norm(Float64Array.from(old, (value, i) => now[i]! - value)) / norm(Float64Array.from(old))
+          // the weights are rounded to float32 after the step, the ratio is told before
+          expect(Math.abs(ratios[layer]! / moved - 1), layer).toBeLessThan(1e-4)
+        }
+      })
+    )
+  )
+
+  test("marks what pictures bring to life, over batches", () =>
+    withEngine((engine) =>
+      Effect.gen(function* () {
+        const trainer = yield* Trainer.make(engine, optionsFor(false))
+        const alive = trainer.nothingAlive()
+        expect([...alive].map(([name, marks]) => [name, marks.length])).toEqual([
+          ["conv1", 16],
+          ["conv2", 32],
+          ["conv3", 64],
+          ["fc1", 512]
+        ])
+        yield* trainer.predict(pictures(40, 1).pixels, 40, alive)
+        const whole = [...alive].map(([, marks]) => Array.from(marks))
+        const parts = trainer.nothingAlive()
+        const { pixels } = pictures(40, 1)
+        for (let i = 0; i < 40; i += 10) {
+          const part = pixels.subarray(i * size * size * 3, (i + 10) * size * size * 3)
+          yield* trainer.predict(part, 10, parts)
+        }
+        expect([...parts].map(([, marks]) => Array.from(marks))).toEqual(whole)
+        expect(whole.flat()).toContain(1)
+      })
+    ))
+
+  test("learns by the sparsemax loss", () =>
+    withEngine((engine) =>
+      Effect.gen(function* () {
+        const trainer = yield* Trainer.make(engine, { ...optionsFor(true), loss: "sparsemax" })
+        const losses = yield* train(trainer, 0, 60)
+        expect(Math.max(...losses.slice(-5))).toBeLessThan(losses[0]! * 0.5)
+        expect(yield* accuracy(trainer)).toBeGreaterThan(85)
+      })
+    ))
+
   test("dropout draws belong to the batch, not to what was drawn before", () =>
     withEngine((engine) =>
       Effect.gen(function* () {

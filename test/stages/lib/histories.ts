@@ -9,7 +9,15 @@ export interface Shape {
   readonly validationAccuracy?: (epoch: number) => number
   /** Norm of a layer. */
   readonly norm: (layer: string, epoch: number) => number
+  readonly updateRatio?: (layer: string, epoch: number) => number
+  /** Of a layer with a ReLU. */
+  readonly dead?: (layer: string, epoch: number) => number
+  readonly loss?: History["loss"]
+  readonly plannedEpochs?: number
 }
+
+/** The defaults. */
+export const thresholds = { vanishing: 1e-3, exploding: 100, dead: 0.5, still: 1e-5, rushed: 0.1 }
 
 export const layers = ["conv1", "conv2", "conv3", "fc1", "fc2"]
 
@@ -31,11 +39,22 @@ export const history = (shape: Shape, classes: ReadonlyArray<string> = ["a", "b"
       testF1Macro: accuracy,
       testF1Micro: accuracy,
       learningRate: 0.001,
-      gradientNorm: Object.fromEntries(layers.map((layer) => [layer, shape.norm(layer, epoch)]))
+      gradientNorm: Object.fromEntries(layers.map((layer) => [layer, shape.norm(layer, epoch)])),
+      updateRatio: Object.fromEntries(layers.map((layer) => [layer, shape.updateRatio?.(layer, epoch) ?? 1e-3])),
+      deadShare: Object.fromEntries(layers.slice(0, -1).map((layer) => [layer, shape.dead?.(layer, epoch) ?? 0]))
     }
   })
   const best = epochs.reduce((a, b) => (b.validationAccuracy > a.validationAccuracy ? b : a))
-  return { classes, layers, bestEpoch: best.epoch, epochs: epochs as unknown as History["epochs"] }
+  const { loss = "crossEntropy", plannedEpochs = shape.epochs } = shape
+  return {
+    classes,
+    layers,
+    loss,
+    plannedEpochs,
+    stoppedEarly: plannedEpochs > shape.epochs,
+    bestEpoch: best.epoch,
+    epochs: epochs as unknown as History["epochs"]
+  }
 }
 
 /** Falls smoothly. */

@@ -11,6 +11,10 @@ export interface RunOptions {
   /** The step's output folder. */
   readonly to: string
   readonly cores?: number
+  /** Identities by the toolchain's name. */
+  readonly toolchain?: Readonly<Record<string, unknown>>
+  readonly toolchainDir?: string
+  readonly checkpoint?: Stage.Checkpoint
 }
 
 /** Output paths by port. */
@@ -31,12 +35,12 @@ export const runStage = Effect.fnUntraced(function* (stage: Stage.Module, option
     params,
     inputs,
     output,
-    toolchain: {},
-    toolchainDir: paths.join(options.to, ".toolchain"),
+    toolchain: options.toolchain ?? {},
+    toolchainDir: options.toolchainDir ?? paths.join(options.to, ".toolchain"),
     workdir: paths.join(options.to, ".work"),
     cores: options.cores ?? 2,
     progress: () => Effect.void,
-    checkpoint: { load: Effect.succeed(undefined), save: () => Effect.void }
+    checkpoint: options.checkpoint ?? { load: Effect.succeed(undefined), save: () => Effect.void }
   })
   return Object.fromEntries(Object.entries(output).map(([port, { path }]) => [port, path]))
 }, Effect.scoped)

@@ -1,0 +1,84 @@
+/** Curves over epochs with one line a layer, first layers dark and last ones bright; one panel a network. */
+import type { VariantName } from "../schemas/Compare.ts"
+import type { Gradstats, VariantGradients } from "../schemas/Gradstats.ts"
+import { epochAxis } from "./Curves.ts"
+import type { TopLevelSpec } from "./Render.ts"
+import { variantNames } from "./Theme.ts"
+
+interface Rows {
+  readonly layers: ReadonlyArray<string>
+  readonly matrix: ReadonlyArray<ReadonlyArray<number>>
+}
+
+const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
+
+const rowsOf = (stats: Gradstats, of: (variant: VariantGradients) => Rows) =>
+  variants.flatMap((variant) => {
+    const { layers, matrix } = of(stats[variant])
+    return layers.flatMap((layer, l) =>
+      stats[variant].epochs.map((epoch, e) => ({ variant: variantNames[variant], layer, epoch, value: matrix[l]![e]! }))
+    )
+  })
+
+type Row = ReturnType<typeof rowsOf>[number]
+
+const panels = (
+  stats: Gradstats,
+  rows: ReadonlyArray<Row>,
+  title: string,
+  scale: object,
+  marked: ReadonlyArray<number>
+): TopLevelSpec => {
+  const layers = stats.lastEpoch.map((row) => row.layer).filter((layer) => rows.some((row) => row.layer === layer))
+  return {
+    data: { values: rows as Array<Row> },
+    facet: { column: { field: "variant", type: "nominal", title: null, sort: null } },
+    spec: {
+      width: 320,
+      height: 220,
+      layer: [
+        {
+          data: { values: marked.map((value) => ({ value })) },
+          mark: { type: "rule", color: "currentColor", opacity: 0.4, strokeDash: [4, 4] },
+          encoding: { y: { field: "value", type: "quantitative" } }
+        },
+        {
+          mark: { type: "line", point: { size: 14, filled: true } },
+          encoding: {
+            x: epochAxis,
+            y: { field: "value", type: "quantitative", title, scale },
+            color: {
+              field: "layer",
+              type: "ordinal",
+              title: null,
+              sort: layers as Array<string>,
+              // the ends of viridis are too dark or too bright for one of the two grounds
+              scale: { domain: layers as Array<string>, scheme: { name: "viridis", extent: [0.2, 0.85] } },
+              legend: { symbolType: "stroke" }
+            }
+          }
+        }
+      ]
+    }
+  }
+}
+
+/** Update-to-weight ratio on a logarithmic scale, with the rule of thumb of a thousandth. A ratio of 0 has no place there and is left out. */
+export const updateCurves = (stats: Gradstats): TopLevelSpec =>
+  panels(
+    stats,
+    rowsOf(stats, ({ layers, updateRatio }) => ({ layers, matrix: updateRatio })).filter(({ value }) => value > 0),
+    "update / weight",
+    { type: "log" },
+    [1e-3]
+  )
+
+/** Share of dead ReLUs. */
+export const deadCurves = (stats: Gradstats): TopLevelSpec =>
+  panels(
+    stats,
+    rowsOf(stats, ({ dead }) => ({ layers: dead.layers, matrix: dead.share })),
+    "dead ReLUs",
+    { domain: [0, 1] },
+    [stats.thresholds.dead]
+  )

@@ -1,0 +1,138 @@
+/** train on small pictures, with the native engine: what its history says, which loss it took, and when it stops. */
+import { readFileSync } from "node:fs"
+import * as path from "node:path"
+import { NodeServices } from "@effect/platform-node"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import sharp from "sharp"
+import { beforeAll, describe, expect, it } from "vitest"
+import { defaultEngineParams, identify } from "../../engine/index.ts"
+import { History } from "../../schemas/Train.ts"
+import { augment } from "../../stages/augment.ts"
+import * as Random from "../../stages/lib/Random.ts"
+import { outOfPatience } from "../../stages/lib/Schedule.ts"
+import { split } from "../../stages/split.ts"
+import { train } from "../../stages/train.ts"
+import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { runStage } from "./lib/runStage.ts"
+
+const folder = temporaryFolder()
+const at = (...names: ReadonlyArray<string>): string => path.join(folder, ...names)
+const cacheDir = path.resolve("node_modules/.cache/op-pipe-engine")
+// builds the addon while the file is imported, and so under no test's time limit
+const engine = await Effect.runPromise(
+  identify({ ...defaultEngineParams, name: "native" }, { cores: 2, cacheDir, notify: () => {} })
+)
+
+const run = (stage: Parameters<typeof runStage>[0], options: Parameters<typeof runStage>[1]) =>
+  Effect.runPromise(runStage(stage, options).pipe(Effect.provide(NodeServices.layer)))
+
+let inputs: Record<string, string> = {}
+
+beforeAll(async () => {
+  for (const [k, name] of ["dark", "bright", "mixed"].entries()) {
+    for (let i = 0; i < 14; i++) {
+      const random = Random.make(3, name, i)
+      const small = Uint8Array.from({ length: 6 * 6 * 3 }, () => k * 60 + random.int(120))
+      const picture = sharp(small, { raw: { width: 6, height: 6, channels: 3 } })
+      writeFiles(at("images"), { [path.join(name, `${i}.png`)]: await picture.resize(30, 30).png().toBuffer() })
+    }
+  }
+  const images = at("images")
+  const { manifest } = await run(split, { inputs: { images }, to: at("split") })
+  const params = { size: 32, trainSize: 0, copies: 1 }
+  const packed = await run(augment, { params, inputs: { images, manifest: manifest! }, to: at("augment") })
+  inputs = { index: packed["index"]!, shards: packed["shards"]! }
+})
+
+const trained = async (to: string, params: object, more: object = {}): Promise<History> => {
+  const out = await run(train, {
+    params: { epochs: 3, batchSize: 8, schedule: "constant", ...params },
+    inputs,
+    to: at(to),
+    toolchain: { engine },
+    toolchainDir: cacheDir,
+    ...more
+  })
+  return Schema.decodeUnknownSync(Schema.fromJsonString(History))(readFileSync(out["history"]!, "utf8"))
+}
+
+describe("the history", () => {
+  it("has for each epoch what a step moves in each layer, and how much of each ReLU is dead", async () => {
+    const { layers, epochs, loss, plannedEpochs, stoppedEarly } = await trained("plain", {})
+    expect({ loss, plannedEpochs, stoppedEarly }).toEqual({
+      loss: "crossEntropy",
+      plannedEpochs: 3,
+      stoppedEarly: false
+    })
+    for (const { updateRatio, deadShare } of epochs) {
+      expect(Object.keys(updateRatio)).toEqual(layers)
+      // Adam with rate 5e-4 on weights of about 0.1: around a thousandth
+      for (const ratio of Object.values(updateRatio)) {
+        expect(ratio).toBeGreaterThan(1e-5)
+        expect(ratio).toBeLessThan(0.1)
+      }
+      expect(Object.keys(deadShare)).toEqual(["conv1", "conv2", "conv3", "fc1"])
+    }
+  })
+
+  it("shows layers that died of a rate far too high, and that rushed to it", async () => {
+    const { epochs } = await trained("dead", { learningRate: 0.3 })
+    expect(Math.max(...Object.values(epochs.at(-1)!.deadShare))).toBeGreaterThan(0.5)
+    expect(Math.max(...Object.values(epochs[0].updateRatio))).toBeGreaterThan(0.1)
+  })
+
+  it("is the same twice", async () => {
+    const without = ({ epochs }: History) => epochs.map(({ imagesPerSecond: _, ...rest }) => rest)
+    expect(without(await trained("twice", {}))).toEqual(without(await trained("again", {})))
+  })
+})
+
+it("sparsemax's loss trains too, and is what the curves are of", async () => {
+  const soft = await trained("soft", { epochs: 6 })
+  const sparse = await trained("sparse", { epochs: 6, loss: "sparsemax" })
+  expect(sparse.loss).toBe("sparsemax")
+  const [first, last] = [sparse.epochs[0], sparse.epochs.at(-1)!]
+  expect(last.trainLoss).toBeLessThan(first.trainLoss)
+  // 3 classes that nothing is known of: ln 3 = 1.1 nats, and (1 - 1/3)/2 = 0.33 for sparsemax
+  expect(soft.epochs[0].validationLoss).toBeGreaterThan(0.7)
+  expect(first.validationLoss).toBeLessThan(0.6)
+  expect(last.trainAccuracy).toBeGreaterThan(0.6)
+})
+
+describe("patience", () => {
+  it("runs out after that many epochs without a better accuracy; 0 never does", () => {
+    expect(outOfPatience(2, [])).toBe(false)
+    expect(outOfPatience(2, [0.5, 0.4])).toBe(false)
+    expect(outOfPatience(2, [0.5, 0.4, 0.5])).toBe(true)
+    expect(outOfPatience(2, [0.5, 0.4, 0.6])).toBe(false)
+    expect(outOfPatience(1, [0.5, 0.4])).toBe(true)
+    expect(outOfPatience(0, [0.5, 0.4, 0.3, 0.2])).toBe(false)
+  })
+
+  it("stops the training, whose history says so; what it did until then is what it does without", async () => {
+    const still = { learningRate: 1e-12, weightDecay: 0, epochs: 6 }
+    const all = await trained("all", still)
+    const stopped = await trained("stopped", { ...still, patience: 2 })
+    // nothing is learned, so the first epoch stays the best
+    expect(stopped).toMatchObject({ bestEpoch: 1, plannedEpochs: 6, stoppedEarly: true })
+    expect(stopped.epochs).toHaveLength(3)
+    const numbers = ({ epochs }: History) => epochs.slice(0, 3).map(({ imagesPerSecond: _, ...rest }) => rest)
+    expect(numbers(stopped)).toEqual(numbers(all))
+    expect(all.stoppedEarly).toBe(false)
+  })
+
+  it("is out still when a training that had stopped is taken up at its last checkpoint", async () => {
+    let saved: Uint8Array | undefined
+    const checkpoint = {
+      load: Effect.sync(() => saved),
+      save: (...pieces: ReadonlyArray<Uint8Array>) =>
+        Effect.sync(() => {
+          saved = Buffer.concat(pieces)
+        })
+    }
+    const still = { learningRate: 1e-12, weightDecay: 0, epochs: 6, patience: 2 }
+    const first = await trained("checkpointed", still, { checkpoint })
+    expect(await trained("resumed", still, { checkpoint })).toEqual(first)
+  })
+})
