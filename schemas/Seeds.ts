@@ -57,16 +57,19 @@ export const VariantSeeds = Schema.Struct({
 })
 export type VariantSeeds = typeof VariantSeeds.Type
 
+const Interval = Schema.Struct({ low: Schema.Finite, high: Schema.Finite })
+export type Interval = typeof Interval.Type
+
 /** bn minus nobn, paired by seed: both begin with the same weights and see the same batches. */
 export const SeedDifference = Schema.Struct({
   metric: TestMetric,
   values: Schema.Array(Schema.Finite),
   ...Spread.fields,
-  /** 90 % and 95 % intervals of the mean by Student's t. */
-  low90T: Schema.Finite,
-  high90T: Schema.Finite,
-  low95T: Schema.Finite,
-  high95T: Schema.Finite
+  /** 95 % interval of the mean by Student's t: what is the seeds' alone, on these test pictures. */
+  student95: Interval,
+  /** The same and the 90 % one with what the choice of test pictures adds, the bootstrap interval of the first seed: for verdicts. */
+  total95: Interval,
+  total90: Interval
 })
 export type SeedDifference = typeof SeedDifference.Type
 

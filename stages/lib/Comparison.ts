@@ -175,13 +175,17 @@ const scoresByActivation = (metrics: VariantMetrics): Readonly<Record<Activation
     Scores
   >
 
-const seedsOf = ({ params, histories, replicas, gradients }: ComparisonInput): Pick<Metrics, "seeds"> =>
+const seedsOf = (
+  { params, histories, replicas, gradients }: ComparisonInput,
+  pictures: Metrics["differences"]
+): Pick<Metrics, "seeds"> =>
   replicas.bn.length === 0
     ? {}
     : {
         seeds: overSeeds({
           bn: [histories.bn, ...replicas.bn],
           nobn: [histories.nobn, ...replicas.nobn],
+          pictures,
           thresholds: gradients.thresholds,
           margin: params.equivalenceMargin,
           resamples: params.bootstrap,
@@ -231,6 +235,6 @@ export const compareAll = (input: ComparisonInput): Metrics => {
       scores: scoresByActivation(bn),
       lostBySparsemax: lostBySparsemax(test, classes)
     }),
-    ...seedsOf(input)
+    ...seedsOf(input, differences)
   }
 }

@@ -2,11 +2,21 @@
  * Several seeds of the same two trainings: means, spreads, paired differences, and the claims over all of them.
  *
  * Seeds are resampled whole: one draw of seeds serves every metric and epoch. With few seeds the bootstrap's interval of a mean is about from the
- * least to the greatest value; verdicts on differences go by Student's t, which is honest from two seeds on.
+ * least to the greatest value; verdicts on differences go by Student's t, which is honest from two seeds on, and by the bootstrap over test
+ * pictures besides: all seeds are tested on the same ones. The two are added as independent errors are, half width by half width; since the
+ * first seed's bootstrap stands for the mean of all, that is rather too wide than too narrow.
  */
-import type { Verdict } from "../../schemas/Compare.ts"
+import type { Difference, Verdict } from "../../schemas/Compare.ts"
 import type { GradientThresholds } from "../../schemas/Gradstats.ts"
-import type { SeedClaim, SeedCurve, SeedDifference, Seeds, Spread, VariantSeeds } from "../../schemas/Seeds.ts"
+import type {
+  Interval,
+  SeedClaim,
+  SeedCurve,
+  SeedDifference,
+  Seeds,
+  Spread,
+  VariantSeeds
+} from "../../schemas/Seeds.ts"
 import { SeedMetric, TestMetric } from "../../schemas/Seeds.ts"
 import type { Epoch, History } from "../../schemas/Train.ts"
 import { judgeTrainings } from "./Claims.ts"
@@ -18,6 +28,8 @@ export interface SeedInput {
   /** By seed, the first one's first; as many of one as of the other. */
   readonly bn: ReadonlyArray<History>
   readonly nobn: ReadonlyArray<History>
+  /** Of the first seed: intervals by resampling test pictures. */
+  readonly pictures: ReadonlyArray<Difference>
   readonly thresholds: GradientThresholds
   readonly margin: number
   readonly resamples: number
@@ -70,20 +82,26 @@ const variantOf = (histories: ReadonlyArray<History>, epochs: number, spread: Sp
   curves: curvesOf(histories, epochs, spread)
 })
 
-const differencesOf = ({ bn, nobn }: SeedInput, spread: SpreadOf): ReadonlyArray<SeedDifference> =>
+/** What the bootstrap over test pictures calls a score. */
+const pictureMetric: Readonly<Record<TestMetric, string>> = { testAccuracy: "accuracy", testF1Macro: "f1Macro" }
+
+const differencesOf = ({ bn, nobn, pictures }: SeedInput, spread: SpreadOf): ReadonlyArray<SeedDifference> =>
   TestMetric.literals.map((metric) => {
     const values = bn.map((history, i) => bestOf(history)[metric] - bestOf(nobn[i]!)[metric])
     const found = spread(values)
-    const half = (share: number): number =>
-      (studentBound(share, values.length - 1) * found.sd) / Math.sqrt(values.length)
+    const of = pictures.find((each) => each.metric === pictureMetric[metric])!
+    /** By Student's t, each side widened by that of another interval. */
+    const interval = (share: number, below: number, above: number): Interval => {
+      const half = (studentBound(share, values.length - 1) * found.sd) / Math.sqrt(values.length)
+      return { low: found.mean - Math.hypot(half, below), high: found.mean + Math.hypot(half, above) }
+    }
     return {
       metric,
       values,
       ...found,
-      low90T: found.mean - half(0.9),
-      high90T: found.mean + half(0.9),
-      low95T: found.mean - half(0.95),
-      high95T: found.mean + half(0.95)
+      student95: interval(0.95, 0, 0),
+      total95: interval(0.95, of.estimate - of.low95, of.high95 - of.estimate),
+      total90: interval(0.9, of.estimate - of.low90, of.high90 - of.estimate)
     }
   })
 
@@ -126,7 +144,7 @@ const claimsOf = (
     sentence: differences
       .map(
         (d) =>
-          `${testMetricNames[d.metric]} differs by ${points(d.mean)} points on the mean of ${bn.length} seeds (BN minus no BN; 90\u00a0% interval by Student's t ${points(d.low90T)} to ${points(d.high90T)}).`
+          `${testMetricNames[d.metric]} differs by ${points(d.mean)} points on the mean of ${bn.length} seeds (BN minus no BN; 90\u00a0% interval over seeds and test pictures ${points(d.total90.low)} to ${points(d.total90.high)}).`
       )
       .join(" ")
   }
@@ -144,10 +162,10 @@ export const overSeeds = (input: SeedInput): Seeds => {
     differences.map((d) => ({
       metric: d.metric,
       estimate: d.mean,
-      low90: d.low90T,
-      high90: d.high90T,
-      low95: d.low95T,
-      high95: d.high95T
+      low90: d.total90.low,
+      high90: d.total90.high,
+      low95: d.total95.low,
+      high95: d.total95.high
     })),
     margin
   )

@@ -143,7 +143,7 @@ export const errorSection = ({ metrics, charts, mistakes }: ReportData): Html =>
 
 const seedLine = (metrics: Metrics, claim: Claim): Html => {
   const over = overSeeds(metrics, claim)
-  return over === undefined ? nothing : html`<p>Over seeds: ${text(over.sentence)}</p>`
+  return over === undefined ? nothing : html`<p>${text(over.sentence)}</p>`
 }
 
 export const claimSection = ({ metrics }: ReportData): Html =>
@@ -153,7 +153,7 @@ export const claimSection = ({ metrics }: ReportData): Html =>
         ? text(
             "Each claim of the seed study, the rule that it is judged by, and what this run says. One pair of trainings is one draw: another seed may say otherwise."
           )
-        : html`Each claim of the seed study, the rule that it is judged by, and what this run says. Sentences and numbers are of the first seed. Claims 1, 2, 4 and 6 have the verdict of at least four fifths of the ${metrics.seeds.count} seeds, else they are undecided; claim 3 is judged by Student's t interval of the mean difference; claim 5 by the first seed alone.`
+        : html`Each claim of the seed study, the rule that it is judged by, and what this run says. Sentences and numbers are of the first seed. Claims 1, 2, 4 and 6 have the verdict of at least four fifths of the ${metrics.seeds.count} seeds, else they are undecided; claim 3 is judged by the interval of the mean difference over seeds and test pictures; claim 5 by the first seed alone.`
     ),
     ...metrics.claims.map(
       (claim) =>

@@ -2,7 +2,7 @@
 import type { Claim, Metrics, VariantName, Verdict } from "../../../schemas/Compare.ts"
 import type { SeedClaim, SeedDifference, SeedScore, Seeds, TestMetric } from "../../../schemas/Seeds.ts"
 import type { ReportData } from "./Data.ts"
-import { figure, type Html, html, join, nothing, number, paragraph, points, section, table, text } from "./Html.ts"
+import { figure, type Html, html, nothing, number, paragraph, section, table, text } from "./Html.ts"
 
 const names: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
 const metricNames: Readonly<Record<TestMetric, string>> = {
@@ -37,7 +37,7 @@ const scoreTable = (seeds: Seeds): Html =>
       { title: "network", head: true, cell: (row) => text(names[row.variant]) },
       { title: "score", cell: (row) => text(metricNames[row.metric]) },
       { title: "mean", numeric: true, cell: (row) => number(row.mean) },
-      { title: "standard deviation", numeric: true, cell: (row) => number(row.sd) },
+      { title: "sd", numeric: true, cell: (row) => number(row.sd) },
       {
         title: "95 % interval of the mean",
         cell: (row) => text(`${row.low95.toFixed(3)} to ${row.high95.toFixed(3)}`)
@@ -50,16 +50,21 @@ const scoreTable = (seeds: Seeds): Html =>
     )
   )
 
+/** In points, without the word. */
+const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`
+const range = (low: number, high: number): Html => text(`${signed(low)} to ${signed(high)}`)
+
 const differenceTable = (seeds: Seeds): Html =>
   table(
-    html`BN minus no BN, seed by seed`,
+    html`BN minus no BN in points, seed by seed`,
     [
       { title: "score", head: true, cell: (row: SeedDifference) => text(metricNames[row.metric]) },
-      { title: "mean", numeric: true, cell: (row) => points(row.mean) },
-      { title: "standard deviation", numeric: true, cell: (row) => text((100 * row.sd).toFixed(1)) },
-      { title: "95 % interval, bootstrap", cell: (row) => html`${points(row.low95)} to ${points(row.high95)}` },
-      { title: "95 % interval, Student's t", cell: (row) => html`${points(row.low95T)} to ${points(row.high95T)}` },
-      { title: "seed by seed", cell: (row) => join(row.values.map(points), ", ") }
+      { title: "mean", numeric: true, cell: (row) => text(signed(row.mean)) },
+      { title: "sd", numeric: true, cell: (row) => text((100 * row.sd).toFixed(1)) },
+      { title: "95 %, bootstrap of seeds", cell: (row) => range(row.low95, row.high95) },
+      { title: "95 %, Student's t", cell: (row) => range(row.student95.low, row.student95.high) },
+      { title: "95 %, with test pictures", cell: (row) => range(row.total95.low, row.total95.high) },
+      { title: "seed by seed", cell: (row) => text(row.values.map(signed).join(", ")) }
     ],
     seeds.differences
   )
@@ -75,7 +80,7 @@ export const seedSection = ({ metrics, charts, histories }: ReportData): Html =>
       : nothing
   return section("seeds", "Seeds", [
     paragraph(
-      html`Both networks were trained from ${seeds.count} seeds, on the same pictures in the same splits: first weights, order of the batches and dropout differ. Everything outside this section is about the first seed, but for the verdicts. The intervals here are about training; how much the choice of test pictures matters is told by those of the first seed.`
+      html`Both networks were trained from ${seeds.count} seeds, on the same pictures in the same splits: first weights, order of the batches and dropout differ. Everything outside this section is about the first seed, but for the verdicts. Intervals here are about training, unless they say that the choice of test pictures, as the first seed tells of it, is taken in.`
     ),
     charts.seedLoss === undefined
       ? nothing
@@ -89,7 +94,7 @@ export const seedSection = ({ metrics, charts, histories }: ReportData): Html =>
     scoreTable(seeds),
     differenceTable(seeds),
     paragraph(
-      html`Within a margin of ${text((100 * metrics.equivalence.margin).toFixed(0))} points, by the 90 % interval of Student's t: ${text(seeds.equivalence)}.`
+      html`With a margin of ${text((100 * metrics.equivalence.margin).toFixed(0))} points, by the intervals over seeds and test pictures: ${text(seeds.equivalence)}.`
     )
   ])
 }

@@ -159,9 +159,9 @@ const lastEpochTable = ({ gradients }: ReportData): Html =>
       { title: "norm, no BN", numeric: true, cell: (row) => orDash(row.nobn, number) },
       { title: "BN / no BN", numeric: true, cell: (row) => orDash(row.ratio, number) },
       { title: "update / weight, BN", numeric: true, cell: (row) => orDash(row.updateRatio.bn, number) },
-      { title: "no BN", numeric: true, cell: (row) => orDash(row.updateRatio.nobn, number) },
+      { title: "update / weight, no BN", numeric: true, cell: (row) => orDash(row.updateRatio.nobn, number) },
       { title: "dead ReLUs, BN", numeric: true, cell: (row) => orDash(row.deadShare.bn, percent) },
-      { title: "no BN", numeric: true, cell: (row) => orDash(row.deadShare.nobn, percent) }
+      { title: "dead ReLUs, no BN", numeric: true, cell: (row) => orDash(row.deadShare.nobn, percent) }
     ],
     gradients.lastEpoch
   )
