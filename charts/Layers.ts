@@ -1,9 +1,12 @@
-/** Curves over epochs with one line a layer, first layers dark and last ones bright; one panel a network. */
+/** Curves over epochs with one line a layer; one panel a network. */
 import type { VariantName } from "../schemas/Compare.ts"
 import type { Gradstats, VariantGradients } from "../schemas/Gradstats.ts"
 import { epochAxis } from "./Curves.ts"
 import type { TopLevelSpec } from "./Render.ts"
 import { variantNames } from "./Theme.ts"
+
+/** Okabe and Ito's: told apart by those who do not see red and green alike, on dark and on light. Ninth and later layers begin again. */
+const layerColours = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#b8a800"]
 
 interface Rows {
   readonly layers: ReadonlyArray<string>
@@ -49,11 +52,10 @@ const panels = (
             y: { field: "value", type: "quantitative", title, scale },
             color: {
               field: "layer",
-              type: "ordinal",
+              type: "nominal",
               title: null,
               sort: layers as Array<string>,
-              // the ends of viridis are too dark or too bright for one of the two grounds
-              scale: { domain: layers as Array<string>, scheme: { name: "viridis", extent: [0.2, 0.85] } },
+              scale: { domain: layers as Array<string>, range: layerColours },
               legend: { symbolType: "stroke" }
             }
           }

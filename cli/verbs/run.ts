@@ -122,6 +122,10 @@ export const run = Command.make(
       description: "Your own pictures, one folder a class"
     },
     {
+      command: "op-pipe run --seeds 3",
+      description: "The trainings from three seeds: what is there is not trained again"
+    },
+    {
       command: "op-pipe run --only compare --set compare.activation=sparsemax",
       description: "Another output activation: no training"
     }

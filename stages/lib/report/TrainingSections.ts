@@ -160,8 +160,8 @@ const lastEpochTable = ({ gradients }: ReportData): Html =>
       { title: "BN / no BN", numeric: true, cell: (row) => orDash(row.ratio, number) },
       { title: "update / weight, BN", numeric: true, cell: (row) => orDash(row.updateRatio.bn, number) },
       { title: "update / weight, no BN", numeric: true, cell: (row) => orDash(row.updateRatio.nobn, number) },
-      { title: "dead ReLUs, BN", numeric: true, cell: (row) => orDash(row.deadShare.bn, percent) },
-      { title: "dead ReLUs, no BN", numeric: true, cell: (row) => orDash(row.deadShare.nobn, percent) }
+      { title: "dead, BN", numeric: true, cell: (row) => orDash(row.deadShare.bn, percent) },
+      { title: "dead, no BN", numeric: true, cell: (row) => orDash(row.deadShare.nobn, percent) }
     ],
     gradients.lastEpoch
   )
