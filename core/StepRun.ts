@@ -150,6 +150,8 @@ const prepareTask = Effect.fnUntraced(function* (
     checkpoint: layout.checkpoint(key),
     cores
   }
+  // What may be written to must be there before the process starts, or Node takes the permission for a file's.
+  yield* disk.makeFolder(path.dirname(task.checkpoint))
   yield* disk.makeFolder(task.outputDir)
   yield* disk.makeFolder(task.workdir)
   return task

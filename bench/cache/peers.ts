@@ -16,6 +16,8 @@ export interface Peer {
   /** Where a node's output lies, below the root. */
   readonly output: (id: string) => string
   readonly env?: Readonly<Record<string, string>>
+  /** One step that counts the files below \`data\`; absent where the tool looks at no content. */
+  readonly writeFolder?: (root: string, log: string) => void
   /** Ends what it left running. */
   readonly stop?: (root: string) => void
 }
@@ -44,6 +46,18 @@ const opPipe: Peer = {
   atMost: 10_000,
   output: (id) => `outputs/${id}/out.txt`,
   command: () => ({ file: process.execPath, args: [path.join(repository, "bin/op-pipe.mjs"), "run", "--cores", jobs] }),
+  writeFolder: (root, log) => {
+    json(root, "package.json", { type: "module" })
+    fs.writeFileSync(
+      path.join(root, "pipeline.ts"),
+      `import { Artifact, Pipeline, Stage } from ${JSON.stringify(path.join(repository, "core/index.ts"))}
+const data = Pipeline.source({ name: "data", artifact: Artifact.folder({ tag: "Data/v1", path: "data" }), path: "data" })
+const Count = Artifact.file({ tag: "Count/v1", path: "out.txt" })
+const count = Stage.command({ name: "count", command: 'find "$data" -type f | wc -l > "$out"; echo count >> ${log}', inputs: { data: data.artifact }, output: { out: Count } })
+export default Pipeline.make({ name: "folder", steps: [Pipeline.step(count, { inputs: { data: data.port } })] })
+`
+    )
+  },
   write: (root, graph, log) => {
     json(root, "package.json", { type: "module" })
     json(root, "graph.json", graph)
@@ -163,6 +177,13 @@ const fromNpm = (tools: string): ReadonlyArray<Peer> => {
       file: path.join(modules, ".bin/turbo"),
       args: ["run", "build", `--concurrency=${jobs}`, "--output-logs=none", "--ui=stream"]
     }),
+    writeFolder: (root, log) => {
+      json(root, "package.json", { name: "root", private: true, packageManager: "npm@10.9.0", workspaces: ["data"] })
+      json(root, "package-lock.json", { name: "root", lockfileVersion: 3, packages: {} })
+      json(root, "turbo.json", { tasks: { build: { inputs: ["**"], outputs: [] } } })
+      const build = `find . -type f | wc -l > ../out.txt; echo count >> ${log}`
+      json(root, "data/package.json", { name: "data", version: "1.0.0", scripts: { build } })
+    },
     write: (root, graph, log) => {
       json(root, "package.json", { name: "root", private: true, packageManager: "npm@10.9.0", workspaces: ["p/*"] })
       json(root, "package-lock.json", { name: "root", lockfileVersion: 3, packages: {} })
@@ -200,6 +221,23 @@ const fromNpm = (tools: string): ReadonlyArray<Peer> => {
         // it was not running
       }
     },
+    writeFolder: (root, log) => {
+      link(root)
+      json(root, "package.json", { name: "root", private: true })
+      json(root, "nx.json", { analytics: false })
+      json(root, "p/count/project.json", {
+        name: "count",
+        targets: {
+          build: {
+            executor: "nx:run-commands",
+            options: { command: `find data -type f | wc -l > p/count/out.txt; echo count >> ${log}` },
+            cache: true,
+            inputs: ["{workspaceRoot}/data/**/*"],
+            outputs: ["{projectRoot}/out.txt"]
+          }
+        }
+      })
+    },
     write: (root, graph, log) => {
       link(root)
       json(root, "package.json", { name: "root", private: true })
@@ -230,6 +268,21 @@ const fromNpm = (tools: string): ReadonlyArray<Peer> => {
     output: flat,
     env: { WIREIT_PARALLEL: jobs, WIREIT_LOGGER: "quiet", npm_config_update_notifier: "false" },
     command: () => ({ file: "npm", args: ["run", "--silent", "all"] }),
+    writeFolder: (root, log) => {
+      link(root)
+      json(root, "package.json", {
+        name: "root",
+        private: true,
+        scripts: { all: "wireit" },
+        wireit: {
+          all: {
+            command: `find data -type f | wc -l > out.txt; echo count >> ${log}`,
+            files: ["data/**"],
+            output: ["out.txt"]
+          }
+        }
+      })
+    },
     write: (root, graph, log) => {
       link(root)
       fs.mkdirSync(path.join(root, "out"), { recursive: true })

@@ -15,6 +15,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { downstream, expected, type Graph, generate, writeSources } from "./graph.ts"
+import { install } from "./install.ts"
 import { type Peer, peers } from "./peers.ts"
 
 const argument = (name: string): string | undefined => {
@@ -24,7 +25,6 @@ const argument = (name: string): string | undefined => {
 const sizes = (argument("--sizes") ?? "7,100,1000,10000").split(",").map(Number)
 const only = argument("--only")?.split(",")
 const asJson = process.argv.includes("--json")
-const versions = { turbo: "2.11.11", nx: "24.0.6", wireit: "0.14.13" }
 
 interface Measured {
   readonly ms: number
@@ -221,29 +221,12 @@ const cell = ({ ms, executed, least, wrong, failed }: Measured): string => {
   return `${time}${executed > least ? ` +${executed - least}` : ""}${wrong > 0 ? " !" : ""}${failed ? " failed" : ""}`
 }
 
-const install = (base: string): string => {
-  const tools = path.join(base, "tools")
-  fs.mkdirSync(tools, { recursive: true })
-  fs.writeFileSync(path.join(tools, "package.json"), "{}")
-  const names = Object.entries(versions).flatMap(([name, version]) =>
-    only === undefined || only.includes(name) ? [`${name}@${version}`] : []
-  )
-  if (names.length > 0) {
-    const { status } = spawnSync("npm", ["install", "--no-audit", "--no-fund", ...names], {
-      cwd: tools,
-      stdio: "ignore"
-    })
-    if (status !== 0) console.error(`npm could not install ${names.join(", ")}: they are left out`)
-  }
-  return tools
-}
-
 const base = fs.mkdtempSync(path.join(os.tmpdir(), "bench-cache-"))
 const say = (line: string): void => {
   if (!asJson) console.log(line)
 }
 try {
-  const all = peers(install(base)).filter((peer) => only === undefined || only.includes(peer.name))
+  const all = peers(install(base, only)).filter((peer) => only === undefined || only.includes(peer.name))
   for (const { name, version } of all) if (version === undefined) console.error(`${name} is not there: left out`)
   const present = all.filter((peer) => peer.version !== undefined)
   say(
