@@ -23,7 +23,7 @@ import {
 } from "node:fs"
 import { homedir } from "node:os"
 import path from "node:path"
-import { pathToFileURL } from "node:url"
+import { fileURLToPath, pathToFileURL } from "node:url"
 
 /** Raise it when bundles are made otherwise. */
 const format = 1
@@ -32,6 +32,7 @@ const pipelineNames = ["pipeline.ts", "pipeline.mjs", "pipeline.js"]
 const tickMs = 50
 const keptMs = 24 * 3_600_000
 
+const root = fileURLToPath(new URL("..", import.meta.url))
 const exists = (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined
 
 /** The pipeline that a command line is about; `cli/Project.ts` has the last word. */
@@ -85,7 +86,9 @@ const plugin = {
       return { path: pathToFileURL(found.path).href, external: true }
     })
     build.onLoad({ filter: /\.m?[tj]s$/ }, ({ path: file }) => {
-      if (file.includes(`${path.sep}node_modules${path.sep}`)) return undefined
+      // op-pipe itself is a package too where it is installed.
+      const own = file.startsWith(root) ? file.slice(root.length) : file
+      if (own.includes(`${path.sep}node_modules${path.sep}`) || own.startsWith("node_modules")) return undefined
       const text = readFileSync(file, "utf8")
       if (!text.includes("import.meta")) return undefined
       const [url, name, folder] = [pathToFileURL(file).href, file, path.dirname(file)].map((each) =>

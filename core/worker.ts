@@ -97,6 +97,8 @@ const outcome = (exit: Exit.Exit<void, Stage.Failure>): Message => {
 }
 
 process.once("disconnect", () => process.exit(130))
+// It may have gone while this module was loaded.
+if (!process.connected) process.exit(130)
 process.once("message", (raw) => {
   const work = Schema.decodeUnknownEffect(ModuleTask)(raw).pipe(
     Effect.orDie,
