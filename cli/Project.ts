@@ -83,6 +83,12 @@ const load = Effect.fnUntraced(function* (file: string) {
     })
   }
   const ids = loaded.default.steps.map((step) => step.id)
+  const numbered = loaded.default.steps.find((step) => step.replica === undefined && step.id.includes("#"))
+  if (numbered !== undefined) {
+    return yield* new PipelineError({
+      message: `${file}: expected variants without #, which numbers the seeds of a step, but found ${numbered.id}. Give it another variant`
+    })
+  }
   const twice = ids.find((id, index) => ids.indexOf(id) !== index)
   if (twice !== undefined) {
     return yield* new PipelineError({

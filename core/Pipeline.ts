@@ -185,11 +185,12 @@ const collect = (roots: ReadonlyArray<AnyStep>): Pick<Pipeline, "steps" | "sourc
 }
 
 /** The same pipeline over that many seeds. */
-export const overSeeds = (pipeline: Pipeline, seeds: number): Pipeline => ({
-  ...pipeline,
-  ...collect(Replicas.place(collect(pipeline.declared).steps, seeds)),
-  seeds
-})
+export const overSeeds = (pipeline: Pipeline, seeds: number): Pipeline => {
+  if (!Number.isInteger(seeds) || seeds < 1) {
+    throw new TypeError(`${pipeline.name}: expected seeds to be a whole number from 1 on, but found ${seeds}`)
+  }
+  return { ...pipeline, ...collect(Replicas.place(collect(pipeline.declared).steps, seeds)), seeds }
+}
 
 export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options: {
   readonly name: string

@@ -26,7 +26,7 @@ const replicaId = (id: string, number: number): string => `${id}#${number}`
 
 /** `steps` (upstream before downstream), each `perSeed` one followed by its replicas; what reads from a replica comes after it. */
 export const place = (steps: ReadonlyArray<AnyStep>, seeds: number): ReadonlyArray<AnyStep> => {
-  if (seeds <= 1) return steps
+  if (seeds === 1) return steps
   const numbers = Array.from({ length: seeds - 1 }, (_, index) => index + 2)
   const placed = new Map<string, AnyStep>()
   const rewire = (port: Port<Artifact.Any>, number: number): Port<Artifact.Any> => {

@@ -125,11 +125,13 @@ const evaluate = Effect.fnUntraced(function* (run: Run, split: SplitName, alive?
   return Scores.of(logits, run.labels[split], classes, params.loss)
 })
 
-/** Layer name -> share of its channels or units that are not alive. */
-const deadShares = (alive: Alive): Readonly<Record<string, number>> =>
-  Object.fromEntries(
-    [...alive].map(([layer, marks]) => [layer, marks.filter((mark) => mark === 0).length / marks.length])
-  )
+/** Layer name -> share of its channels or units that are not alive; nothing is known of them without pictures. */
+const deadShares = (alive: Alive, pictures: number): Readonly<Record<string, number>> =>
+  pictures === 0
+    ? {}
+    : Object.fromEntries(
+        [...alive].map(([layer, marks]) => [layer, marks.filter((mark) => mark === 0).length / marks.length])
+      )
 
 const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: number) {
   const startedMs = yield* Clock.currentTimeMillis
@@ -159,7 +161,7 @@ const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: num
     learningRate: rate,
     imagesPerSecond: run.pack.count("train") / seconds,
     gradientNorm: passed.gradientNorm,
-    deadShare: deadShares(alive)
+    deadShare: deadShares(alive, run.pack.count("validation"))
   }
   return record
 })

@@ -1,5 +1,5 @@
 /** `--seeds` on a small pipeline: what is new is made, nothing else, and every verb knows the replicas. */
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from "node:fs"
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
 import { events, lastEvent, opPipe, repository } from "../lib/cli.ts"
@@ -87,6 +87,15 @@ describe("the other verbs", () => {
     expect(dag.stdout).toContain("roll(b)#2")
     const mermaid = await command("dag", "--seeds", "2", "--format", "mermaid")
     expect(mermaid.stdout).toContain(`roll_b_2["roll(b)#2"]`)
+  })
+
+  it("refuse a variant that looks like a replica", async () => {
+    const file = path.join(root, "test/fixtures/seeds/pipeline.ts")
+    writeFileSync(file, readFileSync(file, "utf8").replace('variant: "b"', 'variant: "a#2"'))
+    const finished = await command("status")
+    expect(finished.code).toBe(2)
+    expect(finished.stderr).toContain("expected variants without #")
+    expect(finished.stderr).toContain("roll@a#2")
   })
 
   it("refuse what is no number of seeds, and a replica beyond it", async () => {

@@ -42,6 +42,14 @@ describe("placing", () => {
     expect(ids(Pipeline.overSeeds(own, 3))).toEqual(ids(three))
   })
 
+  it("is refused for what is no number of seeds", () => {
+    for (const wrong of [0, -1, 1.5, Number.NaN]) {
+      expect(() => Pipeline.make({ name: "own", steps: pipeline.declared as [], seeds: wrong })).toThrow(
+        /own: expected seeds to be a whole number from 1 on, but found/
+      )
+    }
+  })
+
   it("is drawn and named in the call form", () => {
     const lines = toText(
       three,
