@@ -7,8 +7,10 @@ import sharp from "sharp"
 import { Stage } from "../../core/index.ts"
 import { type EngineIdentity, open } from "../../engine/index.ts"
 import type { AugmentParams } from "../../schemas/Augment.ts"
+import type { Ranked } from "../../schemas/Compare.ts"
 import type { TrainedNetwork } from "../../schemas/Train.ts"
 import * as Augmentation from "./Augmentation.ts"
+import { ranked } from "./Metrics.ts"
 import * as Safetensors from "./Safetensors.ts"
 import * as Trainer from "./Trainer.ts"
 
@@ -22,9 +24,17 @@ export interface PredictorOptions {
   readonly prepared: AugmentParams
 }
 
+/** What the network says of a picture, and what it was shown of it. */
+export interface Answer {
+  /** One per class. */
+  readonly logits: Float32Array
+  /** `size * size * 3` levels. */
+  readonly seen: Uint8Array
+}
+
 export interface Predictor {
-  /** Logits, one per class, or why the file is no picture that can be read. */
-  readonly logits: (file: string) => Effect.Effect<Float32Array, Stage.StageFailure>
+  /** The answer, or why the file is no picture that can be read. */
+  readonly ask: (file: string) => Effect.Effect<Answer, Stage.StageFailure>
 }
 
 const failed = (error: { readonly message: string }): Stage.StageFailure =>
@@ -64,10 +74,17 @@ export const make = Effect.fnUntraced(function* (options: PredictorOptions) {
   const trainer = yield* Trainer.make(engine, shape).pipe(Effect.mapError(failed))
   yield* trainer.loadWeights(tensors.success).pipe(Effect.mapError(failed))
   const predictor: Predictor = {
-    logits: (file) =>
-      Effect.flatMap(readPicture(file, size, prepared), (pixels) =>
-        trainer.predict(pixels, 1).pipe(Effect.mapError(failed))
-      )
+    ask: Effect.fnUntraced(function* (file: string) {
+      const seen = yield* readPicture(file, size, prepared)
+      return { logits: yield* trainer.predict(seen, 1).pipe(Effect.mapError(failed)), seen }
+    })
   }
   return predictor
 })
+
+/** The most probable classes of a row of probabilities: three at most, none with probability 0 (or none at all, where it overflowed). */
+export const topThree = (probabilities: ArrayLike<number>, classes: ReadonlyArray<string>): ReadonlyArray<Ranked> =>
+  ranked(probabilities)
+    .filter((each) => probabilities[each]! > 0)
+    .slice(0, 3)
+    .map((each) => ({ class: classes[each]!, probability: probabilities[each]! }))

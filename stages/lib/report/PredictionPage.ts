@@ -1,0 +1,115 @@
+/**
+ * The page that `op-pipe predict --html` writes: each picture beside its most probable classes, in one HTML file that needs
+ * nothing from anywhere.
+ *
+ * Beside the picture as it is stands what the network was shown of it: squeezed or cut to a square, at the size that it was
+ * trained on. A wrong answer is often a matter of that.
+ */
+import * as Effect from "effect/Effect"
+import sharp, { type Sharp } from "sharp"
+import type { ActivationName, Ranked } from "../../../schemas/Compare.ts"
+import { bars } from "./Bars.ts"
+import { type Html, html, join, text, trusted } from "./Html.ts"
+import { style } from "./Style.ts"
+
+/** The most probable classes under one activation. */
+export interface Top {
+  readonly activation: ActivationName
+  /** None where the activation overflowed. */
+  readonly classes: ReadonlyArray<Ranked>
+}
+
+/** A picture that was asked about. */
+export type Asked =
+  | {
+      readonly image: string
+      /** Data URIs: the picture, and the square that the network saw. */
+      readonly uri: string
+      readonly seenUri: string
+      readonly top: ReadonlyArray<Top>
+    }
+  | { readonly image: string; readonly error: string }
+
+export interface PageData {
+  readonly asked: ReadonlyArray<Asked>
+  /** What the network is: "with batch normalization, best epoch 18". */
+  readonly network: string
+  /** What the answers come from: names and values. */
+  readonly from: ReadonlyArray<readonly [name: string, value: string]>
+}
+
+/** Largest side of a picture on the page: twice what is shown, for screens that have the pixels. */
+const shownSide = 480
+
+const jpeg = (image: Sharp): Effect.Effect<string> =>
+  // it was decoded a moment ago: a failure here is a bug
+  Effect.promise(
+    async () =>
+      `data:image/jpeg;base64,${(await image.flatten({ background: "#ffffff" }).jpeg({ quality: 84, mozjpeg: true }).toBuffer()).toString("base64")}`
+  )
+
+/** The picture for the page, upright. It has been decoded for the network, so its number of pixels is no objection. */
+export const pictureUri = (file: string): Effect.Effect<string> =>
+  jpeg(
+    sharp(file, { limitInputPixels: false })
+      .autoOrient()
+      .resize(shownSide, shownSide, { fit: "inside", withoutEnlargement: true })
+      .toColourspace("srgb")
+  )
+
+/** What the network saw: `size * size * 3` levels. */
+export const seenUri = (pixels: Uint8Array, size: number): Effect.Effect<string> => {
+  const image = sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
+  return jpeg(image.resize(Math.min(size, 128)))
+}
+
+const more = `
+.asked { display:grid; grid-template-columns:minmax(0,15rem) minmax(0,1fr); gap:1.4rem; background:var(--panel); border:1px solid var(--line); border-radius:10px; padding:1rem; margin:1rem 0; }
+.asked h2 { font-size:1rem; margin:0 0 .2rem; padding:0; border:0; overflow-wrap:anywhere; }
+.asked .picture { display:block; max-width:100%; max-height:15rem; border-radius:6px; background:#fff; }
+.asked .seen { margin:.6rem 0 0; display:flex; gap:.6rem; align-items:center; font-size:.78rem; color:var(--soft); }
+.asked .seen img { width:48px; height:48px; border-radius:4px; background:#fff; }
+.asked .error { color:var(--no); font-weight:500; margin:.2rem 0; }
+.asked .bars { display:grid; grid-template-columns:repeat(auto-fit,minmax(13rem,1fr)); gap:.2rem 1.6rem; max-width:44rem; }
+.asked .bars h4 { font-size:.82rem; } .asked .bar { font-size:.92rem; padding:.16rem .4rem; } .asked .bar i { opacity:.3; }
+.asked .bar + .bar { margin-top:.15rem; }
+.one { max-width:960px; margin:0 auto; padding:0 1.25rem 4rem; }
+dl { display:grid; grid-template-columns:max-content minmax(0,1fr); gap:.2rem 1rem; font-size:.88rem; } dt { color:var(--soft); } dd { margin:0; overflow-wrap:anywhere; }
+@media (max-width: 600px) { .asked { grid-template-columns:minmax(0,1fr); gap:.8rem; } dl { grid-template-columns:minmax(0,1fr); gap:0; } dd { margin-bottom:.4rem; } }
+@media print { .asked { break-inside:avoid; } }
+`
+
+const answers = ({ activation, classes }: Top): Html =>
+  classes.length > 0
+    ? html`<div>${bars(activation, classes)}</div>`
+    : html`<div><h4>${text(activation)}</h4><p class="error">It overflowed: a logit is above 88.7, and exp of that is no float32 number.</p></div>`
+
+const card = (asked: Asked): Html =>
+  "error" in asked
+    ? html`<article class="asked"><div></div><div><h2>${text(asked.image)}</h2><p class="error">${text(asked.error)}</p></div></article>`
+    : html`<article class="asked"><div><img class="picture" src="${text(asked.uri)}" alt="${text(asked.image)}"><p class="seen"><img src="${text(asked.seenUri)}" alt="" width="48" height="48">what the network saw</p></div><div><h2>${text(asked.image)}</h2><div class="bars">${join(asked.top.map(answers))}</div></div></article>`
+
+const title = "What the network says"
+
+/** The whole page. */
+export const renderPredictions = ({ asked, network, from }: PageData): string => {
+  const bad = asked.filter((one) => "error" in one).length
+  const good = asked.length - bad
+  const unread = bad === 0 ? text("") : html`, and ${bad} that could not be read`
+  const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+  const facts = from.map(([name, value]) => html`<dt>${text(name)}</dt><dd>${text(value)}</dd>`)
+  return html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${text(policy)}">
+<title>${text(title)}</title>
+<link rel="icon" href="data:,">
+<style>${trusted(style + more)}</style></head>
+<body><main class="one">
+<h1>${text(title)}</h1>
+<p class="lead">${good} ${text(good === 1 ? "picture" : "pictures")}${unread}; the network ${text(network)}. Up to three classes each; a class with probability 0 is not shown.</p>
+${join(asked.map(card))}
+<h2>Where the answers come from</h2>
+<dl>${join(facts)}</dl>
+</main></body></html>
+`
+}
