@@ -2,7 +2,8 @@
  * Outputs: results as files that people open, and output folders as results.
  *
  * `outputs/<step>/` holds exactly what the step's result says: it is built aside and swapped in by rename, so nothing of
- * an earlier run stays behind and nobody sees half of it. Files are copies; writing to one cannot reach the store.
+ * an earlier run stays behind and nobody sees half of it. Files are copies; writing to one cannot reach the store. A report
+ * may have places in it that are filled on the way (Stamp).
  */
 import { randomUUID } from "node:crypto"
 import * as path from "node:path"
@@ -104,7 +105,16 @@ export const take = Effect.fnUntraced(function* (artifacts: Readonly<Record<stri
   return Object.fromEntries(taken) as Readonly<Record<string, Output>>
 })
 
-const build = Effect.fnUntraced(function* (entries: Tree.Tree, root: string, how: "copy" | "link") {
+/** Texts of files that are laid out otherwise than they lie in the store, by path. */
+export type Filled = ReadonlyMap<string, string>
+const asStored: Filled = new Map()
+
+const build = Effect.fnUntraced(function* (
+  entries: Tree.Tree,
+  root: string,
+  how: "copy" | "link",
+  filled: Filled = asStored
+) {
   const disk = yield* Disk
   const { blobs } = yield* Store
   yield* disk.makeFolder(root)
@@ -117,6 +127,12 @@ const build = Effect.fnUntraced(function* (entries: Tree.Tree, root: string, how
     yield* disk.makeFolder(path.dirname(location))
     if (entry.kind === "link") {
       yield* disk.symlink(entry.target, location)
+      continue
+    }
+    const text = filled.get(entry.path)
+    if (text !== undefined) {
+      yield* disk.create(location, text)
+      yield* disk.setMode(location, entry.mode)
       continue
     }
     const blob = yield* blobs.verified(entry.digest)
@@ -146,23 +162,32 @@ const folders = (entries: Tree.Tree): Tree.Tree => {
   return Array.from(paths, (each) => ({ kind: "folder", path: each }) as const)
 }
 
+const asFilled =
+  (filled: Filled) =>
+  (entry: Tree.TreeEntry): Tree.TreeEntry => {
+    const text = filled.get(entry.path)
+    if (text === undefined || entry.kind !== "file") return entry
+    return { ...entry, digest: Digest.ofText(text), sizeBytes: Buffer.byteLength(text) }
+  }
+
 /** What `outputs/<step>/` holds for `result`. */
-export const expectedTree = (result: StepResult): Tree.Tree => {
-  const entries = Object.values(result.outputs).flatMap((output) => (output.layOut ? output.entries : []))
+export const expectedTree = (result: StepResult, filled: Filled = asStored): Tree.Tree => {
+  const outputs = Object.values(result.outputs).filter((output) => output.layOut)
+  const entries = outputs.flatMap((output) => output.entries).map(asFilled(filled))
   return [...folders(entries), ...entries.filter((entry) => entry.kind !== "folder")].sort((a, b) =>
     a.path < b.path ? -1 : 1
   )
 }
 
 /** True when `outputs/<step>/` is already what `result` says. */
-export const isLaidOut = Effect.fnUntraced(function* (result: StepResult, folder: string) {
+export const isLaidOut = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled = asStored) {
   const { memo } = yield* Store
   const found = yield* orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, of: "output" }))
-  return Option.isSome(found) && Tree.digest(found.value) === Tree.digest(expectedTree(result))
+  return Option.isSome(found) && Tree.digest(found.value) === Tree.digest(expectedTree(result, filled))
 })
 
-const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string) {
-  if (yield* isLaidOut(result, folder)) return false
+const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled) {
+  if (yield* isLaidOut(result, folder, filled)) return false
   const disk = yield* Disk
   const parent = path.dirname(folder)
   const prefix = `.${path.basename(folder)}.`
@@ -172,7 +197,7 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string) 
   }
   const aside = path.join(parent, `${prefix}${randomUUID()}`)
   const old = `${aside}.old`
-  yield* build(expectedTree(result), aside, "copy")
+  yield* build(expectedTree(result, filled), aside, "copy", filled)
   yield* orAbsent(disk.rename(folder, old))
   yield* disk.rename(aside, folder)
   yield* disk.remove(old)
@@ -180,12 +205,12 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string) 
 })
 
 /** Makes `outputs/<step>/` what `result` says; true when it had to. Two runs of one project do so one after the other. */
-export const layOut = Effect.fnUntraced(function* (result: StepResult, folder: string) {
-  if (yield* isLaidOut(result, folder)) return false
+export const layOut = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled = asStored) {
+  if (yield* isLaidOut(result, folder, filled)) return false
   return yield* Effect.scoped(
     Effect.andThen(
       Lock.hold(`outputs ${folder}`, () => undefined),
-      swapIn(result, folder)
+      swapIn(result, folder, filled)
     )
   )
 })

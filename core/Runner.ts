@@ -24,6 +24,7 @@ import * as Plan from "./Plan.ts"
 import * as Provenance from "./Provenance.ts"
 import type { RunEvent } from "./RunEvent.ts"
 import * as RunLog from "./RunLog.ts"
+import * as Stamp from "./Stamp.ts"
 import * as StepRun from "./StepRun.ts"
 
 export interface RunOptions {
@@ -101,7 +102,10 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
     yield* StepRun.execute(running, { step, ingredients, key, reasons: ["verified"], forced: false, verify: result })
     yield* options.emit({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
   }
-  const restored = yield* Outputs.layOut(result, folder)
+  const { profile = null, seed } = prepared.settings
+  const settled = new Map(running.results).set(step.id, result)
+  const filled = yield* Stamp.filled(prepared.pipeline, step.id, { profile, seed, results: settled })
+  const restored = yield* Outputs.layOut(result, folder, filled)
   yield* results.noteLast(step.id, key)
   if (!executed) {
     yield* options.emit({ type: "StepCached", step: step.id, key, restored })

@@ -10,6 +10,7 @@ import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Outputs from "../../core/Outputs.ts"
 import * as RunLog from "../../core/RunLog.ts"
+import * as Stamp from "../../core/Stamp.ts"
 import { formatDuration, paint, printLine } from "../Console.ts"
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
@@ -158,8 +159,11 @@ export const restore = Command.make(
             message: `restore ${flags.run}: the store no longer has the results of ${gone.join(", ")}; nothing was changed. \`op-pipe pin RUN\` keeps a run's results`
           })
         }
-        for (const { id, result } of usable) {
-          if (typeof result !== "string") yield* Outputs.layOut(result, path.join(project.outputsDir, id))
+        const found = usable.flatMap(({ id, result }) => (typeof result === "string" ? [] : [[id, result] as const]))
+        const stamped = { ...record, results: new Map(found) }
+        for (const [id, result] of found) {
+          const filled = yield* Stamp.filled(project.pipeline, id, stamped)
+          yield* Outputs.layOut(result, path.join(project.outputsDir, id), filled)
         }
         return { runId: record.runId, steps: usable.map((each) => each.id), outputs: project.outputsDir }
       })

@@ -107,7 +107,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "outputs are taken to be as they were left",
     file: "core/Outputs.ts",
-    find: "Option.isSome(found) && Tree.digest(found.value) === Tree.digest(expectedTree(result))",
+    find: "Option.isSome(found) && Tree.digest(found.value) === Tree.digest(expectedTree(result, filled))",
     replace: "Option.isSome(found)",
     caughtBy: [edits, "test/core/Outputs.test.ts"]
   },
@@ -115,7 +115,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     name: "outputs are laid over what is there",
     file: "core/Outputs.ts",
     find: "  yield* orAbsent(disk.rename(folder, old))\n  yield* disk.rename(aside, folder)",
-    replace: '  yield* build(expectedTree(result), folder, "copy")',
+    replace: '  yield* build(expectedTree(result, filled), folder, "copy", filled)',
     caughtBy: ["test/core/Outputs.test.ts"],
     quick: true
   },

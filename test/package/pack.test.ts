@@ -3,7 +3,7 @@
  * checked by TypeScript against the package's types.
  */
 import { execFile } from "node:child_process"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 import { promisify } from "node:util"
 import { beforeAll, describe, expect, it } from "vitest"
@@ -54,7 +54,13 @@ describe("the package, installed elsewhere", () => {
       type: "RunFinished",
       executed: ["split", "augment", "train@bn", "train@nobn", "gradstats", "logits", "compare"]
     })
-    expect(existsSync(last.report)).toBe(true)
+    // every place is filled: with the steps as the pipeline names them, and with a value for each
+    const report = readFileSync(last.report, "utf8")
+    expect(report).not.toContain("<!--op-pipe")
+    expect(report).toMatch(/From <a href="#from-bn">train@bn<\/a> <code>[0-9a-f]{12}<\/code>/)
+    const section = report.slice(report.indexOf('<section id="provenance"'))
+    expect(section).toContain("Profile tiny, seed 17")
+    expect(section.match(/>–</g)).toHaveLength(4)
     const again = await call("npx", ["op-pipe", "run", "--profile", "tiny", "--json"], elsewhere)
     expect(JSON.parse(again.trim().split("\n").at(-1)!)).toMatchObject({ executed: [] })
   }, 600_000)
@@ -71,6 +77,11 @@ describe("the package, installed elsewhere", () => {
     await expect(call("npx", [...asked, path.join(elsewhere, "package.json"), picture], elsewhere)).rejects.toThrow(
       /cannot be looked at[\s\S]*"top"/
     )
+    await call("npx", ["op-pipe", "predict", "--html", "said/answers.html", picture], elsewhere)
+    const page = readFileSync(path.join(elsewhere, "said/answers.html"), "utf8")
+    for (const part of [path.basename(picture), "softmax", "sparsemax", "best on validation"])
+      expect(page).toContain(part)
+    await expect(call("npx", ["op-pipe", "predict", "--html", picture, picture], elsewhere)).rejects.toThrow(/\.html/)
   }, 120_000)
 
   it("holds JavaScript and types, no TypeScript sources and no tests", () => {
