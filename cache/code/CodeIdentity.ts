@@ -35,7 +35,7 @@ export class CodeUnknown extends Schema.TaggedError<CodeUnknown>()("CodeUnknown"
 }
 
 /** Counted into the memo's name: raise it when `ModuleSyntax` digests differently. */
-const syntaxVersion = 1
+const syntaxVersion = 2
 
 interface Asked {
   readonly file: string

@@ -6,6 +6,7 @@
  *
  * Gotchas:
  * - A computed `import(x)` or `require` cannot be followed and is an error: what cannot be seen would go stale unseen.
+ * - A package whose file is looked up by `import.meta.resolve` counts as an imported one does.
  * - Syntax that is not erasable (enums, namespaces) stays in the tree and counts; that is safe, only less minimal.
  */
 import * as Data from "effect/Data"
@@ -177,7 +178,20 @@ const reexportOf = (node: Node): Declaration["reexport"] => {
 const isRequire = (node: Node): boolean =>
   node.type === "CallExpression" && isNode(node["callee"]) && node["callee"]["name"] === "require"
 
-/** Adds the `import()`s below `value` to `found`; returns what cannot be followed. */
+/** The package that `import.meta.resolve("package/file")` looks for, its file perhaps computed; what it finds is read later on. */
+const resolvedPackage = (node: Node): string | undefined => {
+  const callee = node["callee"]
+  if (node.type !== "CallExpression" || !isNode(callee) || callee.type !== "MemberExpression") return undefined
+  if (!isNode(callee["object"]) || callee["object"].type !== "MetaProperty") return undefined
+  if (nameOf(callee["property"]) !== "resolve") return undefined
+  const [target] = (node["arguments"] as ReadonlyArray<Node> | undefined) ?? []
+  const [first] =
+    (target?.["quasis"] as ReadonlyArray<{ readonly value: { readonly cooked?: string } }> | undefined) ?? []
+  const text = target?.type === "Literal" ? target["value"] : first?.value.cooked
+  return typeof text === "string" && /^(?:@[\w.-]+\/)?[\w-][\w.-]*\//u.test(text) ? text : undefined
+}
+
+/** Adds the `import()`s below `value`, and packages whose files are resolved, to `found`; returns what cannot be followed. */
 const dynamicImports = (value: unknown, found: Array<ModuleImport>): string | undefined => {
   if (Array.isArray(value)) {
     for (const item of value) {
@@ -198,6 +212,8 @@ const dynamicImports = (value: unknown, found: Array<ModuleImport>): string | un
     found.push({ specifier: target["value"], names: "all" })
     return undefined
   }
+  const resolved = isNode(value) ? resolvedPackage(value) : undefined
+  if (resolved !== undefined) found.push({ specifier: resolved, names: "all" })
   return dynamicImports(Object.values(value), found)
 }
 

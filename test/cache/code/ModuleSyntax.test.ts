@@ -69,6 +69,13 @@ describe("imports", () => {
     ])
   })
 
+  it("lists packages whose files are resolved, where their names are written out", () => {
+    const { imports } = parse(`
+      const a = () => import.meta.resolve("@scope/font/deep/file.ttf"); const b = import.meta.resolve(\`font/\${name}.ttf\`)
+      const c = import.meta.resolve("./near.bin"); const d = import.meta.resolve(name); const e = other.resolve("none/x")`)
+    expect(imports.map((each) => each.specifier)).toEqual(["@scope/font/deep/file.ttf", "font/"])
+  })
+
   it.each(["import(name)", "import(`./$" + "{name}.ts`)", "require(name)"])(
     "refuses %s, which cannot be followed",
     (source) => {
