@@ -58,7 +58,8 @@ const compared = Pipeline.step(compare, {
     bnNetwork: bn.out.network,
     nobnNetwork: nobn.out.network,
     gradstats: gradients.out.summary,
-    logits: raw.out.logits
+    logits: raw.out.logits,
+    penultimate: raw.out.penultimate
   }
 })
 

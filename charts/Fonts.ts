@@ -1,34 +1,155 @@
 /**
- * The one font of charts and pictures: Inter, as TTF files from an npm package, so that text looks the same everywhere and
- * the same input gives the same bytes.
+ * The fonts of charts and pictures, as TTF files from npm packages, so that text looks the same everywhere and the same input
+ * gives the same bytes: Inter for Latin, Greek and Cyrillic letters, and for others what is installed of the packages below.
+ * A machine's own fonts are never used.
  *
- * Gotcha: Inter has Latin, Greek and Cyrillic. For a PNG with names in another script the machine's fonts step in, so that
- * its bytes depend on the machine; in SVG and HTML the browser's do.
+ * Each package counts in the keys of the stages that draw, also by not being there: installed later, it brings them to
+ * draw again. A page shows names in the browser's fonts; what is said here is of PNG pictures and of widths.
+ *
+ * Gotcha: fonts must be TTF or OTF files. resvg reads no others, and says nothing of it.
  */
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
+import opentype from "opentype.js"
 
 export const family = "Inter"
 
-export interface FontFiles {
-  readonly regular: string
-  readonly semiBold: string
+/** A font's URL; throws where its package is not installed. */
+type Locate = () => string
+
+const regular: Locate = () => import.meta.resolve("@expo-google-fonts/inter/400Regular/Inter_400Regular.ttf")
+const semiBold: Locate = () => import.meta.resolve("@expo-google-fonts/inter/600SemiBold/Inter_600SemiBold.ttf")
+
+/** For letters that Inter lacks, tried in this order. */
+const others: ReadonlyArray<Locate> = [
+  () => import.meta.resolve("@expo-google-fonts/biz-udpgothic/400Regular/BIZUDPGothic_400Regular.ttf"),
+  () => import.meta.resolve("@expo-google-fonts/noto-sans-jp/400Regular/NotoSansJP_400Regular.ttf"),
+  () => import.meta.resolve("@expo-google-fonts/noto-sans-sc/400Regular/NotoSansSC_400Regular.ttf"),
+  () => import.meta.resolve("@expo-google-fonts/noto-sans-tc/400Regular/NotoSansTC_400Regular.ttf"),
+  () => import.meta.resolve("@expo-google-fonts/noto-sans-kr/400Regular/NotoSansKR_400Regular.ttf"),
+  () => import.meta.resolve("@expo-google-fonts/noto-sans-arabic/400Regular/NotoSansArabic_400Regular.ttf"),
+  () => import.meta.resolve("@expo-google-fonts/noto-sans-devanagari/400Regular/NotoSansDevanagari_400Regular.ttf"),
+  () => import.meta.resolve("@expo-google-fonts/noto-sans-thai/400Regular/NotoSansThai_400Regular.ttf")
+]
+
+/** The package to install for letters of a script; the first that matches. */
+const packages: ReadonlyArray<readonly [script: RegExp, name: string]> = [
+  [/[\p{Script=Hiragana}\p{Script=Katakana}]/u, "@expo-google-fonts/noto-sans-jp"],
+  [/\p{Script=Hangul}/u, "@expo-google-fonts/noto-sans-kr"],
+  [/\p{Script=Han}/u, "@expo-google-fonts/noto-sans-sc"],
+  [/\p{Script=Arabic}/u, "@expo-google-fonts/noto-sans-arabic"],
+  [/\p{Script=Devanagari}/u, "@expo-google-fonts/noto-sans-devanagari"],
+  [/\p{Script=Thai}/u, "@expo-google-fonts/noto-sans-thai"]
+]
+
+/** Letters without a font, and the package that would bring one; null where none is known. */
+export interface Missing {
+  readonly letters: string
+  readonly install: string | null
 }
 
-/** Letters of a script that Inter does not have. */
-const foreign = /[^\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Common}\p{Script=Inherited}]/u
+export interface Fonts {
+  /** Files for resvg: Inter, and those that the texts need. */
+  readonly files: ReadonlyArray<string>
+  /** Width of a character, as a share of the font size. */
+  readonly advance: (character: string) => number
+  readonly missing: Missing | undefined
+}
 
-/** resvg's font options for this SVG. Fonts must be TTF or OTF files: resvg reads no others, and says nothing of it. */
-export const resvgFont = (files: FontFiles, svg: string) => ({
-  fontFiles: [files.regular, files.semiBold],
-  loadSystemFonts: foreign.test(svg),
+/** Marks and spaces have no shape of their own. */
+const shapeless = /[\p{Mark}\p{Separator}\p{Other}]/u
+/** Scripts whose letters are as wide as they are high. */
+const wide = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}]/u
+
+interface Loaded {
+  readonly file: string
+  /** Undefined for a character that the font lacks. */
+  readonly advance: (character: string) => number | undefined
+}
+
+const load = Effect.fnUntraced(function* (locate: Locate) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const url = yield* Effect.sync(() => {
+    try {
+      return locate()
+    } catch {
+      return undefined
+    }
+  })
+  if (url === undefined) return undefined
+  const file = yield* Effect.orDie(paths.fromFileUrl(new URL(url)))
+  const bytes = yield* Effect.orDie(fs.readFile(file))
+  const font = opentype.parse(Uint8Array.from(bytes).buffer)
+  const loaded: Loaded = {
+    file,
+    advance: (character) => {
+      const { index, advanceWidth } = font.charToGlyph(character)
+      return index === 0 ? undefined : (advanceWidth ?? 0) / font.unitsPerEm
+    }
+  }
+  return loaded
+})
+
+const missingOf = (letters: ReadonlyArray<string>): Missing | undefined => {
+  if (letters.length === 0) return undefined
+  const said = letters.join("")
+  const known = packages.find(([script]) => script.test(said))
+  return { letters: letters.length > 12 ? `${letters.slice(0, 12).join("")}…` : said, install: known?.[1] ?? null }
+}
+
+/** The fonts for these texts. */
+export const fontsFor = Effect.fnUntraced(function* (texts: ReadonlyArray<string>) {
+  const inter = yield* load(regular)
+  const bold = yield* load(semiBold)
+  if (inter === undefined || bold === undefined) {
+    return yield* Effect.die(new Error("the package @expo-google-fonts/inter is not installed; run npm install"))
+  }
+  const loaded: Array<Loaded> = [inter]
+  const lacks = (character: string): boolean => loaded.every(({ advance }) => advance(character) === undefined)
+  let missing = [...new Set(texts.join(""))].filter((each) => !shapeless.test(each) && lacks(each))
+  for (const locate of others) {
+    if (missing.length === 0) break
+    const font = yield* load(locate)
+    if (font === undefined || missing.every((each) => font.advance(each) === undefined)) continue
+    loaded.push(font)
+    missing = missing.filter(lacks)
+  }
+  const widths = new Map<string, number>()
+  const measure = (character: string): number => {
+    for (const { advance } of loaded) {
+      const width = advance(character)
+      if (width !== undefined) return width
+    }
+    return wide.test(character) ? 1 : 0.5
+  }
+  const fonts: Fonts = {
+    files: [inter.file, bold.file, ...loaded.slice(1).map(({ file }) => file)],
+    advance: (character) => {
+      const width = widths.get(character) ?? measure(character)
+      widths.set(character, width)
+      return width
+    },
+    missing: missingOf(missing)
+  }
+  return fonts
+})
+
+/** resvg's font options. */
+export const resvgFont = ({ files }: Fonts) => ({
+  fontFiles: [...files],
+  loadSystemFonts: false,
   defaultFontFamily: family
 })
 
-/** Where the font files are. */
-export const fontFiles = Effect.gen(function* () {
-  const paths = yield* Path.Path
-  const locate = (name: string): Effect.Effect<string> =>
-    Effect.orDie(paths.fromFileUrl(new URL(import.meta.resolve(`@expo-google-fonts/inter/${name}/Inter_${name}.ttf`))))
-  return { regular: yield* locate("400Regular"), semiBold: yield* locate("600SemiBold") } satisfies FontFiles
-})
+/** Width of a text in units at a font size. */
+export const textWidth = ({ advance }: Fonts, text: string, fontSize: number): number => {
+  let sum = 0
+  for (const character of text) sum += advance(character)
+  return sum * fontSize
+}
+
+/** What to tell of letters that have no font. */
+export const explain = ({ letters, install }: Missing): string =>
+  `No font that is installed has ${letters}; PNG pictures leave it out.${install === null ? "" : ` npm install ${install} brings one.`}`

@@ -12,11 +12,9 @@
 import { Resvg } from "@resvg/resvg-js"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import opentype from "opentype.js"
 import * as vega from "vega"
 import { compile, type TopLevelSpec } from "vega-lite"
-import { fontFiles, resvgFont } from "./Fonts.ts"
+import { fontsFor, type Missing, resvgFont, textWidth } from "./Fonts.ts"
 import { config } from "./Theme.ts"
 
 export type { TopLevelSpec } from "vega-lite"
@@ -33,8 +31,8 @@ export interface Renderer {
   readonly svg: (spec: TopLevelSpec) => Effect.Effect<string, ChartError>
   /** PNG of an SVG, `scale` pixels a unit, on white. */
   readonly png: (svg: string, scale: number) => Effect.Effect<Uint8Array, ChartError>
-  /** Width of a text in units at that font size. */
-  readonly textWidth: (text: string, fontSize: number) => number
+  /** Letters of the names that no font has. */
+  readonly missing: Missing | undefined
 }
 
 const failed = (cause: unknown): ChartError => new ChartError({ reason: String(cause) })
@@ -45,38 +43,15 @@ interface TextItem {
   readonly limit?: number
 }
 
-const measure = (font: {
-  readonly unitsPerEm: number
-  readonly charToGlyph: (c: string) => { advanceWidth?: number }
-}) => {
-  const advances = new Map<string, number>()
-  const advance = (character: string): number => {
-    const known = advances.get(character)
-    if (known !== undefined) return known
-    const width = (font.charToGlyph(character).advanceWidth ?? font.unitsPerEm / 2) / font.unitsPerEm
-    advances.set(character, width)
-    return width
-  }
-  return (text: string, fontSize: number): number => {
-    let sum = 0
-    for (const character of text) sum += advance(character)
-    return sum * fontSize
-  }
-}
-
 const textOf = (text: unknown): string => (text === undefined || text === null ? "" : String(text))
 
-/** Makes a renderer; reads the font files. */
-export const makeRenderer = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem
-  const fonts = yield* fontFiles
-  const bytes = yield* Effect.mapError(fs.readFile(fonts.regular), failed)
-  const font = yield* Effect.try({ try: () => opentype.parse(Uint8Array.from(bytes).buffer), catch: failed })
-  const textWidth = measure(font)
+/** Makes a renderer; reads the font files. `names` are the texts that come from data, which may need fonts of their own. */
+export const makeRenderer = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+  const fonts = yield* fontsFor(names)
   // the types of vega leave it out
   const metrics = (vega as unknown as { textMetrics: { width: (item: TextItem, text: unknown) => number } }).textMetrics
   metrics.width = (item, text) => {
-    const width = textWidth(textOf(text), item.fontSize ?? 11)
+    const width = textWidth(fonts, textOf(text), item.fontSize ?? 11)
     return item.limit !== undefined && item.limit > 0 ? Math.min(width, item.limit) : width
   }
   const svg = (spec: TopLevelSpec): Effect.Effect<string, ChartError> =>
@@ -95,13 +70,13 @@ export const makeRenderer = Effect.gen(function* () {
         new Resvg(standalone(source), {
           fitTo: { mode: "zoom", value: scale },
           background: "#ffffff",
-          font: resvgFont(fonts, source)
+          font: resvgFont(fonts)
         })
           .render()
           .asPng(),
       catch: failed
     })
-  return { svg, png, textWidth } satisfies Renderer
+  return { svg, png, missing: fonts.missing } satisfies Renderer
 })
 
 /** The SVG for a file of its own: dark text on white whatever looks at it. */

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import { explain } from "../charts/Fonts.ts"
 import { standalone } from "../charts/Render.ts"
 import { Artifact, Stage } from "../core/index.ts"
 import { ContactSheet, IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
@@ -18,12 +19,13 @@ import {
   ReportArtifact
 } from "../schemas/Compare.ts"
 import { GradstatsArtifact } from "../schemas/Gradstats.ts"
-import { LogitsArtifact } from "../schemas/Logits.ts"
+import { LogitsArtifact, PenultimateArtifact } from "../schemas/Logits.ts"
 import { type Manifest, ManifestArtifact } from "../schemas/Split.ts"
 import { HistoryArtifact, NetworkArtifact } from "../schemas/Train.ts"
 import { compareAll } from "./lib/Comparison.ts"
 import * as LogitsTable from "./lib/LogitsTable.ts"
 import * as Pack from "./lib/Pack.ts"
+import * as Penultimate from "./lib/Penultimate.ts"
 import { drawCharts } from "./lib/report/ChartSet.ts"
 import type { ReportData } from "./lib/report/Data.ts"
 import { renderMarkdown } from "./lib/report/Markdown.ts"
@@ -34,15 +36,19 @@ import { sheetUri, show } from "./lib/report/Pictures.ts"
 const failed = (cause: { readonly message: string }): Stage.StageFailure =>
   new Stage.StageFailure({ reason: cause.message })
 
-const readLogits = Effect.fnUntraced(function* (path: string) {
+const readTable = Effect.fnUntraced(function* <A>(
+  what: string,
+  path: string,
+  decode: (bytes: Uint8Array) => Option.Option<A>
+) {
   const fs = yield* FileSystem.FileSystem
   const bytes = yield* Effect.mapError(fs.readFile(path), failed)
-  const table = yield* Effect.try({ try: () => LogitsTable.decode(bytes), catch: () => Option.none() }).pipe(
-    Effect.catch(() => Effect.succeed(Option.none<LogitsTable.LogitsTable>()))
+  const table = yield* Effect.try({ try: () => decode(bytes), catch: () => undefined }).pipe(
+    Effect.catch(() => Effect.succeed(Option.none<A>()))
   )
   if (Option.isSome(table)) return table.value
   return yield* new Stage.StageFailure({
-    reason: "The table of logits cannot be read",
+    reason: `The table of ${what} cannot be read`,
     expected: "an Arrow file as the step logits writes it",
     actual: "something else"
   })
@@ -95,7 +101,8 @@ export const compare = Stage.make({
     bnNetwork: NetworkArtifact,
     nobnNetwork: NetworkArtifact,
     gradstats: GradstatsArtifact,
-    logits: LogitsArtifact
+    logits: LogitsArtifact,
+    penultimate: PenultimateArtifact
   },
   output: { metrics: MetricsArtifact, report: ReportArtifact, markdown: MarkdownReport, ...Charts },
   run: ({ params, inputs, output, progress }) =>
@@ -104,7 +111,8 @@ export const compare = Stage.make({
       const step = (label: string, done: number) => progress({ label, done, total: 4, unit: "parts" })
       const manifest = yield* inputs.manifest.read
       const index = yield* inputs.index.read
-      const table = yield* readLogits(inputs.logits.path)
+      const table = yield* readTable("logits", inputs.logits.path, LogitsTable.decode)
+      const hidden = yield* readTable("hidden values", inputs.penultimate.path, Penultimate.decode)
       const histories = { bn: yield* inputs.bn.read, nobn: yield* inputs.nobn.read }
       const replicas = {
         bn: yield* Effect.forEach(inputs.bnReplicas, ({ read }) => read),
@@ -125,6 +133,7 @@ export const compare = Stage.make({
         gradients,
         network: networks.nobn,
         table,
+        hidden,
         exampleUris: pictures.examples.map(({ uri }) => uri)
       }).pipe(Effect.mapError(failed))
       yield* step("report", 3)
@@ -139,6 +148,8 @@ export const compare = Stage.make({
         gradients,
         ...pictures,
         contactSheet,
+        hiddenUnits: { bn: hidden.values.bn.units, nobn: hidden.values.nobn.units },
+        missingLetters: drawn.missing === undefined ? undefined : explain(drawn.missing),
         charts: drawn.inline
       }
       const { loss, accuracy, confusion, calibration } = drawn.files

@@ -49,7 +49,7 @@ export const gradstats = Stage.make({
       const fs = yield* FileSystem.FileSystem
       const stats = compareGradients(yield* inputs.bn.read, yield* inputs.nobn.read, params)
       yield* output.summary.write(stats)
-      const renderer = yield* Effect.mapError(makeRenderer, failed)
+      const renderer = yield* makeRenderer([])
       const draw = (spec: TopLevelSpec, path: string) =>
         renderer.svg(spec).pipe(
           Effect.flatMap((svg) => fs.writeFileString(path, standalone(svg))),

@@ -1,20 +1,24 @@
 /**
- * logits: what both best networks say of every picture of the data set, before any output activation.
+ * logits: what both best networks say of every picture of the data set, before any output activation; and, for the test
+ * pictures, what their last hidden layers give.
  *
  * Rows are the originals (no augmented copies) of train, validation and test, each in the order of the packed index.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { Stage } from "../core/index.ts"
 import { type EngineIdentity, open } from "../engine/index.ts"
 import { IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
-import { LogitsArtifact, LogitsParams } from "../schemas/Logits.ts"
+import { LogitsArtifact, LogitsParams, PenultimateArtifact } from "../schemas/Logits.ts"
+import type { NetworkSpec } from "../schemas/Network.ts"
 import type { SplitName } from "../schemas/Split.ts"
 import { NetworkArtifact, type TrainedNetwork, Weights } from "../schemas/Train.ts"
 import { engine } from "./lib/EngineToolchain.ts"
 import * as LogitsTable from "./lib/LogitsTable.ts"
 import * as Pack from "./lib/Pack.ts"
+import * as Penultimate from "./lib/Penultimate.ts"
 import * as Safetensors from "./lib/Safetensors.ts"
 import * as Trainer from "./lib/Trainer.ts"
 
@@ -36,39 +40,59 @@ interface Inference {
   readonly onPictures: (count: number) => Effect.Effect<void>
 }
 
-/** Logits of all originals, rows x classes. The network lives only as long as this takes. */
-const infer = (inference: Inference, network: TrainedNetwork, weights: Uint8Array) =>
+/** What is to be run: a trained network, or a part of it. */
+interface Asked {
+  readonly network: TrainedNetwork
+  readonly spec: NetworkSpec
+  readonly units: number
+  readonly weights: ReadonlyArray<Safetensors.NamedTensor>
+}
+
+/** Outputs for the originals of these splits, rows x units. The network is in memory only as long as this takes. */
+const infer = (inference: Inference, { network, spec, units, weights }: Asked, of: ReadonlyArray<SplitName>) =>
   Effect.scoped(
     Effect.gen(function* () {
       const { batchSize, index, pack } = inference
-      const classes = network.classes.length
-      const tensors = Safetensors.decode(weights)
-      if (Result.isFailure(tensors)) return yield* failed(tensors.failure)
       const engineOpen = yield* open(inference.identity, { cacheDir: inference.cacheDir })
-      const { spec, size, mean, std } = network
+      const { size, mean, std } = network
       // The optimizer is never used; its moments are not allocated before a first step.
       const optimizer = { kind: "sgd", learningRate: 1, weightDecay: 0, momentum: 0 } as const
-      const options = { spec, size, channels: 3, classes, seed: 0, optimizer, mean, std, batchSize }
+      const options = { spec, size, channels: 3, classes: units, seed: 0, optimizer, mean, std, batchSize }
       const trainer = yield* Trainer.make(engineOpen, options)
-      yield* trainer.loadWeights(tensors.success)
-      const rows = splits.reduce((sum, split) => sum + originals(index, split).length, 0)
-      const logits = new Float32Array(rows * classes)
+      yield* trainer.loadWeights(weights)
+      const rows = of.reduce((sum, split) => sum + originals(index, split).length, 0)
+      const outputs = new Float32Array(rows * units)
       const buffer = new Uint8Array(batchSize * size * size * 3)
       let row = 0
-      for (const split of splits) {
+      for (const split of of) {
         const positions = originals(index, split)
         for (let start = 0; start < positions.length; start += batchSize) {
           const piece = positions.subarray(start, start + batchSize)
           const pixels = buffer.subarray(0, piece.length * size * size * 3)
           yield* pack.read(split, piece, pixels)
-          logits.set(yield* trainer.predict(pixels, piece.length), row * classes)
+          outputs.set(yield* trainer.predict(pixels, piece.length), row * units)
           row += piece.length
           yield* inference.onPictures(piece.length)
         }
       }
-      return logits
+      return outputs
     })
   ).pipe(Effect.mapError((error) => (error._tag === "StageFailure" ? error : failed(error))))
+
+/** Logits of all originals, and the values of the last hidden layer for those of test. */
+const ask = Effect.fnUntraced(function* (inference: Inference, network: TrainedNetwork, file: string) {
+  const fs = yield* FileSystem.FileSystem
+  const decoded = Safetensors.decode(yield* Effect.orDie(fs.readFile(file)))
+  if (Result.isFailure(decoded)) return yield* failed(decoded.failure)
+  const weights = decoded.success
+  const whole: Asked = { network, spec: network.spec, units: network.classes.length, weights }
+  const logits = yield* infer(inference, whole, splits)
+  const trunk = Penultimate.trunkOf(network)
+  if (Option.isNone(trunk)) return { logits, hidden: { units: 0, data: new Float32Array(0) } }
+  const { spec, units, relu } = trunk.value
+  const data = yield* infer(inference, { network, spec, units, weights }, ["test"])
+  return { logits, hidden: { units, data: relu ? data.map((value) => Math.max(0, value)) : data } }
+})
 
 export const logits = Stage.make({
   name: "logits",
@@ -82,21 +106,25 @@ export const logits = Stage.make({
     nobnNetwork: NetworkArtifact,
     nobnWeights: Weights
   },
-  output: { logits: LogitsArtifact },
+  output: { logits: LogitsArtifact, penultimate: PenultimateArtifact },
   toolchain: { engine },
   run: ({ params, inputs, output, toolchain, toolchainDir, progress }) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const index = yield* inputs.index.read
+      const { classes } = index
       const pack = yield* Pack.open(inputs.shards.path, index)
-      const positions = splits.map((split) => ({ split, at: originals(index, split) }))
-      const rows = positions.flatMap(({ split, at }) =>
-        Array.from(at, (each) => ({ split, record: index.splits[split].records[each]! }))
+      const rows = splits.flatMap((split) =>
+        Array.from(originals(index, split), (each) => ({ split, record: index.splits[split].records[each]! }))
       )
+      const tested = rows.filter(({ split }) => split === "test")
+      const networks = { bn: yield* inputs.bnNetwork.read, nobn: yield* inputs.nobnNetwork.read }
+      const trunks = Object.values(networks).filter((network) => Option.isSome(Penultimate.trunkOf(network))).length
+      const total = rows.length * 2 + tested.length * trunks
       let done = 0
       const onPictures = (count: number): Effect.Effect<void> => {
         done += count
-        return progress({ label: "logits", done, total: rows.length * 2, unit: "images" })
+        return progress({ label: "logits", done, total, unit: "images" })
       }
       const inference: Inference = {
         identity: toolchain.engine,
@@ -106,24 +134,23 @@ export const logits = Stage.make({
         pack,
         onPictures
       }
-      const bn = yield* infer(
-        inference,
-        yield* inputs.bnNetwork.read,
-        yield* Effect.orDie(fs.readFile(inputs.bnWeights.path))
-      )
-      const nobn = yield* infer(
-        inference,
-        yield* inputs.nobnNetwork.read,
-        yield* Effect.orDie(fs.readFile(inputs.nobnWeights.path))
-      )
-      const bytes = LogitsTable.encode({
-        classes: index.classes,
-        paths: rows.map((row) => row.record.path),
-        labels: Int32Array.from(rows, (row) => row.record.label),
-        splits: rows.map((row) => row.split),
-        bn,
-        nobn
+      const bn = yield* ask(inference, networks.bn, inputs.bnWeights.path)
+      const nobn = yield* ask(inference, networks.nobn, inputs.nobnWeights.path)
+      const table = LogitsTable.encode({
+        classes,
+        paths: rows.map(({ record }) => record.path),
+        labels: Int32Array.from(rows, ({ record }) => record.label),
+        splits: rows.map(({ split }) => split),
+        bn: bn.logits,
+        nobn: nobn.logits
       })
-      yield* Effect.orDie(fs.writeFile(output.logits.path, bytes))
+      yield* Effect.orDie(fs.writeFile(output.logits.path, table))
+      const hidden = Penultimate.encode({
+        classes,
+        paths: tested.map(({ record }) => record.path),
+        labels: Int32Array.from(tested, ({ record }) => record.label),
+        values: { bn: bn.hidden, nobn: nobn.hidden }
+      })
+      yield* Effect.orDie(fs.writeFile(output.penultimate.path, hidden))
     })
 })

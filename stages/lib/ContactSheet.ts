@@ -6,7 +6,7 @@
 import { Resvg } from "@resvg/resvg-js"
 import * as Effect from "effect/Effect"
 import sharp from "sharp"
-import { family, fontFiles, resvgFont } from "../../charts/Fonts.ts"
+import { type Fonts, family, fontsFor, resvgFont, textWidth } from "../../charts/Fonts.ts"
 
 /** One tile: an RGB picture of `size * size` pixels. A mark in the corner sets originals apart. */
 export interface Tile {
@@ -39,14 +39,23 @@ const layOut = (rows: ReadonlyArray<Row>) => {
   }
 }
 
-const shorten = (name: string): string => (name.length <= 20 ? name : `${name.slice(0, 19)}…`)
+const fontSize = 13
+
+/** As much of a name as there is room for. */
+const shorten = (name: string, fonts: Fonts): string => {
+  const room = nameWidth - 20
+  if (textWidth(fonts, name, fontSize) <= room) return name
+  const letters = [...name]
+  while (letters.length > 1 && textWidth(fonts, `${letters.join("")}…`, fontSize) > room) letters.pop()
+  return `${letters.join("")}…`
+}
 
 /** Ground, names and frames of the originals. */
-const underlay = (rows: ReadonlyArray<Row>): string => {
+const underlay = (rows: ReadonlyArray<Row>, fonts: Fonts): string => {
   const { width, height, x, y } = layOut(rows)
   const names = rows.map(
     (row, i) =>
-      `<text x="${nameWidth - 12}" y="${y(i) + tile / 2 + 5}" text-anchor="end" font-size="13" fill="#222">${escapeXml(shorten(row.name))}</text>`
+      `<text x="${nameWidth - 12}" y="${y(i) + tile / 2 + 5}" text-anchor="end" font-size="${fontSize}" fill="#222">${escapeXml(shorten(row.name, fonts))}</text>`
   )
   const frames = rows.flatMap((row, i) =>
     row.tiles.flatMap((one, column) =>
@@ -62,12 +71,12 @@ const underlay = (rows: ReadonlyArray<Row>): string => {
 
 /** The sheet as PNG. `size` is that of the tiles' pictures. Fails with a reason in words. */
 export const render = Effect.fnUntraced(function* (rows: ReadonlyArray<Row>, size: number) {
-  const fonts = yield* fontFiles
+  const fonts = yield* fontsFor(rows.map((row) => row.name))
   const { x, y } = layOut(rows)
   return yield* Effect.tryPromise({
     try: async () => {
-      const svg = underlay(rows)
-      const under = new Resvg(svg, { font: resvgFont(fonts, svg) }).render().asPng()
+      const svg = underlay(rows, fonts)
+      const under = new Resvg(svg, { font: resvgFont(fonts) }).render().asPng()
       const tiles = await Promise.all(
         rows.flatMap((row, i) =>
           row.tiles.map(async (one, column) => ({

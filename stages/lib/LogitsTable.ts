@@ -48,9 +48,11 @@ const fields = (classes: number) => {
   ]
 }
 
-const utf8 = (values: ReadonlyArray<string>) => vectorFromArray(values, new Utf8()).data[0]!
+/** A column of texts. */
+export const utf8 = (values: ReadonlyArray<string>) => vectorFromArray(values, new Utf8()).data[0]!
 
-const lists = (values: Float32Array, rows: number, type: FixedSizeList<Float32>) =>
+/** A column of `rows` lists of equal length, out of their values one after the other. */
+export const lists = (values: Float32Array, rows: number, type: FixedSizeList<Float32>) =>
   makeData({ type, length: rows, nullCount: 0, child: makeData({ type: new Float32(), data: values }) })
 
 export const encode = (table: LogitsTable): Uint8Array => {
@@ -75,22 +77,28 @@ export const encode = (table: LogitsTable): Uint8Array => {
   return tableToIPC(new Table(schema, [new RecordBatch(schema, data)]), "file")
 }
 
-const Classes = Schema.fromJsonString(Schema.Array(Schema.String))
+/** The names of the classes, out of the metadata. */
+export const Classes = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Array(Schema.String)))
 const isSplit = Schema.is(SplitName)
 
-const strings = (table: Table, column: string): ReadonlyArray<string> =>
+/** The texts of a column. */
+export const strings = (table: Table, column: string): ReadonlyArray<string> =>
   Array.from(table.getChild(column) ?? [], (value) => String(value))
 
-const floats = (table: Table, column: string): Float32Array => {
-  const parts = (table.getChild(column)?.data ?? []).map((data) => data.children[0]?.values as Float32Array | undefined)
-  const only = parts.length === 1 ? parts[0] : undefined
-  return only ?? Float32Array.from(parts.flatMap((part) => Array.from(part ?? [])))
+/** The values of a column of lists, one after the other. Arrow pads buffers to eight bytes; what is beyond the last list is cut off. */
+export const floats = (table: Table, column: string): Float32Array => {
+  const parts = (table.getChild(column)?.data ?? []).map((data) => {
+    const values = data.children[0]?.values as Float32Array | undefined
+    const { listSize } = data.type as FixedSizeList
+    return values?.subarray(0, data.length * listSize) ?? new Float32Array(0)
+  })
+  return parts.length === 1 ? parts[0]! : Float32Array.from(parts.flatMap((part) => Array.from(part)))
 }
 
 /** None if the bytes are not a table of this kind. */
 export const decode = (bytes: Uint8Array): Option.Option<LogitsTable> => {
   const table = tableFromIPC(bytes)
-  const classes = Schema.decodeUnknownOption(Classes)(table.schema.metadata.get("classes"))
+  const classes = Classes(table.schema.metadata.get("classes"))
   if (table.schema.metadata.get("format") !== format || Option.isNone(classes)) return Option.none()
   const splits = strings(table, "split").filter((split) => isSplit(split))
   return Option.some({

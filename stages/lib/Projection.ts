@@ -1,8 +1,8 @@
 /**
  * Two-dimensional maps by principal component analysis.
  *
- * The covariance of a few dozen columns is small, so its leading eigenvectors are found by power iteration with deflation.
- * The start vector is fixed and the sign is chosen so that the largest component is positive: the same rows give the same map.
+ * The leading eigenvectors of the covariance are found by power iteration; the matrix itself, hundreds of columns squared, is
+ * never made. The start vector is fixed and the sign is chosen so that the largest component is positive: the same rows give the same map.
  */
 
 export interface Projection {
@@ -12,64 +12,82 @@ export interface Projection {
   readonly explained: readonly [number, number]
 }
 
-const covarianceOf = (
-  rows: Float32Array,
-  columns: number
-): { readonly covariance: Float64Array; readonly means: Float64Array } => {
+const norm = (v: Float64Array): number => Math.sqrt(v.reduce((sum, x) => sum + x * x, 0))
+
+const scaled = (v: Float64Array, factor: number): Float64Array => v.map((x) => x * factor)
+
+/** Rows less their mean, and the variance summed over columns. */
+const centre = (rows: Float32Array, columns: number) => {
   const count = rows.length / columns
   const means = new Float64Array(columns)
   for (let i = 0; i < rows.length; i++) means[i % columns]! += rows[i]! / count
-  const covariance = new Float64Array(columns * columns)
-  for (let row = 0; row < count; row++) {
-    for (let a = 0; a < columns; a++) {
-      const da = rows[row * columns + a]! - means[a]!
-      for (let b = 0; b < columns; b++) {
-        covariance[a * columns + b]! += (da * (rows[row * columns + b]! - means[b]!)) / count
-      }
-    }
-  }
-  return { covariance, means }
+  const centred = Float64Array.from(rows, (value, i) => value - means[i % columns]!)
+  return { centred, total: centred.reduce((sum, x) => sum + x * x, 0) / count }
 }
 
-const norm = (v: Float64Array): number => Math.sqrt(v.reduce((sum, x) => sum + x * x, 0))
+/** Each row's coordinate along `v`. */
+const along = (centred: Float64Array, v: Float64Array): Float64Array => {
+  const columns = v.length
+  const out = new Float64Array(centred.length / columns)
+  for (let row = 0; row < out.length; row++) {
+    let sum = 0
+    for (let k = 0; k < columns; k++) sum += centred[row * columns + k]! * v[k]!
+    out[row] = sum
+  }
+  return out
+}
 
-/** The leading eigenvector of a symmetric matrix and its eigenvalue. */
-const leading = (matrix: Float64Array, n: number): { readonly vector: Float64Array; readonly value: number } => {
-  let vector = Float64Array.from({ length: n }, (_, i) => 1 / (i + 1.5))
-  let value = 0
+/** The covariance times the `v` that these coordinates are along. */
+const covarianceTimes = (centred: Float64Array, coordinates: Float64Array, columns: number): Float64Array => {
+  const out = new Float64Array(columns)
+  for (let row = 0; row < coordinates.length; row++) {
+    const t = coordinates[row]! / coordinates.length
+    for (let k = 0; k < columns; k++) out[k]! += centred[row * columns + k]! * t
+  }
+  return out
+}
+
+/** Without its part along `other`, a unit vector or zero. */
+const orthogonal = (v: Float64Array, other: Float64Array): Float64Array => {
+  const dot = v.reduce((sum, x, k) => sum + x * other[k]!, 0)
+  return v.map((x, k) => x - dot * other[k]!)
+}
+
+interface Axis {
+  /** A unit vector; zero where there is no variance left. */
+  readonly vector: Float64Array
+  readonly variance: number
+}
+
+/** The direction of the most variance among those orthogonal to `other`. */
+const leading = (centred: Float64Array, columns: number, other: Float64Array): Axis => {
+  const start = orthogonal(
+    Float64Array.from({ length: columns }, (_, i) => 1 / (i + 1.5)),
+    other
+  )
+  let vector = scaled(start, 1 / Math.max(norm(start), 1e-300))
+  let variance = 0
   for (let round = 0; round < 500; round++) {
-    const next = new Float64Array(n)
-    for (let a = 0; a < n; a++) for (let b = 0; b < n; b++) next[a]! += matrix[a * n + b]! * vector[b]!
+    const next = orthogonal(covarianceTimes(centred, along(centred, vector), columns), other)
     const length = norm(next)
-    if (length < 1e-12) return { vector: new Float64Array(n), value: 0 }
-    vector = next.map((x) => x / length)
-    if (Math.abs(length - value) < 1e-10 * length) break
-    value = length
+    if (length < 1e-12) return { vector: new Float64Array(columns), variance: 0 }
+    vector = scaled(next, 1 / length)
+    if (Math.abs(length - variance) < 1e-10 * length) break
+    variance = length
   }
   const largest = vector.reduce((best, x) => (Math.abs(x) > Math.abs(best) ? x : best), 0)
-  return { vector: largest < 0 ? vector.map((x) => -x) : vector, value }
+  return { vector: scaled(vector, largest < 0 ? -1 : 1), variance }
 }
 
 /** Rows (row-major, `columns` wide) onto their first two principal components. */
 export const project = (rows: Float32Array, columns: number): Projection => {
-  const count = rows.length / columns
-  const { covariance, means } = covarianceOf(rows, columns)
-  let total = 0
-  for (let k = 0; k < columns; k++) total += covariance[k * columns + k]!
-  const first = leading(covariance, columns)
-  const deflated = covariance.map((value, i) => {
-    const a = Math.floor(i / columns)
-    return value - first.value * first.vector[a]! * first.vector[i % columns]!
-  })
-  const second = leading(deflated, columns)
-  const points = new Float64Array(count * 2)
-  for (let row = 0; row < count; row++) {
-    for (let k = 0; k < columns; k++) {
-      const centred = rows[row * columns + k]! - means[k]!
-      points[row * 2]! += centred * first.vector[k]!
-      points[row * 2 + 1]! += centred * second.vector[k]!
-    }
+  const { centred, total } = centre(rows, columns)
+  const first = leading(centred, columns, new Float64Array(columns))
+  const second = leading(centred, columns, first.vector)
+  const points = new Float64Array((rows.length / columns) * 2)
+  for (const [k, { vector }] of [first, second].entries()) {
+    for (const [row, value] of along(centred, vector).entries()) points[row * 2 + k] = value
   }
-  const share = (value: number): number => (total <= 0 ? 0 : value / total)
-  return { points, explained: [share(first.value), share(second.value)] }
+  const share = ({ variance }: Axis): number => (total <= 0 ? 0 : variance / total)
+  return { points, explained: [share(first), share(second)] }
 }

@@ -15,6 +15,7 @@ import { compare } from "../../stages/compare.ts"
 import { gradstats } from "../../stages/gradstats.ts"
 import * as LogitsTable from "../../stages/lib/LogitsTable.ts"
 import * as Network from "../../stages/lib/Network.ts"
+import * as Penultimate from "../../stages/lib/Penultimate.ts"
 import * as Random from "../../stages/lib/Random.ts"
 import { split } from "../../stages/split.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
@@ -58,6 +59,15 @@ const logitsOf = (index: PackIndex, share: number, seed: number): Float32Array =
   return out
 }
 
+/** Values that tell the classes apart along one unit, with a little noise. */
+const hiddenOf = (rows: ReadonlyArray<{ readonly path: string; readonly label: number }>, units: number) =>
+  Float32Array.from(
+    rows.flatMap(({ path: name, label }) => {
+      const random = Random.make(4, name)
+      return Array.from({ length: units }, (_, k) => (k === 0 ? 10 * label : 0) + random.float())
+    })
+  )
+
 const network = (index: PackIndex, batchNorm: boolean): object => {
   const spec = Network.preset("seed", { batchNorm })
   const table = Result.getOrThrow(Network.layerTable(spec, { size: 48, channels: 3, classes: 3 }))
@@ -97,6 +107,7 @@ beforeAll(async () => {
     bn: logitsOf(index, 1, 1),
     nobn: logitsOf(index, 0.3, 2)
   })
+  const tested = rows.filter((row) => row.name === "test")
   const norm = (layer: string, epoch: number): number => (layer === "fc2" ? 0.1 : 1) / epoch
   const of = (loss: (epoch: number) => number) =>
     history(
@@ -108,7 +119,13 @@ beforeAll(async () => {
     "nobn.json": JSON.stringify(of(jagged)),
     "bn-net.json": JSON.stringify(network(index, true)),
     "nobn-net.json": JSON.stringify(network(index, false)),
-    "logits.arrow": table
+    "logits.arrow": table,
+    "penultimate.arrow": Penultimate.encode({
+      classes: index.classes,
+      paths: tested.map((row) => row.path),
+      labels: Int32Array.from(tested, (row) => row.label),
+      values: { bn: { units: 5, data: hiddenOf(tested, 5) }, nobn: { units: 0, data: new Float32Array(0) } }
+    })
   })
   const { summary } = await run(gradstats, { inputs: { bn: at("bn.json"), nobn: at("nobn.json") }, to: at("grad") })
   inputs = {
@@ -121,7 +138,8 @@ beforeAll(async () => {
     bnNetwork: at("bn-net.json"),
     nobnNetwork: at("nobn-net.json"),
     gradstats: summary!,
-    logits: at("logits.arrow")
+    logits: at("logits.arrow"),
+    penultimate: at("penultimate.arrow")
   }
 })
 
@@ -164,12 +182,24 @@ describe("the report", () => {
       expect(report).toContain(`href="#${id}"`)
     }
     for (const claim of metrics.claims) expect(report).toContain(`id="claim-${claim.id}"`)
+    // places for what the runner knows: of inputs that there are, each with a row to link to
+    const places = Array.from(report.matchAll(/<!--op-pipe (\w+) [\w.]+-->/g), (match) => match[1]!)
+    expect(new Set(places)).toEqual(new Set(["self", "run", "manifest", "index", "bn", "nobn", "gradstats", "logits"]))
+    for (const [, of] of report.matchAll(/href="#(from-\w+)"/g)) expect(report).toContain(`id="${of}"`)
     expect(report).toContain("broken.png")
     // every picture and every chart says what it is
     expect(report.match(/<img (?![^>]*alt=)/g)).toBeNull()
     const svgs = report.match(/<svg [^>]*>/g) ?? []
     expect(svgs.length).toBeGreaterThan(9)
     for (const svg of svgs) expect(svg).toMatch(/role="img" aria-label=/)
+  })
+
+  it("maps test pictures by the last hidden layer, or says that a network has none", async () => {
+    const { report } = await compared("maps")
+    expect(report).toContain("by what its last hidden layer (5 units) makes of them")
+    expect(report).toContain("the network without BN sees them: by their logits, as it has no hidden dense layer")
+    // the one unit that tells the classes apart is the first component
+    expect(/component 1 \((\d+) % of the variance\)/.exec(report)?.[1]).toMatch(/^(9[5-9]|100)$/)
   })
 
   it("is the same every time", async () => {
@@ -284,9 +314,14 @@ describe.skipIf(!existsSync(browser))("in a browser", () => {
   })
 })
 
-it("refuses a table that is none", async () => {
-  writeFiles(folder, { "no.arrow": "not arrow" })
-  await expect(run(compare, { inputs: { ...inputs, logits: at("no.arrow") }, to: at("no") })).rejects.toThrow(
-    /cannot be read/
-  )
+it.each(["logits", "penultimate"])("refuses a table of %s that is none", async (input) => {
+  for (const [name, content] of Object.entries({
+    "no.arrow": "not arrow",
+    "other.arrow": readFileSync(at(input === "logits" ? "penultimate.arrow" : "logits.arrow"))
+  })) {
+    writeFiles(folder, { [name]: content })
+    await expect(run(compare, { inputs: { ...inputs, [input]: at(name) }, to: at("no") })).rejects.toThrow(
+      /cannot be read/
+    )
+  }
 })

@@ -13,6 +13,7 @@ import type { Manifest } from "../../../schemas/Split.ts"
 import type { History, TrainedNetwork } from "../../../schemas/Train.ts"
 import { rowsOf } from "../Comparison.ts"
 import type { LogitsTable } from "../LogitsTable.ts"
+import type { PenultimateTable } from "../Penultimate.ts"
 import { project } from "../Projection.ts"
 import { argmax } from "../Scores.ts"
 import type { ChartName, SeedChartName } from "./Data.ts"
@@ -26,6 +27,7 @@ export interface ChartInput {
   readonly gradients: Gradstats
   readonly network: TrainedNetwork
   readonly table: LogitsTable
+  readonly hidden: PenultimateTable
   readonly exampleUris: ReadonlyArray<string>
 }
 
@@ -40,7 +42,8 @@ const labels: Readonly<Record<ChartName | SeedChartName, string>> = {
   updates: "Line chart: update-to-weight ratio by epoch, one line a layer, with and without BN",
   dead: "Line chart: share of dead ReLUs by epoch, one line a layer, with and without BN",
   logits: "Picture: logits by class and picture, with and without BN",
-  map: "Scatter plot: test pictures on two principal components of their logits",
+  mapBn: "Scatter plot: test pictures on two principal components of what the network with BN makes of them",
+  mapNobn: "Scatter plot: test pictures on two principal components of what the network without BN makes of them",
   calibration: "Line chart: accuracy over confidence for softmax, sparsemax and entmax15",
   confusion: "Confusion matrices of both networks; the numbers by class are in the table below",
   network: "Drawing of the network's layers",
@@ -55,17 +58,19 @@ const ratioRows = (stats: Gradstats) =>
     )
   )
 
-const mapOf = (table: LogitsTable): TopLevelSpec => {
+/** Test pictures by the last hidden layer, or by their logits where a network has no such layer. */
+const mapOf = (table: LogitsTable, hidden: PenultimateTable, variant: VariantName): TopLevelSpec => {
   const test = rowsOf(table, "test")
   const classes = table.classes.length
-  const { points, explained } = project(test.logits.bn, classes)
+  const { units, data } = hidden.values[variant]
+  const { points, explained } = units > 0 ? project(data, units) : project(test.logits[variant], classes)
   const axis = (k: 0 | 1): string => `component ${k + 1} (${(100 * explained[k]).toFixed(0)} % of the variance)`
   return pictureMap(
     test.paths.map((_, row) => ({
       x: points[row * 2]!,
       y: points[row * 2 + 1]!,
       label: table.classes[test.labels[row]!]!,
-      right: argmax(test.logits.bn, row * classes, classes) === test.labels[row]
+      right: argmax(test.logits[variant], row * classes, classes) === test.labels[row]
     })),
     table.classes,
     [axis(0), axis(1)]
@@ -74,8 +79,8 @@ const mapOf = (table: LogitsTable): TopLevelSpec => {
 
 /** Draws everything. */
 export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
-  const { metrics, manifest, histories, gradients, table } = input
-  const renderer = yield* makeRenderer
+  const { metrics, manifest, histories, gradients, table, hidden } = input
+  const renderer = yield* makeRenderer([...metrics.classes, "…"])
   const specs = {
     balance: classBalance(manifest.counts),
     loss: lossCurves(histories),
@@ -85,7 +90,8 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
     ratio: ratioCurves(ratioRows(gradients), "first layer's norm / last layer's"),
     updates: updateCurves(gradients),
     dead: deadCurves(gradients),
-    map: mapOf(table),
+    mapBn: mapOf(table, hidden, "bn"),
+    mapNobn: mapOf(table, hidden, "nobn"),
     calibration: calibrationCurves(metrics.bn.activations, metrics.activation),
     confusion: confusionMatrices({ bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }, metrics.classes),
     ...(metrics.seeds === undefined
@@ -108,6 +114,7 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
   const predictions = drawPredictions(metrics.examples, input.exampleUris)
   return {
     inline: inlined,
+    missing: renderer.missing,
     files: {
       ...svgs,
       // alone, a curve should show what it shows of all seeds

@@ -38,6 +38,10 @@ export interface ReportData {
   readonly mistakes: ReadonlyArray<Mistake>
   readonly conflicts: ReadonlyArray<Conflict>
   readonly contactSheet: string
+  /** Units of the last hidden layer; 0 where a network has none, and its map is of logits. */
+  readonly hiddenUnits: Readonly<Record<VariantName, number>>
+  /** Letters of class names that the fonts of PNG pictures lack, and what to do. */
+  readonly missingLetters: string | undefined
   /** Those over seeds are there with several seeds only. */
   readonly charts: Readonly<Record<ChartName, Html>> & Readonly<Partial<Record<SeedChartName, Html>>>
 }
@@ -54,7 +58,8 @@ export type ChartName =
   | "updates"
   | "dead"
   | "logits"
-  | "map"
+  | "mapBn"
+  | "mapNobn"
   | "calibration"
   | "confusion"
   | "network"

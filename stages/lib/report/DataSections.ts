@@ -137,31 +137,42 @@ export const dataSection = (data: ReportData): Html => {
     leak < 0.005
       ? nothing
       : html` Had each picture been dealt on its own, ${percent(leak, 0)} of the test pictures would have had a relative in train, and the test scores would be too good.`
-  return section("data", "Data", [
-    paragraph(
-      html`${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} take part. They were split before any augmentation, stratified by class, in proportion ${manifest.fractions.train} : ${manifest.fractions.validation} : ${manifest.fractions.test}, seed ${manifest.seed}. No group of pictures that belong together is in two splits${manifest.leaks === 0 ? nothing : html`, but for ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one picture.${grouping}${relatives}`
-    ),
-    figure(charts.balance, text("Pictures of each class, and what became of them.")),
-    table(html`Pictures by class`, countColumns(total), [...manifest.counts, total], (row) =>
-      row === total ? "total" : ""
-    ),
-    setAsideList(data),
-    duplicateList(data),
-    conflictList(data)
-  ])
+  return section(
+    "data",
+    "Data",
+    ["manifest"],
+    [
+      paragraph(
+        html`${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} take part. They were split before any augmentation, stratified by class, in proportion ${manifest.fractions.train} : ${manifest.fractions.validation} : ${manifest.fractions.test}, seed ${manifest.seed}. No group of pictures that belong together is in two splits${manifest.leaks === 0 ? nothing : html`, but for ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one picture.${grouping}${relatives}`
+      ),
+      figure(charts.balance, text("Pictures of each class, and what became of them.")),
+      table(html`Pictures by class`, countColumns(total), [...manifest.counts, total], (row) =>
+        row === total ? "total" : ""
+      ),
+      setAsideList(data),
+      duplicateList(data),
+      conflictList(data)
+    ]
+  )
 }
 
-export const augmentationSection = ({ index, contactSheet }: ReportData): Html => {
+export const augmentationSection = ({ index, contactSheet, missingLetters }: ReportData): Html => {
   const { train, validation, test } = index.splits
   const originals = train.records.filter((record) => record.copy === 0).length
   const copies = train.records.length - originals
-  return section("augmentation", "Augmentation", [
-    paragraph(
-      html`The train split has ${count(originals)} originals and ${count(copies)} augmented copies, ${count(train.records.length)} pictures in all; validation (${count(validation.records.length)}) and test (${count(test.records.length)}) have originals only. All are ${index.size} × ${index.size} pixels.`
-    ),
-    figure(
-      html`<img src="${text(contactSheet)}" alt="Originals, framed in blue, each followed by its augmented copies, in rows by class">`,
-      html`Originals (framed) beside their augmented copies, some of each class.`
-    )
-  ])
+  return section(
+    "augmentation",
+    "Augmentation",
+    ["index"],
+    [
+      paragraph(
+        html`The train split has ${count(originals)} originals and ${count(copies)} augmented copies, ${count(train.records.length)} pictures in all; validation (${count(validation.records.length)}) and test (${count(test.records.length)}) have originals only. All are ${index.size} × ${index.size} pixels.`
+      ),
+      figure(
+        html`<img src="${text(contactSheet)}" alt="Originals, framed in blue, each followed by its augmented copies, in rows by class">`,
+        html`Originals (framed) beside their augmented copies, some of each class.`
+      ),
+      missingLetters === undefined ? nothing : paragraph(text(missingLetters))
+    ]
+  )
 }

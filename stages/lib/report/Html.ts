@@ -81,9 +81,19 @@ export const table = <A>(
 export const figure = (content: Html, caption: Html): Html =>
   html`<figure><div class="chart">${content}</div><figcaption>${caption}</figcaption></figure>`
 
-/** A section that the contents name. */
-export const section = (id: string, title: string, content: ReadonlyArray<Html>): Html =>
-  html`<section id="${text(id)}" aria-labelledby="${text(`${id}-title`)}"><h2 id="${text(`${id}-title`)}">${text(title)}</h2>${join(content)}</section>`
+/** A place that is filled when the report is laid out: a field of the step that `of` is wired to, of `self`, or of the run. */
+export const place = (of: string, field: string): Html => raw(`<!--op-pipe ${of} ${field}-->`)
+
+const origin = (from: ReadonlyArray<string>): Html => {
+  const steps = from.map(
+    (of) => html`<a href="#from-${raw(of)}">${place(of, "step")}</a> <code>${place(of, "key")}</code>`
+  )
+  return html`<p class="from">From ${join(steps, ", ")}</p>`
+}
+
+/** A section that the contents name; `from` are the inputs of `compare` (or `self`) whose steps gave what it shows. */
+export const section = (id: string, title: string, from: ReadonlyArray<string>, content: ReadonlyArray<Html>): Html =>
+  html`<section id="${text(id)}" aria-labelledby="${text(`${id}-title`)}"><h2 id="${text(`${id}-title`)}">${text(title)}</h2>${from.length === 0 ? nothing : origin(from)}${join(content)}</section>`
 
 export const paragraph = (content: Html): Html => html`<p>${content}</p>`
 

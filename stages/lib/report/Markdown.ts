@@ -85,11 +85,11 @@ Over ${seeds.count} seeds, test accuracy is ${scoreOver(seeds, "bn")} with BN an
 
 /** The whole document. */
 export const renderMarkdown = (data: ReportData): string => {
-  const { metrics, manifest } = data
+  const { metrics, manifest, missingLetters } = data
   const accuracy = metrics.differences.find(({ metric }) => metric === "accuracy")!
   return `# Batch normalization, gradients and sparse outputs in a small image classifier
 
-${manifest.pictures.length} pictures of ${metrics.classes.length} classes; ${metrics.testPictures} test pictures. Scores under \`${metrics.activation}\`.
+${missingLetters === undefined ? "" : `> ${plain(missingLetters)}\n\n`}${manifest.pictures.length} pictures of ${metrics.classes.length} classes; ${metrics.testPictures} test pictures. Scores under \`${metrics.activation}\`.
 
 ${table(["network", "best epoch", "train", "validation", "test", "test F1 macro", "test-selected, as the seed study chose"], [variantRow("bn", metrics.bn), variantRow("nobn", metrics.nobn)])}
 

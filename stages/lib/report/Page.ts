@@ -5,14 +5,8 @@
 import type { ReportData } from "./Data.ts"
 import { augmentationSection, dataSection } from "./DataSections.ts"
 import { type Html, html, join, text, trusted } from "./Html.ts"
-import {
-  activationSection,
-  claimSection,
-  errorSection,
-  logitSection,
-  predictionSection,
-  provenanceSection
-} from "./ResultSections.ts"
+import { provenanceSection } from "./ProvenanceSection.ts"
+import { activationSection, claimSection, errorSection, logitSection, predictionSection } from "./ResultSections.ts"
 import { seedSection } from "./SeedSection.ts"
 import { style } from "./Style.ts"
 import { summary } from "./SummarySection.ts"

@@ -78,23 +78,28 @@ export const seedSection = ({ metrics, charts, histories }: ReportData): Html =>
     seeds.sharedEpochs < epochs
       ? html` They end at epoch ${seeds.sharedEpochs}, where the first of the trainings ended: a mean over fewer seeds would jump.`
       : nothing
-  return section("seeds", "Seeds", [
-    paragraph(
-      html`Both networks were trained from ${seeds.count} seeds, on the same pictures in the same splits: first weights, order of the batches and dropout differ. Everything outside this section is about the first seed, but for the verdicts. Intervals here are about training, unless they say that the choice of test pictures, as the first seed tells of it, is taken in.`
-    ),
-    charts.seedLoss === undefined
-      ? nothing
-      : figure(
-          charts.seedLoss,
-          html`Mean loss over ${seeds.count} seeds. Bands are 95 % bootstrap intervals of the mean; with few seeds that is about from the least to the greatest.${cut}`
-        ),
-    charts.seedAccuracy === undefined
-      ? nothing
-      : figure(charts.seedAccuracy, html`Mean accuracy over ${seeds.count} seeds, with the same bands.`),
-    scoreTable(seeds),
-    differenceTable(seeds),
-    paragraph(
-      html`With a margin of ${text((100 * metrics.equivalence.margin).toFixed(0))} points, by the intervals over seeds and test pictures: ${text(seeds.equivalence)}.`
-    )
-  ])
+  return section(
+    "seeds",
+    "Seeds",
+    ["self"],
+    [
+      paragraph(
+        html`Both networks were trained from ${seeds.count} seeds, on the same pictures in the same splits: first weights, order of the batches and dropout differ. Everything outside this section is about the first seed, but for the verdicts. Intervals here are about training, unless they say that the choice of test pictures, as the first seed tells of it, is taken in.`
+      ),
+      charts.seedLoss === undefined
+        ? nothing
+        : figure(
+            charts.seedLoss,
+            html`Mean loss over ${seeds.count} seeds. Bands are 95 % bootstrap intervals of the mean; with few seeds that is about from the least to the greatest.${cut}`
+          ),
+      charts.seedAccuracy === undefined
+        ? nothing
+        : figure(charts.seedAccuracy, html`Mean accuracy over ${seeds.count} seeds, with the same bands.`),
+      scoreTable(seeds),
+      differenceTable(seeds),
+      paragraph(
+        html`With a margin of ${text((100 * metrics.equivalence.margin).toFixed(0))} points, by the intervals over seeds and test pictures: ${text(seeds.equivalence)}.`
+      )
+    ]
+  )
 }

@@ -63,22 +63,27 @@ export const summary = (data: ReportData): Html => {
     (claim) =>
       html`<li>${badge(verdictOf(metrics, claim))}<span><a href="#claim-${claim.id}">${text(claim.claim)}</a></span></li>`
   )
-  return section("summary", "Summary", [
-    html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained, validated and tested on ${count(kept)} pictures of ${metrics.classes.length} classes. ${outcome(data)}${leakage(data)}</p>`,
-    html`<div class="cards">${join([
-      card("bn", percent(testScore(metrics.bn)), html`test accuracy with BN, epoch ${metrics.bn.bestEpoch}`),
-      card("nobn", percent(testScore(metrics.nobn)), html`test accuracy without BN, epoch ${metrics.nobn.bestEpoch}`),
-      card("", percent(chance), text("by chance")),
-      card(
-        "",
-        text(metrics.mcNemar.pValue < 0.001 ? "< 0.001" : metrics.mcNemar.pValue.toPrecision(2)),
-        text("McNemar's p")
-      ),
-      card("", text(metrics.testPictures), text("test pictures"))
-    ])}</div>`,
-    html`<p>Both epochs were chosen on validation. ${files(data)}</p>`,
-    seedSentence(metrics),
-    html`<p>Of the study's six claims, ${join(tally, ", ")} on this run:</p>`,
-    html`<ul class="claims">${join(claims)}</ul>`
-  ])
+  return section(
+    "summary",
+    "Summary",
+    ["self"],
+    [
+      html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained, validated and tested on ${count(kept)} pictures of ${metrics.classes.length} classes. ${outcome(data)}${leakage(data)}</p>`,
+      html`<div class="cards">${join([
+        card("bn", percent(testScore(metrics.bn)), html`test accuracy with BN, epoch ${metrics.bn.bestEpoch}`),
+        card("nobn", percent(testScore(metrics.nobn)), html`test accuracy without BN, epoch ${metrics.nobn.bestEpoch}`),
+        card("", percent(chance), text("by chance")),
+        card(
+          "",
+          text(metrics.mcNemar.pValue < 0.001 ? "< 0.001" : metrics.mcNemar.pValue.toPrecision(2)),
+          text("McNemar's p")
+        ),
+        card("", text(metrics.testPictures), text("test pictures"))
+      ])}</div>`,
+      html`<p>Both epochs were chosen on validation. ${files(data)}</p>`,
+      seedSentence(metrics),
+      html`<p>Of the study's six claims, ${join(tally, ", ")} on this run:</p>`,
+      html`<ul class="claims">${join(claims)}</ul>`
+    ]
+  )
 }

@@ -35,19 +35,24 @@ const layerTable = ({ networks }: ReportData, variant: VariantName): Html => {
 }
 
 export const networkSection = (data: ReportData): Html =>
-  section("networks", "Networks", [
-    paragraph(
-      text(
-        "Both networks start from the same weights and see the same batches in the same order; they differ in nothing but the normalization after each convolution."
-      )
-    ),
-    figure(
-      data.charts.network,
-      html`The network without BN: what goes through it, from the picture to one number per class.`
-    ),
-    layerTable(data, "nobn"),
-    folded(html`The network with batch normalization, layer by layer`, layerTable(data, "bn"))
-  ])
+  section(
+    "networks",
+    "Networks",
+    ["bn", "nobn"],
+    [
+      paragraph(
+        text(
+          "Both networks start from the same weights and see the same batches in the same order; they differ in nothing but the normalization after each convolution."
+        )
+      ),
+      figure(
+        data.charts.network,
+        html`The network without BN: what goes through it, from the picture to one number per class.`
+      ),
+      layerTable(data, "nobn"),
+      folded(html`The network with batch normalization, layer by layer`, layerTable(data, "bn"))
+    ]
+  )
 
 interface ChoiceRow {
   readonly variant: VariantName
@@ -88,38 +93,43 @@ export const howTrained = (history: History): string => {
 }
 
 export const trainingSection = (data: ReportData): Html =>
-  section("training", "Training", [
-    paragraph(
-      text(
-        `Loss and length, with BN: ${howTrained(data.histories.bn)}; without BN: ${howTrained(data.histories.nobn)}.`
-      )
-    ),
-    figure(
-      data.charts.loss,
-      text("Loss on train and validation pictures. The dashed line marks the epoch that was chosen on validation.")
-    ),
-    figure(
-      data.charts.accuracy,
-      text("Accuracy on all three splits. The test curve is shown and was not used for any choice.")
-    ),
-    table(
-      html`The epoch that counts, and the one the seed study's way would have picked`,
-      [
-        { title: "network", head: true, cell: (row) => text(names[row.variant]) },
-        { title: "chosen by", cell: (row) => row.how },
-        { title: "epoch", numeric: true, cell: (row) => text(row.epoch) },
-        { title: "test accuracy", numeric: true, cell: (row) => percent(row.test, 2) }
-      ],
-      choices(data),
-      (row) => (row.chosen ? "chosen" : "")
-    ),
-    paragraph(
-      text(
-        "For comparison: on its own pictures, 18 characters of an animated series, the seed study reported a test accuracy of 66.9\u00a0% without (epoch 15) and 66.2\u00a0% with BN (epoch 17), both chosen on the test set."
-      )
-    ),
-    folded(html`Every epoch in numbers`, join(variants.map((variant) => epochTable(data, variant))))
-  ])
+  section(
+    "training",
+    "Training",
+    ["bn", "nobn"],
+    [
+      paragraph(
+        text(
+          `Loss and length, with BN: ${howTrained(data.histories.bn)}; without BN: ${howTrained(data.histories.nobn)}.`
+        )
+      ),
+      figure(
+        data.charts.loss,
+        text("Loss on train and validation pictures. The dashed line marks the epoch that was chosen on validation.")
+      ),
+      figure(
+        data.charts.accuracy,
+        text("Accuracy on all three splits. The test curve is shown and was not used for any choice.")
+      ),
+      table(
+        html`The epoch that counts, and the one the seed study's way would have picked`,
+        [
+          { title: "network", head: true, cell: (row) => text(names[row.variant]) },
+          { title: "chosen by", cell: (row) => row.how },
+          { title: "epoch", numeric: true, cell: (row) => text(row.epoch) },
+          { title: "test accuracy", numeric: true, cell: (row) => percent(row.test, 2) }
+        ],
+        choices(data),
+        (row) => (row.chosen ? "chosen" : "")
+      ),
+      paragraph(
+        text(
+          "For comparison: on its own pictures, 18 characters of an animated series, the seed study reported a test accuracy of 66.9\u00a0% without (epoch 15) and 66.2\u00a0% with BN (epoch 17), both chosen on the test set."
+        )
+      ),
+      folded(html`Every epoch in numbers`, join(variants.map((variant) => epochTable(data, variant))))
+    ]
+  )
 
 const epochTable = ({ histories }: ReportData, variant: VariantName): Html =>
   table(
@@ -169,36 +179,41 @@ const lastEpochTable = ({ gradients }: ReportData): Html =>
 export const gradientSection = (data: ReportData): Html => {
   const { gradients, charts } = data
   const { vanishing, exploding, dead, still, rushed } = gradients.thresholds
-  return section("gradients", "Gradients", [
-    paragraph(
-      text(
-        "The L2 norm of the loss gradient with respect to each layer's weights, averaged over the batches of an epoch."
+  return section(
+    "gradients",
+    "Gradients",
+    ["gradstats"],
+    [
+      paragraph(
+        text(
+          "The L2 norm of the loss gradient with respect to each layer's weights, averaged over the batches of an epoch."
+        )
+      ),
+      figure(charts.heatMaps, text("Both networks on one logarithmic colour scale: equal colours are equal norms.")),
+      figure(
+        charts.profiles,
+        text("From the input to the output: one line an epoch, the later the stronger; the last one thick.")
+      ),
+      figure(
+        charts.ratio,
+        text(
+          "Norm of the first layer over that of the last. 1 means that as much gradient reaches the first layer as the last."
+        )
+      ),
+      figure(
+        charts.updates,
+        text(
+          "Update-to-weight ratio: L2 norm of the epoch's last optimizer step on a layer's weights, L2 regularization included, over that of the weights before it. By rule of thumb a thousandth (dashed) is healthy; it falls with the learning rate."
+        )
+      ),
+      figure(
+        charts.dead,
+        html`Dead ReLUs: share of a layer's channels or units that no validation picture leaves above 0 at the layer's output, after the epoch. The dashed line is where a layer is flagged.`
+      ),
+      lastEpochTable(data),
+      paragraph(
+        html`Flagged ${flagList(gradients.bn.flags, "bn")}; ${flagList(gradients.nobn.flags, "nobn")}. A norm is flagged as vanishing below ${number(vanishing)} of the epoch's largest, as exploding above ${number(exploding)}; a layer as dead with more than ${percent(dead, 0)} of its ReLUs dead; as still or rushed with an update-to-weight ratio below ${number(still)} or above ${number(rushed)}.`
       )
-    ),
-    figure(charts.heatMaps, text("Both networks on one logarithmic colour scale: equal colours are equal norms.")),
-    figure(
-      charts.profiles,
-      text("From the input to the output: one line an epoch, the later the stronger; the last one thick.")
-    ),
-    figure(
-      charts.ratio,
-      text(
-        "Norm of the first layer over that of the last. 1 means that as much gradient reaches the first layer as the last."
-      )
-    ),
-    figure(
-      charts.updates,
-      text(
-        "Update-to-weight ratio: L2 norm of the epoch's last optimizer step on a layer's weights, L2 regularization included, over that of the weights before it. By rule of thumb a thousandth (dashed) is healthy; it falls with the learning rate."
-      )
-    ),
-    figure(
-      charts.dead,
-      html`Dead ReLUs: share of a layer's channels or units that no validation picture leaves above 0 at the layer's output, after the epoch. The dashed line is where a layer is flagged.`
-    ),
-    lastEpochTable(data),
-    paragraph(
-      html`Flagged ${flagList(gradients.bn.flags, "bn")}; ${flagList(gradients.nobn.flags, "nobn")}. A norm is flagged as vanishing below ${number(vanishing)} of the epoch's largest, as exploding above ${number(exploding)}; a layer as dead with more than ${percent(dead, 0)} of its ReLUs dead; as still or rushed with an update-to-weight ratio below ${number(still)} or above ${number(rushed)}.`
-    )
-  ])
+    ]
+  )
 }

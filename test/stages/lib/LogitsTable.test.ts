@@ -17,6 +17,20 @@ describe("LogitsTable", () => {
     expect(Option.getOrThrow(LogitsTable.decode(LogitsTable.encode(table)))).toEqual(table)
   })
 
+  it("has no more values than rows, whatever Arrow pads its buffers to", () => {
+    for (const rows of [1, 2, 3, 5]) {
+      const odd = {
+        classes: ["a", "b", "c"],
+        paths: new Array(rows).fill("p"),
+        labels: new Int32Array(rows),
+        splits: new Array(rows).fill("test"),
+        bn: new Float32Array(rows * 3).fill(1),
+        nobn: new Float32Array(rows * 3)
+      }
+      expect(Option.getOrThrow(LogitsTable.decode(LogitsTable.encode(odd)))).toEqual(odd)
+    }
+  })
+
   it("gives the same bytes for the same rows", () => {
     const digest = (): string => Digest.ofBytes(LogitsTable.encode(table))
     expect(digest()).toBe(digest())

@@ -24,3 +24,20 @@ it("gives a point where all rows are alike", () => {
   expect(Array.from(points)).toEqual(new Array(8).fill(0))
   expect(explained).toEqual([0, 0])
 })
+
+it("keeps the axes apart where columns are many, and equal variances do not confuse it", () => {
+  const random = Random.make(2, "wide")
+  const columns = 300
+  const rows = new Float32Array(40 * columns)
+  for (let i = 0; i < 40; i++) {
+    const [a, b] = [random.between(-5, 5), random.between(-5, 5)]
+    for (let k = 0; k < columns; k++) rows[i * columns + k] = (k % 2 === 0 ? a : b) + random.between(-0.1, 0.1)
+  }
+  const { points, explained } = project(rows, columns)
+  expect(explained[0]).toBeGreaterThanOrEqual(explained[1])
+  expect(explained[0] + explained[1]).toBeGreaterThan(0.99)
+  let dot = 0
+  for (let i = 0; i < 40; i++) dot += points[i * 2]! * points[i * 2 + 1]!
+  // coordinates along two principal axes do not correlate
+  expect(Math.abs(dot) / 40).toBeLessThan(1e-2)
+})
