@@ -15,6 +15,7 @@ import { cache } from "./verbs/cache.ts"
 import { dag } from "./verbs/dag.ts"
 import { data } from "./verbs/data.ts"
 import { doctor } from "./verbs/doctor.ts"
+import { exportModel } from "./verbs/export.ts"
 import { diff, history, pin, restore, show, unpin } from "./verbs/history.ts"
 import { predict } from "./verbs/predict.ts"
 import { run } from "./verbs/run.ts"
@@ -36,6 +37,7 @@ const root = Command.make("op-pipe").pipe(
     pin,
     unpin,
     predict,
+    exportModel,
     cache,
     data,
     doctor
