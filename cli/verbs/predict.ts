@@ -93,7 +93,10 @@ const described = (
     network: `has ${model === "bn" ? "batch normalization" : "no batch normalization"} and tells ${network.classes.length} classes apart`,
     from: [
       ["network", `train@${model}, epoch ${bestEpoch} (best on validation), seed ${ingredients.params["seed"]}`],
-      ["result", `${Digest.short(trained.key)}, made ${provenance.startedAt} by op-pipe ${provenance.opPipe}${at}`],
+      [
+        "result",
+        `${Digest.short(trained.key)}, made ${provenance.startedAt.slice(0, 16).replace("T", " ")} UTC by op-pipe ${provenance.opPipe}${at}`
+      ],
       ["pictures", `${network.size} × ${network.size} pixels`],
       ["asked on", `engine ${name} ${version}, ${device}, ${threads} threads, ${precision}`]
     ]

@@ -69,10 +69,15 @@ const origins = (data: ReportData): ReadonlyArray<Origin> => {
   ]
 }
 
+const namesOf = ({ of, numbers, files }: Origin): Html => {
+  const listed = files.map((file) => html`<br><code>${place(of, "step")}/${text(file)}</code>`)
+  return html`<span id="from-${text(of)}">${text(numbers)}</span>${join(listed)}`
+}
+
 const engineOf = ({ of, engine }: Origin): Html => {
   if (!engine) return text("–")
   const property = (name: string): Html => place(of, `toolchain.engine.${name}`)
-  return html`${property("name")} ${property("version")}<br>${property("library")}, ${property("device")}<br>${property("threads")} threads, ${property("precision")}`
+  return html`<div class="narrow">${property("name")} ${property("version")}<br>${property("library")}, ${property("device")}<br>${property("threads")} threads, ${property("precision")}</div>`
 }
 
 export const provenanceSection = (data: ReportData): Html =>
@@ -87,25 +92,16 @@ export const provenanceSection = (data: ReportData): Html =>
       table(
         nothing,
         [
-          {
-            title: "numbers",
-            head: true,
-            cell: ({ of, numbers }) => html`<span id="from-${text(of)}">${text(numbers)}</span>`
-          },
-          {
-            title: "step and files",
-            cell: ({ of, files }) =>
-              join(
-                files.map((file) => html`<code>${place(of, "step")}/${text(file)}</code>`),
-                "<br>"
-              )
-          },
+          { title: "numbers and files", head: true, cell: namesOf },
           {
             title: "result",
             cell: ({ of }) =>
               html`<code>${place(of, "key")}</code><br>${place(of, "made")}<br>in ${place(of, "duration")}`
           },
-          { title: "code", cell: ({ of }) => html`${place(of, "commit")}<br>${place(of, "versions")}` },
+          {
+            title: "code",
+            cell: ({ of }) => html`<div class="narrow">${place(of, "commit")}<br>${place(of, "versions")}</div>`
+          },
           { title: "engine", cell: engineOf },
           { title: "settings", cell: ({ settings }) => html`<div class="wrap">${settings}</div>` }
         ],

@@ -49,7 +49,7 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 .small { display:grid; grid-template-columns:repeat(auto-fill,minmax(8.6rem,1fr)); gap:.7rem; } .small figure { margin:0; font-size:.8rem; } .small img { width:96px; height:96px; border-radius:6px; background:#fff; border:1px solid var(--line); }
 .claim { border:1px solid var(--line); border-radius:10px; padding:.9rem 1.1rem; margin:1rem 0; } .claim h3 { margin:.1rem 0 .4rem; }
 .pick { margin:1rem 0; } .pick select { font:inherit; padding:.25rem .5rem; background:var(--panel); color:var(--ink); border:1px solid var(--line); border-radius:6px; }
-.from { font-size:.82rem; color:var(--soft); margin:-.3rem 0 .8rem; } .from a { color:inherit; } td { vertical-align:top; } .wrap { white-space:normal; min-width:15rem; max-width:24rem; }
+.from { font-size:.82rem; color:var(--soft); margin:-.3rem 0 .8rem; } .from a { color:inherit; } #provenance td, #provenance th { vertical-align:top; padding:.34rem .6rem; } .wrap, .narrow { white-space:normal; min-width:10.5rem; } .narrow { min-width:8rem; max-width:9.5rem; }
 [hidden] { display:none !important; }
 @media (max-width: 860px) { .layout { grid-template-columns:minmax(0,1fr); gap:0; } nav { position:static; padding-top:1rem; max-height:none; } nav ol { display:flex; flex-wrap:wrap; gap:.1rem .9rem; } ul.claims li { grid-template-columns:1fr; gap:.2rem; } }
 @media print { body { font-size:11pt; } nav, .pick, .skip { display:none; } .layout { display:block; max-width:none; padding:0; } h2 { break-after:avoid; } figure, .shot, .claim, .cards { break-inside:avoid; } .scroll, .chart { overflow:visible; border:0; } details:not([open]) > * { display:block; } table { font-size:8pt; } th, td { padding:.15rem .3rem; } }
