@@ -1,7 +1,6 @@
 /**
  * A trained network as a TensorFlow.js layers model: `model.json` and `weights.bin`, as `tf.loadLayersModel` reads them.
  *
- *
  * The model takes pixels as they are (0 to 255, N x size x size x 3) and gives logits: its first layer, a frozen batch normalization,
  * is the normalization of pixels. Names of layers and weights are those of Keras ("conv1/kernel", "bn1/moving_mean").
  *

@@ -84,6 +84,21 @@ describe("the package, installed elsewhere", () => {
     await expect(call("npx", ["op-pipe", "predict", "--html", picture, picture], elsewhere)).rejects.toThrow(/\.html/)
   }, 120_000)
 
+  it("exports a trained network as a layers model", async () => {
+    const said = JSON.parse(
+      await call("npx", ["op-pipe", "export", "web", "--model", "nobn", "--json"], elsewhere)
+    ) as {
+      step: string
+      sizeBytes: number
+    }
+    const { weightsManifest } = JSON.parse(readFileSync(path.join(elsewhere, "web/model.json"), "utf8")) as {
+      weightsManifest: ReadonlyArray<{ weights: ReadonlyArray<{ name: string; shape: ReadonlyArray<number> }> }>
+    }
+    const values = weightsManifest[0]!.weights.map(({ shape }) => shape.reduce((n, d) => n * d, 1))
+    expect(said).toMatchObject({ step: "train@nobn", sizeBytes: 4 * values.reduce((a, b) => a + b, 0) })
+    expect(readFileSync(path.join(elsewhere, "web/weights.bin"))).toHaveLength(said.sizeBytes)
+  }, 120_000)
+
   it("holds JavaScript and types, no TypeScript sources and no tests", () => {
     const files = readdirSync(path.join(elsewhere, "node_modules/op-pipe"), { recursive: true, encoding: "utf8" })
     expect(files.filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))).toEqual([])
