@@ -152,4 +152,4 @@ export const textWidth = ({ advance }: Fonts, text: string, fontSize: number): n
 
 /** What to tell of letters that have no font. */
 export const explain = ({ letters, install }: Missing): string =>
-  `No font that is installed has ${letters}; PNG pictures leave it out.${install === null ? "" : ` npm install ${install} brings one.`}`
+  `No font that is installed has ${letters}; PNG pictures show boxes instead.${install === null ? "" : ` npm install ${install} brings one.`}`
