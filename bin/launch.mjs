@@ -133,7 +133,7 @@ const bundle = async (folder, entry, pipeline) => {
     logLevel: "silent",
     plugins: [plugin]
   })
-  const inputs = Object.keys(metafile.inputs)
+  const inputs = [fileURLToPath(import.meta.url), ...Object.keys(metafile.inputs)]
     .map((file) => path.resolve(file))
     .filter(exists)
   const main = path.join(made, "main.mjs")

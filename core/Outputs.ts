@@ -206,6 +206,7 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
 
 /** Makes `outputs/<step>/` what `result` says; true when it had to. Two runs of one project do so one after the other. */
 export const layOut = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled = asStored) {
+  // Most often it is, and then no lock is needed; `swapIn` looks again under the lock.
   if (yield* isLaidOut(result, folder, filled)) return false
   return yield* Effect.scoped(
     Effect.andThen(

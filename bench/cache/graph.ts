@@ -22,10 +22,22 @@ export const generate = (count: number): Graph => {
   })
 }
 
+/** What a graph's commands do besides their work. */
+export interface Watch {
+  /** A file that each step adds its name to. */
+  readonly log: string
+  /** A folder; as long as there is no file `go` in it, a leaf writes half of its output, makes the file `half`, and waits. */
+  readonly pause?: string
+}
+
 /** A leaf leaves blanks out of its file, so that there is a change of which nothing comes. */
-export const commandOf = (node: Node, inputs: ReadonlyArray<string>, output: string, log: string): string => {
+export const commandOf = (node: Node, inputs: ReadonlyArray<string>, output: string, { log, pause }: Watch): string => {
   const read = node.source === undefined ? `cat ${inputs.join(" ")}` : `tr -d ' ' < ${inputs[0]}`
-  return `${read} | sha256sum > ${output}; echo ${node.id} >> ${log}`
+  const wait =
+    pause === undefined || node.source === undefined
+      ? ""
+      : `test -e ${pause}/go || (printf half > ${output}; touch ${pause}/half; sleep 5); `
+  return `${wait}${read} | sha256sum > ${output}; echo ${node.id} >> ${log}`
 }
 
 export const writeSources = (graph: Graph, folder: string): void => {

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
-import { commandOf, type Graph, type Node } from "./graph.ts"
+import { commandOf, type Graph, type Node, type Watch } from "./graph.ts"
 
 export interface Peer {
   readonly name: string
@@ -11,7 +11,7 @@ export interface Peer {
   readonly version: string | undefined
   /** The largest graph that it is asked to do. */
   readonly atMost: number
-  readonly write: (root: string, graph: Graph, log: string) => void
+  readonly write: (root: string, graph: Graph, watch: Watch) => void
   readonly command: (root: string) => { readonly file: string; readonly args: ReadonlyArray<string> }
   /** Where a node's output lies, below the root. */
   readonly output: (id: string) => string
@@ -58,11 +58,14 @@ export default Pipeline.make({ name: "folder", steps: [Pipeline.step(count, { in
 `
     )
   },
-  write: (root, graph, log) => {
+  write: (root, graph, watch) => {
     json(root, "package.json", { type: "module" })
-    json(root, "graph.json", graph)
-    fs.mkdirSync(path.join(root, "node_modules"), { recursive: true })
-    fs.symlinkSync(repository, path.join(root, "node_modules/op-pipe"))
+    const steps = graph.map((node) => {
+      const inputs = node.source === undefined ? node.parents : ["text"]
+      const variables = inputs.map((each) => `"$${each}"`)
+      return { ...node, inputs, command: commandOf(node, variables, '"$out"', watch) }
+    })
+    json(root, "graph.json", steps)
     fs.writeFileSync(
       path.join(root, "pipeline.ts"),
       `import { readFileSync } from "node:fs"
@@ -70,19 +73,13 @@ import { Artifact, Pipeline, Stage } from ${JSON.stringify(path.join(repository,
 const graph = JSON.parse(readFileSync(new URL("graph.json", import.meta.url), "utf8"))
 const Text = Artifact.file({ tag: "Text/v1", path: "out.txt" })
 const steps = new Map()
-for (const { id, source, parents } of graph) {
-  const names = source === undefined ? parents : ["text"]
-  const read = source === undefined ? \`cat \${names.map((each) => \`"$\${each}"\`).join(" ")}\` : "tr -d ' ' < \\"$text\\""
-  const stage = Stage.command({
-    name: id,
-    command: \`\${read} | sha256sum > "$out"; echo \${id} >> ${log}\`,
-    inputs: Object.fromEntries(names.map((name) => [name, Text])),
-    output: { out: Text }
-  })
-  const inputs = source === undefined
-    ? Object.fromEntries(parents.map((each) => [each, steps.get(each).out.out]))
-    : { text: Pipeline.source({ name: source, artifact: Text, path: \`sources/\${source}\` }).port }
-  steps.set(id, Pipeline.step(stage, { inputs }))
+const portOf = (source, name) => source === undefined
+  ? steps.get(name).out.out
+  : Pipeline.source({ name: source, artifact: Text, path: \`sources/\${source}\` }).port
+for (const { id, source, inputs, command } of graph) {
+  const wired = (value) => Object.fromEntries(inputs.map((name) => [name, value(name)]))
+  const stage = Stage.command({ name: id, command, inputs: wired(() => Text), output: { out: Text } })
+  steps.set(id, Pipeline.step(stage, { inputs: wired((name) => portOf(source, name)) }))
 }
 export default Pipeline.make({ name: "graph", steps: Array.from(steps.values()) })
 `
@@ -100,11 +97,11 @@ const make: Peer = {
   atMost: 10_000,
   output: flat,
   command: () => ({ file: "make", args: ["-s", `-j${jobs}`, "all"] }),
-  write: (root, graph, log) => {
+  write: (root, graph, watch) => {
     fs.mkdirSync(path.join(root, "out"), { recursive: true })
     const rules = graph.map((node) => {
       const inputs = flatInputs(node)
-      return `${flat(node.id)}: ${inputs.join(" ")}\n\t${commandOf(node, inputs, "$@", log)}\n`
+      return `${flat(node.id)}: ${inputs.join(" ")}\n\t${commandOf(node, inputs, "$@", watch)}\n`
     })
     fs.writeFileSync(
       path.join(root, "Makefile"),
@@ -119,11 +116,11 @@ const ninja: Peer = {
   atMost: 10_000,
   output: flat,
   command: () => ({ file: "ninja", args: ["--quiet", `-j${jobs}`] }),
-  write: (root, graph, log) => {
+  write: (root, graph, watch) => {
     fs.mkdirSync(path.join(root, "out"), { recursive: true })
     const edges = graph.map((node) => {
       const inputs = flatInputs(node)
-      const command = commandOf(node, inputs, flat(node.id), log)
+      const command = commandOf(node, inputs, flat(node.id), watch)
       return `build ${flat(node.id)}: step ${inputs.join(" ")}\n  command = ${command}\n`
     })
     fs.writeFileSync(path.join(root, "build.ninja"), `rule step\n  command = $command\n  restat = 1\n${edges.join("")}`)
@@ -136,12 +133,12 @@ const snakemake: Peer = {
   atMost: 1000,
   output: flat,
   command: () => ({ file: "snakemake", args: ["-j", jobs, "--quiet", "all", "--", "all"] }),
-  write: (root, graph, log) => {
+  write: (root, graph, watch) => {
     fs.mkdirSync(path.join(root, "out"), { recursive: true })
     const list = (names: ReadonlyArray<string>): string => names.map((each) => JSON.stringify(each)).join(", ")
     const rules = graph.map((node) => {
       const inputs = flatInputs(node)
-      const command = JSON.stringify(commandOf(node, inputs, flat(node.id), log))
+      const command = JSON.stringify(commandOf(node, inputs, flat(node.id), watch))
       return `rule ${node.id}:\n  input: ${list(inputs)}\n  output: ${JSON.stringify(flat(node.id))}\n  shell: ${command}\n`
     })
     const all = `rule all:\n  input: ${list(graph.map((node) => flat(node.id)))}\n`
@@ -184,7 +181,7 @@ const fromNpm = (tools: string): ReadonlyArray<Peer> => {
       const build = `find . -type f | wc -l > ../out.txt; echo count >> ${log}`
       json(root, "data/package.json", { name: "data", version: "1.0.0", scripts: { build } })
     },
-    write: (root, graph, log) => {
+    write: (root, graph, watch) => {
       json(root, "package.json", { name: "root", private: true, packageManager: "npm@10.9.0", workspaces: ["p/*"] })
       json(root, "package-lock.json", { name: "root", lockfileVersion: 3, packages: {} })
       json(root, "turbo.json", {
@@ -195,7 +192,7 @@ const fromNpm = (tools: string): ReadonlyArray<Peer> => {
         json(root, `p/${node.id}/package.json`, {
           name: node.id,
           version: "1.0.0",
-          scripts: { build: commandOf(node, inputs, "out.txt", log) },
+          scripts: { build: commandOf(node, inputs, "out.txt", watch) },
           dependencies: Object.fromEntries(node.parents.map((each) => [each, "*"]))
         })
         // Inputs of a package lie inside it: its source is a second name of the file.
@@ -238,7 +235,7 @@ const fromNpm = (tools: string): ReadonlyArray<Peer> => {
         }
       })
     },
-    write: (root, graph, log) => {
+    write: (root, graph, watch) => {
       link(root)
       json(root, "package.json", { name: "root", private: true })
       json(root, "nx.json", { analytics: false })
@@ -250,7 +247,7 @@ const fromNpm = (tools: string): ReadonlyArray<Peer> => {
           targets: {
             build: {
               executor: "nx:run-commands",
-              options: { command: commandOf(node, packageInputs(node), "out.txt", log), cwd: `p/${node.id}` },
+              options: { command: commandOf(node, packageInputs(node), "out.txt", watch), cwd: `p/${node.id}` },
               cache: true,
               dependsOn: ["^build"],
               inputs: [...source, { dependentTasksOutputFiles: "**/out.txt" }],
@@ -283,13 +280,13 @@ const fromNpm = (tools: string): ReadonlyArray<Peer> => {
         }
       })
     },
-    write: (root, graph, log) => {
+    write: (root, graph, watch) => {
       link(root)
       fs.mkdirSync(path.join(root, "out"), { recursive: true })
       const scripts = graph.map((node) => [
         node.id,
         {
-          command: commandOf(node, flatInputs(node), flat(node.id), log),
+          command: commandOf(node, flatInputs(node), flat(node.id), watch),
           dependencies: node.parents,
           files: node.source === undefined ? [] : [`sources/${node.source}`],
           output: [flat(node.id)]

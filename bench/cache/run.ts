@@ -55,14 +55,14 @@ class Bench {
   readonly graph: Graph
   readonly root: string
   readonly log: string
-  constructor(peer: Peer, graph: Graph, base: string) {
+  constructor(peer: Peer, graph: Graph, base: string, pausing = false) {
     this.peer = peer
     this.graph = graph
     this.root = path.join(base, `${peer.name}-${graph.length}`)
     this.log = path.join(base, `${peer.name}-${graph.length}.log`)
     fs.mkdirSync(this.root, { recursive: true })
     writeSources(graph, this.sources)
-    peer.write(this.root, graph, this.log)
+    peer.write(this.root, graph, { log: this.log, ...(pausing ? { pause: this.sources } : {}) })
   }
   get sources(): string {
     return path.join(this.root, "sources")
@@ -166,54 +166,15 @@ const measure = (bench: Bench, report: (scenario: Scenario, measured: Measured) 
   fs.rmSync(stray, { force: true })
 }
 
-/** A graph of its own whose first step writes half of its output, tells so, and waits. */
+/** A graph of its own whose leaves write half of their output, tell so, and wait as long as nobody has been killed. */
 const measureKill = async (peer: Peer, base: string): Promise<Measured> => {
   const graph = generate(7)
-  const half = `printf half`
-  const slow: Peer = {
-    ...peer,
-    write: (root, nodes, log) => {
-      peer.write(root, nodes, log)
-      // The same command in the tool's own file, with a wait in it as long as nobody has been killed.
-      for (const file of filesOf(root)) {
-        const text = fs.readFileSync(file, "utf8")
-        if (!text.includes("tr -d ' ' <")) continue
-        const wait = `test -e ${root}/sources/go || { ${half} > OUT; touch ${root}/sources/half; sleep 5; }; tr -d ' ' <`
-        fs.writeFileSync(file, text.replaceAll("tr -d ' ' <", wait.replace("OUT", outputIn(peer, file))))
-      }
-    }
-  }
-  const bench = new Bench(slow, graph, path.join(base, "killed"))
+  const bench = new Bench(peer, graph, path.join(base, "killed"), true)
   await bench.killed()
   fs.writeFileSync(path.join(bench.sources, "go"), "")
   const measured = bench.run(graph.length)
   peer.stop?.(bench.root)
   return measured
-}
-
-const filesOf = (root: string): ReadonlyArray<string> =>
-  fs
-    .readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter(
-      (entry) => entry.isFile() && !entry.parentPath.includes("node_modules") && !entry.parentPath.includes("sources")
-    )
-    .map((entry) => path.join(entry.parentPath, entry.name))
-
-/** How the output is called in the tool's own file. */
-const outputIn = (peer: Peer, file: string): string => {
-  switch (peer.name) {
-    case "op-pipe":
-      return '\\"$out\\"'
-    case "make":
-      return "$@"
-    case "turbo":
-    case "nx":
-      return "out.txt"
-    case "snakemake":
-      return "out/n0.txt"
-    default:
-      return file.endsWith(".json") || file.endsWith(".ninja") ? "out/n0.txt" : "out.txt"
-  }
 }
 
 const cell = ({ ms, executed, least, wrong, failed }: Measured): string => {

@@ -2,31 +2,17 @@
  * Penultimate: what the last hidden layer of a network gives for each test picture, after its ReLU. It is what the network has made
  * of a picture before it decides; maps of it (by PCA here, by others as one likes) show what it takes to be alike.
  *
- * The values come out of the *trunk*, the network cut after that layer. `penultimate.arrow` is an Arrow IPC file,
- * uncompressed, one record batch, one row a test picture in the order of the index: `path` and `class` (utf8), `label`
- * (int32), `bn` and `nobn` (fixed-size list of float32, one per unit). The schema's metadata has `classes` (a JSON array) and `format`.
+ * The values come out of the *trunk*, the network cut after that layer. `penultimate.arrow` is an
+ * ArrowTable, one row a test picture in the order of the index: `path` and `class` (utf8), `label` (int32), `bn` and
+ * `nobn` (fixed-size list of float32, one per unit).
  *
  * Gotcha: a network without a hidden dense layer has no such values; its list is empty.
  */
-import {
-  Schema as ArrowSchema,
-  Field,
-  FixedSizeList,
-  Float32,
-  Int32,
-  makeData,
-  RecordBatch,
-  Struct,
-  Table,
-  tableFromIPC,
-  tableToIPC,
-  Utf8
-} from "apache-arrow"
 import * as Option from "effect/Option"
 import type { VariantName } from "../../schemas/Compare.ts"
 import type { NetworkSpec } from "../../schemas/Network.ts"
 import type { TrainedNetwork } from "../../schemas/Train.ts"
-import { Classes, floats, lists, strings, utf8 } from "./LogitsTable.ts"
+import * as ArrowTable from "./ArrowTable.ts"
 
 const format = "op-pipe/penultimate/v1"
 
@@ -66,47 +52,24 @@ export interface PenultimateTable {
   readonly values: Readonly<Record<VariantName, Values>>
 }
 
-const listOf = (units: number) => new FixedSizeList(units, new Field("item", new Float32(), false))
-
 /** The same rows give the same bytes. */
-export const encode = ({ classes, paths, labels, values }: PenultimateTable): Uint8Array => {
-  const types = { bn: listOf(values.bn.units), nobn: listOf(values.nobn.units) }
-  const columns = [
-    new Field("path", new Utf8(), false),
-    new Field("class", new Utf8(), false),
-    new Field("label", new Int32(), false),
-    new Field("bn", types.bn, false),
-    new Field("nobn", types.nobn, false)
-  ]
-  const metadata = new Map([
-    ["format", format],
-    ["classes", JSON.stringify(classes)]
-  ])
-  const schema = new ArrowSchema(columns, metadata)
-  const children = [
-    utf8(paths),
-    utf8(Array.from(labels, (label) => classes[label] ?? "")),
-    makeData({ type: new Int32(), data: labels }),
-    lists(values.bn.data, paths.length, types.bn),
-    lists(values.nobn.data, paths.length, types.nobn)
-  ]
-  const data = makeData({ type: new Struct(columns), length: paths.length, nullCount: 0, children })
-  return tableToIPC(new Table(schema, [new RecordBatch(schema, data)]), "file")
-}
+export const encode = ({ classes, paths, labels, values: { bn, nobn } }: PenultimateTable): Uint8Array =>
+  ArrowTable.encode(format, classes, {
+    path: ArrowTable.texts(paths),
+    class: ArrowTable.labelled(labels, classes),
+    label: ArrowTable.integers(labels),
+    bn: ArrowTable.lists(bn.data, paths.length, bn.units),
+    nobn: ArrowTable.lists(nobn.data, paths.length, nobn.units)
+  })
 
 /** None if the bytes are not a table of this kind. */
-export const decode = (bytes: Uint8Array): Option.Option<PenultimateTable> => {
-  const table = tableFromIPC(bytes)
-  const classes = Classes(table.schema.metadata.get("classes"))
-  if (table.schema.metadata.get("format") !== format || Option.isNone(classes)) return Option.none()
-  const valuesOf = (column: VariantName): Values => {
-    const type = table.schema.fields.find(({ name }) => name === column)?.type
-    return { units: type instanceof FixedSizeList ? type.listSize : 0, data: floats(table, column) }
-  }
-  return Option.some({
-    classes: classes.value,
-    paths: strings(table, "path"),
-    labels: Int32Array.from(table.getChild("label") ?? []),
-    values: { bn: valuesOf("bn"), nobn: valuesOf("nobn") }
+export const decode = (bytes: Uint8Array): Option.Option<PenultimateTable> =>
+  Option.map(ArrowTable.decode(format, bytes), ({ classes, texts, integers, values, listLength }) => {
+    const valuesOf = (column: VariantName): Values => ({ units: listLength(column), data: values(column) })
+    return {
+      classes,
+      paths: texts("path"),
+      labels: integers("label"),
+      values: { bn: valuesOf("bn"), nobn: valuesOf("nobn") }
+    }
   })
-}

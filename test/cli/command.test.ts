@@ -1,26 +1,21 @@
 /** Stages that are commands, sources that are files, and which steps a run is about. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
 import { Artifact, Stage } from "../../core/index.ts"
-import { events, lastEvent, opPipe, repository } from "../lib/cli.ts"
-import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { events, lastEvent, opPipe } from "../lib/cli.ts"
+import { makeProject } from "../lib/project.ts"
+import { temporaryFolder } from "../lib/temporary.ts"
 
 const base = temporaryFolder()
 let number = 0
 let root = ""
 const pipeline = "test/fixtures/commands/pipeline.ts"
+const beside = (name: string): string => path.join(path.dirname(pipeline), name)
 
 beforeEach(() => {
   root = path.join(base, String(number++))
-  mkdirSync(path.join(root, "test/fixtures"), { recursive: true })
-  cpSync(path.join(repository, path.dirname(pipeline)), path.join(root, path.dirname(pipeline)), { recursive: true })
-  for (const name of ["core", "cache", "node_modules"]) symlinkSync(path.join(repository, name), path.join(root, name))
-  writeFiles(root, {
-    "package.json": `{"type":"module"}`,
-    "test/fixtures/commands/texts/a.txt": "hello big world\n",
-    "test/fixtures/commands/texts/b.txt": "again\n"
-  })
+  makeProject(root, "commands", { [beside("texts/a.txt")]: "hello big world\n", [beside("texts/b.txt")]: "again\n" })
 })
 
 const run = (...args: ReadonlyArray<string>) =>

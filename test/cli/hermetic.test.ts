@@ -1,22 +1,16 @@
 /** A stage that opens what it does not declare is an error that names the step and the path. */
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
-import { events, opPipe, repository } from "../lib/cli.ts"
-import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { events, opPipe } from "../lib/cli.ts"
+import { makeProject } from "../lib/project.ts"
+import { temporaryFolder } from "../lib/temporary.ts"
 
 const root = temporaryFolder()
 const folder = "test/fixtures/hermetic"
 
 beforeAll(() => {
-  mkdirSync(path.join(root, folder), { recursive: true })
-  cpSync(path.join(repository, folder), path.join(root, folder), { recursive: true })
-  for (const name of ["core", "cache", "node_modules"]) symlinkSync(path.join(repository, name), path.join(root, name))
-  writeFiles(root, {
-    "package.json": `{"type":"module"}`,
-    [`${folder}/texts/a.txt`]: "declared\n",
-    [`${folder}/secret.txt`]: "undeclared\n"
-  })
+  makeProject(root, "hermetic", { [`${folder}/texts/a.txt`]: "declared\n", [`${folder}/secret.txt`]: "undeclared\n" })
 })
 
 const run = async (step: string, deed: string) => {

@@ -1,9 +1,10 @@
 /** A report that says where it comes from: right after a run, a cached run, an upstream change without effect, and a restore. */
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
-import { lastEvent, opPipe, repository } from "../lib/cli.ts"
-import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { lastEvent, opPipe } from "../lib/cli.ts"
+import { makeProject } from "../lib/project.ts"
+import { temporaryFolder } from "../lib/temporary.ts"
 
 const base = temporaryFolder()
 let count = 0
@@ -63,11 +64,8 @@ export default Pipeline.make({ name: "p", steps: [reported], seed: 5, profiles: 
 
 beforeEach(() => {
   root = path.join(base, String(count++))
-  mkdirSync(root, { recursive: true })
-  for (const name of ["core", "cache", "node_modules"]) symlinkSync(path.join(repository, name), path.join(root, name))
   const heading = stages.slice(0, stages.indexOf("export const count"))
-  writeFiles(root, {
-    "package.json": `{"type":"module"}`,
+  makeProject(root, undefined, {
     "stages.ts": stages,
     "report.ts": heading.replace("export const Texts", "const Texts") + reporting,
     "pipeline.ts": pipeline,

@@ -1,20 +1,10 @@
 /** The command line on a small pipeline: what runs, what does not, why, and how it ends. */
-import {
-  appendFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync
-} from "node:fs"
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
-import { events, lastEvent, opPipe, repository } from "../lib/cli.ts"
-import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { events, lastEvent, opPipe } from "../lib/cli.ts"
+import { makeProject } from "../lib/project.ts"
+import { temporaryFolder } from "../lib/temporary.ts"
 
 const base = temporaryFolder()
 let count = 0
@@ -23,14 +13,7 @@ let root = ""
 /** A project of its own: the letters pipeline with its stages copied, the framework linked. */
 beforeEach(() => {
   root = path.join(base, String(count++))
-  mkdirSync(path.join(root, "test/fixtures"), { recursive: true })
-  cpSync(path.join(repository, "test/fixtures/letters"), path.join(root, "test/fixtures/letters"), { recursive: true })
-  for (const name of ["core", "cache", "node_modules"]) symlinkSync(path.join(repository, name), path.join(root, name))
-  writeFiles(root, {
-    "package.json": `{"type":"module"}`,
-    "texts/a.txt": "hello big world\n",
-    "texts/b.txt": "again\n"
-  })
+  makeProject(root, "letters", { "texts/a.txt": "hello big world\n", "texts/b.txt": "again\n" })
 })
 
 const command = (verb: string, ...args: ReadonlyArray<string>): ReadonlyArray<string> => {

@@ -1,9 +1,10 @@
 /** `--seeds` on a small pipeline: what is new is made, nothing else, and every verb knows the replicas. */
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
-import { events, lastEvent, opPipe, repository } from "../lib/cli.ts"
-import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { events, lastEvent, opPipe } from "../lib/cli.ts"
+import { makeProject } from "../lib/project.ts"
+import { temporaryFolder } from "../lib/temporary.ts"
 
 const base = temporaryFolder()
 let count = 0
@@ -11,10 +12,7 @@ let root = ""
 
 beforeEach(() => {
   root = path.join(base, String(count++))
-  mkdirSync(path.join(root, "test/fixtures"), { recursive: true })
-  cpSync(path.join(repository, "test/fixtures/seeds"), path.join(root, "test/fixtures/seeds"), { recursive: true })
-  for (const name of ["core", "cache", "node_modules"]) symlinkSync(path.join(repository, name), path.join(root, name))
-  writeFiles(root, { "package.json": `{"type":"module"}`, "texts/a.txt": "a", "texts/b.txt": "b" })
+  makeProject(root, "seeds", { "texts/a.txt": "a", "texts/b.txt": "b" })
 })
 
 const command = (verb: string, ...args: ReadonlyArray<string>) => {
