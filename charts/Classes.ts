@@ -190,14 +190,69 @@ const centresOf = (points: ReadonlyArray<MapPoint>, classes: ReadonlyArray<strin
     return own.length === 0 ? [] : [{ label, x: median((point) => point.x), y: median((point) => point.y) }]
   })
 
+const mapWidth = 660
+const mapHeight = 500
+const nameSize = 12
+
+/** Ends of an axis: the values and a little room, so that places in pixels can be told from values. */
+const endsOf = (values: ReadonlyArray<number>): readonly [number, number] => {
+  const [low, high] = [Math.min(...values), Math.max(...values)]
+  const room = Math.max((high - low) * 0.03, Number.EPSILON)
+  return [low - room, high + room]
+}
+
+interface Name {
+  readonly label: string
+  readonly x: number
+  readonly y: number
+}
+
+/**
+ * Moves names up and down, as little as it takes, until no two cover each other. Width of a letter: about 0.58 of its height.
+ * Each round parts every pair that still overlaps by half of what it lacks; names in a heap part within a few rounds.
+ */
+export const spreadNames = (
+  names: ReadonlyArray<Name>,
+  xEnds: readonly [number, number],
+  yEnds: readonly [number, number]
+): ReadonlyArray<Name> => {
+  const acrossPixel = mapWidth / (xEnds[1] - xEnds[0])
+  const upPixel = mapHeight / (yEnds[1] - yEnds[0])
+  const lineHeight = nameSize + 2
+  const placed = names.map(({ label, x, y }) => ({
+    x: x * acrossPixel,
+    y: y * upPixel,
+    half: ([...label].length * nameSize * 0.58) / 2 + 3
+  }))
+  for (let round = 0; round < 200; round++) {
+    let moved = false
+    for (const [i, a] of placed.entries()) {
+      for (const b of placed.slice(i + 1)) {
+        const lacking = lineHeight - Math.abs(a.y - b.y)
+        if (lacking <= 0.01 || Math.abs(a.x - b.x) >= a.half + b.half) continue
+        const up = a.y < b.y ? -1 : 1
+        a.y += (up * lacking) / 2
+        b.y -= (up * lacking) / 2
+        moved = true
+      }
+    }
+    if (!moved) break
+  }
+  return names.map(({ label, x }, i) => ({ label, x, y: placed[i]!.y / upPixel }))
+}
+
 /** One point a test picture, at its place on two principal components, coloured by label; names stand where their class lies. */
 export const pictureMap = (
   points: ReadonlyArray<MapPoint>,
   classes: ReadonlyArray<string>,
   axes: readonly [string, string]
 ): TopLevelSpec => {
-  const x = { field: "x", type: "quantitative", title: axes[0], axis: { grid: false } } as const
-  const y = { field: "y", type: "quantitative", title: axes[1], axis: { grid: false } } as const
+  const xEnds = endsOf(points.map((point) => point.x))
+  const yEnds = endsOf(points.map((point) => point.y))
+  const axis = { grid: false } as const
+  const scaleOf = (ends: readonly [number, number]) => ({ domain: [...ends], nice: false, zero: false })
+  const x = { field: "x", type: "quantitative", title: axes[0], axis, scale: scaleOf(xEnds) } as const
+  const y = { field: "y", type: "quantitative", title: axes[1], axis, scale: scaleOf(yEnds) } as const
   const color = {
     field: "label",
     type: "nominal",
@@ -205,10 +260,10 @@ export const pictureMap = (
     scale: { domain: classes as Array<string>, range: classes.map((_, k) => classColours[k % classColours.length]!) },
     legend: null
   } as const
-  const named = centresOf(points, classes)
+  const named = spreadNames(centresOf(points, classes), xEnds, yEnds)
   return {
-    width: 660,
-    height: 500,
+    width: mapWidth,
+    height: mapHeight,
     layer: [
       {
         data: { values: points.map((point) => ({ ...point, answer: point.right ? "right" : "wrong" })) },
@@ -229,7 +284,7 @@ export const pictureMap = (
       },
       {
         data: { values: named },
-        mark: { type: "text", fontSize: 12, fontWeight: 600 },
+        mark: { type: "text", fontSize: nameSize, fontWeight: 600 },
         encoding: { x, y, color, text: { field: "label" } }
       }
     ]

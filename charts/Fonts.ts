@@ -11,7 +11,6 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
-import opentype from "opentype.js"
 
 export const family = "Inter"
 
@@ -81,6 +80,7 @@ const load = Effect.fnUntraced(function* (locate: Locate) {
   if (url === undefined) return undefined
   const file = yield* Effect.orDie(paths.fromFileUrl(new URL(url)))
   const bytes = yield* Effect.orDie(fs.readFile(file))
+  const { default: opentype } = yield* Effect.promise(() => import("opentype.js"))
   const font = opentype.parse(Uint8Array.from(bytes).buffer)
   const loaded: Loaded = {
     file,

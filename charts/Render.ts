@@ -7,13 +7,12 @@
  * Gotchas:
  * - Colours of text and axes are `currentColor`: an SVG that is put into a page takes the page's, in dark and in light.
  *   `standalone` fixes them for a file that is looked at alone.
+ * - Vega and resvg are loaded when a renderer is made: whoever only reads the pipeline's declarations never waits for them.
  * - Vega's text metrics are a global of the module; they are set once and are the same for every chart.
  */
-import { Resvg } from "@resvg/resvg-js"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as vega from "vega"
-import { compile, type TopLevelSpec } from "vega-lite"
+import type { TopLevelSpec } from "vega-lite"
 import { fontsFor, type Missing, resvgFont, textWidth } from "./Fonts.ts"
 import { config } from "./Theme.ts"
 
@@ -47,6 +46,9 @@ const textOf = (text: unknown): string => (text === undefined || text === null ?
 
 /** Makes a renderer; reads the font files. `names` are the texts that come from data, which may need fonts of their own. */
 export const makeRenderer = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+  const [vega, { compile }, { Resvg }] = yield* Effect.promise(() =>
+    Promise.all([import("vega"), import("vega-lite"), import("@resvg/resvg-js")])
+  )
   const fonts = yield* fontsFor(names)
   // the types of vega leave it out
   const metrics = (vega as unknown as { textMetrics: { width: (item: TextItem, text: unknown) => number } }).textMetrics

@@ -23,6 +23,8 @@ export const RunRecord = Schema.Struct({
   skipped: Schema.Array(Schema.String),
   profile: Schema.NullOr(Schema.String),
   seed: Schema.Int,
+  /** How many seeds; records from before there were several have none. */
+  seeds: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
   /** Step id -> cache key of its result. */
   keys: Schema.Record(Schema.String, Digest.Digest)
 })

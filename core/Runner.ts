@@ -165,7 +165,8 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
     durationMs: Date.now() - startedMs,
     report: reportPath(running)
   }
-  const { profile, seed } = running.prepared.settings
+  const { pipeline, settings } = running.prepared
+  const { profile, seed } = settings
   const keys = Object.fromEntries(
     options.steps.flatMap(({ id }) => {
       const result = running.results.get(id)
@@ -173,7 +174,7 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
     })
   )
   const { type: _type, report: _report, ...did } = finished
-  yield* RunLog.write({ ...did, startedMs, profile: profile ?? null, seed, keys })
+  yield* RunLog.write({ ...did, startedMs, profile: profile ?? null, seed, seeds: pipeline.seeds, keys })
   yield* options.emit(finished)
   return finished
 })

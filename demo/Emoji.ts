@@ -13,7 +13,6 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
-import sharp from "sharp"
 import { emojiClasses, emojiSets } from "./EmojiClasses.ts"
 import { DemoError, type LoadedEmoji, loadEmoji } from "./EmojiPackages.ts"
 import { type Drawing, planEmoji } from "./EmojiPlan.ts"
@@ -91,12 +90,14 @@ const platform = (dir: string) => (cause: { readonly message: string }) =>
 /** PNG, 8-bit RGB. sharp brings its own librsvg, so that the bytes depend on nothing of the machine's. */
 const draw = (drawing: Drawing): Effect.Effect<Uint8Array, DemoError> =>
   Effect.tryPromise({
-    try: () =>
-      sharp(Buffer.from(drawing.svg), { limitInputPixels: pictureSize * pictureSize })
+    try: async () => {
+      const { default: sharp } = await import("sharp")
+      return sharp(Buffer.from(drawing.svg), { limitInputPixels: pictureSize * pictureSize })
         .flatten({ background: "#ffffff" })
         .toColourspace("srgb")
         .png({ compressionLevel: 6, adaptiveFiltering: false, palette: false })
-        .toBuffer(),
+        .toBuffer()
+    },
     catch: (cause) =>
       new DemoError({
         reason: `A demo picture could not be drawn: ${drawing.path}`,

@@ -7,7 +7,6 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
-import sharp from "sharp"
 import { Stage } from "../core/index.ts"
 import {
   AugmentParams,
@@ -181,11 +180,6 @@ export const augment = Stage.make({
   run: ({ params, inputs, output, cores, progress }) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      // one thread a picture: many pictures at once use the cores better than many threads on one
-      yield* Effect.sync(() => {
-        sharp.concurrency(1)
-        sharp.cache(false)
-      })
       const planned = plan(yield* inputs.manifest.read, params)
       yield* packAll(inputs.images.path, output.shards.path, planned, params, cores, progress)
       yield* output.index.write(planned.index)

@@ -23,9 +23,8 @@ import { LogitsArtifact, PenultimateArtifact } from "../schemas/Logits.ts"
 import { type Manifest, ManifestArtifact } from "../schemas/Split.ts"
 import { HistoryArtifact, NetworkArtifact } from "../schemas/Train.ts"
 import { compareAll } from "./lib/Comparison.ts"
-import * as LogitsTable from "./lib/LogitsTable.ts"
+import type { LogitsTable } from "./lib/LogitsTable.ts"
 import * as Pack from "./lib/Pack.ts"
-import * as Penultimate from "./lib/Penultimate.ts"
 import { drawCharts } from "./lib/report/ChartSet.ts"
 import type { ReportData } from "./lib/report/Data.ts"
 import { renderMarkdown } from "./lib/report/Markdown.ts"
@@ -60,7 +59,7 @@ const gatherPictures = Effect.fnUntraced(function* (
   index: PackIndex,
   manifest: Manifest,
   metrics: Metrics,
-  table: LogitsTable.LogitsTable
+  table: LogitsTable
 ) {
   const pack = yield* Pack.open(shards, index)
   const examples = yield* show(
@@ -111,6 +110,9 @@ export const compare = Stage.make({
       const step = (label: string, done: number) => progress({ label, done, total: 4, unit: "parts" })
       const manifest = yield* inputs.manifest.read
       const index = yield* inputs.index.read
+      const [LogitsTable, Penultimate] = yield* Effect.promise(() =>
+        Promise.all([import("./lib/LogitsTable.ts"), import("./lib/Penultimate.ts")])
+      )
       const table = yield* readTable("logits", inputs.logits.path, LogitsTable.decode)
       const hidden = yield* readTable("hidden values", inputs.penultimate.path, Penultimate.decode)
       const histories = { bn: yield* inputs.bn.read, nobn: yield* inputs.nobn.read }

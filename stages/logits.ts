@@ -16,11 +16,10 @@ import type { NetworkSpec } from "../schemas/Network.ts"
 import type { SplitName } from "../schemas/Split.ts"
 import { NetworkArtifact, type TrainedNetwork, Weights } from "../schemas/Train.ts"
 import { engine } from "./lib/EngineToolchain.ts"
-import * as LogitsTable from "./lib/LogitsTable.ts"
 import * as Pack from "./lib/Pack.ts"
-import * as Penultimate from "./lib/Penultimate.ts"
 import * as Safetensors from "./lib/Safetensors.ts"
 import * as Trainer from "./lib/Trainer.ts"
+import { trunkOf } from "./lib/Trunk.ts"
 
 const failed = (error: { readonly message: string }): Stage.StageFailure =>
   new Stage.StageFailure({ reason: error.message })
@@ -87,7 +86,7 @@ const ask = Effect.fnUntraced(function* (inference: Inference, network: TrainedN
   const weights = decoded.success
   const whole: Asked = { network, spec: network.spec, units: network.classes.length, weights }
   const logits = yield* infer(inference, whole, splits)
-  const trunk = Penultimate.trunkOf(network)
+  const trunk = trunkOf(network)
   if (Option.isNone(trunk)) return { logits, hidden: { units: 0, data: new Float32Array(0) } }
   const { spec, units, relu } = trunk.value
   const data = yield* infer(inference, { network, spec, units, weights }, ["test"])
@@ -119,7 +118,7 @@ export const logits = Stage.make({
       )
       const tested = rows.filter(({ split }) => split === "test")
       const networks = { bn: yield* inputs.bnNetwork.read, nobn: yield* inputs.nobnNetwork.read }
-      const trunks = Object.values(networks).filter((network) => Option.isSome(Penultimate.trunkOf(network))).length
+      const trunks = Object.values(networks).filter((network) => Option.isSome(trunkOf(network))).length
       const total = rows.length * 2 + tested.length * trunks
       let done = 0
       const onPictures = (count: number): Effect.Effect<void> => {
@@ -136,6 +135,9 @@ export const logits = Stage.make({
       }
       const bn = yield* ask(inference, networks.bn, inputs.bnWeights.path)
       const nobn = yield* ask(inference, networks.nobn, inputs.nobnWeights.path)
+      const [LogitsTable, Penultimate] = yield* Effect.promise(() =>
+        Promise.all([import("./lib/LogitsTable.ts"), import("./lib/Penultimate.ts")])
+      )
       const table = LogitsTable.encode({
         classes,
         paths: rows.map(({ record }) => record.path),

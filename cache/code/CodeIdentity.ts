@@ -21,7 +21,7 @@ import { readRecord, writeHint } from "../store/Commit.ts"
 import { Disk, orAbsent } from "../store/Disk.ts"
 import type { Layout } from "../store/Layout.ts"
 import type { StatMemo } from "../store/StatMemo.ts"
-import * as ModuleSyntax from "./ModuleSyntax.ts"
+import type * as ModuleSyntax from "./ModuleSyntax.ts"
 import * as Packages from "./Packages.ts"
 
 /** The code of a stage cannot be known in full. */
@@ -101,7 +101,9 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
     const digest: Digest = yield* memo.digest(file)
     const remembered = syntaxes.get(digest)
     if (remembered !== undefined) return { digest, syntax: remembered }
-    const parsed = ModuleSyntax.parse(file, yield* disk.readText(file))
+    // the parser is loaded for a file that is new, and not for a run in which nothing is
+    const { parse } = yield* Effect.promise(() => import("./ModuleSyntax.ts"))
+    const parsed = parse(file, yield* disk.readText(file))
     if (Result.isFailure(parsed)) return yield* new CodeUnknown({ file, reason: parsed.failure.reason })
     syntaxes.set(digest, parsed.success)
     dirty = true

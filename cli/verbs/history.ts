@@ -21,6 +21,10 @@ const run = Argument.String("run").pipe(
   Argument.withDescription("A run's id, the beginning of one, or last, last~1, ...")
 )
 
+/** "seed 1", "seeds 1 to 3". */
+const seedsOf = ({ seed, seeds }: RunLog.RunRecord): string =>
+  seeds === 1 ? `seed ${seed}` : `seeds ${seed} to ${seed + seeds - 1}`
+
 const when = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace("T", " ")
 
 export const history = Command.make(
@@ -37,7 +41,7 @@ export const history = Command.make(
     for (const each of runs) {
       const failed = each.failed.length === 0 ? "" : paint("red", `, ${each.failed.length} failed`)
       yield* printLine(
-        `${each.runId}  ${when(each.startedMs)}  ${(each.profile ?? "-").padEnd(6)} ${each.executed.length} executed, ${each.cached.length} cached${failed}  ${formatDuration(each.durationMs)}${pins.has(each.runId) ? "  pinned" : ""}`
+        `${each.runId}  ${when(each.startedMs)}  ${(each.profile ?? "-").padEnd(6)} ${seedsOf(each)}, ${each.executed.length} executed, ${each.cached.length} cached${failed}  ${formatDuration(each.durationMs)}${pins.has(each.runId) ? "  pinned" : ""}`
       )
     }
   })
@@ -74,7 +78,7 @@ export const show = Command.make(
     })
     if (flags.json) return yield* printLine(JSON.stringify({ ...record, steps }))
     yield* printLine(
-      `${paint("bold", record.runId)}  ${when(record.startedMs)}  ${formatDuration(record.durationMs)}, profile ${record.profile ?? "none"}, seed ${record.seed}`
+      `${paint("bold", record.runId)}  ${when(record.startedMs)}  ${formatDuration(record.durationMs)}, profile ${record.profile ?? "none"}, ${seedsOf(record)}`
     )
     for (const { id, key, state, provenance } of steps) {
       const made =

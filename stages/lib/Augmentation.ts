@@ -7,9 +7,10 @@
  * random resized crop (area share uniform, aspect ratio log-uniform), then a horizontal flip.
  */
 import * as Effect from "effect/Effect"
-import sharp, { type Sharp } from "sharp"
+import type { Sharp } from "sharp"
 import type { AugmentParams, Transforms } from "../../schemas/Augment.ts"
 import * as Random from "./Random.ts"
+import { loadSharp } from "./Sharp.ts"
 
 /** What was drawn for one copy. Lengths in pixels of the working square. */
 export interface Drawn {
@@ -72,6 +73,7 @@ export const decode = (
   Effect.tryPromise({
     try: async () => {
       const side = workingSide(params, width, height)
+      const sharp = await loadSharp()
       const rgb = await sharp(file, { failOn: "error", limitInputPixels: width * height })
         .autoOrient()
         .flatten({ background: "#ffffff" })
@@ -84,7 +86,8 @@ export const decode = (
     catch: message
   })
 
-const open = ({ side, rgb }: Square): Sharp => sharp(rgb, { raw: { width: side, height: side, channels: 3 } })
+const open = async ({ side, rgb }: Square): Promise<Sharp> =>
+  (await loadSharp())(rgb, { raw: { width: side, height: side, channels: 3 } })
 
 /** Mean colour of the outermost pixels. */
 export const borderColour = ({ side, rgb }: Square): { readonly r: number; readonly g: number; readonly b: number } => {
@@ -105,7 +108,7 @@ export const original = (square: Square, size: number): Effect.Effect<Uint8Array
   square.side === size
     ? Effect.succeed(square.rgb)
     : Effect.tryPromise({
-        try: () => open(square).resize(size, size, { fit: "fill" }).raw().toBuffer(),
+        try: async () => (await open(square)).resize(size, size, { fit: "fill" }).raw().toBuffer(),
         catch: message
       })
 
@@ -120,7 +123,8 @@ const turn = async (square: Square, angle: number, fill: Transforms["fill"]): Pr
   // below a tenth of a degree nothing moves by a pixel
   if (Math.abs(angle) < 0.1) return { ...square, offset: 0 }
   const background = fill === "black" ? "#000000" : borderColour(square)
-  const { data, info } = await open(square).rotate(angle, { background }).raw().toBuffer({ resolveWithObject: true })
+  const image = (await open(square)).rotate(angle, { background })
+  const { data, info } = await image.raw().toBuffer({ resolveWithObject: true })
   return { side: info.width, rgb: data, offset: Math.floor((info.width - square.side) / 2) }
 }
 
@@ -142,7 +146,7 @@ export const copyOf = (
         square.side
       )
       const turned = await turn(square, angle, transforms.fill)
-      const image = open(turned)
+      const image = (await open(turned))
         .extract({ left: turned.offset + left, top: turned.offset + top, width, height })
         .resize(size, size, { fit: "fill" })
       if (flip) image.flop()

@@ -3,10 +3,9 @@
  *
  * Names are set in the charts' font, the rest is pasted by libvips.
  */
-import { Resvg } from "@resvg/resvg-js"
 import * as Effect from "effect/Effect"
-import sharp from "sharp"
 import { type Fonts, family, fontsFor, resvgFont, textWidth } from "../../charts/Fonts.ts"
+import { loadSharp } from "./Sharp.ts"
 
 /** One tile: an RGB picture of `size * size` pixels. A mark in the corner sets originals apart. */
 export interface Tile {
@@ -75,6 +74,7 @@ export const render = Effect.fnUntraced(function* (rows: ReadonlyArray<Row>, siz
   const { x, y } = layOut(rows)
   return yield* Effect.tryPromise({
     try: async () => {
+      const [sharp, { Resvg }] = await Promise.all([loadSharp(), import("@resvg/resvg-js")])
       const svg = underlay(rows, fonts)
       const under = new Resvg(svg, { font: resvgFont(fonts) }).render().asPng()
       const tiles = await Promise.all(

@@ -12,7 +12,7 @@
  * Gotcha: the thumbnail squashes the picture to a square, hence a resized copy has the same one whatever its aspect.
  */
 import * as Effect from "effect/Effect"
-import sharp from "sharp"
+import { loadSharp } from "./Sharp.ts"
 
 /** Width and height of the thumbnail. */
 export const side = 48
@@ -182,6 +182,7 @@ const reasonOf = (cause: unknown): string => {
 export const ofFile = (file: string, pixelLimit: number): Effect.Effect<Fingerprint, string> =>
   Effect.tryPromise({
     try: async () => {
+      const sharp = await loadSharp()
       const image = sharp(file, { failOn: "error", limitInputPixels: pixelLimit })
       const { autoOrient } = await image.metadata()
       const { data } = await image

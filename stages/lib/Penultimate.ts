@@ -2,41 +2,16 @@
  * Penultimate: what the last hidden layer of a network gives for each test picture, after its ReLU. It is what the network has made
  * of a picture before it decides; maps of it (by PCA here, by others as one likes) show what it takes to be alike.
  *
- * The values come out of the *trunk*, the network cut after that layer. `penultimate.arrow` is an
- * ArrowTable, one row a test picture in the order of the index: `path` and `class` (utf8), `label` (int32), `bn` and
+ * The values come out of the *trunk* (see Trunk). `penultimate.arrow` is an ArrowTable, one row a test picture in the order of the index: `path` and `class` (utf8), `label` (int32), `bn` and
  * `nobn` (fixed-size list of float32, one per unit).
  *
  * Gotcha: a network without a hidden dense layer has no such values; its list is empty.
  */
 import * as Option from "effect/Option"
 import type { VariantName } from "../../schemas/Compare.ts"
-import type { NetworkSpec } from "../../schemas/Network.ts"
-import type { TrainedNetwork } from "../../schemas/Train.ts"
 import * as ArrowTable from "./ArrowTable.ts"
 
 const format = "op-pipe/penultimate/v1"
-
-/** A network cut after its last hidden layer, whose values before the ReLU come out as logits do. */
-export interface Trunk {
-  readonly spec: NetworkSpec
-  readonly units: number
-  /** Whether a ReLU follows. */
-  readonly relu: boolean
-}
-
-/** None when no dense layer stands before the last. */
-export const trunkOf = ({ spec, classes }: Pick<TrainedNetwork, "spec" | "classes">): Option.Option<Trunk> => {
-  const { layers, name } = spec
-  const at = layers.findLastIndex((layer, i) => layer.type === "dense" && i < layers.length - 1)
-  const hidden = layers[at]
-  if (hidden?.type !== "dense") return Option.none()
-  const [first, ...rest] = [...layers.slice(0, at), { type: "dense", units: "classes" } as const]
-  return Option.some({
-    spec: { name: `${name}-trunk`, layers: [first!, ...rest] },
-    units: hidden.units === "classes" ? classes.length : hidden.units,
-    relu: layers.slice(at + 1).some((layer) => layer.type === "relu")
-  })
-}
 
 /** Values of one network: rows x units, row-major. */
 export interface Values {

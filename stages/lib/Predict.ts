@@ -3,7 +3,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import sharp from "sharp"
 import { Stage } from "../../core/index.ts"
 import { type EngineIdentity, open } from "../../engine/index.ts"
 import type { AugmentParams } from "../../schemas/Augment.ts"
@@ -12,6 +11,7 @@ import type { TrainedNetwork } from "../../schemas/Train.ts"
 import * as Augmentation from "./Augmentation.ts"
 import { ranked } from "./Metrics.ts"
 import * as Safetensors from "./Safetensors.ts"
+import { loadSharp } from "./Sharp.ts"
 import * as Trainer from "./Trainer.ts"
 
 export interface PredictorOptions {
@@ -52,7 +52,7 @@ const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.mes
 
 const readPicture = Effect.fnUntraced(function* (file: string, size: number, prepared: AugmentParams) {
   const { autoOrient } = yield* Effect.tryPromise({
-    try: () => sharp(file).metadata(),
+    try: async () => (await loadSharp())(file).metadata(),
     catch: (cause) => unreadable(file, reasonOf(cause))
   })
   const told = Effect.mapError((reason: string) => unreadable(file, reason))

@@ -7,7 +7,6 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
-import sharp from "sharp"
 import type { Stage } from "../../core/index.ts"
 import type { SetAside } from "../../schemas/Split.ts"
 import * as Fingerprint from "./Fingerprint.ts"
@@ -51,11 +50,6 @@ export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
   yield* Effect.orDie(fs.makeDirectory(workdir, { recursive: true }))
   const room = { bytes: Fingerprint.thumbnailBytes, inMemory, total: files.length }
   const thumbnails = yield* Thumbnails.make(paths.join(workdir, "thumbnails.bin"), room)
-  // one thread a picture: many pictures at once use the cores better than many threads on one
-  yield* Effect.sync(() => {
-    sharp.concurrency(1)
-    sharp.cache(false)
-  })
   const look = Effect.fnUntraced(function* (file: Found, at: number) {
     const result = yield* Effect.result(Fingerprint.ofFile(paths.join(root, ...file.path.split("/")), pixelLimit))
     if (result._tag === "Failure") return { ...file, reason: result.failure } satisfies SetAside

@@ -85,5 +85,5 @@ export const contents = (folder: string): Readonly<Record<string, string>> =>
     readdirSync(folder, { recursive: true, encoding: "utf8" })
       .filter((name) => !name.startsWith(".") && statSync(path.join(folder, name)).isFile())
       .sort()
-      .map((name) => [name, readFileSync(path.join(folder, name), "utf8").replace(/"tookMs": [\d.]+/, '"tookMs": 0')])
+      .map((name) => [name, readFileSync(path.join(folder, name), "latin1").replace(/"tookMs": [\d.]+/, '"tookMs": 0')])
   )

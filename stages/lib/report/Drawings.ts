@@ -1,10 +1,10 @@
 /**
  * Drawings that are no charts: the picture of all logits, the network as a row of boxes, the grid of predictions.
  */
-import sharp from "sharp"
 import type { Example, VariantName } from "../../../schemas/Compare.ts"
 import type { TrainedNetwork } from "../../../schemas/Train.ts"
 import type { LogitsTable } from "../LogitsTable.ts"
+import { loadSharp } from "../Sharp.ts"
 
 const escapeXml = (text: string): string => text.replace(/[&<>"]/gu, (c) => `&#${c.charCodeAt(0)};`)
 
@@ -34,6 +34,7 @@ const logitPixels = async (logits: Float32Array, order: ReadonlyArray<number>, c
       pixels.set(diverging(logits[row * classes + k]! / limit), (y * classes + k) * 3)
     }
   }
+  const sharp = await loadSharp()
   const image = sharp(pixels, { raw: { width: classes, height: order.length, channels: 3 } })
   // rows are averaged when there are more of them than pixels, columns are repeated
   const kernel = order.length > imageHeight ? "linear" : "nearest"

@@ -1,9 +1,10 @@
 /** Pictures for the report: records of the pack, and the contact sheet, as small data URIs. */
 import * as Effect from "effect/Effect"
-import sharp, { type Sharp } from "sharp"
+import type { Sharp } from "sharp"
 import type { PackIndex } from "../../../schemas/Augment.ts"
 import type { SplitName } from "../../../schemas/Split.ts"
 import type * as Pack from "../Pack.ts"
+import { loadSharp } from "../Sharp.ts"
 
 /** Largest side of a picture in the report. */
 const shownSize = 112
@@ -27,9 +28,10 @@ export const locate = (index: PackIndex): ((path: string) => readonly [SplitName
 }
 
 /** Data URIs of the originals at these paths; empty for one that is not packed. */
-export const show = (pack: Pack.Pack, index: PackIndex, paths: ReadonlyArray<string>) => {
+export const show = Effect.fnUntraced(function* (pack: Pack.Pack, index: PackIndex, paths: ReadonlyArray<string>) {
   const find = locate(index)
-  return Effect.forEach(
+  const sharp = yield* Effect.promise(loadSharp)
+  return yield* Effect.forEach(
     paths,
     Effect.fnUntraced(function* (path) {
       const place = find(path)
@@ -42,7 +44,8 @@ export const show = (pack: Pack.Pack, index: PackIndex, paths: ReadonlyArray<str
       return { path, uri: yield* toUri(image.resize(side, side)) }
     })
   )
-}
+})
 
 /** The contact sheet, recoded to a fraction of its size. */
-export const sheetUri = (file: string): Effect.Effect<string> => toUri(sharp(file))
+export const sheetUri = (file: string): Effect.Effect<string> =>
+  Effect.flatMap(Effect.promise(loadSharp), (sharp) => toUri(sharp(file)))

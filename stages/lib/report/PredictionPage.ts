@@ -6,8 +6,9 @@
  * trained on. A wrong answer is often a matter of that.
  */
 import * as Effect from "effect/Effect"
-import sharp, { type Sharp } from "sharp"
+import type { Sharp } from "sharp"
 import type { ActivationName, Ranked } from "../../../schemas/Compare.ts"
+import { loadSharp } from "../Sharp.ts"
 import { bars } from "./Bars.ts"
 import { type Html, html, join, text, trusted } from "./Html.ts"
 import { style } from "./Style.ts"
@@ -41,27 +42,30 @@ export interface PageData {
 /** Largest side of a picture on the page: twice what is shown, for screens that have the pixels. */
 const shownSide = 480
 
-const jpeg = (image: Sharp): Effect.Effect<string> =>
-  // it was decoded a moment ago: a failure here is a bug
-  Effect.promise(
-    async () =>
-      `data:image/jpeg;base64,${(await image.flatten({ background: "#ffffff" }).jpeg({ quality: 84, mozjpeg: true }).toBuffer()).toString("base64")}`
-  )
+const jpeg = async (image: Sharp): Promise<string> => {
+  const bytes = await image.flatten({ background: "#ffffff" }).jpeg({ quality: 84, mozjpeg: true }).toBuffer()
+  return `data:image/jpeg;base64,${bytes.toString("base64")}`
+}
 
 /** The picture for the page, upright. It has been decoded for the network, so its number of pixels is no objection. */
 export const pictureUri = (file: string): Effect.Effect<string> =>
-  jpeg(
-    sharp(file, { limitInputPixels: false })
-      .autoOrient()
-      .resize(shownSide, shownSide, { fit: "inside", withoutEnlargement: true })
-      .toColourspace("srgb")
-  )
+  // it was decoded a moment ago: a failure here is a bug
+  Effect.promise(async () => {
+    const sharp = await loadSharp()
+    return jpeg(
+      sharp(file, { limitInputPixels: false })
+        .autoOrient()
+        .resize(shownSide, shownSide, { fit: "inside", withoutEnlargement: true })
+        .toColourspace("srgb")
+    )
+  })
 
 /** What the network saw: `size * size * 3` levels. */
-export const seenUri = (pixels: Uint8Array, size: number): Effect.Effect<string> => {
-  const image = sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
-  return jpeg(image.resize(Math.min(size, 128)))
-}
+export const seenUri = (pixels: Uint8Array, size: number): Effect.Effect<string> =>
+  Effect.promise(async () => {
+    const sharp = await loadSharp()
+    return jpeg(sharp(pixels, { raw: { width: size, height: size, channels: 3 } }).resize(Math.min(size, 128)))
+  })
 
 const more = `
 .asked { display:grid; grid-template-columns:minmax(0,15rem) minmax(0,1fr); gap:1.4rem; background:var(--panel); border:1px solid var(--line); border-radius:10px; padding:1rem; margin:1rem 0; }
