@@ -1,7 +1,7 @@
 /**
  * Stamp: a report says where its numbers come from, and stays right about it.
  *
- * Keys, commits, dates and the profile are no ingredients of a result, so no stage can know them: a cached report that
+ * Keys, commits and the profile are no ingredients of a result, so no stage can know them: a cached report that
  * held them would go on naming results that were replaced by others with the same content. A report leaves places for them,
  * and they are filled each time it is laid out in `outputs/`, from the records of the very results that it was made from.
  * What the store holds stays as the stage wrote it.
@@ -32,16 +32,9 @@ export interface Stamped {
 const place = /<!--op-pipe (\w+) ([\w.-]+)-->/gu
 const unknown = "–"
 
-const seconds = (durationMs: number): string => {
-  const said = durationMs < 10_000 ? (durationMs / 1000).toFixed(1) : Math.round(durationMs / 1000)
-  return `${said} s`
-}
-
+/** Of time there is none: the same results are to give the same report. */
 const fields: Readonly<Record<string, (result: StepResult) => string>> = {
   key: ({ key }) => Digest.short(key),
-  made: ({ provenance }) => `${provenance.startedAt.slice(0, 16).replace("T", " ")} UTC`,
-  duration: ({ provenance }) => seconds(provenance.durationMs),
-  run: ({ provenance }) => provenance.runId,
   versions: ({ provenance }) => `op-pipe ${provenance.opPipe}, Node.js ${provenance.node}`,
   commit: ({ provenance: { commit, dirty } }) =>
     commit === null ? "not in a git repository" : `${commit.slice(0, 12)}${dirty === true ? " with changes" : ""}`

@@ -87,7 +87,7 @@ export const provenanceSection = (data: ReportData): Html =>
     [],
     [
       paragraph(
-        html`Profile ${place("run", "profile")}, seed ${place("run", "seed")}. A result is named by its key, a digest of all that it was made from: code, settings, inputs, engine. The commit is that of the working directory when the result was made; what counts is the key.`
+        html`Profile ${place("run", "profile")}, seed ${place("run", "seed")}. A result is named by its key, a digest of all that it was made from: code, settings, inputs, engine. The commit is that of the working directory when the result was made; what counts is the key. When each result was made, and how long it took, is told by <code>op-pipe show</code>: the same results give the same report, byte for byte.`
       ),
       table(
         nothing,
@@ -95,8 +95,7 @@ export const provenanceSection = (data: ReportData): Html =>
           { title: "numbers and files", head: true, cell: namesOf },
           {
             title: "result",
-            cell: ({ of }) =>
-              html`<code>${place(of, "key")}</code><br>${place(of, "made")}<br>in ${place(of, "duration")}`
+            cell: ({ of }) => html`<code>${place(of, "key")}</code>`
           },
           {
             title: "code",
