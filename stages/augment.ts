@@ -94,14 +94,11 @@ const packPicture = Effect.fnUntraced(function* (
   const paths = yield* Path.Path
   const { path, split, width, height } = picture
   const file = paths.join(root, ...path.split("/"))
-  const make = Effect.gen(function* () {
-    const square = yield* decode(file, width, height, params)
-    const records = [yield* original(square, params.size)]
-    for (let copy = 1; copy < places.length; copy++) records.push(yield* copyOf(square, params, path, copy))
-    return records
-  })
-  const records = yield* make.pipe(Effect.mapError(cannotDecode(path)))
-  for (const [copy, record] of records.entries()) yield* writer.write(split, places[copy]!, record)
+  const square = yield* decode(file, width, height, params).pipe(Effect.mapError(cannotDecode(path)))
+  for (const [copy, place] of places.entries()) {
+    const record = copy === 0 ? original(square, params.size) : copyOf(square, params, path, copy)
+    yield* writer.write(split, place, record)
+  }
 })
 
 const packAll = Effect.fnUntraced(function* (

@@ -24,6 +24,8 @@ export interface Request {
   readonly workdir: string
   readonly copies: number
   readonly size: number
+  /** Width and height of the files, for `augment`, which has them from the manifest. */
+  readonly side: number
 }
 
 export interface Answer {
@@ -54,17 +56,13 @@ const scanAll = ({ root, files, workdir }: Request) =>
     })
   )
 
-const augmentAll = ({ root, files, size, copies }: Request) =>
+const augmentAll = ({ root, files, size, copies, side }: Request) =>
   Effect.gen(function* () {
-    const sharp = yield* Effect.promise(loadSharp)
     const params = yield* Schema.decodeEffect(AugmentParams)({ size })
     const one = Effect.fnUntraced(function* (file: string) {
-      const whole = path.join(root, file)
-      // `augment` knows the size from the manifest
-      const { width, height } = yield* Effect.promise(() => sharp(whole).metadata())
-      const square = yield* decode(whole, width, height, params)
-      yield* original(square, size)
-      for (let copy = 1; copy <= copies; copy++) yield* copyOf(square, params, file, copy)
+      const square = yield* decode(path.join(root, file), side, side, params)
+      original(square, size)
+      for (let copy = 1; copy <= copies; copy++) copyOf(square, params, file, copy)
     })
     yield* Effect.forEach(files, one, { concurrency: atOnce, discard: true })
   })

@@ -10,6 +10,7 @@ import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { pictureSize } from "../../demo/Emoji.ts"
 import { loadSharp } from "../../stages/lib/Sharp.ts"
 import type { Answer, Request } from "./measure.ts"
 
@@ -28,7 +29,14 @@ const root = fs.mkdtempSync(path.join(os.tmpdir(), "op-pipe-bench-"))
 const scripts = import.meta.dirname
 
 const measure = (request: Partial<Request>): Answer => {
-  const input = JSON.stringify({ root, workdir: path.join(root, "work"), copies: 0, size, ...request })
+  const input = JSON.stringify({
+    root,
+    workdir: path.join(root, "work"),
+    copies: 0,
+    size,
+    side: pictureSize,
+    ...request
+  })
   const { stdout, stderr } = spawnSync(process.execPath, [path.join(scripts, "measure.ts")], {
     input,
     encoding: "utf8",

@@ -7,9 +7,10 @@
  * random resized crop (area share uniform, aspect ratio log-uniform), then a horizontal flip.
  */
 import * as Effect from "effect/Effect"
-import type { Sharp } from "sharp"
+import * as FileSystem from "effect/FileSystem"
 import type { AugmentParams, Transforms } from "../../schemas/Augment.ts"
 import * as Random from "./Random.ts"
+import { type Colour, recolour, type Square, straight, turned } from "./Resample.ts"
 import { loadSharp } from "./Sharp.ts"
 
 /** What was drawn for one copy. Lengths in pixels of the working square. */
@@ -23,13 +24,6 @@ export interface Drawn {
   readonly height: number
   readonly brightness: number
   readonly saturation: number
-}
-
-/** An RGB square. */
-export interface Square {
-  readonly side: number
-  /** `side * side * 3` levels. */
-  readonly rgb: Uint8Array
 }
 
 /** The draws of copy `copy` (from 1) of the picture at `path`, for a working square of `side` pixels. */
@@ -63,98 +57,61 @@ const workingSide = (params: AugmentParams, width: number, height: number): numb
 
 const message = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** Decodes a picture to its working square. `width` and `height` are those of the manifest. */
-export const decode = (
-  file: string,
-  width: number,
-  height: number,
-  params: AugmentParams
-): Effect.Effect<Square, string> =>
-  Effect.tryPromise({
+/** Decodes a picture to its working square. `width` and `height` are those of the manifest. Fails with a reason in words. */
+export const decode = Effect.fnUntraced(function* (file: string, width: number, height: number, params: AugmentParams) {
+  const fs = yield* FileSystem.FileSystem
+  const side = workingSide(params, width, height)
+  // libvips reads files in many small pieces, which takes it as long as the decoding
+  const bytes = yield* fs.readFile(file).pipe(Effect.mapError(message))
+  const rgb = yield* Effect.tryPromise({
     try: async () => {
-      const side = workingSide(params, width, height)
       const sharp = await loadSharp()
-      const rgb = await sharp(file, { failOn: "error", limitInputPixels: width * height })
+      return sharp(bytes, { failOn: "error", limitInputPixels: width * height })
         .autoOrient()
         .flatten({ background: "#ffffff" })
         .resize(side, side, { fit: params.fit, background: "#ffffff" })
         .toColourspace("srgb")
         .raw({ depth: "uchar" })
         .toBuffer()
-      return { side, rgb }
     },
     catch: message
   })
-
-const open = async ({ side, rgb }: Square): Promise<Sharp> =>
-  (await loadSharp())(rgb, { raw: { width: side, height: side, channels: 3 } })
+  return { side, rgb: new Uint8Array(rgb.buffer, rgb.byteOffset, rgb.length) } satisfies Square
+})
 
 /** Mean colour of the outermost pixels. */
-export const borderColour = ({ side, rgb }: Square): { readonly r: number; readonly g: number; readonly b: number } => {
-  const sums = [0, 0, 0]
-  let count = 0
-  for (let i = 0; i < side * side; i++) {
-    const x = i % side
-    const y = Math.floor(i / side)
-    if (x > 0 && y > 0 && x < side - 1 && y < side - 1) continue
-    for (let channel = 0; channel < 3; channel++) sums[channel]! += rgb[i * 3 + channel]!
-    count += 1
+export const borderColour = ({ side, rgb }: Square): Colour => {
+  const sums: [number, number, number] = [0, 0, 0]
+  const add = (x: number, y: number): void => {
+    for (let channel = 0; channel < 3; channel++) sums[channel]! += rgb[(y * side + x) * 3 + channel]!
   }
-  return { r: Math.round(sums[0]! / count), g: Math.round(sums[1]! / count), b: Math.round(sums[2]! / count) }
+  for (let i = 0; i < side - 1; i++) {
+    add(i, 0)
+    add(side - 1, i)
+    add(side - 1 - i, side - 1)
+    add(0, side - 1 - i)
+  }
+  const count = Math.max(1, 4 * (side - 1))
+  return [Math.round(sums[0] / count), Math.round(sums[1] / count), Math.round(sums[2] / count)]
 }
 
 /** The record of the original. */
-export const original = (square: Square, size: number): Effect.Effect<Uint8Array, string> =>
+export const original = (square: Square, size: number): Uint8Array =>
   square.side === size
-    ? Effect.succeed(square.rgb)
-    : Effect.tryPromise({
-        try: async () => (await open(square)).resize(size, size, { fit: "fill" }).raw().toBuffer(),
-        catch: message
-      })
-
-/** A square on a canvas of its own that a rotation has made larger, its corners filled. */
-interface Turned extends Square {
-  /** Where the square as it was, unturned, would lie on the canvas: the same from the left and from the top. */
-  readonly offset: number
-}
-
-/** Turns the square about its centre. */
-const turn = async (square: Square, angle: number, fill: Transforms["fill"]): Promise<Turned> => {
-  // below a tenth of a degree nothing moves by a pixel
-  if (Math.abs(angle) < 0.1) return { ...square, offset: 0 }
-  const background = fill === "black" ? "#000000" : borderColour(square)
-  const image = (await open(square)).rotate(angle, { background })
-  const { data, info } = await image.raw().toBuffer({ resolveWithObject: true })
-  return { side: info.width, rgb: data, offset: Math.floor((info.width - square.side) / 2) }
-}
+    ? square.rgb
+    : straight(square, { left: 0, top: 0, width: square.side, height: square.side }, size, false)
 
 /** The record of copy `copy`. */
-export const copyOf = (
-  square: Square,
-  params: AugmentParams,
-  path: string,
-  copy: number
-): Effect.Effect<Uint8Array, string> =>
-  Effect.tryPromise({
-    try: async () => {
-      const { transforms, size, seed } = params
-      const { flip, angle, left, top, width, height, brightness, saturation } = draw(
-        transforms,
-        seed,
-        path,
-        copy,
-        square.side
-      )
-      const turned = await turn(square, angle, transforms.fill)
-      const image = (await open(turned))
-        .extract({ left: turned.offset + left, top: turned.offset + top, width, height })
-        .resize(size, size, { fit: "fill" })
-      if (flip) image.flop()
-      if (brightness !== 1 || saturation !== 1) image.modulate({ brightness, saturation })
-      return await image.raw().toBuffer()
-    },
-    catch: message
-  })
+export const copyOf = (square: Square, params: AugmentParams, path: string, copy: number): Uint8Array => {
+  const { transforms, size, seed } = params
+  const { flip, angle, brightness, saturation, ...part } = draw(transforms, seed, path, copy, square.side)
+  const fill = (): Colour => (transforms.fill === "black" ? [0, 0, 0] : borderColour(square))
+  // below a tenth of a degree nothing moves by a pixel
+  const made =
+    Math.abs(angle) < 0.1 ? straight(square, part, size, flip) : turned(square, part, angle, size, flip, fill())
+  if (brightness !== 1 || saturation !== 1) recolour(made, brightness, saturation)
+  return made
+}
 
 /** How many copies each of the train pictures gets. */
 export const copiesOf = (

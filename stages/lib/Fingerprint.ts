@@ -12,6 +12,7 @@
  * Gotcha: the thumbnail squashes the picture to a square, hence a resized copy has the same one whatever its aspect.
  */
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import { loadSharp } from "./Sharp.ts"
 
 /** Width and height of the thumbnail. */
@@ -179,11 +180,14 @@ const reasonOf = (cause: unknown): string => {
  * Decodes a picture once, as far as its thumbnail needs (JPEG: at a fraction of its size). Fails with the reason, in words,
  * when the file is no picture, is cut short, or has more than `pixelLimit` pixels.
  */
-export const ofFile = (file: string, pixelLimit: number): Effect.Effect<Fingerprint, string> =>
-  Effect.tryPromise({
+export const ofFile = Effect.fnUntraced(function* (file: string, pixelLimit: number) {
+  const fs = yield* FileSystem.FileSystem
+  // libvips reads files in many small pieces, which takes it as long as the decoding
+  const bytes = yield* fs.readFile(file).pipe(Effect.mapError(reasonOf))
+  return yield* Effect.tryPromise({
     try: async () => {
       const sharp = await loadSharp()
-      const image = sharp(file, { failOn: "error", limitInputPixels: pixelLimit })
+      const image = sharp(bytes, { failOn: "error", limitInputPixels: pixelLimit })
       const { autoOrient } = await image.metadata()
       const { data } = await image
         .autoOrient()
@@ -196,3 +200,4 @@ export const ofFile = (file: string, pixelLimit: number): Effect.Effect<Fingerpr
     },
     catch: reasonOf
   })
+})

@@ -2,6 +2,7 @@
  * Predict: what a trained network says of single pictures, prepared as the originals of the data set were.
  */
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
 import { Stage } from "../../core/index.ts"
 import { type EngineIdentity, open } from "../../engine/index.ts"
@@ -57,7 +58,7 @@ const readPicture = Effect.fnUntraced(function* (file: string, size: number, pre
   })
   const told = Effect.mapError((reason: string) => unreadable(file, reason))
   const square = yield* told(Augmentation.decode(file, autoOrient.width, autoOrient.height, prepared))
-  return yield* told(Augmentation.original(square, size))
+  return Augmentation.original(square, size)
 })
 
 /** Loads the network; it lives until the scope closes. */
@@ -73,9 +74,10 @@ export const make = Effect.fnUntraced(function* (options: PredictorOptions) {
   const shape = { spec, size, channels: 3, classes, seed: 0, optimizer, mean, std, batchSize: 1 }
   const trainer = yield* Trainer.make(engine, shape).pipe(Effect.mapError(failed))
   yield* trainer.loadWeights(tensors.success).pipe(Effect.mapError(failed))
+  const fs = yield* FileSystem.FileSystem
   const predictor: Predictor = {
     ask: Effect.fnUntraced(function* (file: string) {
-      const seen = yield* readPicture(file, size, prepared)
+      const seen = yield* readPicture(file, size, prepared).pipe(Effect.provideService(FileSystem.FileSystem, fs))
       return { logits: yield* trainer.predict(seen, 1).pipe(Effect.mapError(failed)), seen }
     })
   }

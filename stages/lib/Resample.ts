@@ -1,0 +1,227 @@
+/**
+ * Resample: parts of an RGB square at another size, straight or turned.
+ *
+ * A library for large pictures spends far longer on setting up than on so few pixels, and a turn, a crop and a change of size
+ * done one after the other blur three times. Here each record is made in one go, from the working square:
+ * `straight` weighs all pixels below an output pixel by a triangle (as Pillow's BILINEAR does), `turned` reads between
+ * four pixels, at several places an output pixel where the picture gets smaller.
+ *
+ * The arithmetic is in whole numbers, so the same square gives the same bytes everywhere.
+ */
+
+/** An RGB square. */
+export interface Square {
+  readonly side: number
+  /** `side * side * 3` levels. */
+  readonly rgb: Uint8Array
+}
+
+/** A part of a square, pixels. */
+export interface Part {
+  readonly left: number
+  readonly top: number
+  readonly width: number
+  readonly height: number
+}
+
+export type Colour = readonly [r: number, g: number, b: number]
+
+/** The weights of an output pixel add up to this. */
+const unit = 1 << 14
+/** Most input pixels an output pixel has while the picture gets no smaller than half. */
+const few = 4
+
+/** Which input pixels an output pixel is made of: `most` of them from `firsts[i]` on, their weights one after the other. */
+interface Taps {
+  readonly firsts: Int32Array
+  readonly weights: Int32Array
+  readonly most: number
+}
+
+/** A triangle over the pixels from 0 to `span`, made `size`. Every output pixel has as many taps; some may weigh nothing. */
+const tapsOf = (span: number, size: number): Taps => {
+  const scale = span / size
+  const reach = Math.max(1, scale)
+  const most = Math.min(span, Math.max(few, Math.ceil(2 * reach)))
+  const firsts = new Int32Array(size)
+  const weights = new Int32Array(size * most)
+  const exact = new Float64Array(most)
+  for (let i = 0; i < size; i++) {
+    const centre = (i + 0.5) * scale
+    const first = Math.max(0, Math.min(span - most, Math.floor(centre - reach + 0.5)))
+    let sum = 0
+    for (let k = 0; k < most; k++) {
+      exact[k] = Math.max(0, 1 - Math.abs(first + k + 0.5 - centre) / reach)
+      sum += exact[k]!
+    }
+    // the shares are cut so that they add up: each is what the sum so far, rounded, has grown by
+    let before = 0
+    let upTo = 0
+    for (let k = 0; k < most; k++) {
+      upTo += exact[k]! / sum
+      const rounded = Math.round(upTo * unit)
+      weights[i * most + k] = rounded - before
+      before = rounded
+    }
+    firsts[i] = first
+  }
+  return { firsts, weights, most }
+}
+
+/** The part's columns at their new height: `size` rows of the part's width, levels times 256. */
+const squeezeDown = ({ side, rgb }: Square, part: Part, size: number): Uint16Array => {
+  const { firsts, weights, most } = tapsOf(part.height, size)
+  const row = part.width * 3
+  const line = side * 3
+  const out = new Uint16Array(size * row)
+  const sums = new Int32Array(row)
+  for (let y = 0; y < size; y++) {
+    const from = ((part.top + firsts[y]!) * side + part.left) * 3
+    const at = y * most
+    const to = y * row
+    if (most === few) {
+      const w0 = weights[at]!
+      const w1 = weights[at + 1]!
+      const w2 = weights[at + 2]!
+      const w3 = weights[at + 3]!
+      for (let i = 0; i < row; i++) {
+        const a = from + i
+        const upper = rgb[a]! * w0 + rgb[a + line]! * w1
+        const lower = rgb[a + 2 * line]! * w2 + rgb[a + 3 * line]! * w3
+        out[to + i] = (upper + lower + 32) >> 6
+      }
+    } else {
+      sums.fill(32)
+      for (let k = 0; k < most; k++) {
+        const weight = weights[at + k]!
+        for (let i = 0; i < row; i++) sums[i]! += rgb[from + k * line + i]! * weight
+      }
+      for (let i = 0; i < row; i++) out[to + i] = sums[i]! >> 6
+    }
+  }
+  return out
+}
+
+/** A part of the square, `size * size * 3` levels; mirrored if `flip`. */
+export const straight = (square: Square, part: Part, size: number, flip: boolean): Uint8Array => {
+  const lines = squeezeDown(square, part, size)
+  const { firsts, weights, most } = tapsOf(part.width, size)
+  const out = new Uint8Array(size * size * 3)
+  const half = 1 << 21
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const from = (y * part.width + firsts[x]!) * 3
+      const to = (y * size + (flip ? size - 1 - x : x)) * 3
+      const at = x * most
+      if (most === few) {
+        const w0 = weights[at]!
+        const w1 = weights[at + 1]!
+        const w2 = weights[at + 2]!
+        const w3 = weights[at + 3]!
+        for (let i = from, k = to; k < to + 3; i++, k++) {
+          const left = lines[i]! * w0 + lines[i + 3]! * w1
+          const right = lines[i + 6]! * w2 + lines[i + 9]! * w3
+          out[k] = (left + right + half) >> 22
+        }
+      } else {
+        for (let k = 0; k < 3; k++) {
+          let sum = half
+          for (let tap = 0; tap < most; tap++) sum += lines[from + k + tap * 3]! * weights[at + tap]!
+          out[to + k] = sum >> 22
+        }
+      }
+    }
+  }
+  return out
+}
+
+/** Places are counted in parts of 65,536 of a pixel. */
+const one = 65_536
+
+/**
+ * A part of the square turned about its centre by `angle` degrees clockwise, `size * size * 3` levels; mirrored if `flip`. What lies
+ * beyond the square is `fill`. An output pixel is the mean of `n * n` places where it covers that many pixels.
+ */
+export const turned = (
+  { side, rgb }: Square,
+  part: Part,
+  angle: number,
+  size: number,
+  flip: boolean,
+  [fillR, fillG, fillB]: Colour
+): Uint8Array => {
+  const radians = (angle * Math.PI) / 180
+  const [cos, sin] = [Math.cos(radians), Math.sin(radians)]
+  const n = Math.max(1, Math.round(Math.max(part.width, part.height) / size))
+  const fine = size * n
+  const stepX = ((flip ? -1 : 1) * part.width) / fine
+  const stepY = part.height / fine
+  const centre = side / 2
+  // an x on the turned picture moves the place on the square by (dxx, dxy), a y by (dyx, dyy)
+  const [dxx, dxy] = [Math.round(stepX * cos * one), Math.round(-stepX * sin * one)]
+  const firstX = (flip ? part.left + part.width : part.left) + stepX / 2 - centre
+  const last = side - 1
+  const row = side * 3
+  const out = new Uint8Array(size * size * 3)
+  const sums = new Int32Array(size * 3)
+  const places = n * n
+  const half = places >> 1
+  const fill = [fillR, fillG, fillB]
+  const tapAt = (k: number, x: number, y: number): number =>
+    x < 0 || y < 0 || x > last || y > last ? fill[k]! : rgb[(y * side + x) * 3 + k]!
+  for (let y = 0; y < size; y++) {
+    sums.fill(0)
+    for (let fineY = y * n; fineY < (y + 1) * n; fineY++) {
+      const offY = part.top + (fineY + 0.5) * stepY - centre
+      let placeX = Math.round((centre + firstX * cos + offY * sin - 0.5) * one)
+      let placeY = Math.round((centre - firstX * sin + offY * cos - 0.5) * one)
+      let to = 0
+      for (let fineX = 0; fineX < fine; fineX++) {
+        const left = placeX >> 16
+        const top = placeY >> 16
+        const u = (placeX >> 8) & 255
+        const v = (placeY >> 8) & 255
+        const bottomRight = u * v
+        const topRight = (u << 8) - bottomRight
+        const bottomLeft = (v << 8) - bottomRight
+        const topLeft = one - topRight - bottomLeft - bottomRight
+        if (left >= 0 && top >= 0 && left < last && top < last) {
+          const at = top * row + left * 3
+          const under = at + row
+          for (let k = 0; k < 3; k++) {
+            const above = rgb[at + k]! * topLeft + rgb[at + k + 3]! * topRight
+            const below = rgb[under + k]! * bottomLeft + rgb[under + k + 3]! * bottomRight
+            sums[to + k]! += (above + below + 32_768) >> 16
+          }
+        } else {
+          for (let k = 0; k < 3; k++) {
+            const above = tapAt(k, left, top) * topLeft + tapAt(k, left + 1, top) * topRight
+            const below = tapAt(k, left, top + 1) * bottomLeft + tapAt(k, left + 1, top + 1) * bottomRight
+            sums[to + k]! += (above + below + 32_768) >> 16
+          }
+        }
+        if ((fineX + 1) % n === 0) to += 3
+        placeX += dxx
+        placeY += dxy
+      }
+    }
+    const line = y * size * 3
+    if (places === 1) out.set(sums, line)
+    else for (let x = 0; x < size * 3; x++) out[line + x] = (sums[x]! + half) / places
+  }
+  return out
+}
+
+/** Brightness multiplied, then colours moved from grey (luma of ITU-R BT.601) by `saturation`; in place. */
+export const recolour = (rgb: Uint8Array, brightness: number, saturation: number): void => {
+  const level = (value: number): number => Math.max(0, Math.min(255, Math.round(value)))
+  for (let i = 0; i < rgb.length; i += 3) {
+    const r = rgb[i]! * brightness
+    const g = rgb[i + 1]! * brightness
+    const b = rgb[i + 2]! * brightness
+    const grey = 0.299 * r + 0.587 * g + 0.114 * b
+    rgb[i] = level(grey + saturation * (r - grey))
+    rgb[i + 1] = level(grey + saturation * (g - grey))
+    rgb[i + 2] = level(grey + saturation * (b - grey))
+  }
+}
