@@ -22,7 +22,7 @@ export const ModuleWork = Schema.Struct({
   params: Schema.Record(Schema.String, Schema.Unknown),
   /** Toolchain name -> identity, encoded. */
   toolchain: Schema.Record(Schema.String, Schema.Unknown),
-  toolchainDir: Schema.String
+  toolchainsDir: Schema.String
 })
 export type ModuleWork = typeof ModuleWork.Type
 

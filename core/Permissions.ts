@@ -67,7 +67,7 @@ const readable = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => {
     ...packages.flatMap(linkedPackages),
     ...Object.values(task.inputs).flatMap(both),
     path.dirname(task.outputDir),
-    work.toolchainDir,
+    work.toolchainsDir,
     path.dirname(task.checkpoint)
   ])
 }

@@ -60,8 +60,8 @@ export interface Context<P, I extends Inputs, O extends Artifacts, T extends Too
   readonly output: { readonly [K in keyof O]: Artifact.Writer<O[K]> }
   /** The identities that `identify` gave, by the toolchain's name. */
   readonly toolchain: { readonly [K in keyof T]: Toolchain.IdentityOf<T[K]> }
-  /** Where toolchains keep what they built. */
-  readonly toolchainDir: string
+  /** Where a toolchain, also one that the stage does not declare, keeps what it built, if anything. */
+  readonly toolchainDir: (name: string) => string
   /** A private scratch folder, removed afterwards. */
   readonly workdir: string
   /** How many cores the step was given. */

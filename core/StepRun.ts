@@ -125,11 +125,9 @@ const workOf = (prepared: Plan.Prepared, { step, ingredients }: Execution, layou
     )
     return { type: "command", command, env, output: Object.fromEntries(output) }
   }
-  const toolchains = Plan.toolchainsOfStep(prepared, step)
-  const toolchainDir = layout.toolchain(toolchains[0]?.toolchain.name ?? "none")
   const { name, source, spawns } = stage
   const modules = prepared.code.get(source)?.loaded ?? []
-  return { type: "module", stage: name, source, modules, spawns, params, toolchain, toolchainDir }
+  return { type: "module", stage: name, source, modules, spawns, params, toolchain, toolchainsDir: layout.toolchains }
 }
 
 const prepareTask = Effect.fnUntraced(function* (

@@ -71,7 +71,7 @@ export const run = Effect.fnUntraced(function* (
     inputs: Object.fromEntries(readers),
     output: Object.fromEntries(writers),
     toolchain: Object.fromEntries(identities),
-    toolchainDir: work.toolchainDir,
+    toolchainDir: (name) => path.join(work.toolchainsDir, name),
     workdir: task.workdir,
     cores: task.cores,
     progress,

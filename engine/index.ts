@@ -18,6 +18,7 @@ export {
   Precision
 } from "./Identity.ts"
 export { fetchOneDnn } from "./native/FetchOneDnn.ts"
+export { jobNumbers, openResampler, type Resampler } from "./native/Resampler.ts"
 export type { Engine, OpenOptions } from "./Open.ts"
 export { open } from "./Open.ts"
 export type { Alive, Block, Loss, NetworkShape, Optimizer, Parameter, Program, ProgramOptions } from "./Program.ts"

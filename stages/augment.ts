@@ -20,7 +20,9 @@ import { Pictures } from "../schemas/Pictures.ts"
 import { type Manifest, ManifestArtifact, type Picture, type SplitName } from "../schemas/Split.ts"
 import { copiesOf, copyOf, decode, original } from "./lib/Augmentation.ts"
 import * as ContactSheet from "./lib/ContactSheet.ts"
+import { engine } from "./lib/EngineToolchain.ts"
 import * as Pack from "./lib/Pack.ts"
+import * as Records from "./lib/Records.ts"
 
 /** One picture, and where its records go: the original first, then copy 1, 2, ... */
 interface Work {
@@ -84,40 +86,52 @@ const cannotDecode = (path: string) => (reason: string) =>
     badInput: true
   })
 
+interface Packing {
+  readonly root: string
+  readonly params: AugmentParams
+  readonly make: Records.Maker
+  readonly writer: Pack.Writer
+}
+
+/** Records of one picture that are in memory at once. */
+const recordsAtOnce = 16
+
 /** Makes and writes all records of one picture. */
-const packPicture = Effect.fnUntraced(function* (
-  root: string,
-  { picture, places }: Work,
-  params: AugmentParams,
-  writer: Pack.Writer
-) {
+const packPicture = Effect.fnUntraced(function* ({ root, params, make, writer }: Packing, { picture, places }: Work) {
   const paths = yield* Path.Path
   const { path, split, width, height } = picture
   const file = paths.join(root, ...path.split("/"))
   const square = yield* decode(file, width, height, params).pipe(Effect.mapError(cannotDecode(path)))
-  for (const [copy, place] of places.entries()) {
-    const record = copy === 0 ? original(square, params.size) : copyOf(square, params, path, copy)
-    yield* writer.write(split, place, record)
+  const jobs = places.map((_, copy) => (copy === 0 ? original(square) : copyOf(square, params, path, copy)))
+  for (let from = 0; from < jobs.length; from += recordsAtOnce) {
+    const records = yield* make(square, jobs.slice(from, from + recordsAtOnce), params.size)
+    for (const [i, record] of records.entries()) yield* writer.write(split, places[from + i]!, record)
   }
 })
 
-const packAll = Effect.fnUntraced(function* (
-  root: string,
-  folder: string,
-  { index, work }: Planned,
-  params: AugmentParams,
-  cores: number,
-  progress: (progress: Stage.Progress) => Effect.Effect<void>
-) {
+interface Packed {
+  /** The pictures' folder, and the one that is written to. */
+  readonly root: string
+  readonly folder: string
+  readonly planned: Planned
+  readonly params: AugmentParams
+  readonly make: Records.Maker
+  readonly cores: number
+  readonly progress: (progress: Stage.Progress) => Effect.Effect<void>
+}
+
+const packAll = Effect.fnUntraced(function* ({ root, folder, planned, params, make, cores, progress }: Packed) {
+  const { index, work } = planned
   const { train, validation, test } = index.splits
   const shards = { train: train.shards, validation: validation.shards, test: test.shards }
   const writer = yield* Pack.create(folder, params.size * params.size * 3, shards)
+  const packing: Packing = { root, params, make, writer }
   const total = work.reduce((sum, { places }) => sum + places.length, 0)
   let done = 0
   yield* Effect.forEach(
     work,
     Effect.fnUntraced(function* (one) {
-      yield* packPicture(root, one, params, writer)
+      yield* packPicture(packing, one)
       done += one.places.length
       yield* progress({ label: "pack", done, total, unit: "pictures" })
     }),
@@ -174,11 +188,13 @@ export const augment = Stage.make({
   params: AugmentParams,
   inputs: { images: Pictures, manifest: ManifestArtifact },
   output: { shards: Shards, index: IndexArtifact, contactSheet: ContactSheetArtifact },
-  run: ({ params, inputs, output, cores, progress }) =>
+  run: ({ params, inputs, output, toolchainDir, cores, progress }) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const planned = plan(yield* inputs.manifest.read, params)
-      yield* packAll(inputs.images.path, output.shards.path, planned, params, cores, progress)
+      const make = yield* Records.maker(toolchainDir(engine.name))
+      const [root, folder] = [inputs.images.path, output.shards.path]
+      yield* packAll({ root, folder, planned, params, make, cores, progress })
       yield* output.index.write(planned.index)
       const sheet = yield* drawSheet(output.shards.path, planned.index)
       yield* fs

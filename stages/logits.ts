@@ -127,7 +127,7 @@ export const logits = Stage.make({
       }
       const inference: Inference = {
         identity: toolchain.engine,
-        cacheDir: toolchainDir,
+        cacheDir: toolchainDir(engine.name),
         batchSize: params.batchSize,
         index,
         pack,

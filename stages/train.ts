@@ -222,7 +222,9 @@ export const train = Stage.make({
       const table = Network.layerTable(spec, { size, channels: 3, classes: classes.length })
       if (Result.isFailure(table))
         return yield* new Stage.StageFailure({ reason: table.failure.message, badInput: true })
-      const loaded = yield* open(toolchain.engine, { cacheDir: toolchainDir }).pipe(Effect.mapError(failed))
+      const loaded = yield* open(toolchain.engine, { cacheDir: toolchainDir(engine.name) }).pipe(
+        Effect.mapError(failed)
+      )
       const pack = yield* Pack.open(inputs.shards.path, index)
       const { optimizer: kind, weightDecay, momentum, batchSize, seed } = params
       const optimizer = {

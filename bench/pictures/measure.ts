@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { AugmentParams } from "../../schemas/Augment.ts"
 import { copyOf, decode, original } from "../../stages/lib/Augmentation.ts"
+import { maker } from "../../stages/lib/Records.ts"
 import { scan } from "../../stages/lib/Scan.ts"
 import { loadSharp } from "../../stages/lib/Sharp.ts"
 
@@ -24,6 +25,8 @@ export interface Request {
   readonly workdir: string
   readonly copies: number
   readonly size: number
+  /** Where the native engine is built. */
+  readonly toolchainDir: string
   /** Width and height of the files, for `augment`, which has them from the manifest. */
   readonly side: number
 }
@@ -56,13 +59,14 @@ const scanAll = ({ root, files, workdir }: Request) =>
     })
   )
 
-const augmentAll = ({ root, files, size, copies, side }: Request) =>
+const augmentAll = ({ root, files, size, copies, side, toolchainDir }: Request) =>
   Effect.gen(function* () {
     const params = yield* Schema.decodeEffect(AugmentParams)({ size })
+    const make = yield* maker(toolchainDir)
     const one = Effect.fnUntraced(function* (file: string) {
       const square = yield* decode(path.join(root, file), side, side, params)
-      original(square, size)
-      for (let copy = 1; copy <= copies; copy++) copyOf(square, params, file, copy)
+      const copied = Array.from({ length: copies }, (_, i) => copyOf(square, params, file, i + 1))
+      yield* make(square, [original(square), ...copied], size)
     })
     yield* Effect.forEach(files, one, { concurrency: atOnce, discard: true })
   })

@@ -10,7 +10,11 @@ import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Layout from "../../cache/store/Layout.ts"
 import { pictureSize } from "../../demo/Emoji.ts"
+import * as Addon from "../../engine/native/Addon.ts"
+import { engine } from "../../stages/lib/EngineToolchain.ts"
 import { loadSharp } from "../../stages/lib/Sharp.ts"
 import type { Answer, Request } from "./measure.ts"
 
@@ -25,6 +29,8 @@ const width = 320
 const height = 240
 const size = 224
 
+const toolchainDir = Layout.make(".op-pipe").toolchain(engine.name)
+await Effect.runPromise(Addon.build(Addon.locate(toolchainDir, process.cwd()), console.error))
 const root = fs.mkdtempSync(path.join(os.tmpdir(), "op-pipe-bench-"))
 const scripts = import.meta.dirname
 
@@ -35,6 +41,7 @@ const measure = (request: Partial<Request>): Answer => {
     copies: 0,
     size,
     side: pictureSize,
+    toolchainDir,
     ...request
   })
   const { stdout, stderr } = spawnSync(process.execPath, [path.join(scripts, "measure.ts")], {

@@ -27,6 +27,7 @@ export interface Layout {
   /** Folders of steps that are being executed. */
   readonly work: string
   /** What a toolchain builds or fetches, for all projects of a user: a build takes a while and is the same everywhere. */
+  readonly toolchains: string
   readonly toolchain: (name: string) => string
 }
 
@@ -54,6 +55,7 @@ export const make = (store: string): Layout => {
     checkpoint: (key) => path.join(root, "checkpoints", key),
     temporary: path.join(root, "tmp"),
     work: path.join(root, "work"),
+    toolchains: userCache(),
     toolchain: (name) => path.join(userCache(), name)
   }
 }

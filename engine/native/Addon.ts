@@ -20,6 +20,7 @@ import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import { EngineError } from "../Identity.ts"
 import * as OneDnn from "./OneDnn.ts"
+import * as Resampler from "./Resampler.ts"
 
 /** What the addon exports; see src/addon.cpp and src/onednn.cpp. */
 export interface AddonExports {
@@ -118,7 +119,12 @@ const targets = (oneDnn: OneDnn.OneDnn | undefined): ReadonlyArray<Target> => {
     units: [...isaUnits(), ...files.map(plain)],
     link: [...shared, "-lpthread"]
   }
-  if (oneDnn === undefined) return [main]
+  const resample: Target = {
+    binary: Resampler.binaryName,
+    units: [{ ...plain("resample.cpp"), flags: ["-ffp-contract=off"] }],
+    link: shared
+  }
+  if (oneDnn === undefined) return [main, resample]
   // RPATH and not RUNPATH: it also counts for what oneDNN itself needs
   const dtags = process.platform === "darwin" ? [] : ["-Wl,--disable-new-dtags"]
   const rpaths = [
@@ -126,7 +132,7 @@ const targets = (oneDnn: OneDnn.OneDnn | undefined): ReadonlyArray<Target> => {
     ...oneDnn.folders.flatMap((folder) => [`-Wl,-rpath,${folder}`, `-Wl,-rpath-link,${folder}`])
   ]
   const unit: Unit = { ...plain("onednn.cpp"), flags: [`-I${oneDnn.include}`, "-O1"] }
-  return [main, { binary: dnnlBinaryName, units: [unit], link: [...shared, oneDnn.library, ...rpaths] }]
+  return [main, resample, { binary: dnnlBinaryName, units: [unit], link: [...shared, oneDnn.library, ...rpaths] }]
 }
 
 export interface Location {

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { AugmentParams, Transforms } from "../../schemas/Augment.ts"
 import * as Random from "./Random.ts"
-import { type Colour, recolour, type Square, straight, turned } from "./Resample.ts"
+import type { Colour, Job, Square } from "./Resample.ts"
 import { loadSharp } from "./Sharp.ts"
 
 /** What was drawn for one copy. Lengths in pixels of the working square. */
@@ -95,22 +95,28 @@ export const borderColour = ({ side, rgb }: Square): Colour => {
   return [Math.round(sums[0] / count), Math.round(sums[1] / count), Math.round(sums[2] / count)]
 }
 
-/** The record of the original. */
-export const original = (square: Square, size: number): Uint8Array =>
-  square.side === size
-    ? square.rgb
-    : straight(square, { left: 0, top: 0, width: square.side, height: square.side }, size, false)
+/** What is to be made for the original. */
+export const original = ({ side }: Square): Job => ({
+  part: { left: 0, top: 0, width: side, height: side },
+  angle: 0,
+  flip: false,
+  fill: [0, 0, 0],
+  brightness: 1,
+  saturation: 1
+})
 
-/** The record of copy `copy`. */
-export const copyOf = (square: Square, params: AugmentParams, path: string, copy: number): Uint8Array => {
-  const { transforms, size, seed } = params
+/** What is to be made for copy `copy`. */
+export const copyOf = (square: Square, { transforms, seed }: AugmentParams, path: string, copy: number): Job => {
   const { flip, angle, brightness, saturation, ...part } = draw(transforms, seed, path, copy, square.side)
-  const fill = (): Colour => (transforms.fill === "black" ? [0, 0, 0] : borderColour(square))
-  // below a tenth of a degree nothing moves by a pixel
-  const made =
-    Math.abs(angle) < 0.1 ? straight(square, part, size, flip) : turned(square, part, angle, size, flip, fill())
-  if (brightness !== 1 || saturation !== 1) recolour(made, brightness, saturation)
-  return made
+  return {
+    part,
+    // below a tenth of a degree nothing moves by a pixel
+    angle: Math.abs(angle) < 0.1 ? 0 : angle,
+    flip,
+    fill: transforms.fill === "black" ? [0, 0, 0] : borderColour(square),
+    brightness,
+    saturation
+  }
 }
 
 /** How many copies each of the train pictures gets. */

@@ -11,6 +11,7 @@ import type { Ranked } from "../../schemas/Compare.ts"
 import type { TrainedNetwork } from "../../schemas/Train.ts"
 import * as Augmentation from "./Augmentation.ts"
 import { ranked } from "./Metrics.ts"
+import * as Resample from "./Resample.ts"
 import * as Safetensors from "./Safetensors.ts"
 import { loadSharp } from "./Sharp.ts"
 import * as Trainer from "./Trainer.ts"
@@ -58,7 +59,7 @@ const readPicture = Effect.fnUntraced(function* (file: string, size: number, pre
   })
   const told = Effect.mapError((reason: string) => unreadable(file, reason))
   const square = yield* told(Augmentation.decode(file, autoOrient.width, autoOrient.height, prepared))
-  return Augmentation.original(square, size)
+  return Resample.make(square, Augmentation.original(square), size)
 })
 
 /** Loads the network; it lives until the scope closes. */

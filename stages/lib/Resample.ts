@@ -26,6 +26,22 @@ export interface Part {
 
 export type Colour = readonly [r: number, g: number, b: number]
 
+/** One record to be made: a part of a square, turned, mirrored and recoloured. */
+export interface Job {
+  readonly part: Part
+  /** Degrees, clockwise; 0: not turned. */
+  readonly angle: number
+  readonly flip: boolean
+  /** What a turn uncovers. */
+  readonly fill: Colour
+  /** Factors; 1: as it is. */
+  readonly brightness: number
+  readonly saturation: number
+}
+
+/** Halves go up, as in `Math.round`, by arithmetic that C++ does alike. */
+const nearest = (x: number): number => Math.floor(x + 0.5)
+
 /** The weights of an output pixel add up to this. */
 const unit = 1 << 14
 /** Most input pixels an output pixel has while the picture gets no smaller than half. */
@@ -59,7 +75,7 @@ const tapsOf = (span: number, size: number): Taps => {
     let upTo = 0
     for (let k = 0; k < most; k++) {
       upTo += exact[k]! / sum
-      const rounded = Math.round(upTo * unit)
+      const rounded = nearest(upTo * unit)
       weights[i * most + k] = rounded - before
       before = rounded
     }
@@ -138,6 +154,12 @@ export const straight = (square: Square, part: Part, size: number, flip: boolean
 /** Places are counted in parts of 65,536 of a pixel. */
 const one = 65_536
 
+/** Cosine and sine of an angle in degrees. */
+export const turnOf = (angle: number): readonly [cos: number, sin: number] => {
+  const radians = (angle * Math.PI) / 180
+  return [Math.cos(radians), Math.sin(radians)]
+}
+
 /**
  * A part of the square turned about its centre by `angle` degrees clockwise, `size * size * 3` levels; mirrored if `flip`. What lies
  * beyond the square is `fill`. An output pixel is the mean of `n * n` places where it covers that many pixels.
@@ -148,17 +170,16 @@ export const turned = (
   angle: number,
   size: number,
   flip: boolean,
-  [fillR, fillG, fillB]: Colour
+  fill: Colour
 ): Uint8Array => {
-  const radians = (angle * Math.PI) / 180
-  const [cos, sin] = [Math.cos(radians), Math.sin(radians)]
-  const n = Math.max(1, Math.round(Math.max(part.width, part.height) / size))
+  const [cos, sin] = turnOf(angle)
+  const n = Math.max(1, nearest(Math.max(part.width, part.height) / size))
   const fine = size * n
   const stepX = ((flip ? -1 : 1) * part.width) / fine
   const stepY = part.height / fine
   const centre = side / 2
   // an x on the turned picture moves the place on the square by (dxx, dxy), a y by (dyx, dyy)
-  const [dxx, dxy] = [Math.round(stepX * cos * one), Math.round(-stepX * sin * one)]
+  const [dxx, dxy] = [nearest(stepX * cos * one), nearest(-stepX * sin * one)]
   const firstX = (flip ? part.left + part.width : part.left) + stepX / 2 - centre
   const last = side - 1
   const row = side * 3
@@ -166,15 +187,14 @@ export const turned = (
   const sums = new Int32Array(size * 3)
   const places = n * n
   const half = places >> 1
-  const fill = [fillR, fillG, fillB]
   const tapAt = (k: number, x: number, y: number): number =>
     x < 0 || y < 0 || x > last || y > last ? fill[k]! : rgb[(y * side + x) * 3 + k]!
   for (let y = 0; y < size; y++) {
     sums.fill(0)
     for (let fineY = y * n; fineY < (y + 1) * n; fineY++) {
       const offY = part.top + (fineY + 0.5) * stepY - centre
-      let placeX = Math.round((centre + firstX * cos + offY * sin - 0.5) * one)
-      let placeY = Math.round((centre - firstX * sin + offY * cos - 0.5) * one)
+      let placeX = nearest((centre + firstX * cos + offY * sin - 0.5) * one)
+      let placeY = nearest((centre - firstX * sin + offY * cos - 0.5) * one)
       let to = 0
       for (let fineX = 0; fineX < fine; fineX++) {
         const left = placeX >> 16
@@ -214,7 +234,7 @@ export const turned = (
 
 /** Brightness multiplied, then colours moved from grey (luma of ITU-R BT.601) by `saturation`; in place. */
 export const recolour = (rgb: Uint8Array, brightness: number, saturation: number): void => {
-  const level = (value: number): number => Math.max(0, Math.min(255, Math.round(value)))
+  const level = (value: number): number => Math.max(0, Math.min(255, nearest(value)))
   for (let i = 0; i < rgb.length; i += 3) {
     const r = rgb[i]! * brightness
     const g = rgb[i + 1]! * brightness
@@ -224,4 +244,12 @@ export const recolour = (rgb: Uint8Array, brightness: number, saturation: number
     rgb[i + 1] = level(grey + saturation * (g - grey))
     rgb[i + 2] = level(grey + saturation * (b - grey))
   }
+}
+
+/** The record of a job. */
+export const make = (square: Square, job: Job, size: number): Uint8Array => {
+  const { part, angle, flip, fill, brightness, saturation } = job
+  const record = angle === 0 ? straight(square, part, size, flip) : turned(square, part, angle, size, flip, fill)
+  if (brightness !== 1 || saturation !== 1) recolour(record, brightness, saturation)
+  return record
 }

@@ -1,8 +1,17 @@
 /** Parts of a picture at another size: against slow references, and laws that any resampling keeps. */
+import { createHash } from "node:crypto"
+import { readFileSync } from "node:fs"
+import * as Effect from "effect/Effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { openResampler } from "../../../engine/index.ts"
+import { sourceDigest } from "../../../engine/native/Resampler.ts"
 import * as Random from "../../../stages/lib/Random.ts"
+import * as Records from "../../../stages/lib/Records.ts"
+import * as Resample from "../../../stages/lib/Resample.ts"
 import { type Colour, type Part, recolour, type Square, straight, turned } from "../../../stages/lib/Resample.ts"
+import { cacheDir } from "../../engine/support.ts"
+import { temporaryFolder } from "../../lib/temporary.ts"
 
 const noise = (side: number, seed: number): Square => {
   const random = Random.make(seed, "noise")
@@ -171,5 +180,41 @@ describe("recolour", () => {
     expect([...rgb]).toEqual([18, 18, 18, 236, 236, 236])
     recolour(rgb, 1.5, 1)
     expect([...rgb]).toEqual([27, 27, 27, 255, 255, 255])
+  })
+})
+
+describe("the engine's threads", () => {
+  it("make the same bytes", async () => {
+    expect(openResampler(cacheDir)).toBeDefined()
+    const make = await Effect.runPromise(Records.maker(cacheDir))
+    const jobs = fc.record({
+      drawn: parts,
+      size: fc.integer({ min: 1, max: 40 }),
+      angle: fc.oneof(fc.constant(0), fc.double({ min: -180, max: 180, noNaN: true })),
+      flip: fc.boolean(),
+      fill: fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255)),
+      brightness: fc.oneof(fc.constant(1), fc.double({ min: 0, max: 2, noNaN: true })),
+      saturation: fc.oneof(fc.constant(1), fc.double({ min: 0, max: 2, noNaN: true })),
+      seed: fc.nat(1000)
+    })
+    await fc.assert(
+      fc.asyncProperty(jobs, async ({ drawn, size, seed, ...rest }) => {
+        const square = noise(drawn.side, seed)
+        const job = { part: partOf(drawn), ...rest }
+        const original = { ...job, part: whole(drawn.side), angle: 0, flip: false }
+        const made = await Effect.runPromise(make(square, [job, original], size))
+        expect(made[0]).toEqual(Resample.make(square, job, size))
+        expect(made[1]).toEqual(Resample.make(square, original, size))
+      }),
+      { numRuns: 300 }
+    )
+  })
+
+  it("are left alone where the engine was not built, and by a binary from another source", async () => {
+    expect(openResampler(temporaryFolder())).toBeUndefined()
+    const source = readFileSync(new URL("../../../engine/native/src/resample.cpp", import.meta.url))
+    expect(sourceDigest, "sourceDigest in engine/native/Resampler.ts").toBe(
+      createHash("sha256").update(source).digest("hex").slice(0, 16)
+    )
   })
 })

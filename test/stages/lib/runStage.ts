@@ -36,7 +36,7 @@ export const runStage = Effect.fnUntraced(function* (stage: Stage.Module, option
     inputs,
     output,
     toolchain: options.toolchain ?? {},
-    toolchainDir: options.toolchainDir ?? paths.join(options.to, ".toolchain"),
+    toolchainDir: (name) => options.toolchainDir ?? paths.join(options.to, ".toolchain", name),
     workdir: paths.join(options.to, ".work"),
     cores: options.cores ?? 2,
     progress: () => Effect.void,

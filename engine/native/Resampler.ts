@@ -1,0 +1,43 @@
+/**
+ * The addon's part that makes records of pictures (src/resample.cpp): the same bytes as `stages/lib/Resample.ts`, on other threads.
+ *
+ * Since the bytes are the same, nothing of it counts in any key, and whoever does not find it does without. It is built with
+ * the native engine, into a binary of its own that is named by the digest of its source, so that a binary from another
+ * source is never taken for it.
+ */
+import * as fs from "node:fs"
+import { createRequire } from "node:module"
+import * as path from "node:path"
+
+/** SHA-256 of src/resample.cpp, 16 digits; a test says what it must be. */
+export const sourceDigest = "d1239089169a7f0d"
+
+/** What the binary is called in the folder that the addon is built into. */
+export const binaryName = `op_pipe_resample-${sourceDigest}-${process.platform}-${process.arch}.node`
+
+/** Numbers of one job, in the order of `Job` in src/resample.cpp. */
+export const jobNumbers = 13
+
+/** Makes one record a job from an RGB square, each into its array of `size * size * 3` levels. The arrays are held until it is done. */
+export type Resampler = (
+  square: Uint8Array,
+  side: number,
+  size: number,
+  jobs: Float64Array,
+  into: ReadonlyArray<Uint8Array>
+) => Promise<void>
+
+/** The resampler, where the native engine was built; else undefined. */
+export const openResampler = (cacheDir: string): Resampler | undefined => {
+  if (!fs.existsSync(cacheDir)) return undefined
+  for (const name of fs.readdirSync(cacheDir)) {
+    const file = path.join(cacheDir, name, binaryName)
+    if (!name.startsWith("addon-") || !fs.existsSync(file)) continue
+    try {
+      return (createRequire(import.meta.url)(file) as { readonly resample: Resampler }).resample
+    } catch {
+      // built for another C library, say: there is always the other way
+    }
+  }
+  return undefined
+}

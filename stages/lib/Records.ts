@@ -1,0 +1,37 @@
+/** Records: what jobs come to, by the native engine's threads where they are there, else right here. The bytes are the same. */
+import * as Effect from "effect/Effect"
+import { jobNumbers, openResampler, type Resampler } from "../../engine/index.ts"
+import * as Resample from "./Resample.ts"
+
+/** Makes one record a job, `size * size * 3` levels each. */
+export type Maker = (
+  square: Resample.Square,
+  jobs: ReadonlyArray<Resample.Job>,
+  size: number
+) => Effect.Effect<ReadonlyArray<Uint8Array>>
+
+const here: Maker = (square, jobs, size) => Effect.sync(() => jobs.map((job) => Resample.make(square, job, size)))
+
+const numbersOf = ({ part, angle, flip, fill, brightness, saturation }: Resample.Job): ReadonlyArray<number> => {
+  const [cos, sin] = Resample.turnOf(angle)
+  const { left, top, width, height } = part
+  return [angle === 0 ? 0 : 1, left, top, width, height, cos, sin, flip ? 1 : 0, ...fill, brightness, saturation]
+}
+
+const elsewhere =
+  (resampler: Resampler): Maker =>
+  ({ side, rgb }, jobs, size) =>
+    Effect.promise(async () => {
+      const numbers = new Float64Array(jobs.length * jobNumbers)
+      for (const [i, job] of jobs.entries()) numbers.set(numbersOf(job), i * jobNumbers)
+      const records = jobs.map(() => new Uint8Array(size * size * 3))
+      await resampler(rgb, side, size, numbers, records)
+      return records
+    })
+
+/** `toolchainDir` is where the native engine is built. */
+export const maker = (toolchainDir: string): Effect.Effect<Maker> =>
+  Effect.sync(() => {
+    const resampler = openResampler(toolchainDir)
+    return resampler === undefined ? here : elsewhere(resampler)
+  })
