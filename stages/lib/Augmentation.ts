@@ -66,13 +66,12 @@ export const decode = Effect.fnUntraced(function* (file: string, width: number, 
   const rgb = yield* Effect.tryPromise({
     try: async () => {
       const sharp = await loadSharp()
-      return sharp(bytes, { failOn: "error", limitInputPixels: width * height })
+      const picture = sharp(bytes, { failOn: "error", limitInputPixels: width * height })
         .autoOrient()
         .flatten({ background: "#ffffff" })
-        .resize(side, side, { fit: params.fit, background: "#ffffff" })
-        .toColourspace("srgb")
-        .raw({ depth: "uchar" })
-        .toBuffer()
+      // a size that is asked for costs, even where it is the picture's own
+      if (width !== side || height !== side) picture.resize(side, side, { fit: params.fit, background: "#ffffff" })
+      return picture.toColourspace("srgb").raw({ depth: "uchar" }).toBuffer()
     },
     catch: message
   })

@@ -17,6 +17,16 @@
 namespace {
 constexpr int few = 4, unit = 1 << 14;
 
+// One pixel's three values, and a fourth that is read along and never used.
+typedef int Pixel __attribute__((vector_size(16)));
+template <class T>
+inline __attribute__((always_inline)) Pixel pixelAt(const T* p) {
+  typedef T Four __attribute__((vector_size(4 * sizeof(T))));
+  Four four;
+  std::memcpy(&four, p, sizeof four);
+  return __builtin_convertvector(four, Pixel);
+}
+
 // Order of a job's numbers; see Resampler.ts.
 struct Job {
   bool turned;
@@ -77,32 +87,77 @@ CLONES void downMany(const uint8_t* a, int line, const int* w, int most, uint16_
   for (int i = 0; i < row; i++) out[i] = (uint16_t)(sums[i] >> 6);
 }
 
+// One row at its new width. `lines` may be read one value past its end.
+CLONES void acrossFew(const uint16_t* lines, const Taps& taps, int size, bool flip, uint8_t* out) {
+  for (int x = 0; x < size; x++) {
+    const uint16_t* l = lines + taps.firsts[x] * 3;
+    const int* w = &taps.weights[(size_t)x * few];
+    const Pixel sum = pixelAt(l) * w[0] + pixelAt(l + 3) * w[1] + pixelAt(l + 6) * w[2] + pixelAt(l + 9) * w[3] + (1 << 21);
+    uint8_t* o = out + (flip ? size - 1 - x : x) * 3;
+    for (int k = 0; k < 3; k++) o[k] = (uint8_t)(sum[k] >> 22);
+  }
+}
+
+void acrossMany(const uint16_t* lines, const Taps& taps, int size, bool flip, uint8_t* out) {
+  for (int x = 0; x < size; x++) {
+    const uint16_t* l = lines + taps.firsts[x] * 3;
+    const int* w = &taps.weights[(size_t)x * taps.most];
+    uint8_t* o = out + (flip ? size - 1 - x : x) * 3;
+    for (int k = 0; k < 3; k++) {
+      int sum = 1 << 21;
+      for (int tap = 0; tap < taps.most; tap++) sum += l[k + tap * 3] * w[tap];
+      o[k] = (uint8_t)(sum >> 22);
+    }
+  }
+}
+
 void straight(const uint8_t* rgb, int side, const Job& job, int size, uint8_t* out) {
   const Taps down = tapsOf(job.height, size), across = tapsOf(job.width, size);
-  const int row = job.width * 3, line = side * 3, half = 1 << 21;
-  std::vector<uint16_t> lines((size_t)row);
+  const int row = job.width * 3, line = side * 3;
+  std::vector<uint16_t> lines((size_t)row + 1);
   std::vector<int> sums(row);
   for (int y = 0; y < size; y++) {
     const uint8_t* from = rgb + ((size_t)(job.top + down.firsts[y]) * side + job.left) * 3;
     const int* w = &down.weights[(size_t)y * down.most];
     if (down.most == few) downFew(from, line, w, lines.data(), row);
     else downMany(from, line, w, down.most, lines.data(), row, sums.data());
-    uint8_t* to = out + (size_t)y * size * 3;
-    for (int x = 0; x < size; x++) {
-      const uint16_t* l = &lines[across.firsts[x] * 3];
-      const int* v = &across.weights[(size_t)x * across.most];
-      uint8_t* o = to + (job.flip ? size - 1 - x : x) * 3;
-      for (int k = 0; k < 3; k++) {
-        int sum = half;
-        for (int tap = 0; tap < across.most; tap++) sum += l[k + tap * 3] * v[tap];
-        o[k] = (uint8_t)(sum >> 22);
-      }
-    }
+    (across.most == few ? acrossFew : acrossMany)(lines.data(), across, size, job.flip, out + (size_t)y * size * 3);
   }
 }
 
 // Rounding as JavaScript's: halves go up.
 int nearest(double x) { return (int)std::floor(x + 0.5); }
+
+// A row of `fine` places from (placeX, placeY) on, each added to the output pixel that it belongs to.
+struct Walk {
+  int placeX, placeY, dxx, dxy, n, size;
+};
+
+CLONES void walk(const uint8_t* rgb, int side, const int* fill, Walk at, Pixel* sums) {
+  constexpr int one = 65536;
+  const int last = side - 1, row = side * 3;
+  const Pixel beyond = {fill[0], fill[1], fill[2], 0};
+  const auto tapAt = [&](int x, int y) -> Pixel {
+    if (x < 0 || y < 0 || x > last || y > last) return beyond;
+    const uint8_t* p = rgb + (size_t)y * row + x * 3;
+    return Pixel{p[0], p[1], p[2], 0};
+  };
+  for (int x = 0; x < at.size; x++)
+    for (int again = 0; again < at.n; again++, at.placeX += at.dxx, at.placeY += at.dxy) {
+      const int left = at.placeX >> 16, top = at.placeY >> 16, u = (at.placeX >> 8) & 255, v = (at.placeY >> 8) & 255;
+      const int bottomRight = u * v, topRight = (u << 8) - bottomRight, bottomLeft = (v << 8) - bottomRight;
+      const int topLeft = one - topRight - bottomLeft - bottomRight;
+      Pixel sum;
+      // four values are read of a pixel: not of the last one of a row, since it may be the picture's last
+      if (left >= 0 && top >= 0 && left < last - 1 && top < last) {
+        const uint8_t *p = rgb + (size_t)top * row + left * 3, *q = p + row;
+        sum = pixelAt(p) * topLeft + pixelAt(p + 3) * topRight + pixelAt(q) * bottomLeft + pixelAt(q + 3) * bottomRight;
+      } else {
+        sum = tapAt(left, top) * topLeft + tapAt(left + 1, top) * topRight + tapAt(left, top + 1) * bottomLeft + tapAt(left + 1, top + 1) * bottomRight;
+      }
+      sums[x] += (sum + 32768) >> 16;
+    }
+}
 
 void turned(const uint8_t* rgb, int side, const Job& job, int size, uint8_t* out) {
   constexpr int one = 65536;
@@ -110,36 +165,19 @@ void turned(const uint8_t* rgb, int side, const Job& job, int size, uint8_t* out
   const double stepX = (double)((job.flip ? -1 : 1) * job.width) / fine, stepY = (double)job.height / fine, centre = side / 2.0;
   const int dxx = nearest(stepX * job.cos * one), dxy = nearest(-stepX * job.sin * one);
   const double firstX = (job.flip ? job.left + job.width : job.left) + stepX / 2 - centre;
-  const int last = side - 1, row = side * 3, places = n * n, half = places >> 1;
-  std::vector<int> sums(size * 3);
-  const auto tapAt = [&](int k, int x, int y) -> int {
-    return x < 0 || y < 0 || x > last || y > last ? job.fill[k] : rgb[((size_t)y * side + x) * 3 + k];
-  };
+  const int places = n * n, half = places >> 1;
+  std::vector<Pixel> sums(size);
   for (int y = 0; y < size; y++) {
-    std::fill(sums.begin(), sums.end(), 0);
+    std::fill(sums.begin(), sums.end(), Pixel{});
     for (int fineY = y * n; fineY < (y + 1) * n; fineY++) {
       const double offY = job.top + (fineY + 0.5) * stepY - centre;
-      int placeX = nearest((centre + firstX * job.cos + offY * job.sin - 0.5) * one);
-      int placeY = nearest((centre - firstX * job.sin + offY * job.cos - 0.5) * one);
-      int* to = sums.data();
-      for (int x = 0; x < size; x++, to += 3)
-        for (int again = 0; again < n; again++, placeX += dxx, placeY += dxy) {
-          const int left = placeX >> 16, top = placeY >> 16, u = (placeX >> 8) & 255, v = (placeY >> 8) & 255;
-          const int bottomRight = u * v, topRight = (u << 8) - bottomRight, bottomLeft = (v << 8) - bottomRight;
-          const int topLeft = one - topRight - bottomLeft - bottomRight;
-          if (left >= 0 && top >= 0 && left < last && top < last) {
-            const uint8_t *at = rgb + (size_t)top * row + left * 3, *under = at + row;
-            for (int k = 0; k < 3; k++)
-              to[k] += (at[k] * topLeft + at[k + 3] * topRight + under[k] * bottomLeft + under[k + 3] * bottomRight + 32768) >> 16;
-          } else {
-            for (int k = 0; k < 3; k++)
-              to[k] += (tapAt(k, left, top) * topLeft + tapAt(k, left + 1, top) * topRight + tapAt(k, left, top + 1) * bottomLeft +
-                        tapAt(k, left + 1, top + 1) * bottomRight + 32768) >> 16;
-          }
-        }
+      const int placeX = nearest((centre + firstX * job.cos + offY * job.sin - 0.5) * one);
+      const int placeY = nearest((centre - firstX * job.sin + offY * job.cos - 0.5) * one);
+      walk(rgb, side, job.fill, {placeX, placeY, dxx, dxy, n, size}, sums.data());
     }
     uint8_t* o = out + (size_t)y * size * 3;
-    for (int x = 0; x < size * 3; x++) o[x] = (uint8_t)((sums[x] + half) / places);
+    for (int x = 0; x < size; x++, o += 3)
+      for (int k = 0; k < 3; k++) o[k] = (uint8_t)(places == 1 ? sums[x][k] : (sums[x][k] + half) / places);
   }
 }
 
