@@ -179,15 +179,19 @@ export const expectedTree = (result: StepResult, filled: Filled = asStored): Tre
   )
 }
 
-/** True when `outputs/<step>/` is already what `result` says. */
-export const isLaidOut = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled = asStored) {
+/** How `outputs/<step>/` differs from what `result` says, in words; none if it does not. */
+export const difference = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled = asStored) {
   const { memo } = yield* Store
+  const expected = expectedTree(result, filled)
   const found = yield* orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, of: "output" }))
-  return Option.isSome(found) && Tree.digest(found.value) === Tree.digest(expectedTree(result, filled))
+  if (Option.isNone(found)) return Option.some("not there")
+  return Tree.digest(found.value) === Tree.digest(expected)
+    ? Option.none()
+    : Option.some(Tree.describeChange(expected, found.value))
 })
 
 const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled) {
-  if (yield* isLaidOut(result, folder, filled)) return false
+  if (Option.isNone(yield* difference(result, folder, filled))) return false
   const disk = yield* Disk
   const parent = path.dirname(folder)
   const prefix = `.${path.basename(folder)}.`
@@ -207,7 +211,7 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
 /** Makes `outputs/<step>/` what `result` says; true when it had to. Two runs of one project do so one after the other. */
 export const layOut = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled = asStored) {
   // Most often it is, and then no lock is needed; `swapIn` looks again under the lock.
-  if (yield* isLaidOut(result, folder, filled)) return false
+  if (Option.isNone(yield* difference(result, folder, filled))) return false
   return yield* Effect.scoped(
     Effect.andThen(
       Lock.hold(`outputs ${folder}`, () => undefined),

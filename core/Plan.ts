@@ -182,6 +182,15 @@ const codeOf = (prepared: Prepared, { stage }: AnyStep): CacheKey.Code =>
     ? commandCode(stage)
     : (prepared.code.get(stage.source)?.code ?? { modules: {}, packages: {} })
 
+/** What `step`'s result is made from besides what it reads. */
+const ownIngredients = (prepared: Prepared, step: AnyStep): Omit<CacheKey.Ingredients, "inputs"> => ({
+  stage: step.stage.name,
+  code: codeOf(prepared, step),
+  params: prepared.settings.steps[step.id] ?? {},
+  toolchain: Object.fromEntries(toolchainsOfStep(prepared, step).map((each) => [each.toolchain.name, each.encoded])),
+  runtime: CacheKey.runtime
+})
+
 /** What `step`'s result is made from, once all it reads is known. */
 export const ingredientsOf = (
   prepared: Prepared,
@@ -198,17 +207,7 @@ export const ingredientsOf = (
     if (digest === undefined) return undefined
     inputs[name] = digest
   }
-  const toolchain = Object.fromEntries(
-    toolchainsOfStep(prepared, step).map((each) => [each.toolchain.name, each.encoded])
-  )
-  return {
-    stage: step.stage.name,
-    code: codeOf(prepared, step),
-    params: prepared.settings.steps[step.id] ?? {},
-    inputs,
-    toolchain,
-    runtime: CacheKey.runtime
-  }
+  return { ...ownIngredients(prepared, step), inputs }
 }
 
 const describeInput = Effect.fnUntraced(function* (
@@ -295,8 +294,12 @@ const assessStep = Effect.fnUntraced(function* (
   const ingredients = blockers.length > 0 ? undefined : ingredientsOf(prepared, step, known)
   if (ingredients === undefined) {
     const last = yield* results.last(step.id)
-    const reasons = [`it waits for ${Array.from(new Set(blockers.map((each) => each.id))).join(", ")}`]
-    return { ...none, state: Option.isNone(last) ? "never run" : "pending", reasons } satisfies Assessment
+    const waits = `it waits for ${Array.from(new Set(blockers.map((each) => each.id))).join(", ")}`
+    if (Option.isNone(last)) return { ...none, state: "never run", reasons: [waits] } satisfies Assessment
+    // what it reads is not known yet; what else changed is
+    const before = last.value.ingredients
+    const own = CacheKey.diff(before, { ...ownIngredients(prepared, step), inputs: before.inputs })
+    return { ...none, state: "pending", reasons: [...own, waits] } satisfies Assessment
   }
   const key = yield* CacheKey.of(step.id, ingredients)
   const result = yield* results.usable(key)

@@ -1,25 +1,49 @@
 /** `op-pipe status` and `op-pipe why STEP`: what is fresh, what is not, and the reasons. */
-
+import * as path from "node:path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Digest from "../../cache/identity/Digest.ts"
+import * as Outputs from "../../core/Outputs.ts"
 import * as Plan from "../../core/Plan.ts"
 import { resolveSteps } from "../../core/Settings.ts"
+import * as Stamp from "../../core/Stamp.ts"
 import { formatDuration, paint, printError, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
+import type { Project } from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
 import * as Session from "../Session.ts"
 
 const tell = (text: string): void => Effect.runSync(printError(text))
 
+/** The state of each step. Of a fresh one the reasons tell how its files in `outputs/` differ from its result, if they do. */
+const assess = Effect.fnUntraced(function* (prepared: Plan.Prepared, project: Project) {
+  const assessments = yield* Plan.assess(prepared, prepared.pipeline.steps, new Set())
+  const results = new Map(assessments.flatMap(({ step, result }) => (result ? [[step.id, result] as const] : [])))
+  const { profile = null, seed } = prepared.settings
+  return yield* Effect.forEach(
+    assessments,
+    Effect.fnUntraced(function* (assessment) {
+      const { step, state, result } = assessment
+      if (state !== "fresh" || result === undefined) return assessment
+      const folder = path.join(project.outputsDir, step.id)
+      const filled = yield* Stamp.filled(prepared.pipeline, step.id, { profile, seed, results })
+      const difference = yield* Outputs.difference(result, folder, filled)
+      if (Option.isNone(difference)) return assessment
+      const at = path.relative(process.cwd(), folder)
+      return { ...assessment, reasons: [`files in ${at}: ${difference.value}; the next run puts them back`] }
+    })
+  )
+})
+
 export const status = Command.make(
   "status",
   { ...Flags.project, ...Flags.settings, json: Flags.json },
   Effect.fn("cli.status")(function* (flags) {
-    yield* Session.withPrepared(flags, tell, (prepared) =>
+    yield* Session.withPrepared(flags, tell, (prepared, project) =>
       Effect.gen(function* () {
-        const assessments = yield* Plan.assess(prepared, prepared.pipeline.steps, new Set())
+        const assessments = yield* assess(prepared, project)
         const steps = assessments.map(({ step, state, reasons }) => ({ id: step.id, state, reasons }))
         if (flags.json) return yield* printLine(JSON.stringify({ steps }))
         for (const { id, state, reasons } of steps) {
@@ -49,12 +73,10 @@ export const why = Command.make(
   "why",
   { ...Flags.project, ...Flags.settings, json: Flags.json, step: Argument.String("step") },
   Effect.fn("cli.why")(function* (flags) {
-    yield* Session.withPrepared(flags, tell, (prepared) =>
+    yield* Session.withPrepared(flags, tell, (prepared, project) =>
       Effect.gen(function* () {
         const wanted = new Set(yield* resolveSteps(prepared.pipeline, "why", [flags.step]))
-        const assessments = (yield* Plan.assess(prepared, prepared.pipeline.steps, new Set())).filter((each) =>
-          wanted.has(each.step.id)
-        )
+        const assessments = (yield* assess(prepared, project)).filter((each) => wanted.has(each.step.id))
         if (flags.json) {
           const steps = assessments.map(({ step, state, reasons, key }) => ({
             id: step.id,

@@ -213,7 +213,8 @@ describe("endings", () => {
 
 describe("status and why", () => {
   it("tell states and reasons as JSON", async () => {
-    const status = async (): Promise<unknown> => JSON.parse((await letters("status", "--json")).stdout)
+    const status = async () =>
+      JSON.parse((await letters("status", "--json")).stdout) as { readonly steps: ReadonlyArray<unknown> }
     expect(await status()).toEqual({
       steps: [
         { id: "words", state: "never run", reasons: ["it has no result yet"] },
@@ -224,8 +225,20 @@ describe("status and why", () => {
     })
     await run()
     expect(await status()).toEqual({ steps: all.map((id) => ({ id, state: "fresh", reasons: [] })) })
+    rmSync(path.join(root, "outputs/words/words.json"))
+    writeFileSync(path.join(root, "outputs/print/extra.txt"), "")
+    expect((await letters("why", "words")).stdout).toContain("words is fresh")
+    expect((await letters("why", "words")).stdout).toContain("outputs/words: 1 removed (words.json); the next run")
+    expect((await status()).steps.at(-1)).toMatchObject({
+      state: "fresh",
+      reasons: [expect.stringContaining("outputs/print: 1 added (extra.txt)")]
+    })
+    await run()
+    expect(await status()).toEqual({ steps: all.map((id) => ({ id, state: "fresh", reasons: [] })) })
     writeFileSync(path.join(root, "texts/a.txt"), "hello large world\n")
     rmSync(path.join(root, "texts/b.txt"))
+    const pending = await letters("why", "count@letters", "--set", "count@letters.unit=words")
+    expect(pending.stdout).toMatch(/is pending\n {2}parameter unit: "letters" -> "words"\n {2}it waits for words/)
     const why = await letters("why", "words")
     expect(why.stdout).toContain("input texts: 1 removed (b.txt), 1 changed (a.txt)")
   })
