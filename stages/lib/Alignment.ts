@@ -357,7 +357,7 @@ const bestOrientation = (a: Summary, b: Summary): readonly [orientation: number,
 }
 
 /** Coarse thumbnails of copies correlate at least so well before they are aligned. */
-const leastCoarse = 0.75
+const leastCoarse = 0.65
 
 /** The orientation in which b may be a copy of a, by their coarse thumbnails; undefined when there is none. */
 export const likelyOrientation = (a: Summary, b: Summary): number | undefined => {
@@ -387,7 +387,7 @@ export const agreement = (a: Fingerprint, b: Fingerprint): Agreement | undefined
 }
 
 /** Below this the worst block of a copy that was resized and recompressed may lie, wherever it is. */
-const slight = 0.05
+const slight = 0.04
 
 /**
  * The worst block over the mean of all: of a copy, what is left after alignment is spread over its edges; of another drawing it
@@ -396,9 +396,12 @@ const slight = 0.05
 const concentration = ({ correlation, worstBlock }: Agreement): number =>
   worstBlock / Math.sqrt(Math.max(1e-9, 1 - correlation ** 2))
 
+/** Whether enough of the second picture is covered by the first. A part of a picture, laid over the whole, may fail where the whole over the part does not. */
+export const covers = ({ overlap }: Agreement): boolean => overlap > 0.65
+
 /** Thresholds, chosen on 3,730 drawings with 1,000 planted copies; see the tests for recall and false merges. */
 export const isCopy = (found: Agreement): boolean =>
   found.correlation > 0.98 &&
   found.worstBlock < 0.17 &&
-  (found.worstBlock < slight || concentration(found) < 2.8) &&
-  found.overlap > 0.65
+  (found.worstBlock < slight || concentration(found) < 2.5) &&
+  covers(found)

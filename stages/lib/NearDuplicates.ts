@@ -10,12 +10,12 @@
  */
 import * as Effect from "effect/Effect"
 import type { Stage } from "../../core/index.ts"
-import { agreementIn, isCopy, likelyOrientation } from "./Alignment.ts"
+import { agreementIn, covers, isCopy, likelyOrientation } from "./Alignment.ts"
 import { descriptorLength, type Summary } from "./Fingerprint.ts"
 import type { Thumbnails } from "./Thumbnails.ts"
 
 /** Distance of descriptors up to which two pictures of one class are compared. */
-const radiusWithin = 0.45
+const radiusWithin = 0.6
 /** The same for pictures of two classes. */
 const radiusAcross = 0.3
 
@@ -101,6 +101,7 @@ const candidatesAfter = (
 
 /** Compares the picture with its candidates, thumbnail by thumbnail. */
 const confirm = Effect.fnUntraced(function* (
+  items: ReadonlyArray<Item>,
   own: number,
   candidates: ReadonlyArray<Candidate>,
   thumbnails: Pick<Thumbnails, "get">
@@ -109,8 +110,13 @@ const confirm = Effect.fnUntraced(function* (
   if (candidates.length === 0) return found
   const first = yield* thumbnails.get(own)
   for (const { other, orientation } of candidates) {
-    const agreed = agreementIn(orientation, first, yield* thumbnails.get(other))
-    if (agreed !== undefined && isCopy(agreed)) found.push([own, other])
+    const second = yield* thumbnails.get(other)
+    const agreed = agreementIn(orientation, first, second)
+    if (agreed === undefined) continue
+    // what was cut off of the second is there in the first, and says nothing: then the whole is laid over the part
+    const likely = covers(agreed) ? undefined : likelyOrientation(items[other]!.fingerprint, items[own]!.fingerprint)
+    const turned = likely === undefined ? agreed : agreementIn(likely, second, first)
+    if (turned !== undefined && isCopy(turned)) found.push([own, other])
   }
   return found
 })
@@ -125,7 +131,7 @@ export const findCopies = Effect.fnUntraced(function* (
   const sorted = sortItems(items)
   const found: Array<Pair> = []
   for (let p = 0; p < items.length; p++) {
-    found.push(...(yield* confirm(sorted.order[p]!, candidatesAfter(items, sorted, p), thumbnails)))
+    found.push(...(yield* confirm(items, sorted.order[p]!, candidatesAfter(items, sorted, p), thumbnails)))
     // the search is plain computation: give others a turn now and then
     if (p % 32 === 31) {
       yield* Effect.yieldNow

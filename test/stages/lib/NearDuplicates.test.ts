@@ -134,6 +134,34 @@ describe("on the demo set", () => {
     expect(found / planted, `${found} of ${planted} found`).toBeGreaterThanOrEqual(0.95)
   })
 
+  it("finds crops of pictures that fill their frame, whichever of the two is laid over the other", async () => {
+    // drawings of one emoji by two artists would be other pictures that look alike: one of each is enough here
+    const chosen = pictures.filter(({ path }) => path.endsWith("-noto.png")).slice(0, 150)
+    const known = await Promise.all(
+      chosen.map(async ({ path, class: name, png }) => {
+        const whole = await sharp(png).trim({ background: "#ffffff", threshold: 10 }).png().toBuffer()
+        const random = Random.make(12, "crop", path)
+        const { width, height } = await sharp(whole).metadata()
+        const part = { width: Math.floor(width * 0.94), height: Math.floor(height * 0.94) }
+        const cut = sharp(whole).extract({
+          left: Math.floor(random.between(0, 0.05) * width),
+          top: Math.floor(random.between(0, 0.05) * height),
+          ...part
+        })
+        const copy = await cut.jpeg({ quality: 85 }).toBuffer()
+        return [
+          { class: name, fingerprint: await fingerprintOf(whole) },
+          { class: name, fingerprint: await fingerprintOf(copy) }
+        ] as const
+      })
+    )
+    const pairs = await run(known.flat())
+    const components = new Components(known.length * 2)
+    for (const [a, b] of pairs) components.join(a, b)
+    const found = known.filter((_, i) => components.find(2 * i) === components.find(2 * i + 1)).length
+    expect(found / known.length, `${found} of ${known.length} found`).toBeGreaterThanOrEqual(0.85)
+  })
+
   it("merges few drawings that differ: 0.5 % of the pictures or less", async () => {
     const pairs = await run(items)
     const distances = await Promise.all(pairs.map(([a, b]) => pixelDistance(pictures[a]!.png, pictures[b]!.png)))
