@@ -129,7 +129,7 @@ export const dataSection = (data: ReportData): Html => {
   const { manifest, charts } = data
   const total = totalOf(manifest.counts)
   const grouping =
-    manifest.groupBy === ""
+    manifest.groupBy === "" || manifest.groupsOfMany === 0
       ? nothing
       : html` Pictures with the same first capture of <code>${text(manifest.groupBy)}</code> in their path stay together.`
   const leak = wouldLeak(data)

@@ -1,5 +1,5 @@
 /** The first screen: what came out, in numbers and in six verdicts. */
-import type { VariantMetrics } from "../../../schemas/Compare.ts"
+import type { Metrics, VariantMetrics } from "../../../schemas/Compare.ts"
 import type { ReportData } from "./Data.ts"
 import { badge, count, type Html, html, join, nothing, percent, points, section, text } from "./Html.ts"
 import { scoreOver, verdictOf } from "./SeedSection.ts"
@@ -39,6 +39,17 @@ const outcome = ({ metrics }: ReportData): Html => {
   return html`With batch normalization test accuracy is ${text(Math.abs(100 * accuracy.estimate).toFixed(1))} points ${than} than without it (95 % interval ${points(accuracy.low95)} to ${points(accuracy.high95)}). ${said}`
 }
 
+/** McNemar's test takes each picture for itself, the interval draws groups. Where they disagree the reader is told why. */
+export const otherTest = ({ metrics }: { readonly metrics: Pick<Metrics, "differences" | "mcNemar"> }): Html => {
+  const { low95, high95 } = metrics.differences.find(({ metric }) => metric === "accuracy")!
+  const { pValue } = metrics.mcNemar
+  const beyondZero = low95 > 0 || high95 < 0
+  const unlikely = pValue < 0.05
+  if (unlikely === beyondZero) return nothing
+  const says = beyondZero ? text("sees no difference") : text("sees a difference")
+  return html` McNemar's test ${says} (p = ${text(pValue.toPrecision(2))}); it takes every picture as independent of the others, while the interval draws pictures that belong together as one.`
+}
+
 const leakage = ({ manifest }: ReportData): Html =>
   manifest.leaks > 0
     ? html` <strong>${manifest.leaks} groups of near-duplicates sit in more than one split</strong> (policy <code>keep</code>): the test scores are too good.`
@@ -68,7 +79,7 @@ export const summary = (data: ReportData): Html => {
     "Summary",
     ["self"],
     [
-      html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained, validated and tested on ${count(kept)} pictures of ${metrics.classes.length} classes. ${outcome(data)}${leakage(data)}</p>`,
+      html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained, validated and tested on ${count(kept)} pictures of ${metrics.classes.length} classes. ${outcome(data)}${otherTest(data)}${leakage(data)}</p>`,
       html`<div class="cards">${join([
         card("bn", percent(testScore(metrics.bn)), html`test accuracy with BN, epoch ${metrics.bn.bestEpoch}`),
         card("nobn", percent(testScore(metrics.nobn)), html`test accuracy without BN, epoch ${metrics.nobn.bestEpoch}`),
