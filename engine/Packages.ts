@@ -16,12 +16,21 @@ const starts = (): ReadonlyArray<string> => [
   pathToFileURL(path.join(process.cwd(), "package.json")).href
 ]
 
+/** Where a step may not look it has no packages; Node throws there, also where nothing is. */
+const isThere = (file: string): boolean => {
+  try {
+    return fs.existsSync(file)
+  } catch {
+    return false
+  }
+}
+
 /** The package as `import` would find it from op-pipe or from the project, or undefined. */
 export const findPackage = (name: string): InstalledPackage | undefined => {
   for (const start of starts()) {
     for (const folder of createRequire(start).resolve.paths(name) ?? []) {
       const file = path.join(folder, name, "package.json")
-      if (!fs.existsSync(file)) continue
+      if (!isThere(file)) continue
       const { version } = JSON.parse(fs.readFileSync(file, "utf8")) as { readonly version?: string }
       return { name, version: version ?? "unknown", folder: path.dirname(file) }
     }
