@@ -20,7 +20,6 @@ import { Pictures } from "../schemas/Pictures.ts"
 import { type Manifest, ManifestArtifact, type Picture, type SplitName } from "../schemas/Split.ts"
 import { copiesOf, copyOf, decode, original } from "./lib/Augmentation.ts"
 import * as ContactSheet from "./lib/ContactSheet.ts"
-import { engine } from "./lib/EngineToolchain.ts"
 import * as Pack from "./lib/Pack.ts"
 import * as Records from "./lib/Records.ts"
 
@@ -192,7 +191,7 @@ export const augment = Stage.make({
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const planned = plan(yield* inputs.manifest.read, params)
-      const make = yield* Records.maker(toolchainDir(engine.name))
+      const make = yield* Records.maker(toolchainDir)
       const [root, folder] = [inputs.images.path, output.shards.path]
       yield* packAll({ root, folder, planned, params, make, cores, progress })
       yield* output.index.write(planned.index)

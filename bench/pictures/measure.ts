@@ -62,7 +62,7 @@ const scanAll = ({ root, files, workdir }: Request) =>
 const augmentAll = ({ root, files, size, copies, side, toolchainDir }: Request) =>
   Effect.gen(function* () {
     const params = yield* Schema.decodeEffect(AugmentParams)({ size })
-    const make = yield* maker(toolchainDir)
+    const make = yield* maker(() => toolchainDir)
     const one = Effect.fnUntraced(function* (file: string) {
       const square = yield* decode(path.join(root, file), side, side, params)
       const copied = Array.from({ length: copies }, (_, i) => copyOf(square, params, file, i + 1))

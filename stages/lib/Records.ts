@@ -29,9 +29,12 @@ const elsewhere =
       return records
     })
 
-/** `toolchainDir` is where the native engine is built. */
-export const maker = (toolchainDir: string): Effect.Effect<Maker> =>
+/** The toolchain whose threads these are; by name, since nothing else of it may count for who makes records. */
+export const toolchainName = "engine"
+
+/** `toolchainDir` tells where a toolchain keeps what it built. */
+export const maker = (toolchainDir: (name: string) => string): Effect.Effect<Maker> =>
   Effect.sync(() => {
-    const resampler = openResampler(toolchainDir)
+    const resampler = openResampler(toolchainDir(toolchainName))
     return resampler === undefined ? here : elsewhere(resampler)
   })

@@ -6,6 +6,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { openResampler } from "../../../engine/index.ts"
 import { sourceDigest } from "../../../engine/native/Resampler.ts"
+import { engine } from "../../../stages/lib/EngineToolchain.ts"
 import * as Random from "../../../stages/lib/Random.ts"
 import * as Records from "../../../stages/lib/Records.ts"
 import * as Resample from "../../../stages/lib/Resample.ts"
@@ -186,7 +187,7 @@ describe("recolour", () => {
 describe("the engine's threads", () => {
   it("make the same bytes", async () => {
     expect(openResampler(cacheDir)).toBeDefined()
-    const make = await Effect.runPromise(Records.maker(cacheDir))
+    const make = await Effect.runPromise(Records.maker(() => cacheDir))
     const jobs = fc.record({
       drawn: parts,
       size: fc.integer({ min: 1, max: 40 }),
@@ -208,6 +209,12 @@ describe("the engine's threads", () => {
       }),
       { numRuns: 300 }
     )
+  })
+
+  it("are the engine's, of which nothing else counts in the key of augment", async () => {
+    expect(Records.toolchainName).toBe(engine.name)
+    const augment = readFileSync(new URL("../../../stages/augment.ts", import.meta.url), "utf8")
+    expect(augment).not.toContain("EngineToolchain")
   })
 
   it("are left alone where the engine was not built, and by a binary from another source", async () => {
