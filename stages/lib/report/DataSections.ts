@@ -59,7 +59,7 @@ const setAsideList = ({ manifest: { setAside } }: ReportData): Html => {
     html`${setAside.length} files take no part${more}`,
     [
       { title: "file", head: true, cell: (row) => html`<code>${text(row.path)}</code>` },
-      { title: "reason", cell: (row) => text(row.reason) }
+      { title: "reason", cell: (row) => html`<div class="wrap">${text(row.reason)}</div>` }
     ],
     rows
   )}`
@@ -129,7 +129,7 @@ export const dataSection = (data: ReportData): Html => {
   const { manifest, charts } = data
   const total = totalOf(manifest.counts)
   const grouping =
-    manifest.groupBy === "" || manifest.groupsOfMany === 0
+    manifest.groupBy === "" || !manifest.pictures.some(({ path }) => new RegExp(manifest.groupBy, "u").test(path))
       ? nothing
       : html` Pictures with the same first capture of <code>${text(manifest.groupBy)}</code> in their path stay together.`
   const leak = wouldLeak(data)

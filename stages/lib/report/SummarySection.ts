@@ -1,5 +1,5 @@
 /** The first screen: what came out, in numbers and in six verdicts. */
-import type { Metrics, VariantMetrics } from "../../../schemas/Compare.ts"
+import type { Difference, Metrics, VariantMetrics } from "../../../schemas/Compare.ts"
 import type { ReportData } from "./Data.ts"
 import { badge, count, type Html, html, join, nothing, percent, points, section, text } from "./Html.ts"
 import { scoreOver, verdictOf } from "./SeedSection.ts"
@@ -24,26 +24,32 @@ const files = ({ manifest }: ReportData): Html => {
 const card = (kind: string, value: Html, label: Html): Html =>
   html`<div class="card ${text(kind)}"><b>${value}</b><span>${label}</span></div>`
 
-/** How the two networks compare, in one sentence. */
-const outcome = ({ metrics }: ReportData): Html => {
-  const accuracy = metrics.differences.find(({ metric }) => metric === "accuracy")!
-  const { verdict, margin } = metrics.equivalence
+const clearOf = ({ low95, high95 }: Difference): boolean => low95 > 0 || high95 < 0
+
+const size = ({ estimate, low95, high95 }: Difference): Html =>
+  html`${text(Math.abs(100 * estimate).toFixed(1))} points ${text(estimate < 0 ? "lower" : "higher")} than without it (95 % interval ${points(low95)} to ${points(high95)})`
+
+type Compared = Pick<Metrics, "differences" | "equivalence" | "mcNemar">
+
+/** How the two networks compare: the difference in accuracy, and what is to be made of it. */
+export const outcome = ({ differences, equivalence: { verdict, margin } }: Compared): Html => {
+  const accuracy = differences.find(({ metric }) => metric === "accuracy")!
+  const f1Macro = differences.find(({ metric }) => metric === "f1Macro")
   const within = html`${text((100 * margin).toFixed(0))} points`
-  const said =
-    verdict === "equivalent"
-      ? html`The two are equivalent on these pictures: accuracy and macro F1 differ by less than ${within}.`
-      : verdict === "different"
-        ? html`That is more than chance explains.`
-        : html`That is too wide an interval to call them equivalent within ${within}, and no proof of a difference either.`
-  const than = accuracy.estimate < 0 ? text("lower") : text("higher")
-  return html`With batch normalization test accuracy is ${text(Math.abs(100 * accuracy.estimate).toFixed(1))} points ${than} than without it (95 % interval ${points(accuracy.low95)} to ${points(accuracy.high95)}). ${said}`
+  const said = (): Html => {
+    if (verdict === "equivalent")
+      return html`The two are equivalent on these pictures: accuracy and macro F1 differ by less than ${within}.`
+    if (clearOf(accuracy)) return html`That is more than chance explains.`
+    if (f1Macro !== undefined && clearOf(f1Macro))
+      return html`That is no proof of a difference; but macro F1, in which every class counts alike, is ${size(f1Macro)}, which is more than chance explains.`
+    return html`That is too wide an interval to call them equivalent within ${within}, and no proof of a difference either.`
+  }
+  return html`With batch normalization test accuracy is ${size(accuracy)}. ${said()}`
 }
 
 /** McNemar's test takes each picture for itself, the interval draws groups. Where they disagree the reader is told why. */
-export const otherTest = ({ metrics }: { readonly metrics: Pick<Metrics, "differences" | "mcNemar"> }): Html => {
-  const { low95, high95 } = metrics.differences.find(({ metric }) => metric === "accuracy")!
-  const { pValue } = metrics.mcNemar
-  const beyondZero = low95 > 0 || high95 < 0
+export const otherTest = ({ differences, mcNemar: { pValue } }: Omit<Compared, "equivalence">): Html => {
+  const beyondZero = clearOf(differences.find(({ metric }) => metric === "accuracy")!)
   const unlikely = pValue < 0.05
   if (unlikely === beyondZero) return nothing
   const says = beyondZero ? text("sees no difference") : text("sees a difference")
@@ -79,7 +85,7 @@ export const summary = (data: ReportData): Html => {
     "Summary",
     ["self"],
     [
-      html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained, validated and tested on ${count(kept)} pictures of ${metrics.classes.length} classes. ${outcome(data)}${otherTest(data)}${leakage(data)}</p>`,
+      html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained, validated and tested on ${count(kept)} pictures of ${metrics.classes.length} classes. ${outcome(metrics)}${otherTest(metrics)}${leakage(data)}</p>`,
       html`<div class="cards">${join([
         card("bn", percent(testScore(metrics.bn)), html`test accuracy with BN, epoch ${metrics.bn.bestEpoch}`),
         card("nobn", percent(testScore(metrics.nobn)), html`test accuracy without BN, epoch ${metrics.nobn.bestEpoch}`),
