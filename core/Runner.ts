@@ -211,7 +211,9 @@ export const run = Effect.fnUntraced(function* (prepared: Plan.Prepared, options
     yield* Deferred.succeed(done.get(step.id)!, outcome)
   })
   yield* Effect.forEach(options.steps, one, { concurrency: "unbounded", discard: true }).pipe(
-    Effect.ensuring(Effect.ignore(memo.flush))
+    Effect.ensuring(Effect.ignore(memo.flush)),
+    // the worker of a run that was killed may have gone on for a moment, and made its folder anew after the first sweep
+    Effect.ensuring(sweep(layout))
   )
   const summary: RunSummary = { finished: yield* finish(running, startedMs), failures: running.failures }
   return summary
