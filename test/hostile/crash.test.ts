@@ -5,7 +5,7 @@
 import { rmSync } from "node:fs"
 import * as path from "node:path"
 import * as Exit from "effect/Exit"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import type { RunEvent } from "../../core/RunEvent.ts"
 import pipeline from "../fixtures/letters/pipeline.ts"
 import * as FaultyDisk from "../lib/FaultyDisk.ts"
@@ -25,7 +25,9 @@ const fresh = (name: string): Place => {
   return place(name)
 }
 /** All crash points by hand; every seventh in CI. */
-const stride = process.env["OP_PIPE_HOSTILE"] === "full" ? 1 : 7
+const full = process.env["OP_PIPE_HOSTILE"] === "full"
+const stride = full ? 1 : 7
+if (full) vi.setConfig({ testTimeout: 3 * 3_600_000 })
 
 const undisturbed = async (set: ReadonlyArray<string>): Promise<Readonly<Record<string, string>>> => {
   const where = fresh("oracle")

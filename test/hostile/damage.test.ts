@@ -7,7 +7,7 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { Executor } from "../../core/Executor.ts"
 import * as Random from "../../stages/lib/Random.ts"
 import pipeline from "../fixtures/letters/pipeline.ts"
@@ -17,6 +17,7 @@ import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 import { contents, type Place, run, runWith } from "./harness.ts"
 
 const full = process.env["OP_PIPE_HOSTILE"] === "full"
+if (full) vi.setConfig({ testTimeout: 3 * 3_600_000 })
 const root = temporaryFolder()
 writeFiles(root, { "texts/a.txt": "hello big world\n", "texts/b.txt": "again\n" })
 const data = path.join(root, "texts")

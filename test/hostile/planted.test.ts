@@ -5,12 +5,13 @@
 import { execFile } from "node:child_process"
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { repository } from "../lib/cli.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 import { plantedBugs } from "./planted.ts"
 
 const full = process.env["OP_PIPE_HOSTILE"] === "full"
+if (full) vi.setConfig({ testTimeout: 3 * 3_600_000 })
 const base = temporaryFolder()
 
 /** A copy of the sources with a piece of text replaced. */
