@@ -107,7 +107,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "outputs are taken to be as they were left",
     file: "core/Outputs.ts",
-    find: "Option.isSome(found) && Tree.digest(found.value) === Tree.digest(expectedTree(result, filled))",
+    find: "Tree.digest(found.value) === Tree.digest(expected)",
     replace: "Option.isSome(found)",
     caughtBy: [edits, "test/core/Outputs.test.ts"]
   },
