@@ -4,8 +4,13 @@ import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import * as CodeIdentity from "../../../cache/code/CodeIdentity.ts"
+import { Disk } from "../../../cache/store/Disk.ts"
+import * as Layout from "../../../cache/store/Layout.ts"
+import * as StatMemo from "../../../cache/store/StatMemo.ts"
 import { openResampler } from "../../../engine/index.ts"
 import { sourceDigest } from "../../../engine/native/Resampler.ts"
+import { augment } from "../../../stages/augment.ts"
 import { engine } from "../../../stages/lib/EngineToolchain.ts"
 import * as Random from "../../../stages/lib/Random.ts"
 import * as Records from "../../../stages/lib/Records.ts"
@@ -213,8 +218,15 @@ describe("the engine's threads", () => {
 
   it("are the engine's, of which nothing else counts in the key of augment", async () => {
     expect(Records.toolchainName).toBe(engine.name)
-    const augment = readFileSync(new URL("../../../stages/augment.ts", import.meta.url), "utf8")
-    expect(augment).not.toContain("EngineToolchain")
+    const layout = Layout.make(temporaryFolder())
+    const identify = Effect.gen(function* () {
+      const identity = yield* CodeIdentity.make(layout, yield* StatMemo.load(layout, "stat"))
+      return yield* identity.of(augment.source)
+    })
+    const { code } = await Effect.runPromise(Effect.provide(identify, Disk.layer))
+    const ofEngine = Object.keys(code.modules).filter((each) => each.startsWith("engine/"))
+    expect(ofEngine).toEqual(["engine/index.ts", "engine/native/Resampler.ts"])
+    expect(Object.keys(code.modules["engine/index.ts"]!)).toEqual([`export from "./native/Resampler.ts"`])
   })
 
   it("are left alone where the engine was not built, and by a binary from another source", async () => {
