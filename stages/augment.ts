@@ -103,7 +103,7 @@ const packPicture = Effect.fnUntraced(function* ({ root, params, make, writer }:
   const square = yield* decode(file, width, height, params).pipe(Effect.mapError(cannotDecode(path)))
   const jobs = places.map((_, copy) => (copy === 0 ? original(square) : copyOf(square, params, path, copy)))
   for (let from = 0; from < jobs.length; from += recordsAtOnce) {
-    const records = yield* make(square, jobs.slice(from, from + recordsAtOnce), params.size)
+    const records = yield* make.records(square, jobs.slice(from, from + recordsAtOnce), params.size)
     for (const [i, record] of records.entries()) yield* writer.write(split, places[from + i]!, record)
   }
 })

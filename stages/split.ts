@@ -174,13 +174,13 @@ export const split = Stage.make({
   params: SplitParams,
   inputs: { images: Pictures },
   output: { manifest: ManifestArtifact },
-  run: ({ params, inputs, output, workdir, cores, progress }) =>
+  run: ({ params, inputs, output, toolchainDir, workdir, cores, progress }) =>
     Effect.gen(function* () {
       const root = inputs.images.path
       const walked = yield* walk(root, params.classes)
       const taken = limitPerClass(walked, params.perClass, params.seed)
       const { pixelLimit } = params
-      const looked = yield* scan({ root, files: taken, pixelLimit, cores, workdir, progress })
+      const looked = yield* scan({ root, files: taken, pixelLimit, cores, workdir, toolchainDir, progress })
       const { scanned, thumbnails } = looked
       const setAside = [...walked.setAside, ...looked.setAside].sort((a, b) => (a.path < b.path ? -1 : 1))
       yield* checkClasses(walked, tally(scanned), "pictures", setAside)

@@ -47,7 +47,7 @@ const decodeAll = ({ root, files }: Request) =>
     yield* Effect.forEach(files, one, { concurrency: atOnce, discard: true })
   })
 
-const scanAll = ({ root, files, workdir }: Request) =>
+const scanAll = ({ root, files, workdir, toolchainDir }: Request) =>
   Effect.scoped(
     scan({
       root,
@@ -55,6 +55,7 @@ const scanAll = ({ root, files, workdir }: Request) =>
       pixelLimit: 1e8,
       cores,
       workdir,
+      toolchainDir: () => toolchainDir,
       progress: () => Effect.void
     })
   )
@@ -66,7 +67,7 @@ const augmentAll = ({ root, files, size, copies, side, toolchainDir }: Request) 
     const one = Effect.fnUntraced(function* (file: string) {
       const square = yield* decode(path.join(root, file), side, side, params)
       const copied = Array.from({ length: copies }, (_, i) => copyOf(square, params, file, i + 1))
-      yield* make(square, [original(square), ...copied], size)
+      yield* make.records(square, [original(square), ...copied], size)
     })
     yield* Effect.forEach(files, one, { concurrency: atOnce, discard: true })
   })

@@ -387,7 +387,7 @@ export const agreement = (a: Fingerprint, b: Fingerprint): Agreement | undefined
 }
 
 /** Below this the worst block of a copy that was resized and recompressed may lie, wherever it is. */
-const slight = 0.04
+const slight = 0.045
 
 /**
  * The worst block over the mean of all: of a copy, what is left after alignment is spread over its edges; of another drawing it
@@ -402,6 +402,6 @@ export const covers = ({ overlap }: Agreement): boolean => overlap > 0.65
 /** Thresholds, chosen on 3,730 drawings with 1,000 planted copies; see the tests for recall and false merges. */
 export const isCopy = (found: Agreement): boolean =>
   found.correlation > 0.98 &&
-  found.worstBlock < 0.17 &&
-  (found.worstBlock < slight || concentration(found) < 2.5) &&
+  found.worstBlock < 0.175 &&
+  (found.worstBlock < slight || concentration(found) < 2.42) &&
   covers(found)

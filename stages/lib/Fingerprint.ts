@@ -13,6 +13,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import type * as Records from "./Records.ts"
 import { loadSharp } from "./Sharp.ts"
 
 /** Width and height of the thumbnail. */
@@ -176,28 +177,45 @@ const reasonOf = (cause: unknown): string => {
   return known === undefined ? first : `${known[1]} (${first})`
 }
 
+/** Pictures of up to so many pixels are decoded in full: asking libvips for a smaller size costs more than it saves. */
+const smallPixels = 1 << 18
+
 /**
- * Decodes a picture once, as far as its thumbnail needs (JPEG: at a fraction of its size). Fails with the reason, in words,
- * when the file is no picture, is cut short, or has more than `pixelLimit` pixels.
+ * Decodes a picture once, a large one as far as its thumbnail needs (JPEG: at a fraction of its size). Fails with the reason,
+ * in words, when it is no picture, is cut short, or has more than `pixelLimit` pixels.
  */
-export const ofFile = Effect.fnUntraced(function* (file: string, pixelLimit: number) {
-  const fs = yield* FileSystem.FileSystem
-  // libvips reads files in many small pieces, which takes it as long as the decoding
-  const bytes = yield* fs.readFile(file).pipe(Effect.mapError(reasonOf))
-  return yield* Effect.tryPromise({
+export const ofBytes = Effect.fnUntraced(function* (
+  bytes: Uint8Array,
+  pixelLimit: number,
+  maker: Pick<Records.Maker, "squeezed">
+) {
+  const { size, decoded } = yield* Effect.tryPromise({
     try: async () => {
       const sharp = await loadSharp()
       const image = sharp(bytes, { failOn: "error", limitInputPixels: pixelLimit })
-      const { autoOrient } = await image.metadata()
-      const { data } = await image
-        .autoOrient()
-        .flatten({ background: "#ffffff" })
-        .resize(side, side, { fit: "fill", kernel: "linear" })
+      const { autoOrient: size } = await image.metadata()
+      const upright = image.autoOrient().flatten({ background: "#ffffff" })
+      if (size.width * size.height > smallPixels) upright.resize(side, side, { fit: "fill", kernel: "linear" })
+      const { data, info } = await upright
         .toColourspace("srgb")
         .raw({ depth: "uchar" })
         .toBuffer({ resolveWithObject: true })
-      return fromPixels(data, autoOrient.width, autoOrient.height)
+      return { size, decoded: { width: info.width, height: info.height, rgb: data } }
     },
     catch: reasonOf
   })
+  const small = decoded.width === side && decoded.height === side
+  const thumbnail = small ? decoded.rgb : yield* maker.squeezed(decoded, side)
+  return fromPixels(thumbnail, size.width, size.height)
+})
+
+/** The same, of a file. libvips would read it in many small pieces, which takes it as long as the decoding. */
+export const ofFile = Effect.fnUntraced(function* (
+  file: string,
+  pixelLimit: number,
+  maker: Pick<Records.Maker, "squeezed">
+) {
+  const fs = yield* FileSystem.FileSystem
+  const bytes = yield* fs.readFile(file).pipe(Effect.mapError(reasonOf))
+  return yield* ofBytes(bytes, pixelLimit, maker)
 })

@@ -16,7 +16,15 @@ export interface Square {
   readonly rgb: Uint8Array
 }
 
-/** A part of a square, pixels. */
+/** RGB rows of any width and height. */
+export interface Picture {
+  readonly width: number
+  readonly height: number
+  /** `width * height * 3` levels. */
+  readonly rgb: Uint8Array
+}
+
+/** A part of a picture, pixels. */
 export interface Part {
   readonly left: number
   readonly top: number
@@ -84,15 +92,17 @@ const tapsOf = (span: number, size: number): Taps => {
   return { firsts, weights, most }
 }
 
+type Rows = Pick<Picture, "width" | "rgb">
+
 /** The part's columns at their new height: `size` rows of the part's width, levels times 256. */
-const squeezeDown = ({ side, rgb }: Square, part: Part, size: number): Uint16Array => {
+const squeezeDown = ({ width, rgb }: Rows, part: Part, size: number): Uint16Array => {
   const { firsts, weights, most } = tapsOf(part.height, size)
   const row = part.width * 3
-  const line = side * 3
+  const line = width * 3
   const out = new Uint16Array(size * row)
   const sums = new Int32Array(row)
   for (let y = 0; y < size; y++) {
-    const from = ((part.top + firsts[y]!) * side + part.left) * 3
+    const from = ((part.top + firsts[y]!) * width + part.left) * 3
     const at = y * most
     const to = y * row
     if (most === few) {
@@ -118,9 +128,9 @@ const squeezeDown = ({ side, rgb }: Square, part: Part, size: number): Uint16Arr
   return out
 }
 
-/** A part of the square, `size * size * 3` levels; mirrored if `flip`. */
-export const straight = (square: Square, part: Part, size: number, flip: boolean): Uint8Array => {
-  const lines = squeezeDown(square, part, size)
+/** A part of a picture, `size * size * 3` levels; mirrored if `flip`. */
+export const straight = (rows: Rows, part: Part, size: number, flip: boolean): Uint8Array => {
+  const lines = squeezeDown(rows, part, size)
   const { firsts, weights, most } = tapsOf(part.width, size)
   const out = new Uint8Array(size * size * 3)
   const half = 1 << 21
@@ -249,7 +259,10 @@ export const recolour = (rgb: Uint8Array, brightness: number, saturation: number
 /** The record of a job. */
 export const make = (square: Square, job: Job, size: number): Uint8Array => {
   const { part, angle, flip, fill, brightness, saturation } = job
-  const record = angle === 0 ? straight(square, part, size, flip) : turned(square, part, angle, size, flip, fill)
+  const record =
+    angle === 0
+      ? straight({ width: square.side, rgb: square.rgb }, part, size, flip)
+      : turned(square, part, angle, size, flip, fill)
   if (brightness !== 1 || saturation !== 1) recolour(record, brightness, saturation)
   return record
 }

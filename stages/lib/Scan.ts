@@ -11,6 +11,7 @@ import type { Stage } from "../../core/index.ts"
 import type { SetAside } from "../../schemas/Split.ts"
 import * as Fingerprint from "./Fingerprint.ts"
 import type { Scanned } from "./Groups.ts"
+import * as Records from "./Records.ts"
 import * as Thumbnails from "./Thumbnails.ts"
 import type { Found } from "./Walk.ts"
 
@@ -25,6 +26,8 @@ export interface ScanOptions {
   readonly cores: number
   /** A scratch folder. */
   readonly workdir: string
+  /** Where a toolchain keeps what it built. */
+  readonly toolchainDir: (name: string) => string
   readonly progress: (progress: Stage.Progress) => Effect.Effect<void>
 }
 
@@ -44,14 +47,17 @@ const summaryOf = ({ width, height, coarse, descriptor }: Fingerprint.Fingerprin
 
 /** Scans all files. Concurrency hides the wait for the disk; the work is done by libvips on `cores` threads. */
 export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
-  const { root, files, pixelLimit, cores, workdir, progress } = options
+  const { root, files, pixelLimit, cores, workdir, toolchainDir, progress } = options
+  const maker = yield* Records.maker(toolchainDir)
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   yield* Effect.orDie(fs.makeDirectory(workdir, { recursive: true }))
   const room = { bytes: Fingerprint.thumbnailBytes, inMemory, total: files.length }
   const thumbnails = yield* Thumbnails.make(paths.join(workdir, "thumbnails.bin"), room)
   const look = Effect.fnUntraced(function* (file: Found, at: number) {
-    const result = yield* Effect.result(Fingerprint.ofFile(paths.join(root, ...file.path.split("/")), pixelLimit))
+    const result = yield* Effect.result(
+      Fingerprint.ofFile(paths.join(root, ...file.path.split("/")), pixelLimit, maker)
+    )
     if (result._tag === "Failure") return { ...file, reason: result.failure } satisfies SetAside
     yield* thumbnails.put(at, result.success.rgb)
     return { ...file, at, fingerprint: summaryOf(result.success) } satisfies Scanned

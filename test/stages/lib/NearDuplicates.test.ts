@@ -15,10 +15,12 @@ import { agreement } from "../../../stages/lib/Alignment.ts"
 import * as Fingerprint from "../../../stages/lib/Fingerprint.ts"
 import { Components, findCopies, type Item } from "../../../stages/lib/NearDuplicates.ts"
 import * as Random from "../../../stages/lib/Random.ts"
+import * as Records from "../../../stages/lib/Records.ts"
 import { temporaryFolder } from "../../lib/temporary.ts"
 
 const everyNth = 3
 const planted = 500
+const pixelLimit = 1 << 24
 
 /** An item with its thumbnail. */
 interface Whole extends Item {
@@ -31,15 +33,10 @@ interface Known {
   readonly png: Buffer
 }
 
-const fingerprintOf = async (picture: Buffer): Promise<Fingerprint.Fingerprint> => {
-  const { width, height } = await sharp(picture).metadata()
-  const rgb = await sharp(picture)
-    .flatten({ background: "#ffffff" })
-    .resize(Fingerprint.side, Fingerprint.side, { fit: "fill", kernel: "linear" })
-    .raw()
-    .toBuffer()
-  return Fingerprint.fromPixels(rgb, width, height)
-}
+const fingerprintOf = (picture: Buffer): Promise<Fingerprint.Fingerprint> =>
+  Effect.runPromise(
+    Records.maker(() => "nowhere").pipe(Effect.flatMap((maker) => Fingerprint.ofBytes(picture, pixelLimit, maker)))
+  )
 
 /** A copy as people make them: one change, or all of them. */
 const copyOf = async (picture: Buffer, name: string, kind: number): Promise<Buffer> => {

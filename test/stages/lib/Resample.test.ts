@@ -111,6 +111,8 @@ const slowTurned = (square: Square, part: Part, angle: number, size: number, fli
   })
 }
 
+const rows = ({ side, rgb }: Square) => ({ width: side, rgb })
+
 const furthest = (a: ArrayLike<number>, b: ReadonlyArray<number>): number =>
   b.reduce((most, value, i) => Math.max(most, Math.abs(value - a[i]!)), 0)
 
@@ -121,7 +123,7 @@ describe("straight", () => {
         const square = noise(drawn.side, seed)
         const part = partOf(drawn)
         // half a level by rounding, and weights in 16,384 parts
-        expect(furthest(straight(square, part, size, false), slowStraight(square, part, size))).toBeLessThan(0.53)
+        expect(furthest(straight(rows(square), part, size, false), slowStraight(square, part, size))).toBeLessThan(0.53)
       }),
       { numRuns: 60 }
     )
@@ -129,14 +131,14 @@ describe("straight", () => {
 
   it("changes nothing at the same size", () => {
     const square = noise(17, 1)
-    expect(straight(square, whole(17), 17, false)).toEqual(square.rgb)
+    expect(straight(rows(square), whole(17), 17, false)).toEqual(square.rgb)
   })
 
   it("mirrored twice is as it was", () => {
     const square = noise(16, 2)
-    const once = straight(square, whole(16), 16, true)
+    const once = straight(rows(square), whole(16), 16, true)
     expect(once).not.toEqual(square.rgb)
-    expect(straight({ side: 16, rgb: once }, whole(16), 16, true)).toEqual(square.rgb)
+    expect(straight({ width: 16, rgb: once }, whole(16), 16, true)).toEqual(square.rgb)
   })
 })
 
@@ -192,7 +194,7 @@ describe("recolour", () => {
 describe("the engine's threads", () => {
   it("make the same bytes", async () => {
     expect(openResampler(cacheDir)).toBeDefined()
-    const make = await Effect.runPromise(Records.maker(() => cacheDir))
+    const maker = await Effect.runPromise(Records.maker(() => cacheDir))
     const jobs = fc.record({
       drawn: parts,
       size: fc.integer({ min: 1, max: 40 }),
@@ -208,11 +210,25 @@ describe("the engine's threads", () => {
         const square = noise(drawn.side, seed)
         const job = { part: partOf(drawn), ...rest }
         const original = { ...job, part: whole(drawn.side), angle: 0, flip: false }
-        const made = await Effect.runPromise(make(square, [job, original], size))
+        const made = await Effect.runPromise(maker.records(square, [job, original], size))
         expect(made[0]).toEqual(Resample.make(square, job, size))
         expect(made[1]).toEqual(Resample.make(square, original, size))
       }),
       { numRuns: 300 }
+    )
+  })
+
+  it("squeeze pictures of any shape to the same bytes", async () => {
+    const maker = await Effect.runPromise(Records.maker(() => cacheDir))
+    const sides = fc.tuple(fc.integer({ min: 1, max: 90 }), fc.integer({ min: 1, max: 90 }))
+    await fc.assert(
+      fc.asyncProperty(sides, fc.integer({ min: 1, max: 60 }), fc.nat(1000), async ([width, height], size, seed) => {
+        const rgb = noise(90, seed).rgb.slice(0, width * height * 3)
+        const part = { left: 0, top: 0, width, height }
+        const squeezed = await Effect.runPromise(maker.squeezed({ width, height, rgb }, size))
+        expect(squeezed).toEqual(straight({ width, rgb }, part, size, false))
+      }),
+      { numRuns: 200 }
     )
   })
 
