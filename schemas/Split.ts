@@ -118,6 +118,11 @@ export const Manifest = Schema.Struct({
   groupsOfMany: Count,
   /** Groups of near-duplicates that sit in more than one split; above 0 only under the policy `keep`. */
   leaks: Count,
+  /**
+   * Pairs of pictures that may be copies though they differ too much to be called so, and how many of them are in two splits:
+   * they are kept together as long as that makes no group of more than a fifth of their class.
+   */
+  lookAlikes: Schema.Struct({ pairs: Count, apart: Count }),
   setAside: Schema.Array(SetAside),
   duplicates: Schema.Array(DuplicateGroup),
   conflicts: Schema.Array(LabelConflict),

@@ -19,7 +19,7 @@ import {
 } from "../schemas/Split.ts"
 import { assign, type Unit } from "./lib/Assign.ts"
 import { type Grouped, groupPictures } from "./lib/Groups.ts"
-import { findCopies } from "./lib/NearDuplicates.ts"
+import { findAlike } from "./lib/NearDuplicates.ts"
 import * as Random from "./lib/Random.ts"
 import { scan } from "./lib/Scan.ts"
 import { type Found, type Walked, walk } from "./lib/Walk.ts"
@@ -161,6 +161,10 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
     counts: countClasses(account),
     groupsOfMany: [...sizes.values()].filter((size) => size > 1).length,
     leaks: [...grouped.duplicates, ...grouped.conflicts].filter(({ paths }) => spans(paths)).length,
+    lookAlikes: {
+      pairs: grouped.lookAlikes.length,
+      apart: grouped.lookAlikes.filter(spans).length
+    },
     setAside,
     duplicates: grouped.duplicates,
     conflicts: grouped.conflicts,
@@ -185,10 +189,10 @@ export const split = Stage.make({
       const setAside = [...walked.setAside, ...looked.setAside].sort((a, b) => (a.path < b.path ? -1 : 1))
       yield* checkClasses(walked, tally(scanned), "pictures", setAside)
       const thumbnailOf = { get: (i: number) => thumbnails.get(scanned[i]!.at) }
-      const pairs = yield* findCopies(scanned, thumbnailOf, (done) =>
+      const alike = yield* findAlike(scanned, thumbnailOf, (done) =>
         progress({ label: "near-duplicates", done, total: scanned.length, unit: "pictures" })
       )
-      const grouped = groupPictures(scanned, pairs, params)
+      const grouped = groupPictures(scanned, alike, params)
       const groups = [
         ...new Map(grouped.kept.map((one) => [`${one.picture.class}/${one.group}`, one.picture])).values()
       ]

@@ -399,6 +399,12 @@ const concentration = ({ correlation, worstBlock }: Agreement): number =>
 /** Whether enough of the second picture is covered by the first. A part of a picture, laid over the whole, may fail where the whole over the part does not. */
 export const covers = ({ overlap }: Agreement): boolean => overlap > 0.65
 
+/**
+ * Whether a pair that is no copy by `isCopy` may be one all the same: a crop or a change of brightness beyond what those
+ * thresholds allow, or another drawing of the same thing.
+ */
+export const isLookAlike = (found: Agreement): boolean => found.correlation > 0.95 && covers(found)
+
 /** Thresholds, chosen on 3,730 drawings with 1,000 planted copies; see the tests for recall and false merges. */
 export const isCopy = (found: Agreement): boolean =>
   found.correlation > 0.98 &&

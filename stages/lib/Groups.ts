@@ -1,13 +1,17 @@
 /**
  * Which pictures belong together, and which near-duplicates stay: the policies of `split`.
  *
- * Two things join pictures into a group that is kept in one split: being near-duplicates (also across classes: a label
- * conflict), and the first capture of `groupBy` on the path. Under `drop` only the best picture of a group of near-duplicates
- * within a class stays: most pixels, then first by path. Under `keep` near-duplicates are reported and join nothing.
+ * Three things join pictures into a group that is kept in one split: being near-duplicates (also across classes: a label
+ * conflict), the first capture of `groupBy` on the path, and looking so much alike that they may be copies. Under `drop` only
+ * the best picture of a group of near-duplicates within a class stays: most pixels, then first by path. Under `keep`
+ * near-duplicates are reported and join nothing.
+ *
+ * A copy in two splits makes a score too good, while two pictures that are no copies lose nothing by being in one split.
+ * Hence look-alikes are joined on far less evidence than is needed to call one a copy, and as long as the group stays small.
  */
 import type { DuplicateGroup, LabelConflict, SplitParams } from "../../schemas/Split.ts"
 import type { Summary } from "./Fingerprint.ts"
-import { Components, type Pair } from "./NearDuplicates.ts"
+import { type Alike, Components, type Pair } from "./NearDuplicates.ts"
 
 export interface Scanned {
   /** Its place among the files of the scan. */
@@ -22,6 +26,8 @@ export interface Grouped {
   readonly dropped: ReadonlyArray<Scanned>
   readonly duplicates: ReadonlyArray<DuplicateGroup>
   readonly conflicts: ReadonlyArray<LabelConflict>
+  /** Pairs of pictures that both stay. */
+  readonly lookAlikes: ReadonlyArray<readonly [path: string, path: string]>
 }
 
 const byPath = (a: Scanned, b: Scanned): number => (a.path < b.path ? -1 : 1)
@@ -73,10 +79,30 @@ const report = (scanned: ReadonlyArray<Scanned>, pairs: ReadonlyArray<Pair>, pol
   return { duplicates: duplicates.sort(byFirst), conflicts: conflicts.sort(byFirst) }
 }
 
+/** Joins the most alike first, as long as that makes no group of more than a fifth of a class: every split shall get some of each. */
+const joinLookAlikes = (
+  components: Components,
+  scanned: ReadonlyArray<Scanned>,
+  lookAlikes: ReadonlyArray<Pair>
+): void => {
+  const classes = new Map<string, number>()
+  for (const one of scanned) classes.set(one.class, (classes.get(one.class) ?? 0) + 1)
+  const most = (i: number): number => classes.get(scanned[i]!.class)! / 5
+  const sizes = new Uint32Array(scanned.length)
+  for (let i = 0; i < scanned.length; i++) sizes[components.find(i)]! += 1
+  for (const [i, j] of lookAlikes) {
+    const [a, b] = [components.find(i), components.find(j)]
+    const together = sizes[a]! + sizes[b]!
+    if (a === b || together > Math.min(most(i), most(j))) continue
+    components.join(a, b)
+    sizes[components.find(a)] = together
+  }
+}
+
 /** Applies the policy. */
 export const groupPictures = (
   scanned: ReadonlyArray<Scanned>,
-  pairs: ReadonlyArray<Pair>,
+  { copies: pairs, lookAlikes }: Alike,
   params: Pick<SplitParams, "duplicates" | "groupBy">
 ): Grouped => {
   const { duplicates, conflicts } = report(scanned, pairs, params.duplicates)
@@ -92,6 +118,7 @@ export const groupPictures = (
     if (first === undefined) firstOf.set(name, i)
     else components.join(first, i)
   }
+  if (params.duplicates !== "keep") joinLookAlikes(components, scanned, lookAlikes)
   const lost = new Set(duplicates.flatMap(({ paths, kept }) => paths.filter((path) => !kept.includes(path))))
   return {
     // a group is named by the first path among its members
@@ -100,6 +127,9 @@ export const groupPictures = (
     ),
     dropped: scanned.filter(({ path }) => lost.has(path)),
     duplicates,
-    conflicts
+    conflicts,
+    lookAlikes: lookAlikes
+      .map(([i, j]) => [scanned[i]!.path, scanned[j]!.path] as const)
+      .filter(([a, b]) => !lost.has(a) && !lost.has(b))
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Near-duplicates among many pictures: which are copies of one another, within a class and across classes.
+ * Near-duplicates among many pictures: which are copies of one another, within a class and across classes, and which look so
+ * much alike that they may be.
  *
  * Candidates are pairs whose descriptors (Fingerprint) lie within a radius: the components are ordered by their variance,
  * pictures are sorted by the first, so that a window over it holds all candidates, and a distance is given up as soon as
@@ -10,7 +11,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Stage } from "../../core/index.ts"
-import { agreementIn, covers, isCopy, likelyOrientation } from "./Alignment.ts"
+import { agreementIn, covers, isCopy, isLookAlike, likelyOrientation } from "./Alignment.ts"
 import { descriptorLength, type Summary } from "./Fingerprint.ts"
 import type { Thumbnails } from "./Thumbnails.ts"
 
@@ -26,6 +27,19 @@ export interface Item {
 
 /** Indices of two items that are copies. */
 export type Pair = readonly [first: number, second: number]
+
+export interface Alike {
+  readonly copies: ReadonlyArray<Pair>
+  /** Pairs that are no copies by the thresholds and may be; those that differ least come first. */
+  readonly lookAlikes: ReadonlyArray<Pair>
+}
+
+/** A pair that is a copy or a look-alike. */
+interface Compared {
+  readonly pair: Pair
+  readonly copy: boolean
+  readonly worstBlock: number
+}
 
 /** Components by falling variance: those that tell pictures apart come first. */
 const byVariance = (items: ReadonlyArray<Item>): ReadonlyArray<number> => {
@@ -106,7 +120,7 @@ const confirm = Effect.fnUntraced(function* (
   candidates: ReadonlyArray<Candidate>,
   thumbnails: Pick<Thumbnails, "get">
 ) {
-  const found: Array<Pair> = []
+  const found: Array<Compared> = []
   if (candidates.length === 0) return found
   const first = yield* thumbnails.get(own)
   for (const { other, orientation } of candidates) {
@@ -116,20 +130,21 @@ const confirm = Effect.fnUntraced(function* (
     // what was cut off of the second is there in the first, and says nothing: then the whole is laid over the part
     const likely = covers(agreed) ? undefined : likelyOrientation(items[other]!.fingerprint, items[own]!.fingerprint)
     const turned = likely === undefined ? agreed : agreementIn(likely, second, first)
-    if (turned !== undefined && isCopy(turned)) found.push([own, other])
+    if (turned === undefined || !isLookAlike(turned)) continue
+    found.push({ pair: [own, other], copy: isCopy(turned), worstBlock: turned.worstBlock })
   }
   return found
 })
 
-/** All pairs of copies. `thumbnails` has that of item `i` at `i`; `progress` is told how many pictures have been looked at. */
-export const findCopies = Effect.fnUntraced(function* (
+/** All pairs that are alike. `thumbnails` has that of item `i` at `i`; `progress` is told how many pictures have been looked at. */
+export const findAlike = Effect.fnUntraced(function* (
   items: ReadonlyArray<Item>,
   thumbnails: Pick<Thumbnails, "get">,
   progress: (done: number) => Effect.Effect<void>
-): Effect.fn.Return<ReadonlyArray<Pair>, Stage.StageFailure> {
-  if (items.length < 2) return []
+): Effect.fn.Return<Alike, Stage.StageFailure> {
+  if (items.length < 2) return { copies: [], lookAlikes: [] }
   const sorted = sortItems(items)
-  const found: Array<Pair> = []
+  const found: Array<Compared> = []
   for (let p = 0; p < items.length; p++) {
     found.push(...(yield* confirm(items, sorted.order[p]!, candidatesAfter(items, sorted, p), thumbnails)))
     // the search is plain computation: give others a turn now and then
@@ -138,7 +153,13 @@ export const findCopies = Effect.fnUntraced(function* (
       yield* progress(p + 1)
     }
   }
-  return found
+  return {
+    copies: found.filter(({ copy }) => copy).map(({ pair }) => pair),
+    lookAlikes: found
+      .filter(({ copy }) => !copy)
+      .sort((a, b) => a.worstBlock - b.worstBlock || a.pair[0] - b.pair[0] || a.pair[1] - b.pair[1])
+      .map(({ pair }) => pair)
+  }
 })
 
 /** Connected parts of a graph on `0 .. count - 1`. */

@@ -125,6 +125,13 @@ const wouldLeak = ({ manifest: { pictures, fractions } }: ReportData): number =>
   return sum / Math.max(1, pictures.length)
 }
 
+const alikeSplits = ({ lookAlikes: { apart }, duplicatePolicy }: ReportData["manifest"]): Html => {
+  if (duplicatePolicy === "keep")
+    return html`${count(apart)} of them are in two splits, as the policy <code>keep</code> allows`
+  if (apart === 0) return text("each pair is in one split")
+  return html`each is in one split, but for ${count(apart)} that would have made groups of more than a fifth of their class`
+}
+
 export const dataSection = (data: ReportData): Html => {
   const { manifest, charts } = data
   const total = totalOf(manifest.counts)
@@ -136,14 +143,19 @@ export const dataSection = (data: ReportData): Html => {
   const relatives =
     leak < 0.005
       ? nothing
-      : html` Had each picture been dealt on its own, ${percent(leak, 0)} of the test pictures would have had a relative in train, and the test scores would be too good.`
+      : html` Had each picture been dealt on its own, ${percent(leak, 0)} of the test pictures would have had a relative or a look-alike in train, and the test scores would be too good.`
+  const { pairs } = manifest.lookAlikes
+  const alike =
+    pairs === 0
+      ? nothing
+      : html` ${count(pairs)} pairs of pictures may be copies though they differ too much to be called so; ${alikeSplits(manifest)}.`
   return section(
     "data",
     "Data",
     ["manifest"],
     [
       paragraph(
-        html`${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} take part. They were split before any augmentation, stratified by class, in proportion ${manifest.fractions.train} : ${manifest.fractions.validation} : ${manifest.fractions.test}, seed ${manifest.seed}. No group of pictures that belong together is in two splits${manifest.leaks === 0 ? nothing : html`, but for ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one picture.${grouping}${relatives}`
+        html`${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} take part. They were split before any augmentation, stratified by class, in proportion ${manifest.fractions.train} : ${manifest.fractions.validation} : ${manifest.fractions.test}, seed ${manifest.seed}. No group of pictures that belong together is in two splits${manifest.leaks === 0 ? nothing : html`, but for ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one picture.${grouping}${alike}${relatives}`
       ),
       figure(charts.balance, text("Pictures of each class, and what became of them.")),
       table(html`Pictures by class`, countColumns(total), [...manifest.counts, total], (row) =>
