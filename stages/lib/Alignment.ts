@@ -400,8 +400,8 @@ const concentration = ({ correlation, worstBlock }: Agreement): number =>
 export const covers = ({ overlap }: Agreement): boolean => overlap > 0.65
 
 /**
- * Whether a pair that is no copy by `isCopy` may be one all the same: a crop or a change of brightness beyond what those
- * thresholds allow, or another drawing of the same thing.
+ * Whether a pair may be a copy, be it one by `isCopy` or not: a crop or a change of brightness beyond what those thresholds
+ * allow, or another drawing of the same thing.
  */
 export const isLookAlike = (found: Agreement): boolean => found.correlation > 0.95 && covers(found)
 

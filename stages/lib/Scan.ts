@@ -45,7 +45,7 @@ const summaryOf = ({ width, height, coarse, descriptor }: Fingerprint.Fingerprin
   descriptor
 })
 
-/** Scans all files. Concurrency hides the wait for the disk; the work is done by libvips on `cores` threads. */
+/** Scans all files. Concurrency hides the wait for the disk; the work is done by libvips and, where it is built, the engine, on threads of their own. */
 export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
   const { root, files, pixelLimit, cores, workdir, toolchainDir, progress } = options
   const maker = yield* Records.maker(toolchainDir)
