@@ -120,7 +120,7 @@ export const Manifest = Schema.Struct({
   leaks: Count,
   /**
    * Pairs of pictures that may be copies though they differ too much to be called so, and how many of them are in two splits:
-   * they are kept together as long as that makes no group of more than a fifth of their class.
+   * they are kept together as long as their groups stay small.
    */
   lookAlikes: Schema.Struct({ pairs: Count, apart: Count }),
   setAside: Schema.Array(SetAside),

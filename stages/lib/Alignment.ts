@@ -365,18 +365,21 @@ export const likelyOrientation = (a: Summary, b: Summary): number | undefined =>
   return correlation < leastCoarse ? undefined : best
 }
 
-/** Grey levels of the picture that others are compared with, one after the other. */
-let compared: { readonly rgb: Uint8Array; readonly grey: Uint8Array } | undefined
+/** Grey levels by thumbnail: each is compared with many. */
+const greys = new WeakMap<Uint8Array, Uint8Array>()
 
-const greyOfCompared = (rgb: Uint8Array): Uint8Array => {
-  if (compared?.rgb !== rgb) compared = { rgb, grey: greyOf(rgb) }
-  return compared.grey
+const greyOnce = (rgb: Uint8Array): Uint8Array => {
+  const known = greys.get(rgb)
+  if (known !== undefined) return known
+  const grey = greyOf(rgb)
+  greys.set(rgb, grey)
+  return grey
 }
 
 /** The agreement of thumbnail a with thumbnail b in that orientation; undefined when they cannot be aligned. */
 export const agreementIn = (orientation: number, a: Uint8Array, b: Uint8Array): Agreement | undefined => {
   const table = orientations[orientation]!
-  const warp = align(greyOfCompared(a), greyOf(b), table)
+  const warp = align(greyOnce(a), greyOnce(b), table)
   return warp === undefined ? undefined : residual(overlay(a, b, table, warp))
 }
 

@@ -7,7 +7,7 @@
  * near-duplicates are reported and join nothing.
  *
  * A copy in two splits makes a score too good, while two pictures that are no copies lose nothing by being in one split.
- * Hence look-alikes are joined on far less evidence than is needed to call one a copy, and as long as the group stays small.
+ * Hence look-alikes are joined on far less evidence than is needed to call one a copy, as long as the group stays small.
  */
 import type { DuplicateGroup, LabelConflict, SplitParams } from "../../schemas/Split.ts"
 import type { Summary } from "./Fingerprint.ts"
@@ -79,24 +79,53 @@ const report = (scanned: ReadonlyArray<Scanned>, pairs: ReadonlyArray<Pair>, pol
   return { duplicates: duplicates.sort(byFirst), conflicts: conflicts.sort(byFirst) }
 }
 
-/** Joins the most alike first, as long as that makes no group of more than a fifth of a class: every split shall get some of each. */
+/** Share of its class that a group may come to, or gain, by look-alikes: every split shall get some of each class. */
+const most = 1 / 5
+/** A class that has no more groups than these is left alone, for the same reason. */
+const leastGroups = 5
+
+/** How many there are by name. */
+const tally = (names: Iterable<string>): Map<string, number> => {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
+}
+
+/**
+ * Joins look-alikes, those that differ least first, and before others those of which one is in no group: nothing else may tie a
+ * copy to its original. These may add `most` of a class to a group, however large it is for other reasons; the others may
+ * not make one larger than that.
+ */
 const joinLookAlikes = (
   components: Components,
   scanned: ReadonlyArray<Scanned>,
   lookAlikes: ReadonlyArray<Pair>
 ): void => {
-  const classes = new Map<string, number>()
-  for (const one of scanned) classes.set(one.class, (classes.get(one.class) ?? 0) + 1)
-  const most = (i: number): number => classes.get(scanned[i]!.class)! / 5
+  const pictures = tally(scanned.map((one) => one.class))
+  const inClass = new Map(scanned.map((one, i) => [`${components.find(i)} ${one.class}`, one.class]))
+  const groups = tally(inClass.values())
   const sizes = new Uint32Array(scanned.length)
   for (let i = 0; i < scanned.length; i++) sizes[components.find(i)]! += 1
-  for (const [i, j] of lookAlikes) {
+  const alone = scanned.map((_, i) => sizes[components.find(i)] === 1)
+  /** Size of the largest part that is together for other reasons. */
+  const given = Uint32Array.from(sizes)
+  const join = ([i, j]: Pair, isGain: boolean): void => {
     const [a, b] = [components.find(i), components.find(j)]
+    if (a === b) return
     const together = sizes[a]! + sizes[b]!
-    if (a === b || together > Math.min(most(i), most(j))) continue
+    const part = Math.max(given[a]!, given[b]!)
+    const counted = isGain ? together - part : together
+    const classes = [...new Set([scanned[i]!.class, scanned[j]!.class])]
+    if (classes.some((name) => counted > pictures.get(name)! * most || groups.get(name)! <= leastGroups)) return
     components.join(a, b)
-    sizes[components.find(a)] = together
+    const root = components.find(a)
+    sizes[root] = together
+    given[root] = part
+    for (const name of classes) groups.set(name, groups.get(name)! - 1)
   }
+  const untied = ([i, j]: Pair): boolean => alone[i]! || alone[j]!
+  for (const pair of lookAlikes) if (untied(pair)) join(pair, true)
+  for (const pair of lookAlikes) if (!untied(pair)) join(pair, false)
 }
 
 /** Applies the policy. */

@@ -16,7 +16,7 @@ import { descriptorLength, type Summary } from "./Fingerprint.ts"
 import type { Thumbnails } from "./Thumbnails.ts"
 
 /** Distance of descriptors up to which two pictures of one class are compared. */
-const radiusWithin = 0.6
+const radiusWithin = 0.7
 /** The same for pictures of two classes. */
 const radiusAcross = 0.3
 
@@ -126,12 +126,13 @@ const confirm = Effect.fnUntraced(function* (
   for (const { other, orientation } of candidates) {
     const second = yield* thumbnails.get(other)
     const agreed = agreementIn(orientation, first, second)
-    if (agreed === undefined) continue
+    const covered = agreed !== undefined && covers(agreed)
     // what was cut off of the second is there in the first, and says nothing: then the whole is laid over the part
-    const likely = covers(agreed) ? undefined : likelyOrientation(items[other]!.fingerprint, items[own]!.fingerprint)
+    const likely = covered ? undefined : likelyOrientation(items[other]!.fingerprint, items[own]!.fingerprint)
     const turned = likely === undefined ? agreed : agreementIn(likely, second, first)
     if (turned === undefined || !isLookAlike(turned)) continue
-    found.push({ pair: [own, other], copy: isCopy(turned), worstBlock: turned.worstBlock })
+    // what can be aligned one way only is doubtful
+    found.push({ pair: [own, other], copy: agreed !== undefined && isCopy(turned), worstBlock: turned.worstBlock })
   }
   return found
 })

@@ -129,7 +129,7 @@ const alikeSplits = ({ lookAlikes: { apart }, duplicatePolicy }: ReportData["man
   if (duplicatePolicy === "keep")
     return html`${count(apart)} of them are in two splits, as the policy <code>keep</code> allows`
   if (apart === 0) return text("each pair is in one split")
-  return html`each is in one split, but for ${count(apart)} that would have made groups of more than a fifth of their class`
+  return html`each is in one split, but for ${count(apart)} that would have made groups too large to be split`
 }
 
 export const dataSection = (data: ReportData): Html => {

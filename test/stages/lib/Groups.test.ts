@@ -27,31 +27,38 @@ const groupsOf = (
 }
 
 describe("look-alikes", () => {
-  it("are kept together, the most alike first, in groups of up to a fifth of their class", () => {
-    const chain: ReadonlyArray<Pair> = [
-      [4, 5],
-      [0, 1],
-      [1, 2],
-      [2, 3],
-      [3, 4]
-    ]
+  const chain: ReadonlyArray<Pair> = [
+    [4, 5],
+    [0, 1],
+    [1, 2],
+    [2, 3],
+    [3, 4]
+  ]
+
+  it("are kept together, the most alike first, until a fifth of their class is added", () => {
     expect(groupsOf(15, chain)).toEqual([
-      [0, 1, 2],
-      [3, 4, 5]
+      [0, 1, 2, 3],
+      [4, 5]
     ])
-    expect(groupsOf(15, [...chain].reverse())).toEqual([
-      [0, 1],
-      [2, 3, 4]
-    ])
+    expect(groupsOf(15, [...chain].reverse())).toEqual([[1, 2, 3, 4]])
+    expect(groupsOf(30, chain)).toEqual([[0, 1, 2, 3, 4, 5]])
   })
 
-  it("count what is together for other reasons", () => {
-    const copies: ReadonlyArray<Pair> = [
-      [0, 1],
-      [1, 2]
+  const copies = Array.from({ length: 8 }, (_, i): Pair => [i, i + 1])
+
+  it("that are alone add up to a fifth of the class to a group, however large it is", () => {
+    const alone = [9, 10, 11, 12, 13].map((i): Pair => [0, i])
+    expect(groupsOf(20, alone, { copies })).toEqual([[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]])
+  })
+
+  it("that are groups do not join a large one", () => {
+    const two: ReadonlyArray<Pair> = [...copies, [9, 10]]
+    const together = [
+      [0, 1, 2, 3, 4, 5, 6, 7, 8],
+      [9, 10]
     ]
-    expect(groupsOf(15, [[2, 3]], { copies })).toEqual([[0, 1, 2]])
-    expect(groupsOf(20, [[2, 3]], { copies })).toEqual([[0, 1, 2, 3]])
+    expect(groupsOf(50, [[0, 9]], { copies: two })).toEqual(together)
+    expect(groupsOf(55, [[0, 9]], { copies: two })).toEqual([together.flat()])
   })
 
   it("are kept together across classes", () => {
@@ -60,8 +67,9 @@ describe("look-alikes", () => {
 
   it("are left alone under keep, and where classes are small", () => {
     expect(groupsOf(15, [[0, 1]], { duplicates: "keep" })).toEqual([])
-    expect(groupsOf(9, [[0, 1]])).toEqual([])
-    expect(groupsOf(10, [[0, 1]])).toEqual([[0, 1]])
+    expect(groupsOf(5, [[0, 1]])).toEqual([])
+    expect(groupsOf(6, [[0, 1]])).toEqual([[0, 1]])
+    expect(groupsOf(13, [[0, 9]], { copies })).toEqual([[0, 1, 2, 3, 4, 5, 6, 7, 8]])
   })
 
   it("are told as far as both stay", () => {

@@ -8,7 +8,7 @@ import { NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import sharp from "sharp"
 import { beforeAll, describe, expect, it } from "vitest"
-import { emojiSets } from "../../../demo/EmojiClasses.ts"
+import { emojiGroupBy, emojiSets } from "../../../demo/EmojiClasses.ts"
 import { loadEmoji } from "../../../demo/EmojiPackages.ts"
 import { planEmoji } from "../../../demo/EmojiPlan.ts"
 import { agreement } from "../../../stages/lib/Alignment.ts"
@@ -19,8 +19,10 @@ import * as Random from "../../../stages/lib/Random.ts"
 import * as Records from "../../../stages/lib/Records.ts"
 import { temporaryFolder } from "../../lib/temporary.ts"
 
-const everyNth = 3
-const planted = 500
+/** `OP_PIPE_HOSTILE=full` takes the whole set. */
+const whole = process.env["OP_PIPE_HOSTILE"] === "full"
+const everyNth = whole ? 1 : 3
+const planted = whole ? 1000 : 500
 const pixelLimit = 1 << 24
 
 /** An item with its thumbnail. */
@@ -117,7 +119,7 @@ const run = (all: ReadonlyArray<Whole>) =>
   Effect.runPromise(findAlike(all, { get: (i) => Effect.succeed(all[i]!.fingerprint.rgb) }, () => Effect.void))
 
 describe("on the demo set", () => {
-  it("finds planted copies: recall of 0.95 or more, and the others are kept in one split all the same", async () => {
+  it("finds planted copies: recall of 0.95 or more, and the others are kept with their original all the same", async () => {
     const order = Random.make(3, "which")
       .shuffle(pictures.map((_, i) => i))
       .slice(0, planted)
@@ -134,22 +136,19 @@ describe("on the demo set", () => {
     const found = order.filter((i, k) => components.find(i) === components.find(items.length + k)).length
     expect(found / planted, `${found} of ${planted} found`).toBeGreaterThanOrEqual(0.95)
 
-    const nameOf = (i: number): string => (i < items.length ? pictures[i]!.path : `copy-${i}.png`)
+    // the copies have names of their own, as the files of a downloader do
+    const nameOf = (i: number): string => `x/${i < items.length ? pictures[i]!.path : `copy-${i}.png`}`
     const scanned = all.map((one, at) => ({ ...one, at, path: nameOf(at) }))
-    const { kept } = groupPictures(scanned, alike, { duplicates: "group", groupBy: "" })
-    const groupOf = new Map(kept.map(({ picture, group }) => [picture.at, group]))
-    const apart = order.flatMap((i, k) =>
-      groupOf.get(i) === groupOf.get(items.length + k) ? [] : [`${pictures[i]!.path} ${kinds[k % kinds.length]}`]
-    )
-    // what is brightened until a white cloud is lost on its white ground cannot be told from another cloud
-    expect(apart.filter((one) => !one.endsWith("brightened"))).toEqual([])
-    expect(apart.length, apart.join(", ")).toBeLessThanOrEqual(1)
-    const largest = (names: ReadonlyArray<string>): number => {
-      const sizes = new Map<string, number>()
-      for (const name of names) sizes.set(name, (sizes.get(name) ?? 0) + 1)
-      return Math.max(...sizes.values())
+    for (const groupBy of ["", emojiGroupBy]) {
+      const { kept } = groupPictures(scanned, alike, { duplicates: "group", groupBy })
+      const groupOf = new Map(kept.map(({ picture, group }) => [picture.at, group]))
+      const apart = order.flatMap((i, k) =>
+        groupOf.get(i) === groupOf.get(items.length + k) ? [] : [`${pictures[i]!.path} ${kinds[k % kinds.length]}`]
+      )
+      // what is brightened until a white cloud is lost on its white ground cannot be told from another cloud
+      expect(apart.filter((one) => !one.endsWith("brightened"))).toEqual([])
+      expect(apart.length, apart.join(", ")).toBeLessThanOrEqual(whole ? 0 : 1)
     }
-    expect(largest(kept.map(({ group }) => group))).toBeLessThanOrEqual(largest(all.map((one) => one.class)) / 5)
   })
 
   it("finds crops of pictures that fill their frame, whichever of the two is laid over the other", async () => {
