@@ -18,7 +18,7 @@ import * as Schema from "effect/Schema"
 import type { Code } from "../identity/CacheKey.ts"
 import type { Digest } from "../identity/Digest.ts"
 import { readRecord, writeHint } from "../store/Commit.ts"
-import { Disk, orAbsent } from "../store/Disk.ts"
+import { Disk, type DiskError, orAbsent } from "../store/Disk.ts"
 import type { Layout } from "../store/Layout.ts"
 import type { StatMemo } from "../store/StatMemo.ts"
 import type * as ModuleSyntax from "./ModuleSyntax.ts"
@@ -36,6 +36,12 @@ export class CodeUnknown extends Schema.TaggedError<CodeUnknown>()("CodeUnknown"
 
 /** Counted into the memo's name: raise it when `ModuleSyntax` digests differently. */
 const syntaxVersion = 2
+
+/** A module, as it was when it was looked at. */
+interface Looked {
+  readonly digest: Digest
+  readonly syntax: ModuleSyntax.ModuleSyntax
+}
 
 interface Asked {
   readonly file: string
@@ -84,6 +90,7 @@ const candidates = (target: string): ReadonlyArray<string> => [
   path.join(target, "index.ts")
 ]
 
+/** Looks at each module once: what it was at that moment, it is for every stage that reaches it. */
 export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) {
   const disk = yield* Disk
   const packages = yield* Packages.makeResolver
@@ -97,7 +104,18 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
   )
   let dirty = false
 
+  const looked = new Map<string, Looked>()
+  const resolved = new Map<string, string>()
+
   const syntaxOf = Effect.fnUntraced(function* (file: string) {
+    const before = looked.get(file)
+    if (before !== undefined) return before
+    const found = yield* lookAt(file)
+    looked.set(file, found)
+    return found
+  })
+
+  const lookAt = Effect.fnUntraced(function* (file: string): Effect.fn.Return<Looked, CodeUnknown | DiskError, Disk> {
     const digest: Digest = yield* memo.digest(file)
     const remembered = syntaxes.get(digest)
     if (remembered !== undefined) return { digest, syntax: remembered }
@@ -111,9 +129,14 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
   })
 
   const resolveRelative = Effect.fnUntraced(function* (specifier: string, from: string) {
-    for (const candidate of candidates(path.resolve(path.dirname(from), specifier))) {
+    const target = path.resolve(path.dirname(from), specifier)
+    const before = resolved.get(target)
+    if (before !== undefined) return before
+    for (const candidate of candidates(target)) {
       const stat = yield* orAbsent(disk.lstat(candidate))
-      if (Option.isSome(stat) && stat.value.kind !== "folder") return candidate
+      if (Option.isNone(stat) || stat.value.kind === "folder") continue
+      resolved.set(target, candidate)
+      return candidate
     }
     return yield* new CodeUnknown({ file: from, reason: `it imports "${specifier}", which is not there` })
   })

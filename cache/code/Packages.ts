@@ -8,23 +8,23 @@ import { isBuiltin } from "node:module"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import { Disk, orAbsent } from "../store/Disk.ts"
 
-const PackageJson = Schema.fromJsonString(
-  Schema.Struct({
-    name: Schema.optionalKey(Schema.String),
-    version: Schema.optionalKey(Schema.String),
-    dependencies: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
-    optionalDependencies: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
-    peerDependencies: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
-  })
-)
-const Lockfile = Schema.fromJsonString(
-  Schema.Struct({
-    packages: Schema.Record(Schema.String, Schema.Struct({ integrity: Schema.optionalKey(Schema.String) }))
-  })
-)
+type Json = Readonly<Record<string, unknown>>
+
+/** Decoded by hand: there are hundreds of these files, of which a few fields count, and a Schema takes longer than reading them. */
+const parseRecord = (text: string): Json | undefined => {
+  try {
+    return recordOf(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}
+
+const recordOf = (value: unknown): Json | undefined =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : undefined
+
+const stringOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined)
 
 /** Package name -> `version integrity`; several installed versions of one name are joined by `, `. */
 export type PackageVersions = Readonly<Record<string, string>>
@@ -47,34 +47,40 @@ interface Installed {
 export const makeResolver = Effect.gen(function* () {
   const disk = yield* Disk
   const installed = new Map<string, Installed | undefined>()
-  const lockfiles = new Map<string, Readonly<Record<string, { readonly integrity?: string }>>>()
+  /** By folder of a package: it and all it depends on. */
+  const closures = new Map<string, ReadonlySet<Installed>>()
+  const lockfiles = new Map<string, Json>()
 
   const lockfile = Effect.fnUntraced(function* (root: string) {
     const known = lockfiles.get(root)
     if (known !== undefined) return known
     const text = yield* orAbsent(disk.readText(path.join(root, "node_modules", ".package-lock.json")))
-    const decoded = Option.flatMap(text, Schema.decodeUnknownOption(Lockfile))
-    const packages: Readonly<Record<string, { readonly integrity?: string }>> = Option.isNone(decoded)
-      ? {}
-      : decoded.value.packages
+    const lock = Option.isNone(text) ? undefined : parseRecord(text.value)
+    const packages = recordOf(lock?.["packages"]) ?? {}
     lockfiles.set(root, packages)
     return packages
   })
 
   const readInstalled = Effect.fnUntraced(function* (folder: string) {
     if (installed.has(folder)) return installed.get(folder)
-    const text = yield* orAbsent(disk.readText(path.join(folder, "package.json")))
-    const manifest = Option.getOrUndefined(Option.flatMap(text, Schema.decodeUnknownOption(PackageJson)))
+    const file = path.join(folder, "package.json")
+    // most of the places that Node would look at have nothing, and an error for each would cost more than all the reading
+    const manifest = (yield* disk.exists(file)) ? parseRecord(yield* disk.readText(file)) : undefined
     let found: Installed | undefined
     if (manifest !== undefined) {
       const root = folder.slice(0, folder.indexOf(`${path.sep}node_modules${path.sep}`))
-      const integrity = (yield* lockfile(root))[path.relative(root, folder).split(path.sep).join("/")]?.integrity
-      const { dependencies = {}, optionalDependencies = {}, peerDependencies = {} } = manifest
+      const locked = (yield* lockfile(root))[path.relative(root, folder).split(path.sep).join("/")]
+      const integrity = stringOf(recordOf(locked)?.["integrity"])
+      const { dependencies, optionalDependencies, peerDependencies, version, name } = manifest
       found = {
         folder,
-        name: manifest.name ?? path.basename(folder),
-        identity: `${manifest.version ?? "no version"}${integrity === undefined ? "" : ` ${integrity}`}`,
-        dependencies: Object.keys({ ...peerDependencies, ...optionalDependencies, ...dependencies }).sort()
+        name: stringOf(name) ?? path.basename(folder),
+        identity: `${stringOf(version) ?? "no version"}${integrity === undefined ? "" : ` ${integrity}`}`,
+        dependencies: Object.keys({
+          ...recordOf(peerDependencies),
+          ...recordOf(optionalDependencies),
+          ...recordOf(dependencies)
+        }).sort()
       }
     }
     installed.set(folder, found)
@@ -91,21 +97,27 @@ export const makeResolver = Effect.gen(function* () {
     }
   })
 
+  const closureOf = Effect.fnUntraced(function* (first: Installed) {
+    const known = closures.get(first.folder)
+    if (known !== undefined) return known
+    const closure = new Set([first])
+    for (const next of closure) {
+      for (const dependency of next.dependencies) {
+        // Optional and peer dependencies may be absent; then they cannot play a part.
+        const found = yield* find(dependency, next.folder)
+        if (found !== undefined) closure.add(found)
+      }
+    }
+    closures.set(first.folder, closure)
+    return closure
+  })
+
   /** Adds `name` as seen from the folder `from`, and all it depends on, to `into`; false when it is not installed. */
   const collect = Effect.fnUntraced(function* (name: string, from: string, into: Map<string, Set<string>>) {
     const first = yield* find(name, from)
     if (first === undefined) return false
-    const queue = [first]
-    const seen = new Set<string>()
-    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      if (seen.has(next.folder)) continue
-      seen.add(next.folder)
-      into.set(next.name, (into.get(next.name) ?? new Set()).add(next.identity))
-      for (const dependency of next.dependencies) {
-        // Optional and peer dependencies may be absent; then they cannot play a part.
-        const found = yield* find(dependency, next.folder)
-        if (found !== undefined) queue.push(found)
-      }
+    for (const each of yield* closureOf(first)) {
+      into.set(each.name, (into.get(each.name) ?? new Set()).add(each.identity))
     }
     return true
   })

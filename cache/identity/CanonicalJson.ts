@@ -20,6 +20,14 @@ export class NotCanonical extends Data.TaggedError("NotCanonical")<{
 
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
+/** The text of a part; `key` is added to `path` meanwhile. */
+const writeAt = (value: unknown, path: Array<string>, key: string): string => {
+  path.push(key)
+  const text = write(value, path)
+  path.pop()
+  return text
+}
+
 const write = (value: unknown, path: Array<string>): string => {
   switch (typeof value) {
     case "string":
@@ -38,7 +46,7 @@ const write = (value: unknown, path: Array<string>): string => {
   if (value === null) return "null"
   if (Array.isArray(value)) {
     // Array.from, since map skips holes and a hole must not pass for an empty string
-    return `[${Array.from(value, (item, index) => write(item, [...path, String(index)])).join(",")}]`
+    return `[${Array.from(value, (item, index) => writeAt(item, path, String(index))).join(",")}]`
   }
   const prototype = Object.getPrototypeOf(value) as unknown
   if (prototype !== Object.prototype && prototype !== null) {
@@ -47,7 +55,7 @@ const write = (value: unknown, path: Array<string>): string => {
   const record = value as Record<string, unknown>
   const members = Object.keys(record)
     .sort()
-    .map((key) => `${write(key, path)}:${write(record[key], [...path, key])}`)
+    .map((key) => `${write(key, path)}:${writeAt(record[key], path, key)}`)
   return `{${members.join(",")}}`
 }
 

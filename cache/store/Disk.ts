@@ -52,6 +52,11 @@ export interface Entry {
   readonly kind: EntryKind
 }
 
+/** An entry with the stat that a file had when it was listed; of anything else there is none. */
+export interface InspectedEntry extends Entry {
+  readonly stat: Stat | undefined
+}
+
 export interface Hashed {
   readonly digest: Digest.Digest
   readonly sizeBytes: number
@@ -63,8 +68,12 @@ export class Disk extends Context.Service<
   Disk,
   {
     readonly lstat: (path: string) => Op<Stat>
+    /** Whether anything is there, be it a link that leads nowhere. */
+    readonly exists: (path: string) => Op<boolean>
     /** Entries of a folder, sorted by name. */
     readonly list: (path: string) => Op<ReadonlyArray<Entry>>
+    /** The same with the stat of each file: one call for thousands of them. */
+    readonly listFiles: (path: string) => Op<ReadonlyArray<InspectedEntry>>
     readonly realPath: (path: string) => Op<string>
     readonly read: (path: string) => Op<Uint8Array>
     readonly readText: (path: string) => Op<string>
@@ -116,8 +125,22 @@ const toError =
 const attempt = <A>(operation: string, path: string, evaluate: () => A): Op<A> =>
   Effect.try({ try: evaluate, catch: toError(operation, path) })
 
-const kindOf = (entry: fs.Dirent | fs.BigIntStats): EntryKind =>
+const kindOf = (entry: fs.Dirent): EntryKind =>
   entry.isFile() ? "file" : entry.isDirectory() ? "folder" : entry.isSymbolicLink() ? "link" : "other"
+
+/** The same by the mode: the methods of a stat in bigints take longer than the call. */
+const kindOfMode = (mode: number): EntryKind => {
+  switch (mode & fs.constants.S_IFMT) {
+    case fs.constants.S_IFREG:
+      return "file"
+    case fs.constants.S_IFDIR:
+      return "folder"
+    case fs.constants.S_IFLNK:
+      return "link"
+    default:
+      return "other"
+  }
+}
 
 /** Not synchronously: the disk takes its time, and other steps go on meanwhile. */
 const sync = (path: string): Op<void> =>
@@ -164,25 +187,35 @@ const writePieces = async (path: string, pieces: ReadonlyArray<Uint8Array>): Pro
   }
 }
 
+const lstat = (path: string): Stat => {
+  const stat = fs.lstatSync(path, { bigint: true })
+  const mode = Number(stat.mode)
+  return {
+    kind: kindOfMode(mode),
+    sizeBytes: Number(stat.size),
+    mode: mode & 0o777,
+    mtimeNs: stat.mtimeNs,
+    ctimeNs: stat.ctimeNs,
+    inode: stat.ino
+  }
+}
+
+const list = (path: string): Array<Entry> =>
+  fs
+    .readdirSync(path, { withFileTypes: true })
+    .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+
 const nodeDisk: Disk["Service"] = {
-  lstat: (path) =>
-    attempt("inspect", path, () => {
-      const stat = fs.lstatSync(path, { bigint: true })
-      return {
-        kind: kindOf(stat),
-        sizeBytes: Number(stat.size),
-        mode: Number(stat.mode) & 0o777,
-        mtimeNs: stat.mtimeNs,
-        ctimeNs: stat.ctimeNs,
-        inode: stat.ino
-      }
-    }),
-  list: (path) =>
+  lstat: (path) => attempt("inspect", path, () => lstat(path)),
+  exists: (path) => attempt("inspect", path, () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined),
+  list: (path) => attempt("list", path, () => list(path)),
+  listFiles: (path) =>
     attempt("list", path, () =>
-      fs
-        .readdirSync(path, { withFileTypes: true })
-        .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
-        .sort((a, b) => (a.name < b.name ? -1 : 1))
+      list(path).map((entry) => ({
+        ...entry,
+        stat: entry.kind === "file" ? lstat(`${path}${nodePath.sep}${entry.name}`) : undefined
+      }))
     ),
   realPath: (path) => attempt("resolve", path, () => fs.realpathSync(path)),
   read: (path) => attempt("read", path, () => fs.readFileSync(path)),

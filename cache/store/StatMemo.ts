@@ -21,6 +21,8 @@ interface MemoEntry {
 }
 
 export interface StatMemo {
+  /** The digest of the file at `path` that had `stat` a moment ago, if that is enough to know it. */
+  readonly known: (path: string, stat: Stat) => Digest.Digest | undefined
   /** The content digest of the regular file at `path`, which must be absolute. */
   readonly digest: (path: string, stat?: Stat) => Effect.Effect<Digest.Digest, DiskError, Disk>
   /** Drops what is known of `path`, so that it is read next time. */
@@ -56,16 +58,20 @@ export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
   let dirty = false
   let filesRead = 0
 
-  const digest: StatMemo["digest"] = Effect.fnUntraced(function* (path: string, known?: Stat) {
-    const stat = known ?? (yield* disk.lstat(path))
-    const stamp = stampOf(stat)
+  const known: StatMemo["known"] = (path, stat) => {
     const entry = entries.get(path)
-    if (entry !== undefined && entry.stamp === stamp) return entry.digest
+    return entry !== undefined && entry.stamp === stampOf(stat) ? entry.digest : undefined
+  }
+
+  const digest: StatMemo["digest"] = Effect.fnUntraced(function* (path: string, found?: Stat) {
+    const stat = found ?? (yield* disk.lstat(path))
+    const remembered = known(path, stat)
+    if (remembered !== undefined) return remembered
     const startedNs = BigInt(Date.now()) * 1_000_000n
     filesRead++
     const hashed = yield* disk.hash(path)
     if (!isRacy(stat, startedNs)) {
-      entries.set(path, { stamp, digest: hashed.digest })
+      entries.set(path, { stamp: stampOf(stat), digest: hashed.digest })
       dirty = true
     } else if (entries.delete(path)) dirty = true
     return hashed.digest
@@ -79,6 +85,7 @@ export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
   })
 
   const memo: StatMemo = {
+    known,
     digest,
     forget: (path) => {
       if (entries.delete(path)) dirty = true

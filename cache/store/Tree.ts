@@ -71,7 +71,7 @@ export const snapshot = Effect.fnUntraced(function* (
 
   const visit: (absolute: string, relative: string) => Effect.Effect<void, DiskError, Disk> = Effect.fnUntraced(
     function* (absolute, relative) {
-      for (const child of yield* disk.list(absolute)) {
+      for (const child of yield* disk.listFiles(absolute)) {
         const at = relative === "" ? child.name : `${relative}/${child.name}`
         if (options.ignore(at)) continue
         const file = `${absolute}${path.sep}${child.name}`
@@ -80,16 +80,11 @@ export const snapshot = Effect.fnUntraced(function* (
           yield* visit(file, at)
         } else if (child.kind === "link") {
           entries.push({ kind: "link", path: at, target: yield* disk.readLink(file), digest: yield* linkDigest(file) })
-        } else if (child.kind === "file") {
-          const stat = yield* disk.lstat(file)
+        } else if (child.stat !== undefined) {
+          const { stat } = child
+          const digest = memo.known(file, stat) ?? (yield* memo.digest(file, stat))
           const mode = options.of === "output" ? stat.mode : 0
-          entries.push({
-            kind: "file",
-            path: at,
-            digest: yield* memo.digest(file, stat),
-            sizeBytes: stat.sizeBytes,
-            mode
-          })
+          entries.push({ kind: "file", path: at, digest, sizeBytes: stat.sizeBytes, mode })
         } else {
           return yield* new DiskError({
             operation: "take in",

@@ -15,9 +15,9 @@ import * as FaultyDisk from "../lib/FaultyDisk.ts"
 import * as InProcessExecutor from "../lib/InProcessExecutor.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 import { contents, type Place, run, runWith } from "./harness.ts"
+import { full, series, timeoutMs } from "./series.ts"
 
-const full = process.env["OP_PIPE_HOSTILE"] === "full"
-if (full) vi.setConfig({ testTimeout: 3 * 3_600_000 })
+if (full) vi.setConfig({ testTimeout: timeoutMs })
 const root = temporaryFolder()
 writeFiles(root, { "texts/a.txt": "hello big world\n", "texts/b.txt": "again\n" })
 const data = path.join(root, "texts")
@@ -56,7 +56,8 @@ describe("a flipped byte", () => {
     const names = files(pristine).map((file) => path.relative(pristine, file))
     expect(names.length).toBeGreaterThan(15)
     const random = Random.make(1, "flips")
-    for (const [index, name] of names.entries()) {
+    for (const index of series("files with a flipped byte", names.length)) {
+      const name = names[index]!
       if (!full && index % 3 !== 0 && !name.includes("/results/")) continue
       for (const position of positions(readFileSync(path.join(pristine, name)), random)) {
         const folder = path.join(root, "flip-model")
@@ -84,7 +85,9 @@ describe("a call that fails", () => {
     const { expected } = await good(`model-${code}`)
     const probe = FaultyDisk.make(path.join(root, "scratch"), {})
     await run(pipeline, place(`probe-${code}`), { disk: probe.layer })
-    for (let call = 1; call <= probe.calls(); call += full ? 1 : 11) {
+    const stride = full ? 1 : 11
+    for (const index of series(`calls that fail with ${code}`, Math.ceil(probe.calls() / stride))) {
+      const call = 1 + index * stride
       const where = place(`failing-${code}`)
       rmSync(path.dirname(where.store), { recursive: true, force: true })
       const disk = FaultyDisk.make(path.join(root, "scratch"), { fail: (each) => (each === call ? code : undefined) })

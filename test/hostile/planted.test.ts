@@ -9,9 +9,9 @@ import { describe, expect, it, vi } from "vitest"
 import { repository } from "../lib/cli.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 import { plantedBugs } from "./planted.ts"
+import { full, timeoutMs } from "./series.ts"
 
-const full = process.env["OP_PIPE_HOSTILE"] === "full"
-if (full) vi.setConfig({ testTimeout: 3 * 3_600_000 })
+if (full) vi.setConfig({ testTimeout: timeoutMs })
 const base = temporaryFolder()
 
 /** A copy of the sources with a piece of text replaced. */

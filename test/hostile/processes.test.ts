@@ -9,8 +9,8 @@ import * as Random from "../../stages/lib/Random.ts"
 import { lastEvent, opPipe, repository } from "../lib/cli.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 import { contents } from "./harness.ts"
+import { full, series, timeoutMs } from "./series.ts"
 
-const full = process.env["OP_PIPE_HOSTILE"] === "full"
 const root = temporaryFolder()
 writeFiles(root, { "texts/a.txt": "hello big world\n", "texts/b.txt": "again\n" })
 const args = (place: string): ReadonlyArray<string> => [
@@ -33,7 +33,7 @@ describe("many processes on one empty store", () => {
   it(
     `execute each step once (${processes} processes, ${rounds} rounds)`,
     async () => {
-      for (let round = 0; round < rounds; round++) {
+      for (const round of series("rounds of processes", rounds)) {
         fresh("many")
         const finished = await Promise.all(Array.from({ length: processes }, () => opPipe(args("many"), { cwd: root })))
         const executed = finished.flatMap((each) => lastEvent(each).executed)
@@ -41,7 +41,7 @@ describe("many processes on one empty store", () => {
         expect(finished.map((each) => each.code)).toEqual(Array.from({ length: processes }, () => 0))
       }
     },
-    3 * 3_600_000
+    timeoutMs
   )
 })
 
@@ -51,12 +51,16 @@ describe("SIGKILL of the command line at any time", () => {
     `is healed by the next run (${kills} kills)`,
     async () => {
       fresh("oracle")
+      // once to make the bundle, once for the time that a run takes
       await opPipe(args("oracle"), { cwd: root })
+      fresh("oracle")
+      const beganMs = performance.now()
+      await opPipe(args("oracle"), { cwd: root })
+      const wholeMs = performance.now() - beganMs
       const expected = contents(path.join(root, "oracle/outputs"))
-      const random = Random.make(3, "kills")
-      for (let kill = 0; kill < kills; kill++) {
+      for (const kill of series("kills", kills)) {
         fresh("killed")
-        const afterMs = random.between(300, 3500)
+        const afterMs = Random.make(3, "kills", String(kill)).between(0.05, 1.1) * wholeMs
         const startedMs = performance.now()
         const timer: { stop: () => void } = { stop: () => undefined }
         const killed = opPipe(args("killed"), {
@@ -83,6 +87,6 @@ describe("SIGKILL of the command line at any time", () => {
         for (const step of done) expect(lastEvent(second).executed, point).not.toContain(step)
       }
     },
-    3 * 3_600_000
+    timeoutMs
   )
 })

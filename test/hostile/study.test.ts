@@ -10,9 +10,8 @@ import * as Random from "../../stages/lib/Random.ts"
 import { events, lastEvent, opPipe } from "../lib/cli.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 import { contents } from "./harness.ts"
+import { full, series, timeoutMs } from "./series.ts"
 
-const full = process.env["OP_PIPE_HOSTILE"] === "full"
-const limitMs = 3_600_000
 const root = temporaryFolder()
 const at = (place: string): string => path.join(root, place)
 const steps = ["augment", "compare", "gradstats", "logits", "split", "train@bn", "train@nobn"]
@@ -43,7 +42,7 @@ beforeAll(async () => {
   tookMs = Object.fromEntries(
     events(finished).flatMap((event) => (event.type === "StepExecuted" ? [[event.step, event.durationMs]] : []))
   )
-}, limitMs)
+}, timeoutMs)
 
 /** Names of the steps whose execution was told to have begun or ended in a (possibly cut) output. */
 const told = (stdout: string, type: RunEvent["type"]): ReadonlyArray<string> =>
@@ -90,7 +89,7 @@ describe("SIGKILL while a step of the study is at work", () => {
       expect(Object.keys(found)).toEqual(Object.keys(expected))
       for (const [name, text] of Object.entries(expected)) expect(found[name] === text, name).toBe(true)
     },
-    limitMs
+    timeoutMs
   )
 })
 
@@ -101,7 +100,7 @@ describe("a bit flipped below the store", () => {
     async () => {
       const random = Random.make(6, "flips")
       cpSync(at("whole"), at("flipped"), { recursive: true })
-      for (let flip = 0; flip < flips; flip++) {
+      for (const flip of series("flips", flips)) {
         const files = readdirSync(at("flipped/store"), { recursive: true, encoding: "utf8" })
           .filter((name) => statSync(at(`flipped/store/${name}`)).isFile())
           .sort()
@@ -125,7 +124,7 @@ describe("a bit flipped below the store", () => {
       const verified = await opPipe(["cache", "verify", "--store", at("flipped/store")], { cwd: root })
       expect(verified.code, verified.stdout + verified.stderr).toBe(0)
     },
-    limitMs
+    timeoutMs
   )
 })
 
@@ -139,6 +138,6 @@ describe("two runs at once on an empty store", () => {
       const found = outputs("two")
       for (const [name, text] of Object.entries(expected)) expect(found[name] === text, name).toBe(true)
     },
-    limitMs
+    timeoutMs
   )
 })
