@@ -45,7 +45,8 @@ const saveTrace = (trace: string): string => {
 const hasMessage = (value: unknown): value is { readonly _tag?: unknown; readonly message: string } =>
   typeof value === "object" && value !== null && typeof (value as { readonly message?: unknown }).message === "string"
 
-export const ending = (exit: Exit.Exit<unknown, unknown>): Ending => {
+/** How `exit` is to be told; `inSources` tells the places of a trace as places in the sources. */
+export const ending = (exit: Exit.Exit<unknown, unknown>, inSources: (trace: string) => string): Ending => {
   if (Exit.isSuccess(exit)) return { code: 0, message: undefined }
   if (Cause.hasInterruptsOnly(exit.cause)) {
     return { code: 130, message: "Interrupted. What is finished is kept; run again to go on." }
@@ -57,7 +58,7 @@ export const ending = (exit: Exit.Exit<unknown, unknown>): Ending => {
     if (error._tag === "StageFailure") return { code: 2, message: error.message }
     return { code: badInput.has(error._tag) ? 2 : 1, message: error.message }
   }
-  const trace = Cause.pretty(exit.cause)
+  const trace = inSources(Cause.pretty(exit.cause))
   return {
     code: 70,
     message: `This is a bug in op-pipe: ${trace.split("\n")[0]}\nThe trace is in ${saveTrace(trace)}; please report it with what you did.`

@@ -64,8 +64,15 @@ const program = (args: ReadonlyArray<string>) =>
     Effect.provide(Layer.mergeAll(NodeServices.layer, presenter))
   )
 
-/** Runs the command line and ends the process with its exit code. `loaders` are pipelines at hand, by file. */
-export const main = (args: ReadonlyArray<string>, loaders: Project.Loaders = {}): void => {
+/**
+ * Runs the command line and ends the process with its exit code. `loaders` are pipelines at hand, by file; `inSources` tells the
+ * places of a trace as places in the sources.
+ */
+export const main = (
+  args: ReadonlyArray<string>,
+  loaders: Project.Loaders = {},
+  inSources: (trace: string) => string = (trace) => trace
+): void => {
   // A reader that has seen enough (`op-pipe dag | head -1`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0)
@@ -74,7 +81,7 @@ export const main = (args: ReadonlyArray<string>, loaders: Project.Loaders = {})
   NodeRuntime.runMain(Effect.provideService(program(args), Project.Loaders, loaders), {
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
-      const { code, message } = ending(exit)
+      const { code, message } = ending(exit, inSources)
       if (message !== undefined) {
         Effect.runSync(printError(`op-pipe: ${message}`))
         if (json) Effect.runSync(printLine(JSON.stringify({ type: "Error", exitCode: code, message })))

@@ -72,15 +72,17 @@ const readable = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => {
   ])
 }
 
-/** Flags for the process that does `work`. */
-export const flags = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => [
+/** Flags for the process that does `work`; `compiled` is where Node keeps the code it compiled, if it does. */
+export const flags = (task: StepTask, work: ModuleWork, compiled: string | undefined): ReadonlyArray<string> => [
   "--permission",
   // Native addons and threads are part of what stages compute with; programs are not, unless the stage says so.
   "--allow-addons",
   "--allow-worker",
   ...(work.spawns ? ["--allow-child-process"] : []),
   ...readable(task, work).map((file) => `--allow-fs-read=${file}`),
-  ...[task.outputDir, task.workdir, path.dirname(task.checkpoint)].map((file) => `--allow-fs-write=${file}`)
+  ...[task.outputDir, task.workdir, path.dirname(task.checkpoint), ...(compiled === undefined ? [] : [compiled])].map(
+    (file) => `--allow-fs-write=${file}`
+  )
 ]
 
 interface Denied {

@@ -13,8 +13,11 @@ import type * as Toolchain from "./Toolchain.ts"
 
 type AnyStage = Stage.Stage<string, unknown, Stage.Inputs, Stage.Artifacts, Stage.Toolchains>
 
-const loadStage = Effect.fnUntraced(function* (work: ModuleWork) {
-  const loaded = yield* Effect.promise(() => import(work.source) as Promise<Record<string, unknown>>)
+/** How the module with a `file:` URL is loaded. */
+export type Load = (source: string) => Promise<Readonly<Record<string, unknown>>>
+
+const loadStage = Effect.fnUntraced(function* (work: ModuleWork, load: Load) {
+  const loaded = yield* Effect.promise(() => load(work.source))
   const stage = Object.values(loaded).find((value) => Stage.isStage(value) && value.name === work.stage)
   if (stage === undefined) {
     return yield* new Stage.StageFailure({
@@ -48,9 +51,10 @@ const checkpointAt = Effect.fnUntraced(function* (file: string) {
 export const run = Effect.fnUntraced(function* (
   task: StepTask,
   work: ModuleWork,
+  load: Load,
   progress: (progress: Stage.Progress) => Effect.Effect<void>
 ) {
-  const stage: AnyStage = yield* loadStage(work)
+  const stage: AnyStage = yield* loadStage(work, load)
   const params = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(work.params))
   const readers = Object.entries(stage.inputs).map(
     ([name, input]) => [name, Artifact.inputReader(input, name, task.inputs)] as const

@@ -13,7 +13,17 @@ import { Disk, type DiskError, orAbsent } from "./Disk.ts"
 import type { Layout } from "./Layout.ts"
 import { ownPrefix } from "./Sweep.ts"
 
-const { h64ToString } = await xxhash()
+let checksum: ((text: string) => string) | undefined
+
+/** XXH64 as 16 hexadecimal digits; the module that computes it is made ready on first use. */
+const checksums = Effect.suspend(() =>
+  checksum !== undefined
+    ? Effect.succeed(checksum)
+    : Effect.map(Effect.promise(xxhash), ({ h64ToString }) => {
+        checksum = h64ToString
+        return checksum
+      })
+)
 
 /** A name in the store's `tmp` that no other process uses; the folder exists afterwards. */
 export const temporaryPath = Effect.fnUntraced(function* (layout: Layout) {
@@ -42,17 +52,17 @@ export const writeWhole = Effect.fnUntraced(function* (layout: Layout, to: strin
   )
 })
 
-const withChecksum = (body: string): string => `${h64ToString(body)}\n${body}`
+const withChecksum = (body: string): Effect.Effect<string> => Effect.map(checksums, (of) => `${of(body)}\n${body}`)
 
 /** Writes `body` behind a first line with its XXH64, durably. */
 export const writeRecord = (layout: Layout, to: string, body: string): Effect.Effect<void, DiskError, Disk> =>
-  writeWhole(layout, to, withChecksum(body))
+  Effect.flatMap(withChecksum(body), (text) => writeWhole(layout, to, text))
 
 /** The same without waiting for the disk: for what may be lost, since it only saves time. A torn one is an absent one. */
 export const writeHint = Effect.fnUntraced(function* (layout: Layout, to: string, body: string) {
   const disk = yield* Disk
   const temporary = yield* temporaryPath(layout)
-  yield* disk.create(temporary, withChecksum(body))
+  yield* disk.create(temporary, yield* withChecksum(body))
   yield* disk.makeFolder(path.dirname(to))
   yield* disk.rename(temporary, to)
 })
@@ -64,5 +74,6 @@ export const readRecord = Effect.fnUntraced(function* (from: string) {
   if (Option.isNone(text)) return Option.none<string>()
   const end = text.value.indexOf("\n")
   const body = text.value.slice(end + 1)
-  return end === 16 && text.value.slice(0, end) === h64ToString(body) ? Option.some(body) : Option.none<string>()
+  const of = yield* checksums
+  return end === 16 && text.value.slice(0, end) === of(body) ? Option.some(body) : Option.none<string>()
 })

@@ -42,7 +42,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a record's checksum is not looked at",
     file: "cache/store/Commit.ts",
-    find: "end === 16 && text.value.slice(0, end) === h64ToString(body)",
+    find: "end === 16 && text.value.slice(0, end) === of(body)",
     replace: "end === 16",
     caughtBy: [damage]
   },

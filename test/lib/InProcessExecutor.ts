@@ -15,7 +15,12 @@ export const layer = Layer.succeed(Executor, {
     const { work } = task
     return work.type === "command"
       ? CommandRun.run(task, work)
-      : TaskRun.run(task, work, () => Effect.void).pipe(
+      : TaskRun.run(
+          task,
+          work,
+          (source) => import(source),
+          () => Effect.void
+        ).pipe(
           Effect.as({ loaded: undefined }),
           Effect.mapError(
             (error) => new StepError({ step: task.step, fault: "stage", reason: error.message, log: null })
