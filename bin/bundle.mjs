@@ -145,7 +145,10 @@ const make = async (folder, contents, resolveDir) => {
   return { main, digests }
 }
 
-/** Removes bundles of this name that no process can still be using, and those of any name that are old: they are made again if need be. */
+/**
+ * Removes earlier bundles of this name, but for those so young that a process may still load a part of one (a training takes days), and
+ * those of any name that are old: they are made again if need be.
+ */
 const sweep = (folder, kept) => {
   const isOlder = (file, ageMs) => {
     const stat = lstatSync(file, { throwIfNoEntry: false })
@@ -154,7 +157,7 @@ const sweep = (folder, kept) => {
   const remove = (file) => rmSync(file, { recursive: true, force: true })
   for (const name of readdirSync(folder)) {
     const made = path.join(folder, name)
-    if (name.startsWith("made-") && made !== kept && isOlder(made, dayMs)) remove(made)
+    if (name.startsWith("made-") && made !== kept && isOlder(made, 7 * dayMs)) remove(made)
   }
   for (const name of readdirSync(path.dirname(folder))) {
     const other = path.join(path.dirname(folder), name)

@@ -1,4 +1,9 @@
-/** Console: what is printed, where, and whether in colour. Results go to standard output, everything else to standard error. */
+/**
+ * Console: what is printed, where, and whether in colour. Results go to standard output, everything else to standard error.
+ *
+ * What is printed within one turn of the event loop is written at its end in one piece, since a run of thousands of steps
+ * prints thousands of lines.
+ */
 import * as Effect from "effect/Effect"
 
 type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan"
@@ -11,11 +16,28 @@ const wantsColour = (stream: NodeJS.WriteStream): boolean =>
 export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string =>
   wantsColour(stream) ? `\u001b[${codes[style]}m${text}\u001b[0m` : text
 
-export const printLine = (line: string): Effect.Effect<void> =>
-  Effect.sync(() => void process.stdout.write(`${line}\n`))
+let pending = ""
+
+const flush = (): void => {
+  const text = pending
+  pending = ""
+  if (text !== "") process.stdout.write(text)
+}
+process.once("exit", flush)
+
+/** Writes to standard output, in the order of the calls. */
+export const write = (text: string): void => {
+  if (pending === "") setImmediate(flush)
+  pending += text
+}
+
+export const printLine = (line: string): Effect.Effect<void> => Effect.sync(() => write(`${line}\n`))
 
 export const printError = (line: string): Effect.Effect<void> =>
-  Effect.sync(() => void process.stderr.write(`${line}\n`))
+  Effect.sync(() => {
+    flush()
+    process.stderr.write(`${line}\n`)
+  })
 
 /** `0.8 s`, `23.4 s`, `4 min 5 s`, `1 h 2 min`. */
 export const formatDuration = (durationMs: number): string => {

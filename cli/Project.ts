@@ -89,7 +89,8 @@ const load = Effect.fnUntraced(function* (file: string) {
       message: `${file}: expected variants without #, which numbers the seeds of a step, but found ${numbered.id}. Give it another variant`
     })
   }
-  const twice = ids.find((id, index) => ids.indexOf(id) !== index)
+  const seen = new Set<string>()
+  const twice = ids.find((id) => seen.size === seen.add(id).size)
   if (twice !== undefined) {
     return yield* new PipelineError({
       message: `${file}: expected step ids to differ, but two steps are called ${twice}. Give one a variant`

@@ -8,7 +8,7 @@
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import type { RunEvent } from "../core/RunEvent.ts"
-import { formatCount, formatDuration, paint } from "./Console.ts"
+import { formatCount, formatDuration, paint, write } from "./Console.ts"
 
 type ProgressEvent = Extract<RunEvent, { readonly type: "StepProgress" }>
 type FinishedEvent = Extract<RunEvent, { readonly type: "RunFinished" }>
@@ -16,7 +16,7 @@ type FinishedEvent = Extract<RunEvent, { readonly type: "RunFinished" }>
 export type Reporter = (event: RunEvent) => Effect.Effect<void>
 
 /** One event a line, for machines. */
-export const json: Reporter = (event) => Effect.sync(() => void process.stdout.write(`${JSON.stringify(event)}\n`))
+export const json: Reporter = (event) => Effect.sync(() => write(`${JSON.stringify(event)}\n`))
 
 interface Track {
   readonly startedMs: number
@@ -128,7 +128,7 @@ export const terminal = (): Reporter => {
   const draw = (lines: ReadonlyArray<string>): void => {
     const columns = stream.columns ?? 80
     const current = live ? Array.from(tracks.values(), (track) => liveLine(track, performance.now(), columns)) : []
-    stream.write(`${erase()}${[...lines, ...current].map((line) => `${line}\n`).join("")}`)
+    write(`${erase()}${[...lines, ...current].map((line) => `${line}\n`).join("")}`)
     shown = current.length
   }
   /** Notes the progress; gives the line to print where there is no terminal, on leaving a phase. */

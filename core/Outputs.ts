@@ -5,7 +5,6 @@
  * an earlier run stays behind and nobody sees half of it. Files are copies; writing to one cannot reach the store. A report
  * may have places in it that are filled on the way (Stamp).
  */
-import { randomUUID } from "node:crypto"
 import * as path from "node:path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -185,26 +184,21 @@ export const difference = Effect.fnUntraced(function* (result: StepResult, folde
   const expected = expectedTree(result, filled)
   const found = yield* orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, of: "output" }))
   if (Option.isNone(found)) return Option.some("not there")
-  return Tree.digest(found.value) === Tree.digest(expected)
-    ? Option.none()
-    : Option.some(Tree.describeChange(expected, found.value))
+  return Tree.isSame(found.value, expected) ? Option.none() : Option.some(Tree.describeChange(expected, found.value))
 })
 
 const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled) {
   if (Option.isNone(yield* difference(result, folder, filled))) return false
   const disk = yield* Disk
-  const parent = path.dirname(folder)
-  const prefix = `.${path.basename(folder)}.`
-  // Whoever left something half built here is gone: only one at a time lays out a folder.
-  for (const entry of Option.getOrElse(yield* orAbsent(disk.list(parent)), () => [])) {
-    if (entry.name.startsWith(prefix)) yield* disk.remove(path.join(parent, entry.name))
-  }
-  const aside = path.join(parent, `${prefix}${randomUUID()}`)
-  const old = `${aside}.old`
+  const hidden = path.join(path.dirname(folder), `.${path.basename(folder)}`)
+  const [aside, old] = [`${hidden}.new`, `${hidden}.old`]
+  // Whoever left something half done here is gone: only one at a time lays out a folder.
+  for (const left of [aside, old]) if (yield* disk.exists(left)) yield* disk.remove(left)
   yield* build(expectedTree(result, filled), aside, "copy", filled)
-  yield* orAbsent(disk.rename(folder, old))
+  const replaces = yield* disk.exists(folder)
+  if (replaces) yield* disk.rename(folder, old)
   yield* disk.rename(aside, folder)
-  yield* disk.remove(old)
+  if (replaces) yield* disk.remove(old)
   return true
 })
 

@@ -15,7 +15,6 @@ import * as CacheKey from "../cache/identity/CacheKey.ts"
 import * as Digest from "../cache/identity/Digest.ts"
 import { readRecord, writeHint } from "../cache/store/Commit.ts"
 import { Disk, orAbsent } from "../cache/store/Disk.ts"
-import type { Layout } from "../cache/store/Layout.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Tree from "../cache/store/Tree.ts"
@@ -29,8 +28,7 @@ import type * as Toolchain from "./Toolchain.ts"
 export interface PreparedSource {
   readonly source: AnySource
   readonly path: string
-  readonly tree: Tree.Tree
-  readonly digest: Digest.Digest
+  readonly content: Tree.SourceTree
 }
 
 export interface PreparedToolchain {
@@ -96,12 +94,12 @@ export const snapshotSource = Effect.fnUntraced(function* (source: AnySource, lo
     const asked = `the ${wanted} ${location} for ${source.name}`
     return yield* new SettingsError({ asked, expected: `a ${wanted}`, actual })
   }
-  const tree =
+  const content =
     wanted === "folder"
-      ? yield* Tree.snapshot(real.value, memo, { ignore: source.ignore, of: "source" })
+      ? yield* Tree.source(real.value, memo, source.ignore)
       : // One file counts by its content; what it is called is not part of that.
         Tree.ofFile(source.artifact.path, yield* memo.digest(real.value, stat.value), stat.value.sizeBytes)
-  const prepared: PreparedSource = { source, path: real.value, tree, digest: Tree.digest(tree) }
+  const prepared: PreparedSource = { source, path: real.value, content }
   return prepared
 })
 
@@ -169,10 +167,20 @@ export const toolchainsOfStep = (prepared: Prepared, step: AnyStep): ReadonlyArr
 export const portName = (port: Port<never> | AnyStep["inputs"][string]): string =>
   port.owner._tag === "Source" ? port.owner.name : `${port.owner.id}.${port.output}`
 
+const declaredDigests = new WeakMap<Artifact.Any, Digest.Digest>()
+
+/** Of an artifact as it is declared; thousands of commands may share one. */
+const declaredDigest = (artifact: Artifact.Any): Digest.Digest => {
+  const { kind, path, tag } = artifact
+  const digest = declaredDigests.get(artifact) ?? Digest.ofJson("CommandOutput/v1", { kind, path, tag })
+  declaredDigests.set(artifact, digest)
+  return digest
+}
+
 /** What a command stage declares besides its parameters, in the place of code; raise the version when commands are run otherwise. */
 const commandCode = (stage: Extract<Stage.Any, { readonly _tag: "Command" }>): CacheKey.Code => {
   const outputs = Object.entries(stage.output as Stage.Artifacts).map(
-    ([name, { kind, path, tag }]) => [name, Digest.ofJson("CommandOutput/v1", { kind, path, tag })] as const
+    ([name, artifact]) => [name, declaredDigest(artifact)] as const
   )
   return { modules: { command: { "sh -eu": "v1" }, output: Object.fromEntries(outputs) }, packages: {} }
 }
@@ -202,7 +210,7 @@ export const ingredientsOf = (
     const { owner } = port
     const digest =
       owner._tag === "Source"
-        ? prepared.sources.get(owner.name)?.digest
+        ? prepared.sources.get(owner.name)?.content.digest
         : results.get(owner.id)?.outputs[port.output]?.digest
     if (digest === undefined) return undefined
     inputs[name] = digest
@@ -215,35 +223,34 @@ const describeInput = Effect.fnUntraced(function* (
   port: AnyStep["inputs"][string],
   before: Digest.Digest
 ) {
-  const { blobs } = yield* Store
   const disk = yield* Disk
   if (port.owner._tag !== "Source") return `input ${portName(port)} changed`
   const now = prepared.sources.get(port.owner.name)
-  const record = yield* sourceRecord(before)
-  if (now === undefined || Option.isNone(record)) return `input ${portName(port)} changed`
-  const blob = yield* blobs.verified(record.value)
-  if (Option.isNone(blob)) return `input ${portName(port)} changed`
-  const old = Schema.decodeUnknownOption(Schema.fromJsonString(Tree.Tree))(yield* disk.readText(blob.value))
+  const listing = yield* listingOf(before)
+  if (now === undefined || Option.isNone(listing)) return `input ${portName(port)} changed`
+  const old = Schema.decodeUnknownOption(Schema.fromJsonString(Tree.Tree))(yield* disk.readText(listing.value))
   return Option.isNone(old)
     ? `input ${portName(port)} changed`
-    : `input ${portName(port)}: ${Tree.describeChange(old.value, now.tree)}`
+    : `input ${portName(port)}: ${Tree.describeChange(old.value, yield* now.content.tree)}`
 })
 
-/** Where the store says which blob lists the tree with this digest, so that `why` can name the files. */
-const sourceRecordPath = (layout: Layout, digest: Digest.Digest): string => layout.memo(path.join("sources", digest))
-
-const sourceRecord = Effect.fnUntraced(function* (digest: Digest.Digest) {
-  const { layout } = yield* Store
-  const record = yield* readRecord(sourceRecordPath(layout, digest))
-  return Option.map(record, (blob) => blob as Digest.Digest)
+/** The blob that lists the files of the source with this digest, if it is there. */
+const listingOf = Effect.fnUntraced(function* (digest: Digest.Digest) {
+  const { blobs, layout } = yield* Store
+  const record = Option.filter(yield* readRecord(layout.source(digest)), Digest.isDigest)
+  return Option.isNone(record) ? Option.none<string>() : yield* blobs.verified(record.value)
 })
 
 /** Keeps the list of a source's files, to tell later what changed in it. */
 export const rememberSource = Effect.fnUntraced(function* (prepared: PreparedSource) {
   const { blobs, layout } = yield* Store
-  if (Option.isSome(yield* sourceRecord(prepared.digest))) return
-  const blob = yield* blobs.put(JSON.stringify(prepared.tree))
-  yield* writeHint(layout, sourceRecordPath(layout, prepared.digest), blob)
+  const { digest, tree } = prepared.content
+  if (Option.isSome(yield* listingOf(digest))) return
+  const listed = yield* tree
+  // It may have changed since it was looked at.
+  if (Tree.digest(listed) !== digest) return
+  const blob = yield* blobs.put(JSON.stringify(listed))
+  yield* writeHint(layout, layout.source(digest), blob)
 })
 
 /** Why a step with these ingredients has no result to use, compared with its last one. */

@@ -103,7 +103,8 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
     yield* options.emit({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
   }
   const { profile = null, seed } = prepared.settings
-  const settled = new Map(running.results).set(step.id, result)
+  const isReporting = Stamp.isReporting(prepared.pipeline, step.id)
+  const settled = isReporting ? new Map(running.results).set(step.id, result) : running.results
   const filled = yield* Stamp.filled(prepared.pipeline, step.id, { profile, seed, results: settled })
   const restored = yield* Outputs.layOut(result, folder, filled)
   yield* results.noteLast(step.id, key)

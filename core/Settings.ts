@@ -159,6 +159,7 @@ interface Target {
 const stepTarget = (step: AnyStep, profile: Overrides, seed: number): Target => {
   const schema = step.stage.params as Schema.Codec<unknown, unknown>
   const seeded = "seed" in (fieldsOf(schema) ?? {}) ? { seed } : {}
+  const defaults = step.stage._tag === "Command" ? step.stage.defaults : undefined
   const { replica } = step
   const original = replica?.of ?? step.id
   return {
@@ -166,7 +167,7 @@ const stepTarget = (step: AnyStep, profile: Overrides, seed: number): Target => 
     names: [step.stage.name, original],
     schema,
     // For a step without a variant the stage's name is its id, and the profile has the last word.
-    given: merge(seeded, profile[step.stage.name], step.params, profile[original]),
+    given: merge(defaults, seeded, profile[step.stage.name], step.params, profile[original]),
     ...(replica === undefined ? {} : { replica: { shift: replica.number - 1, name: step.id } })
   }
 }

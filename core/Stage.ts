@@ -12,7 +12,7 @@
  * - `run` may fail only with `StageFailure` (what went wrong, in words) or `ArtifactError`; anything else is a bug and is reported so.
  * - `run` reads its inputs and modules and writes below `output.*.path` or `workdir`; any other file is an error that names it.
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
@@ -103,6 +103,8 @@ export interface Stage<
 export interface Command<Name extends string, I extends Artifacts, O extends Artifacts>
   extends Common<Name, CommandParams, I, O, Readonly<Record<never, never>>> {
   readonly _tag: "Command"
+  /** The parameters where nothing else is said. */
+  readonly defaults: CommandParams
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
@@ -138,12 +140,14 @@ export const make = <
   run: options.run
 })
 
-export interface CommandParams {
+/** One Schema for all commands: a graph may have thousands, and each would be compiled. */
+const CommandParams = Schema.Struct({
   /** For `sh -eu`. */
-  readonly command: string
+  command: Schema.String,
   /** Variables that the command sees besides PATH, HOME, TMPDIR and its inputs and outputs. */
-  readonly env: Readonly<Record<string, string>>
-}
+  env: Schema.Record(Schema.String, Schema.String)
+})
+export type CommandParams = typeof CommandParams.Type
 
 const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
 
@@ -174,10 +178,8 @@ export const command = <const Name extends string, const I extends Artifacts, co
   return {
     _tag: "Command",
     name,
-    params: Schema.Struct({
-      command: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(command))),
-      env: Schema.Record(Schema.String, Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(env)))
-    }) as Schema.Codec<CommandParams, unknown>,
+    params: CommandParams as Schema.Codec<CommandParams, unknown>,
+    defaults: { command, env },
     inputs,
     output,
     toolchain: {}

@@ -81,12 +81,16 @@ const escaped = (value: string): string => value.replace(/[&<>"']/gu, (c) => `&#
 export const fill = (text: string, reporting: AnyStep, stamped: Stamped): string =>
   text.replace(place, (_, of: string, field: string) => escaped(valueOf(reporting, stamped, of, field) ?? unknown))
 
+/** Whether `step` is the one whose report is stamped. */
+export const isReporting = ({ report }: Pipeline, step: string): boolean =>
+  report?.owner._tag === "Step" && report.owner.id === step
+
 /** The files of `step` that are laid out otherwise than they lie in the store: the report, if it is this step's and leaves places. */
 export const filled = Effect.fnUntraced(function* (pipeline: Pipeline, step: string, stamped: Stamped) {
   const none: Filled = new Map()
   const { report } = pipeline
   const result = stamped.results.get(step)
-  if (report?.owner._tag !== "Step" || report.owner.id !== step || result === undefined) return none
+  if (!isReporting(pipeline, step) || report?.owner._tag !== "Step" || result === undefined) return none
   const [entry] = result.outputs[report.output]?.entries ?? []
   if (entry?.kind !== "file" || report.artifact.kind === "folder") return none
   const disk = yield* Disk

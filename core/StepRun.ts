@@ -92,7 +92,7 @@ const checkUnchanged = Effect.fnUntraced(function* (running: Running, step: AnyS
     if (port.owner._tag !== "Source") continue
     const before = prepared.sources.get(port.owner.name)!
     const now = yield* Plan.snapshotSource(port.owner, before.path)
-    if (now.digest !== before.digest) return yield* changed(port.owner.name)
+    if (now.content.digest !== before.content.digest) return yield* changed(port.owner.name)
   }
   // A command is in the key itself.
   if (step.stage._tag === "Command") return

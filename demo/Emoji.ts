@@ -110,12 +110,16 @@ const draw = (drawing: Drawing): Effect.Effect<Uint8Array, DemoError> =>
 const countPictures = Effect.fnUntraced(function* (dir: string) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
-  let pictures = 0
-  for (const name of Object.keys(emojiClasses)) {
-    const files = yield* fs.readDirectory(paths.join(dir, name)).pipe(Effect.catch(() => Effect.succeed([])))
-    pictures += files.filter((file) => file.endsWith(".png")).length
-  }
-  return pictures
+  const counts = yield* Effect.forEach(
+    Object.keys(emojiClasses),
+    (name) =>
+      fs.readDirectory(paths.join(dir, name)).pipe(
+        Effect.map((files) => files.filter((file) => file.endsWith(".png")).length),
+        Effect.catch(() => Effect.succeed(0))
+      ),
+    { concurrency: "unbounded" }
+  )
+  return counts.reduce((sum, each) => sum + each, 0)
 })
 
 /** What is at `dir`: nothing, a whole set of this recipe (with its number of pictures), another or a broken demo set. */

@@ -5,6 +5,8 @@
  * ModuleSyntax), and each package by its version (see Packages). A module that only re-exports counts by those
  * re-exports that are asked for: a stage that takes `Stage` from the framework's index does not depend on its runner.
  *
+ * What was found is remembered with all that was looked at (see Watch): while that is as it was, nothing is parsed or walked.
+ *
  * Gotchas:
  * - Imports through `package.json#imports` (`#name`) are not followed and are an error.
  * - A re-exporting module is taken to have no effect of its own on being loaded.
@@ -23,6 +25,7 @@ import type { Layout } from "../store/Layout.ts"
 import type { StatMemo } from "../store/StatMemo.ts"
 import type * as ModuleSyntax from "./ModuleSyntax.ts"
 import * as Packages from "./Packages.ts"
+import * as Watch from "./Watch.ts"
 
 /** The code of a stage cannot be known in full. */
 export class CodeUnknown extends Schema.TaggedError<CodeUnknown>()("CodeUnknown", {
@@ -90,10 +93,33 @@ const candidates = (target: string): ReadonlyArray<string> => [
   path.join(target, "index.ts")
 ]
 
-/** Looks at each module once: what it was at that moment, it is for every stage that reaches it. */
-export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) {
-  const disk = yield* Disk
-  const packages = yield* Packages.makeResolver
+/** Counted into the name of what is remembered: raise it when an identity is told differently, or written differently. */
+const identityVersion = 1
+
+/** Identities by URL, and what was looked at for all of them. */
+interface Remembered {
+  readonly sights: Watch.Sights
+  readonly identities: Readonly<
+    Record<string, Omit<Identified, "files"> & { readonly files: Readonly<Record<string, Digest>> }>
+  >
+}
+
+/** The identities that were remembered, if all is as it was. */
+const recall = Effect.fnUntraced(
+  function* (file: string) {
+    const known = yield* readRecord(file)
+    if (Option.isNone(known)) return undefined
+    const remembered = JSON.parse(known.value) as Remembered
+    return (yield* Watch.holds(remembered.sights)) ? remembered : undefined
+  },
+  Effect.orElseSucceed(() => undefined)
+)
+
+/** Tells identities. Looks at each module once: what it was at that moment, it is for every stage that reaches it. */
+const makeTeller = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) {
+  const watch = Watch.make(yield* Disk)
+  const { disk } = watch
+  const packages = yield* Effect.provideService(Packages.makeResolver, Disk, disk)
   const memoPath = layout.memo(`syntax-v${syntaxVersion}.json`)
   const known = yield* readRecord(memoPath).pipe(Effect.orElseSucceed(Option.none<string>))
   const syntaxes = new Map(
@@ -116,6 +142,7 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
   })
 
   const lookAt = Effect.fnUntraced(function* (file: string): Effect.fn.Return<Looked, CodeUnknown | DiskError, Disk> {
+    watch.note(file)
     const digest: Digest = yield* memo.digest(file)
     const remembered = syntaxes.get(digest)
     if (remembered !== undefined) return { digest, syntax: remembered }
@@ -133,19 +160,39 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
     const before = resolved.get(target)
     if (before !== undefined) return before
     for (const candidate of candidates(target)) {
-      const stat = yield* orAbsent(disk.lstat(candidate))
+      const stat = yield* orAbsent(disk.stat(candidate))
       if (Option.isNone(stat) || stat.value.kind === "folder") continue
-      resolved.set(target, candidate)
-      return candidate
+      // Node loads a module from where it lies in truth, and so does what it imports.
+      const file = yield* disk.realPath(candidate)
+      resolved.set(target, file)
+      return file
     }
     return yield* new CodeUnknown({ file: from, reason: `it imports "${specifier}", which is not there` })
   })
 
   const packageRoot = Effect.fnUntraced(function* (file: string) {
     for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
-      const manifest = yield* orAbsent(disk.lstat(path.join(folder, "package.json")))
+      const manifest = yield* orAbsent(disk.stat(path.join(folder, "package.json")))
       if (Option.isSome(manifest) || folder === path.dirname(folder)) return folder
     }
+  })
+
+  const names = new Map<string, string>()
+  const nameOf = Effect.fnUntraced(function* (folder: string) {
+    const known = names.get(folder)
+    if (known !== undefined) return known
+    const manifest = yield* orAbsent(disk.readText(path.join(folder, "package.json")))
+    const name = Option.getOrElse(Option.flatMap(manifest, Packages.nameIn), () => "")
+    names.set(folder, name)
+    return name
+  })
+
+  /** What a module is called: its path in the stage's package or, where a link led out of that, another one's name with its path in it. */
+  const labelOf = Effect.fnUntraced(function* (file: string, root: string) {
+    const isInside = file.startsWith(root + path.sep)
+    const folder = isInside ? root : yield* packageRoot(file)
+    const at = path.relative(folder, file).split(path.sep).join("/")
+    return isInside ? at : `${yield* nameOf(folder)}:${at}`
   })
 
   const of: CodeIdentity["of"] = Effect.fnUntraced(
@@ -179,7 +226,7 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
         if (!found) versions.set(name, new Set(["not installed"]))
       })
       for (let asked = queue.pop(); asked !== undefined; asked = queue.pop()) {
-        const label = path.relative(root, asked.file).split(path.sep).join("/")
+        const label = yield* labelOf(asked.file, root)
         const { digest, syntax } = yield* syntaxOf(asked.file)
         files.set(asked.file, digest)
         const narrow = syntax.barrel ? asked.names : "all"
@@ -229,6 +276,49 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
     dirty = false
     return writeHint(layout, memoPath, JSON.stringify(Object.fromEntries(syntaxes))).pipe(Effect.ignore)
   })
-  const identity: CodeIdentity = { of, flush }
+  return { of, flush, sights: watch.sights }
+})
+
+const merged = (a: Watch.Sights | undefined, b: Watch.Sights): Watch.Sights =>
+  a === undefined
+    ? b
+    : { paths: [...a.paths, ...b.paths], figures: [...a.figures, ...b.figures], real: { ...a.real, ...b.real } }
+
+/** Identities as things are now: those that are remembered and still hold, and others on demand. */
+export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) {
+  const rememberedPath = layout.memo(`code-v${identityVersion}.json`)
+  const remembered = yield* recall(rememberedPath)
+  const told = new Map<string, Identified>(
+    Object.entries(remembered?.identities ?? {}).map(([url, { files, ...identified }]) => [
+      url,
+      { ...identified, files: new Map(Object.entries(files)) } satisfies Identified
+    ])
+  )
+  const teller = yield* Effect.cached(makeTeller(layout, memo))
+  let isNew = false
+  const identity: CodeIdentity = {
+    of: Effect.fnUntraced(function* (url: string) {
+      const before = told.get(url)
+      if (before !== undefined) return before
+      const identified = yield* (yield* teller).of(url)
+      told.set(url, identified)
+      isNew = true
+      return identified
+    }),
+    flush: Effect.gen(function* () {
+      if (!isNew) return
+      isNew = false
+      const { flush, sights } = yield* teller
+      yield* flush
+      const seen = yield* sights
+      if (seen === undefined) return
+      const entries = Array.from(told, ([url, { files, ...identified }]) => [
+        url,
+        { ...identified, files: Object.fromEntries(files) }
+      ])
+      const now: Remembered = { sights: merged(remembered?.sights, seen), identities: Object.fromEntries(entries) }
+      yield* Effect.ignore(writeHint(layout, rememberedPath, JSON.stringify(now)))
+    })
+  }
   return identity
 })

@@ -26,6 +26,10 @@ const recordOf = (value: unknown): Json | undefined =>
 
 const stringOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined)
 
+/** The name that the text of a `package.json` gives. */
+export const nameIn = (manifest: string): Option.Option<string> =>
+  Option.fromUndefinedOr(stringOf(parseRecord(manifest)?.["name"]))
+
 /** Package name -> `version integrity`; several installed versions of one name are joined by `, `. */
 export type PackageVersions = Readonly<Record<string, string>>
 
@@ -50,6 +54,8 @@ export const makeResolver = Effect.gen(function* () {
   /** By folder of a package: it and all it depends on. */
   const closures = new Map<string, ReadonlySet<Installed>>()
   const lockfiles = new Map<string, Json>()
+  /** Folder -> whether it has a `node_modules`: most have none, and then nothing in it need be looked for. */
+  const holding = new Map<string, boolean>()
 
   const lockfile = Effect.fnUntraced(function* (root: string) {
     const known = lockfiles.get(root)
@@ -87,9 +93,17 @@ export const makeResolver = Effect.gen(function* () {
     return found
   })
 
+  const holdsPackages = Effect.fnUntraced(function* (folder: string) {
+    const known = holding.get(folder)
+    if (known !== undefined) return known
+    const holds = path.basename(folder) !== "node_modules" && (yield* disk.exists(path.join(folder, "node_modules")))
+    holding.set(folder, holds)
+    return holds
+  })
+
   const find = Effect.fnUntraced(function* (name: string, from: string) {
     for (let folder = from; ; folder = path.dirname(folder)) {
-      if (path.basename(folder) !== "node_modules") {
+      if (yield* holdsPackages(folder)) {
         const found = yield* readInstalled(path.join(folder, "node_modules", name))
         if (found !== undefined) return found
       }

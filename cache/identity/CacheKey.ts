@@ -21,11 +21,23 @@ export class KeyUnknown extends Schema.TaggedError<KeyUnknown>()("KeyUnknown", {
 }
 
 /** Module (relative to its package) -> top-level statement -> digest; package -> version. */
-export const Code = Schema.Struct({
-  modules: Schema.Record(Schema.String, Schema.Record(Schema.String, Schema.String)),
-  packages: Schema.Record(Schema.String, Schema.String)
-})
-export type Code = typeof Code.Type
+export interface Code {
+  readonly modules: Readonly<Record<string, Readonly<Record<string, string>>>>
+  readonly packages: Readonly<Record<string, string>>
+}
+
+const isRecordOf = <A>(value: unknown, isValue: (each: unknown) => each is A): value is Record<string, A> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every(isValue)
+const isString = (value: unknown): value is string => typeof value === "string"
+const isModule = (value: unknown): value is Record<string, string> => isRecordOf(value, isString)
+
+/** Checked by hand: every result holds thousands of these texts, and every run reads every result. */
+export const Code = Schema.declare(
+  (value): value is Code =>
+    isRecordOf(value, (each): each is unknown => true) &&
+    isRecordOf(value["modules"], isModule) &&
+    isModule(value["packages"])
+)
 
 /** What a result was made from. */
 export const Ingredients = Schema.Struct({

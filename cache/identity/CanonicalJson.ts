@@ -20,49 +20,53 @@ export class NotCanonical extends Data.TaggedError("NotCanonical")<{
 
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
-/** The text of a part; `key` is added to `path` meanwhile. */
-const writeAt = (value: unknown, path: Array<string>, key: string): string => {
-  path.push(key)
-  const text = write(value, path)
-  path.pop()
-  return text
+/** The text of a part; an error learns the way to it as it comes up. */
+const writeAt = (value: unknown, key: string): string => {
+  try {
+    return write(value)
+  } catch (cause) {
+    throw cause instanceof NotCanonical ? new NotCanonical({ path: [key, ...cause.path], actual: cause.actual }) : cause
+  }
 }
 
-const write = (value: unknown, path: Array<string>): string => {
+const refuse = (actual: string): never => {
+  throw new NotCanonical({ path: [], actual })
+}
+
+const write = (value: unknown): string => {
   switch (typeof value) {
     case "string":
-      if (!value.isWellFormed()) throw new NotCanonical({ path, actual: "a string with a lone surrogate" })
-      return JSON.stringify(value)
+      return value.isWellFormed() ? JSON.stringify(value) : refuse("a string with a lone surrogate")
     case "number":
-      if (!Number.isFinite(value)) throw new NotCanonical({ path, actual: String(value) })
+      if (!Number.isFinite(value)) return refuse(String(value))
       return Object.is(value, -0) ? "0" : String(value)
     case "boolean":
       return String(value)
     case "object":
       break
     default:
-      throw new NotCanonical({ path, actual: `a ${typeof value}` })
+      return refuse(`a ${typeof value}`)
   }
   if (value === null) return "null"
   if (Array.isArray(value)) {
     // Array.from, since map skips holes and a hole must not pass for an empty string
-    return `[${Array.from(value, (item, index) => writeAt(item, path, String(index))).join(",")}]`
+    return `[${Array.from(value, (item, index) => writeAt(item, String(index))).join(",")}]`
   }
   const prototype = Object.getPrototypeOf(value) as unknown
   if (prototype !== Object.prototype && prototype !== null) {
-    throw new NotCanonical({ path, actual: `an instance of ${value.constructor?.name ?? "a class"}` })
+    return refuse(`an instance of ${value.constructor?.name ?? "a class"}`)
   }
   const record = value as Record<string, unknown>
-  const members = Object.keys(record)
-    .sort()
-    .map((key) => `${write(key, path)}:${writeAt(record[key], path, key)}`)
-  return `{${members.join(",")}}`
+  let text = ""
+  for (const key of Object.keys(record).sort())
+    text += `${text === "" ? "" : ","}${write(key)}:${writeAt(record[key], key)}`
+  return `{${text}}`
 }
 
 /** The canonical text of `value`, or what stands in its way. */
 export const encode = (value: unknown): Result.Result<string, NotCanonical> =>
   Result.try({
-    try: () => write(value, []),
+    try: () => write(value),
     catch: (cause) =>
       cause instanceof NotCanonical
         ? cause
@@ -70,4 +74,4 @@ export const encode = (value: unknown): Result.Result<string, NotCanonical> =>
   })
 
 /** The canonical text of a value whose type already says that it is JSON. */
-export const encodeJson = (value: Json): string => write(value, [])
+export const encodeJson = (value: Json): string => write(value)

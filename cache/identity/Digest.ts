@@ -10,8 +10,10 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as CanonicalJson from "./CanonicalJson.ts"
 
-export const Digest = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/u)).pipe(Schema.brand("Digest"))
+const pattern = /^[0-9a-f]{64}$/u
+export const Digest = Schema.String.check(Schema.isPattern(pattern)).pipe(Schema.brand("Digest"))
 export type Digest = typeof Digest.Type
+export const isDigest = (value: unknown): value is Digest => typeof value === "string" && pattern.test(value)
 
 /** SHA-256 of `bytes` themselves. */
 export const ofBytes = (bytes: Uint8Array): Digest => hash("sha256", bytes, "hex") as Digest
@@ -25,6 +27,9 @@ const framed = (tag: string, text: string): Digest =>
 /** Digest of a value under a tag such as `"Tree/v1"`. */
 export const ofValue = (tag: string, value: unknown): Result.Result<Digest, CanonicalJson.NotCanonical> =>
   Result.map(CanonicalJson.encode(value), (text) => framed(tag, text))
+
+/** `ofValue` of a value whose canonical text is at hand. */
+export const ofCanonical = framed
 
 /** `ofValue` of a value whose type already says that it is JSON. */
 export const ofJson = (tag: string, value: CanonicalJson.Json): Digest => framed(tag, CanonicalJson.encodeJson(value))

@@ -13,58 +13,73 @@ import { Disk, type DiskError, orAbsent } from "./Disk.ts"
 import type { Layout } from "./Layout.ts"
 import { ownPrefix } from "./Sweep.ts"
 
-let checksum: ((text: string) => string) | undefined
+interface Checksums {
+  readonly ofText: (text: string) => string
+  readonly ofBytes: (bytes: Uint8Array) => string
+}
+let ready: Checksums | undefined
 
 /** XXH64 as 16 hexadecimal digits; the module that computes it is made ready on first use. */
 const checksums = Effect.suspend(() =>
-  checksum !== undefined
-    ? Effect.succeed(checksum)
-    : Effect.map(Effect.promise(xxhash), ({ h64ToString }) => {
-        checksum = h64ToString
-        return checksum
+  ready !== undefined
+    ? Effect.succeed(ready)
+    : Effect.map(Effect.promise(xxhash), ({ h64ToString, h64Raw }) => {
+        ready = {
+          ofText: (text) => h64ToString(text),
+          ofBytes: (bytes) => h64Raw(bytes).toString(16).padStart(checksumDigits, "0")
+        }
+        return ready
       })
 )
+const checksumDigits = 16
 
-/** A name in the store's `tmp` that no other process uses; the folder exists afterwards. */
-export const temporaryPath = Effect.fnUntraced(function* (layout: Layout) {
-  const disk = yield* Disk
-  yield* disk.makeFolder(layout.temporary)
-  return path.join(layout.temporary, `${ownPrefix}${randomUUID()}`)
-})
+/** A name in the store's `tmp` that no other process uses. */
+const temporaryPath = (layout: Layout): string => path.join(layout.temporary, `${ownPrefix}${randomUUID()}`)
+
+/** Does what puts `file` into a folder, and makes the folder first if it is not there. */
+const intoFolder = <A>(file: string, put: Effect.Effect<A, DiskError>): Effect.Effect<A, DiskError, Disk> =>
+  Effect.catchIf(
+    put,
+    (error) => error.code === "ENOENT",
+    () => Effect.flatMap(Disk, (disk) => Effect.andThen(disk.makeFolder(path.dirname(file)), put))
+  )
 
 /** Moves a finished file to its place and makes both durable. */
 export const place = Effect.fnUntraced(function* (from: string, to: string, mode: number) {
   const disk = yield* Disk
   yield* disk.setMode(from, mode)
   yield* disk.syncFile(from)
-  yield* disk.makeFolder(path.dirname(to))
-  yield* disk.rename(from, to)
+  yield* intoFolder(to, disk.rename(from, to))
   yield* disk.syncFolder(path.dirname(to))
 })
 
 /** Writes `content` to `to`, whole or not at all. */
 export const writeWhole = Effect.fnUntraced(function* (layout: Layout, to: string, content: string | Uint8Array) {
   const disk = yield* Disk
-  const temporary = yield* temporaryPath(layout)
-  yield* disk.create(temporary, content).pipe(
+  const temporary = temporaryPath(layout)
+  yield* intoFolder(temporary, disk.create(temporary, content)).pipe(
     Effect.andThen(place(temporary, to, 0o444)),
     Effect.onError(() => disk.remove(temporary).pipe(Effect.ignore))
   )
 })
 
-const withChecksum = (body: string): Effect.Effect<string> => Effect.map(checksums, (of) => `${of(body)}\n${body}`)
+const withChecksum = <Body extends string | Uint8Array>(body: Body): Effect.Effect<string | Uint8Array> =>
+  Effect.map(checksums, ({ ofText, ofBytes }) =>
+    typeof body === "string"
+      ? `${ofText(body)}\n${body}`
+      : Buffer.concat([Buffer.from(`${ofBytes(body)}\n`, "latin1"), body])
+  )
 
 /** Writes `body` behind a first line with its XXH64, durably. */
 export const writeRecord = (layout: Layout, to: string, body: string): Effect.Effect<void, DiskError, Disk> =>
   Effect.flatMap(withChecksum(body), (text) => writeWhole(layout, to, text))
 
 /** The same without waiting for the disk: for what may be lost, since it only saves time. A torn one is an absent one. */
-export const writeHint = Effect.fnUntraced(function* (layout: Layout, to: string, body: string) {
+export const writeHint = Effect.fnUntraced(function* (layout: Layout, to: string, body: string | Uint8Array) {
   const disk = yield* Disk
-  const temporary = yield* temporaryPath(layout)
-  yield* disk.create(temporary, yield* withChecksum(body))
-  yield* disk.makeFolder(path.dirname(to))
-  yield* disk.rename(temporary, to)
+  const temporary = temporaryPath(layout)
+  yield* intoFolder(temporary, disk.create(temporary, yield* withChecksum(body)))
+  yield* intoFolder(to, disk.rename(temporary, to))
 })
 
 /** The body of a record, if it is there and its checksum holds. */
@@ -74,6 +89,17 @@ export const readRecord = Effect.fnUntraced(function* (from: string) {
   if (Option.isNone(text)) return Option.none<string>()
   const end = text.value.indexOf("\n")
   const body = text.value.slice(end + 1)
-  const of = yield* checksums
-  return end === 16 && text.value.slice(0, end) === of(body) ? Option.some(body) : Option.none<string>()
+  const { ofText } = yield* checksums
+  return end === checksumDigits && text.value.slice(0, end) === ofText(body) ? Option.some(body) : Option.none<string>()
+})
+
+/** `readRecord` of one whose body is no text. */
+export const readRecordBytes = Effect.fnUntraced(function* (from: string) {
+  const disk = yield* Disk
+  const bytes = yield* orAbsent(disk.read(from))
+  if (Option.isNone(bytes)) return Option.none<Uint8Array>()
+  const body = bytes.value.subarray(checksumDigits + 1)
+  const { ofBytes } = yield* checksums
+  const written = Buffer.from(bytes.value.subarray(0, checksumDigits + 1)).toString("latin1")
+  return written === `${ofBytes(body)}\n` ? Option.some(body) : Option.none<Uint8Array>()
 })

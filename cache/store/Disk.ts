@@ -37,14 +37,17 @@ const advice: Readonly<Record<string, string>> = {
 
 export type EntryKind = "file" | "folder" | "link" | "other"
 
-/** What `lstat` says, as far as it tells whether a file is still the same. Times in nanoseconds since 1970. */
+/**
+ * What the system says of a file, as far as it tells whether it is still the same. Times since 1970, exact to a quarter of a
+ * microsecond: finer than any clock's tick, and a bigint each would take longer than the call.
+ */
 export interface Stat {
   readonly kind: EntryKind
   readonly sizeBytes: number
   readonly mode: number
-  readonly mtimeNs: bigint
-  readonly ctimeNs: bigint
-  readonly inode: bigint
+  readonly mtimeMs: number
+  readonly ctimeMs: number
+  readonly inode: number
 }
 
 export interface Entry {
@@ -68,6 +71,10 @@ export class Disk extends Context.Service<
   Disk,
   {
     readonly lstat: (path: string) => Op<Stat>
+    /** The same of what a link leads to. */
+    readonly stat: (path: string) => Op<Stat>
+    /** `stat` of many in one call; undefined for what is not there. */
+    readonly stats: (paths: ReadonlyArray<string>) => Op<ReadonlyArray<Stat | undefined>>
     /** Whether anything is there, be it a link that leads nowhere. */
     readonly exists: (path: string) => Op<boolean>
     /** Entries of a folder, sorted by name. */
@@ -128,7 +135,6 @@ const attempt = <A>(operation: string, path: string, evaluate: () => A): Op<A> =
 const kindOf = (entry: fs.Dirent): EntryKind =>
   entry.isFile() ? "file" : entry.isDirectory() ? "folder" : entry.isSymbolicLink() ? "link" : "other"
 
-/** The same by the mode: the methods of a stat in bigints take longer than the call. */
 const kindOfMode = (mode: number): EntryKind => {
   switch (mode & fs.constants.S_IFMT) {
     case fs.constants.S_IFREG:
@@ -187,18 +193,14 @@ const writePieces = async (path: string, pieces: ReadonlyArray<Uint8Array>): Pro
   }
 }
 
-const lstat = (path: string): Stat => {
-  const stat = fs.lstatSync(path, { bigint: true })
-  const mode = Number(stat.mode)
-  return {
-    kind: kindOfMode(mode),
-    sizeBytes: Number(stat.size),
-    mode: mode & 0o777,
-    mtimeNs: stat.mtimeNs,
-    ctimeNs: stat.ctimeNs,
-    inode: stat.ino
-  }
-}
+const toStat = ({ mode, size, mtimeMs, ctimeMs, ino }: fs.Stats): Stat => ({
+  kind: kindOfMode(mode),
+  sizeBytes: size,
+  mode: mode & 0o777,
+  mtimeMs,
+  ctimeMs,
+  inode: ino
+})
 
 const list = (path: string): Array<Entry> =>
   fs
@@ -207,17 +209,25 @@ const list = (path: string): Array<Entry> =>
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 
 const nodeDisk: Disk["Service"] = {
-  lstat: (path) => attempt("inspect", path, () => lstat(path)),
+  lstat: (path) => attempt("inspect", path, () => toStat(fs.lstatSync(path))),
+  stat: (path) => attempt("inspect", path, () => toStat(fs.statSync(path))),
+  stats: (paths) =>
+    attempt("inspect", paths[0] ?? "", () =>
+      paths.map((path) => {
+        const stat = fs.statSync(path, { throwIfNoEntry: false })
+        return stat === undefined ? undefined : toStat(stat)
+      })
+    ),
   exists: (path) => attempt("inspect", path, () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined),
   list: (path) => attempt("list", path, () => list(path)),
   listFiles: (path) =>
     attempt("list", path, () =>
       list(path).map((entry) => ({
         ...entry,
-        stat: entry.kind === "file" ? lstat(`${path}${nodePath.sep}${entry.name}`) : undefined
+        stat: entry.kind === "file" ? toStat(fs.lstatSync(`${path}${nodePath.sep}${entry.name}`)) : undefined
       }))
     ),
-  realPath: (path) => attempt("resolve", path, () => fs.realpathSync(path)),
+  realPath: (path) => attempt("resolve", path, () => fs.realpathSync.native(path)),
   read: (path) => attempt("read", path, () => fs.readFileSync(path)),
   readText: (path) => attempt("read", path, () => fs.readFileSync(path, "utf8")),
   readLink: (path) => attempt("read the link", path, () => fs.readlinkSync(path)),
@@ -236,7 +246,11 @@ const nodeDisk: Disk["Service"] = {
       fs.utimesSync(path, now, now)
     }),
   makeFolder: (path) => attempt("make the folder", path, () => void fs.mkdirSync(path, { recursive: true })),
-  remove: (path) => attempt("remove", path, () => fs.rmSync(path, { recursive: true, force: true })),
+  remove: (path) =>
+    attempt("remove", path, () => {
+      // what is not there costs rmSync an error
+      if (fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) fs.rmSync(path, { recursive: true, force: true })
+    }),
   copy: (from, to) =>
     Effect.tryPromise({
       try: () => fs.promises.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE),

@@ -2,7 +2,8 @@
  * Gc: keeps the store bounded.
  *
  * A result goes when it is older (since its last use) than the age limit, or, the least recently used first, while the store
- * is above the size limit; results of pinned runs stay. A blob goes when no result that stays names it. Records go before
+ * is above the size limit; results of pinned runs stay. A blob goes when no result that stays names it, nor lists by it what its
+ * source held. Records go before
  * blobs, so a crash in between leaves blobs that nothing names, which the next collection takes.
  *
  * Gotchas: it may run beside a run. What was written or used within the last hour is left alone, and a run that finds a
@@ -12,6 +13,7 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Digest from "../identity/Digest.ts"
+import { readRecord } from "./Commit.ts"
 import { Disk, type DiskError, orAbsent } from "./Disk.ts"
 import { blobsOf, type StepResult } from "./ResultStore.ts"
 import { Store } from "./Store.ts"
@@ -60,7 +62,7 @@ const listSharded = Effect.fnUntraced(function* (folder: string) {
       const file = path.join(folder, shard.name, entry.name)
       const stat = yield* orAbsent(disk.lstat(file))
       if (Option.isNone(stat)) continue
-      const modifiedMs = Number(stat.value.mtimeNs / 1_000_000n)
+      const modifiedMs = Math.floor(stat.value.mtimeMs)
       files.push({ file, name: entry.name.replace(/\.json$/, ""), sizeBytes: stat.value.sizeBytes, modifiedMs })
     }
   }
@@ -82,7 +84,7 @@ const uselessCheckpoints = Effect.fnUntraced(function* (keys: ReadonlySet<string
     const file = path.join(layout.checkpoints, entry.name)
     const stat = yield* orAbsent(disk.lstat(file))
     if (Option.isNone(stat)) continue
-    const modifiedMs = Number(stat.value.mtimeNs / 1_000_000n)
+    const modifiedMs = Math.floor(stat.value.mtimeMs)
     const ageMs = nowMs - modifiedMs
     if (ageMs < graceMs || !(keys.has(entry.name) || ageMs > limits.maximumAgeMs)) continue
     found.push({ file, name: entry.name, sizeBytes: stat.value.sizeBytes, modifiedMs })
@@ -117,6 +119,19 @@ const choose = (
   return kept
 }
 
+/** Blobs that list what the sources held that results were made from: `why` compares with them. */
+const listingsOf = Effect.fnUntraced(function* (results: ReadonlyArray<StepResult>) {
+  const disk = yield* Disk
+  const { layout } = yield* Store
+  const inputs = new Set<string>(results.flatMap(({ ingredients }) => Object.values(ingredients.inputs)))
+  const known = Option.getOrElse(yield* orAbsent(disk.list(layout.sources)), () => [])
+  const records = yield* Effect.forEach(
+    known.filter(({ name }) => inputs.has(name)),
+    ({ name }) => readRecord(layout.source(name as Digest.Digest))
+  )
+  return records.flatMap((record) => Option.toArray(record))
+})
+
 /** What a collection would take now. */
 export const plan = Effect.fnUntraced(function* (limits: Limits, pinned: ReadonlySet<string>, nowMs: number) {
   const { layout, results } = yield* Store
@@ -130,11 +145,10 @@ export const plan = Effect.fnUntraced(function* (limits: Limits, pinned: Readonl
   )
   const sizes = new Map(blobs.map((blob) => [blob.name, blob.sizeBytes]))
   const kept = choose(candidates, sizes, pinned, limits, nowMs)
-  const named = new Set(
-    candidates.flatMap((each) => (kept.has(each.name) && each.result !== undefined ? blobsOf(each.result) : []))
-  )
+  const staying = candidates.flatMap(({ name, result }) => (kept.has(name) && result !== undefined ? [result] : []))
+  const named = new Set<string>([...staying.flatMap(blobsOf), ...(yield* listingsOf(staying))])
   const gone = candidates.filter((each) => !kept.has(each.name))
-  const loose = blobs.filter((blob) => !named.has(blob.name as Digest.Digest) && nowMs - blob.modifiedMs >= graceMs)
+  const loose = blobs.filter((blob) => !named.has(blob.name) && nowMs - blob.modifiedMs >= graceMs)
   const checkpoints = yield* uselessCheckpoints(new Set(records.map((each) => each.name)), limits, nowMs)
   const collection: Collection = {
     results: gone.map((each) => each.name),

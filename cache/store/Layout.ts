@@ -21,6 +21,9 @@ export interface Layout {
   readonly blobs: string
   readonly results: string
   readonly memo: (name: string) => string
+  /** Which blob lists the files of the source with this digest, so that `why` can name what changed in it. Hints. */
+  readonly sources: string
+  readonly source: (digest: Digest.Digest) => string
   readonly checkpoints: string
   readonly checkpoint: (key: Digest.Digest) => string
   readonly temporary: string
@@ -44,13 +47,15 @@ export const make = (store: string): Layout => {
     root,
     blob: (digest) => sharded("blobs", digest, ""),
     result: (key) => sharded("results", key, ".json"),
-    lastResult: (stepId) => path.join(root, "last", `${encodeURIComponent(stepId)}.json`),
+    lastResult: (stepId) => path.join(root, "last", encodeURIComponent(stepId)),
     runs: path.join(root, "runs"),
     pins: path.join(root, "pins.json"),
     blobs: path.join(root, "blobs"),
     results: path.join(root, "results"),
     run: (runId) => path.join(root, "runs", `${runId}.json`),
     memo: (name) => path.join(root, "memo", name),
+    sources: path.join(root, "memo", "sources"),
+    source: (digest) => path.join(root, "memo", "sources", digest),
     checkpoints: path.join(root, "checkpoints"),
     checkpoint: (key) => path.join(root, "checkpoints", key),
     temporary: path.join(root, "tmp"),

@@ -50,7 +50,6 @@ export const StepResult = Schema.Struct({
 export type StepResult = typeof StepResult.Type
 
 const Stored = Schema.fromJsonString(StepResult)
-const LastResult = Schema.fromJsonString(Schema.Struct({ key: Digest.Digest }))
 
 /** Why a record that is there cannot be served. */
 export type Unusable = "absent" | "damaged"
@@ -88,18 +87,15 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     return result.value
   })
   const lastKey = Effect.fnUntraced(function* (step: string) {
-    const last = Option.flatMap(
-      yield* Commit.readRecord(layout.lastResult(step)),
-      Schema.decodeUnknownOption(LastResult)
-    )
-    return Option.getOrUndefined(last)?.key
+    const last = yield* Commit.readRecord(layout.lastResult(step))
+    return Option.getOrUndefined(Option.filter(last, Digest.isDigest))
   })
   const noteLast: ResultStore["noteLast"] = Effect.fnUntraced(function* (step, key) {
     const disk = yield* Disk
     // The age of a result, for the collection, is the time since its last use.
     yield* orAbsent(disk.touch(layout.result(key)))
     const before = yield* lastKey(step)
-    if (before !== key) yield* Commit.writeHint(layout, layout.lastResult(step), JSON.stringify({ key }))
+    if (before !== key) yield* Commit.writeHint(layout, layout.lastResult(step), key)
   })
   return {
     read,

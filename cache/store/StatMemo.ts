@@ -5,25 +5,27 @@
  * tick when it was hashed (the racy rule: a change within the tick of the snapshot leaves the same stat). The memo is a
  * hint: lost or torn, everything is hashed again and nothing else happens.
  */
+import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Digest from "../identity/Digest.ts"
-import { readRecord, writeHint } from "./Commit.ts"
-import { Disk, type DiskError, type Stat } from "./Disk.ts"
+import { readRecordBytes, writeHint } from "./Commit.ts"
+import { Disk, type DiskError, type InspectedEntry, type Stat } from "./Disk.ts"
+import { decode, encode, FolderMemo, type Memo, type TreeMemo } from "./FolderMemo.ts"
 import type { Layout } from "./Layout.ts"
 
 /** Coarser than any kernel's clock tick (10 ms) and than the slack between two clocks of one machine. */
-const tickNs = 50_000_000n
-
-interface MemoEntry {
-  readonly stamp: string
-  readonly digest: Digest.Digest
-}
+const tickMs = 50
 
 export interface StatMemo {
-  /** The digest of the file at `path` that had `stat` a moment ago, if that is enough to know it. */
-  readonly known: (path: string, stat: Stat) => Digest.Digest | undefined
-  /** The content digest of the regular file at `path`, which must be absolute. */
+  /** What is known of the files in `folder`, if anything is. */
+  readonly within: (folder: string) => FolderMemo | undefined
+  /** The digest of the tree at `root`, for as long as each of its folders holds exactly what is known of it. */
+  readonly tree: (root: string) => TreeMemo | undefined
+  /** Drops what is known of other files in `folder`: they are gone. */
+  readonly keepOnly: (folder: string, files: ReadonlyArray<InspectedEntry>) => void
+  readonly noteTree: (root: string, tree: TreeMemo) => void
+  /** The content digest of the file at `path`, which must be absolute. */
   readonly digest: (path: string, stat?: Stat) => Effect.Effect<Digest.Digest, DiskError, Disk>
   /** Drops what is known of `path`, so that it is read next time. */
   readonly forget: (path: string) => void
@@ -33,62 +35,72 @@ export interface StatMemo {
   readonly flush: Effect.Effect<void, DiskError, Disk>
 }
 
-const stampOf = (stat: Stat): string => `${stat.sizeBytes} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.inode}`
+/** Whether a file changed so short a time before `nowMs` that a later change could leave the same stat. */
+export const isRacy = ({ mtimeMs, ctimeMs }: Stat, nowMs: number): boolean =>
+  Math.max(mtimeMs, ctimeMs) + tickMs >= nowMs
 
-const isRacy = (stat: Stat, nowNs: bigint): boolean =>
-  (stat.mtimeNs > stat.ctimeNs ? stat.mtimeNs : stat.ctimeNs) + tickNs >= nowNs
-
-const parseMemo = (body: string): Map<string, MemoEntry> => {
-  const entries = new Map<string, MemoEntry>()
-  for (const line of body.split("\n")) {
-    if (line.length === 0) continue
-    // digest SPACE size SPACE mtime SPACE ctime SPACE inode TAB path-as-JSON
-    const tab = line.indexOf("\t")
-    const digest = line.slice(0, 64) as Digest.Digest
-    entries.set(JSON.parse(line.slice(tab + 1)) as string, { digest, stamp: line.slice(65, tab) })
-  }
-  return entries
-}
+const isIn = (folder: string, root: string): boolean =>
+  folder === root || (folder.startsWith(root) && folder[root.length] === path.sep)
 
 /** Loads the memo called `name`. */
 export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
   const disk = yield* Disk
-  const body = yield* readRecord(layout.memo(name))
-  const entries = Option.match(body, { onNone: () => new Map<string, MemoEntry>(), onSome: parseMemo })
+  const body = yield* readRecordBytes(layout.memo(name))
+  const { folders, trees } = Option.match(body, {
+    onNone: (): Memo => ({ folders: new Map(), trees: new Map() }),
+    onSome: decode
+  })
   let dirty = false
   let filesRead = 0
 
-  const known: StatMemo["known"] = (path, stat) => {
-    const entry = entries.get(path)
-    return entry !== undefined && entry.stamp === stampOf(stat) ? entry.digest : undefined
+  const folderOf = (folder: string): FolderMemo => {
+    const found = folders.get(folder) ?? FolderMemo.empty()
+    folders.set(folder, found)
+    return found
   }
 
-  const digest: StatMemo["digest"] = Effect.fnUntraced(function* (path: string, found?: Stat) {
-    const stat = found ?? (yield* disk.lstat(path))
-    const remembered = known(path, stat)
+  /** What is known of files in `folder` is another thing now, and so is every tree that it is in. */
+  const noteChange = (folder: string): void => {
+    dirty = true
+    for (const root of trees.keys()) if (isIn(folder, root)) trees.delete(root)
+  }
+
+  const digest: StatMemo["digest"] = Effect.fnUntraced(function* (file: string, found?: Stat) {
+    const stat = found ?? (yield* disk.stat(file))
+    const [dirname, base] = [path.dirname(file), path.basename(file)]
+    const folder = folderOf(dirname)
+    const remembered = folder.known(base, stat)
     if (remembered !== undefined) return remembered
-    const startedNs = BigInt(Date.now()) * 1_000_000n
+    const startedMs = Date.now()
     filesRead++
-    const hashed = yield* disk.hash(path)
-    if (!isRacy(stat, startedNs)) {
-      entries.set(path, { stamp: stampOf(stat), digest: hashed.digest })
-      dirty = true
-    } else if (entries.delete(path)) dirty = true
+    const hashed = yield* disk.hash(file)
+    if (!isRacy(stat, startedMs)) {
+      folder.note(base, stat, hashed.digest)
+      noteChange(dirname)
+    } else if (folder.drop(base)) noteChange(dirname)
     return hashed.digest
   })
 
   const flush = Effect.suspend(() => {
     if (!dirty) return Effect.void
     dirty = false
-    const lines = Array.from(entries, ([path, entry]) => `${entry.digest} ${entry.stamp}\t${JSON.stringify(path)}\n`)
-    return writeHint(layout, layout.memo(name), lines.join(""))
+    return writeHint(layout, layout.memo(name), encode({ folders, trees }))
   })
 
   const memo: StatMemo = {
-    known,
+    within: (folder) => folders.get(folder),
+    keepOnly: (folder, files) => {
+      if (folders.get(folder)?.keepOnly(files)) noteChange(folder)
+    },
+    tree: (root) => trees.get(root),
+    noteTree: (root, tree) => {
+      trees.set(root, tree)
+      dirty = true
+    },
     digest,
-    forget: (path) => {
-      if (entries.delete(path)) dirty = true
+    forget: (file) => {
+      const folder = path.dirname(file)
+      if (folders.get(folder)?.drop(path.basename(file))) noteChange(folder)
     },
     filesRead: () => filesRead,
     flush

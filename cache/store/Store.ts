@@ -25,7 +25,7 @@ export class Store extends Context.Service<
       Store,
       Effect.gen(function* () {
         const layout = Layout.make(folder)
-        const memo = yield* StatMemo.load(layout, "stat")
+        const memo = yield* StatMemo.load(layout, "stat-v2")
         const blobs = yield* BlobStore.make(layout, memo)
         yield* Effect.addFinalizer(() => Effect.ignore(memo.flush))
         return Store.of({ layout, memo, blobs, results: ResultStore.make(layout, blobs) })

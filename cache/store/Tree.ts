@@ -14,90 +14,175 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
-import { Disk, DiskError, orAbsent } from "./Disk.ts"
+import { Disk, DiskError, type InspectedEntry, join, orAbsent } from "./Disk.ts"
 import type { StatMemo } from "./StatMemo.ts"
 
-export const TreeEntry = Schema.Union([
-  Schema.Struct({
-    kind: Schema.Literal("file"),
-    path: Schema.String,
-    digest: Digest.Digest,
-    sizeBytes: Schema.Int,
-    /** Permission bits; 0 in the snapshot of a source, where they do not count. */
-    mode: Schema.Int
-  }),
-  Schema.Struct({ kind: Schema.Literal("folder"), path: Schema.String }),
-  Schema.Struct({
-    kind: Schema.Literal("link"),
-    path: Schema.String,
-    target: Schema.String,
-    digest: Schema.NullOr(Digest.Digest)
-  })
-])
-export type TreeEntry = typeof TreeEntry.Type
-export const Tree = Schema.Array(TreeEntry)
-export type Tree = typeof Tree.Type
+export type TreeEntry =
+  | {
+      readonly kind: "file"
+      readonly path: string
+      readonly digest: Digest.Digest
+      readonly sizeBytes: number
+      /** Permission bits; 0 in the snapshot of a source, where they do not count. */
+      readonly mode: number
+    }
+  | { readonly kind: "folder"; readonly path: string }
+  | { readonly kind: "link"; readonly path: string; readonly target: string; readonly digest: Digest.Digest | null }
+export type Tree = ReadonlyArray<TreeEntry>
 
-export const digest = (tree: Tree): Digest.Digest => Digest.ofJson("Tree/v1", tree)
+const isEntry = (value: unknown): value is TreeEntry => {
+  if (typeof value !== "object" || value === null) return false
+  const { kind, path, digest, sizeBytes, mode, target } = value as Readonly<Record<string, unknown>>
+  if (typeof path !== "string") return false
+  switch (kind) {
+    case "file":
+      return Digest.isDigest(digest) && Number.isSafeInteger(sizeBytes) && Number.isSafeInteger(mode)
+    case "folder":
+      return true
+    case "link":
+      return typeof target === "string" && (digest === null || Digest.isDigest(digest))
+    default:
+      return false
+  }
+}
+
+/** Checked by hand: a folder may have a hundred thousand entries. */
+export const Tree = Schema.declare((value): value is Tree => Array.isArray(value) && value.every(isEntry))
+
+/** The canonical JSON of an entry: what `CanonicalJson` writes, in a fraction of its time. */
+const canonical = (entry: TreeEntry): string => {
+  switch (entry.kind) {
+    case "file":
+      return `{"digest":"${entry.digest}","kind":"file","mode":${entry.mode},"path":${JSON.stringify(entry.path)},"sizeBytes":${entry.sizeBytes}}`
+    case "folder":
+      return `{"kind":"folder","path":${JSON.stringify(entry.path)}}`
+    case "link":
+      return `{"digest":${JSON.stringify(entry.digest)},"kind":"link","path":${JSON.stringify(entry.path)},"target":${JSON.stringify(entry.target)}}`
+  }
+}
+
+export const digest = (tree: Tree): Digest.Digest => Digest.ofCanonical("Tree/v1", `[${tree.map(canonical).join(",")}]`)
+
+/** Whether two trees have the same digest, without making it. */
+export const isSame = (a: Tree, b: Tree): boolean =>
+  a.length === b.length && a.every((entry, index) => canonical(entry) === canonical(b[index]!))
 
 /** The tree of a source that is one file. */
-export const ofFile = (path: string, digest: Digest.Digest, sizeBytes: number): Tree => [
-  { kind: "file", path, digest, sizeBytes, mode: 0 }
-]
+export const ofFile = (path: string, content: Digest.Digest, sizeBytes: number): SourceTree => {
+  const tree: Tree = [{ kind: "file", path, digest: content, sizeBytes, mode: 0 }]
+  return { digest: digest(tree), tree: Effect.succeed(tree) }
+}
 
-/** Everything below `root` that `ignore` does not name, by the memo where it can be trusted. Paths have forward slashes. */
-export const snapshot = Effect.fnUntraced(function* (
+interface Listing {
+  /** Relative to the tree's root; empty for the root itself. */
+  readonly folder: string
+  readonly children: ReadonlyArray<InspectedEntry>
+}
+
+const inFolder = (folder: string, name: string): string => (folder === "" ? name : `${folder}/${name}`)
+
+export interface SnapshotOptions {
+  readonly ignore: (path: string) => boolean
+  readonly of: "source" | "output"
+}
+
+/** The folders below `root` and what they hold, each before those in it. */
+const walk = Effect.fnUntraced(function* (root: string, { ignore }: SnapshotOptions) {
+  const disk = yield* Disk
+  const listings: Array<Listing> = []
+  const visit: (folder: string) => Effect.Effect<void, DiskError, Disk> = Effect.fnUntraced(function* (folder) {
+    const all = yield* disk.listFiles(join(root, folder))
+    const children = all.filter(({ name }) => !ignore(inFolder(folder, name)))
+    listings.push({ folder, children })
+    for (const { name, kind } of children) if (kind === "folder") yield* visit(inFolder(folder, name))
+  })
+  yield* visit("")
+  return listings
+})
+
+/** Of a link in a source: the digest of the file that it leads to, if that lies in the source. */
+const linkDigest = Effect.fnUntraced(function* (root: string, absolute: string, memo: StatMemo) {
+  const disk = yield* Disk
+  // A link in a circle leads nowhere, as one to what is not there.
+  const target = yield* orAbsent(disk.realPath(absolute)).pipe(
+    Effect.catchIf(
+      (error) => error.code === "ELOOP",
+      () => Effect.succeed(Option.none<string>())
+    )
+  )
+  const real = yield* disk.realPath(root)
+  if (Option.isNone(target) || !target.value.startsWith(real + path.sep)) return null
+  const stat = yield* disk.lstat(target.value)
+  return stat.kind === "file" ? yield* memo.digest(target.value, stat) : null
+})
+
+const entriesOf = Effect.fnUntraced(function* (
   root: string,
+  listings: ReadonlyArray<Listing>,
   memo: StatMemo,
-  options: { readonly ignore: (path: string) => boolean; readonly of: "source" | "output" }
+  of: SnapshotOptions["of"]
 ) {
   const disk = yield* Disk
-  const real = yield* disk.realPath(root)
   const entries: Array<TreeEntry> = []
-
-  const linkDigest = Effect.fnUntraced(function* (absolute: string) {
-    if (options.of === "output") return null
-    // A link in a circle leads nowhere, as one to what is not there.
-    const target = yield* orAbsent(disk.realPath(absolute)).pipe(
-      Effect.catchIf(
-        (error) => error.code === "ELOOP",
-        () => Effect.succeed(Option.none<string>())
-      )
-    )
-    if (Option.isNone(target) || !target.value.startsWith(real + path.sep)) return null
-    const stat = yield* disk.lstat(target.value)
-    return stat.kind === "file" ? yield* memo.digest(target.value, stat) : null
-  })
-
-  const visit: (absolute: string, relative: string) => Effect.Effect<void, DiskError, Disk> = Effect.fnUntraced(
-    function* (absolute, relative) {
-      for (const child of yield* disk.listFiles(absolute)) {
-        const at = relative === "" ? child.name : `${relative}/${child.name}`
-        if (options.ignore(at)) continue
-        const file = `${absolute}${path.sep}${child.name}`
-        if (child.kind === "folder") {
-          entries.push({ kind: "folder", path: at })
-          yield* visit(file, at)
-        } else if (child.kind === "link") {
-          entries.push({ kind: "link", path: at, target: yield* disk.readLink(file), digest: yield* linkDigest(file) })
-        } else if (child.stat !== undefined) {
-          const { stat } = child
-          const digest = memo.known(file, stat) ?? (yield* memo.digest(file, stat))
-          const mode = options.of === "output" ? stat.mode : 0
-          entries.push({ kind: "file", path: at, digest, sizeBytes: stat.sizeBytes, mode })
-        } else {
-          return yield* new DiskError({
-            operation: "take in",
-            path: file,
-            code: "ENOTSUP",
-            reason: "it is neither a file, a folder nor a link"
-          })
-        }
+  for (const { folder, children } of listings) {
+    const absolute = join(root, folder)
+    const known = memo.within(absolute)
+    for (const { name, kind, stat } of children) {
+      const at = inFolder(folder, name)
+      const file = `${absolute}${path.sep}${name}`
+      if (kind === "file" && stat !== undefined) {
+        const digest = known?.known(name, stat) ?? (yield* memo.digest(file, stat))
+        entries.push({ kind, path: at, digest, sizeBytes: stat.sizeBytes, mode: of === "output" ? stat.mode : 0 })
+      } else if (kind === "folder") {
+        entries.push({ kind, path: at })
+      } else if (kind === "link") {
+        const digest = of === "output" ? null : yield* linkDigest(root, file, memo)
+        entries.push({ kind, path: at, target: yield* disk.readLink(file), digest })
+      } else {
+        const reason = "it is neither a file, a folder nor a link"
+        return yield* new DiskError({ operation: "take in", path: file, code: "ENOTSUP", reason })
       }
     }
-  )
-  yield* visit(real, "")
+  }
   return entries.sort((a, b) => (a.path < b.path ? -1 : 1)) as Tree
+})
+
+/** Everything below `root` that `ignore` does not name, by the memo where it can be trusted. Paths have forward slashes. */
+export const snapshot = Effect.fnUntraced(function* (root: string, memo: StatMemo, options: SnapshotOptions) {
+  return yield* entriesOf(root, yield* walk(root, options), memo, options.of)
+})
+
+const filesOf = ({ children }: Listing): ReadonlyArray<InspectedEntry> =>
+  children.filter(({ kind }) => kind !== "folder")
+
+/** Whether each folder holds exactly the files that are known of it, as they were, and nothing but files and folders. */
+const isAsKnown = (root: string, listings: ReadonlyArray<Listing>, memo: StatMemo): boolean =>
+  listings.every((listing) => {
+    const files = filesOf(listing)
+    return memo.within(join(root, listing.folder))?.isExactly(files) ?? files.length === 0
+  })
+
+/** A source's tree: its digest, and what it holds for who asks. */
+export interface SourceTree {
+  readonly digest: Digest.Digest
+  readonly tree: Effect.Effect<Tree, DiskError, Disk>
+}
+
+/** The source below `root`. Of one that is as it was, the list of its files is neither made nor digested. */
+export const source = Effect.fnUntraced(function* (root: string, memo: StatMemo, ignore: SnapshotOptions["ignore"]) {
+  const listings = yield* walk(root, { ignore, of: "source" })
+  const tree = entriesOf(root, listings, memo, "source")
+  const folders = listings.map(({ folder }) => folder)
+  const before = memo.tree(root)
+  const isSameShape =
+    before?.folders.length === folders.length && before.folders.every((folder, index) => folder === folders[index])
+  if (before !== undefined && isSameShape && isAsKnown(root, listings, memo))
+    return { digest: before.digest, tree } satisfies SourceTree
+  for (const listing of listings) memo.keepOnly(join(root, listing.folder), filesOf(listing))
+  const made = yield* tree
+  const found: SourceTree = { digest: digest(made), tree: Effect.succeed(made) }
+  if (isAsKnown(root, listings, memo)) memo.noteTree(root, { folders, digest: found.digest })
+  return found
 })
 
 const list = (verb: string, paths: ReadonlyArray<string>): ReadonlyArray<string> =>
@@ -107,12 +192,11 @@ const list = (verb: string, paths: ReadonlyArray<string>): ReadonlyArray<string>
 
 /** `2 added (a/1.png, a/2.png), 1 changed (b/3.png)`; a file that moved with its content unchanged is `renamed`. */
 export const describeChange = (before: Tree, after: Tree): string => {
-  const identity = (entry: TreeEntry): string => JSON.stringify(entry)
   const old = new Map(before.map((entry) => [entry.path, entry]))
   const now = new Map(after.map((entry) => [entry.path, entry]))
   const added = after.filter((entry) => !old.has(entry.path))
   const removed = before.filter((entry) => !now.has(entry.path))
-  const changed = after.filter((entry) => old.has(entry.path) && identity(old.get(entry.path)!) !== identity(entry))
+  const changed = after.filter((entry) => old.has(entry.path) && canonical(old.get(entry.path)!) !== canonical(entry))
   const renamed = added.flatMap((entry) => {
     const from = removed.find((gone) => entry.kind === "file" && gone.kind === "file" && gone.digest === entry.digest)
     return from === undefined ? [] : [{ from: from.path, to: entry.path }]

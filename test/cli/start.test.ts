@@ -3,9 +3,11 @@
  * is imported at the top of a stage, and not where the work is done, costs every run.
  */
 import { spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
-import { repository } from "../lib/cli.ts"
+import { events, lastEvent, opPipe, repository } from "../lib/cli.ts"
+import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 
 /** The packages that loading these modules loads. */
 const packagesOf = (modules: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -40,5 +42,43 @@ describe("the start", () => {
 
   it("would tell of one: the module that does the work loads it", () => {
     expect(packagesOf(["stages/lib/ArrowTable.ts"])).toContain("apache-arrow")
+  })
+})
+
+describe("a bundle", () => {
+  const letters = (...args: ReadonlyArray<string>) => [
+    "run",
+    "--json",
+    "--file",
+    path.join(repository, "test/fixtures/letters/pipeline.ts"),
+    "--data",
+    "texts",
+    ...args
+  ]
+
+  it("that cannot be made is done without", async () => {
+    const root = temporaryFolder()
+    writeFiles(root, { "texts/a.txt": "hello\n", "no-folder": "" })
+    const finished = await opPipe(letters("--store", "store", "--outputs", "outputs"), {
+      cwd: root,
+      env: { OP_PIPE_CACHE_DIR: path.join(root, "no-folder") }
+    })
+    expect(finished.code, finished.stderr).toBe(0)
+    expect(lastEvent(finished).executed).toHaveLength(4)
+  })
+
+  it("tells the places of a trace as places in the sources", async () => {
+    const root = temporaryFolder()
+    writeFiles(root, { "texts/a.txt": "hello\n" })
+    const finished = await opPipe(letters("--store", "store", "--outputs", "outputs", "--set", "words.fail=bug"), {
+      cwd: root
+    })
+    expect(finished.code).toBe(70)
+    const failed = events(finished).find((event) => event.type === "StepFailed")
+    const source = readFileSync(path.join(repository, "test/fixtures/letters/stages.ts"), "utf8").split("\n")
+    const line = source.findIndex((each) => each.includes("a slip of the pen")) + 1
+    expect(failed).toMatchObject({ step: "words", fault: "bug" })
+    expect(JSON.stringify(failed)).toContain(`test/fixtures/letters/stages.ts:${line}:`)
+    expect(JSON.stringify(failed)).not.toContain("/made-")
   })
 })

@@ -14,7 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { Executor } from "../../core/Executor.ts"
-import { Artifact, Pipeline, Stage } from "../../core/index.ts"
+import { Artifact, Pipeline, Stage, Toolchain } from "../../core/index.ts"
 import { writeFiles } from "../lib/temporary.ts"
 
 export interface Module {
@@ -29,6 +29,7 @@ export interface StageModel extends Module {
   param: number
   readonly inputs: ReadonlyArray<{ readonly stage: number; readonly output: "fine" | "coarse" }>
   readonly readsSource: boolean
+  readonly usesEngine: boolean
 }
 
 export interface World {
@@ -36,6 +37,8 @@ export interface World {
   readonly helpers: ReadonlyArray<Module>
   readonly packages: Array<number>
   readonly stages: ReadonlyArray<StageModel>
+  /** The version of the engine that some stages compute with. */
+  engine: number
 }
 
 const Value = Schema.Struct({ value: Schema.String })
@@ -93,6 +96,13 @@ export const write = (world: World, root: string, written: Map<string, string>):
 /** The pipeline of `world` whose modules lie below `root`. */
 export const pipelineOf = (world: World, root: string): Pipeline.Pipeline => {
   const source = Pipeline.source({ name: "files", artifact: Files })
+  const engine = Toolchain.make({
+    name: "engine",
+    params: Schema.Struct({}),
+    identity: Schema.Struct({ version: Schema.Int }),
+    cores: () => 1,
+    identify: () => Effect.succeed({ version: world.engine })
+  })
   const steps: Array<Pipeline.AnyStep> = []
   for (const [index, model] of world.stages.entries()) {
     const inputs: Record<string, Artifact.Any> = {}
@@ -111,6 +121,7 @@ export const pipelineOf = (world: World, root: string): Pipeline.Pipeline => {
       params: Schema.Struct({ param: Schema.Int }),
       inputs,
       output: { fine: Fine, coarse: Coarse },
+      toolchain: model.usesEngine ? { engine } : {},
       run: () => Effect.void
     })
     steps.push(
@@ -143,6 +154,7 @@ export const expected = (world: World): ReadonlyMap<string, Expected> => {
         .map((each) => [each, world.packages[each]]),
       stage.param,
       stage.inputs.map((input) => values[input.stage]![input.output]),
+      stage.usesEngine ? world.engine : null,
       stage.readsSource ? Array.from(world.files).sort(([a], [b]) => (a < b ? -1 : 1)) : []
     ])
     const fine = Digest.ofText(ingredients)

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs"
+import { existsSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { pathToFileURL } from "node:url"
 import { it } from "@effect/vitest"
@@ -84,6 +84,96 @@ describe("the identity of a stage's code", () => {
       const error = yield* Effect.flip(identify(root))
       expect(error._tag).toBe("CodeUnknown")
       expect(error.message).toContain(named)
+    })
+  )
+
+  it.effect("holds modules that a link leads to, by what they are, wherever they lie", () =>
+    Effect.gen(function* () {
+      const codes: Array<Code> = []
+      for (const place of ["here", "there"]) {
+        const root = project()
+        const linked = path.join(temporaryFolder(), place)
+        writeFiles(linked, {
+          "package.json": `{"name":"linked"}`,
+          "near.ts": `import { limit } from "./limit.ts"\nexport const near = () => limit`,
+          "limit.ts": "export const limit = 5"
+        })
+        rmSync(path.join(root, "lib/near.ts"))
+        symlinkSync(path.join(linked, "near.ts"), path.join(root, "lib/near.ts"))
+        codes.push(yield* identify(root))
+      }
+      expect(Object.keys(codes[0]!.modules)).toEqual(["lib/index.ts", "linked:limit.ts", "linked:near.ts", "stage.ts"])
+      expect(codes[1]).toEqual(codes[0])
+    })
+  )
+})
+
+const older = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 80)))
+
+describe("a remembered identity", () => {
+  const edits: ReadonlyArray<readonly [what: string, edit: (root: string) => void]> = [
+    ["nothing", () => undefined],
+    ["a module edited", (root) => writeFileSync(path.join(root, "lib/limit.ts"), "export const limit = 7")],
+    [
+      "a module edited, size and mtime kept",
+      (root) => {
+        const file = path.join(root, "lib/limit.ts")
+        const { atimeMs, mtimeMs } = statSync(file)
+        writeFileSync(file, readFileSync(file, "utf8").replace("1", "7"))
+        utimesSync(file, atimeMs / 1000, mtimeMs / 1000)
+      }
+    ],
+    [
+      "a package upgraded",
+      (root) => writeFileSync(path.join(root, "node_modules/deep/package.json"), `{"name":"deep","version":"2.0.1"}`)
+    ],
+    [
+      "a package that another one finds first",
+      (root) =>
+        writeFiles(root, { "node_modules/plain/node_modules/deep/package.json": `{"name":"deep","version":"9.0.0"}` })
+    ],
+    [
+      "a package that was not there",
+      (root) => writeFiles(root, { "node_modules/absent/package.json": `{"name":"absent","version":"1.0.0"}` })
+    ],
+    ["the lockfile edited", (root) => writeFileSync(path.join(root, "node_modules/.package-lock.json"), "{}")],
+    [
+      "a link to a module led elsewhere",
+      (root) => {
+        rmSync(path.join(root, "lib/limit.ts"))
+        symlinkSync("far.ts", path.join(root, "lib/limit.ts"))
+      }
+    ],
+    [
+      "the target of a link edited",
+      (root) => writeFileSync(path.join(root, "lib/linked.ts"), "export const linked = 2")
+    ],
+    [
+      "a link to a folder led elsewhere",
+      (root) => {
+        rmSync(path.join(root, "way"))
+        symlinkSync("b", path.join(root, "way"))
+      }
+    ]
+  ]
+  it.live.each(edits)("is what a look at everything gives: %s", ([, edit]) =>
+    Effect.gen(function* () {
+      const root = project()
+      writeFiles(root, {
+        "lib/linked.ts": "export const linked = 1",
+        "a/m.ts": "export const m = 1",
+        "b/m.ts": "export const m = 2",
+        "stage.ts": `import { near } from "./lib/index.ts"\nimport "./lib/link.ts"\nimport "./way/m.ts"\nimport "plain"\nexport const run = () => near()`
+      })
+      symlinkSync("linked.ts", path.join(root, "lib/link.ts"))
+      symlinkSync("a", path.join(root, "way"))
+      yield* older
+      yield* identify(root)
+      expect(existsSync(path.join(root, ".store/v1/memo/code-v1.json"))).toBe(true)
+      edit(root)
+      const found: Code = yield* identify(root)
+      rmSync(path.join(root, ".store"), { recursive: true })
+      expect(found).toEqual(yield* identify(root))
     })
   )
 })

@@ -63,6 +63,22 @@ describe("the collection", () => {
     })
   )
 
+  it.live("leaves the list of a source's files, so that `why` can still name them", () =>
+    Effect.gen(function* () {
+      const { place } = yield* setUp
+      // the lists themselves are as old as can be; only a result that was made from them keeps them
+      const blobs = path.join(place.store, "v1/blobs")
+      const then = new Date(Date.now() - 300 * day)
+      for (const name of readdirSync(blobs, { recursive: true, encoding: "utf8" }))
+        if (name.includes("/")) utimesSync(path.join(blobs, name), then, then)
+      yield* inStore(place.store, Effect.flatMap(Gc.plan(Gc.defaultLimits, new Set(), Date.now()), Gc.collect))
+      writeFileSync(path.join(place.data, "a.txt"), "hello new world\n")
+      const exit = yield* Effect.promise(() => run(pipeline, place))
+      const started = Exit.isSuccess(exit) ? exit.value.events.find((event) => event.type === "StepStarted") : undefined
+      expect(started).toMatchObject({ step: "words", reasons: ["input texts: 1 changed (a.txt)"] })
+    })
+  )
+
   it.live("drops the least recently used first to stay below the size limit", () =>
     Effect.gen(function* () {
       const { place, second } = yield* setUp

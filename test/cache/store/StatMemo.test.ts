@@ -38,12 +38,12 @@ describe("StatMemo", () => {
       const { file, layout } = setUp()
       // A file system with coarse times: content changes twice within one tick, and the stat stays as it was.
       const real = yield* Disk
-      const nowNs = BigInt(Date.now()) * 1_000_000n
-      const stat: Stat = { kind: "file", sizeBytes: 3, mode: 0o644, mtimeNs: nowNs, ctimeNs: nowNs, inode: 7n }
+      const nowMs = Date.now()
+      const stat: Stat = { kind: "file", sizeBytes: 3, mode: 0o644, mtimeMs: nowMs, ctimeMs: nowMs, inode: 7 }
       let content = "abc"
       const coarse = Disk.of({
         ...real,
-        lstat: () => Effect.succeed(stat),
+        stat: () => Effect.succeed(stat),
         hash: () => Effect.sync(() => ({ digest: Digest.ofText(content), sizeBytes: 3 }))
       })
       const memo = yield* Effect.provideService(StatMemo.load(layout, "stat"), Disk, coarse)

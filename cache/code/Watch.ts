@@ -1,0 +1,90 @@
+/**
+ * Watch: what was looked at to find something out, so that it need not be found out again while all of it is as it was.
+ *
+ * A file counts by size, mtime, ctime and inode, what is not there by not being there, a link by where it leads. The rule
+ * for files that changed a moment ago is StatMemo's: nothing that was looked at so soon is remembered.
+ */
+import * as Effect from "effect/Effect"
+import { Disk, type DiskError, type Stat } from "../store/Disk.ts"
+import { isRacy } from "../store/StatMemo.ts"
+
+/** Size, mtime, ctime, inode. */
+type Figures = readonly [number, number, number, number]
+
+/** What was seen, as plain JSON. */
+export interface Sights {
+  readonly paths: ReadonlyArray<string>
+  /** In the order of `paths`; null for what is not there. */
+  readonly figures: ReadonlyArray<Figures | null>
+  /** Where paths lead to. */
+  readonly real: Readonly<Record<string, string>>
+}
+
+export interface Watch {
+  /** The disk, which notes what it is asked for by `stat`, `lstat`, `exists`, `readText` and `realPath`. */
+  readonly disk: Disk["Service"]
+  /** Notes a file that is read in another way. */
+  readonly note: (path: string) => void
+  /** All that was noted; undefined when some of it changed since, or so shortly before that a change could go unseen. */
+  readonly sights: Effect.Effect<Sights | undefined, never, Disk>
+}
+
+const figuresOf = (stat: Stat | undefined): Figures | null =>
+  stat === undefined ? null : [stat.sizeBytes, stat.mtimeMs, stat.ctimeMs, stat.inode]
+
+const isSame = (before: Figures | null | undefined, stat: Stat | undefined): boolean => {
+  const now = figuresOf(stat)
+  if (now === null || before === null || before === undefined) return now === before
+  return now.every((figure, index) => figure === before[index])
+}
+
+const leadsAsBefore = Effect.fnUntraced(function* (real: Sights["real"]) {
+  const disk = yield* Disk
+  for (const [path, target] of Object.entries(real)) {
+    if ((yield* disk.realPath(path)) !== target) return false
+  }
+  return true
+})
+
+/** Whether everything is as it was seen. */
+export const holds = Effect.fnUntraced(
+  function* ({ paths, figures, real }: Sights) {
+    const disk = yield* Disk
+    const stats = yield* disk.stats(paths)
+    return stats.every((stat, index) => isSame(figures[index], stat)) && (yield* leadsAsBefore(real))
+  },
+  Effect.orElseSucceed(() => false)
+)
+
+export const make = (disk: Disk["Service"]): Watch => {
+  const startedMs = Date.now()
+  /** Path -> whether something was there. */
+  const seen = new Map<string, boolean>()
+  const real = new Map<string, string>()
+  const noting = <A>(path: string, effect: Effect.Effect<A, DiskError>): Effect.Effect<A, DiskError> =>
+    effect.pipe(
+      Effect.tap(() => Effect.sync(() => seen.set(path, true))),
+      Effect.tapError(() => Effect.sync(() => seen.set(path, false)))
+    )
+  return {
+    disk: Disk.of({
+      ...disk,
+      stat: (path) => noting(path, disk.stat(path)),
+      lstat: (path) => noting(path, disk.lstat(path)),
+      exists: (path) => Effect.tap(disk.exists(path), (there) => Effect.sync(() => seen.set(path, there))),
+      readText: (path) => noting(path, disk.readText(path)),
+      realPath: (path) => Effect.tap(disk.realPath(path), (target) => Effect.sync(() => real.set(path, target)))
+    }),
+    note: (path) => void seen.set(path, true),
+    sights: Effect.gen(function* () {
+      const paths = Array.from(seen.keys())
+      const stats = yield* disk.stats(paths)
+      const asSeen = stats.every(
+        (stat, index) =>
+          (stat !== undefined) === seen.get(paths[index]!) && (stat === undefined || !isRacy(stat, startedMs))
+      )
+      const sights: Sights = { paths, figures: stats.map(figuresOf), real: Object.fromEntries(real) }
+      return asSeen && (yield* leadsAsBefore(sights.real)) ? sights : undefined
+    }).pipe(Effect.orElseSucceed(() => undefined))
+  }
+}

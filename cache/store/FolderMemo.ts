@@ -1,0 +1,195 @@
+/**
+ * FolderMemo: what is known of the files of one folder, by name: the stat that a file had, and its digest.
+ *
+ * Kept in columns, in memory as on disk, so that a hundred thousand files are there at once: no text is parsed, and no object is
+ * made for a file that is only compared.
+ */
+import type * as Digest from "../identity/Digest.ts"
+import type { InspectedEntry, Stat } from "./Disk.ts"
+
+/** Size, mtime, ctime, inode. */
+const figuresEach = 4
+const digestBytes = 32
+
+export interface Columns {
+  readonly names: ReadonlyArray<string>
+  /** Four of each file. */
+  readonly figures: Float64Array
+  /** 32 bytes of each file. */
+  readonly digests: Buffer
+}
+
+const grown = (count: number): number => Math.max(8, 2 * count)
+
+export class FolderMemo {
+  private names: Array<string>
+  private figures: Float64Array
+  private digests: Buffer
+  private index: Map<string, number> | undefined
+  /** Files are mostly asked for in the order in which they were noted. */
+  private next = 0
+
+  constructor({ names, figures, digests }: Columns) {
+    this.names = names.slice()
+    this.figures = figures
+    this.digests = digests
+  }
+
+  static empty(): FolderMemo {
+    return new FolderMemo({ names: [], figures: new Float64Array(0), digests: Buffer.alloc(0) })
+  }
+
+  private find(name: string): number | undefined {
+    if (this.names[this.next] === name) return this.next++
+    this.index ??= new Map(this.names.map((each, at) => [each, at]))
+    const at = this.index.get(name)
+    if (at !== undefined) this.next = at + 1
+    return at
+  }
+
+  private hasAt(at: number, stat: Stat): boolean {
+    const first = figuresEach * at
+    return (
+      this.figures[first] === stat.sizeBytes &&
+      this.figures[first + 1] === stat.mtimeMs &&
+      this.figures[first + 2] === stat.ctimeMs &&
+      this.figures[first + 3] === stat.inode
+    )
+  }
+
+  /** The digest of a file that has `stat`, if that is enough to know it. */
+  known(name: string, stat: Stat): Digest.Digest | undefined {
+    const at = this.find(name)
+    if (at === undefined || !this.hasAt(at, stat)) return undefined
+    return this.digests.toString("hex", digestBytes * at, digestBytes * (at + 1)) as Digest.Digest
+  }
+
+  /** Whether these files (sorted by name) are all that is known of the folder, and have the stats that they had. */
+  isExactly(files: ReadonlyArray<InspectedEntry>): boolean {
+    return (
+      files.length === this.names.length &&
+      files.every(({ name, stat }, at) => this.names[at] === name && stat !== undefined && this.hasAt(at, stat))
+    )
+  }
+
+  note(name: string, stat: Stat, digest: Digest.Digest): void {
+    const at = this.find(name) ?? this.insert(name)
+    this.figures.set([stat.sizeBytes, stat.mtimeMs, stat.ctimeMs, stat.inode], figuresEach * at)
+    this.digests.write(digest, digestBytes * at, "hex")
+  }
+
+  /** Makes room for a new name where the order wants it. */
+  private insert(name: string): number {
+    const { names } = this
+    if (names.length >= this.figures.length / figuresEach) this.grow()
+    const last = names.at(-1)
+    if (last === undefined || last < name) {
+      this.index?.set(name, names.length)
+      return names.push(name) - 1
+    }
+    let [at, end] = [0, names.length]
+    while (at < end) {
+      const middle = (at + end) >>> 1
+      if (names[middle]! < name) at = middle + 1
+      else end = middle
+    }
+    names.splice(at, 0, name)
+    this.figures.copyWithin(figuresEach * (at + 1), figuresEach * at)
+    this.digests.copyWithin(digestBytes * (at + 1), digestBytes * at)
+    this.index = undefined
+    return at
+  }
+
+  private grow(): void {
+    const { figures, digests } = this
+    const count = grown(this.names.length)
+    this.figures = new Float64Array(figuresEach * count)
+    this.figures.set(figures)
+    this.digests = Buffer.alloc(digestBytes * count)
+    this.digests.set(digests)
+  }
+
+  /** True if there was something to drop. */
+  drop(name: string): boolean {
+    const at = this.find(name)
+    if (at === undefined) return false
+    this.figures.copyWithin(figuresEach * at, figuresEach * (at + 1))
+    this.digests.copyWithin(digestBytes * at, digestBytes * (at + 1))
+    this.names.splice(at, 1)
+    this.index = undefined
+    this.next = at
+    return true
+  }
+
+  /** Drops all files but these; true if there were others. */
+  keepOnly(files: ReadonlyArray<InspectedEntry>): boolean {
+    const kept = new Set(files.map(({ name }) => name))
+    const others = this.names.filter((name) => !kept.has(name))
+    for (const name of others) this.drop(name)
+    return others.length > 0
+  }
+
+  /** All that is known, sorted by name. */
+  get columns(): Columns {
+    const { length } = this.names
+    return {
+      names: this.names,
+      figures: this.figures.slice(0, figuresEach * length),
+      digests: this.digests.subarray(0, digestBytes * length)
+    }
+  }
+}
+
+/** What is known of a tree as a whole: its digest, while every folder in it holds exactly what is known of it. */
+export interface TreeMemo {
+  /** Relative paths of the folders in it, in the order of a walk. */
+  readonly folders: ReadonlyArray<string>
+  readonly digest: Digest.Digest
+}
+
+export interface Memo {
+  readonly folders: Map<string, FolderMemo>
+  /** By the tree's root. */
+  readonly trees: Map<string, TreeMemo>
+}
+
+interface Head {
+  readonly folders: ReadonlyArray<readonly [folder: string, names: ReadonlyArray<string>]>
+  readonly trees: ReadonlyArray<readonly [root: string, tree: TreeMemo]>
+}
+
+/** The length of the head, the head in JSON, then the figures of all folders, then the digests. */
+export const encode = ({ folders, trees }: Memo): Uint8Array => {
+  const kept = Array.from(folders, ([folder, each]) => [folder, each.columns] as const).filter(
+    ([, { names }]) => names.length > 0
+  )
+  const head: Head = { folders: kept.map(([folder, { names }]) => [folder, names]), trees: Array.from(trees) }
+  const text = Buffer.from(JSON.stringify(head))
+  const length = Buffer.alloc(8)
+  length.writeDoubleLE(text.length)
+  const figures = kept.map(([, columns]) => Buffer.from(columns.figures.buffer))
+  return Buffer.concat([length, text, ...figures, ...kept.map(([, columns]) => columns.digests)])
+}
+
+export const decode = (bytes: Uint8Array): Memo => {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const start = 8 + buffer.readDoubleLE(0)
+  const head = JSON.parse(buffer.toString("utf8", 8, start)) as Head
+  const count = head.folders.reduce((sum, [, names]) => sum + names.length, 0)
+  const middle = start + 8 * figuresEach * count
+  // a copy, since it has to begin at a multiple of eight
+  const figures = new Float64Array(new Uint8Array(bytes.subarray(start, middle)).buffer)
+  const digests = buffer.subarray(middle)
+  let at = 0
+  const folders = head.folders.map(([folder, names]) => {
+    const end = at + names.length
+    const columns = {
+      names,
+      figures: figures.subarray(figuresEach * at, figuresEach * end),
+      digests: digests.subarray(digestBytes * at, digestBytes * end)
+    }
+    at = end
+    return [folder, new FolderMemo(columns)] as const
+  })
+  return { folders: new Map(folders), trees: new Map(head.trees) }
+}
