@@ -78,6 +78,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/cache/code/CodeIdentity.test.ts", edits]
   },
   {
+    name: "the collection takes the lists of what sources held",
+    file: "cache/store/Gc.ts",
+    find: ", ...(yield* listingsOf(staying))",
+    replace: "",
+    caughtBy: ["test/cache/store/Gc.test.ts"]
+  },
+  {
     name: "helpers do not count",
     file: "cache/code/CodeIdentity.ts",
     find: "for (const target of syntax.imports) yield* follow",
