@@ -27,8 +27,9 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 
 /** Raise it when bundles are made otherwise. */
 const format = 2
-/** Times on disk are no finer than this. */
+/** Times on disk are no finer than this; where they are whole seconds, than the other. */
 const tickMs = 50
+const coarseTickMs = 2100
 const dayMs = 24 * 3_600_000
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -41,7 +42,9 @@ const stampOf = (file) => {
 
 const isYoung = (file, sinceMs) => {
   const stat = lstatSync(file, { throwIfNoEntry: false })
-  return stat === undefined || Math.max(stat.mtimeMs, stat.ctimeMs) > sinceMs - tickMs
+  if (stat === undefined) return true
+  const tick = stat.ctimeMs % 1000 === 0 ? coarseTickMs : tickMs
+  return Math.max(stat.mtimeMs, stat.ctimeMs) > sinceMs - tick
 }
 
 const cacheFolder = () => {

@@ -14,10 +14,12 @@ import type * as CanonicalJson from "../cache/identity/CanonicalJson.ts"
 import * as Digest from "../cache/identity/Digest.ts"
 import { Disk, join, orAbsent } from "../cache/store/Disk.ts"
 import * as Lock from "../cache/store/Lock.ts"
+import type * as ResultStore from "../cache/store/ResultStore.ts"
 import type { Output, StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Tree from "../cache/store/Tree.ts"
 import * as Artifact from "./Artifact.ts"
+import type { AnyStep } from "./Pipeline.ts"
 
 /** A step ended well and yet did not leave what it declares. */
 export class OutputMissing extends Data.TaggedError("OutputMissing")<{
@@ -58,6 +60,41 @@ const documentDigest = Effect.fnUntraced(function* (
   return Digest.ofJson("Document/v1", Artifact.withoutVolatile(value, artifact.volatile) as CanonicalJson.Json)
 })
 
+/** Why a result that might be there cannot be served. */
+export type Unusable = ResultStore.Unusable | "outdated"
+
+/**
+ * The result under `key`, if it can be served. A module's key holds the schemas of its documents, as code; a command's does not, so
+ * its documents are decoded: one of an older schema is a miss.
+ */
+export const usable = Effect.fnUntraced(function* (step: AnyStep, key: Digest.Digest) {
+  const { blobs, results } = yield* Store
+  const result = yield* results.usable(key)
+  if (typeof result === "string" || step.stage._tag !== "Command") return result satisfies StepResult | Unusable
+  for (const [name, artifact] of Object.entries(step.stage.output as Readonly<Record<string, Artifact.Any>>)) {
+    const [entry] = result.outputs[name]?.entries ?? []
+    if (artifact.kind !== "json" || entry?.kind !== "file") continue
+    const blob = yield* blobs.verified(entry.digest)
+    if (Option.isNone(blob)) return "damaged" satisfies Unusable
+    const fits = yield* Effect.isSuccess(documentDigest(name, artifact, blob.value))
+    if (!fits) return "outdated" satisfies Unusable
+  }
+  return result satisfies StepResult | Unusable
+})
+
+/** Refuses links of an output that lead into the store or its scratch by absolute paths: copies of inputs that are links themselves. */
+const refuseLinksToInputs = Effect.fnUntraced(function* (name: string, tree: Tree.Tree) {
+  const { layout } = yield* Store
+  for (const entry of tree) {
+    if (entry.kind !== "link" || !entry.target.startsWith(layout.root + path.sep)) continue
+    return yield* new OutputMissing({
+      output: name,
+      expected: "files of its own",
+      actual: `${entry.path}, a link to ${entry.target}. Inputs may be links: copy what they lead to (\`dereference\` of fs.cp, \`cp -L\`)`
+    })
+  }
+})
+
 /** Takes the files of one output out of the output folder into the store. */
 const takeOutput = Effect.fnUntraced(function* (name: string, artifact: Artifact.Any, outputDir: string) {
   const disk = yield* Disk
@@ -84,6 +121,7 @@ const takeOutput = Effect.fnUntraced(function* (name: string, artifact: Artifact
     return output
   }
   const below = yield* Tree.snapshot(location, memo, { ignore: () => false, of: "output" })
+  yield* refuseLinksToInputs(name, below)
   for (const entry of below) {
     if (entry.kind === "file") yield* blobs.take(join(location, entry.path), entry.digest)
   }
@@ -91,7 +129,7 @@ const takeOutput = Effect.fnUntraced(function* (name: string, artifact: Artifact
   const output: Output = {
     ...common,
     digest: Tree.digest(below),
-    entries: [{ kind: "folder", path: artifact.path }, ...entries]
+    entries: [{ kind: "folder", path: artifact.path, mode: Tree.folderMode(stat.value) }, ...entries]
   }
   return output
 })
@@ -136,29 +174,44 @@ const build = Effect.fnUntraced(function* (
     }
     const blob = yield* blobs.verified(entry.digest)
     if (Option.isNone(blob)) return yield* new BlobGone({ digest: entry.digest })
-    if (how === "link") yield* disk.symlink(blob.value, location)
+    // A blob cannot be executed, so what is to be is copied.
+    if (how === "link" && (entry.mode & 0o111) === 0) yield* disk.symlink(blob.value, location)
     else {
       yield* disk.copy(blob.value, location)
       yield* disk.setMode(location, entry.mode)
     }
   }
+  // Inner folders first: an outer one may not let anyone in afterwards.
+  for (const entry of entries.toReversed()) {
+    if (how === "copy" && entry.kind === "folder" && entry.mode !== undefined)
+      yield* disk.setMode(join(root, entry.path), entry.mode)
+  }
 })
 
-/** The content of an output for a step to read, below `folder`: symbolic links to blobs just verified. (A hard link would
- * change the blob's ctime, and the memo would have it read again.) */
-export const provideInput = Effect.fnUntraced(function* (output: Output, folder: string) {
-  yield* build(output.entries, folder, "link")
+/**
+ * The content of an output for a step to read, below `folder`. For a module: symbolic links to blobs just verified. (A hard link would
+ * change the blob's ctime, and the memo would have it read again.) For a command: copies, since programs tell links from
+ * files: `find -type f` passes over them, `cp -r` and `tar` keep them as links.
+ */
+export const provideInput = Effect.fnUntraced(function* (output: Output, folder: string, to: "Stage" | "Command") {
+  yield* build(output.entries, folder, to === "Stage" ? "link" : "copy")
   return join(folder, output.path)
 })
 
+/** The folders that the entries name, and those that they lie in, whose mode is nobody's business. */
 const folders = (entries: Tree.Tree): Tree.Tree => {
-  const paths = new Set<string>()
+  const modes = new Map<string, number | undefined>()
   for (const entry of entries) {
     const parts = entry.path.split("/")
-    for (let depth = 1; depth < parts.length; depth++) paths.add(parts.slice(0, depth).join("/"))
-    if (entry.kind === "folder") paths.add(entry.path)
+    for (let depth = 1; depth < parts.length; depth++) {
+      const at = parts.slice(0, depth).join("/")
+      modes.set(at, modes.get(at))
+    }
+    if (entry.kind === "folder") modes.set(entry.path, entry.mode ?? modes.get(entry.path))
   }
-  return Array.from(paths, (each) => ({ kind: "folder", path: each }) as const)
+  return Array.from(modes, ([at, mode]) =>
+    mode === undefined ? { kind: "folder", path: at } : { kind: "folder", path: at, mode }
+  )
 }
 
 const asFilled =

@@ -192,6 +192,21 @@ export const overSeeds = (pipeline: Pipeline, seeds: number): Pipeline => {
   return { ...pipeline, ...collect(Replicas.place(collect(pipeline.declared).steps, seeds)), seeds }
 }
 
+/** Of two stages of one name in one module, a process would not know which to load, and their keys would be one. */
+const refuseNamesakes = (pipeline: string, steps: ReadonlyArray<AnyStep>): void => {
+  const stages = new Map<string, Stage.Any>()
+  for (const { stage } of steps) {
+    if (stage._tag !== "Stage") continue
+    const at = `${stage.source}\0${stage.name}`
+    if ((stages.get(at) ?? stage) !== stage) {
+      throw new TypeError(
+        `${pipeline}: expected stages of one module to have different names, but two of ${stage.source} are called "${stage.name}". Place one stage twice, or make what differs a parameter`
+      )
+    }
+    stages.set(at, stage)
+  }
+}
+
 export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options: {
   readonly name: string
   readonly steps: Steps
@@ -213,6 +228,7 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
     defaultProfile: options.defaultProfile,
     report: options.report
   }
+  refuseNamesakes(options.name, single.steps)
   return overSeeds(single, options.seeds ?? 1)
 }
 

@@ -19,6 +19,7 @@ import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Tree from "../cache/store/Tree.ts"
 import type * as Artifact from "./Artifact.ts"
+import * as Outputs from "./Outputs.ts"
 import type { AnySource, AnyStep, Pipeline, Port } from "./Pipeline.ts"
 import { upstream } from "./Pipeline.ts"
 import { type Settings, SettingsError, toolchainsOf } from "./Settings.ts"
@@ -98,7 +99,7 @@ export const snapshotSource = Effect.fnUntraced(function* (source: AnySource, lo
     wanted === "folder"
       ? yield* Tree.source(real.value, memo, source.ignore)
       : // One file counts by its content; what it is called is not part of that.
-        Tree.ofFile(source.artifact.path, yield* memo.digest(real.value, stat.value), stat.value.sizeBytes)
+        Tree.ofFile(source.artifact.path, yield* memo.digest(real.value, stat.value), stat.value)
   const prepared: PreparedSource = { source, path: real.value, content }
   return prepared
 })
@@ -258,10 +259,11 @@ export const explain = Effect.fnUntraced(function* (
   prepared: Prepared,
   step: AnyStep,
   ingredients: CacheKey.Ingredients,
-  unusable: "absent" | "damaged"
+  unusable: Outputs.Unusable
 ) {
   const { results } = yield* Store
   if (unusable === "damaged") return ["its result is in the store, but a file of it is missing or damaged"]
+  if (unusable === "outdated") return ["its result is in the store, but a document of it no longer fits its schema"]
   const last = yield* results.last(step.id)
   if (Option.isNone(last)) return ["it has no result yet"]
   const before = last.value.ingredients
@@ -309,7 +311,7 @@ const assessStep = Effect.fnUntraced(function* (
     return { ...none, state: "pending", reasons: [...own, waits] } satisfies Assessment
   }
   const key = yield* CacheKey.of(step.id, ingredients)
-  const result = yield* results.usable(key)
+  const result = yield* Outputs.usable(step, key)
   if (typeof result !== "string") return { step, state: "fresh", reasons: [], key, result } satisfies Assessment
   const reasons = yield* explain(prepared, step, ingredients, result)
   const never = Option.isNone(yield* results.last(step.id))

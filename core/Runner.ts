@@ -86,7 +86,7 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   const key = yield* CacheKey.of(step.id, ingredients)
   const folder = path.join(options.outputsDir, step.id)
   const forced = options.forced.has(step.id)
-  const usable = yield* results.usable(key)
+  const usable = yield* Outputs.usable(step, key)
   const execute = Effect.gen(function* () {
     const before = yield* results.last(step.id)
     const reasons = typeof usable === "string" ? yield* Plan.explain(prepared, step, ingredients, usable) : ["forced"]

@@ -19,6 +19,7 @@ import * as Lock from "../cache/store/Lock.ts"
 import type { Provenance, StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import { ownPrefix } from "../cache/store/Sweep.ts"
+import * as Tree from "../cache/store/Tree.ts"
 import { type Executed, Executor, StepError, type StepTask } from "./Executor.ts"
 import * as Outputs from "./Outputs.ts"
 import type { AnyStep } from "./Pipeline.ts"
@@ -92,7 +93,7 @@ const checkUnchanged = Effect.fnUntraced(function* (running: Running, step: AnyS
     if (port.owner._tag !== "Source") continue
     const before = prepared.sources.get(port.owner.name)!
     const now = yield* Plan.snapshotSource(port.owner, before.path)
-    if (now.content.digest !== before.content.digest) return yield* changed(port.owner.name)
+    if (!Tree.isUntouched(before.content, now.content)) return yield* changed(port.owner.name)
   }
   // A command is in the key itself.
   if (step.stage._tag === "Command") return
@@ -110,7 +111,7 @@ const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnySt
     }
     const output = running.results.get(port.owner.id)?.outputs[port.output]
     if (output === undefined) return yield* bug(step.id, `${port.owner.id} has no output ${port.output}`)
-    inputs[name] = yield* Outputs.provideInput(output, path.join(folder, name))
+    inputs[name] = yield* Outputs.provideInput(output, path.join(folder, name), step.stage._tag)
   }
   return inputs
 })
@@ -201,7 +202,7 @@ const work = Effect.fnUntraced(function* (running: Running, execution: Execution
 /** Executes a step, or waits for another process that does; `executed` says which. */
 export const execute = Effect.fnUntraced(function* (running: Running, execution: Execution) {
   const { prepared } = running
-  const { layout, results } = yield* Store
+  const { layout } = yield* Store
   const toolchains = Plan.toolchainsOfStep(prepared, execution.step)
   // A stage without a toolchain may use what is there; it is taken to keep one core busy.
   const busy = Math.min(prepared.cores, Math.max(1, ...toolchains.map((each) => each.cores)))
@@ -215,7 +216,7 @@ export const execute = Effect.fnUntraced(function* (running: Running, execution:
       Effect.runFork(running.emit({ type: "Notice", text }))
     })
     const again = execution.forced || execution.verify !== undefined
-    const meanwhile = again ? "absent" : yield* results.usable(execution.key)
+    const meanwhile = again ? "absent" : yield* Outputs.usable(execution.step, execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
     return { executed: true, result: yield* work(running, execution, granted) }
   })

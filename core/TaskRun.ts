@@ -5,6 +5,7 @@
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Commit from "../cache/store/Commit.ts"
 import { Disk } from "../cache/store/Disk.ts"
 import * as Artifact from "./Artifact.ts"
 import type { ModuleWork, StepTask } from "./Executor.ts"
@@ -29,15 +30,24 @@ const loadStage = Effect.fnUntraced(function* (work: ModuleWork, load: Load) {
   return stage as AnyStage
 })
 
-const checkpointAt = Effect.fnUntraced(function* (file: string) {
+/** The checkpoint in `file`: what the stage saved, and behind it its checksum. */
+export const checkpointAt = Effect.fnUntraced(function* (file: string) {
   const disk = yield* Disk
   const temporary = `${file}.new`
   const checkpoint: Stage.Checkpoint = {
-    // A checkpoint saves time and is nothing else: one that cannot be read is none.
-    load: disk.read(file).pipe(Effect.catch(() => Effect.succeed(undefined))),
+    // A checkpoint saves time and is nothing else: one that cannot be read, or is not as it was saved, is none.
+    load: Effect.gen(function* () {
+      const bytes = yield* disk.read(file)
+      const end = bytes.length - Commit.checksumDigits
+      if (end < 0) return undefined
+      const saved = bytes.subarray(0, end)
+      const written = Buffer.from(bytes.subarray(end)).toString("latin1")
+      return (yield* Commit.checksumOf([saved])) === written ? saved : undefined
+    }).pipe(Effect.catch(() => Effect.succeed(undefined))),
     save: (...pieces) =>
       disk.makeFolder(path.dirname(file)).pipe(
-        Effect.andThen(disk.writePieces(temporary, pieces)),
+        Effect.andThen(Commit.checksumOf(pieces)),
+        Effect.flatMap((checksum) => disk.writePieces(temporary, [...pieces, Buffer.from(checksum, "latin1")])),
         Effect.andThen(disk.rename(temporary, file)),
         Effect.mapError(
           (error) => new Stage.StageFailure({ reason: `The checkpoint cannot be saved: ${error.message}` })

@@ -16,6 +16,7 @@ import { ownPrefix } from "./Sweep.ts"
 interface Checksums {
   readonly ofText: (text: string) => string
   readonly ofBytes: (bytes: Uint8Array) => string
+  readonly ofPieces: (pieces: ReadonlyArray<Uint8Array>) => string
 }
 let ready: Checksums | undefined
 
@@ -23,15 +24,29 @@ let ready: Checksums | undefined
 const checksums = Effect.suspend(() =>
   ready !== undefined
     ? Effect.succeed(ready)
-    : Effect.map(Effect.promise(xxhash), ({ h64ToString, h64Raw }) => {
+    : Effect.map(Effect.promise(xxhash), ({ h64ToString, h64Raw, create64 }) => {
         ready = {
           ofText: (text) => h64ToString(text),
-          ofBytes: (bytes) => h64Raw(bytes).toString(16).padStart(checksumDigits, "0")
+          ofBytes: (bytes) => digits(h64Raw(bytes)),
+          ofPieces: (pieces) => {
+            const state = create64()
+            // What is hashed is copied into the module's memory, which is not to hold a network at once.
+            for (const piece of pieces) {
+              for (let at = 0; at < piece.length; at += partBytes) state.update(piece.subarray(at, at + partBytes))
+            }
+            return digits(state.digest())
+          }
         }
         return ready
       })
 )
-const checksumDigits = 16
+const partBytes = 2 ** 20
+export const checksumDigits = 16
+const digits = (checksum: bigint): string => checksum.toString(16).padStart(checksumDigits, "0")
+
+/** XXH64 of the pieces one after the other, as 16 hexadecimal digits. */
+export const checksumOf = (pieces: ReadonlyArray<Uint8Array>): Effect.Effect<string> =>
+  Effect.map(checksums, ({ ofPieces }) => ofPieces(pieces))
 
 /** A name in the store's `tmp` that no other process uses. */
 const temporaryPath = (layout: Layout): string => path.join(layout.temporary, `${ownPrefix}${randomUUID()}`)

@@ -55,7 +55,7 @@ export interface Entry {
   readonly kind: EntryKind
 }
 
-/** An entry with the stat that a file had when it was listed; of anything else there is none. */
+/** An entry with the stat that a file or folder had when it was listed; of anything else there is none. */
 export interface InspectedEntry extends Entry {
   readonly stat: Stat | undefined
 }
@@ -79,7 +79,7 @@ export class Disk extends Context.Service<
     readonly exists: (path: string) => Op<boolean>
     /** Entries of a folder, sorted by name. */
     readonly list: (path: string) => Op<ReadonlyArray<Entry>>
-    /** The same with the stat of each file: one call for thousands of them. */
+    /** The same with the stat of each file and folder: one call for thousands of them. */
     readonly listFiles: (path: string) => Op<ReadonlyArray<InspectedEntry>>
     readonly realPath: (path: string) => Op<string>
     readonly read: (path: string) => Op<Uint8Array>
@@ -224,7 +224,10 @@ const nodeDisk: Disk["Service"] = {
     attempt("list", path, () =>
       list(path).map((entry) => ({
         ...entry,
-        stat: entry.kind === "file" ? toStat(fs.lstatSync(`${path}${nodePath.sep}${entry.name}`)) : undefined
+        stat:
+          entry.kind === "file" || entry.kind === "folder"
+            ? toStat(fs.lstatSync(`${path}${nodePath.sep}${entry.name}`))
+            : undefined
       }))
     ),
   realPath: (path) => attempt("resolve", path, () => fs.realpathSync.native(path)),

@@ -16,6 +16,8 @@ import type { Layout } from "./Layout.ts"
 
 /** Coarser than any kernel's clock tick (10 ms) and than the slack between two clocks of one machine. */
 const tickMs = 50
+/** Of file systems that keep times in seconds, or in two (FAT). */
+const coarseTickMs = 2100
 
 export interface StatMemo {
   /** What is known of the files in `folder`, if anything is. */
@@ -37,7 +39,7 @@ export interface StatMemo {
 
 /** Whether a file changed so short a time before `nowMs` that a later change could leave the same stat. */
 export const isRacy = ({ mtimeMs, ctimeMs }: Stat, nowMs: number): boolean =>
-  Math.max(mtimeMs, ctimeMs) + tickMs >= nowMs
+  Math.max(mtimeMs, ctimeMs) + (ctimeMs % 1000 === 0 ? coarseTickMs : tickMs) >= nowMs
 
 const isIn = (folder: string, root: string): boolean =>
   folder === root || (folder.startsWith(root) && folder[root.length] === path.sep)

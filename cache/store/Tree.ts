@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
-import { Disk, DiskError, type InspectedEntry, join, orAbsent } from "./Disk.ts"
+import { Disk, DiskError, type InspectedEntry, join, orAbsent, type Stat } from "./Disk.ts"
 import type { StatMemo } from "./StatMemo.ts"
 
 export type TreeEntry =
@@ -26,7 +26,12 @@ export type TreeEntry =
       /** Permission bits; 0 in the snapshot of a source, where they do not count. */
       readonly mode: number
     }
-  | { readonly kind: "folder"; readonly path: string }
+  | {
+      readonly kind: "folder"
+      readonly path: string
+      /** Permission bits, of a folder that an output holds; the owner's own are always set, or it could not be replaced. */
+      readonly mode?: number
+    }
   | { readonly kind: "link"; readonly path: string; readonly target: string; readonly digest: Digest.Digest | null }
 export type Tree = ReadonlyArray<TreeEntry>
 
@@ -38,7 +43,7 @@ const isEntry = (value: unknown): value is TreeEntry => {
     case "file":
       return Digest.isDigest(digest) && Number.isSafeInteger(sizeBytes) && Number.isSafeInteger(mode)
     case "folder":
-      return true
+      return mode === undefined || Number.isSafeInteger(mode)
     case "link":
       return typeof target === "string" && (digest === null || Digest.isDigest(digest))
     default:
@@ -55,7 +60,7 @@ const canonical = (entry: TreeEntry): string => {
     case "file":
       return `{"digest":"${entry.digest}","kind":"file","mode":${entry.mode},"path":${JSON.stringify(entry.path)},"sizeBytes":${entry.sizeBytes}}`
     case "folder":
-      return `{"kind":"folder","path":${JSON.stringify(entry.path)}}`
+      return `{"kind":"folder",${entry.mode === undefined ? "" : `"mode":${entry.mode},`}"path":${JSON.stringify(entry.path)}}`
     case "link":
       return `{"digest":${JSON.stringify(entry.digest)},"kind":"link","path":${JSON.stringify(entry.path)},"target":${JSON.stringify(entry.target)}}`
   }
@@ -63,15 +68,14 @@ const canonical = (entry: TreeEntry): string => {
 
 export const digest = (tree: Tree): Digest.Digest => Digest.ofCanonical("Tree/v1", `[${tree.map(canonical).join(",")}]`)
 
-/** Whether two trees have the same digest, without making it. */
-export const isSame = (a: Tree, b: Tree): boolean =>
-  a.length === b.length && a.every((entry, index) => canonical(entry) === canonical(b[index]!))
+const isSameEntry = (a: TreeEntry, b: TreeEntry): boolean =>
+  a.kind === "folder" && b.kind === "folder"
+    ? a.path === b.path && (a.mode === undefined || b.mode === undefined || a.mode === b.mode)
+    : canonical(a) === canonical(b)
 
-/** The tree of a source that is one file. */
-export const ofFile = (path: string, content: Digest.Digest, sizeBytes: number): SourceTree => {
-  const tree: Tree = [{ kind: "file", path, digest: content, sizeBytes, mode: 0 }]
-  return { digest: digest(tree), tree: Effect.succeed(tree) }
-}
+/** Whether two trees hold the same; a folder of unknown mode is the same as one of any. */
+export const isSame = (a: Tree, b: Tree): boolean =>
+  a.length === b.length && a.every((entry, index) => isSameEntry(entry, b[index]!))
 
 interface Listing {
   /** Relative to the tree's root; empty for the root itself. */
@@ -116,6 +120,9 @@ const linkDigest = Effect.fnUntraced(function* (root: string, absolute: string, 
   return stat.kind === "file" ? yield* memo.digest(target.value, stat) : null
 })
 
+/** The mode of a folder in an output: the owner's own permissions are always set. */
+export const folderMode = (stat: Stat | undefined): number => (stat?.mode ?? 0) | 0o700
+
 const entriesOf = Effect.fnUntraced(function* (
   root: string,
   listings: ReadonlyArray<Listing>,
@@ -134,7 +141,7 @@ const entriesOf = Effect.fnUntraced(function* (
         const digest = known?.known(name, stat) ?? (yield* memo.digest(file, stat))
         entries.push({ kind, path: at, digest, sizeBytes: stat.sizeBytes, mode: of === "output" ? stat.mode : 0 })
       } else if (kind === "folder") {
-        entries.push({ kind, path: at })
+        entries.push(of === "source" ? { kind, path: at } : { kind, path: at, mode: folderMode(stat) })
       } else if (kind === "link") {
         const digest = of === "output" ? null : yield* linkDigest(root, file, memo)
         entries.push({ kind, path: at, target: yield* disk.readLink(file), digest })
@@ -166,7 +173,38 @@ const isAsKnown = (root: string, listings: ReadonlyArray<Listing>, memo: StatMem
 export interface SourceTree {
   readonly digest: Digest.Digest
   readonly tree: Effect.Effect<Tree, DiskError, Disk>
+  /** Each folder with the stats of its files, as they were when it was looked at. */
+  readonly seen: ReadonlyArray<Listing>
 }
+
+/** The tree of a source that is one file. */
+export const ofFile = (path: string, content: Digest.Digest, stat: Stat): SourceTree => {
+  const tree: Tree = [{ kind: "file", path, digest: content, sizeBytes: stat.sizeBytes, mode: 0 }]
+  const seen = [{ folder: "", children: [{ name: path, kind: "file", stat } as const] }]
+  return { digest: digest(tree), tree: Effect.succeed(tree), seen }
+}
+
+const isSameStat = (a: Stat | undefined, b: Stat | undefined): boolean =>
+  a?.sizeBytes === b?.sizeBytes && a?.mtimeMs === b?.mtimeMs && a?.ctimeMs === b?.ctimeMs && a?.inode === b?.inode
+
+/**
+ * Whether nothing was written to a source between two looks at it. Its content may be the same and yet have been another in
+ * between: what was edited and put back has a later ctime.
+ */
+export const isUntouched = (before: SourceTree, now: SourceTree): boolean =>
+  before.digest === now.digest &&
+  before.seen.length === now.seen.length &&
+  before.seen.every(({ folder, children }, index) => {
+    const other = now.seen[index]!
+    return (
+      folder === other.folder &&
+      children.length === other.children.length &&
+      children.every(({ name, kind, stat }, at) => {
+        const child = other.children[at]!
+        return name === child.name && kind === child.kind && (kind === "folder" || isSameStat(stat, child.stat))
+      })
+    )
+  })
 
 /** The source below `root`. Of one that is as it was, the list of its files is neither made nor digested. */
 export const source = Effect.fnUntraced(function* (root: string, memo: StatMemo, ignore: SnapshotOptions["ignore"]) {
@@ -177,10 +215,10 @@ export const source = Effect.fnUntraced(function* (root: string, memo: StatMemo,
   const isSameShape =
     before?.folders.length === folders.length && before.folders.every((folder, index) => folder === folders[index])
   if (before !== undefined && isSameShape && isAsKnown(root, listings, memo))
-    return { digest: before.digest, tree } satisfies SourceTree
+    return { digest: before.digest, tree, seen: listings } satisfies SourceTree
   for (const listing of listings) memo.keepOnly(join(root, listing.folder), filesOf(listing))
   const made = yield* tree
-  const found: SourceTree = { digest: digest(made), tree: Effect.succeed(made) }
+  const found: SourceTree = { digest: digest(made), tree: Effect.succeed(made), seen: listings }
   if (isAsKnown(root, listings, memo)) memo.noteTree(root, { folders, digest: found.digest })
   return found
 })
@@ -196,7 +234,7 @@ export const describeChange = (before: Tree, after: Tree): string => {
   const now = new Map(after.map((entry) => [entry.path, entry]))
   const added = after.filter((entry) => !old.has(entry.path))
   const removed = before.filter((entry) => !now.has(entry.path))
-  const changed = after.filter((entry) => old.has(entry.path) && canonical(old.get(entry.path)!) !== canonical(entry))
+  const changed = after.filter((entry) => old.has(entry.path) && !isSameEntry(old.get(entry.path)!, entry))
   const renamed = added.flatMap((entry) => {
     const from = removed.find((gone) => entry.kind === "file" && gone.kind === "file" && gone.digest === entry.digest)
     return from === undefined ? [] : [{ from: from.path, to: entry.path }]

@@ -99,9 +99,11 @@ export const run = Command.make(
           keepGoing: flags.keepGoing,
           verify: flags.verify,
           outputsDir,
-          emit: reporter
+          // that it has finished is the last thing it says
+          emit: (event) => (event.type === "RunFinished" ? Effect.void : reporter(event))
         })
         if (summary.finished.executed.length > 0) yield* keepBounded(notify)
+        yield* reporter(summary.finished)
         if (summary.failures.length > 0) {
           return yield* new RunFailed({
             fault: worst(summary.failures.map((each) => each.fault)),

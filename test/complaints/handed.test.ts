@@ -1,0 +1,178 @@
+/**
+ * Complaints of what is handed from one step to the next, and of what a result is taken to be made from: inputs that changed and
+ * changed back, links for files, modes that get lost, documents of an older schema, stages that pass for each other. Each test
+ * is named by the row of the table of complaints and the issues that it answers.
+ */
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
+import * as path from "node:path"
+import { pathToFileURL } from "node:url"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { describe, expect, it } from "vitest"
+import { Artifact, Pipeline, Stage } from "../../core/index.ts"
+import letters from "../fixtures/letters/pipeline.ts"
+import { contents } from "../hostile/harness.ts"
+import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { around, blobsOf, doing, newPlace, pastTheTick, ran, Texts, Value } from "./support.ts"
+
+const Folder = Artifact.folder({ tag: "Folder/v1", path: "folder" })
+
+const made = Stage.command({
+  name: "made",
+  command:
+    'mkdir -p "$folder/inner/empty"; echo hello > "$folder/a.txt"; echo again > "$folder/inner/b.txt"; chmod 700 "$folder/inner"; printf "#!/bin/sh\\necho it runs\\n" > "$folder/tool"; chmod 755 "$folder/tool"',
+  inputs: {},
+  output: { folder: Folder }
+})
+
+const reading = (command: string) => {
+  const one = Pipeline.step(made, { inputs: {} })
+  const read = Stage.command({ name: "read", command, inputs: { given: Folder }, output: { folder: Folder } })
+  return Pipeline.make({ name: "handed", steps: [Pipeline.step(read, { inputs: { given: one.out.folder } })] })
+}
+
+describe("an input", () => {
+  it("7 (turbo#1146, bazel#3360): that was edited while the step ran, and put back, is no input of its key", async () => {
+    const place = newPlace()
+    const file = path.join(place.data, "a.txt")
+    const good = readFileSync(file, "utf8")
+    await pastTheTick()
+    let disturbed = false
+    const executor = around({
+      before: (task) => {
+        if (disturbed || task.step !== "words") return
+        writeFileSync(file, "other words")
+      },
+      after: (task) => {
+        if (disturbed || task.step !== "words") return
+        disturbed = true
+        writeFileSync(file, good)
+      }
+    })
+    expect((await ran(letters, place, { executor })).failures).toEqual([
+      "words: texts changed while the step ran, so its result was discarded. Run again"
+    ])
+    expect((await ran(letters, place, { executor })).executed).toContain("words")
+    expect(contents(place.outputs)["words/words.json"]).toContain("hello")
+  })
+
+  it("13, 16, 18 (nx#36932, dvc#1599, bazel#18696): that a command copies arrives as files, not as links into the store", async () => {
+    const place = newPlace({})
+    const copied = reading('cp -r "$given/." "$folder/"; test "$(find "$given" -type f | wc -l)" = 3')
+    expect((await ran(copied, place)).failures).toEqual([])
+    const folder = path.join(place.outputs, "read/folder")
+    for (const name of ["a.txt", "inner/b.txt"]) expect(lstatSync(path.join(folder, name)).isFile()).toBe(true)
+    const blobs = blobsOf(place).map((blob) => readFileSync(blob, "utf8"))
+    rmSync(path.join(place.outputs, "read"), { recursive: true })
+    expect((await ran(copied, place)).executed).toEqual([])
+    expect(readFileSync(path.join(folder, "inner/b.txt"), "utf8")).toBe("again\n")
+    expect(blobsOf(place).map((blob) => readFileSync(blob, "utf8"))).toEqual(blobs)
+  })
+
+  it("13, 16, 18 (nx#36932, dvc#1599, bazel#18696): that a module keeps as a link into the store is refused, and told", async () => {
+    const place = newPlace({})
+    const root = temporaryFolder()
+    writeFiles(root, { "package.json": "{}", "copy.ts": "export const copy = 1" })
+    const one = Pipeline.step(made, { inputs: {} })
+    const copy = Stage.make({
+      name: "copy",
+      source: pathToFileURL(path.join(root, "copy.ts")).href,
+      params: Schema.Struct({}),
+      inputs: { given: Folder },
+      output: { folder: Folder },
+      run: () => Effect.void
+    })
+    const pipeline = Pipeline.make({
+      name: "linked",
+      steps: [Pipeline.step(copy, { inputs: { given: one.out.folder } })]
+    })
+    // as fs.cp does without `dereference`
+    const executor = doing(async (task) => {
+      const { cpSync } = await import("node:fs")
+      if (task.step === "made") {
+        mkdirSync(path.join(task.outputDir, "folder"))
+        writeFileSync(path.join(task.outputDir, "folder/a.txt"), "hello")
+      } else cpSync(task.inputs["given"]!, path.join(task.outputDir, "folder"), { recursive: true })
+    })
+    const { failures } = await ran(pipeline, place, { executor })
+    expect(failures.join()).toMatch(
+      /copy: output folder: expected files of its own, but found a\.txt, a link to .*\/blobs\//
+    )
+    expect(existsSync(path.join(place.outputs, "copy"))).toBe(false)
+  })
+
+  it("15 (chrismatix/grog#155, SCons#1362): that is a program can be executed", async () => {
+    const place = newPlace({})
+    expect((await ran(reading('"$given/tool" > "$folder/said.txt"'), place)).failures).toEqual([])
+    expect(readFileSync(path.join(place.outputs, "read/folder/said.txt"), "utf8")).toBe("it runs\n")
+  })
+})
+
+describe("a folder", () => {
+  it("15 (turbo#7410): keeps its mode and those of the folders in it, and gets them back", async () => {
+    const place = newPlace({})
+    const pipeline = Pipeline.make({ name: "modes", steps: [Pipeline.step(made, { inputs: {} })] })
+    await ran(pipeline, place)
+    const folder = path.join(place.outputs, "made/folder")
+    const modes = () => ["", "inner", "inner/empty"].map((name) => statSync(path.join(folder, name)).mode & 0o777)
+    const [first, inner, empty] = modes()
+    expect(inner).toBe(0o700)
+    chmodSync(path.join(folder, "inner"), 0o755)
+    expect((await ran(pipeline, place)).executed).toEqual([])
+    expect(modes()).toEqual([first, inner, empty])
+    rmSync(place.outputs, { recursive: true })
+    expect((await ran(pipeline, place)).executed).toEqual([])
+    expect(modes()).toEqual([first, inner, empty])
+    expect(readdirSync(path.join(folder, "inner")).sort()).toEqual(["b.txt", "empty"])
+  })
+})
+
+describe("what a result is taken for", () => {
+  it("26 (flyte#6125, dagster#9847): a command's document of an older schema is a miss, with a reason", async () => {
+    const place = newPlace({})
+    const of = (schema: Schema.Codec<unknown, unknown>, command: string) => {
+      const output = { value: Artifact.json({ tag: "Value/v1", path: "value.json", schema }) }
+      const stage = Stage.command({ name: "count", command, inputs: {}, output })
+      return Pipeline.make({ name: "schemas", steps: [Pipeline.step(stage, { inputs: {} })] })
+    }
+    const command = `echo '{"n":1}' > "$value"`
+    const numbers = Schema.Struct({ n: Schema.Int }) as Schema.Codec<unknown, unknown>
+    const texts = Schema.Struct({ n: Schema.String }) as Schema.Codec<unknown, unknown>
+    expect((await ran(of(numbers, command), place)).executed).toEqual(["count"])
+    expect((await ran(of(numbers, command), place)).cached).toEqual(["count"])
+    const { reasons, failures } = await ran(of(texts, command), place)
+    expect(reasons["count"]).toEqual(["its result is in the store, but a document of it no longer fits its schema"])
+    expect(failures.join()).toContain("a document that its schema accepts")
+    expect((await ran(of(numbers, command), place)).cached).toEqual(["count"])
+  })
+
+  it("2 (redun#99, prefect#23062): two stages of one name in one module are refused", () => {
+    const make = (value: number) =>
+      Stage.make({
+        name: "same",
+        source: import.meta.url,
+        params: Schema.Struct({}),
+        inputs: { texts: Texts },
+        output: { value: Value },
+        run: ({ output }) => output.value.write(value)
+      })
+    const source = Pipeline.source({ name: "texts", artifact: Texts })
+    const [one, two] = [make(1), make(2)]
+    const place = (stage: typeof one, variant: string) =>
+      Pipeline.step(stage, { variant, inputs: { texts: source.port } })
+    expect(() => Pipeline.make({ name: "namesakes", steps: [place(one, "a"), place(two, "b")] })).toThrow(
+      /different names.*"same"/
+    )
+    expect(() => Pipeline.make({ name: "twice", steps: [place(one, "a"), place(one, "b")] })).not.toThrow()
+  })
+})
