@@ -107,7 +107,8 @@ const runModule = (
       else if (message !== undefined) outcome = message
     })
     child.once("error", (cause) => resume(Effect.fail(notStarted(task, cause))))
-    child.once("exit", (code, signal) => resume(toExit(task, bundle, log, outcome, signal ?? `exit code ${code}`)))
+    // Not on "exit", which may come before the last message that the process sent; "close" comes after the channel's end.
+    child.once("close", (code, signal) => resume(toExit(task, bundle, log, outcome, signal ?? `exit code ${code}`)))
     child.send(task)
     return stop(child)
   })
