@@ -49,7 +49,8 @@ const crashes = async (
   const expected = await undisturbed(set)
   const probe = fresh("probe")
   await prepare(probe)
-  const points = await countCalls(probe, set)
+  // A time that is measured makes another blob each time, and its folder is made if it is not there: some calls more or less.
+  const points = (await countCalls(probe, set)) + 6
   expect(points).toBeGreaterThan(20)
   let tried = 0
   for (const index of series(`crash points, ${model}`, Math.ceil(points / stride))) {
@@ -63,7 +64,10 @@ const crashes = async (
       if (event.type === "StepExecuted") finished.push(event.step)
     }
     const crashed = await run(pipeline, where, { set, disk: disk.layer, onEvent })
-    expect(Exit.isFailure(crashed), `no crash at ${crashAt}`).toBe(true)
+    if (Exit.isSuccess(crashed)) {
+      expect(disk.calls(), `no crash at ${crashAt}`).toBeLessThan(crashAt)
+      continue
+    }
     const after = await run(pipeline, where, { set })
     const point = `${model}, call ${crashAt}: ${disk.log[crashAt - 1]}`
     if (Exit.isFailure(after)) throw new Error(`${point}: ${JSON.stringify(after.cause)}`)
