@@ -3,44 +3,30 @@ import { readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { expect, it } from "vitest"
 import { events, lastEvent, opPipe } from "../lib/cli.ts"
-import { makeProject } from "../lib/project.ts"
+import { chainModule, makeProject, stageModule, valueModule } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
-
-const stage = (name: string, inputs: string, run: string): string => `import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import { Artifact, Stage } from "./core/index.ts"
-const Value = Artifact.json({ tag: "Value/v1", path: "value.json", schema: Schema.Int })
-export const ${name} = Stage.make({
-  name: "${name}",
-  source: import.meta.url,
-  params: Schema.Struct({}),
-  inputs: ${inputs},
-  output: { value: Value },
-  run: ({ inputs, output, progress }) => Effect.gen(function* () {
-    ${run}
-  })
-})
-`
 
 it("is told, its result is discarded, and the next run takes it in", async () => {
   const root = path.join(temporaryFolder(), "project")
   const later = (factor: number): string =>
-    stage("later", "{ value: Value }", `yield* output.value.write((yield* inputs.value.read) * ${factor})`)
+    stageModule(
+      "later",
+      "{ value: Value }",
+      `Effect.flatMap(inputs.value.read, (value) => output.value.write(value * ${factor}))`
+    )
   makeProject(root, undefined, {
-    "first.ts": stage(
+    "value.ts": valueModule("Schema.Int"),
+    "first.ts": stageModule(
       "first",
       "{}",
-      `yield* progress({ label: "wait", done: 0, total: 1, unit: "values" })
+      `Effect.gen(function* () {
+    yield* progress({ label: "wait", done: 0, total: 1, unit: "values" })
     yield* Effect.sleep(1500)
-    yield* output.value.write(7)`
+    yield* output.value.write(7)
+  })`
     ),
     "later.ts": later(2),
-    "pipeline.ts": `import { Pipeline } from "./core/index.ts"
-import { first } from "./first.ts"
-import { later } from "./later.ts"
-const one = Pipeline.step(first, { inputs: {} })
-export default Pipeline.make({ name: "edited", steps: [Pipeline.step(later, { inputs: { value: one.out.value } })] })
-`
+    "pipeline.ts": chainModule("first", "later")
   })
   const file = path.join(root, "later.ts")
   let edited = false

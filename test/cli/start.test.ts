@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
-import { events, lastEvent, opPipe, repository } from "../lib/cli.ts"
+import { events, lastEvent, opPipe, repository, runLetters } from "../lib/cli.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 
 /** The packages that loading these modules loads. */
@@ -46,20 +46,10 @@ describe("the start", () => {
 })
 
 describe("a bundle", () => {
-  const letters = (...args: ReadonlyArray<string>) => [
-    "run",
-    "--json",
-    "--file",
-    path.join(repository, "test/fixtures/letters/pipeline.ts"),
-    "--data",
-    "texts",
-    ...args
-  ]
-
   it("that cannot be made is done without", async () => {
     const root = temporaryFolder()
     writeFiles(root, { "texts/a.txt": "hello\n", "no-folder": "" })
-    const finished = await opPipe(letters("--store", "store", "--outputs", "outputs"), {
+    const finished = await opPipe(runLetters(), {
       cwd: root,
       env: { OP_PIPE_CACHE_DIR: path.join(root, "no-folder") }
     })
@@ -70,9 +60,7 @@ describe("a bundle", () => {
   it("tells the places of a trace as places in the sources", async () => {
     const root = temporaryFolder()
     writeFiles(root, { "texts/a.txt": "hello\n" })
-    const finished = await opPipe(letters("--store", "store", "--outputs", "outputs", "--set", "words.fail=bug"), {
-      cwd: root
-    })
+    const finished = await opPipe([...runLetters(), "--set", "words.fail=bug"], { cwd: root })
     expect(finished.code).toBe(70)
     const failed = events(finished).find((event) => event.type === "StepFailed")
     const source = readFileSync(path.join(repository, "test/fixtures/letters/stages.ts"), "utf8").split("\n")

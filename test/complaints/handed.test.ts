@@ -21,9 +21,10 @@ import * as Schema from "effect/Schema"
 import { describe, expect, it } from "vitest"
 import { Artifact, Pipeline, Stage } from "../../core/index.ts"
 import letters from "../fixtures/letters/pipeline.ts"
-import { contents } from "../hostile/harness.ts"
+import { newPlace } from "../lib/place.ts"
+import { contents } from "../lib/runs.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
-import { around, blobsOf, doing, newPlace, pastTheTick, ran, Texts, Value } from "./support.ts"
+import { around, blobsOf, doing, pastTheTick, ran, Texts, Value } from "./support.ts"
 
 const Folder = Artifact.folder({ tag: "Folder/v1", path: "folder" })
 

@@ -21,24 +21,12 @@ import * as StatMemo from "../../cache/store/StatMemo.ts"
 import { Executor, StepError } from "../../core/Executor.ts"
 import { Pipeline, Stage } from "../../core/index.ts"
 import letters from "../fixtures/letters/pipeline.ts"
-import { contents } from "../hostile/harness.ts"
 import { repository } from "../lib/cli.ts"
 import * as InProcessExecutor from "../lib/InProcessExecutor.ts"
+import { letterSteps, newPlace, placeIn } from "../lib/place.ts"
+import { contents, inStore } from "../lib/runs.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
-import {
-  doing,
-  inStore,
-  letterSteps,
-  newPlace,
-  pastTheTick,
-  placeIn,
-  planned,
-  ran,
-  recordsOf,
-  Texts,
-  Value,
-  writeValue
-} from "./support.ts"
+import { doing, pastTheTick, planned, ran, recordsOf, Texts, Value, writeValue } from "./support.ts"
 
 /** A stage whose module is the made-up file `file` of a project at `root`. */
 const stageIn = (root: string, file: string, name: string) =>

@@ -6,36 +6,26 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
-import type { RunEvent } from "../../core/RunEvent.ts"
-import { events, lastEvent, opPipe } from "../lib/cli.ts"
-import { makeProject } from "../lib/project.ts"
-import { temporaryFolder } from "../lib/temporary.ts"
-import { letterSteps, letterTexts } from "./support.ts"
+import { events, eventsSoFar, lastEvent, opPipe, runLetters } from "../lib/cli.ts"
+import { letterSteps, letterTexts } from "../lib/place.ts"
+import { chainModule, makeProject, stageModule, valueModule } from "../lib/project.ts"
+import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 
 const flagsOf = (fixture: string): ReadonlyArray<string> => {
   const file = `test/fixtures/${fixture}/pipeline.ts`
   return ["--file", file, "--store", "store", "--outputs", "outputs"]
 }
-/** Events in what a process has printed so far, also of one that was killed in the middle of a line. */
-const toldIn = (text: string): ReadonlyArray<RunEvent> =>
-  text.split("\n").flatMap((line) => {
-    try {
-      return [JSON.parse(line) as RunEvent]
-    } catch {
-      return []
-    }
-  })
 
 describe("a run that is killed", () => {
   it("10 (dahak-metagenomics/dahak#112, nf#3986, AllenNeuralDynamics/aind-ephys-pipeline#40, targets#1233, smk#1497, LightconeResearch/lightcone-cli#214): is replaced by the one that waits for it, with nothing to unlock", async () => {
-    const root = path.join(temporaryFolder(), "project")
-    makeProject(root, "letters", letterTexts)
-    const args = ["run", "--json", ...flagsOf("letters"), "--data", "texts", "--set", "words.waitMs=2500"]
+    const root = temporaryFolder()
+    writeFiles(root, letterTexts)
+    const args = [...runLetters(), "--set", "words.waitMs=2500"]
     let killedMs = 0
     let tookOverMs = 0
     let kill: (signal: NodeJS.Signals) => void = () => undefined
     let second: ReturnType<typeof opPipe> | undefined
-    const begun = (text: string): boolean => toldIn(text).some((event) => event.type === "StepProgress")
+    const begun = (text: string): boolean => eventsSoFar(text).some((event) => event.type === "StepProgress")
     const startSecond = () =>
       opPipe(args, {
         cwd: root,
@@ -103,7 +93,7 @@ export default Pipeline.make({ name: "p", steps: [Pipeline.step(train, { inputs:
     const root = path.join(temporaryFolder(), "project")
     makeProject(root, undefined, { "stages.ts": stages, "pipeline.ts": pipeline })
     const begins = (text: string): ReadonlyArray<string> =>
-      toldIn(text).flatMap((event) => (event.type === "StepProgress" ? [event.label] : []))
+      eventsSoFar(text).flatMap((event) => (event.type === "StepProgress" ? [event.label] : []))
     const killed = await opPipe(["run", "--json"], {
       cwd: root,
       onOutput: (text, kill) => {
@@ -184,40 +174,18 @@ describe("a run that is interrupted", () => {
 })
 
 describe("an artifact's schema", () => {
-  const stage = (name: string, inputs: string, run: string): string => `import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import { Stage } from "./core/index.ts"
-import { Value } from "./value.ts"
-export const ${name} = Stage.make({
-  name: "${name}",
-  source: import.meta.url,
-  params: Schema.Struct({}),
-  inputs: ${inputs},
-  output: { value: Value },
-  run: ({ inputs, output }) => ${run}
-})
-`
-  const value = (fields: string): string => `import * as Schema from "effect/Schema"
-import { Artifact } from "./core/index.ts"
-export const Value = Artifact.json({ tag: "Value/v1", path: "value.json", schema: Schema.Struct({ ${fields} }) })
-`
-  const first = (made: string): string => stage("first", "{}", `output.value.write(${made})`)
+  const first = (made: string): string => stageModule("first", "{}", `output.value.write(${made})`)
   it("26 (dagster#9847, kedro#5232, flyte#6125): that changes makes what is of the older one a miss, and says why", async () => {
     const root = path.join(temporaryFolder(), "project")
     makeProject(root, undefined, {
-      "value.ts": value("count: Schema.Int"),
+      "value.ts": valueModule("Schema.Struct({ count: Schema.Int })"),
       "first.ts": first("{ count: 1 }"),
-      "second.ts": stage("second", "{ value: Value }", "Effect.flatMap(inputs.value.read, output.value.write)"),
-      "pipeline.ts": `import { Pipeline } from "./core/index.ts"
-import { first } from "./first.ts"
-import { second } from "./second.ts"
-const one = Pipeline.step(first, { inputs: {} })
-export default Pipeline.make({ name: "p", steps: [Pipeline.step(second, { inputs: { value: one.out.value } })] })
-`
+      "second.ts": stageModule("second", "{ value: Value }", "Effect.flatMap(inputs.value.read, output.value.write)"),
+      "pipeline.ts": chainModule("first", "second")
     })
     const run = () => opPipe(["run", "--json"], { cwd: root })
     expect(lastEvent(await run())).toMatchObject({ executed: ["first", "second"], failed: [] })
-    writeFileSync(path.join(root, "value.ts"), value("count: Schema.Int, unit: Schema.String"))
+    writeFileSync(path.join(root, "value.ts"), valueModule("Schema.Struct({ count: Schema.Int, unit: Schema.String })"))
     // the code does not make what the schema asks yet: that is told of the stage that makes it, before anything reads it
     const early = await run()
     expect(early.code).not.toBe(0)

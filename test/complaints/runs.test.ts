@@ -7,8 +7,9 @@ import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import type { StepTask } from "../../core/Executor.ts"
 import letters from "../fixtures/letters/pipeline.ts"
-import { contents } from "../hostile/harness.ts"
-import { around, letterSteps, newPlace, planned, ran } from "./support.ts"
+import { letterSteps, newPlace } from "../lib/place.ts"
+import { contents } from "../lib/runs.ts"
+import { around, planned, ran } from "./support.ts"
 
 /** A promise and how to keep it. */
 const promise = (): { readonly kept: Promise<void>; readonly keep: () => void } => {

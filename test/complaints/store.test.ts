@@ -11,10 +11,8 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   statSync,
-  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync
@@ -35,21 +33,19 @@ import { Executor, StepError } from "../../core/Executor.ts"
 import { Artifact, Pipeline, Stage } from "../../core/index.ts"
 import * as RunLog from "../../core/RunLog.ts"
 import letters from "../fixtures/letters/pipeline.ts"
-import { contents, type Place } from "../hostile/harness.ts"
 import { events, opPipe, repository } from "../lib/cli.ts"
 import * as FaultyDisk from "../lib/FaultyDisk.ts"
 import * as InProcessExecutor from "../lib/InProcessExecutor.ts"
+import { letterSteps, newPlace, type Place, placeIn } from "../lib/place.ts"
+import { contents, inStore } from "../lib/runs.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { type Content, type Folder, folders, told, write } from "../lib/trees.ts"
 import {
   around,
   blobsNamedIn,
   blobsOf,
   doing,
   filesBelow,
-  inStore,
-  letterSteps,
-  newPlace,
-  placeIn,
   planned,
   ran,
   recordsOf,
@@ -181,64 +177,6 @@ describe("a hit", () => {
   })
 })
 
-interface Content {
-  readonly kind: "file"
-  readonly bytes: Uint8Array
-  readonly mode: number
-}
-type Item = Content | { readonly kind: "link"; readonly target: string } | Folder
-interface Folder {
-  readonly kind: "folder"
-  readonly items: Readonly<Record<string, Item>>
-}
-
-const { folder: trees } = fc.letrec<{ item: Item; folder: Folder }>((tie) => ({
-  item: fc.oneof(
-    { maxDepth: 3 },
-    fc.record({
-      kind: fc.constant("file" as const),
-      // few contents, so that one blob is often two files, with two modes
-      bytes: fc.oneof(fc.uint8Array({ maxLength: 9 }), fc.constant(new TextEncoder().encode("a\r\nb\n"))),
-      mode: fc.constantFrom(0o644, 0o755, 0o600, 0o444, 0o555)
-    }),
-    fc.record({
-      kind: fc.constant("link" as const),
-      target: fc.constantFrom(".", "a", "../a.b", "nowhere", "/nowhere/at/all")
-    }),
-    tie("folder")
-  ),
-  folder: fc.record({
-    kind: fc.constant("folder" as const),
-    items: fc.dictionary(fc.constantFrom("a", "a.b", "a-b", "A", "ü", "two words", ".hidden"), tie("item"), {
-      maxKeys: 4
-    })
-  })
-}))
-
-const write = (item: Item, at: string): void => {
-  if (item.kind === "file") {
-    writeFileSync(at, item.bytes)
-    chmodSync(at, item.mode)
-  } else if (item.kind === "link") symlinkSync(item.target, at)
-  else {
-    mkdirSync(at, { recursive: true })
-    for (const [name, below] of Object.entries(item.items)) write(below, path.join(at, name))
-  }
-}
-
-/** Everything below a folder in words: kind, mode, bytes, target. Links are not followed: some lead in circles. */
-const told = (folder: string, below = ""): ReadonlyArray<string> =>
-  readdirSync(path.join(folder, below))
-    .sort()
-    .flatMap((each) => {
-      const name = path.join(below, each)
-      const at = path.join(folder, name)
-      const stat = lstatSync(at)
-      if (stat.isSymbolicLink()) return [`${name} -> ${readlinkSync(at)}`]
-      if (stat.isDirectory()) return [`${name}/`, ...told(folder, name)]
-      return [`${name} ${(stat.mode & 0o777).toString(8)} ${readFileSync(at, "hex")}`]
-    })
-
 /** A pipeline of one stage, whose output is a folder; its parameter only tells one result from another. */
 const folderPipeline = (root: string): Pipeline.Pipeline => {
   writeFiles(root, { "package.json": "{}", "make.ts": "export const run = 1" })
@@ -293,7 +231,7 @@ describe("what is laid out", () => {
     const [pipeline, place] = [folderPipeline(root), placeIn(root)]
     let number = 0
     await fc.assert(
-      fc.asyncProperty(trees, async (tree) => {
+      fc.asyncProperty(folders, async (tree) => {
         let made: ReadonlyArray<string> = []
         const options = {
           set: [`make.number=${++number}`],
@@ -371,7 +309,7 @@ const bytesOf = (place: Place): number =>
 describe("the store's bounds", () => {
   it("18 (dvc#4634, bazel#18696): a collection that is cut off anywhere leaves no record without its blobs", async () => {
     const root = temporaryFolder()
-    const at = (name: string): Place => ({ ...placeIn(path.join(root, name)), data: path.join(root, "texts") })
+    const at = (name: string): Place => placeIn(path.join(root, name), path.join(root, "texts"))
     writeFiles(root, { "texts/a.txt": "hello big world\n" })
     await ran(letters, at("whole"), { set: ["words.minimum=4"] })
     await ran(letters, at("whole"))

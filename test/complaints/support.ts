@@ -1,35 +1,22 @@
 /**
  * Support of the complaint tests: one run in this process, with all that a run can be asked, and what came of it in short.
  */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { Disk } from "../../cache/store/Disk.ts"
 import * as Layout from "../../cache/store/Layout.ts"
 import * as ResultStore from "../../cache/store/ResultStore.ts"
-import { Store } from "../../cache/store/Store.ts"
 import { Executor, type StepTask } from "../../core/Executor.ts"
 import { Artifact } from "../../core/index.ts"
-import { type Pipeline, select } from "../../core/Pipeline.ts"
+import type { Pipeline } from "../../core/Pipeline.ts"
 import * as Plan from "../../core/Plan.ts"
 import type { RunEvent } from "../../core/RunEvent.ts"
-import * as Runner from "../../core/Runner.ts"
-import * as Settings from "../../core/Settings.ts"
-import type { Place } from "../hostile/harness.ts"
 import * as InProcessExecutor from "../lib/InProcessExecutor.ts"
-import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
-
-export interface Options {
-  readonly set?: ReadonlyArray<string>
-  readonly executor?: Layer.Layer<Executor>
-  readonly disk?: Layer.Layer<Disk>
-  readonly only?: ReadonlyArray<string>
-  readonly forced?: ReadonlyArray<string>
-  readonly onEvent?: (event: RunEvent) => void
-}
+import type { Place } from "../lib/place.ts"
+import { inStore, type Options, prepare, run } from "../lib/runs.ts"
 
 export interface Ran {
   readonly executed: ReadonlyArray<string>
@@ -41,35 +28,6 @@ export interface Ran {
   readonly events: ReadonlyArray<RunEvent>
 }
 
-const prepare = Effect.fnUntraced(function* (pipeline: Pipeline, place: Place, options: Options) {
-  const settings = yield* Settings.resolve(pipeline, { set: options.set ?? [] })
-  const [source] = pipeline.sources
-  const prepared = yield* Plan.prepare({
-    pipeline,
-    settings,
-    sourcePaths: source === undefined ? {} : { [source.name]: place.data },
-    root: place.data,
-    dataDir: place.data,
-    cores: 2,
-    notify: () => undefined
-  })
-  const { asked, needed } = select(pipeline, { only: options.only ?? [], from: [], until: [] })
-  const wanted = new Set([...asked, ...needed])
-  return { prepared, steps: pipeline.steps.filter((step) => wanted.has(step)) }
-})
-
-/** `effect` with the store of `place` open. */
-export const inStore = <A, E>(
-  place: Place,
-  effect: Effect.Effect<A, E, Store | Disk | Executor>,
-  options: Options = {}
-): Promise<Exit.Exit<A, unknown>> => {
-  const store = Store.layer(place.store).pipe(Layer.provideMerge(options.disk ?? Disk.layer))
-  return Effect.runPromiseExit(
-    Effect.provide(effect, Layer.mergeAll(store, options.executor ?? InProcessExecutor.layer))
-  )
-}
-
 export const succeeded = <A>(exit: Exit.Exit<A, unknown>): A => {
   if (Exit.isFailure(exit)) throw new Error(JSON.stringify(exit.cause))
   return exit.value
@@ -77,23 +35,8 @@ export const succeeded = <A>(exit: Exit.Exit<A, unknown>): A => {
 
 /** One run; throws when it does not come to its end. Steps that fail are no such thing. */
 export const ran = async (pipeline: Pipeline, place: Place, options: Options = {}): Promise<Ran> => {
-  const events: Array<RunEvent> = []
-  const program = Effect.gen(function* () {
-    const { prepared, steps } = yield* prepare(pipeline, place, options)
-    return yield* Runner.run(prepared, {
-      steps,
-      forced: new Set(options.forced ?? []),
-      keepGoing: false,
-      verify: false,
-      outputsDir: place.outputs,
-      emit: (event) =>
-        Effect.sync(() => {
-          events.push(event)
-          options.onEvent?.(event)
-        })
-    })
-  })
-  const { finished, failures } = succeeded(await inStore(place, program, options))
+  const { summary, events } = succeeded(await run(pipeline, place, options))
+  const { finished, failures } = summary
   return {
     executed: finished.executed,
     cached: finished.cached,
@@ -144,24 +87,6 @@ export const around = (hooks: { readonly before?: Deed; readonly after?: Deed })
         )
     }))
   ).pipe(Layer.provide(InProcessExecutor.layer))
-
-export const letterTexts = { "texts/a.txt": "hello big world\n", "texts/b.txt": "again\n" }
-/** The steps of the letters pipeline. */
-export const letterSteps = ["words", "count@words", "count@letters", "print"]
-
-/** A folder of its own with a store, outputs and data in `texts`. */
-export const newPlace = (files: Readonly<Record<string, string | Uint8Array>> = letterTexts): Place => {
-  const root = temporaryFolder()
-  mkdirSync(path.join(root, "texts"))
-  writeFiles(root, files)
-  return placeIn(root)
-}
-
-export const placeIn = (root: string): Place => ({
-  store: path.join(root, "store"),
-  outputs: path.join(root, "outputs"),
-  data: path.join(root, "texts")
-})
 
 /** Every file below a folder, as a path. */
 export const filesBelow = (folder: string): ReadonlyArray<string> =>

@@ -1,14 +1,4 @@
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync
-} from "node:fs"
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -23,63 +13,7 @@ import { Store } from "../../cache/store/Store.ts"
 import * as Artifact from "../../core/Artifact.ts"
 import * as Outputs from "../../core/Outputs.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
-
-type Item =
-  | { readonly kind: "file"; readonly content: string; readonly mode: number }
-  | { readonly kind: "link"; readonly target: string }
-  | { readonly kind: "folder"; readonly items: Readonly<Record<string, Item>> }
-
-const name = fc.constantFrom("a", "b.txt", "ü", "with space", ".hidden", "C")
-const { folder: folders } = fc.letrec<{ item: Item; folder: Item }>((tie) => ({
-  item: fc.oneof(
-    { maxDepth: 3 },
-    fc.record({
-      kind: fc.constant("file" as const),
-      content: fc.string({ maxLength: 20 }),
-      mode: fc.constantFrom(0o644, 0o755, 0o600, 0o444)
-    }),
-    fc.record({ kind: fc.constant("link" as const), target: fc.constantFrom("a", "../b.txt", "/nowhere/at/all") }),
-    tie("folder")
-  ),
-  folder: fc.record({ kind: fc.constant("folder" as const), items: fc.dictionary(name, tie("item"), { maxKeys: 4 }) })
-}))
-
-const write = (item: Item, at: string): void => {
-  if (item.kind === "file") {
-    writeFileSync(at, item.content)
-    chmodSync(at, item.mode)
-  } else if (item.kind === "link") symlinkSync(item.target, at)
-  else {
-    mkdirSync(at, { recursive: true })
-    for (const [each, below] of Object.entries(item.items)) write(below, path.join(at, each))
-  }
-}
-
-const read = (at: string): Item => {
-  const stat = lstatSync(at)
-  if (stat.isSymbolicLink()) return { kind: "link", target: readlinkSync(at) }
-  if (stat.isFile()) return { kind: "file", content: readFileSync(at, "utf8"), mode: stat.mode & 0o777 }
-  return {
-    kind: "folder",
-    items: Object.fromEntries(
-      readdirSync(at)
-        .sort()
-        .map((each) => [each, read(path.join(at, each))])
-    )
-  }
-}
-
-const sorted = (item: Item): Item =>
-  item.kind === "folder"
-    ? {
-        kind: "folder",
-        items: Object.fromEntries(
-          Object.entries(item.items)
-            .sort(([a], [b]) => (a < b ? -1 : 1))
-            .map(([each, below]) => [each, sorted(below)])
-        )
-      }
-    : item
+import { folders, told, write } from "../lib/trees.ts"
 
 const resultOf = (outputs: Readonly<Record<string, Output>>): StepResult => ({
   format: "Result/v1",
@@ -111,11 +45,12 @@ describe("outputs", () => {
         mkdirSync(laidOut, { recursive: true })
         writeFileSync(path.join(laidOut, "stray"), "of an earlier run")
         write(made, path.join(outputDir, "pages"))
+        const expected = told(path.join(outputDir, "pages"))
         const program = Effect.gen(function* () {
           const outputs = yield* Outputs.take({ pages: Pages }, outputDir)
           const result = resultOf(outputs)
           expect(yield* Outputs.layOut(result, laidOut)).toBe(true)
-          expect(sorted(read(path.join(laidOut, "pages")))).toEqual(sorted(made))
+          expect(told(path.join(laidOut, "pages"))).toEqual(expected)
           expect(readdirSync(laidOut)).toEqual(["pages"])
           expect(yield* Outputs.layOut(result, laidOut)).toBe(false)
         })

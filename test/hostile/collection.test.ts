@@ -15,19 +15,17 @@ import { Store } from "../../cache/store/Store.ts"
 import * as Random from "../../stages/lib/Random.ts"
 import pipeline from "../fixtures/letters/pipeline.ts"
 import * as FaultyDisk from "../lib/FaultyDisk.ts"
+import { letterTexts, type Place, placeIn } from "../lib/place.ts"
+import { contents, run } from "../lib/runs.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
-import { contents, type Place, run } from "./harness.ts"
 import { full, series, timeoutMs } from "./series.ts"
 
 if (full) vi.setConfig({ testTimeout: timeoutMs })
 const root = temporaryFolder()
-writeFiles(root, { "texts/a.txt": "hello big world\n", "texts/b.txt": "again\n" })
+writeFiles(root, letterTexts)
+const data = path.join(root, "texts")
 const scratch = path.join(root, "scratch")
-const place = (name: string): Place => ({
-  store: path.join(root, name, "store"),
-  outputs: path.join(root, name, "outputs"),
-  data: path.join(root, "texts")
-})
+const place = (name: string): Place => placeIn(path.join(root, name), data)
 
 const well = async (where: Place, point: string, set: ReadonlyArray<string> = []) => {
   const exit = await run(pipeline, where, { set })

@@ -9,18 +9,15 @@ import { describe, expect, it, vi } from "vitest"
 import type { RunEvent } from "../../core/RunEvent.ts"
 import pipeline from "../fixtures/letters/pipeline.ts"
 import * as FaultyDisk from "../lib/FaultyDisk.ts"
+import { letterTexts, type Place, placeIn } from "../lib/place.ts"
+import { contents, run } from "../lib/runs.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
-import { contents, type Place, run } from "./harness.ts"
 import { full, series, timeoutMs } from "./series.ts"
 
 const root = temporaryFolder()
-writeFiles(root, { "texts/a.txt": "hello big world\n", "texts/b.txt": "again\n" })
+writeFiles(root, letterTexts)
 const data = path.join(root, "texts")
-const place = (name: string): Place => ({
-  store: path.join(root, name, "store"),
-  outputs: path.join(root, name, "outputs"),
-  data
-})
+const place = (name: string): Place => placeIn(path.join(root, name), data)
 const fresh = (name: string): Place => {
   rmSync(path.join(root, name), { recursive: true, force: true })
   return place(name)

@@ -13,19 +13,16 @@ import * as Random from "../../stages/lib/Random.ts"
 import pipeline from "../fixtures/letters/pipeline.ts"
 import * as FaultyDisk from "../lib/FaultyDisk.ts"
 import * as InProcessExecutor from "../lib/InProcessExecutor.ts"
+import { letterTexts, type Place, placeIn } from "../lib/place.ts"
+import { contents, run } from "../lib/runs.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
-import { contents, type Place, run, runWith } from "./harness.ts"
 import { full, series, timeoutMs } from "./series.ts"
 
 if (full) vi.setConfig({ testTimeout: timeoutMs })
 const root = temporaryFolder()
-writeFiles(root, { "texts/a.txt": "hello big world\n", "texts/b.txt": "again\n" })
+writeFiles(root, letterTexts)
 const data = path.join(root, "texts")
-const place = (name: string): Place => ({
-  store: path.join(root, name, "store"),
-  outputs: path.join(root, name, "outputs"),
-  data
-})
+const place = (name: string): Place => placeIn(path.join(root, name), data)
 
 const good = async (name: string) => {
   const where = place(name)
@@ -123,11 +120,11 @@ describe("an edit while a step runs", () => {
           )
       }))
     ).pipe(Layer.provide(InProcessExecutor.layer))
-    const first = await runWith(pipeline, where, editing)
+    const first = await run(pipeline, where, { executor: editing })
     expect(Exit.isSuccess(first) && first.value.summary.failures.map((each) => each.message)).toEqual([
       "words: texts changed while the step ran, so its result was discarded. Run again"
     ])
-    const second = await runWith(pipeline, where, editing)
+    const second = await run(pipeline, where, { executor: editing })
     expect(Exit.isSuccess(second) && second.value.summary.finished.executed).toEqual([
       "words",
       "count@words",
@@ -156,8 +153,8 @@ describe("verification", () => {
           )
       }))
     ).pipe(Layer.provide(InProcessExecutor.layer))
-    await runWith(pipeline, where, unsteady)
-    const verified = await runWith(pipeline, where, unsteady, { verify: true })
+    await run(pipeline, where, { executor: unsteady })
+    const verified = await run(pipeline, where, { executor: unsteady, verify: true })
     if (Exit.isFailure(verified)) throw new Error(JSON.stringify(verified.cause))
     const kinds = verified.value.events.map((event) => ("step" in event ? `${event.type} ${event.step}` : event.type))
     expect(kinds.filter((kind) => kind.startsWith("StepVerified")).sort()).toEqual([

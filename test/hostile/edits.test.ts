@@ -10,8 +10,9 @@ import * as Exit from "effect/Exit"
 import { describe, expect, it } from "vitest"
 import type { RunEvent } from "../../core/RunEvent.ts"
 import * as Random from "../../stages/lib/Random.ts"
+import { placeIn } from "../lib/place.ts"
+import { run } from "../lib/runs.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
-import { runWith } from "./harness.ts"
 import { full, series, timeoutMs } from "./series.ts"
 import { executor, expected, type Module, pipelineOf, reached, type StageModel, type World, write } from "./World.ts"
 
@@ -166,12 +167,8 @@ const lose = ({ kept, doubtful }: Seen, lost: Edit["lost"]): void => {
 const check = async (world: World, root: string, seen: Seen, made: Edit, where: string): Promise<void> => {
   lose(seen, made.lost)
   const executed: Array<string> = []
-  const place = { store: path.join(root, "store"), outputs: path.join(root, "outputs"), data: path.join(root, "data") }
-  const exit = await runWith(
-    pipelineOf(world, root),
-    place,
-    executor(world, (step) => executed.push(step))
-  )
+  const place = placeIn(root, path.join(root, "data"))
+  const exit = await run(pipelineOf(world, root), place, { executor: executor(world, (step) => executed.push(step)) })
   if (Exit.isFailure(exit)) throw new Error(`${where}: ${JSON.stringify(exit.cause)}`)
   const oracle = expected(world)
   const needed: Array<string> = []

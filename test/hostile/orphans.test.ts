@@ -6,28 +6,22 @@ import * as path from "node:path"
 import * as Exit from "effect/Exit"
 import { expect, it } from "vitest"
 import pipeline from "../fixtures/letters/pipeline.ts"
-import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
-import { run } from "./harness.ts"
+import { newPlace } from "../lib/place.ts"
+import { run } from "../lib/runs.ts"
 
 it("a folder of a process that is gone, made after the first sweep, does not outlive the run", async () => {
-  const root = temporaryFolder()
-  writeFiles(root, { "data/a.txt": "hello big world\n" })
-  const store = path.join(root, "store")
+  const place = newPlace()
   const { pid } = spawnSync(process.execPath, ["--eval", "0"])
-  const work = path.join(store, "v1/work")
+  const work = path.join(place.store, "v1/work")
   let made = 0
-  const result = await run(
-    pipeline,
-    { store, outputs: path.join(root, "outputs"), data: path.join(root, "data") },
-    {
-      onEvent: (event) => {
-        if (event.type !== "StepStarted") return
-        mkdirSync(path.join(work, `${encodeURIComponent(hostname())}+${pid}+killed+${made++}/outputs`), {
-          recursive: true
-        })
-      }
+  const result = await run(pipeline, place, {
+    onEvent: (event) => {
+      if (event.type !== "StepStarted") return
+      mkdirSync(path.join(work, `${encodeURIComponent(hostname())}+${pid}+killed+${made++}/outputs`), {
+        recursive: true
+      })
     }
-  )
+  })
   expect(Exit.isSuccess(result)).toBe(true)
   expect(made).toBeGreaterThan(1)
   expect(readdirSync(work)).toEqual([])

@@ -6,25 +6,14 @@ import { existsSync, readdirSync, rmSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import * as Random from "../../stages/lib/Random.ts"
-import { lastEvent, opPipe, repository } from "../lib/cli.ts"
+import { eventsSoFar, lastEvent, opPipe, runLetters } from "../lib/cli.ts"
+import { letterSteps, letterTexts } from "../lib/place.ts"
+import { contents } from "../lib/runs.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
-import { contents } from "./harness.ts"
 import { full, series, timeoutMs } from "./series.ts"
 
 const root = temporaryFolder()
-writeFiles(root, { "texts/a.txt": "hello big world\n", "texts/b.txt": "again\n" })
-const args = (place: string): ReadonlyArray<string> => [
-  "run",
-  "--json",
-  "--file",
-  path.join(repository, "test/fixtures/letters/pipeline.ts"),
-  "--data",
-  "texts",
-  "--store",
-  `${place}/store`,
-  "--outputs",
-  `${place}/outputs`
-]
+writeFiles(root, letterTexts)
 const fresh = (place: string): void => rmSync(path.join(root, place), { recursive: true, force: true })
 
 describe("many processes on one empty store", () => {
@@ -35,9 +24,11 @@ describe("many processes on one empty store", () => {
     async () => {
       for (const round of series("rounds of processes", rounds)) {
         fresh("many")
-        const finished = await Promise.all(Array.from({ length: processes }, () => opPipe(args("many"), { cwd: root })))
+        const finished = await Promise.all(
+          Array.from({ length: processes }, () => opPipe(runLetters("many"), { cwd: root }))
+        )
         const executed = finished.flatMap((each) => lastEvent(each).executed)
-        expect(executed.sort(), `round ${round}`).toEqual(["count@letters", "count@words", "print", "words"])
+        expect(executed.sort(), `round ${round}`).toEqual(letterSteps.toSorted())
         expect(finished.map((each) => each.code)).toEqual(Array.from({ length: processes }, () => 0))
       }
     },
@@ -52,10 +43,10 @@ describe("SIGKILL of the command line at any time", () => {
     async () => {
       fresh("oracle")
       // once to make the bundle, once for the time that a run takes
-      await opPipe(args("oracle"), { cwd: root })
+      await opPipe(runLetters("oracle"), { cwd: root })
       fresh("oracle")
       const beganMs = performance.now()
-      await opPipe(args("oracle"), { cwd: root })
+      await opPipe(runLetters("oracle"), { cwd: root })
       const wholeMs = performance.now() - beganMs
       const expected = contents(path.join(root, "oracle/outputs"))
       for (const kill of series("kills", kills)) {
@@ -63,7 +54,7 @@ describe("SIGKILL of the command line at any time", () => {
         const afterMs = Random.make(3, "kills", String(kill)).between(0.05, 1.1) * wholeMs
         const startedMs = performance.now()
         const timer: { stop: () => void } = { stop: () => undefined }
-        const killed = opPipe(args("killed"), {
+        const killed = opPipe(runLetters("killed"), {
           cwd: root,
           onStart: (signal) => {
             const handle = setTimeout(() => signal("SIGKILL"), afterMs)
@@ -73,11 +64,8 @@ describe("SIGKILL of the command line at any time", () => {
         const first = await killed
         timer.stop()
         const point = `kill ${kill} after ${afterMs.toFixed(0)} ms (ended after ${(performance.now() - startedMs).toFixed(0)} ms)`
-        const done = first.stdout
-          .split("\n")
-          .filter((line) => line.includes('"StepExecuted"'))
-          .map((line) => (JSON.parse(line) as { step: string }).step)
-        const second = await opPipe(args("killed"), { cwd: root })
+        const done = eventsSoFar(first.stdout).flatMap((event) => (event.type === "StepExecuted" ? [event.step] : []))
+        const second = await opPipe(runLetters("killed"), { cwd: root })
         expect(second.code, point + second.stderr).toBe(0)
         expect(contents(path.join(root, "killed/outputs")), point).toEqual(expected)
         for (const scratch of ["tmp", "work"]) {

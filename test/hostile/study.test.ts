@@ -7,9 +7,9 @@ import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import type { RunEvent } from "../../core/RunEvent.ts"
 import * as Random from "../../stages/lib/Random.ts"
-import { events, lastEvent, opPipe } from "../lib/cli.ts"
+import { events, eventsSoFar, lastEvent, opPipe } from "../lib/cli.ts"
+import { contents } from "../lib/runs.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
-import { contents } from "./harness.ts"
 import { full, series, timeoutMs } from "./series.ts"
 
 const root = temporaryFolder()
@@ -46,14 +46,7 @@ beforeAll(async () => {
 
 /** Names of the steps whose execution was told to have begun or ended in a (possibly cut) output. */
 const told = (stdout: string, type: RunEvent["type"]): ReadonlyArray<string> =>
-  stdout.split("\n").flatMap((line) => {
-    try {
-      const event = JSON.parse(line) as RunEvent
-      return event.type === type && "step" in event ? [event.step] : []
-    } catch {
-      return []
-    }
-  })
+  eventsSoFar(stdout).flatMap((event) => (event.type === type && "step" in event ? [event.step] : []))
 
 /** A run on an empty store, killed so long after the step has begun. */
 const killedAfter = async (step: string, afterMs: number) => {

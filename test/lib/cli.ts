@@ -41,6 +41,30 @@ export const opPipe = (args: ReadonlyArray<string>, options: CliOptions): Promis
     child.on("close", (code) => resolve({ code, stdout, stderr }))
   })
 
+/** Arguments of a run of the letters pipeline: its data in `texts`, its store and outputs in the folder `place`. */
+export const runLetters = (place = "."): ReadonlyArray<string> => [
+  "run",
+  "--json",
+  "--file",
+  path.join(repository, "test/fixtures/letters/pipeline.ts"),
+  "--data",
+  "texts",
+  "--store",
+  `${place}/store`,
+  "--outputs",
+  `${place}/outputs`
+]
+
+/** Events in what a process has printed so far, also of one that was killed in the middle of a line. */
+export const eventsSoFar = (text: string): ReadonlyArray<RunEvent> =>
+  text.split("\n").flatMap((line) => {
+    try {
+      return [JSON.parse(line) as RunEvent]
+    } catch {
+      return []
+    }
+  })
+
 export const events = (finished: Finished): ReadonlyArray<RunEvent> =>
   finished.stdout
     .trim()

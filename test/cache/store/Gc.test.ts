@@ -10,7 +10,7 @@ import * as Gc from "../../../cache/store/Gc.ts"
 import { Store } from "../../../cache/store/Store.ts"
 import * as RunLog from "../../../core/RunLog.ts"
 import pipeline from "../../fixtures/letters/pipeline.ts"
-import { contents, run } from "../../hostile/harness.ts"
+import { contents, run } from "../../lib/runs.ts"
 import { temporaryFolder, writeFiles } from "../../lib/temporary.ts"
 
 const day = 86_400_000

@@ -1,0 +1,93 @@
+/** Runs of a pipeline in this process: on any disk, by any executor, as often as needed. */
+import { readdirSync, readFileSync, statSync } from "node:fs"
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import { Disk } from "../../cache/store/Disk.ts"
+import { Store } from "../../cache/store/Store.ts"
+import type { Executor } from "../../core/Executor.ts"
+import { type Pipeline, select } from "../../core/Pipeline.ts"
+import * as Plan from "../../core/Plan.ts"
+import type { RunEvent } from "../../core/RunEvent.ts"
+import * as Runner from "../../core/Runner.ts"
+import * as Settings from "../../core/Settings.ts"
+import * as InProcessExecutor from "./InProcessExecutor.ts"
+import type { Place } from "./place.ts"
+
+export interface Options {
+  readonly set?: ReadonlyArray<string>
+  readonly only?: ReadonlyArray<string>
+  readonly forced?: ReadonlyArray<string>
+  readonly verify?: boolean
+  readonly disk?: Layer.Layer<Disk>
+  readonly executor?: Layer.Layer<Executor>
+  /** Told as events come, so that they are known of a run that crashes too. */
+  readonly onEvent?: (event: RunEvent) => void
+}
+
+export interface Ran {
+  readonly summary: Runner.RunSummary
+  readonly events: ReadonlyArray<RunEvent>
+}
+
+/** What a run of `pipeline` with the place's data begins with, and the steps it is about. */
+export const prepare = Effect.fnUntraced(function* (pipeline: Pipeline, place: Place, options: Options) {
+  const settings = yield* Settings.resolve(pipeline, { set: options.set ?? [] })
+  const [source] = pipeline.sources
+  const prepared = yield* Plan.prepare({
+    pipeline,
+    settings,
+    sourcePaths: source === undefined ? {} : { [source.name]: place.data },
+    root: place.data,
+    dataDir: place.data,
+    cores: 2,
+    notify: () => undefined
+  })
+  const { asked, needed } = select(pipeline, { only: options.only ?? [], from: [], until: [] })
+  const wanted = new Set([...asked, ...needed])
+  return { prepared, steps: pipeline.steps.filter((step) => wanted.has(step)) }
+})
+
+/** `effect` with the store of `place` open. */
+export const inStore = <A, E>(
+  place: Place,
+  effect: Effect.Effect<A, E, Store | Disk | Executor>,
+  options: Options = {}
+): Promise<Exit.Exit<A, unknown>> => {
+  const store = Store.layer(place.store).pipe(Layer.provideMerge(options.disk ?? Disk.layer))
+  return Effect.runPromiseExit(
+    Effect.provide(effect, Layer.mergeAll(store, options.executor ?? InProcessExecutor.layer))
+  )
+}
+
+/** One run. Steps that fail are in its summary. */
+export const run = (pipeline: Pipeline, place: Place, options: Options = {}): Promise<Exit.Exit<Ran, unknown>> => {
+  const events: Array<RunEvent> = []
+  const program = Effect.gen(function* () {
+    const { prepared, steps } = yield* prepare(pipeline, place, options)
+    const summary = yield* Runner.run(prepared, {
+      steps,
+      forced: new Set(options.forced ?? []),
+      keepGoing: false,
+      verify: options.verify ?? false,
+      outputsDir: place.outputs,
+      emit: (event) =>
+        Effect.sync(() => {
+          events.push(event)
+          options.onEvent?.(event)
+        })
+    })
+    return { summary, events }
+  })
+  return inStore(place, program, options)
+}
+
+/** Every file below `folder` with its content; what starts with a dot at the top is left out. */
+export const contents = (folder: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => !name.startsWith(".") && statSync(path.join(folder, name)).isFile())
+      .sort()
+      .map((name) => [name, readFileSync(path.join(folder, name), "latin1").replace(/"tookMs": [\d.]+/, '"tookMs": 0')])
+  )
