@@ -5,6 +5,7 @@
  */
 import type { ChildProcess } from "node:child_process"
 import { mkdirSync, openSync, readFileSync, statSync } from "node:fs"
+import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { StepError, type StepTask } from "./Executor.ts"
@@ -31,6 +32,23 @@ export const stop = (child: ChildProcess): Effect.Effect<void> =>
     })
     signalGroup(child, "SIGTERM")
   })
+
+/** Where this machine's libraries and devices are; nothing that a result may depend on. */
+const ofTheMachine = ["LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"]
+
+/** The environment of a task's process. Any other variable that a stage read would be an ingredient that no key holds. */
+export const environment = (task: StepTask): Readonly<Record<string, string>> => {
+  const set = ofTheMachine.flatMap((name) => {
+    const value = process.env[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  return {
+    ...Object.fromEntries(set),
+    PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+    HOME: homedir(),
+    TMPDIR: task.workdir
+  }
+}
 
 /** What a task's process prints goes to a file beside its outputs. */
 export interface Log {

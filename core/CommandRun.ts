@@ -1,20 +1,18 @@
 /** CommandRun: the work of a command stage, by `sh -eu` in an empty folder, with nothing in its environment that is not declared. */
 import { spawn } from "node:child_process"
 import { closeSync, mkdirSync } from "node:fs"
-import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import { endedEarly, lastWords, notStarted, openLog, printed, stop } from "./ChildProcess.ts"
+import { endedEarly, environment, lastWords, notStarted, openLog, printed, stop } from "./ChildProcess.ts"
 import { type CommandWork, type Executed, StepError, type StepTask } from "./Executor.ts"
 
-const environment = (task: StepTask, work: CommandWork): Record<string, string> => {
+/** As whole as it gets: the machine's, what is declared, and the paths of inputs and outputs. */
+const environmentOf = (task: StepTask, work: CommandWork): Record<string, string> => {
   const outputs = Object.entries(work.output).map(
     ([name, output]) => [name, path.join(task.outputDir, ...output.path.split("/"))] as const
   )
   return {
-    PATH: process.env["PATH"] ?? "/usr/bin:/bin",
-    HOME: homedir(),
-    TMPDIR: task.workdir,
+    ...environment(task),
     ...work.env,
     ...task.inputs,
     ...Object.fromEntries(outputs)
@@ -24,7 +22,7 @@ const environment = (task: StepTask, work: CommandWork): Record<string, string> 
 /** Runs the command; an exit code other than 0 is the step's failure. */
 export const run = (task: StepTask, work: CommandWork): Effect.Effect<Executed, StepError> =>
   Effect.callback<Executed, StepError>((resume) => {
-    const env = environment(task, work)
+    const env = environmentOf(task, work)
     for (const [name, { kind }] of Object.entries(work.output)) {
       mkdirSync(kind === "folder" ? env[name]! : path.dirname(env[name]!), { recursive: true })
     }

@@ -15,7 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { endedEarly, type Log, notStarted, openLog, printed, stop } from "./ChildProcess.ts"
+import { endedEarly, environment, type Log, notStarted, openLog, printed, stop } from "./ChildProcess.ts"
 import * as CommandRun from "./CommandRun.ts"
 import {
   type Executed,
@@ -90,8 +90,13 @@ const runModule = (
     const child = fork(bundle?.main ?? beside("worker"), [], {
       stdio: ["ignore", log.descriptor, log.descriptor, "ipc"],
       detached: true,
-      // V8's code of the bundle, kept for the next process
-      env: compiled === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: compiled },
+      env: {
+        ...environment(task),
+        // how Node runs here, such as its limit of memory
+        NODE_OPTIONS: process.env["NODE_OPTIONS"],
+        // V8's code of the bundle, kept for the next process
+        NODE_COMPILE_CACHE: compiled
+      },
       // A warning about Node's own state is no news to who runs a pipeline.
       execArgv: [
         "--disable-warning=ExperimentalWarning",

@@ -1,5 +1,5 @@
 /** A stage that opens what it does not declare is an error that names the step and the path. */
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import { events, opPipe } from "../lib/cli.ts"
@@ -16,7 +16,8 @@ beforeAll(() => {
 const run = async (step: string, deed: string) => {
   const places = ["--file", `${folder}/pipeline.ts`, "--store", "store", "--outputs", "outputs"]
   const finished = await opPipe(["run", "--json", ...places, "--only", step, "--set", `${step}.deed=${deed}`], {
-    cwd: root
+    cwd: root,
+    env: { UNDECLARED: "would be stale unseen", LANG: "tr_TR.UTF-8" }
   })
   const failed = events(finished).find((event) => event.type === "StepFailed")
   return { code: finished.code, failed, text: () => readFileSync(path.join(root, "outputs", step, "text.txt"), "utf8") }
@@ -48,6 +49,19 @@ describe("a stage", () => {
     expect(code).toBe(1)
     expect(failed?.reason).toContain(`it wrote to ${secret()}, which is outside its outputs and its workdir`)
     expect(readFileSync(secret(), "utf8")).toBe("undeclared\n")
+  })
+
+  it("sees nothing of the environment but what belongs to the machine", async () => {
+    const { code, text } = await run("gentle", "read the environment")
+    expect(code).toBe(0)
+    expect(text()).toBe(`declared\nundefined undefined ${process.env["PATH"]?.length}`)
+  })
+
+  it("has a folder for temporary files, which does not stay", async () => {
+    const { code, text } = await run("gentle", "use a temporary file")
+    expect(code).toBe(0)
+    expect(text()).toBe("declared\nkept for a moment\n")
+    expect(readdirSync(path.join(root, "store/v1/work"))).toEqual([])
   })
 
   it("starts programs only if it says so", async () => {
