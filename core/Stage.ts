@@ -11,6 +11,7 @@
  * - The module must export the stage; the executor finds it by `name` among the exports.
  * - `run` may fail only with `StageFailure` (what went wrong, in words) or `ArtifactError`; anything else is a bug and is reported so.
  * - `run` reads its inputs and modules and writes below `output.*.path` or `workdir`; any other file is an error that names it.
+ * - The environment holds what belongs to the machine (PATH, HOME, ...) and nothing else; the system's temporary folder is `workdir`.
  */
 import type * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"

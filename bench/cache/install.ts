@@ -5,7 +5,7 @@ import * as path from "node:path"
 
 const versions = { turbo: "2.11.11", nx: "24.0.6", wireit: "0.14.13" }
 
-/** Installs those that \`only\` names (all without it) below \`base\`; returns the folder. */
+/** Installs those that `only` names (all without it) below `base`; returns the folder. */
 export const install = (base: string, only: ReadonlyArray<string> | undefined): string => {
   const tools = path.join(base, "tools")
   fs.mkdirSync(tools, { recursive: true })
