@@ -4,7 +4,8 @@
  * Loading hundreds of modules one by one, TypeScript among them, costs several times what all the rest of an up-to-date run
  * does. So the command line with its pipeline, and the process of a step with its stage, start from a bundle in the user's
  * cache: our own modules and the packages that they are written with. It is used only while every file that it was made
- * from has the stat that it had then (size, times, inode; a file as young as the bundle is not trusted).
+ * from has the stat that it had then (size, times, inode; a file as young as the bundle is not trusted), and so has all that
+ * was looked at to find them: links, manifests of packages, and places where there was nothing.
  *
  * Modules keep the `import.meta.url` of their sources. Other packages are not bundled; they are imported from where they lie.
  * Plain JavaScript, since reading a bundle must not load what strips types.
@@ -17,16 +18,20 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync
 } from "node:fs"
+import { isBuiltin } from "node:module"
 import { homedir } from "node:os"
 import path from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 
 /** Raise it when bundles are made otherwise. */
-const format = 2
+const format = 3
 /** Times on disk are no finer than this; where they are whole seconds, than the other. */
 const tickMs = 50
 const coarseTickMs = 2100
@@ -65,38 +70,94 @@ const current = (folder) => {
 }
 
 const bundledPackage = /^(effect|@effect\/[^/]+|op-pipe|xxhash-wasm)(\/|$)/
-const loaders = { ".ts": "ts", ".mts": "ts", ".js": "js", ".mjs": "js" }
+const loaders = { ".ts": "ts", ".mts": "ts", ".cts": "ts", ".js": "js", ".mjs": "js", ".cjs": "js" }
 
 /** `import.meta.resolve` of a module that lies elsewhere. */
 const resolverFrom =
   '((url, { createRequire } = process.getBuiltinModule("module"), { pathToFileURL } = process.getBuiltinModule("url")) => (name) => pathToFileURL(createRequire(url).resolve(name)).href)'
 
+/** What `import.meta` gives, by names that each module declares for itself. */
+const ownPlace = {
+  "import.meta.url": "__op_pipe_url",
+  "import.meta.filename": "__op_pipe_filename",
+  "import.meta.dirname": "__op_pipe_dirname",
+  "import.meta.resolve": "__op_pipe_resolve"
+}
+
 const withOwnPlace = (text, file) => {
   if (!text.includes("import.meta")) return text
   const [url, name, folder] = [pathToFileURL(file).href, file, path.dirname(file)].map((each) => JSON.stringify(each))
-  return text
-    .replaceAll(/\bimport\.meta\.url\b/g, url)
-    .replaceAll(/\bimport\.meta\.filename\b/g, name)
-    .replaceAll(/\bimport\.meta\.dirname\b/g, folder)
-    .replaceAll(/\bimport\.meta\.resolve\b/g, `${resolverFrom}(${url})`)
+  const declared = `const __op_pipe_url = ${url}, __op_pipe_filename = ${name}, __op_pipe_dirname = ${folder}, __op_pipe_resolve = ${resolverFrom}(${url});`
+  // on the first line, so that traces keep their lines
+  return `${declared} ${text.replace(/^#!.*/, "")}`
 }
 
-/** Notes in `digests` what each module of ours was when it was read. */
-const plugin = (digests) => ({
+const isOwn = (file) => {
+  // op-pipe itself is a package too where it is installed
+  const own = file.startsWith(root) ? file.slice(root.length) : file
+  return !own.includes(`${path.sep}node_modules${path.sep}`) && !own.startsWith("node_modules")
+}
+
+/** What was looked at to find modules, with the stamp that each thing had before it was believed. */
+const makeLooked = () => {
+  const stamps = new Map()
+  const note = (file) => {
+    if (!stamps.has(file)) stamps.set(file, stampOf(file))
+    const stat = lstatSync(file, { throwIfNoEntry: false })
+    // what a link leads to may be a link too
+    if (stat?.isSymbolicLink()) note(path.resolve(path.dirname(file), readlinkSync(file)))
+  }
+  return { stamps, note }
+}
+
+/** Where code identities look for what a module of ours imports by a path (see cache/code/CodeIdentity.ts). */
+const candidates = (target) => [target, `${target}.ts`, `${target}.js`, path.join(target, "index.ts")]
+
+const resolveOwn = (target, looked) => {
+  for (const candidate of candidates(target)) {
+    looked.note(candidate)
+    if (statSync(candidate, { throwIfNoEntry: false })?.isFile()) return { path: realpathSync.native(candidate) }
+  }
+  return { errors: [{ text: `there is no module ${target}` }] }
+}
+
+/** Notes every place where Node would look for a package, as far as the one that has it. */
+const notePackage = (specifier, from, looked) => {
+  const name = specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/")
+  for (let folder = from; ; folder = path.dirname(folder)) {
+    if (path.basename(folder) !== "node_modules") {
+      const at = path.join(folder, "node_modules", name)
+      const manifest = path.join(at, "package.json")
+      looked.note(at)
+      looked.note(manifest)
+      if (exists(manifest)) return
+    }
+    if (folder === path.dirname(folder)) return
+  }
+}
+
+/** Notes in `digests` what each module of ours was when it was read, and in `looked` what it was found by. */
+const plugin = (digests, looked) => ({
   name: "op-pipe",
   setup: (build) => {
-    build.onResolve({ filter: /^[^./]/ }, async ({ path: specifier, kind, resolveDir, pluginData }) => {
-      if (pluginData === "resolving" || kind === "entry-point") return undefined
-      if (specifier.startsWith("node:") || bundledPackage.test(specifier)) return undefined
+    build.onResolve({ filter: /.*/ }, async ({ path: specifier, kind, importer, resolveDir, pluginData }) => {
+      if (pluginData === "resolving" || kind === "entry-point" || isBuiltin(specifier)) return undefined
+      if (specifier.startsWith(".") || path.isAbsolute(specifier)) {
+        // within a package, files are what they were: a package counts by its version
+        return isOwn(importer) ? resolveOwn(path.resolve(resolveDir, specifier), looked) : undefined
+      }
+      notePackage(specifier, resolveDir, looked)
+      if (bundledPackage.test(specifier)) return undefined
       const found = await build.resolve(specifier, { kind, resolveDir, pluginData: "resolving" })
       // Node itself says what is missing, in its own words, if it is ever asked for.
       if (found.errors.length > 0 || !path.isAbsolute(found.path)) return { path: specifier, external: true }
       return { path: pathToFileURL(found.path).href, external: true }
     })
-    build.onLoad({ filter: /\.m?[tj]s$/ }, ({ path: file }) => {
-      // op-pipe itself is a package too where it is installed.
-      const own = file.startsWith(root) ? file.slice(root.length) : file
-      if (own.includes(`${path.sep}node_modules${path.sep}`) || own.startsWith("node_modules")) return undefined
+    build.onLoad({ filter: /\.[mc]?[tj]s$/ }, ({ path: file }) => {
+      if (!isOwn(file)) return undefined
       const bytes = readFileSync(file)
       digests[file] = hash("sha256", bytes, "hex")
       return {
@@ -109,12 +170,13 @@ const plugin = (digests) => ({
 })
 
 /** Bundles the module `contents`, which imports as if it lay in `resolveDir`. */
-const make = async (folder, contents, resolveDir) => {
+const make = async (folder, contents, resolveDir, keepNames) => {
   const esbuild = await import("esbuild")
   const startedMs = Date.now()
   mkdirSync(folder, { recursive: true })
   const made = mkdtempSync(path.join(folder, "made-"))
   const digests = {}
+  const looked = makeLooked()
   const { metafile } = await esbuild.build({
     stdin: { contents, resolveDir, sourcefile: "start.mjs" },
     bundle: true,
@@ -131,7 +193,11 @@ const make = async (folder, contents, resolveDir) => {
     absWorkingDir: made,
     metafile: true,
     logLevel: "silent",
-    plugins: [plugin(digests)]
+    // As Node takes the sources: no tsconfig counts, and no import is left out.
+    tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+    keepNames,
+    define: ownPlace,
+    plugins: [plugin(digests, looked)]
   })
   const inputs = [fileURLToPath(import.meta.url), ...Object.keys(metafile.inputs)]
     .map((file) => path.resolve(made, file))
@@ -139,9 +205,10 @@ const make = async (folder, contents, resolveDir) => {
   const main = path.join(made, "main.mjs")
   // for the code that V8 compiles of it
   mkdirSync(path.join(made, "compiled"))
-  if (!inputs.some((file) => isYoung(file, startedMs))) {
+  const stamps = new Map([...inputs.map((file) => [file, stampOf(file)]), ...looked.stamps])
+  if (![...stamps.keys()].some((file) => exists(file) && isYoung(file, startedMs))) {
     const manifest = path.join(made, "bundle.json")
-    writeFileSync(manifest, JSON.stringify({ main, digests, files: inputs.map((file) => [file, stampOf(file)]) }))
+    writeFileSync(manifest, JSON.stringify({ main, digests, files: [...stamps] }))
     renameSync(manifest, path.join(folder, "bundle.json"))
   }
   sweep(folder, made)
@@ -170,12 +237,14 @@ const sweep = (folder, kept) => {
 
 /**
  * The bundle of the module `contents`, made if it is not there: its file, and the SHA-256 of each module of ours in it, by
- * path. Fails as esbuild does.
+ * path. With `keepNames` a function tells the name it has in the sources, also where two have the same; it takes a little of
+ * every start. Fails as esbuild does.
  */
-export const bundled = async (contents, resolveDir) => {
-  const name = createHash("sha256").update([format, process.version, resolveDir, contents].join("\0")).digest("hex")
+export const bundled = async (contents, resolveDir, { keepNames = false } = {}) => {
+  const told = [format, process.version, keepNames, resolveDir, contents].join("\0")
+  const name = createHash("sha256").update(told).digest("hex")
   const folder = path.join(cacheFolder(), name.slice(0, 24))
-  return current(folder) ?? (await make(folder, contents, resolveDir))
+  return current(folder) ?? (await make(folder, contents, resolveDir, keepNames))
 }
 
 /** A stack trace with places in bundles told as places in the sources. */

@@ -34,7 +34,7 @@ const beside = (file: string): string =>
 
 /** What `bin/bundle.mjs` exports. It is plain JavaScript, and lies beside the built files too. */
 interface Bundler {
-  readonly bundled: (contents: string, resolveDir: string) => Promise<Bundle>
+  readonly bundled: (contents: string, resolveDir: string, options: { readonly keepNames: boolean }) => Promise<Bundle>
   readonly inSources: (trace: string) => string
 }
 interface Bundle {
@@ -51,7 +51,18 @@ const bundleOf = async (source: string): Promise<Bundle | undefined> => {
   const { bundled } = await loadBundler()
   const [server, stage] = [beside("TaskWorker"), fileURLToPath(source)].map((each) => JSON.stringify(each))
   const contents = `import { serve } from ${server}\nserve({ load: () => import(${stage}), loaded: {} })`
-  return bundled(contents, path.dirname(beside("TaskWorker"))).catch(() => undefined)
+  return bundled(contents, path.dirname(beside("TaskWorker")), { keepNames: true }).catch(() => undefined)
+}
+
+/** What every stage is run by, and no key holds (see ADR 0002). */
+const framework = ["core", "cache", "bin"].map((folder) => fileURLToPath(new URL(`../${folder}/`, import.meta.url)))
+
+/** A module in the bundle that the key does not know of: an edit of it would be served stale. */
+const unknownModule = (work: ModuleWork, bundle: Bundle): string | undefined => {
+  const known = new Set(work.modules)
+  return Object.keys(bundle.digests).find(
+    (file) => !known.has(file) && !framework.some((folder) => file.startsWith(folder))
+  )
 }
 
 const decodeMessage = Schema.decodeUnknownOption(Message)
@@ -133,7 +144,12 @@ export const layer = Layer.sync(Executor, () => {
         ? CommandRun.run(task, work)
         : Effect.flatMap(
             Effect.promise(() => bundleFor(work.source)),
-            (bundle) => runModule(task, work, bundle, onProgress)
+            (bundle) => {
+              const unknown = bundle === undefined ? undefined : unknownModule(work, bundle)
+              if (unknown === undefined) return runModule(task, work, bundle, onProgress)
+              const reason = `${unknown} would be loaded, but is not among the modules that the key was made from`
+              return Effect.fail(new StepError({ step: task.step, fault: "bug", reason, log: null }))
+            }
           )
     }
   }
