@@ -121,7 +121,10 @@ const resolveOwn = (target, looked) => {
   return { errors: [{ text: `there is no module ${target}` }] }
 }
 
-/** Notes every place where Node would look for a package, as far as the one that has it. */
+const isPackage = (folder) =>
+  statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true && readdirSync(folder).length > 0
+
+/** Notes every place where Node would look for a package, as far as the one that has it; false if none has. */
 const notePackage = (specifier, from, looked) => {
   const name = specifier
     .split("/")
@@ -133,9 +136,9 @@ const notePackage = (specifier, from, looked) => {
       const manifest = path.join(at, "package.json")
       looked.note(at)
       looked.note(manifest)
-      if (exists(manifest)) return
+      if (isPackage(at)) return true
     }
-    if (folder === path.dirname(folder)) return
+    if (folder === path.dirname(folder)) return false
   }
 }
 
@@ -149,10 +152,10 @@ const plugin = (digests, looked) => ({
         // within a package, files are what they were: a package counts by its version
         return isOwn(importer) ? resolveOwn(path.resolve(resolveDir, specifier), looked) : undefined
       }
-      notePackage(specifier, resolveDir, looked)
+      // Node itself says what is missing, in its own words, if it is ever asked for.
+      if (!notePackage(specifier, resolveDir, looked)) return { path: specifier, external: true }
       if (bundledPackage.test(specifier)) return undefined
       const found = await build.resolve(specifier, { kind, resolveDir, pluginData: "resolving" })
-      // Node itself says what is missing, in its own words, if it is ever asked for.
       if (found.errors.length > 0 || !path.isAbsolute(found.path)) return { path: specifier, external: true }
       return { path: pathToFileURL(found.path).href, external: true }
     })

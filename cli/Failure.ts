@@ -26,7 +26,8 @@ const badInput = new Set([
   "CodeUnknown",
   "KeyUnknown",
   "ToolchainError",
-  "PipelineError"
+  "PipelineError",
+  "OutputsOccupied"
 ])
 const faultCodes = { input: 2, stage: 1, bug: 70 } as const
 

@@ -54,8 +54,9 @@ export const withPrepared = <A, E, R>(
     const paths = yield* sourcePaths(project, flags.data)
     const layer = Store.layer(project.storeDir).pipe(Layer.provideMerge(Disk.layer))
     return yield* Effect.gen(function* () {
-      const { pipeline, cores, dataDir, root } = project
-      const prepared = yield* Plan.prepare({ pipeline, settings, sourcePaths: paths, root, dataDir, cores, notify })
+      const { pipeline, cores, dataDir, outputsDir, root } = project
+      const options = { pipeline, settings, sourcePaths: paths, root, dataDir, outputsDir, cores, notify }
+      const prepared = yield* Plan.prepare(options)
       return yield* use(prepared, project)
     }).pipe(Effect.provide(layer))
   })

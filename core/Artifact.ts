@@ -8,7 +8,7 @@
  * Gotchas:
  * - `path` is relative to the step's folder in `outputs/`, with forward slashes.
  * - Fields named in `volatile` (timings and the like) are written, shown in `outputs/`, and left out of the content
- *   digest. A stage that reads the artifact does not see them: what cannot be seen cannot go stale.
+ *   digest. Who reads the artifact does not see them, nor does a command in its file: what cannot be seen cannot go stale.
  * - `layOut: false` keeps an artifact in the store only; stages read it there, `outputs/` has no copy of it.
  */
 import * as Data from "effect/Data"

@@ -4,10 +4,11 @@
  * Stopping is SIGTERM first, SIGKILL after two seconds.
  */
 import type { ChildProcess } from "node:child_process"
-import { mkdirSync, openSync, readFileSync, statSync } from "node:fs"
+import { mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
+import { processFile } from "../cache/store/Sweep.ts"
 import { StepError, type StepTask } from "./Executor.ts"
 
 const graceMs = 2000
@@ -32,6 +33,23 @@ export const stop = (child: ChildProcess): Effect.Effect<void> =>
     })
     signalGroup(child, "SIGTERM")
   })
+
+/** How long it is waited for killed processes to be gone. Where nobody reaps them, they never are. */
+const reapedMs = 200
+
+/** Ends what is left of the group of a child that has ended, so that nothing writes to what it made. */
+export const endRest = async (child: ChildProcess): Promise<void> => {
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, "SIGKILL")
+    for (const startedMs = Date.now(); Date.now() - startedMs < reapedMs; ) {
+      process.kill(-child.pid, 0)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  } catch {
+    // There is no such group any more.
+  }
+}
 
 /** Where this machine's libraries and devices are; nothing that a result may depend on. */
 const ofTheMachine = ["LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"]
@@ -61,6 +79,11 @@ export const openLog = (task: StepTask): Log => {
   const file = path.join(path.dirname(task.outputDir), "log.txt")
   mkdirSync(path.dirname(file), { recursive: true })
   return { file, descriptor: openSync(file, "a") }
+}
+
+/** Notes which process does the task's work: if this one is killed, the next run ends that one (see cache/store/Sweep.ts). */
+export const noteProcess = (task: StepTask, child: ChildProcess): void => {
+  if (child.pid !== undefined) writeFileSync(path.join(path.dirname(task.outputDir), processFile), String(child.pid))
 }
 
 /** The log's path, if anything was printed. */

@@ -3,7 +3,17 @@ import { spawn } from "node:child_process"
 import { closeSync, mkdirSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import { endedEarly, environment, lastWords, notStarted, openLog, printed, stop } from "./ChildProcess.ts"
+import {
+  endedEarly,
+  endRest,
+  environment,
+  lastWords,
+  noteProcess,
+  notStarted,
+  openLog,
+  printed,
+  stop
+} from "./ChildProcess.ts"
 import { type CommandWork, type Executed, StepError, type StepTask } from "./Executor.ts"
 
 /** As whole as it gets: the machine's, what is declared, and the paths of inputs and outputs. */
@@ -19,7 +29,7 @@ const environmentOf = (task: StepTask, work: CommandWork): Record<string, string
   }
 }
 
-/** Runs the command; an exit code other than 0 is the step's failure. */
+/** Runs the command, and ends what it left running; an exit code other than 0 is the step's failure. */
 export const run = (task: StepTask, work: CommandWork): Effect.Effect<Executed, StepError> =>
   Effect.callback<Executed, StepError>((resume) => {
     const env = environmentOf(task, work)
@@ -34,8 +44,10 @@ export const run = (task: StepTask, work: CommandWork): Effect.Effect<Executed, 
       detached: true
     })
     closeSync(log.descriptor)
+    noteProcess(task, child)
     child.once("error", (cause) => resume(Effect.fail(notStarted(task, cause))))
-    child.once("exit", (code, signal) => {
+    child.once("exit", async (code, signal) => {
+      await endRest(child)
       if (code === 0) return resume(Effect.succeed({ loaded: {} }))
       if (code === null) return resume(Effect.fail(endedEarly(task, log, signal ?? "a signal")))
       const reason = `its command ended with exit code ${code}${lastWords(log)}`

@@ -75,9 +75,12 @@ export const Message = Schema.Union([
 export type Message = typeof Message.Type
 export type ProgressMessage = Extract<Message, { readonly type: "progress" }>
 
+/** Modules as they were loaded: absolute path -> SHA-256 of the source. */
+export type Loaded = Readonly<Record<string, string>>
+
 /** What an executor can tell of a step that it did: the modules it loaded for it, if it knows. */
 export interface Executed {
-  readonly loaded: Readonly<Record<string, string>> | undefined
+  readonly loaded: Loaded | undefined
 }
 
 /** A step did not succeed. */
@@ -96,9 +99,11 @@ export class StepError extends Schema.TaggedError<StepError>()("StepError", {
 export class Executor extends Context.Service<
   Executor,
   {
+    /** `check` is asked before the work begins, with the modules that will be loaded for it, if that is settled by then. */
     readonly execute: (
       task: StepTask,
-      onProgress: (progress: ProgressMessage) => void
+      onProgress: (progress: ProgressMessage) => void,
+      check?: (loaded: Executed["loaded"]) => Effect.Effect<void, StepError>
     ) => Effect.Effect<Executed, StepError>
   }
 >()("op-pipe/Executor") {}

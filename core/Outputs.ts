@@ -63,14 +63,28 @@ const documentDigest = Effect.fnUntraced(function* (
 /** Why a result that might be there cannot be served. */
 export type Unusable = ResultStore.Unusable | "outdated"
 
+/** The result with what its step declares now of how outputs are laid out, which is no part of a key. */
+const asDeclared = (step: AnyStep, result: StepResult): StepResult => {
+  const declared = step.stage.output as Readonly<Record<string, Artifact.Any>>
+  const outputs = Object.entries(result.outputs)
+  const layOutOf = ([name, output]: readonly [string, Output]): boolean => declared[name]?.layOut ?? output.layOut
+  if (outputs.every((each) => layOutOf(each) === each[1].layOut)) return result
+  return {
+    ...result,
+    outputs: Object.fromEntries(outputs.map((each) => [each[0], { ...each[1], layOut: layOutOf(each) }]))
+  }
+}
+
 /**
  * The result under `key`, if it can be served. A module's key holds the schemas of its documents, as code; a command's does not, so
  * its documents are decoded: one of an older schema is a miss.
  */
 export const usable = Effect.fnUntraced(function* (step: AnyStep, key: Digest.Digest) {
   const { blobs, results } = yield* Store
-  const result = yield* results.usable(key)
-  if (typeof result === "string" || step.stage._tag !== "Command") return result satisfies StepResult | Unusable
+  const found = yield* results.usable(key)
+  if (typeof found === "string") return found satisfies Unusable
+  const result = asDeclared(step, found)
+  if (step.stage._tag !== "Command") return result
   for (const [name, artifact] of Object.entries(step.stage.output as Readonly<Record<string, Artifact.Any>>)) {
     const [entry] = result.outputs[name]?.entries ?? []
     if (artifact.kind !== "json" || entry?.kind !== "file") continue
@@ -79,24 +93,50 @@ export const usable = Effect.fnUntraced(function* (step: AnyStep, key: Digest.Di
     const fits = yield* Effect.isSuccess(documentDigest(name, artifact, blob.value))
     if (!fits) return "outdated" satisfies Unusable
   }
-  return result satisfies StepResult | Unusable
+  return result
 })
 
-/** Refuses links of an output that lead into the store or its scratch by absolute paths: copies of inputs that are links themselves. */
-const refuseLinksToInputs = Effect.fnUntraced(function* (name: string, tree: Tree.Tree) {
+/** Where the content of a step comes from: its sources, as paths without links. */
+export type Origins = ReadonlyArray<string>
+
+/** Where a link at `location` leads that an output in `folder` must not hold; undefined if it may. */
+const forbidden = Effect.fnUntraced(function* (target: string, location: string, folder: string, origins: Origins) {
+  const disk = yield* Disk
   const { layout } = yield* Store
+  const lexical = path.resolve(path.dirname(location), target)
+  const inside = Tree.isIn(lexical, folder)
+  if (inside && !path.isAbsolute(target)) return undefined
+  const real = yield* Effect.option(disk.realPath(lexical))
+  const targets = [lexical, ...Option.toArray(real)]
+  const origin = origins.find((place) => targets.some((each) => Tree.isIn(each, place) || Tree.isIn(place, each)))
+  if (origin !== undefined) return `the source ${origin}, whose content may change`
+  if (!path.isAbsolute(target)) return "out of the output"
+  const stores = [layout.root, yield* disk.realPath(layout.root)]
+  const isOfStore = stores.some((store) => targets.some((each) => Tree.isIn(each, store)))
+  return isOfStore ? "the store, or the folder that the step worked in" : undefined
+})
+
+/** Refuses links of an output to what is not the output's: it would change, or be gone, behind the result's back. */
+const refuseLinks = Effect.fnUntraced(function* (name: string, tree: Tree.Tree, folder: string, origins: Origins) {
   for (const entry of tree) {
-    if (entry.kind !== "link" || !entry.target.startsWith(layout.root + path.sep)) continue
+    if (entry.kind !== "link") continue
+    const leads = yield* forbidden(entry.target, join(folder, entry.path), folder, origins)
+    if (leads === undefined) continue
     return yield* new OutputMissing({
       output: name,
       expected: "files of its own",
-      actual: `${entry.path}, a link to ${entry.target}. Inputs may be links: copy what they lead to (\`dereference\` of fs.cp, \`cp -L\`)`
+      actual: `${entry.path}, a link to ${entry.target}. It leads to ${leads}: copy what it leads to (\`cp -L\`, \`dereference\` of fs.cp); a link within the output must be relative`
     })
   }
 })
 
 /** Takes the files of one output out of the output folder into the store. */
-const takeOutput = Effect.fnUntraced(function* (name: string, artifact: Artifact.Any, outputDir: string) {
+const takeOutput = Effect.fnUntraced(function* (
+  name: string,
+  artifact: Artifact.Any,
+  outputDir: string,
+  origins: Origins
+) {
   const disk = yield* Disk
   const { blobs, memo } = yield* Store
   const location = join(outputDir, artifact.path)
@@ -120,8 +160,8 @@ const takeOutput = Effect.fnUntraced(function* (name: string, artifact: Artifact
     const output: Output = { ...common, digest: digest ?? blob, entries: [entry] }
     return output
   }
-  const below = yield* Tree.snapshot(location, memo, { ignore: () => false, of: "output" })
-  yield* refuseLinksToInputs(name, below)
+  const below = yield* Tree.snapshot(location, memo, { ignore: () => false, of: "output", unlock: true })
+  yield* refuseLinks(name, below, location, origins)
   for (const entry of below) {
     if (entry.kind === "file") yield* blobs.take(join(location, entry.path), entry.digest)
   }
@@ -135,9 +175,13 @@ const takeOutput = Effect.fnUntraced(function* (name: string, artifact: Artifact
 })
 
 /** Takes all declared outputs out of `outputDir` into the store. */
-export const take = Effect.fnUntraced(function* (artifacts: Readonly<Record<string, Artifact.Any>>, outputDir: string) {
+export const take = Effect.fnUntraced(function* (
+  artifacts: Readonly<Record<string, Artifact.Any>>,
+  outputDir: string,
+  origins: Origins
+) {
   const taken = yield* Effect.forEach(Object.entries(artifacts), ([name, artifact]) =>
-    Effect.map(takeOutput(name, artifact, outputDir), (output) => [name, output] as const)
+    Effect.map(takeOutput(name, artifact, outputDir, origins), (output) => [name, output] as const)
   )
   return Object.fromEntries(taken) as Readonly<Record<string, Output>>
 })
@@ -188,13 +232,31 @@ const build = Effect.fnUntraced(function* (
   }
 })
 
+/** Documents without their volatile fields: what is no part of a digest is not seen by who reads, by whatever way. */
+const withoutVolatile = Effect.fnUntraced(function* (output: Output, artifact: Artifact.Any) {
+  const disk = yield* Disk
+  const { blobs } = yield* Store
+  const [entry] = output.entries
+  if (artifact.kind !== "json" || artifact.volatile.length === 0 || entry?.kind !== "file") return asStored
+  const blob = yield* blobs.verified(entry.digest)
+  if (Option.isNone(blob)) return yield* new BlobGone({ digest: entry.digest })
+  const value = JSON.parse(yield* disk.readText(blob.value)) as unknown
+  const text = `${JSON.stringify(Artifact.withoutVolatile(value, artifact.volatile), null, 2)}\n`
+  return new Map([[entry.path, text]]) as Filled
+})
+
 /**
  * The content of an output for a step to read, below `folder`. For a module: symbolic links to blobs just verified. (A hard link would
  * change the blob's ctime, and the memo would have it read again.) For a command: copies, since programs tell links from
  * files: `find -type f` passes over them, `cp -r` and `tar` keep them as links.
  */
-export const provideInput = Effect.fnUntraced(function* (output: Output, folder: string, to: "Stage" | "Command") {
-  yield* build(output.entries, folder, to === "Stage" ? "link" : "copy")
+export const provideInput = Effect.fnUntraced(function* (
+  output: Output,
+  artifact: Artifact.Any,
+  folder: string,
+  to: "Stage" | "Command"
+) {
+  yield* build(output.entries, folder, to === "Stage" ? "link" : "copy", yield* withoutVolatile(output, artifact))
   return join(folder, output.path)
 })
 
@@ -240,14 +302,65 @@ export const difference = Effect.fnUntraced(function* (result: StepResult, folde
   return Tree.isSame(found.value, expected) ? Option.none() : Option.some(Tree.describeChange(expected, found.value))
 })
 
+/** Something lies where a step is to be laid out, and op-pipe did not put it there. */
+export class OutputsOccupied extends Data.TaggedError("OutputsOccupied")<{ readonly folder: string }> {
+  override get message(): string {
+    return `${this.folder} holds what op-pipe did not write, and would be replaced. Move it away, or choose another folder with --outputs; the result is kept`
+  }
+}
+
+/**
+ * What op-pipe keeps beside the steps' folders: marks of those that it laid out, and what is being laid out. In the outputs and
+ * not in the store, since the store may be removed and the outputs stay.
+ */
+const besides = (folder: string): { readonly mark: string; readonly aside: string; readonly old: string } => {
+  const at = path.join(path.dirname(folder), ".laid-out")
+  const step = path.basename(folder)
+  return { mark: path.join(at, step), aside: path.join(at, ".new", step), old: path.join(at, ".old", step) }
+}
+
+const mark = Effect.fnUntraced(function* (folder: string) {
+  const disk = yield* Disk
+  const { mark: file } = besides(folder)
+  if (yield* disk.exists(file)) return
+  yield* disk.makeFolder(path.dirname(file))
+  // Another run may have done so meanwhile.
+  yield* Effect.catchIf(
+    disk.create(file, ""),
+    (error) => error.code === "EEXIST",
+    () => Effect.void
+  )
+})
+
+/** Refuses to replace files that people put where `result` is to be laid out. */
+const refuseOccupied = Effect.fnUntraced(function* (result: StepResult, folder: string) {
+  const disk = yield* Disk
+  const { memo, results } = yield* Store
+  const stat = yield* orAbsent(disk.lstat(folder))
+  if (Option.isNone(stat)) return
+  const occupied = new OutputsOccupied({ folder })
+  if (stat.value.kind !== "folder") return yield* occupied
+  if (yield* disk.exists(besides(folder).mark)) return
+  const found = yield* Tree.snapshot(folder, memo, { ignore: () => false, of: "output" })
+  const files = found.filter(({ kind }) => kind !== "folder")
+  if (files.length === 0) return
+  // Earlier versions left no marks: where the step was run before, what has the path of an output is one.
+  const last = yield* results.last(path.basename(folder))
+  const known = Option.isNone(last) ? [] : [last.value, result].flatMap((each) => Object.values(each.outputs))
+  const isOutput = (at: string): boolean => known.some((each) => Tree.isIn(join("/", at), join("/", each.path)))
+  if (!files.every((file) => isOutput(file.path))) return yield* occupied
+})
+
 const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled) {
   if (Option.isNone(yield* difference(result, folder, filled))) return false
   const disk = yield* Disk
-  const hidden = path.join(path.dirname(folder), `.${path.basename(folder)}`)
-  const [aside, old] = [`${hidden}.new`, `${hidden}.old`]
+  yield* refuseOccupied(result, folder)
+  const { aside, old } = besides(folder)
   // Whoever left something half done here is gone: only one at a time lays out a folder.
   for (const left of [aside, old]) if (yield* disk.exists(left)) yield* disk.remove(left)
   yield* build(expectedTree(result, filled), aside, "copy", filled)
+  yield* mark(folder)
+  yield* disk.makeFolder(path.dirname(old))
   const replaces = yield* disk.exists(folder)
   if (replaces) yield* disk.rename(folder, old)
   yield* disk.rename(aside, folder)
@@ -258,7 +371,11 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
 /** Makes `outputs/<step>/` what `result` says; true when it had to. Two runs of one project do so one after the other. */
 export const layOut = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled = asStored) {
   // Most often it is, and then no lock is needed; `swapIn` looks again under the lock.
-  if (Option.isNone(yield* difference(result, folder, filled))) return false
+  if (Option.isNone(yield* difference(result, folder, filled))) {
+    // An earlier version left no marks.
+    yield* Effect.ignore(mark(folder))
+    return false
+  }
   return yield* Effect.scoped(
     Effect.andThen(
       Lock.hold(`outputs ${folder}`, () => undefined),

@@ -111,6 +111,14 @@ type InputsOf<S> = S extends { readonly inputs: infer I } ? I : never
 /** A stage's decoded parameters. */
 export type ParamsOf<S> = S extends { readonly params: Schema.Codec<infer P, infer _E> } ? P : never
 
+/** Names folders in the outputs and the store, each step one. */
+const refuseNoFolder = (what: string, name: string): void => {
+  if (name !== "" && !name.startsWith(".") && !/[\\/\0]/.test(name)) return
+  throw new TypeError(
+    `${what}: expected a name that a folder can have, without "/" and not beginning with a dot, but found ${JSON.stringify(name)}`
+  )
+}
+
 type IdOf<S extends Stage.Any, V> = V extends string ? `${S["name"]}@${V}` : S["name"]
 
 type Wired<I> = I extends Artifact.Replicas<infer A> ? ReplicaPorts<A> : I extends Artifact.Any ? Port<I> : never
@@ -126,6 +134,8 @@ export const step = <S extends Stage.Any, const V extends string | undefined = u
     readonly perSeed?: ParamsOf<S> extends { readonly seed: number } ? boolean : false
   }
 ): Step<S, IdOf<S, V>> => {
+  refuseNoFolder("stage", stage.name)
+  if (options.variant !== undefined) refuseNoFolder(`variant of ${stage.name}`, options.variant)
   const wired = Object.entries(
     options.inputs as Readonly<Record<string, Port<Artifact.Any> | ReplicaPorts<Artifact.Any>>>
   )

@@ -14,7 +14,7 @@ import * as CodeIdentity from "../cache/code/CodeIdentity.ts"
 import * as CacheKey from "../cache/identity/CacheKey.ts"
 import * as Digest from "../cache/identity/Digest.ts"
 import { readRecord, writeHint } from "../cache/store/Commit.ts"
-import { Disk, orAbsent } from "../cache/store/Disk.ts"
+import { Disk, type DiskError, orAbsent } from "../cache/store/Disk.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Tree from "../cache/store/Tree.ts"
@@ -57,6 +57,8 @@ export interface PrepareOptions {
   /** The pipeline's folder. */
   readonly root: string
   readonly dataDir: string
+  /** Where steps are laid out, if they are. */
+  readonly outputsDir?: string
   readonly cores: number
   readonly notify: (line: string) => void
 }
@@ -83,11 +85,49 @@ const locate = Effect.fnUntraced(function* (source: AnySource, options: PrepareO
 const kindOf = ({ artifact }: AnySource): "folder" | "file" =>
   (artifact as Artifact.Any).kind === "folder" ? "folder" : "file"
 
+const realPathOf = (location: string): Effect.Effect<Option.Option<string>, DiskError, Disk> =>
+  Effect.flatMap(Disk, (disk) => orAbsent(disk.realPath(location.replace(/^~(?=\/|$)/, homedir()))))
+
+/** Where `location` is or will be, without links. */
+const futurePath: (location: string) => Effect.Effect<string, DiskError, Disk> = Effect.fnUntraced(
+  function* (location) {
+    const real = yield* realPathOf(location)
+    if (Option.isSome(real)) return real.value
+    return path.join(yield* futurePath(path.dirname(location)), path.basename(location))
+  }
+)
+
+/** True of what lies in a folder that the source leaves out. */
+const isLeftOut = (source: AnySource, below: string): boolean =>
+  below.split("/").some((_part, index, parts) => source.ignore(parts.slice(0, index + 1).join("/")))
+
+/** Refuses to write into a source: what a run wrote would be the data of the next one. */
+const refuseInside = Effect.fnUntraced(function* (source: AnySource, location: string, options: PrepareOptions) {
+  const disk = yield* Disk
+  const { layout } = yield* Store
+  const real = yield* realPathOf(location)
+  if (Option.isNone(real) || kindOf(source) !== "folder") return
+  const written = { "--outputs": options.outputsDir, "--store": path.dirname(layout.root) }
+  for (const [flag, folder] of Object.entries(written)) {
+    const future = folder === undefined ? "" : yield* futurePath(folder)
+    if (folder === undefined || !Tree.isIn(future, real.value)) continue
+    if (!isLeftOut(source, path.relative(real.value, future).split(path.sep).join("/"))) {
+      return yield* new SettingsError({
+        asked: `${flag} ${folder}`,
+        expected: `a folder outside of ${real.value}, which is the source ${source.name}: what is written there would count as data. Choose another with ${flag}, or name other data with --data`,
+        actual: "one in it"
+      })
+    }
+    // Were it made during the run, the folder it lies in would seem to be written to.
+    yield* disk.makeFolder(folder)
+  }
+})
+
 /** Reads what a source holds now; one that is not there is bad input. */
 export const snapshotSource = Effect.fnUntraced(function* (source: AnySource, location: string) {
   const disk = yield* Disk
   const { memo } = yield* Store
-  const real = yield* orAbsent(disk.realPath(location.replace(/^~(?=\/|$)/, homedir())))
+  const real = yield* realPathOf(location)
   const stat = Option.isSome(real) ? yield* orAbsent(disk.lstat(real.value)) : Option.none()
   const wanted = kindOf(source)
   if (Option.isNone(real) || Option.isNone(stat) || stat.value.kind !== wanted) {
@@ -135,6 +175,7 @@ export const prepare = Effect.fnUntraced(function* (options: PrepareOptions) {
   const sources = yield* Effect.forEach(pipeline.sources, (source) =>
     Effect.gen(function* () {
       const location = yield* locate(source, options)
+      yield* refuseInside(source, location, options)
       return [source.name, yield* snapshotSource(source, location)] as const
     })
   )
@@ -191,11 +232,19 @@ const codeOf = (prepared: Prepared, { stage }: AnyStep): CacheKey.Code =>
     ? commandCode(stage)
     : (prepared.code.get(stage.source)?.code ?? { modules: {}, packages: {} })
 
+/** The same with the keys of every record in it in order: what is no part of a key is not seen by the work. */
+const inOrder = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
+  const keys = Object.keys(value).sort()
+  return Object.fromEntries(keys.map((key) => [key, inOrder((value as Readonly<Record<string, unknown>>)[key])]))
+}
+
 /** What `step`'s result is made from besides what it reads. */
 const ownIngredients = (prepared: Prepared, step: AnyStep): Omit<CacheKey.Ingredients, "inputs"> => ({
   stage: step.stage.name,
   code: codeOf(prepared, step),
-  params: prepared.settings.steps[step.id] ?? {},
+  params: inOrder(prepared.settings.steps[step.id] ?? {}) as Readonly<Record<string, unknown>>,
   toolchain: Object.fromEntries(toolchainsOfStep(prepared, step).map((each) => [each.toolchain.name, each.encoded])),
   runtime: CacheKey.runtime
 })

@@ -15,7 +15,17 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { endedEarly, environment, type Log, notStarted, openLog, printed, stop } from "./ChildProcess.ts"
+import {
+  endedEarly,
+  endRest,
+  environment,
+  type Log,
+  noteProcess,
+  notStarted,
+  openLog,
+  printed,
+  stop
+} from "./ChildProcess.ts"
 import * as CommandRun from "./CommandRun.ts"
 import {
   type Executed,
@@ -116,6 +126,7 @@ const runModule = (
       ]
     })
     closeSync(log.descriptor)
+    noteProcess(task, child)
     let outcome: Message | undefined
     child.on("message", (raw) => {
       const message = Option.getOrUndefined(decodeMessage(raw))
@@ -124,7 +135,10 @@ const runModule = (
     })
     child.once("error", (cause) => resume(Effect.fail(notStarted(task, cause))))
     // Not on "exit", which may come before the last message that the process sent; "close" comes after the channel's end.
-    child.once("close", (code, signal) => resume(toExit(task, bundle, log, outcome, signal ?? `exit code ${code}`)))
+    child.once("close", async (code, signal) => {
+      await endRest(child)
+      resume(toExit(task, bundle, log, outcome, signal ?? `exit code ${code}`))
+    })
     child.send(task)
     return stop(child)
   })
@@ -138,7 +152,7 @@ export const layer = Layer.sync(Executor, () => {
     return found
   }
   return {
-    execute: (task, onProgress) => {
+    execute: (task, onProgress, check = () => Effect.void) => {
       const { work } = task
       return work.type === "command"
         ? CommandRun.run(task, work)
@@ -146,7 +160,8 @@ export const layer = Layer.sync(Executor, () => {
             Effect.promise(() => bundleFor(work.source)),
             (bundle) => {
               const unknown = bundle === undefined ? undefined : unknownModule(work, bundle)
-              if (unknown === undefined) return runModule(task, work, bundle, onProgress)
+              if (unknown === undefined)
+                return Effect.andThen(check(bundle?.digests), runModule(task, work, bundle, onProgress))
               const reason = `${unknown} would be loaded, but is not among the modules that the key was made from`
               return Effect.fail(new StepError({ step: task.step, fault: "bug", reason, log: null }))
             }

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Digest from "../cache/identity/Digest.ts"
 import { readRecord, writeHint, writeRecord } from "../cache/store/Commit.ts"
 import { Disk, orAbsent } from "../cache/store/Disk.ts"
+import { replacedName } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import { SettingsError } from "./Settings.ts"
 
@@ -26,12 +27,16 @@ export const RunRecord = Schema.Struct({
   /** How many seeds; records from before there were several have none. */
   seeds: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
   /** Step id -> cache key of its result. */
-  keys: Schema.Record(Schema.String, Digest.Digest)
+  keys: Schema.Record(Schema.String, Digest.Digest),
+  /** Step id -> digest of its outputs, which tells results of one key apart; older records have none. */
+  outputs: Schema.Record(Schema.String, Digest.Digest).pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
 })
 export type RunRecord = typeof RunRecord.Type
 
 const Stored = Schema.fromJsonString(RunRecord)
-const Pins = Schema.fromJsonString(Schema.Array(Schema.String))
+/** A pinned run, and the names of its results: what a run did is a hint that may get lost, and a pin is a promise. */
+const Pin = Schema.Struct({ runId: Schema.String, results: Schema.Array(Schema.String) })
+const Pins = Schema.fromJsonString(Schema.Array(Schema.Union([Pin, Schema.String])))
 
 export const write = Effect.fnUntraced(function* (record: RunRecord) {
   const { layout } = yield* Store
@@ -73,23 +78,35 @@ export const find = Effect.fnUntraced(function* (asked: string) {
   })
 })
 
-/** Ids of pinned runs. */
-export const pins = Effect.gen(function* () {
+/** The names that the results of a run have, or get when they are replaced. */
+const resultNames = ({ keys, outputs }: RunRecord): ReadonlyArray<string> =>
+  Object.entries(keys).flatMap(([step, key]) => {
+    const made = outputs[step]
+    return made === undefined ? [key] : [key, replacedName(key, made)]
+  })
+
+/** Pins of before results were noted have the run alone. */
+const pinned = Effect.gen(function* () {
   const { layout } = yield* Store
   const body = yield* readRecord(layout.pins)
-  return Option.getOrElse(Option.flatMap(body, Schema.decodeUnknownOption(Pins)), () => [] as ReadonlyArray<string>)
+  const found = Option.getOrElse(Option.flatMap(body, Schema.decodeUnknownOption(Pins)), () => [])
+  return yield* Effect.forEach(found, (pin) =>
+    typeof pin !== "string"
+      ? Effect.succeed(pin)
+      : Effect.map(readRun(pin), (run) => ({ runId: pin, results: Option.isNone(run) ? [] : resultNames(run.value) }))
+  )
 })
+
+/** Ids of pinned runs. */
+export const pins = Effect.map(pinned, (found): ReadonlyArray<string> => found.map(({ runId }) => runId))
 
 /** Pins a run, so that its results are never collected, or lets go of it. */
-export const setPinned = Effect.fnUntraced(function* (runId: string, pinned: boolean) {
+export const setPinned = Effect.fnUntraced(function* (run: RunRecord, isPinned: boolean) {
   const { layout } = yield* Store
-  const others = (yield* pins).filter((each) => each !== runId)
-  yield* writeRecord(layout, layout.pins, JSON.stringify(pinned ? [...others, runId] : others))
+  const others = (yield* pinned).filter(({ runId }) => runId !== run.runId)
+  const own = isPinned ? [{ runId: run.runId, results: resultNames(run) }] : []
+  yield* writeRecord(layout, layout.pins, JSON.stringify([...others, ...own]))
 })
 
-/** Keys of the results that pinned runs had. */
-export const pinnedKeys = Effect.gen(function* () {
-  const pinned = new Set(yield* pins)
-  const runs = yield* list
-  return new Set<string>(runs.filter((run) => pinned.has(run.runId)).flatMap((run) => Object.values(run.keys)))
-})
+/** Names of the results that pinned runs had. */
+export const pinnedResults = Effect.map(pinned, (found) => new Set(found.flatMap(({ results }) => results)))

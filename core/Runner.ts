@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import * as CacheKey from "../cache/identity/CacheKey.ts"
-import type { StepResult } from "../cache/store/ResultStore.ts"
+import { outputsOf, type StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import { sweep } from "../cache/store/Sweep.ts"
 import { StepError } from "./Executor.ts"
@@ -61,6 +61,8 @@ interface Running extends StepRun.Running {
 const makeRunId = (now: Date): string =>
   `${now.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15)}-${randomBytes(2).toString("hex")}`
 
+const faults: Readonly<Record<string, StepError["fault"]>> = { OutputMissing: "bug", OutputsOccupied: "input" }
+
 /** Errors of the store during a step: the machine's fault, told as the step's. */
 const asStepError =
   (step: string) =>
@@ -69,7 +71,7 @@ const asStepError =
       ? error
       : new StepError({
           step,
-          fault: error._tag === "OutputMissing" ? "bug" : "stage",
+          fault: faults[error._tag] ?? "stage",
           reason: error.message,
           log: null
         })
@@ -174,8 +176,9 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
       return result === undefined ? [] : [[id, result.key] as const]
     })
   )
+  const outputs = Object.fromEntries(Object.keys(keys).map((id) => [id, outputsOf(running.results.get(id)!)] as const))
   const { type: _type, report: _report, ...did } = finished
-  yield* RunLog.write({ ...did, startedMs, profile: profile ?? null, seed, seeds: pipeline.seeds, keys })
+  yield* RunLog.write({ ...did, startedMs, profile: profile ?? null, seed, seeds: pipeline.seeds, keys, outputs })
   yield* options.emit(finished)
   return finished
 })

@@ -48,7 +48,7 @@ export interface Progress {
   readonly figures?: Readonly<Record<string, number>>
 }
 
-/** State of an unfinished stage that survives a kill. Keyed by the step's cache key; gone once the result is committed. */
+/** State of an unfinished stage that survives a kill. Keyed by the step's cache key; gone once the result is committed, or once a source was touched. */
 export interface Checkpoint {
   readonly load: Effect.Effect<Uint8Array | undefined>
   /** Replaces the checkpoint by the pieces, one after the other. They must not change until it is done; the stage may go on meanwhile. */
@@ -156,7 +156,8 @@ const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(na
  * A stage that runs a command: `Stage.command({ name: "count", command: 'wc -l < "$text" > "$lines"', inputs: { text: Text }, output: { lines: Lines } })`.
  *
  * The command finds each input and output under a variable of that name, as an absolute path. It runs in an empty folder
- * that is removed afterwards, by `sh -eu`, and sees no variable of the user's but PATH and HOME.
+ * that is removed afterwards, by `sh -eu`, and sees no variable of the user's but PATH and HOME. What it left in the background
+ * is ended with it.
  *
  * Gotcha: the key holds the command and what it declares, not the programs that it calls. Who wants their upgrades
  * noticed writes a version into `env`.

@@ -9,18 +9,20 @@
 import * as path from "node:path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import * as CodeIdentity from "../cache/code/CodeIdentity.ts"
 import type * as CacheKey from "../cache/identity/CacheKey.ts"
-import type * as Digest from "../cache/identity/Digest.ts"
-import { Disk } from "../cache/store/Disk.ts"
+import * as Digest from "../cache/identity/Digest.ts"
+import { Disk, orAbsent } from "../cache/store/Disk.ts"
 import type { Layout } from "../cache/store/Layout.ts"
 import * as Lock from "../cache/store/Lock.ts"
 import type { Provenance, StepResult } from "../cache/store/ResultStore.ts"
+import type { StatMemo } from "../cache/store/StatMemo.ts"
 import { Store } from "../cache/store/Store.ts"
-import { ownPrefix } from "../cache/store/Sweep.ts"
+import { ownPrefix, scratchFolder } from "../cache/store/Sweep.ts"
 import * as Tree from "../cache/store/Tree.ts"
-import { type Executed, Executor, StepError, type StepTask } from "./Executor.ts"
+import { type Executed, Executor, type Loaded, StepError, type StepTask } from "./Executor.ts"
 import * as Outputs from "./Outputs.ts"
 import type { AnyStep } from "./Pipeline.ts"
 import * as Plan from "./Plan.ts"
@@ -61,45 +63,147 @@ export interface Execution {
 
 export const bug = (step: string, reason: string): StepError => new StepError({ step, fault: "bug", reason, log: null })
 
+const loadedOtherwise = ({ files }: CodeIdentity.Identified, loaded: Loaded): ReadonlyArray<string> =>
+  Array.from(files).flatMap(([file, digest]) => {
+    const then = loaded[file]
+    return then === undefined || then === digest ? [] : [file]
+  })
+
+/** Of what nobody saw being loaded (packages that are linked): the files that are now other than the key says. */
+const editedSince = Effect.fnUntraced(function* ({ files }: CodeIdentity.Identified, loaded: Loaded, memo: StatMemo) {
+  const unseen = Array.from(files).filter(([file]) => loaded[file] === undefined)
+  return yield* Effect.filter(unseen, ([file, digest]) =>
+    memo.digest(file).pipe(
+      Effect.map((now) => now !== digest),
+      Effect.orElseSucceed(() => true)
+    )
+  ).pipe(Effect.map((edited) => edited.map(([file]) => file)))
+})
+
 /** The modules that were not what the key was made from: as they were loaded, or else as they are now. */
 const changedModules = Effect.fnUntraced(function* (
   before: CodeIdentity.Identified,
   source: string,
   loaded: Executed["loaded"]
 ) {
-  if (loaded === undefined) {
-    const { layout, memo } = yield* Store
-    const identity = yield* CodeIdentity.make(layout, memo)
-    const now = yield* identity.of(source)
-    return JSON.stringify(now.code) === JSON.stringify(before.code) ? [] : ["its code"]
-  }
-  return Array.from(before.files).flatMap(([file, digest]) => {
-    const then = loaded[file]
-    return then === undefined || then === digest ? [] : [file]
-  })
+  const { layout, memo } = yield* Store
+  if (loaded !== undefined) return [...loadedOtherwise(before, loaded), ...(yield* editedSince(before, loaded, memo))]
+  const identity = yield* CodeIdentity.make(layout, memo)
+  const now = yield* identity.of(source)
+  return JSON.stringify(now.code) === JSON.stringify(before.code) ? [] : ["its code"]
 })
 
-/** Refuses a result whose sources or code were not what its key says. Code may change once it is loaded. */
-const checkUnchanged = Effect.fnUntraced(function* (running: Running, step: AnyStep, executed: Executed) {
-  const { prepared } = running
-  const changed = (what: string): StepError =>
-    new StepError({
-      step: step.id,
-      fault: "input",
-      reason: `${what} changed while the step ran, so its result was discarded. Run again`,
-      log: null
-    })
-  for (const port of Object.values(step.inputs)) {
-    if (port.owner._tag !== "Source") continue
-    const before = prepared.sources.get(port.owner.name)!
-    const now = yield* Plan.snapshotSource(port.owner, before.path)
-    if (!Tree.isUntouched(before.content, now.content)) return yield* changed(port.owner.name)
+const changed = (step: AnyStep, what: string, since: keyof typeof consequences): StepError =>
+  new StepError({
+    step: step.id,
+    fault: "input",
+    reason: `${what} changed ${since}, so ${consequences[since]}. Run again`,
+    log: null
+  })
+const consequences = {
+  "since the run began": "the step was not begun",
+  "while the step ran": "its result was discarded"
+} as const
+
+const sourcesOf = (prepared: Plan.Prepared, step: AnyStep): ReadonlyArray<Plan.PreparedSource> =>
+  Object.values(step.inputs).flatMap(({ owner }) =>
+    owner._tag === "Source" ? [prepared.sources.get(owner.name)!] : []
+  )
+
+/** Refuses sources that are not as they were when the key was made. */
+const checkSources = Effect.fnUntraced(function* (
+  { prepared }: Running,
+  step: AnyStep,
+  since: keyof typeof consequences
+) {
+  for (const before of sourcesOf(prepared, step)) {
+    const now = yield* Plan.snapshotSource(before.source, before.path)
+    if (!Tree.isUntouched(before.content, now.content)) return yield* changed(step, before.source.name, since)
   }
+})
+
+/** Refuses code that is not what the key was made from. Code may change once it is loaded. */
+const checkCode = Effect.fnUntraced(function* ({ prepared }: Running, step: AnyStep, loaded: Executed["loaded"]) {
   // A command is in the key itself.
   if (step.stage._tag === "Command") return
   const { source } = step.stage
-  const [first] = yield* changedModules(prepared.code.get(source)!, source, executed.loaded)
-  if (first !== undefined) return yield* changed(first)
+  const [first] = yield* changedModules(prepared.code.get(source)!, source, loaded)
+  if (first !== undefined) return yield* changed(step, first, "while the step ran")
+})
+
+/**
+ * Drops a checkpoint that was begun with code that could be loaded at any time, if that code was touched since: for a moment it may
+ * have been another.
+ */
+const checkTouched = Effect.fnUntraced(function* (
+  checkpoint: string,
+  { files }: CodeIdentity.Identified,
+  isLoadedLater: boolean
+) {
+  const disk = yield* Disk
+  const note = `${checkpoint}.code`
+  const now = Digest.ofText(JSON.stringify(yield* disk.stats(Array.from(files.keys()))))
+  const before = yield* orAbsent(disk.readText(note))
+  if (Option.isSome(before) && before.value !== now) yield* disk.remove(checkpoint)
+  if (!isLoadedLater) return
+  yield* disk.remove(note)
+  yield* disk.create(note, now)
+})
+
+/** Refuses code that is about to be loaded and is not what the key was made from, as far as the executor knows it. */
+const checkBegin =
+  ({ prepared }: Running, step: AnyStep, checkpoint: string, disk: Disk["Service"]) =>
+  (loaded: Executed["loaded"]): Effect.Effect<void, StepError> => {
+    const before = step.stage._tag === "Command" ? undefined : prepared.code.get(step.stage.source)
+    if (before === undefined) return Effect.void
+    const [first] = loadedOtherwise(before, loaded ?? {})
+    if (first !== undefined) return Effect.fail(changed(step, first, "since the run began"))
+    return checkTouched(checkpoint, before, loaded === undefined).pipe(
+      Effect.provideService(Disk, disk),
+      Effect.mapError(({ message }) => bug(step.id, message))
+    )
+  }
+
+/** Refuses a result whose sources or code were not what its key says, and the checkpoint that was made on the way to it. */
+const checkUnchanged = (running: Running, { step, key }: Execution, executed: Executed) =>
+  Effect.gen(function* () {
+    yield* checkSources(running, step, "while the step ran")
+    yield* checkCode(running, step, executed.loaded)
+  }).pipe(
+    Effect.tapError(() =>
+      Effect.gen(function* () {
+        const [disk, { layout }] = [yield* Disk, yield* Store]
+        yield* Effect.ignore(disk.remove(layout.checkpoint(key)))
+      })
+    )
+  )
+
+/**
+ * Where a step's checkpoint lies, below the folder of its key: named by what its sources were when it began. One that was made of
+ * sources that were touched since, even if they are as before again, lies under another name and is never found.
+ */
+const checkpointOf = (prepared: Plan.Prepared, { step, key }: Execution, layout: Layout): string => {
+  const seen = sourcesOf(prepared, step).map(({ content }) => Tree.sighting(content))
+  return path.join(layout.checkpoint(key), Digest.ofText(seen.join()))
+}
+
+/** Makes the folder of a checkpoint, with nothing in it but that checkpoint. */
+const makeCheckpoints = Effect.fnUntraced(function* (checkpoint: string) {
+  const disk = yield* Disk
+  const folder = path.dirname(checkpoint)
+  const stat = yield* orAbsent(disk.lstat(folder))
+  // Earlier versions had a file here.
+  if (Option.isSome(stat) && stat.value.kind !== "folder") yield* disk.remove(folder)
+  yield* disk.makeFolder(folder)
+  for (const { name } of yield* disk.list(folder)) {
+    if (!name.startsWith(path.basename(checkpoint))) yield* disk.remove(path.join(folder, name))
+  }
+})
+
+const removeIfEmpty = Effect.fnUntraced(function* (folder: string) {
+  const disk = yield* Disk
+  const entries = yield* orAbsent(disk.list(folder))
+  if (Option.isSome(entries) && entries.value.length === 0) yield* disk.remove(folder)
 })
 
 const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnyStep, folder: string) {
@@ -111,7 +215,7 @@ const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnySt
     }
     const output = running.results.get(port.owner.id)?.outputs[port.output]
     if (output === undefined) return yield* bug(step.id, `${port.owner.id} has no output ${port.output}`)
-    inputs[name] = yield* Outputs.provideInput(output, path.join(folder, name), step.stage._tag)
+    inputs[name] = yield* Outputs.provideInput(output, port.artifact, path.join(folder, name), step.stage._tag)
   }
   return inputs
 })
@@ -139,18 +243,18 @@ const prepareTask = Effect.fnUntraced(function* (
 ) {
   const disk = yield* Disk
   const { layout } = yield* Store
-  const { step, key } = execution
+  const { step } = execution
   const task: StepTask = {
     step: step.id,
     work: workOf(running.prepared, execution, layout),
     inputs: yield* provideInputs(running, step, path.join(workdir, "inputs")),
     outputDir: path.join(workdir, "outputs"),
-    workdir: path.join(workdir, "scratch"),
-    checkpoint: layout.checkpoint(key),
+    workdir: path.join(workdir, scratchFolder),
+    checkpoint: checkpointOf(running.prepared, execution, layout),
     cores
   }
   // What may be written to must be there before the process starts, or Node takes the permission for a file's.
-  yield* disk.makeFolder(path.dirname(task.checkpoint))
+  yield* makeCheckpoints(task.checkpoint)
   yield* disk.makeFolder(task.outputDir)
   yield* disk.makeFolder(task.workdir)
   return task
@@ -167,19 +271,26 @@ const work = Effect.fnUntraced(function* (running: Running, execution: Execution
   const executor = yield* Executor
   const { layout, results } = yield* Store
   const { step, ingredients, key, reasons } = execution
+  yield* checkSources(running, step, "since the run began")
   const startedMs = Date.now()
   yield* running.emit({ type: "StepStarted", step: step.id, reasons })
   const workdir = path.join(layout.work, `${ownPrefix}${running.runId}+${step.id}`)
-  yield* Effect.addFinalizer(() => Effect.ignore(disk.remove(workdir)))
+  const checkpoints = layout.checkpoint(key)
+  yield* Effect.addFinalizer(() =>
+    Effect.andThen(Effect.ignore(disk.remove(workdir)), Effect.ignore(removeIfEmpty(checkpoints)))
+  )
   yield* disk.makeFolder(workdir)
   const task = yield* prepareTask(running, execution, workdir, cores)
   // Forced is from the beginning, not from where an earlier attempt stopped.
   if (execution.forced || execution.verify !== undefined) yield* disk.remove(task.checkpoint)
-  const executed = yield* executor.execute(task, (progress) =>
-    Effect.runFork(running.emit({ ...progress, type: "StepProgress", step: step.id }))
+  const executed = yield* executor.execute(
+    task,
+    (progress) => Effect.runFork(running.emit({ ...progress, type: "StepProgress", step: step.id })),
+    checkBegin(running, step, task.checkpoint, disk)
   )
-  yield* checkUnchanged(running, step, executed)
-  const outputs = yield* Outputs.take(step.stage.output, task.outputDir)
+  yield* checkUnchanged(running, execution, executed)
+  const origins = Array.from(running.prepared.sources.values(), (source) => source.path)
+  const outputs = yield* Outputs.take(step.stage.output, task.outputDir, origins)
   const made = {
     runId: running.runId,
     startedAt: new Date(startedMs).toISOString(),
@@ -187,7 +298,7 @@ const work = Effect.fnUntraced(function* (running: Running, execution: Execution
   }
   if (execution.verify !== undefined) {
     const differs = firstDifference(execution.verify, outputs)
-    yield* disk.remove(task.checkpoint)
+    yield* disk.remove(checkpoints)
     if (differs === undefined) return execution.verify
     const reason = `made again from the same, its output ${differs} came out otherwise; the stage is not deterministic`
     return yield* new StepError({ step: step.id, fault: "stage", reason, log: null })
@@ -195,7 +306,7 @@ const work = Effect.fnUntraced(function* (running: Running, execution: Execution
   const provenance = { ...(yield* running.provenance), ...made }
   const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
   yield* results.write(result)
-  yield* disk.remove(task.checkpoint)
+  yield* disk.remove(checkpoints)
   return result
 })
 

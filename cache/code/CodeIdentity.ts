@@ -1,8 +1,8 @@
 /**
  * CodeIdentity: what a stage's code is, by all that it reaches.
  *
- * From the stage's module along relative imports, each module counts as the digests of its top-level statements (see
- * ModuleSyntax), and each package by its version (see Packages). A module that only re-exports counts by those
+ * From the stage's module along relative imports, each module counts as the digests of its top-level statements and the
+ * order of those that are evaluated in their turn (see ModuleSyntax), and each package by its version (see Packages). A module that only re-exports counts by those
  * re-exports that are asked for: a stage that takes `Stage` from the framework's index does not depend on its runner.
  *
  * What was found is remembered with all that was looked at (see Watch): while that is as it was, nothing is parsed or walked.
@@ -17,8 +17,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { Code } from "../identity/CacheKey.ts"
-import type { Digest } from "../identity/Digest.ts"
+import { type Code, orderOfStatements } from "../identity/CacheKey.ts"
+import * as Digest from "../identity/Digest.ts"
 import { readRecord, writeHint } from "../store/Commit.ts"
 import { Disk, type DiskError, orAbsent } from "../store/Disk.ts"
 import type { Layout } from "../store/Layout.ts"
@@ -38,11 +38,13 @@ export class CodeUnknown extends Schema.TaggedError<CodeUnknown>()("CodeUnknown"
 }
 
 /** Counted into the memo's name: raise it when `ModuleSyntax` digests differently. */
-const syntaxVersion = 2
+const syntaxVersion = 3
+
+const moduleExtensions = new Set([".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", ".json"])
 
 /** A module, as it was when it was looked at. */
 interface Looked {
-  readonly digest: Digest
+  readonly digest: Digest.Digest
   readonly syntax: ModuleSyntax.ModuleSyntax
 }
 
@@ -71,12 +73,23 @@ const unique = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
   })
 }
 
+const titlesOf = (syntax: ModuleSyntax.ModuleSyntax): ReadonlyArray<string> =>
+  unique(syntax.declarations.map((each) => each.name))
+
+/** The order of those `statements` of a module that are evaluated in their turn, where there is more than one. */
+const orderIn = (syntax: ModuleSyntax.ModuleSyntax, statements: object): Readonly<Record<string, Digest.Digest>> => {
+  const ordered = titlesOf(syntax).filter(
+    (title, index) => title in statements && syntax.declarations[index]?.hoisted !== true
+  )
+  return ordered.length < 2 ? {} : { [orderOfStatements]: Digest.ofJson("Order/v1", ordered) }
+}
+
 /** A stage's code, and the files that it was told from. */
 export interface Identified {
   readonly code: Code
-  /** Absolute path -> SHA-256 of the file, for each module that was looked at. */
-  readonly files: ReadonlyMap<string, Digest>
-  /** Every module that is loaded with it, also what a re-exporting module loads and nobody asks for. */
+  /** Absolute path -> SHA-256 of the file, for each module that was looked at and all that linked packages hold. */
+  readonly files: ReadonlyMap<string, Digest.Digest>
+  /** Every module that may be loaded with it, also what a re-exporting module loads and nobody asks for, and all of linked packages. */
   readonly loaded: ReadonlyArray<string>
 }
 
@@ -86,6 +99,7 @@ export interface CodeIdentity {
   readonly flush: Effect.Effect<void, never, Disk>
 }
 
+/** Where a module is looked for that is imported by a path, in this order; bin/bundle.mjs has the same list. */
 const candidates = (target: string): ReadonlyArray<string> => [
   target,
   `${target}.ts`,
@@ -94,13 +108,13 @@ const candidates = (target: string): ReadonlyArray<string> => [
 ]
 
 /** Counted into the name of what is remembered: raise it when an identity is told differently, or written differently. */
-const identityVersion = 1
+const identityVersion = 2
 
 /** Identities by URL, and what was looked at for all of them. */
 interface Remembered {
   readonly sights: Watch.Sights
   readonly identities: Readonly<
-    Record<string, Omit<Identified, "files"> & { readonly files: Readonly<Record<string, Digest>> }>
+    Record<string, Omit<Identified, "files"> & { readonly files: Readonly<Record<string, Digest.Digest>> }>
   >
 }
 
@@ -119,7 +133,8 @@ const recall = Effect.fnUntraced(
 const makeTeller = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) {
   const watch = Watch.make(yield* Disk)
   const { disk } = watch
-  const packages = yield* Effect.provideService(Packages.makeResolver, Disk, disk)
+  const digestOf = (file: string) => Effect.provideService(memo.digest(file), Disk, disk)
+  const packages = yield* Effect.provideService(Packages.makeResolver(digestOf), Disk, disk)
   const memoPath = layout.memo(`syntax-v${syntaxVersion}.json`)
   const known = yield* readRecord(memoPath).pipe(Effect.orElseSucceed(Option.none<string>))
   const syntaxes = new Map(
@@ -142,17 +157,25 @@ const makeTeller = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) 
   })
 
   const lookAt = Effect.fnUntraced(function* (file: string): Effect.fn.Return<Looked, CodeUnknown | DiskError, Disk> {
+    const extension = path.extname(file)
+    if (!moduleExtensions.has(extension)) {
+      const reason = `it is no module: expected a name that ends in ${Array.from(moduleExtensions).join(", ")}. Let the stage read such a file as an input`
+      return yield* new CodeUnknown({ file, reason })
+    }
     watch.note(file)
-    const digest: Digest = yield* memo.digest(file)
-    const remembered = syntaxes.get(digest)
+    const digest: Digest.Digest = yield* memo.digest(file)
+    const remembered = syntaxes.get(`${digest}${extension}`)
     if (remembered !== undefined) return { digest, syntax: remembered }
     // the parser is loaded for a file that is new, and not for a run in which nothing is
     const { parse } = yield* Effect.promise(() => import("./ModuleSyntax.ts"))
-    const parsed = parse(file, yield* disk.readText(file))
+    // it may have been edited since: what is told is of the bytes that are parsed
+    const bytes = yield* disk.read(file)
+    const parsed = parse(file, new TextDecoder().decode(bytes))
     if (Result.isFailure(parsed)) return yield* new CodeUnknown({ file, reason: parsed.failure.reason })
-    syntaxes.set(digest, parsed.success)
+    const read = Digest.ofBytes(bytes)
+    syntaxes.set(`${read}${extension}`, parsed.success)
     dirty = true
-    return { digest, syntax: parsed.success }
+    return { digest: read, syntax: parsed.success }
   })
 
   const resolveRelative = Effect.fnUntraced(function* (specifier: string, from: string) {
@@ -195,74 +218,112 @@ const makeTeller = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) 
     return isInside ? at : `${yield* nameOf(folder)}:${at}`
   })
 
+  /** Labels of one identity: where two packages have one name, or none, the second of their modules is told by the way to it. */
+  const makeLabels = (root: string) => {
+    const taken = new Map<string, string>()
+    return Effect.fnUntraced(function* (file: string) {
+      const label = yield* labelOf(file, root)
+      const owner = taken.get(label) ?? file
+      taken.set(label, owner)
+      return owner === file ? label : `${label} (${path.relative(root, file).split(path.sep).join("/")})`
+    })
+  }
+
+  /** Goes along imports from the stage's module at `start`. */
+  const explore = Effect.fnUntraced(function* (start: string, root: string) {
+    const queue: Array<Asked> = [{ file: start, names: "all" }]
+    const done = new Set<string>()
+    const files = new Map<string, Digest.Digest>()
+    const modules = new Map<string, Record<string, string>>()
+    const collected = Packages.nothing()
+    const label = makeLabels(root)
+
+    const followPackage = Effect.fnUntraced(function* (from: string, specifier: string) {
+      const name = Packages.packageName(specifier)
+      if (name === undefined) return
+      const refuse = (reason: string) => new CodeUnknown({ file: from, reason: `${reason}; import by a relative path` })
+      if (name.startsWith("#") || name === "" || name.includes(":")) {
+        return yield* refuse(`imports such as "${specifier}" are not followed`)
+      }
+      if (name === (yield* nameOf(yield* packageRoot(from)))) {
+        return yield* refuse(`"${specifier}" is its own package, of which imports by name are not followed`)
+      }
+      const found = yield* packages.collect(name, path.dirname(from), collected)
+      if (found !== undefined && `${root}${path.sep}`.startsWith(`${found.folder}${path.sep}`)) {
+        return yield* refuse(`"${specifier}" leads to a folder that the stage lies in itself`)
+      }
+      // An optional package that is not there cannot play a part now; when it is installed the identity changes.
+      if (found === undefined) Packages.noteAbsent(name, collected)
+    })
+
+    const follow = Effect.fnUntraced(function* (
+      from: string,
+      statements: Record<string, string>,
+      target: ModuleSyntax.ModuleImport,
+      names: Asked["names"]
+    ) {
+      const { specifier } = target
+      if (!specifier.startsWith(".")) return yield* followPackage(from, specifier)
+      const file = yield* resolveRelative(specifier, from)
+      // what is imported is known by its place, but for a link or a name that is completed
+      if (file !== path.resolve(path.dirname(from), specifier)) {
+        statements[`target of "${specifier}"`] = yield* label(file)
+      }
+      queue.push({ file, names })
+    })
+
+    for (let asked = queue.pop(); asked !== undefined; asked = queue.pop()) {
+      const { file } = asked
+      const name = yield* label(file)
+      const { digest, syntax } = yield* syntaxOf(file)
+      files.set(file, digest)
+      const narrow = syntax.barrel ? asked.names : "all"
+      const mark = `${name}\0${narrow === "all" ? "*" : narrow.join(",")}`
+      if (done.has(mark)) continue
+      done.add(mark)
+      const titles = titlesOf(syntax)
+      // two stages of one name, in modules that import each other, reach the same
+      const statements = modules.get(name) ?? (file === start ? { "the stage": "in this module" } : {})
+      modules.set(name, statements)
+      for (const [index, declaration] of syntax.declarations.entries()) {
+        const { reexport } = declaration
+        if (reexport !== undefined && !wants(narrow, reexport.offers)) continue
+        statements[titles[index]!] = declaration.digest
+        if (syntax.barrel && reexport !== undefined) {
+          yield* follow(file, statements, reexport.from, passOn(narrow, reexport))
+        }
+      }
+      Object.assign(statements, orderIn(syntax, statements))
+      if (!syntax.barrel) {
+        for (const target of syntax.imports) yield* follow(file, statements, target, target.names)
+      }
+    }
+    return { files, modules, collected }
+  })
+
+  /** All that is loaded with `files`, as Node loads it: whole modules. */
+  const loadedWith = Effect.fnUntraced(function* (files: Iterable<string>) {
+    const loaded = new Set(files)
+    for (const file of loaded) {
+      const { syntax } = yield* syntaxOf(file)
+      const reexported = syntax.declarations.flatMap(({ reexport }) => (reexport === undefined ? [] : [reexport.from]))
+      for (const { specifier } of [...syntax.imports, ...reexported]) {
+        if (specifier.startsWith(".")) loaded.add(yield* resolveRelative(specifier, file))
+      }
+    }
+    return loaded
+  })
+
   const of: CodeIdentity["of"] = Effect.fnUntraced(
     function* (url: string) {
       const start = yield* disk.realPath(fileURLToPath(url))
-      const root = yield* packageRoot(start)
-      const queue: Array<Asked> = [{ file: start, names: "all" }]
-      const done = new Set<string>()
-      const files = new Map<string, Digest>()
-      const modules = new Map<string, Record<string, string>>()
-      const versions = new Map<string, Set<string>>()
-      const follow = Effect.fnUntraced(function* (
-        from: string,
-        target: ModuleSyntax.ModuleImport,
-        names: Asked["names"]
-      ) {
-        if (target.specifier.startsWith(".")) {
-          queue.push({ file: yield* resolveRelative(target.specifier, from), names })
-          return
-        }
-        const name = Packages.packageName(target.specifier)
-        if (name === undefined) return
-        if (name.startsWith("#") || name.startsWith("/") || name.includes(":")) {
-          return yield* new CodeUnknown({
-            file: from,
-            reason: `imports such as "${target.specifier}" are not followed; import by a relative path`
-          })
-        }
-        const found = yield* packages.collect(name, path.dirname(from), versions)
-        // An optional package that is not there cannot play a part now; when it is installed the identity changes.
-        if (!found) versions.set(name, new Set(["not installed"]))
-      })
-      for (let asked = queue.pop(); asked !== undefined; asked = queue.pop()) {
-        const label = yield* labelOf(asked.file, root)
-        const { digest, syntax } = yield* syntaxOf(asked.file)
-        files.set(asked.file, digest)
-        const narrow = syntax.barrel ? asked.names : "all"
-        const mark = `${label}\0${narrow === "all" ? "*" : narrow.join(",")}`
-        if (done.has(mark)) continue
-        done.add(mark)
-        const titles = unique(syntax.declarations.map((each) => each.name))
-        const statements = modules.get(label) ?? {}
-        modules.set(label, statements)
-        for (const [index, declaration] of syntax.declarations.entries()) {
-          const { reexport } = declaration
-          if (reexport !== undefined && !wants(narrow, reexport.offers)) continue
-          statements[titles[index]!] = declaration.digest
-          if (syntax.barrel && reexport !== undefined) {
-            yield* follow(asked.file, reexport.from, passOn(narrow, reexport))
-          }
-        }
-        if (!syntax.barrel) {
-          for (const target of syntax.imports) yield* follow(asked.file, target, target.names)
-        }
-      }
-      const loaded = new Set(files.keys())
-      for (const file of loaded) {
-        const { syntax } = yield* syntaxOf(file)
-        const reexported = syntax.declarations.flatMap(({ reexport }) =>
-          reexport === undefined ? [] : [reexport.from]
-        )
-        for (const { specifier } of [...syntax.imports, ...reexported]) {
-          if (specifier.startsWith(".")) loaded.add(yield* resolveRelative(specifier, file))
-        }
-      }
+      const { files, modules, collected } = yield* explore(start, yield* packageRoot(start))
       const sorted = Array.from(modules).sort(([a], [b]) => (a < b ? -1 : 1))
+      const linked = Array.from(collected.files.keys()).filter((file) => moduleExtensions.has(path.extname(file)))
       return {
-        code: { modules: Object.fromEntries(sorted), packages: Packages.toVersions(versions) },
-        files,
-        loaded: Array.from(loaded)
+        code: { modules: Object.fromEntries(sorted), packages: Packages.toVersions(collected) },
+        files: new Map([...files, ...collected.files]),
+        loaded: [...(yield* loadedWith(files.keys())), ...linked]
       }
     },
     (effect, url) =>

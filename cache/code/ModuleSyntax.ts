@@ -34,6 +34,8 @@ export interface ModuleImport {
 export interface Declaration {
   readonly name: string
   readonly digest: Digest.Digest
+  /** It is the same wherever it stands: a function, or a list of what is exported. All else is evaluated in its turn. */
+  readonly hoisted?: true
   /** For a re-export: the names it offers, and what it imports for them. */
   readonly reexport?: { readonly offers: "all" | ReadonlyArray<string>; readonly from: ModuleImport }
 }
@@ -175,6 +177,12 @@ const reexportOf = (node: Node): Declaration["reexport"] => {
   }
 }
 
+const isHoisted = (node: Node): boolean => {
+  if (!node.type.startsWith("Export")) return node.type === "FunctionDeclaration"
+  const inner = node["declaration"]
+  return isNode(inner) ? isHoisted(inner) : sourceOf(node) === undefined
+}
+
 const isRequire = (node: Node): boolean =>
   node.type === "CallExpression" && isNode(node["callee"]) && node["callee"]["name"] === "require"
 
@@ -201,6 +209,9 @@ const dynamicImports = (value: unknown, found: Array<ModuleImport>): string | un
     return undefined
   }
   if (value === null || typeof value !== "object") return undefined
+  if (isNode(value) && value.type === "TSImportEqualsDeclaration") {
+    return "`import name = require(...)` is not followed; write `import ... from`"
+  }
   if (isNode(value) && (value.type === "ImportExpression" || isRequire(value))) {
     const target =
       value.type === "ImportExpression"
@@ -236,7 +247,12 @@ export const parse = (file: string, source: string): Result.Result<ModuleSyntax,
     const digest = Digest.ofValue("Statement/v1", essence(node))
     if (Result.isFailure(digest)) return Result.fail(new UnreadableModule({ file, reason: digest.failure.message }))
     const name = titleOf(node, index)
-    declarations.push({ name, digest: digest.success, ...(reexport === undefined ? {} : { reexport }) })
+    declarations.push({
+      name,
+      digest: digest.success,
+      ...(isHoisted(node) ? { hoisted: true } : {}),
+      ...(reexport === undefined ? {} : { reexport })
+    })
   }
   const barrel = declarations.length > 0 && declarations.every((each) => each.reexport !== undefined)
   return Result.succeed({ imports, declarations, barrel })

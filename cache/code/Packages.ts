@@ -1,14 +1,22 @@
 /**
  * Packages: the identity of what a module imports by a bare name.
  *
- * A package counts by name, version and the lockfile's integrity, together with all that it depends on in turn: an
- * upgrade two levels down may change a result as surely as one at the top. What is read is what lies in `node_modules`.
+ * A package counts by name, version and the lockfile's integrity (of one from git, by where it was resolved to), together
+ * with all that it depends on in turn: an upgrade two levels down may change a result as surely as one at the top. What is
+ * read is what lies in `node_modules`. Where a name alone does not tell which package is meant, it is told who imports which.
+ *
+ * A package that is linked from elsewhere (a workspace, `npm link`) is worked on and keeps its version meanwhile, and a folder
+ * without a `package.json` has none: these count by the content of their folders.
+ *
+ * Gotchas:
+ * - What a package imports without naming it in its `package.json` is not seen.
  */
 import { isBuiltin } from "node:module"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { Disk, orAbsent } from "../store/Disk.ts"
+import * as Digest from "../identity/Digest.ts"
+import { Disk, type DiskError, orAbsent } from "../store/Disk.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -41,16 +49,76 @@ export const packageName = (specifier: string): string | undefined => {
 }
 
 interface Installed {
+  /** Where it lies, and not the link to it. */
   readonly folder: string
   readonly name: string
+  readonly version: string
   readonly identity: string
   readonly dependencies: ReadonlyArray<string>
+  /** Of one that counts by its content: its files. */
+  readonly files: ReadonlyMap<string, Digest.Digest> | undefined
 }
 
+/** What was collected for one identity. */
+export interface Collected {
+  /** Name -> the identities of all that are called so. */
+  readonly versions: Map<string, Set<string>>
+  /** Who imports what, as which name. */
+  readonly uses: Map<string, { readonly name: string; readonly package: Installed }>
+  /** The files of packages that count by their content. */
+  readonly files: Map<string, Digest.Digest>
+}
+
+export const nothing = (): Collected => ({
+  versions: new Map(),
+  uses: new Map(),
+  files: new Map()
+})
+
+/** Notes that `name` is not installed where it is imported. */
+export const noteAbsent = (name: string, { versions }: Collected): void => {
+  versions.set(name, (versions.get(name) ?? new Set()).add("not installed"))
+}
+
+const below = `${path.sep}node_modules${path.sep}`
+
+/** Every file below `folder`, also behind links, with its digest; without `node_modules` and what begins with a dot. */
+const filesBelow = Effect.fnUntraced(function* (folder: string, digestOf: DigestOf) {
+  const disk = yield* Disk
+  const files = new Map<string, Digest.Digest>()
+  const visited = new Set<string>()
+  const visit: (at: string) => Effect.Effect<void, DiskError> = Effect.fnUntraced(function* (at) {
+    const real = yield* disk.realPath(at)
+    // links may lead in a circle
+    if (visited.has(real)) return
+    visited.add(real)
+    for (const { name } of yield* disk.list(at)) {
+      if (name === "node_modules" || name.startsWith(".")) continue
+      const file = path.join(at, name)
+      const stat = yield* orAbsent(disk.stat(file))
+      if (Option.isNone(stat)) continue
+      if (stat.value.kind === "folder") yield* visit(file)
+      else if (stat.value.kind === "file") files.set(file, yield* digestOf(file))
+    }
+  })
+  yield* visit(folder)
+  return files
+})
+
+const contentOf = (folder: string, files: ReadonlyMap<string, Digest.Digest>): Digest.Digest =>
+  Digest.ofJson(
+    "Package/v1",
+    Array.from(files, ([file, digest]) => [path.relative(folder, file).split(path.sep).join("/"), digest])
+  )
+
+type DigestOf = (file: string) => Effect.Effect<Digest.Digest, DiskError>
+
 /** Finds packages as Node does, and remembers them for the time of one run. */
-export const makeResolver = Effect.gen(function* () {
+export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
   const disk = yield* Disk
   const installed = new Map<string, Installed | undefined>()
+  /** By folder of a package: what it depends on, by the names it imports it by. */
+  const dependencies = new Map<string, ReadonlyMap<string, Installed>>()
   /** By folder of a package: it and all it depends on. */
   const closures = new Map<string, ReadonlySet<Installed>>()
   const lockfiles = new Map<string, Json>()
@@ -67,29 +135,54 @@ export const makeResolver = Effect.gen(function* () {
     return packages
   })
 
-  const readInstalled = Effect.fnUntraced(function* (folder: string) {
-    if (installed.has(folder)) return installed.get(folder)
-    const file = path.join(folder, "package.json")
+  /** What is said of the package in `folder`: what its content is, or else where it came from, as a commit of git (by pnpm in its path). */
+  const lockedAs = Effect.fnUntraced(function* (folder: string) {
+    const root = folder.slice(0, folder.indexOf(below))
+    const locked = recordOf((yield* lockfile(root))[path.relative(root, folder).split(path.sep).join("/")])
+    const [, inStore] = /[\\/]node_modules[\\/]\.pnpm[\\/]([^\\/]+)[\\/]/u.exec(folder) ?? []
+    return stringOf(locked?.["integrity"]) ?? stringOf(locked?.["resolved"]) ?? inStore
+  })
+
+  const isLinked = Effect.fnUntraced(function* (at: string) {
+    const scope = path.dirname(at)
+    const ways = path.basename(scope).startsWith("@") ? [at, scope] : [at]
+    for (const each of ways) if ((yield* disk.lstat(each)).kind === "link") return true
+    return false
+  })
+
+  const read = Effect.fnUntraced(function* (at: string) {
     // most of the places that Node would look at have nothing, and an error for each would cost more than all the reading
+    if (!(yield* disk.exists(at))) return undefined
+    const stat = yield* orAbsent(disk.stat(at))
+    if (Option.isNone(stat) || stat.value.kind !== "folder") return undefined
+    const file = path.join(at, "package.json")
     const manifest = (yield* disk.exists(file)) ? parseRecord(yield* disk.readText(file)) : undefined
-    let found: Installed | undefined
-    if (manifest !== undefined) {
-      const root = folder.slice(0, folder.indexOf(`${path.sep}node_modules${path.sep}`))
-      const locked = (yield* lockfile(root))[path.relative(root, folder).split(path.sep).join("/")]
-      const integrity = stringOf(recordOf(locked)?.["integrity"])
-      const { dependencies, optionalDependencies, peerDependencies, version, name } = manifest
-      found = {
-        folder,
-        name: stringOf(name) ?? path.basename(folder),
-        identity: `${stringOf(version) ?? "no version"}${integrity === undefined ? "" : ` ${integrity}`}`,
-        dependencies: Object.keys({
-          ...recordOf(peerDependencies),
-          ...recordOf(optionalDependencies),
-          ...recordOf(dependencies)
-        }).sort()
-      }
+    const folder = (yield* isLinked(at)) ? yield* disk.realPath(at) : at
+    const version = stringOf(manifest?.["version"]) ?? "no version"
+    const isCounted = manifest !== undefined && folder.includes(below)
+    const files = isCounted ? undefined : yield* Effect.provideService(filesBelow(folder, digestOf), Disk, disk)
+    // what npm leaves of a package that is gone: Node goes on looking
+    if (manifest === undefined && files?.size === 0) return undefined
+    const content = files === undefined ? yield* lockedAs(folder) : `content ${contentOf(folder, files)}`
+    const found: Installed = {
+      folder,
+      name: stringOf(manifest?.["name"]) ?? path.basename(at),
+      version,
+      identity: content === undefined ? version : `${version} ${content}`,
+      dependencies: Object.keys({
+        ...recordOf(manifest?.["peerDependencies"]),
+        ...recordOf(manifest?.["optionalDependencies"]),
+        ...recordOf(manifest?.["dependencies"])
+      }).sort(),
+      files
     }
-    installed.set(folder, found)
+    return found
+  })
+
+  const readInstalled = Effect.fnUntraced(function* (at: string) {
+    if (installed.has(at)) return installed.get(at)
+    const found = yield* read(at)
+    installed.set(at, found)
     return found
   })
 
@@ -111,37 +204,54 @@ export const makeResolver = Effect.gen(function* () {
     }
   })
 
+  const dependenciesOf = Effect.fnUntraced(function* (of: Installed) {
+    const known = dependencies.get(of.folder)
+    if (known !== undefined) return known
+    const all = new Map<string, Installed>()
+    for (const name of of.dependencies) {
+      // Optional and peer dependencies may be absent; then they cannot play a part.
+      const found = yield* find(name, of.folder)
+      if (found !== undefined) all.set(name, found)
+    }
+    dependencies.set(of.folder, all)
+    return all
+  })
+
   const closureOf = Effect.fnUntraced(function* (first: Installed) {
     const known = closures.get(first.folder)
     if (known !== undefined) return known
     const closure = new Set([first])
-    for (const next of closure) {
-      for (const dependency of next.dependencies) {
-        // Optional and peer dependencies may be absent; then they cannot play a part.
-        const found = yield* find(dependency, next.folder)
-        if (found !== undefined) closure.add(found)
-      }
-    }
+    for (const next of closure) for (const found of (yield* dependenciesOf(next)).values()) closure.add(found)
     closures.set(first.folder, closure)
     return closure
   })
 
-  /** Adds `name` as seen from the folder `from`, and all it depends on, to `into`; false when it is not installed. */
-  const collect = Effect.fnUntraced(function* (name: string, from: string, into: Map<string, Set<string>>) {
+  const use = (into: Collected, by: string, name: string, used: Installed): void => {
+    into.uses.set(`${name} (${by})\0${used.identity}`, { name: `${name} (${by})`, package: used })
+  }
+
+  /** Adds `name` as seen from the folder `from`, and all it depends on, to `into`; undefined when it is not installed. */
+  const collect = Effect.fnUntraced(function* (name: string, from: string, into: Collected) {
     const first = yield* find(name, from)
-    if (first === undefined) return false
+    if (first === undefined) return undefined
+    use(into, "imported", name, first)
     for (const each of yield* closureOf(first)) {
-      into.set(each.name, (into.get(each.name) ?? new Set()).add(each.identity))
+      into.versions.set(each.name, (into.versions.get(each.name) ?? new Set()).add(each.identity))
+      for (const [file, digest] of each.files ?? []) into.files.set(file, digest)
+      for (const [as, found] of yield* dependenciesOf(each)) use(into, `of ${each.name} ${each.version}`, as, found)
     }
-    return true
+    return first
   })
   return { collect }
 })
 
-/** The collected identities as a plain record, sorted. */
-export const toVersions = (collected: ReadonlyMap<string, ReadonlySet<string>>): PackageVersions =>
-  Object.fromEntries(
-    Array.from(collected, ([name, versions]) => [name, Array.from(versions).sort().join(", ")] as const).sort(
-      ([a], [b]) => (a < b ? -1 : 1)
-    )
-  )
+/** The collected identities as a plain record, sorted. Who imports which is told where a name does not tell it. */
+export const toVersions = ({ versions, uses }: Collected): PackageVersions => {
+  const told = new Map(versions)
+  for (const { name, package: used } of uses.values()) {
+    const isPlain = name.startsWith(`${used.name} (`) && (versions.get(used.name)?.size ?? 0) < 2
+    if (!isPlain) told.set(name, new Set([...(told.get(name) ?? []), `${used.name} ${used.identity}`]))
+  }
+  const entries = Array.from(told, ([name, all]) => [name, Array.from(all).sort().join(", ")] as const)
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
+}

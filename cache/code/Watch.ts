@@ -21,7 +21,7 @@ export interface Sights {
 }
 
 export interface Watch {
-  /** The disk, which notes what it is asked for by `stat`, `lstat`, `exists`, `readText` and `realPath`. */
+  /** The disk, which notes what it is asked for by `stat`, `lstat`, `exists`, `list`, `readText` and `realPath`. */
   readonly disk: Disk["Service"]
   /** Notes a file that is read in another way. */
   readonly note: (path: string) => void
@@ -72,6 +72,7 @@ export const make = (disk: Disk["Service"]): Watch => {
       stat: (path) => noting(path, disk.stat(path)),
       lstat: (path) => noting(path, disk.lstat(path)),
       exists: (path) => Effect.tap(disk.exists(path), (there) => Effect.sync(() => seen.set(path, there))),
+      list: (path) => noting(path, disk.list(path)),
       readText: (path) => noting(path, disk.readText(path)),
       realPath: (path) => Effect.tap(disk.realPath(path), (target) => Effect.sync(() => real.set(path, target)))
     }),

@@ -20,6 +20,9 @@ export class KeyUnknown extends Schema.TaggedError<KeyUnknown>()("KeyUnknown", {
   }
 }
 
+/** Stands among a module's statements for the order of those that are evaluated in their turn. */
+export const orderOfStatements = "the order of statements"
+
 /** Module (relative to its package) -> top-level statement -> digest; package -> version. */
 export interface Code {
   readonly modules: Readonly<Record<string, Readonly<Record<string, string>>>>
@@ -66,12 +69,23 @@ export const of = (step: string, ingredients: Ingredients): Effect.Effect<Digest
     : Effect.fail(new KeyUnknown({ step, reason: key.failure.message }))
 }
 
-const show = (value: unknown): string => {
+const textOf = (value: unknown): string => {
   if (value === undefined) return "absent"
   // Of a digest, enough to tell it from another.
   if (typeof value === "string" && /^[0-9a-f]{64}$/.test(value)) return value.slice(0, 12)
-  const text = JSON.stringify(value)
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+  return JSON.stringify(value)
+}
+
+/** Two texts, the long ones cut around the first place in which they differ. */
+const show = (before: string, after: string): string => {
+  let same = 0
+  while (same < before.length && before[same] === after[same]) same++
+  const start = same < 40 ? 0 : same - 20
+  const cut = (text: string): string => {
+    if (text.length <= 60) return text
+    return `${start > 0 ? "..." : ""}${text.slice(start, start + 57)}${start + 57 < text.length ? "..." : ""}`
+  }
+  return `${cut(before)} -> ${cut(after)}`
 }
 
 /** `a.b: 1 -> 2` for each leaf in which two JSON values differ. */
@@ -82,7 +96,7 @@ export const diffJson = (before: unknown, after: unknown, at: string): ReadonlyA
     const keys = Array.from(new Set([...Object.keys(before), ...Object.keys(after)]))
     return keys.flatMap((key) => diffJson(before[key], after[key], at === "" ? key : `${at}.${key}`))
   }
-  return JSON.stringify(before) === JSON.stringify(after) ? [] : [`${at}: ${show(before)} -> ${show(after)}`]
+  return JSON.stringify(before) === JSON.stringify(after) ? [] : [`${at}: ${show(textOf(before), textOf(after))}`]
 }
 
 const list = (names: ReadonlyArray<string>): string =>
@@ -97,10 +111,9 @@ const diffModules = (before: Code["modules"], after: Code["modules"]): ReadonlyA
     const names = Array.from(new Set([...Object.keys(now), ...Object.keys(old)])).filter(
       (name) => old[name] !== now[name]
     )
-    if (names.length > 0) return [`code: ${list(names)} in ${file} changed`]
-    return Object.keys(old).join() === Object.keys(now).join()
-      ? []
-      : [`code: the order of statements in ${file} changed`]
+    // who adds or removes a statement changes their order, and need not be told
+    const told = names.length === 1 ? names : names.filter((name) => name !== orderOfStatements)
+    return told.length === 0 ? [] : [`code: ${list(told)} in ${file} changed`]
   })
 }
 

@@ -100,7 +100,7 @@ export class Disk extends Context.Service<
     /** Sets a file's mtime to now. */
     readonly touch: (path: string) => Op<void>
     readonly makeFolder: (path: string) => Op<void>
-    /** Removes a file or a folder with all below it; what is absent is no error. */
+    /** Removes a file or a folder with all below it, also of folders that keep their owner out; what is absent is no error. */
     readonly remove: (path: string) => Op<void>
     /** A new file with the same bytes, sharing blocks where the file system can. */
     readonly copy: (from: string, to: string) => Op<void>
@@ -202,11 +202,40 @@ const toStat = ({ mode, size, mtimeMs, ctimeMs, ino }: fs.Stats): Stat => ({
   inode: ino
 })
 
-const list = (path: string): Array<Entry> =>
-  fs
+/** What stands for bytes that are no UTF-8: under such a name, nothing is found. */
+const replacement = "\ufffd"
+
+const refuseUnreadable = (path: string, name: string): void => {
+  if (!name.includes(replacement)) return
+  if (fs.lstatSync(`${path}${nodePath.sep}${name}`, { throwIfNoEntry: false }) !== undefined) return
+  const reason = `the name of the entry ${JSON.stringify(name)} in it is not UTF-8. Rename it (mv, convmv), or move it elsewhere`
+  throw Object.assign(new Error(reason), { code: "EILSEQ" })
+}
+
+const list = (path: string): Array<Entry> => {
+  const entries = fs
     .readdirSync(path, { withFileTypes: true })
     .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
+  for (const { name } of entries) refuseUnreadable(path, name)
+  return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** Lets the owner into every folder at and below `path`. */
+const unlock = (path: string): void => {
+  if (!fs.lstatSync(path).isDirectory()) return
+  fs.chmodSync(path, 0o700)
+  for (const entry of fs.readdirSync(path)) unlock(`${path}${nodePath.sep}${entry}`)
+}
+
+const remove = (path: string): void => {
+  try {
+    fs.rmSync(path, { recursive: true, force: true })
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EACCES") throw cause
+    unlock(path)
+    fs.rmSync(path, { recursive: true, force: true })
+  }
+}
 
 const nodeDisk: Disk["Service"] = {
   lstat: (path) => attempt("inspect", path, () => toStat(fs.lstatSync(path))),
@@ -252,7 +281,7 @@ const nodeDisk: Disk["Service"] = {
   remove: (path) =>
     attempt("remove", path, () => {
       // what is not there costs rmSync an error
-      if (fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) fs.rmSync(path, { recursive: true, force: true })
+      if (fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) remove(path)
     }),
   copy: (from, to) =>
     Effect.tryPromise({

@@ -6,8 +6,9 @@
  * source held. Records go before
  * blobs, so a crash in between leaves blobs that nothing names, which the next collection takes.
  *
- * Gotchas: it may run beside a run. What was written or used within the last hour is left alone, and a run that finds a
- * blob gone executes the step again.
+ * Gotchas: it may run beside a run. What was written or used within the last hour, and since an hour before the oldest of the steps
+ * that are being executed began, is left alone: a training reads for hours what was used when it began. A run that finds a blob
+ * gone executes the step again.
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -17,6 +18,7 @@ import { readRecord } from "./Commit.ts"
 import { Disk, type DiskError, orAbsent } from "./Disk.ts"
 import { blobsOf, type StepResult } from "./ResultStore.ts"
 import { Store } from "./Store.ts"
+import { ownerOf } from "./Sweep.ts"
 
 export interface Limits {
   readonly maximumBytes: number
@@ -27,6 +29,8 @@ export interface Limits {
 export const defaultLimits: Limits = { maximumBytes: 20 * 2 ** 30, maximumAgeMs: 60 * 24 * 3_600_000 }
 
 const graceMs = 3_600_000
+/** How long a step of another machine is taken to be executed still: whether its process lives cannot be told from here. */
+const elsewhereMs = 7 * 24 * 3_600_000
 
 interface StoredFile {
   readonly file: string
@@ -42,7 +46,7 @@ export interface Usage {
 }
 
 export interface Collection {
-  /** Keys of the results that go. */
+  /** Names of the results that go. */
   readonly results: ReadonlyArray<string>
   /** Digests of the blobs that go. */
   readonly blobs: ReadonlyArray<string>
@@ -82,12 +86,15 @@ const uselessCheckpoints = Effect.fnUntraced(function* (keys: ReadonlySet<string
   const found: Array<StoredFile> = []
   for (const entry of Option.getOrElse(yield* orAbsent(disk.list(layout.checkpoints)), () => [])) {
     const file = path.join(layout.checkpoints, entry.name)
+    // saving one changes the folder's time
     const stat = yield* orAbsent(disk.lstat(file))
     if (Option.isNone(stat)) continue
     const modifiedMs = Math.floor(stat.value.mtimeMs)
     const ageMs = nowMs - modifiedMs
     if (ageMs < graceMs || !(keys.has(entry.name) || ageMs > limits.maximumAgeMs)) continue
-    found.push({ file, name: entry.name, sizeBytes: stat.value.sizeBytes, modifiedMs })
+    const inside = Option.getOrElse(yield* orAbsent(disk.listFiles(file)), () => [])
+    const sizeBytes = inside.reduce((sum, each) => sum + (each.stat?.sizeBytes ?? 0), 0)
+    found.push({ file, name: entry.name, sizeBytes, modifiedMs })
   }
   return found
 })
@@ -98,12 +105,13 @@ const choose = (
   sizes: ReadonlyMap<string, number>,
   pinned: ReadonlySet<string>,
   limits: Limits,
-  nowMs: number
+  nowMs: number,
+  sinceMs: number
 ): ReadonlySet<string> => {
   const kept = new Set<string>()
   const counted = new Set<string>()
   let bytes = 0
-  const young = (each: Candidate): boolean => nowMs - each.modifiedMs < graceMs || pinned.has(each.name)
+  const young = (each: Candidate): boolean => each.modifiedMs > sinceMs || pinned.has(each.name)
   const order = candidates.slice().sort((a, b) => Number(young(b)) - Number(young(a)) || b.modifiedMs - a.modifiedMs)
   for (const each of order) {
     // A record that cannot be read serves nobody.
@@ -118,6 +126,21 @@ const choose = (
   }
   return kept
 }
+
+/** What was written or used since then may be in use. */
+const inUseSince = Effect.fnUntraced(function* (nowMs: number) {
+  const disk = yield* Disk
+  const { layout } = yield* Store
+  let sinceMs = nowMs
+  for (const { name } of Option.getOrElse(yield* orAbsent(disk.list(layout.work)), () => [])) {
+    const stat = yield* orAbsent(disk.lstat(path.join(layout.work, name)))
+    if (Option.isNone(stat) || ownerOf(name) === "gone") continue
+    // about when the step began: what is written later lies below
+    const beganMs = stat.value.mtimeMs
+    if (ownerOf(name) === "alive" || nowMs - beganMs < elsewhereMs) sinceMs = Math.min(sinceMs, beganMs)
+  }
+  return sinceMs - graceMs
+})
 
 /** Blobs that list what the sources held that results were made from: `why` compares with them. */
 const listingsOf = Effect.fnUntraced(function* (results: ReadonlyArray<StepResult>) {
@@ -138,17 +161,18 @@ export const plan = Effect.fnUntraced(function* (limits: Limits, pinned: Readonl
   const records = yield* listSharded(layout.results)
   const blobs = yield* listSharded(layout.blobs)
   const candidates = yield* Effect.forEach(records, (record) =>
-    Effect.map(results.read(record.name as Digest.Digest), (result) => ({
+    Effect.map(results.read(record.name), (result) => ({
       ...record,
       result: Option.getOrUndefined(result)
     }))
   )
   const sizes = new Map(blobs.map((blob) => [blob.name, blob.sizeBytes]))
-  const kept = choose(candidates, sizes, pinned, limits, nowMs)
+  const sinceMs = yield* inUseSince(nowMs)
+  const kept = choose(candidates, sizes, pinned, limits, nowMs, sinceMs)
   const staying = candidates.flatMap(({ name, result }) => (kept.has(name) && result !== undefined ? [result] : []))
   const named = new Set<string>([...staying.flatMap(blobsOf), ...(yield* listingsOf(staying))])
   const gone = candidates.filter((each) => !kept.has(each.name))
-  const loose = blobs.filter((blob) => !named.has(blob.name) && nowMs - blob.modifiedMs >= graceMs)
+  const loose = blobs.filter((blob) => !named.has(blob.name) && blob.modifiedMs <= sinceMs)
   const checkpoints = yield* uselessCheckpoints(new Set(records.map((each) => each.name)), limits, nowMs)
   const collection: Collection = {
     results: gone.map((each) => each.name),
@@ -165,7 +189,7 @@ export const collect = (collection: Collection): Effect.Effect<void, DiskError, 
   Effect.gen(function* () {
     const disk = yield* Disk
     const { layout } = yield* Store
-    for (const key of collection.results) yield* disk.remove(layout.result(key as Digest.Digest))
+    for (const key of collection.results) yield* disk.remove(layout.result(key))
     for (const key of collection.checkpoints) yield* disk.remove(layout.checkpoint(key as Digest.Digest))
     for (const digest of collection.blobs) yield* disk.remove(layout.blob(digest as Digest.Digest))
   })
@@ -186,7 +210,7 @@ export const verify = Effect.gen(function* () {
     }
   }
   for (const { file, name } of records) {
-    if (Option.isNone(yield* results.read(name as Digest.Digest))) {
+    if (Option.isNone(yield* results.read(name))) {
       damaged.push(name)
       yield* disk.remove(file)
     }

@@ -11,7 +11,8 @@ import type * as Digest from "../identity/Digest.ts"
 export interface Layout {
   readonly root: string
   readonly blob: (digest: Digest.Digest) => string
-  readonly result: (key: Digest.Digest) => string
+  /** The record of a key, or of the name that an earlier one of a key has. */
+  readonly result: (name: string) => string
   /** The key of a step's last result: where `why` starts to compare. A hint. */
   readonly lastResult: (stepId: string) => string
   readonly run: (runId: string) => string
@@ -46,7 +47,7 @@ export const make = (store: string): Layout => {
   return {
     root,
     blob: (digest) => sharded("blobs", digest, ""),
-    result: (key) => sharded("results", key, ".json"),
+    result: (name) => sharded("results", name, ".json"),
     lastResult: (stepId) => path.join(root, "last", encodeURIComponent(stepId)),
     runs: path.join(root, "runs"),
     pins: path.join(root, "pins.json"),

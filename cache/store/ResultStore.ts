@@ -3,6 +3,9 @@
  *
  * A result is written last, whole, with a checksum, after all blobs it names. It can be used only while every one of them
  * is there and undamaged; otherwise it is no result, and the step runs again. Torn, flipped or older records are absent ones.
+ *
+ * A step that is executed again under its key, because somebody forces it, may come out otherwise. The earlier record stays then, under
+ * its key and outputs: a run that had it can still be restored.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -55,10 +58,18 @@ const Stored = Schema.fromJsonString(StepResult)
 export type Unusable = "absent" | "damaged"
 
 export interface ResultStore {
-  /** The record alone, without a look at its blobs. */
-  readonly read: (key: Digest.Digest) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
-  /** The record if every blob it names is there and undamaged. */
-  readonly usable: (key: Digest.Digest) => Effect.Effect<StepResult | Unusable, DiskError, Disk>
+  /** The record of a name, which is a key or gives one of several results of it, without a look at its blobs. */
+  readonly read: (name: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
+  /** The record if every blob it names is there and undamaged; of a key's results that which has `outputs`, if these are given. */
+  readonly usable: (
+    key: Digest.Digest,
+    outputs?: Digest.Digest
+  ) => Effect.Effect<StepResult | Unusable, DiskError, Disk>
+  /** The record of a key that has `outputs`, without a look at its blobs. */
+  readonly withOutputs: (
+    key: Digest.Digest,
+    outputs: Digest.Digest | undefined
+  ) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
   readonly write: (result: StepResult) => Effect.Effect<void, DiskError, Disk>
   /** The last result of a step, to compare with. */
   readonly last: (step: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
@@ -72,14 +83,28 @@ export const blobsOf = (result: StepResult): ReadonlyArray<Digest.Digest> =>
     output.entries.flatMap((entry) => (entry.kind === "file" ? [entry.digest] : []))
   )
 
+/** What a result's outputs are, in one digest. */
+export const outputsOf = (result: StepResult): Digest.Digest => {
+  const digests = Object.entries(result.outputs).map(([name, { digest }]) => [name, digest] as const)
+  return Digest.ofJson("Outputs/v1", Object.fromEntries(digests))
+}
+
+/** The name of an earlier record of `key`, which another one has replaced. */
+export const replacedName = (key: Digest.Digest, outputs: Digest.Digest): string => `${key}~${outputs.slice(0, 16)}`
+
 export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
-  const read: ResultStore["read"] = (key) =>
-    Commit.readRecord(layout.result(key)).pipe(
+  const read: ResultStore["read"] = (name) =>
+    Commit.readRecord(layout.result(name)).pipe(
       Effect.map(Option.flatMap(Schema.decodeUnknownOption(Stored))),
-      Effect.map(Option.filter((result) => result.key === key))
+      Effect.map(Option.filter((result) => name === result.key || name === replacedName(result.key, outputsOf(result))))
     )
-  const usable: ResultStore["usable"] = Effect.fnUntraced(function* (key) {
-    const result = yield* read(key)
+  const withOutputs: ResultStore["withOutputs"] = Effect.fnUntraced(function* (key, outputs) {
+    const current = yield* read(key)
+    if (outputs === undefined || Option.exists(current, (result) => outputsOf(result) === outputs)) return current
+    return yield* read(replacedName(key, outputs))
+  })
+  const usable: ResultStore["usable"] = Effect.fnUntraced(function* (key, outputs) {
+    const result = yield* withOutputs(key, outputs)
     if (Option.isNone(result)) return "absent"
     for (const digest of blobsOf(result.value)) {
       if (Option.isNone(yield* blobs.verified(digest))) return "damaged"
@@ -97,10 +122,20 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     const before = yield* lastKey(step)
     if (before !== key) yield* Commit.writeHint(layout, layout.lastResult(step), key)
   })
+  const write: ResultStore["write"] = Effect.fnUntraced(function* (result) {
+    const disk = yield* Disk
+    const before = yield* read(result.key)
+    if (Option.isSome(before) && outputsOf(before.value) !== outputsOf(result)) {
+      const replaced = layout.result(replacedName(result.key, outputsOf(before.value)))
+      if (!(yield* disk.exists(replaced))) yield* disk.link(layout.result(result.key), replaced)
+    }
+    yield* Commit.writeRecord(layout, layout.result(result.key), JSON.stringify(result))
+  })
   return {
     read,
+    withOutputs,
     usable,
-    write: (result) => Commit.writeRecord(layout, layout.result(result.key), JSON.stringify(result)),
+    write,
     noteLast,
     last: Effect.fnUntraced(function* (step) {
       const key = yield* lastKey(step)

@@ -86,6 +86,10 @@ export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
   const flush = Effect.suspend(() => {
     if (!dirty) return Effect.void
     dirty = false
+    // scratch has another name each time
+    for (const known of [folders, trees]) {
+      for (const folder of known.keys()) if (isIn(folder, layout.work)) known.delete(folder)
+    }
     return writeHint(layout, layout.memo(name), encode({ folders, trees }))
   })
 

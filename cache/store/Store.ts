@@ -1,14 +1,26 @@
 /**
  * Store: the cache as one service, opened on a folder.
  */
+import * as path from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as BlobStore from "./BlobStore.ts"
-import type { Disk, DiskError } from "./Disk.ts"
+import { Disk, type DiskError, orAbsent } from "./Disk.ts"
 import * as Layout from "./Layout.ts"
 import * as ResultStore from "./ResultStore.ts"
 import * as StatMemo from "./StatMemo.ts"
+
+/** The folder by its real path, also before it is there: by two names it would be two stores, with locks of their own. */
+const realFolder = (folder: string): Effect.Effect<string, DiskError, Disk> =>
+  Effect.flatMap(Disk, (disk) =>
+    Effect.flatMap(orAbsent(disk.realPath(folder)), (real) =>
+      Option.isSome(real) || folder === path.dirname(folder)
+        ? Effect.succeed(Option.getOrElse(real, () => folder))
+        : Effect.map(realFolder(path.dirname(folder)), (above) => path.join(above, path.basename(folder)))
+    )
+  )
 
 export class Store extends Context.Service<
   Store,
@@ -24,7 +36,7 @@ export class Store extends Context.Service<
     Layer.effect(
       Store,
       Effect.gen(function* () {
-        const layout = Layout.make(folder)
+        const layout = Layout.make(yield* realFolder(path.resolve(folder)))
         const memo = yield* StatMemo.load(layout, "stat-v2")
         const blobs = yield* BlobStore.make(layout, memo)
         yield* Effect.addFinalizer(() => Effect.ignore(memo.flush))

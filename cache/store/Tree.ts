@@ -80,27 +80,40 @@ export const isSame = (a: Tree, b: Tree): boolean =>
 interface Listing {
   /** Relative to the tree's root; empty for the root itself. */
   readonly folder: string
+  /** Of the folder itself, taken before it was listed; none is taken of an output's root. */
+  readonly stat: Stat | undefined
   readonly children: ReadonlyArray<InspectedEntry>
 }
+
+/** Whether `location` is `folder` or lies below it; both absolute. */
+export const isIn = (location: string, folder: string): boolean =>
+  location === folder || location.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep)
 
 const inFolder = (folder: string, name: string): string => (folder === "" ? name : `${folder}/${name}`)
 
 export interface SnapshotOptions {
   readonly ignore: (path: string) => boolean
   readonly of: "source" | "output"
+  /** Lets the owner into folders that keep him out, and out of which nothing could be moved. */
+  readonly unlock?: boolean
 }
 
 /** The folders below `root` and what they hold, each before those in it. */
-const walk = Effect.fnUntraced(function* (root: string, { ignore }: SnapshotOptions) {
+const walk = Effect.fnUntraced(function* (root: string, { ignore, of, unlock = false }: SnapshotOptions) {
   const disk = yield* Disk
   const listings: Array<Listing> = []
-  const visit: (folder: string) => Effect.Effect<void, DiskError, Disk> = Effect.fnUntraced(function* (folder) {
-    const all = yield* disk.listFiles(join(root, folder))
-    const children = all.filter(({ name }) => !ignore(inFolder(folder, name)))
-    listings.push({ folder, children })
-    for (const { name, kind } of children) if (kind === "folder") yield* visit(inFolder(folder, name))
-  })
-  yield* visit("")
+  const visit: (folder: string, stat: Stat | undefined) => Effect.Effect<void, DiskError, Disk> = Effect.fnUntraced(
+    function* (folder, stat) {
+      const location = join(root, folder)
+      if (unlock && stat !== undefined && folderMode(stat) !== stat.mode)
+        yield* disk.setMode(location, folderMode(stat))
+      const all = yield* disk.listFiles(location)
+      const children = all.filter(({ name }) => !ignore(inFolder(folder, name)))
+      listings.push({ folder, stat, children })
+      for (const each of children) if (each.kind === "folder") yield* visit(inFolder(folder, each.name), each.stat)
+    }
+  )
+  yield* visit("", of === "source" || unlock ? yield* disk.stat(root) : undefined)
   return listings
 })
 
@@ -173,14 +186,14 @@ const isAsKnown = (root: string, listings: ReadonlyArray<Listing>, memo: StatMem
 export interface SourceTree {
   readonly digest: Digest.Digest
   readonly tree: Effect.Effect<Tree, DiskError, Disk>
-  /** Each folder with the stats of its files, as they were when it was looked at. */
+  /** Each folder with its stat and those of its files, as they were when it was looked at. */
   readonly seen: ReadonlyArray<Listing>
 }
 
 /** The tree of a source that is one file. */
 export const ofFile = (path: string, content: Digest.Digest, stat: Stat): SourceTree => {
   const tree: Tree = [{ kind: "file", path, digest: content, sizeBytes: stat.sizeBytes, mode: 0 }]
-  const seen = [{ folder: "", children: [{ name: path, kind: "file", stat } as const] }]
+  const seen = [{ folder: "", stat: undefined, children: [{ name: path, kind: "file", stat } as const] }]
   return { digest: digest(tree), tree: Effect.succeed(tree), seen }
 }
 
@@ -189,15 +202,16 @@ const isSameStat = (a: Stat | undefined, b: Stat | undefined): boolean =>
 
 /**
  * Whether nothing was written to a source between two looks at it. Its content may be the same and yet have been another in
- * between: what was edited and put back has a later ctime.
+ * between: what was edited and put back has a later ctime, and so has the folder that a file was put into and taken from.
  */
 export const isUntouched = (before: SourceTree, now: SourceTree): boolean =>
   before.digest === now.digest &&
   before.seen.length === now.seen.length &&
-  before.seen.every(({ folder, children }, index) => {
+  before.seen.every(({ folder, stat, children }, index) => {
     const other = now.seen[index]!
     return (
       folder === other.folder &&
+      isSameStat(stat, other.stat) &&
       children.length === other.children.length &&
       children.every(({ name, kind, stat }, at) => {
         const child = other.children[at]!
@@ -205,6 +219,18 @@ export const isUntouched = (before: SourceTree, now: SourceTree): boolean =>
       })
     )
   })
+
+/** One text for all that `isUntouched` compares: two looks at a source that give the same one found it untouched in between. */
+export const sighting = ({ digest, seen }: SourceTree): Digest.Digest => {
+  const told = (stat: Stat | undefined) =>
+    stat === undefined ? [] : [stat.sizeBytes, stat.mtimeMs, stat.ctimeMs, stat.inode]
+  const listings = seen.map(({ folder, stat, children }) => [
+    folder,
+    told(stat),
+    children.map((child) => [child.name, child.kind, child.kind === "folder" ? [] : told(child.stat)])
+  ])
+  return Digest.ofText(JSON.stringify([digest, listings]))
+}
 
 /** The source below `root`. Of one that is as it was, the list of its files is neither made nor digested. */
 export const source = Effect.fnUntraced(function* (root: string, memo: StatMemo, ignore: SnapshotOptions["ignore"]) {

@@ -17,7 +17,7 @@ const stats = Command.make(
   Effect.fn("cli.cache.stats")(function* (flags) {
     const found = yield* Session.withStore(flags, () =>
       Effect.gen(function* () {
-        const { before } = yield* Gc.plan(Gc.defaultLimits, yield* RunLog.pinnedKeys, Date.now())
+        const { before } = yield* Gc.plan(Gc.defaultLimits, yield* RunLog.pinnedResults, Date.now())
         const runs = yield* RunLog.list
         return { ...before, runs: runs.length, pinned: (yield* RunLog.pins).length }
       })
@@ -67,7 +67,7 @@ const gc = Command.make(
     const limits = { maximumBytes: flags.gibibytes * 2 ** 30, maximumAgeMs: flags.days * 86_400_000 }
     const collection = yield* Session.withStore(flags, () =>
       Effect.gen(function* () {
-        const planned = yield* Gc.plan(limits, yield* RunLog.pinnedKeys, Date.now())
+        const planned = yield* Gc.plan(limits, yield* RunLog.pinnedResults, Date.now())
         if (!flags.dryRun) yield* Gc.collect(planned)
         return planned
       })

@@ -52,7 +52,7 @@ const resultsOf = Effect.fnUntraced(function* (record: RunLog.RunRecord) {
   const { results } = yield* Store
   const found = new Map<string, StepResult>()
   for (const [step, key] of Object.entries(record.keys)) {
-    const result = yield* results.read(key)
+    const result = yield* results.withOutputs(key, record.outputs[step])
     if (Option.isSome(result)) found.set(step, result.value)
   }
   return found
@@ -155,7 +155,7 @@ export const restore = Command.make(
         const { results } = yield* Store
         const record = yield* RunLog.find(flags.run)
         const usable = yield* Effect.forEach(Object.entries(record.keys), ([id, key]) =>
-          Effect.map(results.usable(key), (result) => ({ id, result }))
+          Effect.map(results.usable(key, record.outputs[id]), (result) => ({ id, result }))
         )
         const gone = usable.filter((each) => typeof each.result === "string").map((each) => each.id)
         if (gone.length > 0) {
@@ -185,7 +185,7 @@ const pinning = (name: string, pinned: boolean, description: string) =>
       const runId = yield* Session.withStore(flags, () =>
         Effect.gen(function* () {
           const record = yield* RunLog.find(flags.run)
-          yield* RunLog.setPinned(record.runId, pinned)
+          yield* RunLog.setPinned(record, pinned)
           return record.runId
         })
       )

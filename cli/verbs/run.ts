@@ -28,7 +28,7 @@ const nothingSelected = ({ only, from, until }: Selection): string => {
 
 /** Collects what is over the store's default limits. */
 const keepBounded = Effect.fnUntraced(function* (notify: (text: string) => void) {
-  const planned = yield* Gc.plan(Gc.defaultLimits, yield* RunLog.pinnedKeys, Date.now())
+  const planned = yield* Gc.plan(Gc.defaultLimits, yield* RunLog.pinnedResults, Date.now())
   yield* Gc.collect(planned)
   if (planned.results.length > 0) {
     notify(

@@ -41,7 +41,7 @@ it("is told, its result is discarded, and the next run takes it in", async () =>
   expect(disturbed.code, disturbed.stderr).toBe(2)
   expect(events(disturbed).find((event) => event.type === "StepFailed")).toMatchObject({
     step: "later",
-    reason: `${file} changed while the step ran, so its result was discarded. Run again`
+    reason: `${file} changed since the run began, so the step was not begun. Run again`
   })
   const next = await opPipe(["run", "--json"], { cwd: root })
   expect(lastEvent(next)).toMatchObject({ executed: ["later"], cached: ["first"] })

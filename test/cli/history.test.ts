@@ -1,8 +1,9 @@
 /** Earlier runs: listed, shown, compared, brought back, pinned. */
-import { readFileSync, rmSync } from "node:fs"
+import { readdirSync, readFileSync, rmSync, utimesSync } from "node:fs"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import { opPipe, repository } from "../lib/cli.ts"
+import { chainModule, makeProject, stageModule, valueModule } from "../lib/project.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 
 const root = temporaryFolder()
@@ -59,6 +60,40 @@ describe("history", () => {
     expect((await call(["cache", "verify"])).stdout).toContain("none damaged")
     const planned = JSON.parse((await call(["cache", "gc", "--dry-run"], "--json")).stdout) as unknown
     expect(planned).toMatchObject({ results: [], freedBytes: 0 })
+  })
+
+  it("restore brings back what a forced execution has replaced, and pin keeps it, whatever of the hints is lost", async () => {
+    const project = path.join(temporaryFolder(), "project")
+    makeProject(project, undefined, {
+      "value.ts": valueModule("Schema.Finite"),
+      "first.ts": stageModule("first", "{}", "output.value.write(performance.now())"),
+      "second.ts": stageModule("second", "{ value: Value }", "Effect.flatMap(inputs.value.read, output.value.write)"),
+      "pipeline.ts": chainModule("first", "second")
+    })
+    const op = (...args: ReadonlyArray<string>) => opPipe(args, { cwd: project })
+    const value = () => readFileSync(path.join(project, "outputs/first/value.json"), "utf8")
+    await op("run")
+    const before = value()
+    await op("pin", "last")
+    await op("run", "--force", "first")
+    expect(value()).not.toBe(before)
+    expect((await op("diff", "last~1", "last")).stdout).toContain("value.json")
+    expect((await op("restore", "last~1")).code).toBe(0)
+    expect(value()).toBe(before)
+    rmSync(path.join(project, ".op-pipe/v1/runs"), { recursive: true })
+    const long = new Date(Date.now() - 90 * 86_400_000)
+    for (const folder of ["results", "blobs"]) {
+      const top = path.join(project, ".op-pipe/v1", folder)
+      for (const name of readdirSync(top, { recursive: true, encoding: "utf8" }))
+        utimesSync(path.join(top, name), long, long)
+    }
+    const collected = JSON.parse((await op("cache", "gc", "--json")).stdout) as {
+      readonly results: ReadonlyArray<string>
+    }
+    const kept = readdirSync(path.join(project, ".op-pipe/v1/results"), { recursive: true, encoding: "utf8" })
+    const [replaced] = kept.filter((name) => name.includes("~"))
+    expect(replaced).toBeDefined()
+    expect(collected.results.every((name) => !name.includes("~"))).toBe(true)
   })
 
   it("refuses a run that is not there, and results that are gone, and changes nothing", async () => {

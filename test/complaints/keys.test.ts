@@ -99,6 +99,41 @@ describe("code", () => {
     expect(await run()).toMatchObject({ executed: ["first", "second"], cached: ["third"] })
   })
 
+  it("2 (redun#99, prefect#23062): statements that change places are another module, functions that do are the same", async () => {
+    const root = temporaryFolder()
+    const lines = ["let n = 0", "const next = () => ++n", "const a = next()", "const b = next()"]
+    const functions = ["function one() {}", "function two() {}"]
+    const write = (...texts: ReadonlyArray<string | undefined>) => writeFiles(root, { "one.ts": texts.join("\n") })
+    writeFiles(root, { "package.json": "{}", "texts/a.txt": "" })
+    write(...lines, ...functions)
+    const steps = [Pipeline.step(stageIn(root, "one.ts", "first"), { inputs: {} })]
+    const pipeline = Pipeline.make({ name: "order", steps })
+    const run = () => ran(pipeline, placeIn(root), { executor: valueOfItsName })
+    expect((await run()).executed).toEqual(["first"])
+    write(...functions.toReversed(), ...lines)
+    expect((await run()).executed).toEqual([])
+    write(lines[0], lines[1], lines[3], lines[2], ...functions)
+    expect((await run()).reasons).toEqual({ first: ["code: the order of statements in one.ts changed"] })
+  })
+
+  it("2 (redun#99): stages of one name, in modules that import each other, share nothing", async () => {
+    const root = temporaryFolder()
+    writeFiles(root, {
+      "package.json": "{}",
+      "a.ts": `import "./b.ts"\nexport const a = 1`,
+      "b.ts": `import "./a.ts"\nexport const b = 1`,
+      "texts/a.txt": ""
+    })
+    const steps = ["a", "b"].map((each) =>
+      Pipeline.step(stageIn(root, `${each}.ts`, "x"), { inputs: {}, variant: each })
+    )
+    const { executed, keys } = await ran(Pipeline.make({ name: "twins", steps }), placeIn(root), {
+      executor: valueOfItsName
+    })
+    expect(executed).toEqual(["x@a", "x@b"])
+    expect(new Set(Object.values(keys)).size).toBe(2)
+  })
+
   it("3 (smk#1694, dvc#3004): the study's sources, formatted otherwise and commented throughout, are the same code", async () => {
     const root = temporaryFolder()
     const folders = ["cache", "charts", "core", "demo", "engine", "schemas", "stages"]

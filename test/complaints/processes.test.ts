@@ -173,6 +173,36 @@ describe("a run that is interrupted", () => {
   )
 })
 
+describe("a command whose run was killed", () => {
+  it.skipIf(!existsSync("/proc/self/environ"))(
+    "10, 25 (dvc#2272, smk#1497): does not go on beside the next run",
+    async () => {
+      const root = path.join(temporaryFolder(), "project")
+      const folder = "test/fixtures/commands/texts"
+      makeProject(root, "commands", { [`${folder}/a.txt`]: "one two\n", [`${folder}/b.txt`]: "three\n" })
+      const seconds = `4${process.pid}.25`
+      const args = ["run", "--json", ...flagsOf("commands")]
+      const killed = await opPipe([...args, "--set", `count@a.command=sleep ${seconds}; echo 1 > "$words"`], {
+        cwd: root,
+        onStart: (kill) => {
+          const timer = setInterval(() => {
+            if (processesWith(`sleep\0${seconds}`).length === 0) return
+            clearInterval(timer)
+            kill("SIGKILL")
+          }, 50)
+          timer.unref()
+        }
+      })
+      expect(killed.code).toBe(null)
+      expect(processesWith(`sleep\0${seconds}`)).toHaveLength(1)
+      const next = await opPipe(args, { cwd: root })
+      expect(next.code, next.stderr).toBe(0)
+      expect(processesWith(seconds)).toEqual([])
+      expect(readdirSync(path.join(root, "store/v1/work"))).toEqual([])
+    }
+  )
+})
+
 describe("an artifact's schema", () => {
   const first = (made: string): string => stageModule("first", "{}", `output.value.write(${made})`)
   it("26 (dagster#9847, kedro#5232, flyte#6125): that changes makes what is of the older one a miss, and says why", async () => {

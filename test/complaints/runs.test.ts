@@ -11,6 +11,8 @@ import { letterSteps, newPlace } from "../lib/place.ts"
 import { contents } from "../lib/runs.ts"
 import { around, planned, ran } from "./support.ts"
 
+const isShown = (name: string): boolean => !name.startsWith(".")
+
 /** A promise and how to keep it. */
 const promise = (): { readonly kept: Promise<void>; readonly keep: () => void } => {
   let keep: () => void = () => undefined
@@ -161,7 +163,7 @@ describe("a part of the pipeline", () => {
         expect(new Set(events.flatMap((event) => ("step" in event ? [event.step] : []))), point).toEqual(
           new Set(wanted)
         )
-        expect(readdirSync(place.outputs).sort(), point).toEqual([...wanted].sort())
+        expect(readdirSync(place.outputs).filter(isShown).sort(), point).toEqual([...wanted].sort())
         expect(executed, point).toEqual(
           runs === undefined ? wanted : wanted.filter((each) => runs.includes(each as never))
         )

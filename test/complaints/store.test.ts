@@ -222,7 +222,7 @@ describe("what is laid out", () => {
     }
     await ran(pipeline, place, { executor })
     expect(told(laidOut)).toEqual(kept[0])
-    expect(readdirSync(place.outputs)).toEqual(["make"])
+    expect(readdirSync(place.outputs)).toEqual([".laid-out", "make"])
     expect(readdirSync(path.join(place.outputs, "make"))).toEqual(["made"])
   })
 
@@ -343,13 +343,13 @@ describe("the store's bounds", () => {
     const place = newPlace()
     await ran(letters, place, { set: ["words.minimum=4"] })
     const [pinned] = succeeded(await inStore(place, RunLog.list))
-    succeeded(await inStore(place, RunLog.setPinned(pinned!.runId, true)))
+    succeeded(await inStore(place, RunLog.setPinned(pinned!, true)))
     await ran(letters, place, { set: ["words.minimum=5"] })
     await ran(letters, place)
-    writeFiles(place.store, { [`v1/checkpoints/${"ab".repeat(32)}`]: "nobody came back for it" })
+    writeFiles(place.store, { [`v1/checkpoints/${"ab".repeat(32)}/a`]: "nobody came back for it" })
     const checkpoints = filesBelow(path.join(place.store, "v1/checkpoints"))
-    age([...blobsOf(place), ...recordsOf(place), ...checkpoints], 61)
-    const plan = Effect.flatMap(RunLog.pinnedKeys, (keys) => Gc.plan(Gc.defaultLimits, keys, Date.now()))
+    age([...blobsOf(place), ...recordsOf(place), ...checkpoints.map((file) => path.dirname(file))], 61)
+    const plan = Effect.flatMap(RunLog.pinnedResults, (keys) => Gc.plan(Gc.defaultLimits, keys, Date.now()))
     const before = bytesOf(place) + statSync(checkpoints[0]!).size
     const dry = succeeded(await inStore(place, plan))
     expect(bytesOf(place) + statSync(checkpoints[0]!).size).toBe(before)

@@ -42,13 +42,13 @@ describe("outputs", () => {
       fc.asyncProperty(folders, async (made) => {
         const outputDir = path.join(root, "work", String(count++))
         const laidOut = path.join(root, "outputs", "step")
-        mkdirSync(laidOut, { recursive: true })
-        writeFileSync(path.join(laidOut, "stray"), "of an earlier run")
         write(made, path.join(outputDir, "pages"))
         const expected = told(path.join(outputDir, "pages"))
         const program = Effect.gen(function* () {
-          const outputs = yield* Outputs.take({ pages: Pages }, outputDir)
+          const outputs = yield* Outputs.take({ pages: Pages }, outputDir, [])
           const result = resultOf(outputs)
+          yield* Outputs.layOut(resultOf({}), laidOut)
+          writeFileSync(path.join(laidOut, "stray"), "of an earlier run")
           expect(yield* Outputs.layOut(result, laidOut)).toBe(true)
           expect(told(path.join(laidOut, "pages"))).toEqual(expected)
           expect(readdirSync(laidOut)).toEqual(["pages"])
@@ -67,7 +67,7 @@ describe("outputs", () => {
       const dir = path.join(root, "refused", Math.random().toString(36))
       mkdirSync(dir, { recursive: true })
       prepare(dir)
-      return Effect.runPromise(Effect.provide(Effect.flip(Outputs.take({ count: Count }, dir)), layer)).then(
+      return Effect.runPromise(Effect.provide(Effect.flip(Outputs.take({ count: Count }, dir, [])), layer)).then(
         (error) => error.message
       )
     }

@@ -92,6 +92,27 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/core/checkpoint.test.ts"]
   },
   {
+    name: "a checkpoint of sources that were touched since is taken up",
+    file: "core/StepRun.ts",
+    find: "Tree.sighting(content))",
+    replace: "content.digest)",
+    caughtBy: ["test/core/steps.test.ts"]
+  },
+  {
+    name: "links that lead out of an output are kept",
+    file: "core/Outputs.ts",
+    find: "if (leads === undefined) continue",
+    replace: "if (leads !== undefined || name !== undefined) continue",
+    caughtBy: ["test/core/laying.test.ts"]
+  },
+  {
+    name: "what people put into the outputs is replaced",
+    file: "core/Outputs.ts",
+    find: "  yield* refuseOccupied(result, folder)\n",
+    replace: "",
+    caughtBy: ["test/core/laying.test.ts"]
+  },
+  {
     name: "an input that was edited and put back is taken to be untouched",
     file: "core/StepRun.ts",
     find: "!Tree.isUntouched(before.content, now.content)",
@@ -136,8 +157,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "comments count",
     file: "cache/code/CodeIdentity.ts",
-    find: "          statements[titles[index]!] = declaration.digest",
-    replace: "          statements[titles[index]!] = yield* Effect.orDie(memo.digest(asked.file))",
+    find: "        statements[titles[index]!] = declaration.digest",
+    replace: "        statements[titles[index]!] = yield* Effect.orDie(memo.digest(file))",
     caughtBy: [edits]
   },
   {
@@ -158,7 +179,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "edits during a step go unseen",
     file: "core/StepRun.ts",
-    find: "  yield* checkUnchanged(running, step, executed)\n",
+    find: "  yield* checkUnchanged(running, execution, executed)\n",
     replace: "",
     caughtBy: [damage]
   },

@@ -41,6 +41,7 @@ export const prepare = Effect.fnUntraced(function* (pipeline: Pipeline, place: P
     sourcePaths: source === undefined ? {} : { [source.name]: place.data },
     root: place.data,
     dataDir: place.data,
+    outputsDir: place.outputs,
     cores: 2,
     notify: () => undefined
   })

@@ -23,7 +23,7 @@ export interface Folder {
 }
 export type Item = Content | { readonly kind: "link"; readonly target: string } | Folder
 
-export const { folder: folders } = fc.letrec<{ item: Item; folder: Folder }>((tie) => ({
+const { folder: anyFolder } = fc.letrec<{ item: Item; folder: Folder }>((tie) => ({
   item: fc.oneof(
     { maxDepth: 3 },
     fc.record({
@@ -45,6 +45,13 @@ export const { folder: folders } = fc.letrec<{ item: Item; folder: Folder }>((ti
     })
   })
 }))
+
+/** Links that would leave the folder lead within it. */
+export const folders: fc.Arbitrary<Folder> = anyFolder.map(({ kind, items }) => {
+  const inside = (item: Item): Item =>
+    item.kind === "link" ? { ...item, target: item.target.replace("../", "") } : item
+  return { kind, items: Object.fromEntries(Object.entries(items).map(([name, item]) => [name, inside(item)])) }
+})
 
 export const write = (item: Item, at: string): void => {
   if (item.kind === "file") {

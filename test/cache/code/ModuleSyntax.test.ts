@@ -54,6 +54,17 @@ describe("what counts", () => {
   })
 })
 
+it("functions and lists of exports are the same wherever they stand, and nothing else is", () => {
+  const { declarations } = parse(`
+    function a() {}; export async function b() {}; export default function () {}; export { a }
+    const c = () => 1; class D {}; import "./e.ts"; export { f } from "./f.ts"; g()`)
+  expect(declarations.map(({ hoisted }) => hoisted === true)).toEqual([
+    ...[true, true, true, true],
+    ...[false, false, false, false, false]
+  ])
+  expect(parse("export default a").declarations[0]?.hoisted).toBeUndefined()
+})
+
 describe("imports", () => {
   it("are listed with the names they take, dynamic ones too", () => {
     const { imports } = parse(`
@@ -81,6 +92,14 @@ describe("imports", () => {
     (source) => {
       const result = ModuleSyntax.parse("module.ts", source)
       expect(Result.isFailure(result) && result.failure.message).toContain("cannot be followed")
+    }
+  )
+
+  it.each([`import a = require("./a.ts")`, `export import a = require("./a.ts")`])(
+    "refuses %s, which another loader would follow",
+    (source) => {
+      const result = ModuleSyntax.parse("module.ts", source)
+      expect(Result.isFailure(result) && result.failure.message).toContain("is not followed")
     }
   )
 

@@ -57,4 +57,16 @@ describe("a key", () => {
     ])
     expect(CacheKey.diff(ingredients, ingredients)).toEqual([])
   })
+
+  it("tells of the order of statements where nothing else in a module differs", () => {
+    const of = (statements: Readonly<Record<string, string>>): CacheKey.Ingredients => ({
+      ...ingredients,
+      code: { modules: { "a.ts": statements }, packages: {} }
+    })
+    const before = of({ one: "1", two: "2", [CacheKey.orderOfStatements]: "one, two" })
+    expect(CacheKey.diff(before, of({ one: "1", two: "2", [CacheKey.orderOfStatements]: "two, one" }))).toEqual([
+      "code: the order of statements in a.ts changed"
+    ])
+    expect(CacheKey.diff(before, of({ one: "1" }))).toEqual(["code: two in a.ts changed"])
+  })
 })

@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -8,6 +9,7 @@ import { describe, expect } from "vitest"
 import { Disk } from "../../../cache/store/Disk.ts"
 import * as Gc from "../../../cache/store/Gc.ts"
 import { Store } from "../../../cache/store/Store.ts"
+import { ownHost } from "../../../cache/store/Sweep.ts"
 import * as RunLog from "../../../core/RunLog.ts"
 import pipeline from "../../fixtures/letters/pipeline.ts"
 import { contents, run } from "../../lib/runs.ts"
@@ -99,10 +101,11 @@ describe("the collection", () => {
     Effect.gen(function* () {
       const { place, ran } = yield* setUp
       const runs = yield* inStore(place.store, RunLog.list)
-      yield* inStore(place.store, RunLog.setPinned(runs[0]!.runId, true))
+      yield* inStore(place.store, RunLog.setPinned(runs[0]!, true))
       yield* Effect.promise(() => ran([]))
-      const pinned = yield* inStore(place.store, RunLog.pinnedKeys)
-      expect(pinned.size).toBe(4)
+      const pinned = yield* inStore(place.store, RunLog.pinnedResults)
+      // each by its key, and by the name it gets when another replaces it
+      expect(pinned.size).toBe(8)
       const planned = yield* inStore(place.store, Gc.plan({ maximumBytes: 0, maximumAgeMs: 0 }, pinned, Date.now()))
       expect(planned.results).toEqual([])
       yield* inStore(place.store, Gc.collect(planned))
@@ -111,18 +114,46 @@ describe("the collection", () => {
     })
   )
 
+  it.live("leaves what was used since shortly before a step that is being executed began", () =>
+    Effect.gen(function* () {
+      const { place } = yield* setUp
+      const taken = (owner: string, days: number) =>
+        Effect.gen(function* () {
+          const work = path.join(place.store, "v1/work", `${owner}+20260101-000000-0000+train`)
+          mkdirSync(work, { recursive: true })
+          const then = new Date(Date.now() - days * day)
+          utimesSync(work, then, then)
+          const { results } = yield* inStore(
+            place.store,
+            Gc.plan({ maximumBytes: 0, maximumAgeMs: 0 }, new Set(), Date.now())
+          )
+          rmSync(work, { recursive: true })
+          return results.length
+        })
+      const { pid } = spawnSync(process.execPath, ["--eval", "0"])
+      const all = yield* taken(`${ownHost}+${pid}`, 50)
+      expect(all).toBeGreaterThan(4)
+      expect(yield* taken(`${ownHost}+${process.pid}`, 50)).toBe(0)
+      expect(yield* taken(`${ownHost}+${process.pid}`, 3)).toBe(all - 4)
+      // of another machine's process nothing is known: it is believed for a week
+      expect(yield* taken("elsewhere+7", 3)).toBe(all - 4)
+      expect(yield* taken("elsewhere+7", 50)).toBe(all)
+    })
+  )
+
   it.live("takes checkpoints whose step has a result, and leaves those that may be in use", () =>
     Effect.gen(function* () {
       const { place, files } = yield* setUp
       const key = path.basename(files("results")[0]!, ".json")
       const unfinished = "ab".repeat(32)
-      writeFiles(place.store, { [`v1/checkpoints/${key}`]: "done", [`v1/checkpoints/${unfinished}`]: "not done" })
+      writeFiles(place.store, { [`v1/checkpoints/${key}/a`]: "done", [`v1/checkpoints/${unfinished}/a`]: "not done" })
       const planned = () => inStore(place.store, Gc.plan(Gc.defaultLimits, new Set(), Date.now()))
       expect((yield* planned()).checkpoints).toEqual([])
       const then = new Date(Date.now() - 2 * 3_600_000)
       for (const each of [key, unfinished]) utimesSync(path.join(place.store, "v1/checkpoints", each), then, then)
       const collection = yield* planned()
       expect(collection.checkpoints).toEqual([key])
+      expect(collection.freedBytes).toBe("done".length)
       yield* inStore(place.store, Gc.collect(collection))
       expect(readdirSync(path.join(place.store, "v1/checkpoints"))).toEqual([unfinished])
     })
