@@ -78,7 +78,7 @@ const lasting = (event: RunEvent): ReadonlyArray<string> => {
   switch (event.type) {
     case "RunStarted":
       return [
-        `${event.steps.length} steps${event.profile === null ? "" : `, profile ${event.profile}`} ${paint("dim", `(run ${event.runId})`)}`
+        `${event.steps.length} ${event.steps.length === 1 ? "step" : "steps"}${event.profile === null ? "" : `, profile ${event.profile}`} ${paint("dim", `(run ${event.runId})`)}`
       ]
     case "Notice":
       return [`${paint("yellow", "!")} ${indent(event.text)}`]

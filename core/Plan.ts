@@ -114,8 +114,8 @@ const refuseInside = Effect.fnUntraced(function* (source: AnySource, location: s
     if (!isLeftOut(source, path.relative(real.value, future).split(path.sep).join("/"))) {
       return yield* new SettingsError({
         asked: `${flag} ${folder}`,
-        expected: `a folder outside of ${real.value}, which is the source ${source.name}: what is written there would count as data. Choose another with ${flag}, or name other data with --data`,
-        actual: "one in it"
+        expected: `a folder outside of ${real.value}, the source ${source.name}`,
+        actual: `one in it: what is written there would count as data. Choose another with ${flag}, or other data with --data`
       })
     }
     // Were it made during the run, the folder it lies in would seem to be written to.
