@@ -129,6 +129,18 @@ const processesWith = (text: string): ReadonlyArray<string> =>
     }
   })
 
+/** Sends a process the signal once a program that it has started sleeps for so many seconds. */
+const onceAsleep =
+  (seconds: string, signal: NodeJS.Signals) =>
+  (kill: (signal: NodeJS.Signals) => void): void => {
+    const timer = setInterval(() => {
+      if (processesWith(`sleep\0${seconds}`).length === 0) return
+      clearInterval(timer)
+      kill(signal)
+    }, 50)
+    timer.unref()
+  }
+
 describe("a run that is interrupted", () => {
   it.skipIf(!existsSync("/proc/self/cmdline"))(
     "25 (dvc#2272, dvc#4366): stops what its steps have started, and the next run needs nothing",
@@ -140,28 +152,7 @@ describe("a run that is interrupted", () => {
       const seconds = `3${process.pid}.25`
       const sleeping = `count@a.command=sleep ${seconds}; echo 1 > "$words"`
       const args = ["run", "--json", ...flagsOf("commands")]
-      let asked = false
-      const finished = await opPipe([...args, "--set", sleeping], {
-        cwd: root,
-        onOutput: (text, kill) => {
-          const hasSleep = processesWith(`sleep\0${seconds}`).length === 1
-          if (asked || !hasSleep || !text.includes(`"count@a"`)) {
-            return
-          }
-          asked = true
-          kill("SIGINT")
-        },
-        onStart: (kill) => {
-          // the sleep may begin after the last line was printed
-          const timer = setInterval(() => {
-            if (processesWith(`sleep\0${seconds}`).length === 0) return
-            clearInterval(timer)
-            if (!asked) kill("SIGINT")
-            asked = true
-          }, 50)
-          timer.unref()
-        }
-      })
+      const finished = await opPipe([...args, "--set", sleeping], { cwd: root, onStart: onceAsleep(seconds, "SIGINT") })
       expect(finished.code, finished.stderr).toBe(130)
       expect(processesWith(seconds)).toEqual([])
       const next = await opPipe(args, { cwd: root })
@@ -184,14 +175,7 @@ describe("a command whose run was killed", () => {
       const args = ["run", "--json", ...flagsOf("commands")]
       const killed = await opPipe([...args, "--set", `count@a.command=sleep ${seconds}; echo 1 > "$words"`], {
         cwd: root,
-        onStart: (kill) => {
-          const timer = setInterval(() => {
-            if (processesWith(`sleep\0${seconds}`).length === 0) return
-            clearInterval(timer)
-            kill("SIGKILL")
-          }, 50)
-          timer.unref()
-        }
+        onStart: onceAsleep(seconds, "SIGKILL")
       })
       expect(killed.code).toBe(null)
       expect(processesWith(`sleep\0${seconds}`)).toHaveLength(1)
