@@ -38,10 +38,10 @@ const files = (folder: string): ReadonlyArray<string> =>
     .filter((file) => statSync(file).isFile())
     .sort()
 
-/** First, last, one at random; of a result's record also one in a path that it lays out. */
+/** First, last, one at random; of a result's record also one in its last path, which is that of a file it lays out. */
 const positions = (bytes: Buffer, random: Random.Random): ReadonlyArray<number> => {
   if (bytes.length === 0) return []
-  const inPath = bytes.indexOf('"path":"') + 9
+  const inPath = bytes.lastIndexOf('"path":"') + 9
   return [0, random.int(bytes.length), bytes.length - 1, ...(inPath > 9 ? [inPath] : [])]
 }
 
