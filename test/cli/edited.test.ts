@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { expect, it } from "vitest"
-import { events, lastEvent, opPipe } from "../lib/cli.ts"
+import { events, lastEvent, onceUnderWay, opPipe } from "../lib/cli.ts"
 import { chainModule, makeProject, stageModule, valueModule } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
@@ -29,14 +29,9 @@ it("is told, its result is discarded, and the next run takes it in", async () =>
     "pipeline.ts": chainModule("first", "later")
   })
   const file = path.join(root, "later.ts")
-  let edited = false
   const disturbed = await opPipe(["run", "--json"], {
     cwd: root,
-    onOutput: (text) => {
-      if (edited || !text.includes("StepProgress")) return
-      edited = true
-      writeFileSync(file, later(3))
-    }
+    onOutput: onceUnderWay(() => writeFileSync(file, later(3)))
   })
   expect(disturbed.code, disturbed.stderr).toBe(2)
   expect(events(disturbed).find((event) => event.type === "StepFailed")).toMatchObject({

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { expect, it } from "vitest"
-import { events, lastEvent, opPipe, repository } from "../lib/cli.ts"
+import { events, lastEvent, onceUnderWay, opPipe, repository } from "../lib/cli.ts"
 import { makeProject, stageModule, valueModule } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
@@ -47,14 +47,9 @@ it("an edit of one reruns what imports it, and one that is made while a step run
   writeFileSync(file, "export const value = 2\n")
   expect(await run()).toEqual([["first"], 2])
   writeFileSync(file, "export const value = 3\n")
-  let edited = false
   const disturbed = await opPipe(["run", "--json"], {
     cwd: root,
-    onOutput: (text) => {
-      if (edited || !text.includes("StepProgress")) return
-      edited = true
-      writeFileSync(file, "export const value = 4\n")
-    }
+    onOutput: onceUnderWay(() => writeFileSync(file, "export const value = 4\n"))
   })
   expect(events(disturbed).find((event) => event.type === "StepFailed")).toMatchObject({
     step: "first",

@@ -55,6 +55,16 @@ export const runLetters = (place = "."): ReadonlyArray<string> => [
   `${place}/outputs`
 ]
 
+/** For `onOutput` of a run with --json: acts once, when a step has told of its progress. */
+export const onceUnderWay = (act: () => void): ((text: string) => void) => {
+  let acted = false
+  return (text) => {
+    if (acted || !text.includes("StepProgress")) return
+    acted = true
+    act()
+  }
+}
+
 /** Events in what a process has printed so far, also of one that was killed in the middle of a line. */
 export const eventsSoFar = (text: string): ReadonlyArray<RunEvent> =>
   text.split("\n").flatMap((line) => {
