@@ -121,24 +121,28 @@ const resolveOwn = (target, looked) => {
   return { errors: [{ text: `there is no module ${target}` }] }
 }
 
-const isPackage = (folder) =>
-  statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true && readdirSync(folder).length > 0
+const isFolder = (file) => statSync(file, { throwIfNoEntry: false })?.isDirectory() === true
 
-/** Notes every place where Node would look for a package, as far as the one that has it; false if none has. */
+/**
+ * Notes every place where Node would look for a package, as far as the one that surely has it; false if none has. Whether a
+ * folder without a manifest is one, hangs on what is in it.
+ */
 const notePackage = (specifier, from, looked) => {
   const name = specifier
     .split("/")
     .slice(0, specifier.startsWith("@") ? 2 : 1)
     .join("/")
+  let isThere = false
   for (let folder = from; ; folder = path.dirname(folder)) {
     if (path.basename(folder) !== "node_modules") {
       const at = path.join(folder, "node_modules", name)
       const manifest = path.join(at, "package.json")
       looked.note(at)
       looked.note(manifest)
-      if (isPackage(at)) return true
+      if (exists(manifest)) return true
+      isThere ||= isFolder(at) && readdirSync(at).length > 0
     }
-    if (folder === path.dirname(folder)) return false
+    if (folder === path.dirname(folder)) return isThere
   }
 }
 

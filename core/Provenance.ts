@@ -1,11 +1,17 @@
 /** Who makes a result, when, on what: kept beside it, never part of a key. */
 import { execFile } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { hostname } from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import * as Effect from "effect/Effect"
+
+/** Whether there is anything to ask git about: to start it takes longer than many a step. */
+const isInRepository = (folder: string): boolean =>
+  process.env["GIT_DIR"] !== undefined ||
+  existsSync(path.join(folder, ".git")) ||
+  (folder !== path.dirname(folder) && isInRepository(path.dirname(folder)))
 
 const git = (args: ReadonlyArray<string>): Effect.Effect<string | null> =>
   Effect.promise(() =>
@@ -33,7 +39,7 @@ export const version = readVersion()
 
 /** What does not change during a run. */
 export const ofRun = Effect.gen(function* () {
-  const commit = yield* git(["rev-parse", "HEAD"])
+  const commit = isInRepository(process.cwd()) ? yield* git(["rev-parse", "HEAD"]) : null
   const changes = commit === null ? null : yield* git(["status", "--porcelain", "--untracked-files=no"])
   return {
     host: hostname(),

@@ -108,7 +108,7 @@ const candidates = (target: string): ReadonlyArray<string> => [
 ]
 
 /** Counted into the name of what is remembered: raise it when an identity is told differently, or written differently. */
-const identityVersion = 2
+const identityVersion = 3
 
 /** Identities by URL, and what was looked at for all of them. */
 interface Remembered {
@@ -238,7 +238,7 @@ const makeTeller = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) 
     const collected = Packages.nothing()
     const label = makeLabels(root)
 
-    const followPackage = Effect.fnUntraced(function* (from: string, specifier: string) {
+    const followPackage = Effect.fnUntraced(function* (from: string, by: string, specifier: string) {
       const name = Packages.packageName(specifier)
       if (name === undefined) return
       const refuse = (reason: string) => new CodeUnknown({ file: from, reason: `${reason}; import by a relative path` })
@@ -248,12 +248,10 @@ const makeTeller = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) 
       if (name === (yield* nameOf(yield* packageRoot(from)))) {
         return yield* refuse(`"${specifier}" is its own package, of which imports by name are not followed`)
       }
-      const found = yield* packages.collect(name, path.dirname(from), collected)
+      const found = yield* packages.collect(name, by, path.dirname(from), collected)
       if (found !== undefined && `${root}${path.sep}`.startsWith(`${found.folder}${path.sep}`)) {
         return yield* refuse(`"${specifier}" leads to a folder that the stage lies in itself`)
       }
-      // An optional package that is not there cannot play a part now; when it is installed the identity changes.
-      if (found === undefined) Packages.noteAbsent(name, collected)
     })
 
     const follow = Effect.fnUntraced(function* (
@@ -263,7 +261,7 @@ const makeTeller = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) 
       names: Asked["names"]
     ) {
       const { specifier } = target
-      if (!specifier.startsWith(".")) return yield* followPackage(from, specifier)
+      if (!specifier.startsWith(".")) return yield* followPackage(from, yield* label(from), specifier)
       const file = yield* resolveRelative(specifier, from)
       // what is imported is known by its place, but for a link or a name that is completed
       if (file !== path.resolve(path.dirname(from), specifier)) {

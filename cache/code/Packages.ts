@@ -59,26 +59,29 @@ interface Installed {
   readonly files: ReadonlyMap<string, Digest.Digest> | undefined
 }
 
+/** What is imported, by the names it is imported by; undefined is not installed. */
+type Uses = ReadonlyMap<string, Installed | undefined>
+
+interface Wired {
+  readonly own: Installed
+  readonly dependencies: Uses
+}
+
 /** What was collected for one identity. */
 export interface Collected {
-  /** Name -> the identities of all that are called so. */
-  readonly versions: Map<string, Set<string>>
-  /** Who imports what, as which name. */
-  readonly uses: Map<string, { readonly name: string; readonly package: Installed }>
+  /** By folder. */
+  readonly packages: Map<string, Wired>
+  /** What modules import, by their labels. */
+  readonly imports: Map<string, Map<string, Installed | undefined>>
   /** The files of packages that count by their content. */
   readonly files: Map<string, Digest.Digest>
 }
 
 export const nothing = (): Collected => ({
-  versions: new Map(),
-  uses: new Map(),
+  packages: new Map(),
+  imports: new Map(),
   files: new Map()
 })
-
-/** Notes that `name` is not installed where it is imported. */
-export const noteAbsent = (name: string, { versions }: Collected): void => {
-  versions.set(name, (versions.get(name) ?? new Set()).add("not installed"))
-}
 
 const below = `${path.sep}node_modules${path.sep}`
 
@@ -118,7 +121,7 @@ export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
   const disk = yield* Disk
   const installed = new Map<string, Installed | undefined>()
   /** By folder of a package: what it depends on, by the names it imports it by. */
-  const dependencies = new Map<string, ReadonlyMap<string, Installed>>()
+  const dependencies = new Map<string, Uses>()
   /** By folder of a package: it and all it depends on. */
   const closures = new Map<string, ReadonlySet<Installed>>()
   const lockfiles = new Map<string, Json>()
@@ -207,12 +210,9 @@ export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
   const dependenciesOf = Effect.fnUntraced(function* (of: Installed) {
     const known = dependencies.get(of.folder)
     if (known !== undefined) return known
-    const all = new Map<string, Installed>()
-    for (const name of of.dependencies) {
-      // Optional and peer dependencies may be absent; then they cannot play a part.
-      const found = yield* find(name, of.folder)
-      if (found !== undefined) all.set(name, found)
-    }
+    const all = new Map<string, Installed | undefined>()
+    // optional and peer dependencies may be absent
+    for (const name of of.dependencies) all.set(name, yield* find(name, of.folder))
     dependencies.set(of.folder, all)
     return all
   })
@@ -221,37 +221,95 @@ export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
     const known = closures.get(first.folder)
     if (known !== undefined) return known
     const closure = new Set([first])
-    for (const next of closure) for (const found of (yield* dependenciesOf(next)).values()) closure.add(found)
+    for (const next of closure) {
+      for (const found of (yield* dependenciesOf(next)).values()) if (found !== undefined) closure.add(found)
+    }
     closures.set(first.folder, closure)
     return closure
   })
 
-  const use = (into: Collected, by: string, name: string, used: Installed): void => {
-    into.uses.set(`${name} (${by})\0${used.identity}`, { name: `${name} (${by})`, package: used })
-  }
-
-  /** Adds `name` as seen from the folder `from`, and all it depends on, to `into`; undefined when it is not installed. */
-  const collect = Effect.fnUntraced(function* (name: string, from: string, into: Collected) {
-    const first = yield* find(name, from)
-    if (first === undefined) return undefined
-    use(into, "imported", name, first)
-    for (const each of yield* closureOf(first)) {
-      into.versions.set(each.name, (into.versions.get(each.name) ?? new Set()).add(each.identity))
+  /** Adds what the module called `by`, in the folder `from`, imports as `name`, and all that depends on, to `into`; undefined when it is not installed. */
+  const collect = Effect.fnUntraced(function* (name: string, by: string, from: string, into: Collected) {
+    const used = yield* find(name, from)
+    into.imports.set(by, (into.imports.get(by) ?? new Map()).set(name, used))
+    if (used === undefined) return undefined
+    for (const each of yield* closureOf(used)) {
+      if (into.packages.has(each.folder)) continue
+      into.packages.set(each.folder, { own: each, dependencies: yield* dependenciesOf(each) })
       for (const [file, digest] of each.files ?? []) into.files.set(file, digest)
-      for (const [as, found] of yield* dependenciesOf(each)) use(into, `of ${each.name} ${each.version}`, as, found)
     }
-    return first
+    return used
   })
   return { collect }
 })
 
-/** The collected identities as a plain record, sorted. Who imports which is told where a name does not tell it. */
-export const toVersions = ({ versions, uses }: Collected): PackageVersions => {
-  const told = new Map(versions)
-  for (const { name, package: used } of uses.values()) {
-    const isPlain = name.startsWith(`${used.name} (`) && (versions.get(used.name)?.size ?? 0) < 2
-    if (!isPlain) told.set(name, new Set([...(told.get(name) ?? []), `${used.name} ${used.identity}`]))
+const grouped = <A>(all: Iterable<A>, by: (each: A) => string): ReadonlyMap<string, ReadonlyArray<A>> => {
+  const groups = new Map<string, Array<A>>()
+  for (const each of all) groups.set(by(each), [...(groups.get(by(each)) ?? []), each])
+  return groups
+}
+
+/**
+ * A text for each package, by folder: the same for two that are alike in themselves and in all that they depend on. Told by
+ * what they are, and by what they use, and what that uses, until that tells no more of them apart (colour refinement).
+ */
+const kindsOf = ({ packages }: Collected): ReadonlyMap<string, string> => {
+  let kinds = new Map(Array.from(packages, ([folder, { own }]) => [folder, `${own.name} ${own.identity}`]))
+  const names = new Set(Array.from(packages.values(), ({ own }) => own.name))
+  // where no two have one name, nothing else need tell them apart
+  for (let told = names.size === kinds.size ? kinds.size : 0; told < new Set(kinds.values()).size; ) {
+    told = new Set(kinds.values()).size
+    const before = kinds
+    const kindOf = (folder: string, { dependencies }: Wired): Digest.Digest => {
+      const used = Array.from(dependencies, ([name, each]) => [name, before.get(each?.folder ?? "") ?? ""])
+      const sorted = used.sort(([a = ""], [b = ""]) => (a < b ? -1 : 1))
+      return Digest.ofJson("Kind/v1", [before.get(folder) ?? "", ...sorted])
+    }
+    kinds = new Map(Array.from(packages, ([folder, wired]) => [folder, kindOf(folder, wired)]))
   }
-  const entries = Array.from(told, ([name, all]) => [name, Array.from(all).sort().join(", ")] as const)
+  return kinds
+}
+
+/**
+ * The collected identities as a plain record, sorted: by name what is called so, several joined by `, `. Where a name
+ * does not tell which package is meant, also who imports which.
+ */
+export const toVersions = (collected: Collected): PackageVersions => {
+  const { packages, imports } = collected
+  const kinds = kindsOf(collected)
+  const all = Array.from(packages.values(), ({ own }) => own)
+  const kindsAmong = (some: ReadonlyArray<Installed> = []): number =>
+    new Set(some.map((each) => kinds.get(each.folder))).size
+  const byIdentity = grouped(all, (each) => `${each.name} ${each.identity}`)
+  /** Tells those apart that differ in nothing but what they depend on. */
+  const mark = (each: Installed): string =>
+    kindsAmong(byIdentity.get(`${each.name} ${each.identity}`)) === 1 ? "" : ` #${kinds.get(each.folder)?.slice(0, 12)}`
+  const users: ReadonlyArray<readonly [by: string, uses: Uses]> = [
+    ...Array.from(imports, ([by, uses]) => [`in ${by}`, uses] as const),
+    ...Array.from(packages.values(), ({ own, dependencies }) => {
+      return [`of ${own.name} ${own.version}${mark(own)}`, dependencies] as const
+    })
+  ]
+  const uses = users.flatMap(([by, used]) => Array.from(used, ([name, each]) => ({ by, name, used: each })))
+  const missed = new Set(uses.flatMap(({ name, used }) => (used === undefined ? [name] : [])))
+  const byName = grouped(all, (each) => each.name)
+  const tellsAll = (name: string): boolean => kindsAmong(byName.get(name)) === 1 && !missed.has(name)
+
+  const told = new Map(Array.from(byName, ([name, some]) => [name, new Set(some.map((each) => each.identity))]))
+  const tell = (name: string, text: string): void => {
+    told.set(name, (told.get(name) ?? new Set()).add(text))
+  }
+  for (const { by, name, used } of uses) {
+    if (used === undefined) {
+      if (byName.has(name)) tell(`${name} (${by})`, "not installed")
+    } else if (name !== used.name || !tellsAll(name)) {
+      tell(`${name} (${by})`, `${used.name} ${used.identity}${mark(used)}`)
+    }
+  }
+  // of packages that is nothing new: there are many that only other systems need
+  for (const names of imports.values()) {
+    for (const [name, used] of names) if (used === undefined && !byName.has(name)) tell(name, "not installed")
+  }
+  const entries = Array.from(told, ([name, texts]) => [name, Array.from(texts).sort().join(", ")] as const)
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -1,180 +1,250 @@
 /**
- * World: a made-up project (files, helper modules, packages, stages, parameters) that exists twice: as files on disk, which
+ * World: a made-up project (data, modules, packages, links, stages, parameters) that exists twice: as files on disk, which
  * op-pipe sees, and as a model, from which an oracle computes what a clean run gives and what has to run.
  *
- * A stage's value is a digest of everything it depends on: its own constant, those of the helpers it reaches, the versions
- * of the packages they import, its parameters, and its inputs. It gives two documents: `fine`, that digest, and `coarse`, one bit of
- * it, so that an upstream change often leaves `coarse` as it was and the ripple must stop there.
+ * A module's value is a list of all that it depends on: its own path, a constant, the order of two of its statements, and the
+ * values of what it imports, found as Node finds modules and packages. A stage's value is a digest of its module's value, its
+ * parameters and its inputs. It gives two documents: `fine`, that digest, and `coarse`, one bit of it, so that an upstream change
+ * often leaves `coarse` as it was and the ripple must stop there.
  */
-import { rmSync, writeFileSync } from "node:fs"
+import { createHash } from "node:crypto"
 import * as path from "node:path"
-import { pathToFileURL } from "node:url"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
-import * as Digest from "../../cache/identity/Digest.ts"
-import { Executor } from "../../core/Executor.ts"
-import { Artifact, Pipeline, Stage, Toolchain } from "../../core/index.ts"
-import { writeFiles } from "../lib/temporary.ts"
+import type * as Random from "../../stages/lib/Random.ts"
 
 export interface Module {
   constant: number
   /** Changes nothing: written as a comment and as a type. */
   remark: number
-  readonly helpers: ReadonlyArray<number>
-  readonly packages: ReadonlyArray<number>
+  /** Whether two values that take their turn are declared the other way round. */
+  swapped: boolean
+  /** As they are written, in this order. */
+  imports: Array<string>
+  /** What it may import, so that no two modules import each other. */
+  readonly importable: ReadonlyArray<string>
 }
 
-export interface StageModel extends Module {
+export interface Package {
+  /** In its package.json; undefined for a folder that has none. */
+  readonly name: string | undefined
+  readonly version: number
+  /** What it gives besides its name and version; of a package from a registry it follows from these. */
+  readonly constant: number
+  readonly imports: ReadonlyArray<string>
+}
+
+export interface StageModel {
   param: number
-  readonly inputs: ReadonlyArray<{ readonly stage: number; readonly output: "fine" | "coarse" }>
+  inputs: ReadonlyArray<{ readonly stage: number; readonly output: "fine" | "coarse" }>
   readonly readsSource: boolean
   readonly usesEngine: boolean
 }
 
 export interface World {
-  readonly files: Map<string, string>
-  readonly helpers: ReadonlyArray<Module>
-  readonly packages: Array<number>
-  readonly stages: ReadonlyArray<StageModel>
+  /** Below `data`: name -> content, or where a link leads that has "-> " before it. */
+  files: Map<string, string>
+  /** By path. Stages' modules are `s0.ts`, `s1.ts`, ... */
+  modules: Map<string, Module>
+  /** By folder. */
+  packages: Map<string, Package>
+  /** Path -> where the link there leads, from its folder. */
+  links: Map<string, string>
+  stages: ReadonlyArray<StageModel>
   /** The version of the engine that some stages compute with. */
   engine: number
 }
 
-const Value = Schema.Struct({ value: Schema.String })
-const Files = Artifact.folder({ tag: "Files/v1", path: "." })
-const Fine = Artifact.json({ tag: "Value/v1", path: "fine.json", schema: Value })
-const Coarse = Artifact.json({ tag: "Value/v1", path: "coarse.json", schema: Value })
+export const linkMark = "-> "
 
-/** Helpers are reached downwards only: h0 may import h1, never the other way. */
-export const reached = (
-  world: World,
-  module: Module
-): { readonly helpers: ReadonlySet<number>; readonly packages: ReadonlySet<number> } => {
-  const helpers = new Set<number>()
-  const packages = new Set(module.packages)
-  const visit = (index: number): void => {
-    if (helpers.has(index)) return
-    helpers.add(index)
-    for (const each of world.helpers[index]!.packages) packages.add(each)
-    world.helpers[index]!.helpers.forEach(visit)
-  }
-  module.helpers.forEach(visit)
-  return { helpers, packages }
-}
+const helpers = ["lib/h0.ts", "lib/h1.ts", "lib/h2.ts", "lib/h3.ts"]
+/** Modules that `./x`, as helpers import it, may mean, the first that is there. */
+export const endings = ["lib/x.ts", "lib/x.js", "lib/x/index.ts"]
+/** Packages that are installed by another name than their own. */
+export const aliases = ["p4", "p8"]
+const packageNames = ["p0", "p1", "p2", "p3", "p5", "p7", ...aliases]
+/** Where packages may be installed or not, some of them nearer to the helpers than others of their name. */
+export const places = [
+  "node_modules/p7",
+  "lib/node_modules/p0",
+  "lib/node_modules/p1",
+  "lib/node_modules/p6",
+  "lib/node_modules/p7",
+  "node_modules/p1/node_modules/p6",
+  "lib/node_modules/p1/node_modules/p6"
+]
 
-const sourceText = (module: Module, own: string, from: string): string =>
-  [
-    `// remark ${module.remark}`,
-    ...module.helpers.map((index) => `import { h${index} } from "${from}h${index}.ts"`),
-    ...module.packages.map((index) => `import "p${index}"`),
-    `type Remark = ${module.remark}`,
-    `export const ${own} = ${module.constant}${module.helpers.map((index) => ` + h${index}`).join("")}`
-  ].join("\n")
+/** A package as a registry has it; p1 depends on p6. */
+export const published = (name: string, version: number): Package => ({
+  name,
+  version,
+  constant: version,
+  imports: name === "p1" ? ["p6"] : []
+})
 
-/** Writes the world's files below `root`; only what differs is written. */
-export const write = (world: World, root: string, written: Map<string, string>): void => {
-  const files: Record<string, string> = { "package.json": "{}" }
-  for (const [name, content] of world.files) files[`data/${name}`] = content
-  for (const [index, helper] of world.helpers.entries())
-    files[`lib/h${index}.ts`] = sourceText(helper, `h${index}`, "./")
-  for (const [index, stage] of world.stages.entries()) files[`s${index}.ts`] = sourceText(stage, `s${index}`, "./lib/")
-  for (const [index, version] of world.packages.entries()) {
-    files[`node_modules/p${index}/package.json`] = JSON.stringify({ name: `p${index}`, version: `1.${version}.0` })
-  }
-  for (const name of written.keys()) {
-    if (!(name in files)) {
-      rmSync(path.join(root, name))
-      written.delete(name)
-    }
-  }
-  const changed = Object.entries(files).filter(([name, content]) => written.get(name) !== content)
-  writeFiles(root, Object.fromEntries(changed))
-  for (const [name, content] of changed) written.set(name, content)
-}
+const some = <A>(random: Random.Random, all: ReadonlyArray<A>, chance: number): Array<A> =>
+  all.filter(() => random.float() < chance)
 
-/** The pipeline of `world` whose modules lie below `root`. */
-export const pipelineOf = (world: World, root: string): Pipeline.Pipeline => {
-  const source = Pipeline.source({ name: "files", artifact: Files })
-  const engine = Toolchain.make({
-    name: "engine",
-    params: Schema.Struct({}),
-    identity: Schema.Struct({ version: Schema.Int }),
-    cores: () => 1,
-    identify: () => Effect.succeed({ version: world.engine })
+export const makeWorld = (random: Random.Random): World => {
+  const chance = random.between(0.15, 0.6)
+  const module = (importable: ReadonlyArray<string>): Module => ({
+    constant: random.int(9),
+    remark: 0,
+    swapped: false,
+    imports: some(random, importable, chance),
+    importable
   })
-  const steps: Array<Pipeline.AnyStep> = []
-  for (const [index, model] of world.stages.entries()) {
-    const inputs: Record<string, Artifact.Any> = {}
-    const ports: Record<string, Pipeline.Port<Artifact.Any>> = {}
-    if (model.readsSource) {
-      inputs["files"] = Files
-      ports["files"] = source.port
-    }
-    for (const { stage, output } of model.inputs) {
-      inputs[`s${stage}${output}`] = output === "fine" ? Fine : Coarse
-      ports[`s${stage}${output}`] = (steps[stage]!.out as Record<string, Pipeline.Port<Artifact.Any>>)[output]!
-    }
-    const stage = Stage.make({
-      name: `s${index}`,
-      source: pathToFileURL(path.join(root, `s${index}.ts`)).href,
-      params: Schema.Struct({ param: Schema.Int }),
-      inputs,
-      output: { fine: Fine, coarse: Coarse },
-      toolchain: model.usesEngine ? { engine } : {},
-      run: () => Effect.void
-    })
-    steps.push(
-      Pipeline.step(stage as never, { inputs: ports as never, params: { param: model.param } as never }) as never
+  const stages: Array<StageModel> = Array.from({ length: 2 + random.int(4) }, (_, index) => {
+    const before = some(
+      random,
+      Array.from({ length: index }, (_, each) => each),
+      0.5
     )
+    const inputs = before.map((stage) => ({
+      stage,
+      output: random.float() < 0.5 ? ("fine" as const) : ("coarse" as const)
+    }))
+    return { param: 0, inputs, readsSource: inputs.length === 0, usesEngine: random.float() < 0.3 }
+  })
+  const modules = new Map<string, Module>()
+  for (const index of stages.keys()) {
+    const below = [...helpers, "lib/link.ts", "lib/way/w.ts", "lib/x"].map((each) => `./${each}`)
+    modules.set(`s${index}.ts`, module([...below, ...packageNames]))
   }
-  return Pipeline.make({ name: "world", steps: steps as never })
+  for (const [index, file] of helpers.entries()) {
+    const after = helpers.slice(index + 1).map((each) => `./${path.posix.basename(each)}`)
+    const linked = index < 2 ? ["./link.ts", "./way/w.ts"] : []
+    modules.set(file, module([...after, ...linked, "./x", ...packageNames]))
+  }
+  for (const way of ["a", "b"]) modules.set(`ways/${way}/w.ts`, module(["../../lib/h3.ts", "p0"]))
+  for (const file of some(random, endings.slice(1), 0.5)) modules.set(file, module([]))
+  if (!endings.some((each) => modules.has(each))) modules.set("lib/x.ts", module([]))
+  const packages = new Map<string, Package>()
+  for (const name of ["p0", "p1", "p6"]) packages.set(`node_modules/${name}`, published(name, 0))
+  for (const version of [0, 1])
+    packages.set(`node_modules/.pnpm/p2@${version}/node_modules/p2`, published("p2", version))
+  for (const folder of ["shared/a", "shared/b"]) {
+    packages.set(folder, { name: "p3", version: 0, constant: random.int(3), imports: [] })
+  }
+  for (const [index, alias] of aliases.entries()) packages.set(`node_modules/${alias}`, published(`real${index}`, 0))
+  packages.set("node_modules/p5", { name: undefined, version: 0, constant: random.int(3), imports: [] })
+  for (const folder of some(random, places, 0.4)) {
+    if (folder.includes("lib/node_modules/p1/") && !packages.has("lib/node_modules/p1")) continue
+    packages.set(folder, published(path.posix.basename(folder), random.int(2)))
+  }
+  return {
+    files: new Map([
+      ["a.txt", "1"],
+      ["sub/b.txt", "2"],
+      ["sub/l.txt", `${linkMark}b.txt`]
+    ]),
+    modules,
+    packages,
+    links: new Map([
+      ["lib/link.ts", "h2.ts"],
+      ["lib/way", "../ways/a"],
+      ["node_modules/p2", ".pnpm/p2@0/node_modules/p2"],
+      ["node_modules/p3", "../shared/a"]
+    ]),
+    stages,
+    engine: 0
+  }
 }
 
-interface Expected {
+/** `file` with no links on its way. */
+const realPath = (world: World, file: string): string => {
+  let real = ""
+  for (const part of file.split("/")) {
+    const at = path.posix.join(real, part)
+    const target = world.links.get(at)
+    real = target === undefined ? at : realPath(world, path.posix.join(real, target))
+  }
+  return real
+}
+
+const moduleAt = (world: World, target: string): string | undefined =>
+  [target, `${target}.ts`, `${target}.js`, `${target}/index.ts`]
+    .map((each) => realPath(world, each))
+    .find((each) => world.modules.has(each))
+
+const packageAt = (world: World, name: string, folder: string): string | undefined => {
+  const found =
+    path.posix.basename(folder) === "node_modules"
+      ? undefined
+      : realPath(world, path.posix.join(folder, "node_modules", name))
+  if (found !== undefined && world.packages.has(found)) return found
+  return folder === "." ? undefined : packageAt(world, name, path.posix.dirname(folder))
+}
+
+type Value = ReadonlyArray<string | number | Value>
+
+/** What a package gives that is not installed. */
+export const absent: Value = ["absent"]
+
+/** What the package in `folder` gives. */
+export const packageValue = (world: World, folder: string): Value => {
+  const { name, version, constant, imports } = world.packages.get(folder)!
+  return [
+    name ?? path.posix.basename(folder),
+    version,
+    constant,
+    ...imports.map((each) => importedValue(world, each, folder))
+  ]
+}
+
+const importedValue = (world: World, specifier: string, from: string): Value => {
+  if (specifier.startsWith(".")) return moduleValue(world, moduleAt(world, path.posix.join(from, specifier))!)
+  const found = packageAt(world, specifier, from)
+  return found === undefined ? absent : packageValue(world, found)
+}
+
+/** What a module has besides what it imports. */
+export const ownValue = (file: string, { constant, swapped }: Module): Value => [
+  file,
+  constant,
+  ...(swapped ? [2, 1] : [1, 2])
+]
+
+/** What the module at `file` gives. */
+export const moduleValue = (world: World, file: string): Value => {
+  const module = world.modules.get(file)!
+  const imported = module.imports.map((each) => importedValue(world, each, path.posix.dirname(file)))
+  return [...ownValue(file, module), ...imported]
+}
+
+/** What the step of the stage `index` depends on besides other steps. */
+export const ownIngredients = (world: World, index: number): string => {
+  const { param, usesEngine, readsSource } = world.stages[index]!
+  const files = readsSource ? Array.from(world.files).sort(([a], [b]) => (a < b ? -1 : 1)) : []
+  const contents = files.map(([name, content]) => {
+    const target = content.startsWith(linkMark) ? content.slice(linkMark.length) : undefined
+    return [
+      name,
+      content,
+      ...(target === undefined ? [] : [world.files.get(path.posix.join(name, "..", target)) ?? ""])
+    ]
+  })
+  return JSON.stringify([moduleValue(world, `s${index}.ts`), param, usesEngine ? world.engine : null, contents])
+}
+
+export interface Expected {
   readonly fine: string
   readonly coarse: string
   /** Everything that the step was made from: one text for one key. */
   readonly ingredients: string
 }
 
+/** What is left of a stage's ingredients in its outputs; the stages' modules on disk do the same. */
+export const outputsOf = (ingredients: string): { readonly fine: string; readonly coarse: string } => {
+  const fine = createHash("sha256").update(ingredients).digest("hex")
+  return { fine, coarse: String(Number.parseInt(fine.slice(0, 1), 16) % 2) }
+}
+
 /** What a clean run gives, by step id. */
 export const expected = (world: World): ReadonlyMap<string, Expected> => {
   const values: Array<Expected> = []
   for (const [index, stage] of world.stages.entries()) {
-    const { helpers, packages } = reached(world, stage)
-    const ingredients = JSON.stringify([
-      index,
-      stage.constant,
-      Array.from(helpers)
-        .sort()
-        .map((each) => [each, world.helpers[each]!.constant]),
-      Array.from(packages)
-        .sort()
-        .map((each) => [each, world.packages[each]]),
-      stage.param,
-      stage.inputs.map((input) => values[input.stage]![input.output]),
-      stage.usesEngine ? world.engine : null,
-      stage.readsSource ? Array.from(world.files).sort(([a], [b]) => (a < b ? -1 : 1)) : []
-    ])
-    const fine = Digest.ofText(ingredients)
-    values.push({ fine, coarse: String(Number.parseInt(fine.slice(0, 1), 16) % 2), ingredients })
+    const inputs = stage.inputs.map(({ stage, output }) => [`s${stage}${output}`, values[stage]![output]])
+    const ingredients = JSON.stringify([ownIngredients(world, index), ...inputs])
+    values.push({ ...outputsOf(ingredients), ingredients })
   }
   return new Map(values.map((value, index) => [`s${index}`, value]))
 }
-
-/**
- * Does what the stages' modules would do, from the model: importing edited modules again and again in one process is not
- * possible, and what is tested is when they run and not what they compute.
- */
-export const executor = (world: World, onExecute: (step: string) => void): Layer.Layer<Executor> =>
-  Layer.succeed(Executor, {
-    execute: (task) =>
-      Effect.sync(() => {
-        onExecute(task.step)
-        const value = expected(world).get(task.step)!
-        writeFileSync(path.join(task.outputDir, "fine.json"), JSON.stringify({ value: value.fine }))
-        writeFileSync(path.join(task.outputDir, "coarse.json"), JSON.stringify({ value: value.coarse }))
-        return { loaded: undefined }
-      })
-  })

@@ -1,157 +1,45 @@
 /**
  * Random edits of random worlds, against an oracle. After each edit a run gives, bit for bit, what a clean run would give;
  * executes exactly the steps whose ingredients were never seen before (early cutoff included); and names the edited thing
- * as the reason of a step that the edit touches directly.
+ * as the reason of a step that the edit touches directly. Between edit and run there is at times a run of one step alone, one in which a
+ * step fails, or one with a file changed and put back meanwhile; and a step may be forced.
+ *
+ * Most sequences do what the stages' modules would do from the model: what is tested is when they run and not what they
+ * compute. The others execute the modules as they are on disk, in the processes and from the bundles that users have.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { setTimeout } from "node:timers/promises"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { describe, expect, it } from "vitest"
+import * as Layer from "effect/Layer"
+import { describe, expect, it, vi } from "vitest"
+import { Executor, StepError } from "../../core/Executor.ts"
+import * as ProcessExecutor from "../../core/ProcessExecutor.ts"
 import type { RunEvent } from "../../core/RunEvent.ts"
 import * as Random from "../../stages/lib/Random.ts"
+import { repository } from "../lib/cli.ts"
 import { placeIn } from "../lib/place.ts"
-import { run } from "../lib/runs.ts"
+import { type Options, type Ran, run } from "../lib/runs.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 import { full, series, timeoutMs } from "./series.ts"
-import { executor, expected, type Module, pipelineOf, reached, type StageModel, type World, write } from "./World.ts"
+import { expected, makeWorld, ownIngredients, type World } from "./World.ts"
+import { type Edit, type Editor, ofAll, ofModules } from "./worldEdits.ts"
+import { pipelineOf, write } from "./worldFiles.ts"
 
-const sequences = full ? 10_000 : 40
-const editsPerSequence = 6
-
-const some = (random: Random.Random, count: number, chance: number): ReadonlyArray<number> =>
-  Array.from({ length: count }, (_, index) => index).filter(() => random.float() < chance)
-
-const makeWorld = (random: Random.Random): World => {
-  const helpers: Array<Module> = Array.from({ length: 4 }, (_, index) => ({
-    constant: random.int(9),
-    remark: 0,
-    helpers: some(random, 4, 0.4).filter((each) => each > index),
-    packages: some(random, 2, 0.3)
-  }))
-  const stages: Array<StageModel> = Array.from({ length: 2 + random.int(4) }, (_, index) => {
-    const inputs = some(random, index, 0.5).map((stage) => ({
-      stage,
-      output: random.float() < 0.5 ? ("fine" as const) : ("coarse" as const)
-    }))
-    return {
-      constant: random.int(9),
-      remark: 0,
-      helpers: some(random, 4, 0.4),
-      packages: some(random, 2, 0.2),
-      param: 0,
-      inputs,
-      readsSource: inputs.length === 0,
-      usesEngine: random.float() < 0.3
-    }
+/** Does from the model what the stages' modules would do. */
+const modelled = (world: World): Layer.Layer<Executor> =>
+  Layer.succeed(Executor, {
+    execute: (task) =>
+      Effect.sync(() => {
+        const { fine, coarse } = expected(world).get(task.step)!
+        writeFileSync(path.join(task.outputDir, "fine.json"), JSON.stringify({ value: fine }))
+        writeFileSync(path.join(task.outputDir, "coarse.json"), JSON.stringify({ value: coarse }))
+        return { loaded: undefined }
+      })
   })
-  return {
-    files: new Map([
-      ["a.txt", "1"],
-      ["sub/b.txt", "2"]
-    ]),
-    helpers,
-    packages: [0, 0],
-    stages,
-    engine: 0
-  }
-}
 
-interface Edit {
-  readonly what: string
-  /** Steps that the edit touches directly, and what their reason must name. */
-  readonly touches: ReadonlyArray<number>
-  readonly named: string
-  /** What went out of the store besides: every result, or blobs, whose results are then of no use. */
-  readonly lost?: "results" | "some blobs"
-}
-
-const nothing = (what: string): Edit => ({ what, touches: [], named: "" })
-
-const reaching = (world: World, test: (found: ReturnType<typeof reached>) => boolean): ReadonlyArray<number> =>
-  world.stages.flatMap((stage, index) => (test(reached(world, stage)) ? [index] : []))
-
-const reading = (world: World): ReadonlyArray<number> =>
-  world.stages.flatMap((stage, index) => (stage.readsSource ? [index] : []))
-
-/** Makes one random edit of the model or of the files behind op-pipe's back. */
-const edit = (world: World, root: string, random: Random.Random, serial: number): Edit => {
-  const stage = random.int(world.stages.length)
-  const helper = random.int(world.helpers.length)
-  const outputs = path.join(root, "outputs")
-  switch (random.int(14)) {
-    case 0:
-      world.files.set("a.txt", String(random.int(3)))
-      return { what: "edit a file", touches: reading(world), named: "a.txt" }
-    case 1: {
-      const name = `new${random.int(3)}.txt`
-      if (world.files.has(name)) world.files.delete(name)
-      else world.files.set(name, "3")
-      return { what: "add or remove a file", touches: reading(world), named: name }
-    }
-    case 2:
-      world.stages[stage]!.param = random.int(3)
-      return { what: "change a parameter", touches: [stage], named: "parameter param" }
-    case 3:
-      world.stages[stage]!.constant = random.int(9)
-      return { what: "change a stage's constant", touches: [stage], named: `code: s${stage} in s${stage}.ts` }
-    case 4:
-      world.helpers[helper]!.constant = random.int(9)
-      return {
-        what: "change a helper's constant",
-        touches: reaching(world, (found) => found.helpers.has(helper)),
-        named: `code: h${helper} in lib/h${helper}.ts`
-      }
-    case 5: {
-      const index = random.int(world.packages.length)
-      world.packages[index] = random.int(3)
-      return {
-        what: "upgrade a package",
-        touches: reaching(world, (found) => found.packages.has(index)),
-        named: `package p${index}`
-      }
-    }
-    case 6:
-      world.stages[stage]!.remark = serial
-      world.helpers[helper]!.remark = serial
-      return nothing("edit comments and types")
-    case 7: {
-      const now = new Date(Date.now() - random.int(100_000))
-      utimesSync(path.join(root, "data/a.txt"), now, now)
-      return nothing("touch a file")
-    }
-    case 8:
-      rmSync(outputs, { recursive: true, force: true })
-      return nothing("delete all outputs")
-    case 9: {
-      const file = path.join(outputs, `s${stage}`, "fine.json")
-      if (existsSync(file)) writeFileSync(file, "edited")
-      return nothing("edit an output")
-    }
-    case 10:
-      world.engine = random.int(3)
-      return {
-        what: "take another engine",
-        touches: world.stages.flatMap(({ usesEngine }, index) => (usesEngine ? [index] : [])),
-        named: "toolchain engine.version"
-      }
-    case 11:
-      rmSync(path.join(root, "store/v1/results"), { recursive: true, force: true })
-      return { ...nothing("delete all results"), lost: "results" }
-    case 12: {
-      const blobs = path.join(root, "store/v1/blobs")
-      for (const shard of readdirSync(blobs)) {
-        if (random.int(3) === 0) rmSync(path.join(blobs, shard), { recursive: true })
-      }
-      return { ...nothing("delete some blobs"), lost: "some blobs" }
-    }
-    default:
-      rmSync(path.join(root, "store/v1/memo"), { recursive: true, force: true })
-      return nothing("delete the memo")
-  }
-}
-
-/** What a run made before, by its ingredients: `kept` is in the store, of `doubtful` a blob may be lost. */
+/** What a run made before, by its ingredients: `kept` is in the store, of `doubtful` that is not known. */
 interface Seen {
   readonly kept: Set<string>
   readonly doubtful: Set<string>
@@ -164,65 +52,200 @@ const lose = ({ kept, doubtful }: Seen, lost: Edit["lost"]): void => {
   kept.clear()
 }
 
-const check = async (world: World, root: string, seen: Seen, made: Edit, where: string): Promise<void> => {
-  lose(seen, made.lost)
-  const executed: Array<string> = []
-  const place = placeIn(root, path.join(root, "data"))
-  const exit = await run(pipelineOf(world, root), place, { executor: executor(world, (step) => executed.push(step)) })
-  if (Exit.isFailure(exit)) throw new Error(`${where}: ${JSON.stringify(exit.cause)}`)
-  const oracle = expected(world)
-  const needed: Array<string> = []
-  // Blobs are shared by steps, so which of them lost one is the store's to say; that none is served wrong is seen here.
-  const perhaps = new Set<string>()
-  for (const [step, { ingredients, fine, coarse }] of oracle) {
-    // Results are kept: going back to an earlier state is a hit.
-    if (seen.doubtful.delete(ingredients)) perhaps.add(step)
-    else if (!seen.kept.has(ingredients)) needed.push(step)
-    seen.kept.add(ingredients)
-    const folder = path.join(place.outputs, step)
-    expect(JSON.parse(readFileSync(path.join(folder, "fine.json"), "utf8")), where).toEqual({ value: fine })
-    expect(JSON.parse(readFileSync(path.join(folder, "coarse.json"), "utf8")), where).toEqual({ value: coarse })
-    expect(readdirSync(folder), where).toEqual(["coarse.json", "fine.json"])
+/** What happens in a run besides. */
+interface Course {
+  readonly only?: string
+  readonly forced?: string
+  /** A step that fails, if it is executed. */
+  readonly failing?: string
+  /** A file is changed while steps are executed, and put back. */
+  readonly disturbed?: boolean
+}
+
+class Sequence {
+  readonly world: World
+  readonly random: Random.Random
+  private readonly root: string
+  private readonly isReal: boolean
+  private readonly written = new Map<string, string>()
+  private readonly seen: Seen = { kept: new Set(), doubtful: new Set() }
+  private readonly earlier: Array<World> = []
+  private readonly makeEdit: Editor
+  where = ""
+
+  constructor(root: string, random: Random.Random, isReal: boolean) {
+    this.root = root
+    this.random = random
+    this.isReal = isReal
+    this.world = makeWorld(random)
+    this.makeEdit = isReal ? ofModules(random) : ofAll(random)
+    this.earlier.push(structuredClone(this.world))
+    this.write()
   }
-  expect(executed.filter((step) => !perhaps.has(step)).sort(), where).toEqual(needed.sort())
-  expect(new Set(executed).size, where).toBe(executed.length)
-  for (const index of made.touches.filter((each) => needed.includes(`s${each}`))) {
-    const started = exit.value.events.find(
-      (event): event is Extract<RunEvent, { type: "StepStarted" }> =>
-        event.type === "StepStarted" && event.step === `s${index}`
+
+  private write(): void {
+    write(this.world, this.root, this.written, this.isReal ? repository : undefined)
+  }
+
+  /** Changes a file of the data while a step is executed, which takes it for what it says, and puts it back. */
+  private disturb(outputDir: string): void {
+    const file = path.join(this.root, "data/a.txt")
+    const { atime, mtime } = statSync(file)
+    const content = readFileSync(file)
+    writeFileSync(file, "disturbed")
+    writeFileSync(path.join(outputDir, "fine.json"), JSON.stringify({ value: "disturbed" }))
+    writeFileSync(file, content)
+    utimesSync(file, atime, mtime)
+  }
+
+  private async run(course: Course, executed: Array<string>): Promise<Ran> {
+    const { failing, disturbed, only, forced } = course
+    const { world } = this
+    const watched = Layer.effect(
+      Executor,
+      Effect.map(Executor, (inner) => ({
+        execute: (task, onProgress, check) => {
+          executed.push(task.step)
+          if (task.step === failing) {
+            return Effect.fail(new StepError({ step: task.step, fault: "stage", reason: "told to", log: null }))
+          }
+          const isDisturbed = disturbed === true && world.stages[Number(task.step.slice(1))]!.readsSource
+          return inner
+            .execute(task, onProgress, check)
+            .pipe(Effect.tap(() => Effect.sync(() => isDisturbed && this.disturb(task.outputDir))))
+        }
+      }))
     )
-    expect(started?.reasons.join("; "), where).toContain(made.named)
+    const executor = Layer.provide(watched, this.isReal ? ProcessExecutor.layer : modelled(world))
+    const options: Options = {
+      executor,
+      only: only === undefined ? [] : [only],
+      forced: forced === undefined ? [] : [forced]
+    }
+    const exit = await run(pipelineOf(world, this.root), placeIn(this.root, path.join(this.root, "data")), options)
+    if (Exit.isFailure(exit)) throw new Error(`${this.where}: ${JSON.stringify(exit.cause)}`)
+    return exit.value
+  }
+
+  /** The step and those that it needs. */
+  private leadingTo(step: string): ReadonlySet<string> {
+    const inputs = this.world.stages[Number(step.slice(1))]!.inputs
+    return new Set([step, ...inputs.flatMap(({ stage }) => Array.from(this.leadingTo(`s${stage}`)))])
+  }
+
+  /** A run in which something goes wrong: what it executed well may be in the store, or not. */
+  private async runBadly(course: Course): Promise<void> {
+    const executed: Array<string> = []
+    const oracle = expected(this.world)
+    const { summary } = await this.run(course, executed)
+    const failed = new Set(summary.failures.map(({ step }) => step))
+    const toFail = executed.filter(
+      (step) => step === course.failing || (course.disturbed && this.world.stages[Number(step.slice(1))]!.readsSource)
+    )
+    expect(failed.size > 0, this.where).toBe(toFail.length > 0)
+    for (const step of executed) {
+      const { ingredients } = oracle.get(step)!
+      if (!toFail.includes(step) && !this.seen.kept.has(ingredients)) this.seen.doubtful.add(ingredients)
+    }
+  }
+
+  private async check(
+    { only, forced }: Course,
+    touched: ReadonlyArray<string>,
+    named: string | undefined
+  ): Promise<void> {
+    const { world, seen, where, root } = this
+    const executed: Array<string> = []
+    const { events, summary } = await this.run({ ...(only && { only }), ...(forced && { forced }) }, executed)
+    expect(summary.failures, where).toEqual([])
+    const wanted = only === undefined ? undefined : this.leadingTo(only)
+    const needed: Array<string> = []
+    // Blobs are shared by steps, so which of them lost one is the store's to say; that none is served wrong is seen here.
+    const perhaps = new Set<string>()
+    for (const [step, { ingredients, fine, coarse }] of expected(world)) {
+      if (wanted?.has(step) === false) continue
+      // Results are kept: going back to an earlier state is a hit.
+      if (seen.doubtful.delete(ingredients)) perhaps.add(step)
+      else if (!seen.kept.has(ingredients) || step === forced) needed.push(step)
+      seen.kept.add(ingredients)
+      const folder = path.join(root, "outputs", step)
+      expect(JSON.parse(readFileSync(path.join(folder, "fine.json"), "utf8")), where).toEqual({ value: fine })
+      expect(JSON.parse(readFileSync(path.join(folder, "coarse.json"), "utf8")), where).toEqual({ value: coarse })
+      const kinds = readdirSync(folder, { withFileTypes: true }).map((each) => each.isFile() && each.name)
+      expect(kinds.sort(), where).toEqual(["coarse.json", "fine.json"])
+    }
+    expect(executed.filter((step) => !perhaps.has(step)).sort(), where).toEqual(
+      needed.filter((step) => !perhaps.has(step)).sort()
+    )
+    expect(new Set(executed).size, where).toBe(executed.length)
+    for (const step of touched.filter((each) => needed.includes(each) && each !== forced && named !== undefined)) {
+      const started = events.find(
+        (event): event is Extract<RunEvent, { type: "StepStarted" }> =>
+          event.type === "StepStarted" && event.step === step
+      )
+      expect(started?.reasons.join("; "), where).toContain(named)
+    }
+  }
+
+  async begin(): Promise<void> {
+    await this.check({}, [], undefined)
+  }
+
+  async edit(serial: number): Promise<void> {
+    const { world, random, root, earlier } = this
+    const step = `s${random.int(world.stages.length)}`
+    const ownBefore = world.stages.map((_, index) => ownIngredients(world, index))
+    const made = this.makeEdit({ world, root, random, serial, earlier })
+    this.where += `${serial}: ${made.what}`
+    this.write()
+    made.after?.()
+    lose(this.seen, made.lost)
+    // at times so old that what is remembered of files and code is trusted, and that bundles are kept
+    if (random.int(this.isReal ? 2 : 6) === 0) await setTimeout(70)
+    const course = random.int(24)
+    if (course === 0) await this.check({ only: step }, [], undefined)
+    if (course === 1) await this.runBadly({ failing: step })
+    if (course === 2) await this.runBadly({ disturbed: true })
+    const touched = ownBefore.flatMap((before, index) => (ownIngredients(world, index) === before ? [] : [`s${index}`]))
+    await this.check(course === 3 ? { forced: step } : {}, course < 3 ? [] : touched, made.named)
+  }
+
+  get executions(): number {
+    return this.seen.kept.size
+  }
+
+  end(): void {
+    rmSync(this.root, { recursive: true, force: true })
   }
 }
 
-describe("random edits", () => {
+const runSequences = async (what: string, count: number, edits: number, isReal: boolean): Promise<void> => {
+  const base = temporaryFolder()
+  vi.stubEnv("OP_PIPE_CACHE_DIR", path.join(base, "cache"))
+  // where there is no repository, git is not asked, which would take longer than all the rest
+  vi.spyOn(process, "cwd").mockReturnValue(base)
+  let executions = 0
+  let worlds = 0
+  for (const number of series(what, count)) {
+    const sequence = new Sequence(path.join(base, String(number)), Random.make(number, what), isReal)
+    sequence.where = `${what} ${number}, `
+    await sequence.begin()
+    for (let serial = 1; serial <= edits; serial++) await sequence.edit(serial)
+    executions += sequence.executions
+    worlds += 1
+    sequence.end()
+  }
+  expect(executions).toBeGreaterThan(worlds)
+}
+
+describe("random edits are never served stale, and nothing runs that need not", () => {
+  const sequences = full ? 10_000 : 40
+  it(`as modelled (${sequences} sequences)`, () => runSequences("sequence of edits", sequences, 6, false), timeoutMs)
+
+  const executedSequences = full ? 60 : 2
   it(
-    `are never served stale, and nothing runs that need not (${sequences} sequences)`,
-    async () => {
-      const base = temporaryFolder()
-      let executions = 0
-      let worlds = 0
-      for (const sequence of series("sequences of edits", sequences)) {
-        const random = Random.make(sequence, "edits")
-        const root = path.join(base, String(sequence))
-        const world = makeWorld(random)
-        const written = new Map<string, string>()
-        const seen: Seen = { kept: new Set(), doubtful: new Set() }
-        write(world, root, written)
-        await check(world, root, seen, nothing("first run"), `sequence ${sequence}, first run`)
-        for (let serial = 1; serial <= editsPerSequence; serial++) {
-          const made = edit(world, root, random, serial)
-          write(world, root, written)
-          // at times so old that what is remembered of files and code is trusted
-          if (random.int(6) === 0) await setTimeout(70)
-          await check(world, root, seen, made, `sequence ${sequence}, edit ${serial}: ${made.what}`)
-        }
-        executions += seen.kept.size
-        worlds += 1
-        rmSync(root, { recursive: true, force: true })
-      }
-      expect(executions).toBeGreaterThan(worlds)
-    },
+    `executed (${executedSequences} sequences)`,
+    () => runSequences("sequence of executed edits", executedSequences, full ? 40 : 15, true),
     timeoutMs
   )
 })

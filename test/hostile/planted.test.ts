@@ -46,14 +46,17 @@ const plant = (name: string, file: string, find: string, replace: string): strin
 
 const runTests = (
   root: string,
-  files: ReadonlyArray<string>
+  files: ReadonlyArray<string>,
+  rare: string | undefined
 ): Promise<{ readonly failed: boolean; readonly output: string }> =>
   new Promise((resolve) => {
     const vitest = path.join(repository, "node_modules/vitest/vitest.mjs")
-    const env = { ...process.env, OP_PIPE_HOSTILE: "", NO_COLOR: "1" }
+    const size =
+      rare !== undefined ? { OP_PIPE_HOSTILE: "full", OP_PIPE_HOSTILE_PART: "1/10" } : { OP_PIPE_HOSTILE: "" }
+    const env = { ...process.env, ...size, NO_COLOR: "1" }
     execFile(
       process.execPath,
-      [vitest, "run", ...files],
+      [vitest, "run", ...files, ...(rare === undefined ? [] : ["-t", rare])],
       { cwd: root, env, maxBuffer: 2 ** 26 },
       (error, stdout, stderr) => resolve({ failed: error !== null, output: stdout + stderr })
     )
@@ -69,8 +72,8 @@ describe("planted bugs", () => {
 
   it.each(plantedBugs.filter((bug) => full || bug.quick === true))(
     "$name: caught by $caughtBy",
-    async ({ name, file, find, replace, caughtBy }) => {
-      const { failed, output } = await runTests(plant(name, file, find, replace), caughtBy)
+    async ({ name, file, find, replace, caughtBy, rare }) => {
+      const { failed, output } = await runTests(plant(name, file, find, replace), caughtBy, rare)
       expect(failed, output).toBe(true)
       // caught by an assertion, and not because the plant does not load
       expect(output).toMatch(

@@ -350,7 +350,7 @@ describe("a package", () => {
           ...installed("x-b", "x", b)
         })
       const { packages } = yield* of("1.0.0", "2.0.0")
-      expect(packages).toEqual({ x: "1.0.0, 2.0.0", "x-a (imported)": "x 1.0.0", "x-b (imported)": "x 2.0.0" })
+      expect(packages).toEqual({ x: "1.0.0, 2.0.0", "x-a (in stage.ts)": "x 1.0.0", "x-b (in stage.ts)": "x 2.0.0" })
       expect((yield* of("2.0.0", "1.0.0")).packages).not.toEqual(packages)
     })
   )
@@ -369,6 +369,70 @@ describe("a package", () => {
       const all = yield* Effect.all([of(["1", "1", "2"]), of(["1", "2", "1"]), of(["2", "1", "1"])])
       expect(new Set(all.map((each) => JSON.stringify(each))).size).toBe(3)
       expect((yield* of(["1", "1", "1"])).packages).toEqual({ x: "1", y: "1.0.0", z: "1.0.0" })
+    })
+  )
+
+  it.effect("of which two versions are there counts for which module imports which", () =>
+    Effect.gen(function* () {
+      const of = (outer: string, nearer: string) =>
+        identifyFiles({
+          "stage.ts": `import "x"\nimport "./lib/h.ts"`,
+          "lib/h.ts": `import "x"`,
+          ...installed("x", "x", outer),
+          "lib/node_modules/x/package.json": manifest("x", nearer)
+        })
+      const { packages } = yield* of("1", "2")
+      expect(packages).toEqual({ x: "1, 2", "x (in stage.ts)": "x 1", "x (in lib/h.ts)": "x 2" })
+      expect((yield* of("2", "1")).packages).not.toEqual(packages)
+      expect((yield* of("1", "1")).packages).toEqual({ x: "1" })
+    })
+  )
+
+  it.effect("that is there twice counts for what each of the two depends on", () =>
+    Effect.gen(function* () {
+      const of = (outer: string, nearer: string) =>
+        identifyFiles({
+          "stage.ts": `import "x"\nimport "./lib/h.ts"`,
+          "lib/h.ts": `import "x"`,
+          ...installed("x", "x", "1", { y: "*" }),
+          ...installed("y", "y", "1", { z: "*" }),
+          ...installed("z", "z", outer),
+          "lib/node_modules/x/package.json": manifest("x", "1", { y: "*" }),
+          "lib/node_modules/y/package.json": manifest("y", "1", { z: "*" }),
+          "lib/node_modules/z/package.json": manifest("z", nearer)
+        })
+      const { packages } = yield* of("1", "2")
+      expect(packages).toMatchObject({ x: "1", y: "1", z: "1, 2", "x (in lib/h.ts)": expect.stringMatching(/^x 1 #/) })
+      expect((yield* of("2", "1")).packages).not.toEqual(packages)
+      expect((yield* of("1", "1")).packages).toEqual({ x: "1", y: "1", z: "1" })
+    })
+  )
+
+  it.effect("that only one of two modules finds counts for which of them", () =>
+    Effect.gen(function* () {
+      const root = temporaryFolder()
+      const files = ["a", "b"].map((each) => ({ [`${each}/h.ts`]: `await import("x").catch(() => 0)` }))
+      const stage = { "package.json": "{}", "stage.ts": `import "./a/h.ts"\nimport "./b/h.ts"` }
+      writeFiles(root, Object.assign(stage, ...files, { "a/node_modules/x/package.json": manifest("x", "1") }))
+      const { packages } = yield* identify(root)
+      expect(packages).toEqual({ x: "1", "x (in a/h.ts)": "x 1", "x (in b/h.ts)": "not installed" })
+      renameSync(path.join(root, "a/node_modules"), path.join(root, "b/node_modules"))
+      expect((yield* identify(root)).packages).not.toEqual(packages)
+    })
+  )
+
+  it.effect("that only one of two packages finds counts for which of them", () =>
+    Effect.gen(function* () {
+      const of = (place: string) =>
+        identifyFiles({
+          "stage.ts": `import "y"\nimport "z"`,
+          ...installed("y", "y", "1", { x: "*" }),
+          ...installed("z", "z", "1", { x: "*" }),
+          ...installed(`${place}/node_modules/x`, "x", "1")
+        })
+      const { packages } = yield* of("y")
+      expect(packages).toMatchObject({ x: "1", "x (of y 1)": "x 1", "x (of z 1)": "not installed" })
+      expect((yield* of("z")).packages).not.toEqual(packages)
     })
   )
 
