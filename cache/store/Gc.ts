@@ -1,8 +1,8 @@
 /**
  * Gc: keeps the store bounded.
  *
- * A result goes when it is older (since its last use) than the age limit, or, the least recently used first, while the store
- * is above the size limit; results of pinned runs stay. A blob goes when no result that stays names it, nor lists by it what its
+ * A result goes when it is older (since its last use) than the age limit and not its step's last one, or, the least recently
+ * used first, while the store is above the size limit; results of pinned runs stay. A blob goes when no result that stays names it, nor lists by it what its
  * source held. Records go before
  * blobs, so a crash in between leaves blobs that nothing names, which the next collection takes.
  *
@@ -99,11 +99,21 @@ const uselessCheckpoints = Effect.fnUntraced(function* (keys: ReadonlySet<string
   return found
 })
 
+/** The last result of every step: who comes back after months, to run one of them, finds the others. */
+const lastResults = Effect.gen(function* () {
+  const disk = yield* Disk
+  const { layout } = yield* Store
+  const steps = Option.getOrElse(yield* orAbsent(disk.list(layout.lastResults)), () => [])
+  const keys = yield* Effect.forEach(steps, ({ name }) => readRecord(path.join(layout.lastResults, name)))
+  return new Set(keys.flatMap((key) => Option.toArray(key)))
+})
+
 /** Which results stay, by age and then by size, the most recently used first. */
 const choose = (
   candidates: ReadonlyArray<Candidate>,
   sizes: ReadonlyMap<string, number>,
   pinned: ReadonlySet<string>,
+  last: ReadonlySet<string>,
   limits: Limits,
   nowMs: number,
   sinceMs: number
@@ -118,7 +128,8 @@ const choose = (
     if (each.result === undefined) continue
     const fresh = blobsOf(each.result).filter((digest) => !counted.has(digest))
     const more = each.sizeBytes + fresh.reduce((sum, digest) => sum + (sizes.get(digest) ?? 0), 0)
-    const fits = bytes + more <= limits.maximumBytes && nowMs - each.modifiedMs <= limits.maximumAgeMs
+    const isOld = nowMs - each.modifiedMs > limits.maximumAgeMs && !last.has(each.name)
+    const fits = bytes + more <= limits.maximumBytes && !isOld
     if (!young(each) && !fits) continue
     bytes += more
     for (const digest of fresh) counted.add(digest)
@@ -168,7 +179,7 @@ export const plan = Effect.fnUntraced(function* (limits: Limits, pinned: Readonl
   )
   const sizes = new Map(blobs.map((blob) => [blob.name, blob.sizeBytes]))
   const sinceMs = yield* inUseSince(nowMs)
-  const kept = choose(candidates, sizes, pinned, limits, nowMs, sinceMs)
+  const kept = choose(candidates, sizes, pinned, yield* lastResults, limits, nowMs, sinceMs)
   const staying = candidates.flatMap(({ name, result }) => (kept.has(name) && result !== undefined ? [result] : []))
   const named = new Set<string>([...staying.flatMap(blobsOf), ...(yield* listingsOf(staying))])
   const gone = candidates.filter((each) => !kept.has(each.name))

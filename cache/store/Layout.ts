@@ -15,6 +15,7 @@ export interface Layout {
   readonly result: (name: string) => string
   /** The key of a step's last result: where `why` starts to compare. A hint. */
   readonly lastResult: (stepId: string) => string
+  readonly lastResults: string
   readonly run: (runId: string) => string
   readonly runs: string
   /** The runs that people pinned. */
@@ -48,6 +49,7 @@ export const make = (store: string): Layout => {
     root,
     blob: (digest) => sharded("blobs", digest, ""),
     result: (name) => sharded("results", name, ".json"),
+    lastResults: path.join(root, "last"),
     lastResult: (stepId) => path.join(root, "last", encodeURIComponent(stepId)),
     runs: path.join(root, "runs"),
     pins: path.join(root, "pins.json"),

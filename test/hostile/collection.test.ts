@@ -34,8 +34,9 @@ const well = async (where: Place, point: string, set: ReadonlyArray<string> = []
   return exit.value.summary.finished.executed
 }
 
-/** Results, blobs and checkpoints are as if nobody had used them for 90 days. */
+/** Results, blobs and checkpoints are as if nobody had used them for 90 days, and the steps had other results since. */
 const age = (where: Place): void => {
+  rmSync(path.join(where.store, "v1/last"), { recursive: true, force: true })
   const then = new Date(Date.now() - 90 * 86_400_000)
   for (const folder of ["results", "blobs"]) {
     const top = path.join(where.store, "v1", folder)

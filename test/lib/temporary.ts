@@ -1,12 +1,18 @@
-/** A folder for one test file, gone afterwards. */
+/** Folders for the tests of one file, gone after the last of them. */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
 import { afterAll } from "vitest"
 
+const made: Array<string> = []
+// here and not where one is made: what is registered while a test runs is never called
+afterAll(() => {
+  for (const folder of made) rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+})
+
 export const temporaryFolder = (): string => {
   const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "op-pipe-test-")))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  made.push(folder)
   return folder
 }
 

@@ -65,6 +65,20 @@ describe("the collection", () => {
     })
   )
 
+  it.live("leaves every step's last result, however old, unless the store is too large", () =>
+    Effect.gen(function* () {
+      const { place, files, second } = yield* setUp
+      const then = new Date(Date.now() - 300 * day)
+      for (const file of [...files("results"), ...files("blobs")]) utimesSync(file, then, then)
+      const planned = yield* inStore(place.store, Gc.plan(Gc.defaultLimits, new Set(), Date.now()))
+      expect(planned.results.length).toBeGreaterThan(2)
+      yield* inStore(place.store, Gc.collect(planned))
+      for (const file of second) expect(existsSync(file)).toBe(true)
+      const exit = yield* Effect.promise(() => run(pipeline, place))
+      expect(Exit.isSuccess(exit) && exit.value.summary.finished.executed).toEqual([])
+    })
+  )
+
   it.live("leaves the list of a source's files, so that `why` can still name them", () =>
     Effect.gen(function* () {
       const { place } = yield* setUp
