@@ -314,7 +314,9 @@ export const explain = Effect.fnUntraced(function* (
   if (unusable === "damaged") return ["its result is in the store, but a file of it is missing or damaged"]
   if (unusable === "outdated") return ["its result is in the store, but a document of it no longer fits its schema"]
   const last = yield* results.last(step.id)
-  if (Option.isNone(last)) return ["it has no result yet"]
+  if (Option.isNone(last)) {
+    return [(yield* results.hadResult(step.id)) ? "its last result is no longer in the store" : "it has no result yet"]
+  }
   const before = last.value.ingredients
   const inputs = yield* Effect.forEach(
     Object.entries(step.inputs).filter(([name]) => before.inputs[name] !== ingredients.inputs[name]),
@@ -352,8 +354,11 @@ const assessStep = Effect.fnUntraced(function* (
   const ingredients = blockers.length > 0 ? undefined : ingredientsOf(prepared, step, known)
   if (ingredients === undefined) {
     const last = yield* results.last(step.id)
+    const ran = yield* results.hadResult(step.id)
     const waits = `it waits for ${Array.from(new Set(blockers.map((each) => each.id))).join(", ")}`
-    if (Option.isNone(last)) return { ...none, state: "never run", reasons: [waits] } satisfies Assessment
+    if (Option.isNone(last)) {
+      return { ...none, state: ran ? "pending" : "never run", reasons: [waits] } satisfies Assessment
+    }
     // what it reads is not known yet; what else changed is
     const before = last.value.ingredients
     const own = CacheKey.diff(before, { ...ownIngredients(prepared, step), inputs: before.inputs })
@@ -363,8 +368,8 @@ const assessStep = Effect.fnUntraced(function* (
   const result = yield* Outputs.usable(step, key)
   if (typeof result !== "string") return { step, state: "fresh", reasons: [], key, result } satisfies Assessment
   const reasons = yield* explain(prepared, step, ingredients, result)
-  const never = Option.isNone(yield* results.last(step.id))
-  return { ...none, state: never ? "never run" : "stale", reasons, key } satisfies Assessment
+  const ran = yield* results.hadResult(step.id)
+  return { ...none, state: ran ? "stale" : "never run", reasons, key } satisfies Assessment
 })
 
 /** The state of each of `steps` (upstream first) as things stand. */

@@ -73,6 +73,8 @@ export interface ResultStore {
   readonly write: (result: StepResult) => Effect.Effect<void, DiskError, Disk>
   /** The last result of a step, to compare with. */
   readonly last: (step: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
+  /** Whether the step had a result, be it in the store or no longer. */
+  readonly hadResult: (step: string) => Effect.Effect<boolean, DiskError, Disk>
   /** Notes that `key` is the step's result now, and that it was used now. */
   readonly noteLast: (step: string, key: Digest.Digest) => Effect.Effect<void, DiskError, Disk>
 }
@@ -137,6 +139,7 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     usable,
     write,
     noteLast,
+    hadResult: (step) => Effect.map(lastKey(step), (key) => key !== undefined),
     last: Effect.fnUntraced(function* (step) {
       const key = yield* lastKey(step)
       return key === undefined ? Option.none<StepResult>() : yield* read(key)

@@ -3,7 +3,7 @@
  * Each test is named by the row of the table of complaints and the issues that it answers.
  */
 import { spawnSync } from "node:child_process"
-import { cpSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
+import { cpSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { pathToFileURL } from "node:url"
 import * as Effect from "effect/Effect"
@@ -478,6 +478,9 @@ describe("what is told, and what does not count", () => {
     expect(await run()).toEqual({ second: ["code: other in lib/other.ts changed"] })
     // what it takes to tell is no log to be switched off: a few hundred bytes a result
     for (const record of recordsOf(placeIn(root))) expect(statSync(record).size).toBeLessThan(4000)
+    rmSync(path.join(root, "store/v1/results"), { recursive: true })
+    const gone = ["its last result is no longer in the store"]
+    expect(await run()).toEqual({ first: gone, second: gone })
   })
 
   it("21 (nf#6884, nf#5688): a step that failed twice before it succeeded is cached like any other, under the same key", async () => {
