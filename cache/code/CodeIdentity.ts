@@ -38,7 +38,7 @@ export class CodeUnknown extends Schema.TaggedError<CodeUnknown>()("CodeUnknown"
 }
 
 /** Counted into the memo's name: raise it when `ModuleSyntax` digests differently. */
-const syntaxVersion = 3
+const syntaxVersion = 4
 
 const moduleExtensions = new Set([".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", ".json"])
 
@@ -108,7 +108,7 @@ const candidates = (target: string): ReadonlyArray<string> => [
 ]
 
 /** Counted into the name of what is remembered: raise it when an identity is told differently, or written differently. */
-const identityVersion = 3
+const identityVersion = 4
 
 /** Identities by URL, and what was looked at for all of them. */
 interface Remembered {

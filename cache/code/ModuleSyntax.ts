@@ -155,7 +155,12 @@ const declaredNames = (node: Node): ReadonlyArray<string> => {
 const titleOf = (node: Node, index: number): string => {
   const source = sourceOf(node)
   if (node.type === "ImportDeclaration") return `import of "${source}"`
-  if (node.type.startsWith("Export") && source !== undefined) return `export from "${source}"`
+  // by what it offers: others that re-export from the same module may come and go
+  if (node.type === "ExportNamedDeclaration" && source !== undefined) {
+    const offered = valueSpecifiers(node).map((each) => nameOf(each["exported"]))
+    return `export of ${offered.join(", ")} from "${source}"`
+  }
+  if (node.type === "ExportAllDeclaration") return `export of * from "${source}"`
   if (node.type === "ExportDefaultDeclaration") return "default export"
   const inner = node.type === "ExportNamedDeclaration" && isNode(node["declaration"]) ? node["declaration"] : node
   const names = declaredNames(inner)

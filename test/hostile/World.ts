@@ -44,6 +44,8 @@ export interface World {
   files: Map<string, string>
   /** By path. Stages' modules are `s0.ts`, `s1.ts`, ... */
   modules: Map<string, Module>
+  /** What `lib/index.ts` re-exports: name -> the helper whose value it is. */
+  reexports: Map<string, string>
   /** By folder. */
   packages: Map<string, Package>
   /** Path -> where the link there leads, from its folder. */
@@ -54,8 +56,11 @@ export interface World {
 }
 
 export const linkMark = "-> "
+/** A re-exporting module, and how modules import `name` of it. */
+export const barrel = "lib/index.ts"
+export const nameInBarrel = (specifier: string): string | undefined => specifier.split(`${barrel}#`)[1]
 
-const helpers = ["lib/h0.ts", "lib/h1.ts", "lib/h2.ts", "lib/h3.ts"]
+export const helpers = ["lib/h0.ts", "lib/h1.ts", "lib/h2.ts", "lib/h3.ts"]
 /** Modules that `./x`, as helpers import it, may mean, the first that is there. */
 export const endings = ["lib/x.ts", "lib/x.js", "lib/x/index.ts"]
 /** Packages that are installed by another name than their own. */
@@ -105,8 +110,10 @@ export const makeWorld = (random: Random.Random): World => {
     return { param: 0, inputs, readsSource: inputs.length === 0, usesEngine: random.float() < 0.3 }
   })
   const modules = new Map<string, Module>()
+  const reexports = new Map(helpers.map((each, index) => [`v${index}`, each]))
   for (const index of stages.keys()) {
-    const below = [...helpers, "lib/link.ts", "lib/way/w.ts", "lib/x"].map((each) => `./${each}`)
+    const names = Array.from(reexports.keys(), (name) => `${barrel}#${name}`)
+    const below = [...helpers, "lib/link.ts", "lib/way/w.ts", "lib/x", ...names].map((each) => `./${each}`)
     modules.set(`s${index}.ts`, module([...below, ...packageNames]))
   }
   for (const [index, file] of helpers.entries()) {
@@ -137,6 +144,7 @@ export const makeWorld = (random: Random.Random): World => {
       ["sub/l.txt", `${linkMark}b.txt`]
     ]),
     modules,
+    reexports,
     packages,
     links: new Map([
       ["lib/link.ts", "h2.ts"],
@@ -191,6 +199,8 @@ export const packageValue = (world: World, folder: string): Value => {
 }
 
 const importedValue = (world: World, specifier: string, from: string): Value => {
+  const name = nameInBarrel(specifier)
+  if (name !== undefined) return [name, moduleValue(world, world.reexports.get(name)!)]
   if (specifier.startsWith(".")) return moduleValue(world, moduleAt(world, path.posix.join(from, specifier))!)
   const found = packageAt(world, specifier, from)
   return found === undefined ? absent : packageValue(world, found)

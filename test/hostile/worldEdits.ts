@@ -13,7 +13,17 @@ import {
 } from "node:fs"
 import * as path from "node:path"
 import type * as Random from "../../stages/lib/Random.ts"
-import { aliases, endings, linkMark, type Module, type Package, places, published, type World } from "./World.ts"
+import {
+  aliases,
+  endings,
+  helpers,
+  linkMark,
+  type Module,
+  type Package,
+  places,
+  published,
+  type World
+} from "./World.ts"
 
 export interface Edit {
   readonly what: string
@@ -143,6 +153,10 @@ const ofCode: ReadonlyArray<MakeEdit> = [
       world.modules.set(file, { constant: random.int(9), remark: 0, swapped: false, imports: [], importable: [] })
     } else if (others) world.modules.delete(file)
     return { what: "add or remove a module of the same name with another ending", named: "code: " }
+  },
+  ({ world, random }) => {
+    world.reexports.set(pick(random, world.reexports.keys()), pick(random, helpers))
+    return { what: "re-export another module's value", named: "code: " }
   },
   ({ root }) => ({ what: "copy modules anew", after: () => copyAnew(path.join(root, "ways")) })
 ]

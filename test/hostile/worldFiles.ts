@@ -10,7 +10,16 @@ import { pathToFileURL } from "node:url"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact, Pipeline, Stage, Toolchain } from "../../core/index.ts"
-import { linkMark, type Module, ownValue, type Package, type StageModel, type World } from "./World.ts"
+import {
+  barrel,
+  linkMark,
+  type Module,
+  nameInBarrel,
+  ownValue,
+  type Package,
+  type StageModel,
+  type World
+} from "./World.ts"
 
 const inputNames = (stage: StageModel): ReadonlyArray<string> =>
   stage.inputs.map((input) => `s${input.stage}${input.output}`)
@@ -70,22 +79,30 @@ const stageText = (name: string, stage: StageModel): ReadonlyArray<string> => {
   ]
 }
 
+const importText = (specifier: string, index: number): string => {
+  const name = nameInBarrel(specifier)
+  if (name !== undefined) return `import { ${name} as i${index} } from "${specifier.split("#")[0]}"`
+  // it is not always installed
+  if (specifier === "p7") return `const i${index} = await import("p7").catch(() => ({ value: ["absent"] }))`
+  return `import * as i${index} from "${specifier}"`
+}
+
+const importedText = (specifier: string, index: number): string => {
+  const name = nameInBarrel(specifier)
+  return name === undefined ? `i${index}.value` : `["${name}", i${index}]`
+}
+
 const moduleText = (file: string, module: Module, stage: ReadonlyArray<string>): string => {
   const isTyped = file.endsWith(".ts")
   const [place, constant] = ownValue(file, module)
   const turns = ["first", "second"].map((name) => `const ${name} = ++turn`)
   return [
     `// remark ${module.remark}`,
-    // p7 is not always installed
-    ...module.imports.map((specifier, index) =>
-      specifier === "p7"
-        ? `const i${index} = await import("p7").catch(() => ({ value: ["absent"] }))`
-        : `import * as i${index} from "${specifier}"`
-    ),
+    ...module.imports.map(importText),
     ...(isTyped ? [`type Remark = ${module.remark}`] : []),
     "let turn = 0",
     ...(module.swapped ? turns.toReversed() : turns),
-    `export const value = [${JSON.stringify(place)}, ${constant}, first, second${module.imports.map((_, index) => `, i${index}.value`).join("")}]`,
+    `export const value = [${JSON.stringify(place)}, ${constant}, first, second${module.imports.map((each, index) => `, ${importedText(each, index)}`).join("")}]`,
     ...stage,
     ""
   ].join("\n")
@@ -117,6 +134,10 @@ const textsOf = (world: World, framework: string | undefined): ReadonlyMap<strin
     const isStage = stage !== undefined && framework !== undefined
     texts.set(file, moduleText(file, module, isStage ? stageText(`s${stage}`, world.stages[Number(stage)]!) : []))
   }
+  const reexports = Array.from(world.reexports, ([name, helper]) => {
+    return `export { value as ${name} } from "./${path.posix.basename(helper)}"\n`
+  })
+  texts.set(barrel, reexports.join(""))
   for (const [folder, each] of world.packages) {
     for (const [file, text] of Object.entries(packageFiles(folder, each))) texts.set(file, text)
   }

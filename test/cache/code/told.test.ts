@@ -101,6 +101,18 @@ describe("the order of statements", () => {
     })
   )
 
+  it.effect("of a re-exporting module is not changed by what else is re-exported from the same module", () =>
+    Effect.gen(function* () {
+      const of = (more: string) =>
+        identifyFiles({
+          "stage.ts": `import { a } from "./index.ts"`,
+          "index.ts": `${more}export { a } from "./pure.ts"`,
+          ...near
+        })
+      expect(yield* of(`export { b } from "./pure.ts"\n`)).toEqual(yield* of(""))
+    })
+  )
+
   it.effect("counts in a re-exporting module as far as it is asked for", () =>
     Effect.gen(function* () {
       const lines = ["x", "y", "z"].map((each) => `export { ${each} } from "./${each}.ts"`)
