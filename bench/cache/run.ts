@@ -1,5 +1,5 @@
 /**
- * `npm run bench:cache [-- --json] [--sizes 7,100,1000] [--only op-pipe,make]`: op-pipe beside other tools that run what
+ * `npm run bench:cache [-- --json] [--sizes 7,100,1000] [--only op-pipe,make] [--short]`: op-pipe beside other tools that run what
  * changed, on the same generated graphs, in one run.
  *
  * For each size and tool: everything at first; again with nothing changed; one leaf changed; one only touched; one changed
@@ -24,6 +24,7 @@ const argument = (name: string): string | undefined => {
 }
 const sizes = (argument("--sizes") ?? "7,100,1000,10000").split(",").map(Number)
 const only = argument("--only")?.split(",")
+const isShort = process.argv.includes("--short")
 const asJson = process.argv.includes("--json")
 
 interface Measured {
@@ -146,6 +147,7 @@ const measure = (bench: Bench, report: (scenario: Scenario, measured: Measured) 
   const first = "content of n0\n"
   report("first", bench.run(graph.length))
   report("no-op", nothing(bench))
+  if (isShort) return
   bench.write("other content\n")
   report("leaf changed", bench.run(downstream(graph, "n0").length))
   const later = new Date(Date.now() + 2000)
@@ -211,7 +213,7 @@ try {
       })
       peer.stop?.(bench.root)
       fs.rmSync(bench.root, { recursive: true, force: true })
-      if (size === sizes[0]) row.killed = await measureKill(peer, base)
+      if (size === sizes[0] && !isShort) row.killed = await measureKill(peer, base)
       results.push({ peer: peer.name, version: peer.version, size, ...row })
       say(
         [peer.name, ...scenarios.map((each) => (row[each] === undefined ? "" : cell(row[each])))]
