@@ -111,7 +111,8 @@ const forbidden = Effect.fnUntraced(function* (target: string, location: string,
   const origin = origins.find((place) => targets.some((each) => Tree.isIn(each, place) || Tree.isIn(place, each)))
   if (origin !== undefined) return `the source ${origin}, whose content may change`
   if (!path.isAbsolute(target)) return "out of the output"
-  const stores = [layout.root, yield* disk.realPath(layout.root)]
+  // A store that nothing was put in yet is not there.
+  const stores = [layout.root, ...Option.toArray(yield* orAbsent(disk.realPath(layout.root)))]
   const isOfStore = stores.some((store) => targets.some((each) => Tree.isIn(each, store)))
   return isOfStore ? "the store, or the folder that the step worked in" : undefined
 })

@@ -61,6 +61,15 @@ describe("outputs", () => {
     )
   })
 
+  it("may hold a link to nowhere before anything is in the store", async () => {
+    const outputDir = path.join(root, "first")
+    write({ kind: "folder", items: { a: { kind: "link", target: "/nowhere/at/all" } } }, path.join(outputDir, "pages"))
+    const empty = Store.layer(path.join(root, "empty store")).pipe(Layer.provideMerge(Disk.layer))
+    const taken = Outputs.take({ pages: Pages }, outputDir, []).pipe(Effect.provide(empty))
+    const entries = (await Effect.runPromise(taken))["pages"]?.entries
+    expect(entries?.[1]).toMatchObject({ kind: "link", path: "pages/a", target: "/nowhere/at/all" })
+  })
+
   it("are refused when missing, of another kind, or not what their schema says", async () => {
     const Count = Artifact.json({ tag: "Count/v1", path: "count.json", schema: Schema.Struct({ count: Schema.Int }) })
     const attempt = (prepare: (dir: string) => void) => {
