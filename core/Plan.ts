@@ -30,6 +30,9 @@ export interface PreparedSource {
   readonly source: AnySource
   readonly path: string
   readonly content: Tree.SourceTree
+  /** When the look at it ended, by `performance.now()`, and how long it took. */
+  readonly seenMs: number
+  readonly tookMs: number
 }
 
 export interface PreparedToolchain {
@@ -127,6 +130,7 @@ const refuseInside = Effect.fnUntraced(function* (source: AnySource, location: s
 export const snapshotSource = Effect.fnUntraced(function* (source: AnySource, location: string) {
   const disk = yield* Disk
   const { memo } = yield* Store
+  const startedMs = performance.now()
   const real = yield* realPathOf(location)
   const stat = Option.isSome(real) ? yield* orAbsent(disk.lstat(real.value)) : Option.none()
   const wanted = kindOf(source)
@@ -140,7 +144,8 @@ export const snapshotSource = Effect.fnUntraced(function* (source: AnySource, lo
       ? yield* Tree.source(real.value, memo, source.ignore)
       : // One file counts by its content; what it is called is not part of that.
         Tree.ofFile(source.artifact.path, yield* memo.digest(real.value, stat.value), stat.value)
-  const prepared: PreparedSource = { source, path: real.value, content }
+  const seenMs = performance.now()
+  const prepared: PreparedSource = { source, path: real.value, content, seenMs, tookMs: seenMs - startedMs }
   return prepared
 })
 

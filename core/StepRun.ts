@@ -110,6 +110,14 @@ const sourcesOf = (prepared: Plan.Prepared, step: AnyStep): ReadonlyArray<Plan.P
     owner._tag === "Source" ? [prepared.sources.get(owner.name)!] : []
   )
 
+/**
+ * Whether what another look before the step could tell is worth its time. It only spares the work of a step whose result would be
+ * discarded: the look after the step is what its result depends on. So a long look is not taken again at once.
+ */
+const isWorthLooking = ({ seenMs, tookMs }: Plan.PreparedSource): boolean =>
+  tookMs < quickMs || performance.now() - seenMs > 4 * tookMs
+const quickMs = 200
+
 /** Refuses sources that are not as they were when the key was made. */
 const checkSources = Effect.fnUntraced(function* (
   { prepared }: Running,
@@ -117,6 +125,7 @@ const checkSources = Effect.fnUntraced(function* (
   since: keyof typeof consequences
 ) {
   for (const before of sourcesOf(prepared, step)) {
+    if (since === "since the run began" && !isWorthLooking(before)) continue
     const now = yield* Plan.snapshotSource(before.source, before.path)
     if (!Tree.isUntouched(before.content, now.content)) return yield* changed(step, before.source.name, since)
   }

@@ -220,16 +220,23 @@ export const isUntouched = (before: SourceTree, now: SourceTree): boolean =>
     )
   })
 
-/** One text for all that `isUntouched` compares: two looks at a source that give the same one found it untouched in between. */
+/**
+ * One digest of all that `isUntouched` compares: two looks at a source that give the same one found it untouched in between. Of each
+ * folder its path, kinds and names, ended by NUL, and then the figures of its own stat and of what is not a folder in it.
+ */
 export const sighting = ({ digest, seen }: SourceTree): Digest.Digest => {
-  const told = (stat: Stat | undefined) =>
-    stat === undefined ? [] : [stat.sizeBytes, stat.mtimeMs, stat.ctimeMs, stat.inode]
-  const listings = seen.map(({ folder, stat, children }) => [
-    folder,
-    told(stat),
-    children.map((child) => [child.name, child.kind, child.kind === "folder" ? [] : told(child.stat)])
-  ])
-  return Digest.ofText(JSON.stringify([digest, listings]))
+  const state = Digest.incremental()
+  state.update(Buffer.from(digest))
+  for (const { folder, stat, children } of seen) {
+    state.update(Buffer.from(`${folder}\0${children.map(({ kind, name }) => `${kind}/${name}\0`).join("")}\0`))
+    const stats = [stat, ...children.flatMap((child) => (child.kind === "folder" ? [] : [child.stat]))]
+    const figures = new Float64Array(4 * stats.length)
+    stats.forEach((each, at) => {
+      if (each !== undefined) figures.set([each.sizeBytes, each.mtimeMs, each.ctimeMs, each.inode], 4 * at)
+    })
+    state.update(new Uint8Array(figures.buffer))
+  }
+  return state.digest()
 }
 
 /** The source below `root`. Of one that is as it was, the list of its files is neither made nor digested. */

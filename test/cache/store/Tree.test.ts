@@ -2,6 +2,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync }
 import * as path from "node:path"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as fc from "fast-check"
 import { describe, expect } from "vitest"
 import * as Digest from "../../../cache/identity/Digest.ts"
 import { Disk } from "../../../cache/store/Disk.ts"
@@ -128,4 +129,80 @@ describe("a source's tree", () => {
       expect(Tree.digest(tree)).toBe(Digest.ofJson("Tree/v1", tree))
     })
   )
+
+  it("has one sighting as long as it is untouched, and no longer", () => {
+    const figures = ["sizeBytes", "mtimeMs", "ctimeMs", "inode"] as const
+    const figure = fc.constantFrom(0, 1, 0.5, 1e12)
+    const stat = (kind: "file" | "folder") =>
+      fc.record({
+        kind: fc.constant(kind),
+        sizeBytes: figure,
+        mode: fc.constant(0o644),
+        mtimeMs: figure,
+        ctimeMs: figure,
+        inode: figure
+      })
+    // Names of which some, put together, are as others put together.
+    const name = fc.constantFrom("a", "b", "afile", "afolder", "file")
+    const child = fc.oneof(
+      fc.record({ name, kind: fc.constant("file" as const), stat: stat("file") }),
+      fc.record({ name, kind: fc.constant("folder" as const), stat: stat("folder") }),
+      fc.record({ name, kind: fc.constant("link" as const), stat: fc.constant(undefined) })
+    )
+    const below = fc.record({
+      folder: fc.constantFrom("a", "b", "a/b", "file/a"),
+      stat: stat("folder"),
+      children: fc.array(child, { maxLength: 3 })
+    })
+    const top = fc.record({
+      folder: fc.constant(""),
+      stat: stat("folder"),
+      children: fc.array(child, { maxLength: 3 })
+    })
+    const seen = fc.tuple(top, fc.array(below, { maxLength: 3 })).map(([first, rest]) => [first, ...rest])
+    const looks = fc.oneof(
+      fc.tuple(seen, seen),
+      seen.map((each) => [each, structuredClone(each)] as const),
+      // The same but for one thing, or for where one thing stands.
+      fc.tuple(seen, fc.nat(3), fc.nat(3), child).map(([before, at, position, other]) => {
+        const now = structuredClone(before)
+        now[at % now.length]!.children.splice(position, 1, other)
+        return [before, now] as const
+      }),
+      fc.tuple(seen, fc.nat(3), below).map(([before, at, other]) => {
+        const now = structuredClone(before)
+        Object.assign(now[at % now.length]!, at === 0 ? { stat: other.stat } : { folder: other.folder })
+        return [before, now] as const
+      }),
+      fc
+        .tuple(seen, fc.nat(3), fc.nat(3), fc.constantFrom(...figures), figure)
+        .map(([before, at, position, of, to]) => {
+          const now = structuredClone(before)
+          const { stat, children } = now[at % now.length]!
+          Object.assign(children[position]?.stat ?? stat, { [of]: to })
+          return [before, now] as const
+        }),
+      fc.tuple(seen, fc.nat(3), fc.nat(3)).map(([before, at, to]) => {
+        const now = structuredClone(before)
+        const [moved] = now[at % now.length]!.children.splice(0, 1)
+        if (moved !== undefined) now[to % now.length]!.children.push(moved)
+        return [before, now] as const
+      })
+    )
+    const tree = (listings: Tree.SourceTree["seen"]): Tree.SourceTree => ({
+      digest: Digest.ofText("x"),
+      tree: Effect.succeed([]),
+      seen: listings
+    })
+    let untouched = 0
+    fc.assert(
+      fc.property(looks, ([before, now]) => {
+        const isSame = Tree.isUntouched(tree(before), tree(now))
+        if (isSame) untouched++
+        expect(Tree.sighting(tree(before)) === Tree.sighting(tree(now))).toBe(isSame)
+      }),
+      { numRuns: 2000 }
+    )
+    expect(untouched).toBeGreaterThan(200)
+  })
 })
