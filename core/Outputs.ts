@@ -333,29 +333,28 @@ const mark = Effect.fnUntraced(function* (folder: string) {
   )
 })
 
-/** Refuses to replace files that people put where `result` is to be laid out. */
-const refuseOccupied = Effect.fnUntraced(function* (result: StepResult, folder: string) {
+/** Whether people put files where `result` is to be laid out. */
+export const isOccupied = Effect.fnUntraced(function* (result: StepResult, folder: string) {
   const disk = yield* Disk
   const { memo, results } = yield* Store
   const stat = yield* orAbsent(disk.lstat(folder))
-  if (Option.isNone(stat)) return
-  const occupied = new OutputsOccupied({ folder })
-  if (stat.value.kind !== "folder") return yield* occupied
-  if (yield* disk.exists(besides(folder).mark)) return
+  if (Option.isNone(stat)) return false
+  if (stat.value.kind !== "folder") return true
+  if (yield* disk.exists(besides(folder).mark)) return false
   const found = yield* Tree.snapshot(folder, memo, { ignore: () => false, of: "output" })
   const files = found.filter(({ kind }) => kind !== "folder")
-  if (files.length === 0) return
+  if (files.length === 0) return false
   // Earlier versions left no marks: where the step was run before, what has the path of an output is one.
   const last = yield* results.last(path.basename(folder))
   const known = Option.isNone(last) ? [] : [last.value, result].flatMap((each) => Object.values(each.outputs))
   const isOutput = (at: string): boolean => known.some((each) => Tree.isIn(join("/", at), join("/", each.path)))
-  if (!files.every((file) => isOutput(file.path))) return yield* occupied
+  return !files.every((file) => isOutput(file.path))
 })
 
 const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, filled: Filled) {
   if (Option.isNone(yield* difference(result, folder, filled))) return false
   const disk = yield* Disk
-  yield* refuseOccupied(result, folder)
+  if (yield* isOccupied(result, folder)) return yield* new OutputsOccupied({ folder })
   const { aside, old } = besides(folder)
   // Whoever left something half done here is gone: only one at a time lays out a folder.
   for (const left of [aside, old]) if (yield* disk.exists(left)) yield* disk.remove(left)

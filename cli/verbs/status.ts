@@ -32,7 +32,10 @@ const assess = Effect.fnUntraced(function* (prepared: Plan.Prepared, project: Pr
       const difference = yield* Outputs.difference(result, folder, filled)
       if (Option.isNone(difference)) return assessment
       const at = path.relative(process.cwd(), folder)
-      return { ...assessment, reasons: [`files in ${at}: ${difference.value}; the next run puts them back`] }
+      const then = (yield* Outputs.isOccupied(result, folder))
+        ? "op-pipe did not write what is there, so the next run leaves it and ends with an error; move it away"
+        : "the next run puts them back"
+      return { ...assessment, reasons: [`files in ${at}: ${difference.value}; ${then}`] }
     })
   )
 })

@@ -1,5 +1,14 @@
 /** The command line on a small pipeline: what runs, what does not, why, and how it ends. */
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import * as path from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
 import { events, lastEvent, opPipe } from "../lib/cli.ts"
@@ -235,6 +244,12 @@ describe("status and why", () => {
     })
     await run()
     expect(await status()).toEqual({ steps: all.map((id) => ({ id, state: "fresh", reasons: [] })) })
+    rmSync(path.join(root, "outputs"), { recursive: true })
+    mkdirSync(path.join(root, "outputs/words"), { recursive: true })
+    writeFileSync(path.join(root, "outputs/words/notes.txt"), "mine")
+    const occupied = "outputs/words: 1 added (notes.txt), 1 removed (words.json); op-pipe did not write what is there"
+    expect((await letters("why", "words")).stdout).toContain(occupied)
+    expect((await letters("why", "print")).stdout).toContain("outputs/print: not there; the next run puts them back")
     writeFileSync(path.join(root, "texts/a.txt"), "hello large world\n")
     rmSync(path.join(root, "texts/b.txt"))
     const pending = await letters("why", "count@letters", "--set", "count@letters.unit=words")

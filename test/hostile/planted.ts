@@ -110,7 +110,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "what people put into the outputs is replaced",
     file: "core/Outputs.ts",
-    find: "  yield* refuseOccupied(result, folder)\n",
+    find: "  if (yield* isOccupied(result, folder)) return yield* new OutputsOccupied({ folder })\n",
     replace: "",
     caughtBy: ["test/core/laying.test.ts"]
   },
