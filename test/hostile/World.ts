@@ -3,7 +3,8 @@
  * op-pipe sees, and as a model, from which an oracle computes what a clean run gives and what has to run.
  *
  * A module's value is a list of all that it depends on: its own path, a constant, the order of two of its statements, and the
- * values of what it imports, found as Node finds modules and packages. A stage's value is a digest of its module's value, its
+ * values of what it imports, found as Node finds modules and packages; of a module that the list has already, be it since two import
+ * it or since modules import each other, its path only. A stage's value is a digest of its module's value, its
  * parameters and its inputs. It gives two documents: `fine`, that digest, and `coarse`, one bit of it, so that an upstream change
  * often leaves `coarse` as it was and the ripple must stop there.
  */
@@ -19,7 +20,7 @@ export interface Module {
   swapped: boolean
   /** As they are written, in this order. */
   imports: Array<string>
-  /** What it may import, so that no two modules import each other. */
+  /** What it may import: modules may import each other, but not stages. */
   readonly importable: ReadonlyArray<string>
 }
 
@@ -116,11 +117,8 @@ export const makeWorld = (random: Random.Random): World => {
     const below = [...helpers, "lib/link.ts", "lib/way/w.ts", "lib/x", ...names].map((each) => `./${each}`)
     modules.set(`s${index}.ts`, module([...below, ...packageNames]))
   }
-  for (const [index, file] of helpers.entries()) {
-    const after = helpers.slice(index + 1).map((each) => `./${path.posix.basename(each)}`)
-    const linked = index < 2 ? ["./link.ts", "./way/w.ts"] : []
-    modules.set(file, module([...after, ...linked, "./x", ...packageNames]))
-  }
+  const others = helpers.map((each) => `./${path.posix.basename(each)}`)
+  for (const file of helpers) modules.set(file, module([...others, "./link.ts", "./way/w.ts", "./x", ...packageNames]))
   for (const way of ["a", "b"]) modules.set(`ways/${way}/w.ts`, module(["../../lib/h3.ts", "p0"]))
   for (const file of some(random, endings.slice(1), 0.5)) modules.set(file, module([]))
   if (!endings.some((each) => modules.has(each))) modules.set("lib/x.ts", module([]))
@@ -198,10 +196,10 @@ export const packageValue = (world: World, folder: string): Value => {
   ]
 }
 
-const importedValue = (world: World, specifier: string, from: string): Value => {
+const importedValue = (world: World, specifier: string, from: string, told: Set<string> = new Set()): Value => {
   const name = nameInBarrel(specifier)
-  if (name !== undefined) return [name, moduleValue(world, world.reexports.get(name)!)]
-  if (specifier.startsWith(".")) return moduleValue(world, moduleAt(world, path.posix.join(from, specifier))!)
+  if (name !== undefined) return [name, moduleValue(world, world.reexports.get(name)!, told)]
+  if (specifier.startsWith(".")) return moduleValue(world, moduleAt(world, path.posix.join(from, specifier))!, told)
   const found = packageAt(world, specifier, from)
   return found === undefined ? absent : packageValue(world, found)
 }
@@ -213,10 +211,12 @@ export const ownValue = (file: string, { constant, swapped }: Module): Value => 
   ...(swapped ? [2, 1] : [1, 2])
 ]
 
-/** What the module at `file` gives. */
-export const moduleValue = (world: World, file: string): Value => {
+/** What the module at `file` gives, besides what those in `told` gave already. */
+export const moduleValue = (world: World, file: string, told: Set<string> = new Set()): Value => {
+  if (told.has(file)) return [file]
+  told.add(file)
   const module = world.modules.get(file)!
-  const imported = module.imports.map((each) => importedValue(world, each, path.posix.dirname(file)))
+  const imported = module.imports.map((each) => importedValue(world, each, path.posix.dirname(file), told))
   return [...ownValue(file, module), ...imported]
 }
 

@@ -70,7 +70,7 @@ const stageText = (name: string, stage: StageModel): ReadonlyArray<string> => {
     "    Effect.gen(function* () {",
     `      const files = ${stage.readsSource ? "filesIn(inputs.files.path)" : "[]"}`,
     `      const version = ${stage.usesEngine ? "toolchain.engine.version" : "null"}`,
-    "      const own = JSON.stringify([value, params.param, version, files])",
+    "      const own = JSON.stringify([value(), params.param, version, files])",
     `      const fine = createHash("sha256").update(JSON.stringify([own, ${read.join(", ")}])).digest("hex")`,
     "      yield* output.fine.write({ value: fine })",
     "      yield* output.coarse.write({ value: String(Number.parseInt(fine.slice(0, 1), 16) % 2) })",
@@ -89,12 +89,14 @@ const importText = (specifier: string, index: number): string => {
 
 const importedText = (specifier: string, index: number): string => {
   const name = nameInBarrel(specifier)
-  return name === undefined ? `i${index}.value` : `["${name}", i${index}]`
+  if (name !== undefined) return `["${name}", i${index}(told)]`
+  return specifier.startsWith(".") ? `i${index}.value(told)` : `i${index}.value`
 }
 
 const moduleText = (file: string, module: Module, stage: ReadonlyArray<string>): string => {
   const isTyped = file.endsWith(".ts")
-  const [place, constant] = ownValue(file, module)
+  const [place, constant] = ownValue(file, module).map((each) => JSON.stringify(each))
+  const imported = module.imports.map((each, index) => `, ${importedText(each, index)}`)
   const turns = ["first", "second"].map((name) => `const ${name} = ++turn`)
   return [
     `// remark ${module.remark}`,
@@ -102,7 +104,9 @@ const moduleText = (file: string, module: Module, stage: ReadonlyArray<string>):
     ...(isTyped ? [`type Remark = ${module.remark}`] : []),
     "let turn = 0",
     ...(module.swapped ? turns.toReversed() : turns),
-    `export const value = [${JSON.stringify(place)}, ${constant}, first, second${module.imports.map((each, index) => `, ${importedText(each, index)}`).join("")}]`,
+    // when it is loaded, a module that imports it may not be
+    `export const value = (told = new Set()) =>`,
+    `  told.has(${place}) ? [${place}] : [told.add(${place}) && ${place}, ${constant}, first, second${imported.join("")}]`,
     ...stage,
     ""
   ].join("\n")
