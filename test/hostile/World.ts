@@ -64,6 +64,13 @@ export const nameInBarrel = (specifier: string): string | undefined => specifier
 export const helpers = ["lib/h0.ts", "lib/h1.ts", "lib/h2.ts", "lib/h3.ts"]
 /** Modules that `./x`, as helpers import it, may mean, the first that is there. */
 export const endings = ["lib/x.ts", "lib/x.js", "lib/x/index.ts"]
+/** A module of another package, beside the project, which is named by its folder. */
+export const outside = "../outside/o.ts"
+/** What op-pipe calls the module at `file`. */
+export const labelOf = (file: string): string => file.replace(/^\.\.\/(outside)\//, "$1:")
+/** The folder of the project, as modules beside it have it. */
+export const project = "project"
+
 /** Packages that are installed by another name than their own. */
 export const aliases = ["p4", "p8"]
 const packageNames = ["p0", "p1", "p2", "p3", "p5", "p7", ...aliases]
@@ -74,6 +81,8 @@ export const places = [
   "lib/node_modules/p1",
   "lib/node_modules/p6",
   "lib/node_modules/p7",
+  "../node_modules/p7",
+  "../outside/node_modules/p7",
   "node_modules/p1/node_modules/p6",
   "lib/node_modules/p1/node_modules/p6"
 ]
@@ -115,15 +124,18 @@ export const makeWorld = (random: Random.Random): World => {
   for (const index of stages.keys()) {
     const names = Array.from(reexports.keys(), (name) => `${barrel}#${name}`)
     const below = [...helpers, "lib/link.ts", "lib/way/w.ts", "lib/x", ...names].map((each) => `./${each}`)
-    modules.set(`s${index}.ts`, module([...below, ...packageNames]))
+    modules.set(`s${index}.ts`, module([...below, outside, ...packageNames]))
   }
   const others = helpers.map((each) => `./${path.posix.basename(each)}`)
-  for (const file of helpers) modules.set(file, module([...others, "./link.ts", "./way/w.ts", "./x", ...packageNames]))
+  const about = [...others, "./link.ts", "./way/w.ts", "./x", `../${outside}`]
+  for (const file of helpers) modules.set(file, module([...about, ...packageNames]))
+  modules.set(outside, module([...helpers.map((each) => `../${project}/${each}`), "p0", "p7"]))
   for (const way of ["a", "b"]) modules.set(`ways/${way}/w.ts`, module(["../../lib/h3.ts", "p0"]))
   for (const file of some(random, endings.slice(1), 0.5)) modules.set(file, module([]))
   if (!endings.some((each) => modules.has(each))) modules.set("lib/x.ts", module([]))
   const packages = new Map<string, Package>()
   for (const name of ["p0", "p1", "p6"]) packages.set(`node_modules/${name}`, published(name, 0))
+  packages.set("../outside/node_modules/p0", published("p0", 1))
   for (const version of [0, 1])
     packages.set(`node_modules/.pnpm/p2@${version}/node_modules/p2`, published("p2", version))
   for (const folder of ["shared/a", "shared/b"]) {
@@ -155,10 +167,10 @@ export const makeWorld = (random: Random.Random): World => {
   }
 }
 
-/** `file` with no links on its way. */
+/** `file` with no links on its way, from the project. */
 const realPath = (world: World, file: string): string => {
   let real = ""
-  for (const part of file.split("/")) {
+  for (const part of file.replace(`../${project}/`, "").split("/")) {
     const at = path.posix.join(real, part)
     const target = world.links.get(at)
     real = target === undefined ? at : realPath(world, path.posix.join(real, target))
@@ -177,7 +189,8 @@ const packageAt = (world: World, name: string, folder: string): string | undefin
       ? undefined
       : realPath(world, path.posix.join(folder, "node_modules", name))
   if (found !== undefined && world.packages.has(found)) return found
-  return folder === "." ? undefined : packageAt(world, name, path.posix.dirname(folder))
+  if (folder === "..") return undefined
+  return packageAt(world, name, folder === "." ? ".." : path.posix.dirname(folder))
 }
 
 type Value = ReadonlyArray<string | number | Value>

@@ -23,7 +23,7 @@ import { placeIn } from "../lib/place.ts"
 import { type Options, type Ran, run } from "../lib/runs.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 import { full, series, timeoutMs } from "./series.ts"
-import { expected, makeWorld, ownIngredients, type World } from "./World.ts"
+import { expected, makeWorld, ownIngredients, project, type World } from "./World.ts"
 import { type Edit, type Editor, ofAll, ofModules } from "./worldEdits.ts"
 import { pipelineOf, write } from "./worldFiles.ts"
 
@@ -215,7 +215,7 @@ class Sequence {
   }
 
   end(): void {
-    rmSync(this.root, { recursive: true, force: true })
+    rmSync(path.dirname(this.root), { recursive: true, force: true })
   }
 }
 
@@ -227,7 +227,7 @@ const runSequences = async (what: string, count: number, edits: number, isReal: 
   let executions = 0
   let worlds = 0
   for (const number of series(what, count)) {
-    const sequence = new Sequence(path.join(base, String(number)), Random.make(number, what), isReal)
+    const sequence = new Sequence(path.join(base, String(number), project), Random.make(number, what), isReal)
     sequence.where = `${what} ${number}, `
     await sequence.begin()
     for (let serial = 1; serial <= edits; serial++) await sequence.edit(serial)

@@ -17,6 +17,7 @@ import {
   aliases,
   endings,
   helpers,
+  labelOf,
   linkMark,
   type Module,
   type Package,
@@ -114,12 +115,12 @@ const ofCode: ReadonlyArray<MakeEdit> = [
   (place) => {
     const [file, module] = moduleOf(place)
     module.constant = place.random.int(9)
-    return { what: "change a constant", named: `code: value in ${file}` }
+    return { what: "change a constant", named: `code: value in ${labelOf(file)}` }
   },
   (place) => {
     const [file, module] = moduleOf(place)
     module.swapped = !module.swapped
-    return { what: "have two statements change places", named: ` in ${file} changed` }
+    return { what: "have two statements change places", named: ` in ${labelOf(file)} changed` }
   },
   (place) => {
     const [, { imports }] = moduleOf(place)

@@ -15,6 +15,7 @@ import {
   linkMark,
   type Module,
   nameInBarrel,
+  outside,
   ownValue,
   type Package,
   type StageModel,
@@ -132,6 +133,7 @@ const packageFiles = (
 /** Path -> content, or where a link leads that has "-> " before it. */
 const textsOf = (world: World, framework: string | undefined): ReadonlyMap<string, string> => {
   const texts = new Map([["package.json", `{"type":"module"}`]])
+  texts.set(path.posix.join(outside, "../package.json"), `{"name":"outside","type":"module"}`)
   for (const [name, content] of world.files) texts.set(`data/${name}`, content)
   for (const [file, module] of world.modules) {
     const [, stage] = /^s(\d+)\.ts$/.exec(file) ?? []
@@ -157,7 +159,7 @@ const textsOf = (world: World, framework: string | undefined): ReadonlyMap<strin
 /** Removes `file`, and the folders that are empty without it. */
 const remove = (root: string, file: string): void => {
   rmSync(path.join(root, file))
-  for (let folder = path.dirname(file); folder !== "."; folder = path.dirname(folder)) {
+  for (let folder = path.dirname(file); folder !== "." && folder !== ".."; folder = path.dirname(folder)) {
     if (readdirSync(path.join(root, folder)).length > 0) return
     rmdirSync(path.join(root, folder))
   }
