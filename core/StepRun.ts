@@ -263,7 +263,7 @@ const prepareTask = Effect.fnUntraced(function* (
     cores
   }
   // What may be written to must be there before the process starts, or Node takes the permission for a file's.
-  yield* makeCheckpoints(task.checkpoint)
+  if (step.stage._tag === "Stage") yield* makeCheckpoints(task.checkpoint)
   yield* disk.makeFolder(task.outputDir)
   yield* disk.makeFolder(task.workdir)
   return task
