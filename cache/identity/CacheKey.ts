@@ -117,11 +117,21 @@ const diffModules = (before: Code["modules"], after: Code["modules"]): ReadonlyA
   })
 }
 
+/** The version in `version integrity`; of what is told otherwise, all. */
+const versionOf = (told: string | undefined): string | undefined => told?.replace(/^(\S+) \S+$/, "$1")
+
+/** What was installed as a package's version counts too, but need not be told where the versions differ. */
+const diffPackages = (before: Code["packages"], after: Code["packages"]): ReadonlyArray<string> =>
+  Array.from(new Set([...Object.keys(before), ...Object.keys(after)])).flatMap((name) => {
+    const versions = diffJson(versionOf(before[name]), versionOf(after[name]), name)
+    return versions.length > 0 ? versions : diffJson(before[name], after[name], name)
+  })
+
 /** One line for each way in which `after` differs from `before`; inputs are left to who knows what they are. */
 export const diff = (before: Ingredients, after: Ingredients): ReadonlyArray<string> => [
   ...diffJson(before.params, after.params, "").map((line) => `parameter ${line}`),
   ...diffModules(before.code.modules, after.code.modules),
-  ...diffJson(before.code.packages, after.code.packages, "").map((line) => `package ${line}`),
+  ...diffPackages(before.code.packages, after.code.packages).map((line) => `package ${line}`),
   ...diffJson(before.toolchain, after.toolchain, "").map((line) => `toolchain ${line}`),
   ...diffJson(before.runtime, after.runtime, "").map((line) => `runtime ${line}`)
 ]

@@ -52,10 +52,27 @@ describe("a key", () => {
     expect(CacheKey.diff(ingredients, after)).toEqual([
       "parameter epochs: 24 -> 3",
       "code: run in stages/train.ts changed",
-      'package effect: "4.1.0 sha512-x" -> "4.2.0"',
+      'package effect: "4.1.0" -> "4.2.0"',
       "toolchain engine.threads: 2 -> 1"
     ])
     expect(CacheKey.diff(ingredients, ingredients)).toEqual([])
+  })
+
+  it("tells of a package its versions, or else all that is known of it", () => {
+    const withPackages = (packages: Record<string, string>) => ({ ...ingredients, code: { modules: {}, packages } })
+    const before = {
+      upgraded: "1.0.0 sha512-a",
+      replaced: "1.0.0 sha512-a",
+      several: "1.0.0 a, 2.0.0 b",
+      gone: "1.0.0"
+    }
+    const after = { upgraded: "1.0.1 sha512-b", replaced: "1.0.0 sha512-b", several: "2.0.0 b" }
+    expect(CacheKey.diff(withPackages(before), withPackages(after))).toEqual([
+      'package upgraded: "1.0.0" -> "1.0.1"',
+      'package replaced: "1.0.0 sha512-a" -> "1.0.0 sha512-b"',
+      'package several: "1.0.0 a, 2.0.0 b" -> "2.0.0"',
+      'package gone: "1.0.0" -> absent'
+    ])
   })
 
   it("tells of the order of statements where nothing else in a module differs", () => {
