@@ -2,6 +2,7 @@
  * launch: starts the command line from a bundle of it and its pipeline (see bundle.mjs). What the pipeline's code *is*, for the
  * cache keys, is told from the sources as ever. When no bundle can be made, the sources are loaded.
  */
+
 import { lstatSync } from "node:fs"
 import path from "node:path"
 import { pathToFileURL } from "node:url"
@@ -21,12 +22,32 @@ const findPipeline = (args, builtIn) => {
   }
 }
 
+/** effect's command line makes a segmenter of graphemes when it is loaded, and uses it for help alone. It takes a tenth of a start, so it is made on first use. */
+const withLateSegmenter = async (load) => {
+  const { Segmenter } = Intl
+  Intl.Segmenter = class {
+    constructor(...told) {
+      this.told = told
+    }
+    segment(text) {
+      this.made ??= new Segmenter(...this.told)
+      return this.made.segment(text)
+    }
+  }
+  try {
+    return await load()
+  } finally {
+    Intl.Segmenter = Segmenter
+  }
+}
+
 export const launch = async (entry, builtIn, args) => {
   const pipeline = findPipeline(args, builtIn)
   const loads = exists(pipeline) ? `[${JSON.stringify(pipeline)}]: () => import(${JSON.stringify(pipeline)})` : ""
   const contents = `import { main } from ${JSON.stringify(entry)}\nexport const start = (args, inSources) => main(args, { ${loads} }, inSources)`
   try {
-    const { start } = await import(pathToFileURL((await bundled(contents, path.dirname(entry))).main).href)
+    const { main: file } = await bundled(contents, path.dirname(entry))
+    const { start } = await withLateSegmenter(() => import(pathToFileURL(file).href))
     return () => start(args, inSources)
   } catch {
     // The sources give the better error, if there is one.

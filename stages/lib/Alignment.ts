@@ -24,7 +24,7 @@ const size = side * side
 /** The eight maps of a square onto itself, as index tables: `out[i] = in[table[i]]`. */
 const orientationsOf = (n: number): ReadonlyArray<Uint16Array> =>
   Array.from({ length: 8 }, (_, k) =>
-    Uint16Array.from({ length: n * n }, (_, i) => {
+    new Uint16Array(n * n).map((_, i) => {
       let y = Math.floor(i / n)
       let x = i % n
       if (k & 4) [x, y] = [y, x]
