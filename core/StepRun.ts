@@ -275,7 +275,12 @@ const firstDifference = (before: StepResult, outputs: StepResult["outputs"]): st
   return name === undefined ? undefined : `${name} (${before.outputs[name]?.path})`
 }
 
-const work = Effect.fnUntraced(function* (running: Running, execution: Execution, cores: number) {
+const work = Effect.fnUntraced(function* (
+  running: Running,
+  execution: Execution,
+  cores: number,
+  letGo: Effect.Effect<void>
+) {
   const disk = yield* Disk
   const executor = yield* Executor
   const { layout, results } = yield* Store
@@ -297,6 +302,8 @@ const work = Effect.fnUntraced(function* (running: Running, execution: Execution
     (progress) => Effect.runFork(running.emit({ ...progress, type: "StepProgress", step: step.id })),
     checkBegin(running, step, task.checkpoint, disk)
   )
+  // What is left is hashing and waiting for the disk; another step's work goes on meanwhile.
+  yield* letGo
   yield* checkUnchanged(running, execution, executed)
   const origins = Array.from(running.prepared.sources.values(), (source) => source.path)
   const outputs = yield* Outputs.take(step.stage.output, task.outputDir, origins)
@@ -319,6 +326,18 @@ const work = Effect.fnUntraced(function* (running: Running, execution: Execution
   return result
 })
 
+/** Takes `count` of the run's cores, once they are free, until the scope closes or the effect that it gives is run. */
+const holdCores = Effect.fnUntraced(function* ({ cores }: Running, count: number) {
+  let held = count
+  const letGo = Effect.suspend(() => {
+    const returned = held
+    held = 0
+    return returned === 0 ? Effect.void : Effect.asVoid(Semaphore.release(cores, returned))
+  })
+  yield* Effect.acquireRelease(Semaphore.take(cores, count), () => letGo, { interruptible: true })
+  return letGo
+})
+
 /** Executes a step, or waits for another process that does; `executed` says which. */
 export const execute = Effect.fnUntraced(function* (running: Running, execution: Execution) {
   const { prepared } = running
@@ -328,9 +347,10 @@ export const execute = Effect.fnUntraced(function* (running: Running, execution:
   const busy = Math.min(prepared.cores, Math.max(1, ...toolchains.map((each) => each.cores)))
   const granted = toolchains.length > 0 ? busy : prepared.cores
   const alone = Effect.gen(function* () {
+    // Cores first, then the lock: who holds a lock is working or committing, so no two runs wait for each other.
+    const letGo = yield* holdCores(running, busy)
     const because = running.stoppedBy()
     if (because !== undefined) return yield* new Stopped({ because })
-    // Cores first, then the lock: who holds a lock is always running, so no two runs wait for each other.
     yield* Lock.hold(`key ${layout.root} ${execution.key}`, (pid) => {
       const text = `${execution.step.id} is being executed by process ${pid}; waiting for its result`
       Effect.runFork(running.emit({ type: "Notice", text }))
@@ -338,7 +358,7 @@ export const execute = Effect.fnUntraced(function* (running: Running, execution:
     const again = execution.forced || execution.verify !== undefined
     const meanwhile = again ? "absent" : yield* Outputs.usable(execution.step, execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
-    return { executed: true, result: yield* work(running, execution, granted) }
+    return { executed: true, result: yield* work(running, execution, granted, letGo) }
   })
-  return yield* Semaphore.withPermits(running.cores, busy)(Effect.scoped(alone))
+  return yield* Effect.scoped(alone)
 })

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { describe, expect, it } from "vitest"
+import { Disk } from "../../cache/store/Disk.ts"
 import { Executor, type StepTask } from "../../core/Executor.ts"
 import { Artifact, Pipeline, Stage } from "../../core/index.ts"
 import { around, doing, pastTheTick, ran, Texts, Value, writeValue } from "../complaints/support.ts"
@@ -264,5 +265,59 @@ describe("what is no part of a key", () => {
     const expected = '{"o":{"a":2,"b":{"c":1}}}'.replace('{"c":1}', "1")
     expect(await value('{"b":1,"a":2}')).toBe(expected)
     expect(await value('{"a":2,"b":1}')).toBe(expected)
+  })
+})
+
+describe("a core", () => {
+  it("is free for the next step's work while a step's result is written to the disk", async () => {
+    let begin = (): void => undefined
+    const secondBegan = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const begun: Array<string> = []
+    const executor = doing((task) => {
+      begun.push(task.step)
+      if (begun.length === 2) begin()
+      writeFileSync(path.join(task.outputDir, "text.txt"), task.step)
+    })
+    const slow = Layer.effect(
+      Disk,
+      Effect.map(Disk, (disk) => ({
+        ...disk,
+        syncFile: (file) =>
+          Effect.andThen(
+            Effect.promise(() => secondBegan),
+            disk.syncFile(file)
+          )
+      }))
+    ).pipe(Layer.provide(Disk.layer))
+    const steps = ["a", "b"].map((name) =>
+      Pipeline.step(Stage.command({ name, command: "true", inputs: {}, output: { text: Text } }), { inputs: {} })
+    )
+    const pipeline = Pipeline.make({ name: "two", steps: steps as never })
+    const place = newPlace()
+    expect((await ran(pipeline, place, { cores: 1, disk: slow, executor })).executed).toEqual(["a", "b"])
+    expect(begun).toHaveLength(2)
+    expect(contents(place.outputs)).toEqual({ "a/text.txt": "a", "b/text.txt": "b" })
+  })
+
+  it("is one step's while it works", async () => {
+    let working = 0
+    let most = 0
+    const executor = doing(async (task) => {
+      working++
+      most = Math.max(most, working)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      working--
+      writeFileSync(path.join(task.outputDir, "text.txt"), task.step)
+    })
+    const steps = ["a", "b", "c"].map((name) =>
+      Pipeline.step(Stage.command({ name, command: "true", inputs: {}, output: { text: Text } }), { inputs: {} })
+    )
+    const pipeline = Pipeline.make({ name: "three", steps: steps as never })
+    expect((await ran(pipeline, newPlace(), { cores: 1, executor })).executed).toEqual(["a", "b", "c"])
+    expect(most).toBe(1)
+    expect((await ran(pipeline, newPlace(), { cores: 2, executor })).executed).toEqual(["a", "b", "c"])
+    expect(most).toBe(2)
   })
 })

@@ -20,6 +20,8 @@ export interface Options {
   readonly only?: ReadonlyArray<string>
   readonly forced?: ReadonlyArray<string>
   readonly verify?: boolean
+  /** 2 by default. */
+  readonly cores?: number
   readonly disk?: Layer.Layer<Disk>
   readonly executor?: Layer.Layer<Executor>
   /** Told as events come, so that they are known of a run that crashes too. */
@@ -42,7 +44,7 @@ export const prepare = Effect.fnUntraced(function* (pipeline: Pipeline, place: P
     root: place.data,
     dataDir: place.data,
     outputsDir: place.outputs,
-    cores: 2,
+    cores: options.cores ?? 2,
     notify: () => undefined
   })
   const { asked, needed } = select(pipeline, { only: options.only ?? [], from: [], until: [] })
