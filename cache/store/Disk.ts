@@ -148,16 +148,24 @@ const kindOfMode = (mode: number): EntryKind => {
   }
 }
 
+/**
+ * A change that goes on beside the event loop. Who is interrupted waits for its end: it cannot be called back, and would
+ * else land after locks were let go, in what others write by then.
+ */
+const whole = <A>(change: Op<A>): Op<A> => Effect.uninterruptible(change)
+
 /** Not synchronously: the disk takes its time, and other steps go on meanwhile. */
 const sync = (path: string): Op<void> =>
-  Effect.callback<void, DiskError>((resume) => {
-    const done = (cause: Error | null): void =>
-      resume(cause === null ? Effect.void : Effect.fail(toError("sync", path)(cause)))
-    fs.open(path, "r", (cause, file) => {
-      if (cause !== null) return done(cause)
-      fs.fsync(file, (failed) => fs.close(file, (alsoFailed) => done(failed ?? alsoFailed ?? null)))
+  whole(
+    Effect.callback<void, DiskError>((resume) => {
+      const done = (cause: Error | null): void =>
+        resume(cause === null ? Effect.void : Effect.fail(toError("sync", path)(cause)))
+      fs.open(path, "r", (cause, file) => {
+        if (cause !== null) return done(cause)
+        fs.fsync(file, (failed) => fs.close(file, (alsoFailed) => done(failed ?? alsoFailed ?? null)))
+      })
     })
-  })
+  )
 
 /** Files up to this size are read in one piece. */
 const smallBytes = 4 * 1024 * 1024
@@ -265,7 +273,7 @@ const nodeDisk: Disk["Service"] = {
   readLink: (path) => attempt("read the link", path, () => fs.readlinkSync(path)),
   create: (path, content) => attempt("write", path, () => fs.writeFileSync(path, content, { flag: "wx" })),
   writePieces: (path, pieces) =>
-    Effect.tryPromise({ try: () => writePieces(path, pieces), catch: toError("write", path) }),
+    whole(Effect.tryPromise({ try: () => writePieces(path, pieces), catch: toError("write", path) })),
   syncFile: sync,
   syncFolder: sync,
   rename: (from, to) => attempt("rename to", to, () => fs.renameSync(from, to)),
@@ -284,10 +292,12 @@ const nodeDisk: Disk["Service"] = {
       if (fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) remove(path)
     }),
   copy: (from, to) =>
-    Effect.tryPromise({
-      try: () => fs.promises.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE),
-      catch: toError("copy to", to)
-    }),
+    whole(
+      Effect.tryPromise({
+        try: () => fs.promises.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE),
+        catch: toError("copy to", to)
+      })
+    ),
   hash: (path) =>
     Effect.suspend(() =>
       attempt("read", path, () => fs.statSync(path).size).pipe(

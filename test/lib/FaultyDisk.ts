@@ -44,6 +44,7 @@ interface Rename {
 export const make = (scratch: string, faults: Faults): FaultyDisk => {
   const log: Array<string> = []
   let dead = false
+  let inFlight = 0
   let backups = 0
   const unsyncedFiles = new Set<string>()
   const syncedFiles = new Set<string>()
@@ -74,11 +75,21 @@ export const make = (scratch: string, faults: Faults): FaultyDisk => {
     }
   }
 
-  const crash = Effect.suspend(() => {
-    if (!dead && faults.model === "unsynced lost") losePower()
+  /** Calls of other steps that are under way take effect too: nothing lands on the disk of a process that is no more. */
+  const crash = Effect.gen(function* () {
+    const message = `crash at call ${log.length}`
     dead = true
-    return Effect.die(new Crash(`crash at call ${log.length}`))
+    while (inFlight > 0) yield* Effect.sleep(1)
+    if (faults.model === "unsynced lost") losePower()
+    return yield* Effect.die(new Crash(message))
   })
+
+  const counted = <A>(effect: Effect.Effect<A, DiskError>): Effect.Effect<A, DiskError> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => inFlight++),
+      () => effect,
+      () => Effect.sync(() => inFlight--)
+    )
 
   const changing = <A>(
     operation: string,
@@ -93,7 +104,7 @@ export const make = (scratch: string, faults: Faults): FaultyDisk => {
       if (code !== undefined)
         return Effect.fail(new DiskError({ operation, path: at, code, reason: `planted ${code}` }))
       if (faults.ignore?.has(operation)) return Effect.void as unknown as Effect.Effect<A, DiskError>
-      return effect
+      return counted(effect)
     })
 
   const noteRename = (from: string, to: string): void => {
