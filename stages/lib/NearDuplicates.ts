@@ -6,6 +6,7 @@
  * pictures are sorted by the first, so that a window over it holds all candidates, and a distance is given up as soon as
  * it is too large. What is near is then aligned and compared pixel by pixel (Alignment). Across classes the radius is
  * smaller: there it is a matter of a wrong label, and what was cropped hard is not looked for.
+ * What is tied already is not compared again: otherwise a picture that is there a thousand times would take half a million comparisons.
  *
  * Gotcha: groups are the connected parts of the pairs found; a chain of mild changes makes one group.
  */
@@ -29,9 +30,80 @@ export interface Item {
 export type Pair = readonly [first: number, second: number]
 
 export interface Alike {
+  /** Enough pairs to connect all that are copies, within a class by pairs of that class alone; not every pair. */
   readonly copies: ReadonlyArray<Pair>
-  /** Pairs that are no copies by the thresholds and may be; those that differ least come first. */
+  /** Pairs that are no copies by the thresholds, nor tied by others that are, and may be; those that differ least come first. */
   readonly lookAlikes: ReadonlyArray<Pair>
+}
+
+/** Connected parts of a graph on `0 .. count - 1`. */
+export class Components {
+  readonly #parent: Int32Array
+
+  constructor(count: number) {
+    this.#parent = Int32Array.from({ length: count }, (_, i) => i)
+  }
+
+  /** The part that `i` is in, named by its least member. */
+  find(i: number): number {
+    let root = i
+    while (this.#parent[root] !== root) root = this.#parent[root]!
+    let at = i
+    while (at !== root) {
+      const next = this.#parent[at]!
+      this.#parent[at] = root
+      at = next
+    }
+    return root
+  }
+
+  join(i: number, j: number): void {
+    const a = this.find(i)
+    const b = this.find(j)
+    this.#parent[Math.max(a, b)] = Math.min(a, b)
+  }
+
+  /** Parts with more than one member, each in rising order, by their least member. */
+  many(): ReadonlyArray<ReadonlyArray<number>> {
+    const parts = new Map<number, Array<number>>()
+    for (let i = 0; i < this.#parent.length; i++) {
+      const root = this.find(i)
+      const part = parts.get(root)
+      if (part === undefined) parts.set(root, [i])
+      else part.push(i)
+    }
+    return [...parts.values()].filter((part) => part.length > 1)
+  }
+}
+
+/**
+ * What is known to be one picture so far. Pairs within a class are counted apart from those across, since each tells of
+ * something else (Groups): a pair is tied if it can add nothing to the parts of its kind.
+ */
+class Ties {
+  readonly #items: ReadonlyArray<Item>
+  readonly #within: Components
+  readonly #all: Components
+
+  constructor(items: ReadonlyArray<Item>) {
+    this.#items = items
+    this.#within = new Components(items.length)
+    this.#all = new Components(items.length)
+  }
+
+  #areOneClass(i: number, j: number): boolean {
+    return this.#items[i]!.class === this.#items[j]!.class
+  }
+
+  has(i: number, j: number): boolean {
+    const parts = this.#areOneClass(i, j) ? this.#within : this.#all
+    return parts.find(i) === parts.find(j)
+  }
+
+  tie(i: number, j: number): void {
+    if (this.#areOneClass(i, j)) this.#within.join(i, j)
+    this.#all.join(i, j)
+  }
 }
 
 /** A pair that is a copy or a look-alike. */
@@ -97,7 +169,8 @@ interface Candidate {
 const candidatesAfter = (
   items: ReadonlyArray<Item>,
   { order, descriptors }: Sorted,
-  p: number
+  p: number,
+  ties: Ties
 ): ReadonlyArray<Candidate> => {
   const own = items[order[p]!]!
   const found: Array<Candidate> = []
@@ -106,7 +179,7 @@ const candidatesAfter = (
     if (apart > radiusWithin) break
     const other = items[order[q]!]!
     const radius = other.class === own.class ? radiusWithin : radiusAcross
-    if (apart > radius || !isNear(descriptors, p, q, radius)) continue
+    if (apart > radius || ties.has(order[p]!, order[q]!) || !isNear(descriptors, p, q, radius)) continue
     const orientation = likelyOrientation(own.fingerprint, other.fingerprint)
     if (orientation !== undefined) found.push({ other: order[q]!, orientation })
   }
@@ -145,9 +218,13 @@ export const findAlike = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Alike, Stage.StageFailure> {
   if (items.length < 2) return { copies: [], lookAlikes: [] }
   const sorted = sortItems(items)
+  const ties = new Ties(items)
   const found: Array<Compared> = []
   for (let p = 0; p < items.length; p++) {
-    found.push(...(yield* confirm(items, sorted.order[p]!, candidatesAfter(items, sorted, p), thumbnails)))
+    for (const one of yield* confirm(items, sorted.order[p]!, candidatesAfter(items, sorted, p, ties), thumbnails)) {
+      found.push(one)
+      if (one.copy) ties.tie(...one.pair)
+    }
     // the search is plain computation: give others a turn now and then
     if (p % 32 === 31) {
       yield* Effect.yieldNow
@@ -157,48 +234,8 @@ export const findAlike = Effect.fnUntraced(function* (
   return {
     copies: found.filter(({ copy }) => copy).map(({ pair }) => pair),
     lookAlikes: found
-      .filter(({ copy }) => !copy)
+      .filter(({ copy, pair }) => !copy && !ties.has(...pair))
       .sort((a, b) => a.worstBlock - b.worstBlock || a.pair[0] - b.pair[0] || a.pair[1] - b.pair[1])
       .map(({ pair }) => pair)
   }
 })
-
-/** Connected parts of a graph on `0 .. count - 1`. */
-export class Components {
-  readonly #parent: Int32Array
-
-  constructor(count: number) {
-    this.#parent = Int32Array.from({ length: count }, (_, i) => i)
-  }
-
-  /** The part that `i` is in, named by its least member. */
-  find(i: number): number {
-    let root = i
-    while (this.#parent[root] !== root) root = this.#parent[root]!
-    let at = i
-    while (at !== root) {
-      const next = this.#parent[at]!
-      this.#parent[at] = root
-      at = next
-    }
-    return root
-  }
-
-  join(i: number, j: number): void {
-    const a = this.find(i)
-    const b = this.find(j)
-    this.#parent[Math.max(a, b)] = Math.min(a, b)
-  }
-
-  /** Parts with more than one member, each in rising order, by their least member. */
-  many(): ReadonlyArray<ReadonlyArray<number>> {
-    const parts = new Map<number, Array<number>>()
-    for (let i = 0; i < this.#parent.length; i++) {
-      const root = this.find(i)
-      const part = parts.get(root)
-      if (part === undefined) parts.set(root, [i])
-      else part.push(i)
-    }
-    return [...parts.values()].filter((part) => part.length > 1)
-  }
-}

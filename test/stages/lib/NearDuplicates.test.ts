@@ -196,6 +196,37 @@ describe("on the demo set", () => {
   })
 })
 
+describe("many copies of one picture", () => {
+  it("are found in each class and across, by few comparisons", async () => {
+    const { path, png } = pictures.find((one) => one.path.endsWith("-noto.png"))!
+    const copies = await Promise.all(
+      Array.from({ length: 40 }, async (_, i) => ({
+        class: i % 2 === 0 ? "even" : "odd",
+        fingerprint: await fingerprintOf(await copyOf(png, `${path} ${i}`, 4))
+      }))
+    )
+    let gets = 0
+    const get = (i: number) =>
+      Effect.sync(() => {
+        gets += 1
+        return copies[i]!.fingerprint.rgb
+      })
+    const alike = await Effect.runPromise(findAlike(copies, { get }, () => Effect.void))
+    const partsOf = (pairs: typeof alike.copies): ReadonlyArray<ReadonlyArray<number>> => {
+      const components = new Components(copies.length)
+      for (const [a, b] of pairs) components.join(a, b)
+      return components.many()
+    }
+    const numbers = copies.map((_, i) => i)
+    expect(partsOf(alike.copies)).toEqual([numbers])
+    const withinClass = alike.copies.filter(([a, b]) => a % 2 === b % 2)
+    expect(partsOf(withinClass)).toEqual([numbers.filter((i) => i % 2 === 0), numbers.filter((i) => i % 2 === 1)])
+    expect(alike.lookAlikes).toEqual([])
+    // each of the 780 pairs compared would be 819 thumbnails
+    expect(gets).toBeLessThan(3 * copies.length)
+  })
+})
+
 describe("a picture of one colour", () => {
   it("has no descriptor and is no copy of anything drawn", async () => {
     const plain = await sharp({ create: { width: 64, height: 64, channels: 3, background: "#88aacc" } })
