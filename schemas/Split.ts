@@ -119,8 +119,8 @@ export const Manifest = Schema.Struct({
   /** Groups of near-duplicates that sit in more than one split; above 0 only under the policy `keep`. */
   leaks: Count,
   /**
-   * Pairs of pictures that may be copies though they differ too much to be called so, and how many of them are in two splits:
-   * they are kept together as long as their groups stay small.
+   * Pairs of pictures that may be copies though they differ too much to be called so, and no copies of other pictures tie them; and
+   * how many of them are in two splits: they are kept together as long as their groups stay small.
    */
   lookAlikes: Schema.Struct({ pairs: Count, apart: Count }),
   setAside: Schema.Array(SetAside),
