@@ -31,7 +31,7 @@ import path from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 
 /** Raise it when bundles are made otherwise. */
-const format = 3
+const format = 4
 /** Times on disk are no finer than this; where they are whole seconds, than the other. */
 const tickMs = 50
 const coarseTickMs = 2100
@@ -40,9 +40,15 @@ const dayMs = 24 * 3_600_000
 const root = fileURLToPath(new URL("..", import.meta.url))
 const exists = (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined
 
+/** What tells whether a file is the same; null of what is not there. */
 const stampOf = (file) => {
   const stat = lstatSync(file, { throwIfNoEntry: false })
-  return stat === undefined ? "absent" : `${stat.size} ${stat.mtimeMs} ${stat.ctimeMs} ${stat.ino}`
+  return stat === undefined ? null : [stat.size, stat.mtimeMs, stat.ctimeMs, stat.ino]
+}
+
+const isAsStamped = (file, stamp) => {
+  const now = stampOf(file)
+  return now === null || stamp === null ? now === stamp : now.every((figure, at) => figure === stamp[at])
 }
 
 const isYoung = (file, sinceMs) => {
@@ -62,7 +68,7 @@ const cacheFolder = () => {
 const current = (folder) => {
   try {
     const { main, files, digests } = JSON.parse(readFileSync(path.join(folder, "bundle.json"), "utf8"))
-    for (const [file, stamp] of files) if (stampOf(file) !== stamp) return undefined
+    if (!files.every(([file, stamp]) => isAsStamped(file, stamp))) return undefined
     return existsSync(main) ? { main, digests } : undefined
   } catch {
     return undefined

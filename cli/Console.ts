@@ -31,6 +31,12 @@ export const write = (text: string): void => {
   pending += text
 }
 
+/** Calls `then` once all that was written has gone out. */
+export const whenWritten = (then: () => void): void => {
+  flush()
+  process.stdout.write("", then)
+}
+
 export const printLine = (line: string): Effect.Effect<void> => Effect.sync(() => write(`${line}\n`))
 
 export const printError = (line: string): Effect.Effect<void> =>

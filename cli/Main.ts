@@ -7,41 +7,22 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { version } from "../core/Provenance.ts"
-import { printError, printLine } from "./Console.ts"
+import { printError, printLine, whenWritten } from "./Console.ts"
 import { ending, UsageError } from "./Failure.ts"
 import { joinOptionalValues } from "./Flags.ts"
 import * as Project from "./Project.ts"
-import { cache } from "./verbs/cache.ts"
-import { dag } from "./verbs/dag.ts"
-import { data } from "./verbs/data.ts"
-import { doctor } from "./verbs/doctor.ts"
-import { exportModel } from "./verbs/export.ts"
-import { diff, history, pin, restore, show, unpin } from "./verbs/history.ts"
-import { predict } from "./verbs/predict.ts"
 import { run } from "./verbs/run.ts"
-import { status, why } from "./verbs/status.ts"
+
+/** The verbs that the arguments may be about: all of them take longer to load than many a run. */
+const verbsFor = async ([first, ...rest]: ReadonlyArray<string>) => {
+  const ofAll = rest.some((each) => each.startsWith("--completions") || each.startsWith("--wizard"))
+  return first === run.name && !ofAll ? [run] : [run, ...(await import("./verbs/rest.ts")).rest]
+}
 
 const root = Command.make("op-pipe").pipe(
   Command.withDescription(
     "A typed pipeline with a content-addressed cache, and the image-classification study it was made to run"
-  ),
-  Command.withSubcommands([
-    run,
-    status,
-    why,
-    dag,
-    history,
-    show,
-    diff,
-    restore,
-    pin,
-    unpin,
-    predict,
-    exportModel,
-    cache,
-    data,
-    doctor
-  ])
+  )
 )
 
 /** Wrong usage goes to standard error, in a line or two; help goes to standard output. */
@@ -56,7 +37,10 @@ const presenter = CliOutput.layerPresenter({
 })
 
 const program = (args: ReadonlyArray<string>) =>
-  Command.runWith(root, { version })(joinOptionalValues(args).slice()).pipe(
+  Effect.promise(() => verbsFor(args)).pipe(
+    Effect.flatMap((verbs) =>
+      Command.runWith(root.pipe(Command.withSubcommands(verbs)), { version })(joinOptionalValues(args).slice())
+    ),
     Effect.catchIf(
       (error) => error instanceof CliError.ShowHelp,
       (error) => (error.errors.length === 0 ? Effect.void : Effect.fail(new UsageError({ message: "" })))
@@ -86,7 +70,9 @@ export const main = (
         Effect.runSync(printError(`op-pipe: ${message}`))
         if (json) Effect.runSync(printLine(JSON.stringify({ type: "Error", exitCode: code, message })))
       }
-      onExit(code)
+      // Otherwise Node would wait for what its threads do for later: code that is optimized, memory that is looked through.
+      if (code === 0) whenWritten(() => process.exit(0))
+      else onExit(code)
     }
   })
 }

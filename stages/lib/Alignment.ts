@@ -8,6 +8,7 @@
  * drawing, or a clock that shows another hour, has.
  */
 import { coarseSide, type Fingerprint, greyOf, type Summary, side } from "./Fingerprint.ts"
+import * as Orientations from "./Orientations.ts"
 
 /** How far two pictures are from being copies. */
 export interface Agreement {
@@ -20,22 +21,6 @@ export interface Agreement {
 }
 
 const size = side * side
-
-/** The eight maps of a square onto itself, as index tables: `out[i] = in[table[i]]`. */
-const orientationsOf = (n: number): ReadonlyArray<Uint16Array> =>
-  Array.from({ length: 8 }, (_, k) =>
-    new Uint16Array(n * n).map((_, i) => {
-      let y = Math.floor(i / n)
-      let x = i % n
-      if (k & 4) [x, y] = [y, x]
-      if (k & 1) x = n - 1 - x
-      if (k & 2) y = n - 1 - y
-      return y * n + x
-    })
-  )
-
-const orientations = orientationsOf(side)
-const coarseOrientations = orientationsOf(coarseSide)
 
 const correlate = (a: ArrayLike<number>, b: ArrayLike<number>, table: Uint16Array): number => {
   let sa = 0
@@ -344,10 +329,11 @@ const residual = ({ count, pixel, first, second }: Overlaid): Agreement => {
 
 /** The orientation of b in which the coarse thumbnails correlate best, with that correlation. */
 const bestOrientation = (a: Summary, b: Summary): readonly [orientation: number, correlation: number] => {
+  const maps = Orientations.of(coarseSide)
   let best = 0
   let bestCorrelation = -1
   for (let k = 0; k < 8; k++) {
-    const correlation = correlate(a.coarse, b.coarse, coarseOrientations[k]!)
+    const correlation = correlate(a.coarse, b.coarse, maps[k]!)
     if (correlation > bestCorrelation) {
       best = k
       bestCorrelation = correlation
@@ -378,7 +364,7 @@ const greyOnce = (rgb: Uint8Array): Uint8Array => {
 
 /** The agreement of thumbnail a with thumbnail b in that orientation; undefined when they cannot be aligned. */
 export const agreementIn = (orientation: number, a: Uint8Array, b: Uint8Array): Agreement | undefined => {
-  const table = orientations[orientation]!
+  const table = Orientations.of(side)[orientation]!
   const warp = align(greyOnce(a), greyOnce(b), table)
   return warp === undefined ? undefined : residual(overlay(a, b, table, warp))
 }
