@@ -75,6 +75,11 @@ const asDeclared = (step: AnyStep, result: StepResult): StepResult => {
   }
 }
 
+/** Whether its documents are decoded before they are served. */
+const hasDocuments = ({ stage }: AnyStep): boolean =>
+  stage._tag === "Command" &&
+  Object.values(stage.output as Readonly<Record<string, Artifact.Any>>).some(({ kind }) => kind === "json")
+
 /**
  * The result under `key`, if it can be served. A module's key holds the schemas of its documents, as code; a command's does not, so
  * its documents are decoded: one of an older schema is a miss.
@@ -84,7 +89,7 @@ export const usable = Effect.fnUntraced(function* (step: AnyStep, key: Digest.Di
   const found = yield* results.usable(key)
   if (typeof found === "string") return found satisfies Unusable
   const result = asDeclared(step, found)
-  if (step.stage._tag !== "Command") return result
+  if (!hasDocuments(step)) return result
   for (const [name, artifact] of Object.entries(step.stage.output as Readonly<Record<string, Artifact.Any>>)) {
     const [entry] = result.outputs[name]?.entries ?? []
     if (artifact.kind !== "json" || entry?.kind !== "file") continue
@@ -187,8 +192,8 @@ export const take = Effect.fnUntraced(function* (
   return Object.fromEntries(taken) as Readonly<Record<string, Output>>
 })
 
-/** Texts of files that are laid out otherwise than they lie in the store, by path. */
-export type Filled = ReadonlyMap<string, string>
+/** Bytes of files that are laid out otherwise than they lie in the store, by path. */
+export type Filled = ReadonlyMap<string, Uint8Array>
 const asStored: Filled = new Map()
 
 const build = Effect.fnUntraced(function* (
@@ -211,9 +216,9 @@ const build = Effect.fnUntraced(function* (
       yield* disk.symlink(entry.target, location)
       continue
     }
-    const text = filled.get(entry.path)
-    if (text !== undefined) {
-      yield* disk.create(location, text)
+    const bytes = filled.get(entry.path)
+    if (bytes !== undefined) {
+      yield* disk.create(location, bytes)
       yield* disk.setMode(location, entry.mode)
       continue
     }
@@ -243,7 +248,7 @@ const withoutVolatile = Effect.fnUntraced(function* (output: Output, artifact: A
   if (Option.isNone(blob)) return yield* new BlobGone({ digest: entry.digest })
   const value = JSON.parse(yield* disk.readText(blob.value)) as unknown
   const text = `${JSON.stringify(Artifact.withoutVolatile(value, artifact.volatile), null, 2)}\n`
-  return new Map([[entry.path, text]]) as Filled
+  return new Map([[entry.path, Buffer.from(text)]]) as Filled
 })
 
 /**
@@ -280,9 +285,9 @@ const folders = (entries: Tree.Tree): Tree.Tree => {
 const asFilled =
   (filled: Filled) =>
   (entry: Tree.TreeEntry): Tree.TreeEntry => {
-    const text = filled.get(entry.path)
-    if (text === undefined || entry.kind !== "file") return entry
-    return { ...entry, digest: Digest.ofText(text), sizeBytes: Buffer.byteLength(text) }
+    const bytes = filled.get(entry.path)
+    if (bytes === undefined || entry.kind !== "file") return entry
+    return { ...entry, digest: Digest.ofBytes(bytes), sizeBytes: bytes.length }
   }
 
 /** What `outputs/<step>/` holds for `result`. */
@@ -315,9 +320,9 @@ export class OutputsOccupied extends Data.TaggedError("OutputsOccupied")<{ reado
  * not in the store, since the store may be removed and the outputs stay.
  */
 const besides = (folder: string): { readonly mark: string; readonly aside: string; readonly old: string } => {
-  const at = path.join(path.dirname(folder), ".laid-out")
+  const at = `${path.dirname(folder)}${path.sep}.laid-out${path.sep}`
   const step = path.basename(folder)
-  return { mark: path.join(at, step), aside: path.join(at, ".new", step), old: path.join(at, ".old", step) }
+  return { mark: `${at}${step}`, aside: path.join(at, ".new", step), old: path.join(at, ".old", step) }
 }
 
 const mark = Effect.fnUntraced(function* (folder: string) {
@@ -366,6 +371,24 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
   yield* disk.rename(aside, folder)
   if (replaces) yield* disk.remove(old)
   return true
+})
+
+/**
+ * The result under `key`, if looks alone tell that it can be served, that `folder` holds it, marked, and that it is the step's last: then
+ * `usable`, `layOut` and the note of it would find nothing to do. None says nothing.
+ */
+export const standing = Effect.fnUntraced(function* (step: AnyStep, key: Digest.Digest, folder: string) {
+  const disk = yield* Disk
+  const { memo, results } = yield* Store
+  const known = yield* results.known
+  return yield* disk.look(folder, (looks) => {
+    const found = known(step.id, key, looks)
+    if (found === undefined || hasDocuments(step)) return undefined
+    const result = asDeclared(step, found)
+    const tree = Tree.known(folder, memo, looks)
+    const stands = tree !== undefined && Tree.isSame(tree, expectedTree(result)) && looks.exists(besides(folder).mark)
+    return stands ? result : undefined
+  })
 })
 
 /** Makes `outputs/<step>/` what `result` says; true when it had to. Two runs of one project do so one after the other. */

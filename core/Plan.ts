@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
 import * as CodeIdentity from "../cache/code/CodeIdentity.ts"
 import * as CacheKey from "../cache/identity/CacheKey.ts"
 import * as Digest from "../cache/identity/Digest.ts"
-import { readRecord, writeHint } from "../cache/store/Commit.ts"
+import { bodies, readRecord, writeHint } from "../cache/store/Commit.ts"
 import { Disk, type DiskError, orAbsent } from "../cache/store/Disk.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
@@ -296,11 +296,23 @@ const listingOf = Effect.fnUntraced(function* (digest: Digest.Digest) {
   return Option.isNone(record) ? Option.none<string>() : yield* blobs.verified(record.value)
 })
 
+const isListed = Effect.fnUntraced(function* (digest: Digest.Digest) {
+  const disk = yield* Disk
+  const { blobs, layout } = yield* Store
+  const bodyOf = yield* bodies
+  const known = yield* disk.look(layout.source(digest), (looks) => {
+    const text = looks.text(layout.source(digest))
+    const blob = text === undefined ? undefined : bodyOf(text)
+    return Digest.isDigest(blob) && blobs.isKnown(blob, looks)
+  })
+  return known || Option.isSome(yield* listingOf(digest))
+})
+
 /** Keeps the list of a source's files, to tell later what changed in it. */
 export const rememberSource = Effect.fnUntraced(function* (prepared: PreparedSource) {
   const { blobs, layout } = yield* Store
   const { digest, tree } = prepared.content
-  if (Option.isSome(yield* listingOf(digest))) return
+  if (yield* isListed(digest)) return
   const listed = yield* tree
   // It may have changed since it was looked at.
   if (Tree.digest(listed) !== digest) return

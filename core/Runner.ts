@@ -88,6 +88,16 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   const key = yield* CacheKey.of(step.id, ingredients)
   const folder = path.join(options.outputsDir, step.id)
   const forced = options.forced.has(step.id)
+  const isReporting = Stamp.isReporting(prepared.pipeline, step.id)
+  // Most steps of most runs: all is as the last run left it.
+  if (!forced && !options.verify && !isReporting) {
+    const result = yield* Effect.orElseSucceed(Outputs.standing(step, key, folder), () => undefined)
+    if (result !== undefined) {
+      yield* results.noteUse(key)
+      yield* options.emit({ type: "StepCached", step: step.id, key, restored: false })
+      return { state: "cached", result } satisfies Outcome
+    }
+  }
   const usable = yield* Outputs.usable(step, key)
   const execute = Effect.gen(function* () {
     const before = yield* results.last(step.id)
@@ -105,7 +115,6 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
     yield* options.emit({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
   }
   const { profile = null, seed } = prepared.settings
-  const isReporting = Stamp.isReporting(prepared.pipeline, step.id)
   const settled = isReporting ? new Map(running.results).set(step.id, result) : running.results
   const filled = yield* Stamp.filled(prepared.pipeline, step.id, { profile, seed, results: settled })
   const restored = yield* Outputs.layOut(result, folder, filled)
@@ -124,7 +133,7 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
 const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   const { done, failures, options } = running
   for (const needed of upstream(step)) {
-    const outcome = yield* Deferred.await(done.get(needed.id)!)
+    const outcome = running.outcomes.get(needed.id) ?? (yield* Deferred.await(done.get(needed.id)!))
     if (outcome.state === "failed") return { state: "skipped", because: needed.id } satisfies Outcome
     if (outcome.state === "skipped") return { state: "skipped", because: outcome.because } satisfies Outcome
   }

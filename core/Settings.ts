@@ -152,6 +152,8 @@ interface Target {
   readonly names: ReadonlyArray<string>
   readonly schema: Schema.Codec<unknown, unknown>
   readonly given: Encoded
+  /** `given` is all that a command says of itself, which was checked when it was declared: there is nothing to decode. */
+  readonly isDeclared?: boolean
   /** Of a replica: how far its seed is from that of its original, and how it is named alone. */
   readonly replica?: { readonly shift: number; readonly name: string }
 }
@@ -162,12 +164,14 @@ const stepTarget = (step: AnyStep, profile: Overrides, seed: number): Target => 
   const defaults = step.stage._tag === "Command" ? step.stage.defaults : undefined
   const { replica } = step
   const original = replica?.of ?? step.id
+  // For a step without a variant the stage's name is its id, and the profile has the last word.
+  const others = [profile[step.stage.name], step.params, profile[original]]
   return {
     name: step.id,
     names: [step.stage.name, original],
     schema,
-    // For a step without a variant the stage's name is its id, and the profile has the last word.
-    given: merge(defaults, seeded, profile[step.stage.name], step.params, profile[original]),
+    given: merge(defaults, seeded, ...others),
+    isDeclared: defaults !== undefined && others.every((each) => each === undefined || Object.keys(each).length === 0),
     ...(replica === undefined ? {} : { replica: { shift: replica.number - 1, name: step.id } })
   }
 }
@@ -187,7 +191,7 @@ const shiftSeed = (target: Target, settled: Encoded, shift: number): Effect.Effe
 }
 
 const settleTarget = Effect.fnUntraced(function* (target: Target, assignments: ReadonlyArray<Assignment>) {
-  let settled = yield* settle(target.name, target.schema, target.given)
+  let settled = target.isDeclared ? target.given : yield* settle(target.name, target.schema, target.given)
   // A stage's assignments first, then the step's own, so that the more specific wins whatever the order of the flags.
   for (const name of new Set(target.names)) {
     for (const assignment of assignments.filter((each) => each.target === name)) {

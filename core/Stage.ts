@@ -177,6 +177,12 @@ export const command = <const Name extends string, const I extends Artifacts, co
       `${name}: expected inputs, outputs and env to be different names of shell variables, but found "${wrong}"`
     )
   }
+  const untyped = Object.entries({ command, ...env } as Record<string, unknown>).find(
+    ([, value]) => typeof value !== "string"
+  )
+  if (untyped !== undefined) {
+    throw new TypeError(`${name}: expected ${untyped[0]} to be a text, but found ${String(untyped[1])}`)
+  }
   return {
     _tag: "Command",
     name,

@@ -77,13 +77,19 @@ const valueOf = (reporting: AnyStep, stamped: Stamped, of: string, field: string
 
 const escaped = (value: string): string => value.replace(/[&<>"']/gu, (c) => `&#${c.charCodeAt(0)};`)
 
-/** The text with every place filled; `reporting` is the step that wrote it. */
-export const fill = (text: string, reporting: AnyStep, stamped: Stamped): string =>
-  text.replace(place, (_, of: string, field: string) => escaped(valueOf(reporting, stamped, of, field) ?? unknown))
+/** The bytes of a text with every place filled; `reporting` is the step that wrote it. */
+export const fill = (bytes: Buffer, reporting: AnyStep, stamped: Stamped): Buffer => {
+  // A character for a byte: places are ASCII, and a report of megabytes need not be decoded for them.
+  const text = bytes.toString("latin1")
+  const filled = text.replace(place, (_, of: string, field: string) =>
+    Buffer.from(escaped(valueOf(reporting, stamped, of, field) ?? unknown)).toString("latin1")
+  )
+  return Buffer.from(filled, "latin1")
+}
 
 /** Whether `step` is the one whose report is stamped. */
 export const isReporting = ({ report }: Pipeline, step: string): boolean =>
-  report?.owner._tag === "Step" && report.owner.id === step
+  report?.owner._tag === "Step" && report.owner.id === step && report.artifact.kind !== "folder"
 
 /** The files of `step` that are laid out otherwise than they lie in the store: the report, if it is this step's and leaves places. */
 export const filled = Effect.fnUntraced(function* (pipeline: Pipeline, step: string, stamped: Stamped) {
@@ -92,13 +98,14 @@ export const filled = Effect.fnUntraced(function* (pipeline: Pipeline, step: str
   const result = stamped.results.get(step)
   if (!isReporting(pipeline, step) || report?.owner._tag !== "Step" || result === undefined) return none
   const [entry] = result.outputs[report.output]?.entries ?? []
-  if (entry?.kind !== "file" || report.artifact.kind === "folder") return none
+  if (entry?.kind !== "file") return none
   const disk = yield* Disk
   const { blobs } = yield* Store
   // one that is gone is found to be when the folder is built
   const blob = yield* blobs.verified(entry.digest)
   if (Option.isNone(blob)) return none
-  const bytes = Buffer.from(yield* disk.read(blob.value))
+  const { buffer, byteOffset, byteLength } = yield* disk.read(blob.value)
+  const bytes = Buffer.from(buffer, byteOffset, byteLength)
   if (!bytes.includes("<!--op-pipe ")) return none
-  return new Map([[entry.path, fill(bytes.toString("utf8"), report.owner, stamped)]]) satisfies Filled
+  return new Map([[entry.path, fill(bytes, report.owner, stamped)]]) satisfies Filled
 })

@@ -34,26 +34,39 @@ const isRecordOf = <A>(value: unknown, isValue: (each: unknown) => each is A): v
 const isString = (value: unknown): value is string => typeof value === "string"
 const isModule = (value: unknown): value is Record<string, string> => isRecordOf(value, isString)
 
-/** Checked by hand: every result holds thousands of these texts, and every run reads every result. */
-export const Code = Schema.declare(
-  (value): value is Code =>
-    isRecordOf(value, (each): each is unknown => true) &&
-    isRecordOf(value["modules"], isModule) &&
-    isModule(value["packages"])
-)
+const isAny = (_value: unknown): _value is unknown => true
+/** Of what came out of JSON. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => isRecordOf(value, isAny)
 
 /** What a result was made from. */
-export const Ingredients = Schema.Struct({
-  stage: Schema.String,
-  code: Code,
+export interface Ingredients {
+  readonly stage: string
+  readonly code: Code
   /** Decoded and encoded again, so that a default and the same value written out are one. */
-  params: Schema.Record(Schema.String, Schema.Unknown),
-  inputs: Schema.Record(Schema.String, Digest.Digest),
-  toolchain: Schema.Record(Schema.String, Schema.Unknown),
+  readonly params: Readonly<Record<string, unknown>>
+  readonly inputs: Readonly<Record<string, Digest.Digest>>
+  readonly toolchain: Readonly<Record<string, unknown>>
   /** Where native code and number formatting come from: Node's major version, the platform, the processor's architecture. */
-  runtime: Schema.Struct({ node: Schema.String, platform: Schema.String })
-})
-export type Ingredients = typeof Ingredients.Type
+  readonly runtime: { readonly node: string; readonly platform: string }
+}
+
+/** By hand, since every result holds thousands of these texts, and every run reads every result. */
+export const isIngredients = (value: unknown): value is Ingredients => {
+  if (!isRecord(value)) return false
+  const { stage, code, params, inputs, toolchain, runtime } = value
+  return (
+    isString(stage) &&
+    isRecord(code) &&
+    isRecordOf(code["modules"], isModule) &&
+    isModule(code["packages"]) &&
+    isRecord(params) &&
+    isRecordOf(inputs, Digest.isDigest) &&
+    isRecord(toolchain) &&
+    isRecord(runtime) &&
+    isString(runtime["node"]) &&
+    isString(runtime["platform"])
+  )
+}
 
 export const runtime: Ingredients["runtime"] = {
   node: process.versions.node.split(".")[0] ?? "",

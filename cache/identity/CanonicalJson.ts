@@ -20,53 +20,51 @@ export class NotCanonical extends Data.TaggedError("NotCanonical")<{
 
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
-/** The text of a part; an error learns the way to it as it comes up. */
-const writeAt = (value: unknown, key: string): string => {
-  try {
-    return write(value)
-  } catch (cause) {
-    throw cause instanceof NotCanonical ? new NotCanonical({ path: [key, ...cause.path], actual: cause.actual }) : cause
-  }
+const refuse = (path: ReadonlyArray<string>, actual: string): never => {
+  throw new NotCanonical({ path: path.slice(), actual })
 }
 
-const refuse = (actual: string): never => {
-  throw new NotCanonical({ path: [], actual })
-}
-
-const write = (value: unknown): string => {
+/** The text of a value; `path` leads to it, and is as it was when this returns. */
+const write = (value: unknown, path: Array<string>): string => {
   switch (typeof value) {
     case "string":
-      return value.isWellFormed() ? JSON.stringify(value) : refuse("a string with a lone surrogate")
+      return value.isWellFormed() ? JSON.stringify(value) : refuse(path, "a string with a lone surrogate")
     case "number":
-      if (!Number.isFinite(value)) return refuse(String(value))
+      if (!Number.isFinite(value)) return refuse(path, String(value))
       return Object.is(value, -0) ? "0" : String(value)
     case "boolean":
       return String(value)
     case "object":
       break
     default:
-      return refuse(`a ${typeof value}`)
+      return refuse(path, `a ${typeof value}`)
   }
   if (value === null) return "null"
+  const part = (item: unknown, key: string): string => {
+    path.push(key)
+    const text = write(item, path)
+    path.pop()
+    return text
+  }
   if (Array.isArray(value)) {
     // Array.from, since map skips holes and a hole must not pass for an empty string
-    return `[${Array.from(value, (item, index) => writeAt(item, String(index))).join(",")}]`
+    return `[${Array.from(value, (item, index) => part(item, String(index))).join(",")}]`
   }
   const prototype = Object.getPrototypeOf(value) as unknown
   if (prototype !== Object.prototype && prototype !== null) {
-    return refuse(`an instance of ${value.constructor?.name ?? "a class"}`)
+    return refuse(path, `an instance of ${value.constructor?.name ?? "a class"}`)
   }
   const record = value as Record<string, unknown>
   let text = ""
   for (const key of Object.keys(record).sort())
-    text += `${text === "" ? "" : ","}${write(key)}:${writeAt(record[key], key)}`
+    text += `${text === "" ? "" : ","}${write(key, path)}:${part(record[key], key)}`
   return `{${text}}`
 }
 
 /** The canonical text of `value`, or what stands in its way. */
 export const encode = (value: unknown): Result.Result<string, NotCanonical> =>
   Result.try({
-    try: () => write(value),
+    try: () => write(value, []),
     catch: (cause) =>
       cause instanceof NotCanonical
         ? cause
@@ -74,4 +72,4 @@ export const encode = (value: unknown): Result.Result<string, NotCanonical> =>
   })
 
 /** The canonical text of a value whose type already says that it is JSON. */
-export const encodeJson = (value: Json): string => write(value)
+export const encodeJson = (value: Json): string => write(value, [])

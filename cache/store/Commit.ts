@@ -97,15 +97,22 @@ export const writeHint = Effect.fnUntraced(function* (layout: Layout, to: string
   yield* intoFolder(to, disk.rename(temporary, to))
 })
 
+/** How to take the body out of a record's text; undefined if its checksum does not hold. */
+export const bodies: Effect.Effect<(text: string) => string | undefined> = Effect.map(
+  checksums,
+  ({ ofText }) =>
+    (text) => {
+      const end = text.indexOf("\n")
+      const body = text.slice(end + 1)
+      return end === checksumDigits && text.slice(0, end) === ofText(body) ? body : undefined
+    }
+)
+
 /** The body of a record, if it is there and its checksum holds. */
 export const readRecord = Effect.fnUntraced(function* (from: string) {
   const disk = yield* Disk
   const text = yield* orAbsent(disk.readText(from))
-  if (Option.isNone(text)) return Option.none<string>()
-  const end = text.value.indexOf("\n")
-  const body = text.value.slice(end + 1)
-  const { ofText } = yield* checksums
-  return end === checksumDigits && text.value.slice(0, end) === ofText(body) ? Option.some(body) : Option.none<string>()
+  return Option.isNone(text) ? Option.none<string>() : Option.fromUndefinedOr((yield* bodies)(text.value))
 })
 
 /** `readRecord` of one whose body is no text. */

@@ -65,6 +65,18 @@ export interface Hashed {
   readonly sizeBytes: number
 }
 
+/** The disk as it is seen within one call; undefined for what is not there. What else stands in the way is thrown, and becomes the call's error. */
+export interface Looks {
+  /** Of what a link leads to. */
+  readonly stat: (path: string) => Stat | undefined
+  readonly exists: (path: string) => boolean
+  readonly text: (path: string) => string | undefined
+  /** As `listFiles` has it. */
+  readonly files: (path: string) => ReadonlyArray<InspectedEntry> | undefined
+  /** Where a link leads to. */
+  readonly target: (path: string) => string | undefined
+}
+
 type Op<A> = Effect.Effect<A, DiskError>
 
 export class Disk extends Context.Service<
@@ -81,6 +93,8 @@ export class Disk extends Context.Service<
     readonly list: (path: string) => Op<ReadonlyArray<Entry>>
     /** The same with the stat of each file and folder: one call for thousands of them. */
     readonly listFiles: (path: string) => Op<ReadonlyArray<InspectedEntry>>
+    /** Many looks for one question about `path`, in one call: it answers thousands of such questions in the time that a call for each look would take for hundreds. */
+    readonly look: <A>(path: string, ask: (looks: Looks) => A) => Op<A>
     readonly realPath: (path: string) => Op<string>
     readonly read: (path: string) => Op<Uint8Array>
     readonly readText: (path: string) => Op<string>
@@ -110,12 +124,14 @@ export class Disk extends Context.Service<
   static readonly layer = Layer.sync(Disk, () => nodeDisk)
 }
 
+const isAbsence = (code: unknown): boolean => code === "ENOENT" || code === "ENOTDIR"
+
 /** Turns "it is not there" into `None`. */
 export const orAbsent = <A, R>(self: Effect.Effect<A, DiskError, R>): Effect.Effect<Option.Option<A>, DiskError, R> =>
   self.pipe(
     Effect.map(Option.some),
     Effect.catchIf(
-      (error) => error.code === "ENOENT" || error.code === "ENOTDIR",
+      ({ code }) => isAbsence(code),
       () => Effect.succeed(Option.none<A>())
     )
   )
@@ -220,12 +236,14 @@ const refuseUnreadable = (path: string, name: string): void => {
   throw Object.assign(new Error(reason), { code: "EILSEQ" })
 }
 
+const inOrder = <A extends Entry>(entries: Array<A>): Array<A> => entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+
 const list = (path: string): Array<Entry> => {
   const entries = fs
     .readdirSync(path, { withFileTypes: true })
     .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
   for (const { name } of entries) refuseUnreadable(path, name)
-  return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+  return inOrder(entries)
 }
 
 /** Lets the owner into every folder at and below `path`. */
@@ -245,28 +263,47 @@ const remove = (path: string): void => {
   }
 }
 
+const listFiles = (path: string): Array<InspectedEntry> =>
+  inOrder(
+    fs.readdirSync(path).map((name) => {
+      refuseUnreadable(path, name)
+      const stat = toStat(fs.lstatSync(`${path}${nodePath.sep}${name}`))
+      return { name, kind: stat.kind, stat: stat.kind === "file" || stat.kind === "folder" ? stat : undefined }
+    })
+  )
+
+const ifThere = <A>(evaluate: () => A): A | undefined => {
+  try {
+    return evaluate()
+  } catch (cause) {
+    if (isAbsence((cause as NodeJS.ErrnoException).code)) return undefined
+    throw cause
+  }
+}
+
+const statIfThere = (path: string): Stat | undefined => {
+  const stat = fs.statSync(path, { throwIfNoEntry: false })
+  return stat === undefined ? undefined : toStat(stat)
+}
+
+const isThere = (path: string): boolean => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined
+
+const looks: Looks = {
+  stat: statIfThere,
+  exists: isThere,
+  text: (path) => ifThere(() => fs.readFileSync(path, "utf8")),
+  files: (path) => ifThere(() => listFiles(path)),
+  target: (path) => ifThere(() => fs.readlinkSync(path))
+}
+
 const nodeDisk: Disk["Service"] = {
   lstat: (path) => attempt("inspect", path, () => toStat(fs.lstatSync(path))),
   stat: (path) => attempt("inspect", path, () => toStat(fs.statSync(path))),
-  stats: (paths) =>
-    attempt("inspect", paths[0] ?? "", () =>
-      paths.map((path) => {
-        const stat = fs.statSync(path, { throwIfNoEntry: false })
-        return stat === undefined ? undefined : toStat(stat)
-      })
-    ),
-  exists: (path) => attempt("inspect", path, () => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined),
+  stats: (paths) => attempt("inspect", paths[0] ?? "", () => paths.map(statIfThere)),
+  exists: (path) => attempt("inspect", path, () => isThere(path)),
   list: (path) => attempt("list", path, () => list(path)),
-  listFiles: (path) =>
-    attempt("list", path, () =>
-      list(path).map((entry) => ({
-        ...entry,
-        stat:
-          entry.kind === "file" || entry.kind === "folder"
-            ? toStat(fs.lstatSync(`${path}${nodePath.sep}${entry.name}`))
-            : undefined
-      }))
-    ),
+  listFiles: (path) => attempt("list", path, () => listFiles(path)),
+  look: (path, ask) => attempt("inspect", path, () => ask(looks)),
   realPath: (path) => attempt("resolve", path, () => fs.realpathSync.native(path)),
   read: (path) => attempt("read", path, () => fs.readFileSync(path)),
   readText: (path) => attempt("read", path, () => fs.readFileSync(path, "utf8")),
@@ -289,7 +326,7 @@ const nodeDisk: Disk["Service"] = {
   remove: (path) =>
     attempt("remove", path, () => {
       // what is not there costs rmSync an error
-      if (fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) remove(path)
+      if (isThere(path)) remove(path)
     }),
   copy: (from, to) =>
     whole(

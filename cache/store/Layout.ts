@@ -43,14 +43,15 @@ export const userCache = (): string =>
 
 export const make = (store: string): Layout => {
   const root = path.join(path.resolve(store), "v1")
+  const below = (...parts: ReadonlyArray<string>): string => `${root}${path.sep}${parts.join(path.sep)}`
   const sharded = (folder: string, digest: string, ending: string): string =>
-    path.join(root, folder, digest.slice(0, 2), `${digest}${ending}`)
+    below(folder, digest.slice(0, 2), `${digest}${ending}`)
   return {
     root,
     blob: (digest) => sharded("blobs", digest, ""),
     result: (name) => sharded("results", name, ".json"),
     lastResults: path.join(root, "last"),
-    lastResult: (stepId) => path.join(root, "last", encodeURIComponent(stepId)),
+    lastResult: (stepId) => below("last", encodeURIComponent(stepId)),
     runs: path.join(root, "runs"),
     pins: path.join(root, "pins.json"),
     blobs: path.join(root, "blobs"),
@@ -58,7 +59,7 @@ export const make = (store: string): Layout => {
     run: (runId) => path.join(root, "runs", `${runId}.json`),
     memo: (name) => path.join(root, "memo", name),
     sources: path.join(root, "memo", "sources"),
-    source: (digest) => path.join(root, "memo", "sources", digest),
+    source: (digest) => below("memo", "sources", digest),
     checkpoints: path.join(root, "checkpoints"),
     checkpoint: (key) => path.join(root, "checkpoints", key),
     temporary: path.join(root, "tmp"),

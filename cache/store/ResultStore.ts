@@ -9,50 +9,87 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import { Ingredients } from "../identity/CacheKey.ts"
+import { type Ingredients, isIngredients, isRecord } from "../identity/CacheKey.ts"
 import * as Digest from "../identity/Digest.ts"
 import type { BlobStore } from "./BlobStore.ts"
 import * as Commit from "./Commit.ts"
-import { Disk, type DiskError, orAbsent } from "./Disk.ts"
+import { Disk, type DiskError, type Looks, orAbsent } from "./Disk.ts"
 import type { Layout } from "./Layout.ts"
 import * as Tree from "./Tree.ts"
 
 /** One artifact of a result. `digest` is what downstream keys see; `entries` are its files, relative to the step's folder. */
-export const Output = Schema.Struct({
-  kind: Schema.Literals(["json", "file", "folder"]),
-  tag: Schema.String,
-  path: Schema.String,
-  layOut: Schema.Boolean,
-  digest: Digest.Digest,
-  entries: Tree.Tree
-})
-export type Output = typeof Output.Type
+export interface Output {
+  readonly kind: "json" | "file" | "folder"
+  readonly tag: string
+  readonly path: string
+  readonly layOut: boolean
+  readonly digest: Digest.Digest
+  readonly entries: Tree.Tree
+}
 
 /** Who made a result, when, on what. Never part of a key. */
-export const Provenance = Schema.Struct({
-  runId: Schema.String,
-  startedAt: Schema.String,
-  durationMs: Schema.Finite,
-  host: Schema.String,
-  opPipe: Schema.String,
-  node: Schema.String,
-  commit: Schema.NullOr(Schema.String),
-  dirty: Schema.NullOr(Schema.Boolean)
-})
-export type Provenance = typeof Provenance.Type
+export interface Provenance {
+  readonly runId: string
+  readonly startedAt: string
+  readonly durationMs: number
+  readonly host: string
+  readonly opPipe: string
+  readonly node: string
+  readonly commit: string | null
+  readonly dirty: boolean | null
+}
 
-export const StepResult = Schema.Struct({
-  format: Schema.Literal("Result/v1"),
-  key: Digest.Digest,
-  step: Schema.String,
-  ingredients: Ingredients,
-  outputs: Schema.Record(Schema.String, Output),
-  provenance: Provenance
-})
-export type StepResult = typeof StepResult.Type
+export interface StepResult {
+  readonly format: "Result/v1"
+  readonly key: Digest.Digest
+  readonly step: string
+  readonly ingredients: Ingredients
+  readonly outputs: Readonly<Record<string, Output>>
+  readonly provenance: Provenance
+}
 
-const Stored = Schema.fromJsonString(StepResult)
+const isString = (value: unknown): value is string => typeof value === "string"
+
+const isOutput = (value: unknown): value is Output =>
+  isRecord(value) &&
+  (value["kind"] === "json" || value["kind"] === "file" || value["kind"] === "folder") &&
+  isString(value["tag"]) &&
+  isString(value["path"]) &&
+  typeof value["layOut"] === "boolean" &&
+  Digest.isDigest(value["digest"]) &&
+  Tree.isTree(value["entries"])
+
+const isProvenance = (value: unknown): value is Provenance =>
+  isRecord(value) &&
+  isString(value["runId"]) &&
+  isString(value["startedAt"]) &&
+  Number.isFinite(value["durationMs"]) &&
+  isString(value["host"]) &&
+  isString(value["opPipe"]) &&
+  isString(value["node"]) &&
+  (value["commit"] === null || isString(value["commit"])) &&
+  (value["dirty"] === null || typeof value["dirty"] === "boolean")
+
+/** By hand: every run reads every result. */
+const isStepResult = (value: unknown): value is StepResult =>
+  isRecord(value) &&
+  value["format"] === "Result/v1" &&
+  Digest.isDigest(value["key"]) &&
+  isString(value["step"]) &&
+  isIngredients(value["ingredients"]) &&
+  isRecord(value["outputs"]) &&
+  Object.values(value["outputs"]).every(isOutput) &&
+  isProvenance(value["provenance"])
+
+/** The result that a record's body says; none if it says another thing. */
+export const parse = (body: string): Option.Option<StepResult> => {
+  try {
+    const value: unknown = JSON.parse(body)
+    return isStepResult(value) ? Option.some(value) : Option.none()
+  } catch {
+    return Option.none()
+  }
+}
 
 /** Why a record that is there cannot be served. */
 export type Unusable = "absent" | "damaged"
@@ -70,11 +107,18 @@ export interface ResultStore {
     key: Digest.Digest,
     outputs: Digest.Digest | undefined
   ) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
+  /**
+   * How to tell by looks alone that `usable` gives a record and that it is the step's last; undefined says nothing: a blob may have to be
+   * read first, or there is no such record.
+   */
+  readonly known: Effect.Effect<(step: string, key: Digest.Digest, looks: Looks) => StepResult | undefined>
   readonly write: (result: StepResult) => Effect.Effect<void, DiskError, Disk>
   /** The last result of a step, to compare with. */
   readonly last: (step: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
   /** Whether the step had a result, be it in the store or no longer. */
   readonly hadResult: (step: string) => Effect.Effect<boolean, DiskError, Disk>
+  /** Notes that the result of `key` was used now: its age, for the collection, is the time since then. */
+  readonly noteUse: (key: Digest.Digest) => Effect.Effect<void, DiskError, Disk>
   /** Notes that `key` is the step's result now, and that it was used now. */
   readonly noteLast: (step: string, key: Digest.Digest) => Effect.Effect<void, DiskError, Disk>
 }
@@ -95,11 +139,25 @@ export const outputsOf = (result: StepResult): Digest.Digest => {
 export const replacedName = (key: Digest.Digest, outputs: Digest.Digest): string => `${key}~${outputs.slice(0, 16)}`
 
 export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
+  const named = (name: string, body: string): Option.Option<StepResult> =>
+    Option.filter(parse(body), (result) => name === result.key || name === replacedName(result.key, outputsOf(result)))
   const read: ResultStore["read"] = (name) =>
-    Commit.readRecord(layout.result(name)).pipe(
-      Effect.map(Option.flatMap(Schema.decodeUnknownOption(Stored))),
-      Effect.map(Option.filter((result) => name === result.key || name === replacedName(result.key, outputsOf(result))))
+    Effect.map(
+      Commit.readRecord(layout.result(name)),
+      Option.flatMap((body) => named(name, body))
     )
+  const known: ResultStore["known"] = Effect.map(Commit.bodies, (bodyOf) => {
+    const bodyAt = (file: string, looks: Looks): string | undefined => {
+      const text = looks.text(file)
+      return text === undefined ? undefined : bodyOf(text)
+    }
+    return (step, key, looks) => {
+      const body = bodyAt(layout.result(key), looks)
+      const result = body === undefined ? undefined : Option.getOrUndefined(named(key, body))
+      if (result === undefined || bodyAt(layout.lastResult(step), looks) !== key) return undefined
+      return blobsOf(result).every((digest) => blobs.isKnown(digest, looks)) ? result : undefined
+    }
+  })
   const withOutputs: ResultStore["withOutputs"] = Effect.fnUntraced(function* (key, outputs) {
     const current = yield* read(key)
     if (outputs === undefined || Option.exists(current, (result) => outputsOf(result) === outputs)) return current
@@ -117,10 +175,10 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     const last = yield* Commit.readRecord(layout.lastResult(step))
     return Option.getOrUndefined(Option.filter(last, Digest.isDigest))
   })
+  const noteUse: ResultStore["noteUse"] = (key) =>
+    Effect.flatMap(Disk, (disk) => Effect.asVoid(orAbsent(disk.touch(layout.result(key)))))
   const noteLast: ResultStore["noteLast"] = Effect.fnUntraced(function* (step, key) {
-    const disk = yield* Disk
-    // The age of a result, for the collection, is the time since its last use.
-    yield* orAbsent(disk.touch(layout.result(key)))
+    yield* noteUse(key)
     const before = yield* lastKey(step)
     if (before !== key) yield* Commit.writeHint(layout, layout.lastResult(step), key)
   })
@@ -137,6 +195,8 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     read,
     withOutputs,
     usable,
+    known,
+    noteUse,
     write,
     noteLast,
     hadResult: (step) => Effect.map(lastKey(step), (key) => key !== undefined),

@@ -27,6 +27,8 @@ export interface StatMemo {
   /** Drops what is known of other files in `folder`: they are gone. */
   readonly keepOnly: (folder: string, files: ReadonlyArray<InspectedEntry>) => void
   readonly noteTree: (root: string, tree: TreeMemo) => void
+  /** The digest of the file at `path` (absolute) that has `stat`, if it is known without reading it. */
+  readonly known: (path: string, stat: Stat) => Digest.Digest | undefined
   /** The content digest of the file at `path`, which must be absolute. */
   readonly digest: (path: string, stat?: Stat) => Effect.Effect<Digest.Digest, DiskError, Disk>
   /** Drops what is known of `path`, so that it is read next time. */
@@ -43,6 +45,12 @@ export const isRacy = ({ mtimeMs, ctimeMs }: Stat, nowMs: number): boolean =>
 
 const isIn = (folder: string, root: string): boolean =>
   folder === root || (folder.startsWith(root) && folder[root.length] === path.sep)
+
+/** The folder of a file, and its name in it. */
+const split = (file: string): readonly [folder: string, name: string] => {
+  const at = file.lastIndexOf(path.sep)
+  return [at === 0 ? path.sep : file.slice(0, at), file.slice(at + 1)]
+}
 
 /** Loads the memo called `name`. */
 export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
@@ -69,8 +77,8 @@ export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
 
   const digest: StatMemo["digest"] = Effect.fnUntraced(function* (file: string, found?: Stat) {
     const stat = found ?? (yield* disk.stat(file))
-    const [dirname, base] = [path.dirname(file), path.basename(file)]
-    const folder = folderOf(dirname)
+    const [at, base] = split(file)
+    const folder = folderOf(at)
     const remembered = folder.known(base, stat)
     if (remembered !== undefined) return remembered
     const startedMs = Date.now()
@@ -78,8 +86,8 @@ export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
     const hashed = yield* disk.hash(file)
     if (!isRacy(stat, startedMs)) {
       folder.note(base, stat, hashed.digest)
-      noteChange(dirname)
-    } else if (folder.drop(base)) noteChange(dirname)
+      noteChange(at)
+    } else if (folder.drop(base)) noteChange(at)
     return hashed.digest
   })
 
@@ -95,6 +103,10 @@ export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
 
   const memo: StatMemo = {
     within: (folder) => folders.get(folder),
+    known: (file, stat) => {
+      const [folder, name] = split(file)
+      return folders.get(folder)?.known(name, stat)
+    },
     keepOnly: (folder, files) => {
       if (folders.get(folder)?.keepOnly(files)) noteChange(folder)
     },
@@ -105,8 +117,8 @@ export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
     },
     digest,
     forget: (file) => {
-      const folder = path.dirname(file)
-      if (folders.get(folder)?.drop(path.basename(file))) noteChange(folder)
+      const [folder, name] = split(file)
+      if (folders.get(folder)?.drop(name)) noteChange(folder)
     },
     filesRead: () => filesRead,
     flush

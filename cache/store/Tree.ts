@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
-import { Disk, DiskError, type InspectedEntry, join, orAbsent, type Stat } from "./Disk.ts"
+import { Disk, DiskError, type InspectedEntry, join, type Looks, orAbsent, type Stat } from "./Disk.ts"
 import type { StatMemo } from "./StatMemo.ts"
 
 export type TreeEntry =
@@ -51,8 +51,9 @@ const isEntry = (value: unknown): value is TreeEntry => {
   }
 }
 
-/** Checked by hand: a folder may have a hundred thousand entries. */
-export const Tree = Schema.declare((value): value is Tree => Array.isArray(value) && value.every(isEntry))
+/** By hand: a folder may have a hundred thousand entries. */
+export const isTree = (value: unknown): value is Tree => Array.isArray(value) && value.every(isEntry)
+export const Tree = Schema.declare(isTree)
 
 /** The canonical JSON of an entry: what `CanonicalJson` writes, in a fraction of its time. */
 const canonical = (entry: TreeEntry): string => {
@@ -136,6 +137,8 @@ const linkDigest = Effect.fnUntraced(function* (root: string, absolute: string, 
 /** The mode of a folder in an output: the owner's own permissions are always set. */
 export const folderMode = (stat: Stat | undefined): number => (stat?.mode ?? 0) | 0o700
 
+const inOrder = (entries: Array<TreeEntry>): Tree => entries.sort((a, b) => (a.path < b.path ? -1 : 1))
+
 const entriesOf = Effect.fnUntraced(function* (
   root: string,
   listings: ReadonlyArray<Listing>,
@@ -164,8 +167,36 @@ const entriesOf = Effect.fnUntraced(function* (
       }
     }
   }
-  return entries.sort((a, b) => (a.path < b.path ? -1 : 1)) as Tree
+  return inOrder(entries)
 })
+
+/** `snapshot` of an output, if it is known without reading a file; undefined if it is not, or not there. */
+export const known = (root: string, memo: StatMemo, looks: Looks): Tree | undefined => {
+  const entries: Array<TreeEntry> = []
+  const isKnown = (folder: string): boolean => {
+    const absolute = folder === "" ? root : join(root, folder)
+    const digests = memo.within(absolute)
+    const children = looks.files(absolute)
+    if (children === undefined) return false
+    for (const { name, kind, stat } of children) {
+      const at = inFolder(folder, name)
+      if (kind === "folder") {
+        entries.push({ kind, path: at, mode: folderMode(stat) })
+        if (!isKnown(at)) return false
+      } else if (kind === "link") {
+        const target = looks.target(`${absolute}${path.sep}${name}`)
+        if (target === undefined) return false
+        entries.push({ kind, path: at, target, digest: null })
+      } else {
+        const digest = stat === undefined ? undefined : digests?.known(name, stat)
+        if (stat === undefined || digest === undefined) return false
+        entries.push({ kind: "file", path: at, digest, sizeBytes: stat.sizeBytes, mode: stat.mode })
+      }
+    }
+    return true
+  }
+  return isKnown("") ? inOrder(entries) : undefined
+}
 
 /** Everything below `root` that `ignore` does not name, by the memo where it can be trusted. Paths have forward slashes. */
 export const snapshot = Effect.fnUntraced(function* (root: string, memo: StatMemo, options: SnapshotOptions) {

@@ -18,6 +18,7 @@ export interface PlantedBug {
 const crash = "test/hostile/crash.test.ts"
 const edits = "test/hostile/edits.test.ts"
 const damage = "test/hostile/damage.test.ts"
+const standing = "test/core/standing.test.ts"
 
 export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
@@ -44,7 +45,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a record's checksum is not looked at",
     file: "cache/store/Commit.ts",
-    find: "end === checksumDigits && text.value.slice(0, end) === ofText(body)",
+    find: "end === checksumDigits && text.slice(0, end) === ofText(body)",
     replace: "end === checksumDigits",
     caughtBy: [damage]
   },
@@ -222,6 +223,54 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "Tree.isSame(found.value, expected)",
     replace: "Option.isSome(found)",
     caughtBy: [edits, "test/core/Outputs.test.ts"]
+  },
+  {
+    name: "of a result that stands no blob is looked at",
+    file: "cache/store/ResultStore.ts",
+    find: "return blobsOf(result).every((digest) => blobs.isKnown(digest, looks)) ? result : undefined",
+    replace: "return result",
+    caughtBy: [standing],
+    quick: true
+  },
+  {
+    name: "of a blob of a result that stands only its being there is looked at",
+    file: "cache/store/BlobStore.ts",
+    find: "return stat !== undefined && memo.known(path, stat) === digest",
+    replace: "return stat !== undefined",
+    caughtBy: [standing],
+    quick: true
+  },
+  {
+    name: "of a result that stands the outputs are not looked at",
+    file: "core/Outputs.ts",
+    find: "tree !== undefined && Tree.isSame(tree, expectedTree(result)) && looks",
+    replace: "tree !== undefined && looks",
+    caughtBy: [standing],
+    quick: true
+  },
+  {
+    name: "a result stands although it is not the step's last",
+    file: "cache/store/ResultStore.ts",
+    find: "if (result === undefined || bodyAt(layout.lastResult(step), looks) !== key) return undefined",
+    replace: "if (result === undefined) return undefined",
+    caughtBy: [standing],
+    quick: true
+  },
+  {
+    name: "of a result that stands only the folders are looked at, and not whose they are",
+    file: "core/Outputs.ts",
+    find: " && looks.exists(besides(folder).mark)",
+    replace: "",
+    caughtBy: [standing],
+    quick: true
+  },
+  {
+    name: "a document of a result that stands is not decoded",
+    file: "core/Outputs.ts",
+    find: "if (found === undefined || hasDocuments(step)) return undefined",
+    replace: "if (found === undefined) return undefined",
+    caughtBy: [standing],
+    quick: true
   },
   {
     name: "outputs are laid over what is there",
