@@ -31,7 +31,7 @@ import path from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 
 /** Raise it when bundles are made otherwise. */
-const format = 4
+const format = 5
 /** Times on disk are no finer than this; where they are whole seconds, than the other. */
 const tickMs = 50
 const coarseTickMs = 2100
@@ -182,6 +182,88 @@ const plugin = (digests, looked) => ({
   }
 })
 
+/** The parts of a bundle that are loaded with `start`, by their names. */
+const loadedWith = (outputs, start) => {
+  const parts = new Set([start])
+  for (const part of parts)
+    for (const { path: name, kind, external } of outputs[part].imports)
+      if (kind === "import-statement" && external !== true) parts.add(name)
+  return parts
+}
+
+/** The modules that `contents` imports by `import("PATH")`, without links. */
+const importedLater = (contents) =>
+  Array.from(contents.matchAll(/\bimport\(("(?:[^"\\]|\\.)*")\)/gu), ([, told]) =>
+    realpathSync.native(JSON.parse(told))
+  )
+
+/** Whether it waits for something while it is evaluated; esbuild says so by refusing to make a script of it. */
+const isWaiting = (esbuild, file) =>
+  esbuild.transform(readFileSync(file, "utf8"), { format: "iife", logLevel: "silent" }).then(
+    () => false,
+    () => true
+  )
+
+/** The parts that are loaded with `start`, and with no earlier start, as one, written in its place; those that went into it are told by it. */
+const joinPart = async (esbuild, made, outputs, start, joined) => {
+  const parts = Array.from(loadedWith(outputs, start)).filter((part) => part !== start && !joined.has(part))
+  // What it waits for may need one of the parts, and would wait for all of them.
+  for (const part of [start, ...parts]) if (await isWaiting(esbuild, path.join(made, part))) return []
+  const offers = (part, from, pair) => {
+    const at = parts.indexOf(part)
+    return `export { ${outputs[part].exports.map((name) => pair(name, `part${at}_${name}`)).join(", ")} } from "./${from}"\n`
+  }
+  const offered = parts.map((part) => offers(part, part, (name, alias) => `${name} as ${alias}`))
+  const { outputFiles } = await esbuild.build({
+    stdin: {
+      contents: `export { ${outputs[start].exports.join(", ")} } from "./${start}"\n${offered.join("")}`,
+      resolveDir: made,
+      sourcefile: "joined.mjs"
+    },
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "node",
+    target: "node22",
+    outfile: path.join(made, start),
+    sourcemap: "external",
+    sourcesContent: false,
+    absWorkingDir: made,
+    logLevel: "silent",
+    plugins: [
+      {
+        name: "parts",
+        setup: (build) =>
+          build.onResolve({ filter: /.*/ }, ({ path: name, kind }) => {
+            const part = name.replace(/^\.\//u, "")
+            const isWithin = kind === "import-statement" && (part === start || parts.includes(part) || joined.has(part))
+            return isWithin ? undefined : { path: name, external: true }
+          })
+      }
+    ]
+  })
+  for (const { path: file, contents } of outputFiles) writeFileSync(file, contents)
+  for (const part of parts)
+    writeFileSync(
+      path.join(made, part),
+      offers(part, start, (name, alias) => `${alias} as ${name}`)
+    )
+  return parts
+}
+
+/**
+ * Joins the parts of a bundle that are loaded together: that of `contents` with all it needs, and each module that `contents` imports
+ * later with what that needs besides. esbuild makes a part of whatever two imports share, thirty for the command line, and to load
+ * one takes half a millisecond, however small it is.
+ */
+const joinParts = async (esbuild, made, outputs, contents) => {
+  const later = new Set(importedLater(contents))
+  const isLater = ({ entryPoint }) => entryPoint !== undefined && later.has(path.resolve(made, entryPoint))
+  const joined = new Set()
+  for (const start of ["main.mjs", ...Object.keys(outputs).filter((part) => isLater(outputs[part]))])
+    for (const part of await joinPart(esbuild, made, outputs, start, joined)) joined.add(part)
+}
+
 /** Bundles the module `contents`, which imports as if it lay in `resolveDir`. */
 const make = async (folder, contents, resolveDir, keepNames) => {
   const esbuild = await import("esbuild")
@@ -201,7 +283,7 @@ const make = async (folder, contents, resolveDir, keepNames) => {
     outdir: made,
     entryNames: "main",
     outExtension: { ".js": ".mjs" },
-    sourcemap: "external",
+    sourcemap: true,
     sourcesContent: false,
     absWorkingDir: made,
     metafile: true,
@@ -215,6 +297,7 @@ const make = async (folder, contents, resolveDir, keepNames) => {
   const inputs = [fileURLToPath(import.meta.url), ...Object.keys(metafile.inputs)]
     .map((file) => path.resolve(made, file))
     .filter(exists)
+  await joinParts(esbuild, made, metafile.outputs, contents)
   const main = path.join(made, "main.mjs")
   // for the code that V8 compiles of it
   mkdirSync(path.join(made, "compiled"))

@@ -1,6 +1,5 @@
 /** Main: the command `op-pipe`. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
@@ -10,13 +9,19 @@ import { version } from "../core/Provenance.ts"
 import { printError, printLine, whenWritten } from "./Console.ts"
 import { ending, UsageError } from "./Failure.ts"
 import { joinOptionalValues } from "./Flags.ts"
+import * as Platform from "./Platform.ts"
 import * as Project from "./Project.ts"
 import { run } from "./verbs/run.ts"
 
-/** The verbs that the arguments may be about: all of them take longer to load than many a run. */
-const verbsFor = async ([first, ...rest]: ReadonlyArray<string>) => {
-  const ofAll = rest.some((each) => each.startsWith("--completions") || each.startsWith("--wizard"))
-  return first === run.name && !ofAll ? [run] : [run, ...(await import("./verbs/rest.ts")).rest]
+/**
+ * The verbs that the arguments may be about, and the platform as the command line's library wants it. All of that takes longer to
+ * load than many a run, and `run` needs little of it.
+ */
+const load = async ([first, ...others]: ReadonlyArray<string>) => {
+  const wantsAll = others.some((each) => /^(-h$|--(help|completions|wizard))/u.test(each))
+  if (first === run.name && !wantsAll) return { verbs: [run], platform: Platform.forFlags }
+  const { platform, rest } = await import("./verbs/rest.ts")
+  return { verbs: [run, ...rest], platform }
 }
 
 const root = Command.make("op-pipe").pipe(
@@ -37,15 +42,16 @@ const presenter = CliOutput.layerPresenter({
 })
 
 const program = (args: ReadonlyArray<string>) =>
-  Effect.promise(() => verbsFor(args)).pipe(
-    Effect.flatMap((verbs) =>
-      Command.runWith(root.pipe(Command.withSubcommands(verbs)), { version })(joinOptionalValues(args).slice())
+  Effect.promise(() => load(args)).pipe(
+    Effect.flatMap(({ verbs, platform }) =>
+      Command.runWith(root.pipe(Command.withSubcommands(verbs)), { version })(joinOptionalValues(args).slice()).pipe(
+        Effect.provide(Layer.merge(platform, presenter))
+      )
     ),
     Effect.catchIf(
       (error) => error instanceof CliError.ShowHelp,
       (error) => (error.errors.length === 0 ? Effect.void : Effect.fail(new UsageError({ message: "" })))
-    ),
-    Effect.provide(Layer.mergeAll(NodeServices.layer, presenter))
+    )
   )
 
 /**

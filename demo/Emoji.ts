@@ -16,6 +16,7 @@ import * as Path from "effect/Path"
 import { emojiClasses, emojiSets } from "./EmojiClasses.ts"
 import { DemoError, type LoadedEmoji, loadEmoji } from "./EmojiPackages.ts"
 import { type Drawing, planEmoji } from "./EmojiPlan.ts"
+import { defaultPerClass, pictureSize, recipeOf, title, wholeSet } from "./EmojiSet.ts"
 
 export { DemoError } from "./EmojiPackages.ts"
 
@@ -37,14 +38,6 @@ export interface EmojiSetWritten {
   /** False: a complete set was there already. */
   readonly written: boolean
 }
-
-/** Width and height of a picture, pixels. */
-export const pictureSize = 256
-/** Gives about 3,700 pictures. */
-export const defaultPerClass = 280
-const title = "# Open emoji art, by subject"
-const recipeOf = (perClass: number): string =>
-  `Recipe: emoji/v1, ${pictureSize} px, at most ${perClass || "all"} a class`
 
 const readme = (drawings: ReadonlyArray<Drawing>, infos: LoadedEmoji["infos"], perClass: number): string => {
   const count = (test: (drawing: Drawing) => boolean): number => drawings.filter(test).length
@@ -107,21 +100,6 @@ const draw = (drawing: Drawing): Effect.Effect<Uint8Array, DemoError> =>
       })
   })
 
-const countPictures = Effect.fnUntraced(function* (dir: string) {
-  const fs = yield* FileSystem.FileSystem
-  const paths = yield* Path.Path
-  const counts = yield* Effect.forEach(
-    Object.keys(emojiClasses),
-    (name) =>
-      fs.readDirectory(paths.join(dir, name)).pipe(
-        Effect.map((files) => files.filter((file) => file.endsWith(".png")).length),
-        Effect.catch(() => Effect.succeed(0))
-      ),
-    { concurrency: "unbounded" }
-  )
-  return counts.reduce((sum, each) => sum + each, 0)
-})
-
 /** What is at `dir`: nothing, a whole set of this recipe (with its number of pictures), another or a broken demo set. */
 const inspect = Effect.fnUntraced(function* (dir: string, perClass: number) {
   const fs = yield* FileSystem.FileSystem
@@ -137,9 +115,8 @@ const inspect = Effect.fnUntraced(function* (dir: string, perClass: number) {
       toDo: "Name another folder"
     })
   }
-  const pictures = Number(/^Pictures: (\d+)$/mu.exec(text)?.[1] ?? Number.NaN)
-  const whole = text.includes(`${recipeOf(perClass)}\n`) && (yield* countPictures(dir)) >= pictures
-  return whole ? ({ is: "whole", pictures } as const) : ({ is: "stale" } as const)
+  const pictures = wholeSet(dir, perClass)
+  return pictures === undefined ? ({ is: "stale" } as const) : ({ is: "whole", pictures } as const)
 })
 
 const drawAll = Effect.fnUntraced(function* (

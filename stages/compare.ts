@@ -6,8 +6,6 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import { explain } from "../charts/Fonts.ts"
-import { standalone } from "../charts/Render.ts"
 import { Artifact, Stage } from "../core/index.ts"
 import { ContactSheet, IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
 import {
@@ -22,15 +20,10 @@ import { GradstatsArtifact } from "../schemas/Gradstats.ts"
 import { LogitsArtifact, PenultimateArtifact } from "../schemas/Logits.ts"
 import { type Manifest, ManifestArtifact } from "../schemas/Split.ts"
 import { HistoryArtifact, NetworkArtifact } from "../schemas/Train.ts"
-import { compareAll } from "./lib/Comparison.ts"
 import type { LogitsTable } from "./lib/LogitsTable.ts"
-import * as Pack from "./lib/Pack.ts"
-import { drawCharts } from "./lib/report/ChartSet.ts"
 import type { ReportData } from "./lib/report/Data.ts"
-import { renderMarkdown } from "./lib/report/Markdown.ts"
-import { worstMistakes } from "./lib/report/Mistakes.ts"
-import { renderReport } from "./lib/report/Page.ts"
-import { sheetUri, show } from "./lib/report/Pictures.ts"
+
+const load = Effect.promise(() => import("./lib/report/Work.ts"))
 
 const failed = (cause: { readonly message: string }): Stage.StageFailure =>
   new Stage.StageFailure({ reason: cause.message })
@@ -61,6 +54,7 @@ const gatherPictures = Effect.fnUntraced(function* (
   metrics: Metrics,
   table: LogitsTable
 ) {
+  const { Pack, show, worstMistakes } = yield* load
   const pack = yield* Pack.open(shards, index)
   const examples = yield* show(
     pack,
@@ -110,11 +104,9 @@ export const compare = Stage.make({
       const step = (label: string, done: number) => progress({ label, done, total: 4, unit: "parts" })
       const manifest = yield* inputs.manifest.read
       const index = yield* inputs.index.read
-      const [LogitsTable, Penultimate] = yield* Effect.promise(() =>
-        Promise.all([import("./lib/LogitsTable.ts"), import("./lib/Penultimate.ts")])
-      )
-      const table = yield* readTable("logits", inputs.logits.path, LogitsTable.decode)
-      const hidden = yield* readTable("hidden values", inputs.penultimate.path, Penultimate.decode)
+      const work = yield* load
+      const table = yield* readTable("logits", inputs.logits.path, work.LogitsTable.decode)
+      const hidden = yield* readTable("hidden values", inputs.penultimate.path, work.Penultimate.decode)
       const histories = { bn: yield* inputs.bn.read, nobn: yield* inputs.nobn.read }
       const replicas = {
         bn: yield* Effect.forEach(inputs.bnReplicas, ({ read }) => read),
@@ -123,23 +115,25 @@ export const compare = Stage.make({
       const networks = { bn: yield* inputs.bnNetwork.read, nobn: yield* inputs.nobnNetwork.read }
       const gradients = yield* inputs.gradstats.read
       yield* step("scores", 0)
-      const metrics = compareAll({ params, manifest, table, histories, replicas, gradients })
+      const metrics = work.compareAll({ params, manifest, table, histories, replicas, gradients })
       yield* output.metrics.write(metrics)
       yield* step("pictures", 1)
       const pictures = yield* gatherPictures(inputs.shards.path, index, manifest, metrics, table)
       yield* step("charts", 2)
-      const drawn = yield* drawCharts({
-        metrics,
-        manifest,
-        histories,
-        gradients,
-        network: networks.nobn,
-        table,
-        hidden,
-        exampleUris: pictures.examples.map(({ uri }) => uri)
-      }).pipe(Effect.mapError(failed))
+      const drawn = yield* work
+        .drawCharts({
+          metrics,
+          manifest,
+          histories,
+          gradients,
+          network: networks.nobn,
+          table,
+          hidden,
+          exampleUris: pictures.examples.map(({ uri }) => uri)
+        })
+        .pipe(Effect.mapError(failed))
       yield* step("report", 3)
-      const contactSheet = yield* sheetUri(inputs.contactSheet.path)
+      const contactSheet = yield* work.sheetUri(inputs.contactSheet.path)
       const data: ReportData = {
         params,
         metrics,
@@ -151,17 +145,17 @@ export const compare = Stage.make({
         ...pictures,
         contactSheet,
         hiddenUnits: { bn: hidden.values.bn.units, nobn: hidden.values.nobn.units },
-        missingLetters: drawn.missing === undefined ? undefined : explain(drawn.missing),
+        missingLetters: drawn.missing === undefined ? undefined : work.explain(drawn.missing),
         charts: drawn.inline
       }
       const { loss, accuracy, confusion, calibration } = drawn.files
       yield* Effect.all([
-        fs.writeFileString(output.report.path, renderReport(data)),
-        fs.writeFileString(output.markdown.path, renderMarkdown(data)),
-        fs.writeFileString(output.loss.path, standalone(loss)),
-        fs.writeFileString(output.accuracy.path, standalone(accuracy)),
-        fs.writeFileString(output.confusion.path, standalone(confusion)),
-        fs.writeFileString(output.calibration.path, standalone(calibration)),
+        fs.writeFileString(output.report.path, work.renderReport(data)),
+        fs.writeFileString(output.markdown.path, work.renderMarkdown(data)),
+        fs.writeFileString(output.loss.path, work.standalone(loss)),
+        fs.writeFileString(output.accuracy.path, work.standalone(accuracy)),
+        fs.writeFileString(output.confusion.path, work.standalone(confusion)),
+        fs.writeFileString(output.calibration.path, work.standalone(calibration)),
         fs.writeFile(output.logits.path, drawn.files.logits),
         fs.writeFile(output.predictions.path, drawn.files.predictions)
       ]).pipe(Effect.mapError(failed))

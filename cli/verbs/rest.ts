@@ -1,4 +1,5 @@
-/** Every verb but `run`, in the order of the help. */
+/** Every verb but `run`, in the order of the help, and the whole platform. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { cache } from "./cache.ts"
 import { dag } from "./dag.ts"
 import { data } from "./data.ts"
@@ -24,3 +25,5 @@ export const rest = [
   data,
   doctor
 ]
+
+export const platform = NodeServices.layer

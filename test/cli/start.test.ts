@@ -77,6 +77,49 @@ describe("a bundle", () => {
     expect(lastEvent(finished).executed).toHaveLength(4)
   })
 
+  it("is loaded in two files, of the command line and of the pipeline", async () => {
+    const root = temporaryFolder()
+    writeFiles(root, { "texts/a.txt": "hello\n" })
+    await opPipe(runLetters(), { cwd: root })
+    const counting = `
+      import { registerHooks } from "node:module"
+      const loaded = []
+      registerHooks({
+        load: (url, context, next) => {
+          if (url.includes("/made-")) loaded.push(url)
+          return next(url, context)
+        }
+      })
+      process.on("exit", () => process.stderr.write(JSON.stringify(loaded)))
+    `
+    writeFiles(root, { "counting.mjs": counting })
+    const finished = await opPipe(runLetters(), {
+      cwd: root,
+      env: { NODE_OPTIONS: `--import=${path.join(root, "counting.mjs")}` }
+    })
+    expect(lastEvent(finished).cached).toHaveLength(4)
+    const loaded = JSON.parse(finished.stderr) as ReadonlyArray<string>
+    expect(loaded.map((url) => path.basename(url).replace(/-.*/u, ""))).toEqual(["main.mjs", "pipeline"])
+  })
+
+  it("leaves modules that wait for others as they are", async () => {
+    const root = temporaryFolder()
+    writeFiles(root, {
+      "package.json": '{ "type": "module" }',
+      "name.ts": 'export const name = "waiting"',
+      "other.ts": 'import { name } from "./name.ts"\nexport const command = `echo ${name} > "$text"`',
+      "pipeline.ts": `import { Artifact, Pipeline, Stage } from ${JSON.stringify(path.join(repository, "core/index.ts"))}
+import { name } from "./name.ts"
+const { command } = await import("./other.ts")
+const output = { text: Artifact.file({ tag: "Text/v1", path: "text.txt" }) }
+export default Pipeline.make({ name, steps: [Pipeline.step(Stage.command({ name, command, inputs: {}, output }), { inputs: {} })] })
+`
+    })
+    const finished = await opPipe(["run"], { cwd: root })
+    expect(finished.code, finished.stderr).toBe(0)
+    expect(readFileSync(path.join(root, "outputs/waiting/text.txt"), "utf8")).toBe("waiting\n")
+  })
+
   it("tells the places of a trace as places in the sources", async () => {
     const root = temporaryFolder()
     writeFiles(root, { "texts/a.txt": "hello\n" })

@@ -1,0 +1,35 @@
+/** The demo set as it lies on the disk: what its README says, and whether a folder holds it whole. */
+import { readdirSync, readFileSync } from "node:fs"
+import * as path from "node:path"
+import { emojiClasses } from "./EmojiClasses.ts"
+
+/** Width and height of a picture, pixels. */
+export const pictureSize = 256
+/** Gives about 3,700 pictures. */
+export const defaultPerClass = 280
+/** The first line of the README. */
+export const title = "# Open emoji art, by subject"
+/** The line of the README that says how the set was made. */
+export const recipeOf = (perClass: number): string =>
+  `Recipe: emoji/v1, ${pictureSize} px, at most ${perClass || "all"} a class`
+
+const ifReadable = <A>(read: () => A, instead: A): A => {
+  try {
+    return read()
+  } catch {
+    return instead
+  }
+}
+
+const countPictures = (dir: string): number => {
+  const files = Object.keys(emojiClasses).flatMap((name) => ifReadable(() => readdirSync(path.join(dir, name)), []))
+  return files.filter((file) => file.endsWith(".png")).length
+}
+
+/** How many pictures the whole set of this recipe at `dir` has; undefined if there is none. */
+export const wholeSet = (dir: string, perClass: number): number | undefined => {
+  const text = ifReadable(() => readFileSync(path.join(dir, "README.md"), "utf8"), "")
+  const pictures = Number(/^Pictures: (\d+)$/mu.exec(text)?.[1] ?? Number.NaN)
+  const isOurs = text.startsWith(title) && text.includes(`${recipeOf(perClass)}\n`)
+  return isOurs && countPictures(dir) >= pictures ? pictures : undefined
+}

@@ -1,0 +1,12 @@
+/** All that `compare` works with, loaded when there is work. */
+export { explain } from "../../../charts/Fonts.ts"
+export { standalone } from "../../../charts/Render.ts"
+export { compareAll } from "../Comparison.ts"
+export * as LogitsTable from "../LogitsTable.ts"
+export * as Pack from "../Pack.ts"
+export * as Penultimate from "../Penultimate.ts"
+export { drawCharts } from "./ChartSet.ts"
+export { renderMarkdown } from "./Markdown.ts"
+export { worstMistakes } from "./Mistakes.ts"
+export { renderReport } from "./Page.ts"
+export { sheetUri, show } from "./Pictures.ts"
