@@ -77,6 +77,13 @@ describe("a command", () => {
     expect(make({ "a-b": Text })).toThrow('but found "a-b"')
   })
 
+  it("is refused when what it declares is no text", () => {
+    const make = (declared: object) => () =>
+      Stage.command({ name: "bad", command: "true", inputs: {}, output: {}, ...declared })
+    expect(make({ command: 5 })).toThrow("bad: expected command to be a text, but found 5")
+    expect(make({ env: { COUNT: 3 } })).toThrow("bad: expected COUNT to be a text, but found 3")
+  })
+
   it("says which file a source lacks", async () => {
     const finished = await run("--data", "b=missing.txt")
     expect(finished.code).toBe(2)

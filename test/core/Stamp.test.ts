@@ -96,4 +96,11 @@ describe("what is no place", () => {
       expect(fill(text)).toBe(text)
     }
   )
+
+  it("keeps its bytes, be they no UTF-8", () => {
+    const around = Buffer.from([0xff, 0x00, 0xc3, 0x28, 0xe2, 0x80])
+    const text = Buffer.concat([around, Buffer.from("é<!--op-pipe nobody key-->ж"), around])
+    const expected = Buffer.concat([around, Buffer.from("é–ж"), around])
+    expect(Stamp.fill(text, reporting, stamped)).toEqual(expected)
+  })
 })
