@@ -66,6 +66,8 @@ export const main = (
   // A reader that has seen enough (`op-pipe dag | head -1`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0)
+    process.stderr.write(`op-pipe: what it prints cannot be written: ${error.message}. What is finished is kept\n`)
+    process.exit(1)
   })
   const json = args.includes("--json")
   NodeRuntime.runMain(Effect.provideService(program(args), Project.Loaders, loaders), {
