@@ -375,7 +375,7 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
 
 /**
  * The result under `key`, if looks alone tell that it can be served, that `folder` holds it, marked, and that it is the step's last: then
- * `usable`, `layOut` and the note of it would find nothing to do. None says nothing.
+ * `usable`, `layOut` and the note of it would find nothing to do. Undefined says nothing.
  */
 export const standing = Effect.fnUntraced(function* (step: AnyStep, key: Digest.Digest, folder: string) {
   const disk = yield* Disk

@@ -93,7 +93,7 @@ export class Disk extends Context.Service<
     readonly list: (path: string) => Op<ReadonlyArray<Entry>>
     /** The same with the stat of each file and folder: one call for thousands of them. */
     readonly listFiles: (path: string) => Op<ReadonlyArray<InspectedEntry>>
-    /** Many looks for one question about `path`, in one call: it answers thousands of such questions in the time that a call for each look would take for hundreds. */
+    /** All the looks that one question about `path` takes, in one call: a call for each takes longer than the look itself. */
     readonly look: <A>(path: string, ask: (looks: Looks) => A) => Op<A>
     readonly realPath: (path: string) => Op<string>
     readonly read: (path: string) => Op<Uint8Array>
