@@ -113,7 +113,12 @@ try {
   line(`executed in this process (${first.executed})`, first.ms / first.executed)
   line("of that, the disk for the commits alone", commitsAlone(base))
   const again = await runIn(base, pipeline, base, inProcess)
-  line(`cached (${again.cached})`, again.ms / again.cached)
+  line(`cached, right after (${again.cached})`, again.ms / again.cached)
+  // Until now the files were too young for what is known of them to be believed.
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  await runIn(base, pipeline, base, inProcess)
+  const later = await runIn(base, pipeline, base, inProcess)
+  line(`cached, later (${later.cached})`, later.ms / later.cached)
   const texts = path.join(base, "texts")
   fs.mkdirSync(texts)
   fs.writeFileSync(path.join(texts, "a.txt"), "hello\n")
