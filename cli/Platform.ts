@@ -1,5 +1,4 @@
 /** Platform: as much of it as the command line's library asks for to read flags. */
-
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -16,7 +15,7 @@ const unused = <S extends object>(name: string): S =>
     }
   })
 
-/** Files and processes are for flags of kinds that `run` has not, a terminal for the wizard. Node's own ones take a tenth of a run that has nothing to do to load. */
+/** Files and processes are for flags of kinds that `run` has not, a terminal for the wizard. To load Node's own ones takes a twentieth of a run that has nothing to do. */
 export const forFlags = Layer.mergeAll(
   Layer.succeed(FileSystem.FileSystem, unused<FileSystem.FileSystem>("FileSystem")),
   Layer.succeed(Path.Path, unused<Path.Path>("Path")),
