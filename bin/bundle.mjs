@@ -8,11 +8,14 @@
  * was looked at to find them: links, manifests of packages, and places where there was nothing.
  *
  * Modules keep the `import.meta.url` of their sources. Other packages are not bundled; they are imported from where they lie.
+ *
+ * A bundle is a script, since Node keeps of a script's compiled code what was compiled while it ran (see program.cjs), and of a module's
+ * only what is compiled at once. What a script cannot do, wait while it is evaluated, is left to modules: then a bundle is made of those.
  * Plain JavaScript, since reading a bundle must not load what strips types.
  */
-import { createHash, hash } from "node:crypto"
+import { hash } from "node:crypto"
 import {
-  existsSync,
+  copyFileSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -26,12 +29,10 @@ import {
   writeFileSync
 } from "node:fs"
 import { isBuiltin } from "node:module"
-import { homedir } from "node:os"
 import path from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import { stampOf } from "./start.cjs"
 
-/** Raise it when bundles are made otherwise. */
-const format = 5
 /** Times on disk are no finer than this; where they are whole seconds, than the other. */
 const tickMs = 50
 const coarseTickMs = 2100
@@ -40,39 +41,11 @@ const dayMs = 24 * 3_600_000
 const root = fileURLToPath(new URL("..", import.meta.url))
 const exists = (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined
 
-/** What tells whether a file is the same; null of what is not there. */
-const stampOf = (file) => {
-  const stat = lstatSync(file, { throwIfNoEntry: false })
-  return stat === undefined ? null : [stat.size, stat.mtimeMs, stat.ctimeMs, stat.ino]
-}
-
-const isAsStamped = (file, stamp) => {
-  const now = stampOf(file)
-  return now === null || stamp === null ? now === stamp : now.every((figure, at) => figure === stamp[at])
-}
-
 const isYoung = (file, sinceMs) => {
   const stat = lstatSync(file, { throwIfNoEntry: false })
   if (stat === undefined) return true
   const tick = stat.ctimeMs % 1000 === 0 ? coarseTickMs : tickMs
   return Math.max(stat.mtimeMs, stat.ctimeMs) > sinceMs - tick
-}
-
-const cacheFolder = () => {
-  const { OP_PIPE_CACHE_DIR, XDG_CACHE_HOME } = process.env
-  const cache = OP_PIPE_CACHE_DIR ?? path.join(XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "op-pipe")
-  return path.join(cache, "start")
-}
-
-/** The bundle in `folder`, if all that it was made from is still what it was. */
-const current = (folder) => {
-  try {
-    const { main, files, digests } = JSON.parse(readFileSync(path.join(folder, "bundle.json"), "utf8"))
-    if (!files.every(([file, stamp]) => isAsStamped(file, stamp))) return undefined
-    return existsSync(main) ? { main, digests } : undefined
-  } catch {
-    return undefined
-  }
 }
 
 const bundledPackage = /^(effect|@effect\/[^/]+|op-pipe|xxhash-wasm)(\/|$)/
@@ -152,22 +125,43 @@ const notePackage = (specifier, from, looked) => {
   }
 }
 
-/** Notes in `digests` what each module of ours was when it was read, and in `looked` what it was found by. */
-const plugin = (digests, looked) => ({
+/**
+ * Notes in `digests` what each module of ours was when it was read, and in `looked` what it was found by. Of a script, what is imported
+ * later is led through a module of its own, which has the packages imported first that a script cannot wait for.
+ */
+const plugin = ({ isScript, digests, looked }) => ({
   name: "op-pipe",
   setup: (build) => {
-    build.onResolve({ filter: /.*/ }, async ({ path: specifier, kind, importer, resolveDir, pluginData }) => {
-      if (pluginData === "resolving" || kind === "entry-point" || isBuiltin(specifier)) return undefined
+    const resolve = async ({ path: specifier, kind, importer, resolveDir }) => {
+      if (isBuiltin(specifier)) return { path: specifier, external: true }
       if (specifier.startsWith(".") || path.isAbsolute(specifier)) {
         // within a package, files are what they were: a package counts by its version
-        return isOwn(importer) ? resolveOwn(path.resolve(resolveDir, specifier), looked) : undefined
+        if (isOwn(importer)) return resolveOwn(path.resolve(resolveDir, specifier), looked)
+      } else {
+        // Node itself says what is missing, in its own words, if it is ever asked for.
+        if (!notePackage(specifier, resolveDir, looked)) return { path: specifier, external: true }
+        if (!bundledPackage.test(specifier)) {
+          const found = await build.resolve(specifier, { kind, resolveDir, pluginData: "resolving" })
+          if (found.errors.length > 0 || !path.isAbsolute(found.path)) return { path: specifier, external: true }
+          return { path: pathToFileURL(found.path).href, external: true }
+        }
       }
-      // Node itself says what is missing, in its own words, if it is ever asked for.
-      if (!notePackage(specifier, resolveDir, looked)) return { path: specifier, external: true }
-      if (bundledPackage.test(specifier)) return undefined
-      const found = await build.resolve(specifier, { kind, resolveDir, pluginData: "resolving" })
-      if (found.errors.length > 0 || !path.isAbsolute(found.path)) return { path: specifier, external: true }
-      return { path: pathToFileURL(found.path).href, external: true }
+      return kind === "dynamic-import"
+        ? await build.resolve(specifier, { kind, resolveDir, pluginData: "resolving" })
+        : undefined
+    }
+    build.onResolve({ filter: /.*/ }, async (args) => {
+      if (args.pluginData === "resolving" || args.kind === "entry-point") return undefined
+      if (args.namespace === "later") return { path: args.path }
+      const found = await resolve(args)
+      const isLater = isScript && args.kind === "dynamic-import" && found.path !== undefined && found.external !== true
+      return isLater ? { path: found.path, namespace: "later" } : found
+    })
+    build.onLoad({ filter: /.*/, namespace: "later" }, ({ path: file }) => {
+      const told = JSON.stringify(file)
+      // a module that is waited for by who imports it
+      const contents = `export const then = (resolve, reject) => __op_pipe_outside(${told}).then(() => import(${told})).then(resolve, reject)`
+      return { contents, loader: "js", resolveDir: path.dirname(file) }
     })
     build.onLoad({ filter: /\.[mc]?[tj]s$/ }, ({ path: file }) => {
       if (!isOwn(file)) return undefined
@@ -182,126 +176,113 @@ const plugin = (digests, looked) => ({
   }
 })
 
-/** The parts of a bundle that are loaded with `start`, by their names. */
-const loadedWith = (outputs, start) => {
-  const parts = new Set([start])
-  for (const part of parts)
-    for (const { path: name, kind, external } of outputs[part].imports)
-      if (kind === "import-statement" && external !== true) parts.add(name)
-  return parts
+/** The packages outside of the bundle that are imported with `start`, a module in it, as they are to be asked for. */
+const importedWith = (inputs, start) => {
+  const modules = new Set([start])
+  const outside = new Set()
+  for (const module of modules)
+    for (const { path: name, kind, external } of inputs[module]?.imports ?? []) {
+      if (kind !== "import-statement") continue
+      if (external !== true) modules.add(name)
+      // esbuild counts its own helpers among what is imported
+      else if (!isBuiltin(name) && name !== "<runtime>") outside.add(name)
+    }
+  return Array.from(outside)
 }
 
-/** The modules that `contents` imports by `import("PATH")`, without links. */
-const importedLater = (contents) =>
-  Array.from(contents.matchAll(/\bimport\(("(?:[^"\\]|\\.)*")\)/gu), ([, told]) =>
-    realpathSync.native(JSON.parse(told))
+/** For each module that is imported later: the packages outside that are imported with it. */
+const importedLater = (inputs, made) =>
+  Object.fromEntries(
+    Object.keys(inputs)
+      .filter((name) => name.startsWith("later:"))
+      .map((name) => inputs[name].imports[0].path)
+      .map((name) => [path.resolve(made, name), importedWith(inputs, name)])
+      .filter(([, outside]) => outside.length > 0)
   )
-
-/** Whether it waits for something while it is evaluated; esbuild says so by refusing to make a script of it. */
-const isWaiting = (esbuild, file) =>
-  esbuild.transform(readFileSync(file, "utf8"), { format: "iife", logLevel: "silent" }).then(
-    () => false,
-    () => true
-  )
-
-/** The parts that are loaded with `start`, and with no earlier start, as one, written in its place; those that went into it are told by it. */
-const joinPart = async (esbuild, made, outputs, start, joined) => {
-  const parts = Array.from(loadedWith(outputs, start)).filter((part) => part !== start && !joined.has(part))
-  // What it waits for may need one of the parts, and would wait for all of them.
-  for (const part of [start, ...parts]) if (await isWaiting(esbuild, path.join(made, part))) return []
-  const offers = (part, from, pair) => {
-    const at = parts.indexOf(part)
-    return `export { ${outputs[part].exports.map((name) => pair(name, `part${at}_${name}`)).join(", ")} } from "./${from}"\n`
-  }
-  const offered = parts.map((part) => offers(part, part, (name, alias) => `${name} as ${alias}`))
-  const { outputFiles } = await esbuild.build({
-    stdin: {
-      contents: `export { ${outputs[start].exports.join(", ")} } from "./${start}"\n${offered.join("")}`,
-      resolveDir: made,
-      sourcefile: "joined.mjs"
-    },
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "node",
-    target: "node22",
-    outfile: path.join(made, start),
-    sourcemap: "external",
-    sourcesContent: false,
-    absWorkingDir: made,
-    logLevel: "silent",
-    plugins: [
-      {
-        name: "parts",
-        setup: (build) =>
-          build.onResolve({ filter: /.*/ }, ({ path: name, kind }) => {
-            const part = name.replace(/^\.\//u, "")
-            const isWithin = kind === "import-statement" && (part === start || parts.includes(part) || joined.has(part))
-            return isWithin ? undefined : { path: name, external: true }
-          })
-      }
-    ]
-  })
-  for (const { path: file, contents } of outputFiles) writeFileSync(file, contents)
-  for (const part of parts)
-    writeFileSync(
-      path.join(made, part),
-      offers(part, start, (name, alias) => `${alias} as ${name}`)
-    )
-  return parts
-}
 
 /**
- * Joins the parts of a bundle that are loaded together: that of `contents` with all it needs, and each module that `contents` imports
- * later with what that needs besides. esbuild makes a part of whatever two imports share, thirty for the command line, and to load
- * one takes half a millisecond, however small it is.
+ * With what `program.cjs` gives of a package outside left as it is, where esbuild would make of what `require` gives what `import` does.
+ * Fails if esbuild writes that otherwise.
  */
-const joinParts = async (esbuild, made, outputs, contents) => {
-  const later = new Set(importedLater(contents))
-  const isLater = ({ entryPoint }) => entryPoint !== undefined && later.has(path.resolve(made, entryPoint))
-  const joined = new Set()
-  for (const start of ["main.mjs", ...Object.keys(outputs).filter((part) => isLater(outputs[part]))])
-    for (const part of await joinPart(esbuild, made, outputs, start, joined)) joined.add(part)
+const withImported = (text) => {
+  const helper = /\bvar (__toESM\d*) = \(mod, isNodeMode, target\) => \(/gu
+  const led = text.replaceAll(helper, "var $1 = (mod, isNodeMode, target) => __op_pipe_imported(mod) ?? (")
+  if (led === text && text.includes("__toESM")) throw new Error("esbuild has another helper for what is imported")
+  return led
 }
 
-/** Bundles the module `contents`, which imports as if it lay in `resolveDir`. */
-const make = async (folder, contents, resolveDir, keepNames) => {
+/** Writes the bundle as a script; undefined if it cannot be one. */
+const writeScript = async (esbuild, options, made) => {
+  const { metafile, warnings, outputFiles } = await esbuild.build({
+    ...options,
+    format: "cjs",
+    // Of a script, Node says that it may import only by what is experimental: so the imports are led through program.cjs.
+    supported: { "dynamic-import": false },
+    outfile: path.join(made, "program.js"),
+    write: false,
+    banner: { js: '(function (exports, require, module, __op_pipe_outside, __op_pipe_imported) { "use strict";' },
+    footer: { js: "})" }
+  })
+  const { inputs } = metafile
+  const entry = Object.keys(inputs).find((name) => path.basename(name) === options.stdin.sourcefile)
+  // a module's `import.meta` itself, or a package that is wanted at once
+  if (warnings.some(({ id }) => id === "empty-import-meta") || importedWith(inputs, entry).length > 0) return undefined
+  for (const { path: file, text } of outputFiles) writeFileSync(file, file.endsWith(".js") ? withImported(text) : text)
+  writeFileSync(path.join(made, "outside.json"), JSON.stringify(importedLater(inputs, made)))
+  const main = path.join(made, "main.cjs")
+  copyFileSync(program, main)
+  return { main, inputs }
+}
+const program = fileURLToPath(new URL("program.cjs", import.meta.url))
+
+/** Writes the bundle as modules, a part for whatever two imports share. */
+const writeModules = async (esbuild, options, made) => {
+  const { metafile } = await esbuild.build({
+    ...options,
+    splitting: true,
+    format: "esm",
+    outdir: made,
+    entryNames: "main",
+    outExtension: { ".js": ".mjs" }
+  })
+  return { main: path.join(made, "main.mjs"), inputs: metafile.inputs }
+}
+
+/** Bundles the module `contents`, which imports as if it lay in `resolveDir`, in `folder`; see `bundled` in start.cjs. */
+export const make = async (folder, contents, resolveDir, keepNames) => {
   const esbuild = await import("esbuild")
   const startedMs = Date.now()
   mkdirSync(folder, { recursive: true })
   const made = mkdtempSync(path.join(folder, "made-"))
-  const digests = {}
-  const looked = makeLooked()
-  const { metafile } = await esbuild.build({
-    stdin: { contents, resolveDir, sourcefile: "start.mjs" },
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node22",
-    conditions: ["node", "import"],
-    outdir: made,
-    entryNames: "main",
-    outExtension: { ".js": ".mjs" },
-    sourcemap: true,
-    sourcesContent: false,
-    absWorkingDir: made,
-    metafile: true,
-    logLevel: "silent",
-    // As Node takes the sources: no tsconfig counts, and no import is left out.
-    tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
-    keepNames,
-    define: ownPlace,
-    plugins: [plugin(digests, looked)]
-  })
-  const inputs = [fileURLToPath(import.meta.url), ...Object.keys(metafile.inputs)]
-    .map((file) => path.resolve(made, file))
-    .filter(exists)
-  await joinParts(esbuild, made, metafile.outputs, contents)
-  const main = path.join(made, "main.mjs")
   // for the code that V8 compiles of it
   mkdirSync(path.join(made, "compiled"))
-  const stamps = new Map([...inputs.map((file) => [file, stampOf(file)]), ...looked.stamps])
+  const attempt = async (isScript, write) => {
+    const [digests, looked] = [{}, makeLooked()]
+    const options = {
+      stdin: { contents, resolveDir, sourcefile: "start.mjs" },
+      bundle: true,
+      platform: "node",
+      target: "node22",
+      conditions: ["node", "import"],
+      sourcemap: true,
+      sourcesContent: false,
+      absWorkingDir: made,
+      metafile: true,
+      logLevel: "silent",
+      // As Node takes the sources: no tsconfig counts, and no import is left out.
+      tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+      keepNames,
+      define: ownPlace,
+      plugins: [plugin({ isScript, digests, looked })]
+    }
+    const written = await write(esbuild, options, made)
+    return written === undefined ? undefined : { ...written, digests, looked }
+  }
+  const asScript = await attempt(true, writeScript).catch(() => undefined)
+  const { main, inputs, digests, looked } = asScript ?? (await attempt(false, writeModules))
+  const ours = ["bundle.mjs", "start.cjs", "program.cjs"].map((name) => path.join(root, "bin", name))
+  const files = [...ours, ...Object.keys(inputs).map((file) => path.resolve(made, file))].filter(exists)
+  const stamps = new Map([...files.map((file) => [file, stampOf(file)]), ...looked.stamps])
   if (![...stamps.keys()].some((file) => exists(file) && isYoung(file, startedMs))) {
     const manifest = path.join(made, "bundle.json")
     writeFileSync(manifest, JSON.stringify({ main, digests, files: [...stamps] }))
@@ -329,37 +310,4 @@ const sweep = (folder, kept) => {
     const other = path.join(path.dirname(folder), name)
     if (other !== folder && isOlder(other, 60 * dayMs)) remove(other)
   }
-}
-
-/**
- * The bundle of the module `contents`, made if it is not there: its file, and the SHA-256 of each module of ours in it, by
- * path. With `keepNames` a function tells the name it has in the sources, also where two have the same; it takes a little of
- * every start. Fails as esbuild does.
- */
-export const bundled = async (contents, resolveDir, { keepNames = false } = {}) => {
-  const told = [format, process.version, keepNames, resolveDir, contents].join("\0")
-  const name = createHash("sha256").update(told).digest("hex")
-  const folder = path.join(cacheFolder(), name.slice(0, 24))
-  return current(folder) ?? (await make(folder, contents, resolveDir, keepNames))
-}
-
-/** A stack trace with places in bundles told as places in the sources. */
-export const inSources = (trace) => {
-  const maps = new Map()
-  const mapOf = (file) => {
-    if (!maps.has(file)) {
-      const { SourceMap } = process.getBuiltinModule("module")
-      maps.set(file, existsSync(`${file}.map`) ? new SourceMap(JSON.parse(readFileSync(`${file}.map`, "utf8"))) : null)
-    }
-    return maps.get(file)
-  }
-  return trace.replaceAll(
-    /(?:file:\/\/)?(\/[^\s():]*\/made-[^\s():]+\.mjs):(\d+):(\d+)/gu,
-    (whole, file, line, column) => {
-      const found = mapOf(file)?.findEntry(Number(line) - 1, Number(column) - 1)
-      if (found?.originalSource === undefined) return whole
-      const source = path.resolve(path.dirname(file), found.originalSource)
-      return `${pathToFileURL(source).href}:${found.originalLine + 1}:${found.originalColumn + 1}`
-    }
-  )
 }

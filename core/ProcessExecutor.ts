@@ -9,6 +9,7 @@
  */
 import { fork } from "node:child_process"
 import { closeSync } from "node:fs"
+import { createRequire } from "node:module"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
@@ -42,9 +43,12 @@ const isSource = import.meta.url.endsWith(".ts")
 const beside = (file: string): string =>
   fileURLToPath(new URL(isSource ? `./${file}.ts` : `./${file}.js`, import.meta.url))
 
-/** What `bin/bundle.mjs` exports. It is plain JavaScript, and lies beside the built files too. */
-interface Bundler {
+/** What `bin/start.cjs` exports. It is plain JavaScript, and lies beside the built files too. */
+interface Start {
   readonly bundled: (contents: string, resolveDir: string, options: { readonly keepNames: boolean }) => Promise<Bundle>
+}
+/** What `bin/places.cjs` exports. */
+interface Places {
   readonly inSources: (trace: string) => string
 }
 interface Bundle {
@@ -53,15 +57,17 @@ interface Bundle {
   readonly digests: Readonly<Record<string, string>>
 }
 
-const bundlerUrl = new URL(isSource ? "../bin/bundle.mjs" : "../../bin/bundle.mjs", import.meta.url).href
-const loadBundler = (): Promise<Bundler> => import(bundlerUrl) as Promise<Bundler>
+const bin = createRequire(new URL(isSource ? "../bin/start.cjs" : "../../bin/start.cjs", import.meta.url))
+const start = (): Start => bin("./start.cjs") as Start
+const inSources = (trace: string): string => (bin("./places.cjs") as Places).inSources(trace)
 
 /** The bundle of a stage's process; undefined when none can be made: then the sources are loaded, and give the better error. */
 const bundleOf = async (source: string): Promise<Bundle | undefined> => {
-  const { bundled } = await loadBundler()
   const [server, stage] = [beside("TaskWorker"), fileURLToPath(source)].map((each) => JSON.stringify(each))
   const contents = `import { serve } from ${server}\nserve({ load: () => import(${stage}), loaded: {} })`
-  return bundled(contents, path.dirname(beside("TaskWorker")), { keepNames: true }).catch(() => undefined)
+  return start()
+    .bundled(contents, path.dirname(beside("TaskWorker")), { keepNames: true })
+    .catch(() => undefined)
 }
 
 /** What every stage is run by, and no key holds (see ADR 0002). */
@@ -91,7 +97,7 @@ const toExit = (
     case "failed":
       return fail(message.badInput ? "input" : "stage", message.reason)
     case "bug":
-      return Effect.flatMap(Effect.promise(loadBundler), ({ inSources }) => fail("bug", inSources(message.trace)))
+      return fail("bug", inSources(message.trace))
     case "done":
       return Effect.succeed({ loaded: bundle?.digests ?? message.loaded })
     case "progress":

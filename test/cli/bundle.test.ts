@@ -138,3 +138,44 @@ export const here = import.meta.filename
   const text = "const here = import.meta.url"
   expect(await run(root)).toEqual([1, ["relu", "relu", "Net", "Net", text, a, b, ["given"]]])
 })
+
+it("of packages outside of the bundle a step sees what Node imports, also where they are imported later", async () => {
+  const esm = "export default function named() {}\nexport let count = 1\nexport const raise = () => { count += 1 }\n"
+  const cjs = 'module.exports = class Base { static kind = "class" }\nmodule.exports.extra = "extra"\n'
+  const later = `import named, * as all from "esm"
+import Base, { extra } from "cjs"
+export * from "esm"
+export const seen = [named.name, typeof all.default, Base.kind, extra, Object.keys(all).sort()]
+`
+  const root = makeStage(
+    `import named, { count, raise } from "esm"\nimport Base from "cjs"\nimport * as path from "node:path"`,
+    `[named.name, (raise(), count), new (class extends Base {})() instanceof Base, typeof path.default.join,
+      ...(yield* Effect.promise(() => import("./later.ts").then((each) => [each.seen, each.count]))),
+      yield* Effect.promise(() => import("esm").then((each) => each.default.name)),
+      yield* Effect.promise(() => import("node:path").then((each) => typeof each.join))]`,
+    {
+      "node_modules/esm/package.json": JSON.stringify({
+        name: "esm",
+        version: "1.0.0",
+        type: "module",
+        main: "index.js"
+      }),
+      "node_modules/esm/index.js": esm,
+      "node_modules/cjs/package.json": JSON.stringify({ name: "cjs", version: "1.0.0", main: "index.js" }),
+      "node_modules/cjs/index.js": cjs,
+      "stages/later.ts": later
+    }
+  )
+  const first = path.join(root, "stages/first.ts")
+  const text = readFileSync(first, "utf8")
+  // the work waits, so it is a generator
+  const work = /output\.value\.write\(([\s\S]*)\),?\n\}\)/u.exec(text)
+  expect(work, text).not.toBeNull()
+  writeFileSync(
+    first,
+    text.replace(work![0], `Effect.gen(function* () { yield* output.value.write(${work![1]}) })\n})`)
+  )
+  const all = ["count", "default", "raise"]
+  const seen = ["named", "function", "class", "extra", all]
+  expect(await run(root)).toEqual([1, ["named", 2, true, "function", seen, 2, "named", "function"]])
+})

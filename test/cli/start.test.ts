@@ -3,7 +3,7 @@
  * is imported at the top of a stage, and not where the work is done, costs every run.
  */
 import { spawnSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { globSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import { events, lastEvent, opPipe, repository, runLetters } from "../lib/cli.ts"
@@ -77,32 +77,49 @@ describe("a bundle", () => {
     expect(lastEvent(finished).executed).toHaveLength(4)
   })
 
-  it("is loaded in two files, of the command line and of the pipeline", async () => {
+  /** A folder with a run of `letters` behind it, whose bundle is in it; and the code that V8 compiled, by its file's name. */
+  const runApart = async () => {
     const root = temporaryFolder()
     writeFiles(root, { "texts/a.txt": "hello\n" })
-    await opPipe(runLetters(), { cwd: root })
-    const counting = `
-      import { registerHooks } from "node:module"
-      const loaded = []
-      registerHooks({
-        load: (url, context, next) => {
-          if (url.includes("/made-")) loaded.push(url)
-          return next(url, context)
-        }
-      })
-      process.on("exit", () => process.stderr.write(JSON.stringify(loaded)))
-    `
-    writeFiles(root, { "counting.mjs": counting })
-    const finished = await opPipe(runLetters(), {
-      cwd: root,
-      env: { NODE_OPTIONS: `--import=${path.join(root, "counting.mjs")}` }
-    })
-    expect(lastEvent(finished).cached).toHaveLength(4)
-    const loaded = JSON.parse(finished.stderr) as ReadonlyArray<string>
-    expect(loaded.map((url) => path.basename(url).replace(/-.*/u, ""))).toEqual(["main.mjs", "pipeline"])
+    const again = async () => {
+      const finished = await opPipe(runLetters(), { cwd: root, env: { OP_PIPE_CACHE_DIR: path.join(root, "cache") } })
+      expect(finished.code, finished.stderr).toBe(0)
+      return lastEvent(finished)
+    }
+    await again()
+    const compiled = (): ReadonlyArray<string> =>
+      globSync(path.join(root, "cache/start/*/made-*/compiled/run-*")).toSorted()
+    return { again, compiled }
+  }
+
+  it("is a script, of which the code that V8 compiled is kept in the first two runs", async () => {
+    const { again, compiled } = await runApart()
+    expect(compiled().map((file) => path.basename(file))).toEqual(["run-1"])
+    expect((await again()).cached).toHaveLength(4)
+    expect(compiled().map((file) => path.basename(file))).toEqual(["run-1", "run-2"])
+    const before = compiled().map((file) => statSync(file).mtimeMs)
+    await again()
+    expect(compiled().map((file) => statSync(file).mtimeMs)).toEqual(before)
   })
 
-  it("leaves modules that wait for others as they are", async () => {
+  it("does not believe code of which a byte is another", async () => {
+    const { again, compiled } = await runApart()
+    await again()
+    const [first, second] = compiled()
+    for (const file of [first!, second!]) {
+      const bytes = readFileSync(file)
+      bytes[bytes.length >> 1]! ^= 1
+      writeFileSync(file, bytes)
+    }
+    const flipped = [first!, second!].map((file) => readFileSync(file))
+    expect((await again()).cached).toHaveLength(4)
+    // nothing was there to be believed, so the first is made again, and in the next run the second
+    expect([first!, second!].map((file, at) => readFileSync(file).equals(flipped[at]!))).toEqual([false, true])
+    await again()
+    expect(readFileSync(second!).equals(flipped[1]!)).toBe(false)
+  })
+
+  it("is of modules where one waits for another", async () => {
     const root = temporaryFolder()
     writeFiles(root, {
       "package.json": '{ "type": "module" }',

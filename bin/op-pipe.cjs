@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+// Plain JavaScript, so that an old Node gets a sentence and not a syntax error; CommonJS, since Node starts that sooner.
+"use strict"
+const [major, minor] = process.versions.node.split(".").map(Number)
+if (major < 22 || (major === 22 && minor < 19)) {
+  console.error(
+    `op-pipe: expected Node.js 22.19 or later, but this is ${process.version}. ` +
+      "Get it with `npm install --save-dev node@22` and call op-pipe by npx."
+  )
+  process.exit(2)
+}
+require("./start.cjs").start(process.argv.slice(2))
