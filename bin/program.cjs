@@ -8,7 +8,7 @@
 "use strict"
 const { hash } = require("node:crypto")
 const { readFileSync, renameSync, writeFileSync } = require("node:fs")
-const { isBuiltin } = require("node:module")
+const { enableCompileCache, isBuiltin } = require("node:module")
 const path = require("node:path")
 const vm = require("node:vm")
 
@@ -32,8 +32,14 @@ const keep = (script, round) => {
   const file = keptIn(round)
   const whole = `${file}.${process.pid}`
   const code = script.createCachedData()
-  writeFileSync(whole, Buffer.concat([hash("sha256", code, "buffer"), code]))
+  writeFileSync(whole, Buffer.concat([hash("sha256", code, "buffer"), code]), { mode: 0o600 })
   renameSync(whole, file)
+}
+
+/** Of what is not in the bundle, Node's own cache has at least what is compiled when it is loaded. */
+const importOutside = (name) => {
+  enableCompileCache()
+  return import(name)
 }
 
 /** What was imported of packages outside of the bundle, by what they are asked for. */
@@ -41,10 +47,10 @@ const imported = new Map()
 /** Imports what the module `file` of the bundle imports from outside, before it is evaluated. */
 const outside = async (file) => {
   const wanted = JSON.parse(readFileSync(path.join(__dirname, "outside.json"), "utf8"))[file] ?? []
-  await Promise.all(wanted.map(async (name) => imported.set(name, await import(name))))
+  await Promise.all(wanted.map(async (name) => imported.set(name, await importOutside(name))))
 }
 /** What the bundle requires; what it did not import before, it waits for. */
-const required = (name) => (isBuiltin(name) ? require(name) : (imported.get(name) ?? import(name)))
+const required = (name) => (isBuiltin(name) ? require(name) : (imported.get(name) ?? importOutside(name)))
 /** What is imported already, or will be; undefined of what was required. */
 const asImported = (found) => (found instanceof Promise || found?.[Symbol.toStringTag] === "Module" ? found : undefined)
 

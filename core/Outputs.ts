@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as CanonicalJson from "../cache/identity/CanonicalJson.ts"
 import * as Digest from "../cache/identity/Digest.ts"
-import { Disk, join, orAbsent } from "../cache/store/Disk.ts"
+import { Disk, join, type Looks, orAbsent } from "../cache/store/Disk.ts"
 import * as Lock from "../cache/store/Lock.ts"
 import type * as ResultStore from "../cache/store/ResultStore.ts"
 import type { Output, StepResult } from "../cache/store/ResultStore.ts"
@@ -315,14 +315,16 @@ export class OutputsOccupied extends Data.TaggedError("OutputsOccupied")<{ reado
   }
 }
 
+const marksIn = (outputsDir: string): string => `${outputsDir}${path.sep}.laid-out`
+
 /**
  * What op-pipe keeps beside the steps' folders: marks of those that it laid out, and what is being laid out. In the outputs and
  * not in the store, since the store may be removed and the outputs stay.
  */
 const besides = (folder: string): { readonly mark: string; readonly aside: string; readonly old: string } => {
-  const at = `${path.dirname(folder)}${path.sep}.laid-out${path.sep}`
+  const at = marksIn(path.dirname(folder))
   const step = path.basename(folder)
-  return { mark: `${at}${step}`, aside: path.join(at, ".new", step), old: path.join(at, ".old", step) }
+  return { mark: path.join(at, step), aside: path.join(at, ".new", step), old: path.join(at, ".old", step) }
 }
 
 const mark = Effect.fnUntraced(function* (folder: string) {
@@ -374,21 +376,23 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
 })
 
 /**
- * The result under `key`, if looks alone tell that it can be served, that `folder` holds it, marked, and that it is the step's last: then
- * `usable`, `layOut` and the note of it would find nothing to do. Undefined says nothing.
+ * How to tell by looks alone that the result under a key can be served, that the step's folder in `outputsDir` holds it, marked, and that
+ * it is the step's last: then `usable`, `layOut` and the note of it would find nothing to do. Undefined says nothing.
  */
-export const standing = Effect.fnUntraced(function* (step: AnyStep, key: Digest.Digest, folder: string) {
-  const disk = yield* Disk
+export const standing = Effect.gen(function* () {
   const { memo, results } = yield* Store
   const known = yield* results.known
-  return yield* disk.look(folder, (looks) => {
-    const found = known(step.id, key, looks)
-    if (found === undefined || hasDocuments(step)) return undefined
-    const result = asDeclared(step, found)
-    const tree = Tree.known(folder, memo, looks)
-    const stands = tree !== undefined && Tree.isSame(tree, expectedTree(result)) && looks.exists(besides(folder).mark)
-    return stands ? result : undefined
-  })
+  return (outputsDir: string, looks: Looks) => {
+    const marked = new Set(looks.names(marksIn(outputsDir)))
+    return (step: AnyStep, key: Digest.Digest): StepResult | undefined => {
+      const found = known(step.id, key, looks)
+      if (found === undefined || hasDocuments(step)) return undefined
+      const result = asDeclared(step, found)
+      const tree = Tree.known(`${outputsDir}${path.sep}${step.id}`, memo, looks)
+      const stands = tree !== undefined && Tree.isSame(tree, expectedTree(result)) && marked.has(step.id)
+      return stands ? result : undefined
+    }
+  }
 })
 
 /** Makes `outputs/<step>/` what `result` says; true when it had to. Two runs of one project do so one after the other. */

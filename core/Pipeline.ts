@@ -199,6 +199,7 @@ export const overSeeds = (pipeline: Pipeline, seeds: number): Pipeline => {
   if (!Number.isInteger(seeds) || seeds < 1) {
     throw new TypeError(`${pipeline.name}: expected seeds to be a whole number from 1 on, but found ${seeds}`)
   }
+  if (seeds === pipeline.seeds) return pipeline
   return { ...pipeline, ...collect(Replicas.place(collect(pipeline.declared).steps, seeds)), seeds }
 }
 
@@ -273,6 +274,7 @@ export const select = (
   { only, from, until }: Selection
 ): { readonly asked: ReadonlyArray<AnyStep>; readonly needed: ReadonlyArray<AnyStep> } => {
   const { steps } = pipeline
+  if ([only, from, until].every((ids) => ids.length === 0)) return { asked: steps, needed: [] }
   const named = (ids: ReadonlyArray<string>): ReadonlyArray<AnyStep> => steps.filter((step) => ids.includes(step.id))
   const downstream = new Map<AnyStep, Array<AnyStep>>(steps.map((step) => [step, []]))
   for (const step of steps) for (const needed of upstream(step)) downstream.get(needed)?.push(step)

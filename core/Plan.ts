@@ -19,11 +19,11 @@ import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Tree from "../cache/store/Tree.ts"
 import type * as Artifact from "./Artifact.ts"
+import * as Ingredients from "./Ingredients.ts"
 import * as Outputs from "./Outputs.ts"
 import type { AnySource, AnyStep, Pipeline, Port } from "./Pipeline.ts"
 import { upstream } from "./Pipeline.ts"
 import { type Settings, SettingsError, toolchainsOf } from "./Settings.ts"
-import type * as Stage from "./Stage.ts"
 import type * as Toolchain from "./Toolchain.ts"
 
 export interface PreparedSource {
@@ -108,8 +108,9 @@ const isLeftOut = (source: AnySource, below: string): boolean =>
 const refuseInside = Effect.fnUntraced(function* (source: AnySource, location: string, options: PrepareOptions) {
   const disk = yield* Disk
   const { layout } = yield* Store
+  if (kindOf(source) !== "folder") return
   const real = yield* realPathOf(location)
-  if (Option.isNone(real) || kindOf(source) !== "folder") return
+  if (Option.isNone(real)) return
   const written = { "--outputs": options.outputsDir, "--store": path.dirname(layout.root) }
   for (const [flag, folder] of Object.entries(written)) {
     const future = folder === undefined ? "" : yield* futurePath(folder)
@@ -203,75 +204,9 @@ export const prepare = Effect.fnUntraced(function* (options: PrepareOptions) {
   return prepared
 })
 
-/** The toolchains that `step` computes with. */
-export const toolchainsOfStep = (prepared: Prepared, step: AnyStep): ReadonlyArray<PreparedToolchain> =>
-  Object.values(step.stage.toolchain as Record<string, Toolchain.Any>).flatMap((each) => {
-    const found = prepared.toolchains.get(each.name)
-    return found === undefined ? [] : [found]
-  })
-
 /** Where an input's content comes from: `images`, `split.manifest`. */
 export const portName = (port: Port<never> | AnyStep["inputs"][string]): string =>
   port.owner._tag === "Source" ? port.owner.name : `${port.owner.id}.${port.output}`
-
-const declaredDigests = new WeakMap<Artifact.Any, Digest.Digest>()
-
-/** Of an artifact as it is declared; thousands of commands may share one. */
-const declaredDigest = (artifact: Artifact.Any): Digest.Digest => {
-  const { kind, path, tag } = artifact
-  const digest = declaredDigests.get(artifact) ?? Digest.ofJson("CommandOutput/v1", { kind, path, tag })
-  declaredDigests.set(artifact, digest)
-  return digest
-}
-
-/** What a command stage declares besides its parameters, in the place of code; raise the version when commands are run otherwise. */
-const commandCode = (stage: Extract<Stage.Any, { readonly _tag: "Command" }>): CacheKey.Code => {
-  const outputs = Object.entries(stage.output as Stage.Artifacts).map(
-    ([name, artifact]) => [name, declaredDigest(artifact)] as const
-  )
-  return { modules: { command: { "sh -eu": "v1" }, output: Object.fromEntries(outputs) }, packages: {} }
-}
-
-const codeOf = (prepared: Prepared, { stage }: AnyStep): CacheKey.Code =>
-  stage._tag === "Command"
-    ? commandCode(stage)
-    : (prepared.code.get(stage.source)?.code ?? { modules: {}, packages: {} })
-
-/** The same with the keys of every record in it in order: what is no part of a key is not seen by the work. */
-const inOrder = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(inOrder)
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
-  const keys = Object.keys(value).sort()
-  return Object.fromEntries(keys.map((key) => [key, inOrder((value as Readonly<Record<string, unknown>>)[key])]))
-}
-
-/** What `step`'s result is made from besides what it reads. */
-const ownIngredients = (prepared: Prepared, step: AnyStep): Omit<CacheKey.Ingredients, "inputs"> => ({
-  stage: step.stage.name,
-  code: codeOf(prepared, step),
-  params: inOrder(prepared.settings.steps[step.id] ?? {}) as Readonly<Record<string, unknown>>,
-  toolchain: Object.fromEntries(toolchainsOfStep(prepared, step).map((each) => [each.toolchain.name, each.encoded])),
-  runtime: CacheKey.runtime
-})
-
-/** What `step`'s result is made from, once all it reads is known. */
-export const ingredientsOf = (
-  prepared: Prepared,
-  step: AnyStep,
-  results: ReadonlyMap<string, StepResult>
-): CacheKey.Ingredients | undefined => {
-  const inputs: Record<string, Digest.Digest> = {}
-  for (const [name, port] of Object.entries(step.inputs)) {
-    const { owner } = port
-    const digest =
-      owner._tag === "Source"
-        ? prepared.sources.get(owner.name)?.content.digest
-        : results.get(owner.id)?.outputs[port.output]?.digest
-    if (digest === undefined) return undefined
-    inputs[name] = digest
-  }
-  return { ...ownIngredients(prepared, step), inputs }
-}
 
 const describeInput = Effect.fnUntraced(function* (
   prepared: Prepared,
@@ -368,8 +303,8 @@ const assessStep = Effect.fnUntraced(function* (
   const { results } = yield* Store
   const none = { step, key: undefined, result: undefined }
   const blockers = upstream(step).filter((each) => waiting.has(each.id))
-  const ingredients = blockers.length > 0 ? undefined : ingredientsOf(prepared, step, known)
-  if (ingredients === undefined) {
+  const keyed = blockers.length > 0 ? undefined : Ingredients.keyed(prepared, step, known)
+  if (keyed === undefined) {
     const last = yield* results.last(step.id)
     const ran = yield* results.hadResult(step.id)
     const waits = `it waits for ${Array.from(new Set(blockers.map((each) => each.id))).join(", ")}`
@@ -378,13 +313,14 @@ const assessStep = Effect.fnUntraced(function* (
     }
     // what it reads is not known yet; what else changed is
     const before = last.value.ingredients
-    const own = CacheKey.diff(before, { ...ownIngredients(prepared, step), inputs: before.inputs })
+    const now = Ingredients.full(prepared, step, { ...Ingredients.own(prepared, step), inputs: before.inputs })
+    const own = CacheKey.diff(before, now)
     return { ...none, state: "pending", reasons: [...own, waits] } satisfies Assessment
   }
-  const key = yield* CacheKey.of(step.id, ingredients)
+  const key = yield* CacheKey.of(step.id, keyed)
   const result = yield* Outputs.usable(step, key)
   if (typeof result !== "string") return { step, state: "fresh", reasons: [], key, result } satisfies Assessment
-  const reasons = yield* explain(prepared, step, ingredients, result)
+  const reasons = yield* explain(prepared, step, Ingredients.full(prepared, step, keyed), result)
   const ran = yield* results.hadResult(step.id)
   return { ...none, state: ran ? "stale" : "never run", reasons, key } satisfies Assessment
 })

@@ -11,12 +11,16 @@ import * as path from "node:path"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import * as CacheKey from "../cache/identity/CacheKey.ts"
+import type { Digest } from "../cache/identity/Digest.ts"
+import { Disk } from "../cache/store/Disk.ts"
 import { outputsOf, type StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import { sweep } from "../cache/store/Sweep.ts"
 import { StepError } from "./Executor.ts"
+import * as Ingredients from "./Ingredients.ts"
 import * as Outputs from "./Outputs.ts"
 import type { AnyStep } from "./Pipeline.ts"
 import { upstream } from "./Pipeline.ts"
@@ -24,6 +28,7 @@ import * as Plan from "./Plan.ts"
 import * as Provenance from "./Provenance.ts"
 import type { RunEvent } from "./RunEvent.ts"
 import * as RunLog from "./RunLog.ts"
+import { recordOf } from "./Settings.ts"
 import * as Stamp from "./Stamp.ts"
 import * as StepRun from "./StepRun.ts"
 
@@ -83,23 +88,15 @@ const sameOutputs = (a: StepResult, b: StepResult): boolean =>
 const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   const { options, prepared } = running
   const { results } = yield* Store
-  const ingredients = Plan.ingredientsOf(prepared, step, running.results)
-  if (ingredients === undefined) return yield* StepRun.bug(step.id, "an input of it has no content")
-  const key = yield* CacheKey.of(step.id, ingredients)
+  const keyed = Ingredients.keyed(prepared, step, running.results)
+  if (keyed === undefined) return yield* StepRun.bug(step.id, "an input of it has no content")
+  const key = yield* CacheKey.of(step.id, keyed)
   const folder = path.join(options.outputsDir, step.id)
   const forced = options.forced.has(step.id)
   const isReporting = Stamp.isReporting(prepared.pipeline, step.id)
-  // Most steps of most runs: all is as the last run left it.
-  if (!forced && !options.verify && !isReporting) {
-    const result = yield* Effect.orElseSucceed(Outputs.standing(step, key, folder), () => undefined)
-    if (result !== undefined) {
-      yield* results.noteUse(key)
-      yield* options.emit({ type: "StepCached", step: step.id, key, restored: false })
-      return { state: "cached", result } satisfies Outcome
-    }
-  }
   const usable = yield* Outputs.usable(step, key)
   const execute = Effect.gen(function* () {
+    const ingredients = Ingredients.full(prepared, step, keyed)
     const before = yield* results.last(step.id)
     const reasons = typeof usable === "string" ? yield* Plan.explain(prepared, step, ingredients, usable) : ["forced"]
     const done = yield* StepRun.execute(running, { step, ingredients, key, reasons, forced })
@@ -111,6 +108,7 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
       : { executed: false, result: usable, before: Option.none<StepResult>() }
   if (!executed && options.verify) {
     const startedMs = Date.now()
+    const ingredients = Ingredients.full(prepared, step, keyed)
     yield* StepRun.execute(running, { step, ingredients, key, reasons: ["verified"], forced: false, verify: result })
     yield* options.emit({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
   }
@@ -128,6 +126,58 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   yield* options.emit({ type: "StepExecuted", step: step.id, key, durationMs, unchanged })
   return { state: "executed", result } satisfies Outcome
 })
+
+/** The step's result, if it stands: all is as the last run left it. */
+const standingResult = (
+  { prepared, options, results }: Running,
+  step: AnyStep,
+  stands: (step: AnyStep, key: Digest) => StepResult | undefined
+): StepResult | undefined => {
+  if (options.forced.has(step.id) || Stamp.isReporting(prepared.pipeline, step.id)) return undefined
+  const keyed = Ingredients.keyed(prepared, step, results)
+  const key = keyed === undefined ? undefined : Result.getOrUndefined(CacheKey.made(keyed))
+  if (key === undefined) return undefined
+  try {
+    return stands(step, key)
+  } catch {
+    // what cannot be looked at is not known
+    return undefined
+  }
+}
+
+/**
+ * Passes over the steps whose results stand and that read from none but such: most steps of most runs. Looks alone, many steps in
+ * one call, since an effect for each look takes longer than the look. Whatever else there is to be known of a step, `bring` finds out.
+ */
+const passOver = Effect.fnUntraced(function* (running: Running) {
+  const { options, outcomes } = running
+  const disk = yield* Disk
+  const { results } = yield* Store
+  const standing = yield* Outputs.standing
+  for (let at = 0; at < options.steps.length; at += atOnce) {
+    const group = options.steps.slice(at, at + atOnce)
+    const look = disk.look(options.outputsDir, (looks) => {
+      const stands = standing(options.outputsDir, looks)
+      for (const step of group) {
+        const result = standingResult(running, step, stands)
+        if (result !== undefined) running.results.set(step.id, result)
+      }
+    })
+    yield* Effect.ignore(look)
+    // by the step: a result may have been made by another one of the same key
+    const passed = group.flatMap(({ id }) => {
+      const result = running.results.get(id)
+      return result === undefined ? [] : [[id, result] as const]
+    })
+    yield* results.noteUse(passed.map(([, { key }]) => key))
+    for (const [step, result] of passed) {
+      outcomes.set(step, { state: "cached", result })
+      yield* options.emit({ type: "StepCached", step, key: result.key, restored: false })
+    }
+  }
+})
+/** So few that a run can be stopped between two of them, and says something. */
+const atOnce = 100
 
 /** Waits for what `step` reads from, then brings it to an outcome; never fails. */
 const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
@@ -179,13 +229,12 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
   }
   const { pipeline, settings } = running.prepared
   const { profile, seed } = settings
-  const keys = Object.fromEntries(
-    options.steps.flatMap(({ id }) => {
-      const result = running.results.get(id)
-      return result === undefined ? [] : [[id, result.key] as const]
-    })
-  )
-  const outputs = Object.fromEntries(Object.keys(keys).map((id) => [id, outputsOf(running.results.get(id)!)] as const))
+  const made = options.steps.flatMap(({ id }) => {
+    const result = running.results.get(id)
+    return result === undefined ? [] : [[id, result] as const]
+  })
+  const keys = recordOf(made.map(([id, { key }]) => [id, key] as const))
+  const outputs = recordOf(made.map(([id, result]) => [id, outputsOf(result)] as const))
   const { type: _type, report: _report, ...did } = finished
   yield* RunLog.write({ ...did, startedMs, profile: profile ?? null, seed, seeds: pipeline.seeds, keys, outputs })
   yield* options.emit(finished)
@@ -196,7 +245,6 @@ export const run = Effect.fnUntraced(function* (prepared: Plan.Prepared, options
   const { layout, memo } = yield* Store
   const startedMs = Date.now()
   const done = new Map<string, Deferred.Deferred<Outcome>>()
-  for (const step of options.steps) done.set(step.id, yield* Deferred.make<Outcome>())
   const failures: Array<StepError> = []
   const running: Running = {
     prepared,
@@ -223,7 +271,13 @@ export const run = Effect.fnUntraced(function* (prepared: Plan.Prepared, options
       yield* options.emit({ type: "StepSkipped", step: step.id, because: outcome.because })
     yield* Deferred.succeed(done.get(step.id)!, outcome)
   })
-  yield* Effect.forEach(options.steps, one, { concurrency: "unbounded", discard: true }).pipe(
+  const bringAll = Effect.gen(function* () {
+    if (!options.verify) yield* passOver(running)
+    const others = options.steps.filter((step) => !running.outcomes.has(step.id))
+    for (const step of others) done.set(step.id, yield* Deferred.make<Outcome>())
+    yield* Effect.forEach(others, one, { concurrency: "unbounded", discard: true })
+  })
+  yield* bringAll.pipe(
     Effect.ensuring(Effect.ignore(memo.flush)),
     // the worker of a run that was killed may have gone on for a moment, and made its folder anew after the first sweep
     Effect.ensuring(sweep(layout))

@@ -190,6 +190,10 @@ const shiftSeed = (target: Target, settled: Encoded, shift: number): Effect.Effe
       )
 }
 
+/** A target of which there is nothing to settle. */
+const isSettled = ({ isDeclared, replica, names }: Target, assignments: ReadonlyArray<Assignment>): boolean =>
+  isDeclared === true && replica === undefined && !assignments.some((each) => names.includes(each.target))
+
 const settleTarget = Effect.fnUntraced(function* (target: Target, assignments: ReadonlyArray<Assignment>) {
   let settled = target.isDeclared ? target.given : yield* settle(target.name, target.schema, target.given)
   // A stage's assignments first, then the step's own, so that the more specific wins whatever the order of the flags.
@@ -224,9 +228,23 @@ const chooseProfile = (pipeline: Pipeline, asked: string | undefined): Effect.Ef
 
 const settleAll = (targets: ReadonlyArray<Target>, assignments: ReadonlyArray<Assignment>) =>
   Effect.map(
-    Effect.forEach(targets, (target) => settleTarget(target, assignments)),
-    (entries) => Object.fromEntries(entries) as Readonly<Record<string, Encoded>>
+    Effect.forEach(targets, (target) =>
+      isSettled(target, assignments)
+        ? Effect.succeed([target.name, target.given] as const)
+        : settleTarget(target, assignments)
+    ),
+    recordOf
   )
+
+/**
+ * `Object.fromEntries` for what may have thousands of entries. Without a prototype it is a dictionary from the first entry on; V8 would
+ * make a layout of its own for each of the first thousand.
+ */
+export const recordOf = <A>(entries: Iterable<readonly [string, A]>): Readonly<Record<string, A>> => {
+  const record: Record<string, A> = Object.create(null)
+  for (const [key, value] of entries) record[key] = value
+  return record
+}
 
 /** Settles all parameters of `pipeline`. */
 export const resolve = Effect.fnUntraced(function* (pipeline: Pipeline, asked: Asked) {

@@ -23,6 +23,7 @@ import { Store } from "../cache/store/Store.ts"
 import { ownPrefix, scratchFolder } from "../cache/store/Sweep.ts"
 import * as Tree from "../cache/store/Tree.ts"
 import { type Executed, Executor, type Loaded, StepError, type StepTask } from "./Executor.ts"
+import * as Ingredients from "./Ingredients.ts"
 import * as Outputs from "./Outputs.ts"
 import type { AnyStep } from "./Pipeline.ts"
 import * as Plan from "./Plan.ts"
@@ -90,7 +91,7 @@ const changedModules = Effect.fnUntraced(function* (
   if (loaded !== undefined) return [...loadedOtherwise(before, loaded), ...(yield* editedSince(before, loaded, memo))]
   const identity = yield* CodeIdentity.make(layout, memo)
   const now = yield* identity.of(source)
-  return JSON.stringify(now.code) === JSON.stringify(before.code) ? [] : ["its code"]
+  return now.text === before.text ? [] : ["its code"]
 })
 
 const changed = (step: AnyStep, what: string, since: keyof typeof consequences): StepError =>
@@ -342,7 +343,7 @@ const holdCores = Effect.fnUntraced(function* ({ cores }: Running, count: number
 export const execute = Effect.fnUntraced(function* (running: Running, execution: Execution) {
   const { prepared } = running
   const { layout } = yield* Store
-  const toolchains = Plan.toolchainsOfStep(prepared, execution.step)
+  const toolchains = Ingredients.toolchainsOfStep(prepared, execution.step)
   // A stage without a toolchain may use what is there; it is taken to keep one core busy.
   const busy = Math.min(prepared.cores, Math.max(1, ...toolchains.map((each) => each.cores)))
   const granted = toolchains.length > 0 ? busy : prepared.cores

@@ -18,6 +18,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { type Code, orderOfStatements } from "../identity/CacheKey.ts"
+import * as CanonicalJson from "../identity/CanonicalJson.ts"
 import * as Digest from "../identity/Digest.ts"
 import { readRecord, writeHint } from "../store/Commit.ts"
 import { Disk, type DiskError, orAbsent } from "../store/Disk.ts"
@@ -85,12 +86,23 @@ const orderIn = (syntax: ModuleSyntax.ModuleSyntax, statements: object): Readonl
 }
 
 /** A stage's code, and the files that it was told from. */
-export interface Identified {
-  readonly code: Code
+export class Identified {
+  /** The canonical JSON of the code: for a key, nothing more is needed. */
+  readonly text: string
   /** Absolute path -> SHA-256 of the file, for each module that was looked at and all that linked packages hold. */
   readonly files: ReadonlyMap<string, Digest.Digest>
   /** Every module that may be loaded with it, also what a re-exporting module loads and nobody asks for, and all of linked packages. */
   readonly loaded: ReadonlyArray<string>
+
+  constructor({ text, files, loaded }: Pick<Identified, "text" | "files" | "loaded">) {
+    this.text = text
+    this.files = files
+    this.loaded = loaded
+  }
+
+  get code(): Code {
+    return JSON.parse(this.text) as Code
+  }
 }
 
 export interface CodeIdentity {
@@ -108,13 +120,13 @@ const candidates = (target: string): ReadonlyArray<string> => [
 ]
 
 /** Counted into the name of what is remembered: raise it when an identity is told differently, or written differently. */
-const identityVersion = 4
+const identityVersion = 5
 
 /** Identities by URL, and what was looked at for all of them. */
 interface Remembered {
   readonly sights: Watch.Sights
   readonly identities: Readonly<
-    Record<string, Omit<Identified, "files"> & { readonly files: Readonly<Record<string, Digest.Digest>> }>
+    Record<string, Pick<Identified, "text" | "loaded"> & { readonly files: Readonly<Record<string, Digest.Digest>> }>
   >
 }
 
@@ -318,11 +330,16 @@ const makeTeller = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) 
       const { files, modules, collected } = yield* explore(start, yield* packageRoot(start))
       const sorted = Array.from(modules).sort(([a], [b]) => (a < b ? -1 : 1))
       const linked = Array.from(collected.files.keys()).filter((file) => moduleExtensions.has(path.extname(file)))
-      return {
-        code: { modules: Object.fromEntries(sorted), packages: Packages.toVersions(collected) },
+      const code: Code = { modules: Object.fromEntries(sorted), packages: Packages.toVersions(collected) }
+      const text = yield* Effect.mapError(
+        Effect.fromResult(CanonicalJson.encode(code)),
+        ({ message }) => new CodeUnknown({ file: start, reason: message })
+      )
+      return new Identified({
+        text,
         files: new Map([...files, ...collected.files]),
         loaded: [...(yield* loadedWith(files.keys())), ...linked]
-      }
+      })
     },
     (effect, url) =>
       Effect.mapError(effect, (error) =>
@@ -348,9 +365,9 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
   const rememberedPath = layout.memo(`code-v${identityVersion}.json`)
   const remembered = yield* recall(rememberedPath)
   const told = new Map<string, Identified>(
-    Object.entries(remembered?.identities ?? {}).map(([url, { files, ...identified }]) => [
+    Object.entries(remembered?.identities ?? {}).map(([url, { text, files, loaded }]) => [
       url,
-      { ...identified, files: new Map(Object.entries(files)) } satisfies Identified
+      new Identified({ text, files: new Map(Object.entries(files)), loaded })
     ])
   )
   const teller = yield* Effect.cached(makeTeller(layout, memo))
@@ -371,9 +388,9 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
       yield* flush
       const seen = yield* sights
       if (seen === undefined) return
-      const entries = Array.from(told, ([url, { files, ...identified }]) => [
+      const entries = Array.from(told, ([url, { text, files, loaded }]) => [
         url,
-        { ...identified, files: Object.fromEntries(files) }
+        { text, files: Object.fromEntries(files), loaded }
       ])
       const now: Remembered = { sights: merged(remembered?.sights, seen), identities: Object.fromEntries(entries) }
       yield* Effect.ignore(writeHint(layout, rememberedPath, JSON.stringify(now)))

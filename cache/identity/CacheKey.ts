@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type * as CanonicalJson from "./CanonicalJson.ts"
 import * as Digest from "./Digest.ts"
 
 /** Part of a key could not be written down, so there is no key. */
@@ -73,10 +74,16 @@ export const runtime: Ingredients["runtime"] = {
   platform: `${process.platform}-${process.arch}`
 }
 
+/** What a key is made from: the ingredients, whose code may be written already. */
+export type Keyed = Omit<Ingredients, "code"> & { readonly code: Code | CanonicalJson.Written }
+
+/** The key of `ingredients`, if all of them can be written down. */
+export const made = ({ stage, code, params, inputs, toolchain, runtime }: Keyed) =>
+  Digest.ofValue("CacheKey/v1", [stage, code, params, inputs, toolchain, runtime])
+
 /** The key of `ingredients`; `step` only names it in an error. */
-export const of = (step: string, ingredients: Ingredients): Effect.Effect<Digest.Digest, KeyUnknown> => {
-  const { stage, code, params, inputs, toolchain, runtime } = ingredients
-  const key = Digest.ofValue("CacheKey/v1", [stage, code, params, inputs, toolchain, runtime])
+export const of = (step: string, ingredients: Keyed): Effect.Effect<Digest.Digest, KeyUnknown> => {
+  const key = made(ingredients)
   return Result.isSuccess(key)
     ? Effect.succeed(key.success)
     : Effect.fail(new KeyUnknown({ step, reason: key.failure.message }))

@@ -20,51 +20,76 @@ export class NotCanonical extends Data.TaggedError("NotCanonical")<{
 
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
-const refuse = (path: ReadonlyArray<string>, actual: string): never => {
-  throw new NotCanonical({ path: path.slice(), actual })
+/** A value whose canonical text is at hand, in the place of that value. */
+export class Written {
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
+  }
 }
 
-/** The text of a value; `path` leads to it, and is as it was when this returns. */
-const write = (value: unknown, path: Array<string>): string => {
+const refuse = (actual: string): never => {
+  throw new NotCanonical({ path: [], actual })
+}
+
+/** What stands in the way of an item, told from where `key` leads to it. */
+const below = (key: string, cause: unknown): unknown =>
+  cause instanceof NotCanonical ? new NotCanonical({ path: [key, ...cause.path], actual: cause.actual }) : cause
+
+const quote = (text: string): string =>
+  text.isWellFormed() ? JSON.stringify(text) : refuse("a string with a lone surrogate")
+
+const writeArray = (items: ReadonlyArray<unknown>): string => {
+  let text = ""
+  // by index, since a hole must not pass for an empty string
+  for (let at = 0; at < items.length; at++) {
+    try {
+      text += at === 0 ? write(items[at]) : `,${write(items[at])}`
+    } catch (cause) {
+      throw below(String(at), cause)
+    }
+  }
+  return `[${text}]`
+}
+
+const writeRecord = (record: Readonly<Record<string, unknown>>): string => {
+  let text = ""
+  for (const key of Object.keys(record).sort()) {
+    const name = quote(key)
+    try {
+      text += text === "" ? `${name}:${write(record[key])}` : `,${name}:${write(record[key])}`
+    } catch (cause) {
+      throw below(key, cause)
+    }
+  }
+  return `{${text}}`
+}
+
+const write = (value: unknown): string => {
   switch (typeof value) {
     case "string":
-      return value.isWellFormed() ? JSON.stringify(value) : refuse(path, "a string with a lone surrogate")
+      return quote(value)
     case "number":
-      if (!Number.isFinite(value)) return refuse(path, String(value))
+      if (!Number.isFinite(value)) return refuse(String(value))
       return Object.is(value, -0) ? "0" : String(value)
     case "boolean":
       return String(value)
     case "object":
       break
     default:
-      return refuse(path, `a ${typeof value}`)
+      return refuse(`a ${typeof value}`)
   }
   if (value === null) return "null"
-  const part = (item: unknown, key: string): string => {
-    path.push(key)
-    const text = write(item, path)
-    path.pop()
-    return text
-  }
-  if (Array.isArray(value)) {
-    // Array.from, since map skips holes and a hole must not pass for an empty string
-    return `[${Array.from(value, (item, index) => part(item, String(index))).join(",")}]`
-  }
+  if (Array.isArray(value)) return writeArray(value)
   const prototype = Object.getPrototypeOf(value) as unknown
-  if (prototype !== Object.prototype && prototype !== null) {
-    return refuse(path, `an instance of ${value.constructor?.name ?? "a class"}`)
-  }
-  const record = value as Record<string, unknown>
-  let text = ""
-  for (const key of Object.keys(record).sort())
-    text += `${text === "" ? "" : ","}${write(key, path)}:${part(record[key], key)}`
-  return `{${text}}`
+  if (prototype === Object.prototype || prototype === null) return writeRecord(value as Record<string, unknown>)
+  return value instanceof Written ? value.text : refuse(`an instance of ${value.constructor?.name ?? "a class"}`)
 }
 
 /** The canonical text of `value`, or what stands in its way. */
 export const encode = (value: unknown): Result.Result<string, NotCanonical> =>
   Result.try({
-    try: () => write(value, []),
+    try: () => write(value),
     catch: (cause) =>
       cause instanceof NotCanonical
         ? cause
@@ -72,4 +97,4 @@ export const encode = (value: unknown): Result.Result<string, NotCanonical> =>
   })
 
 /** The canonical text of a value whose type already says that it is JSON. */
-export const encodeJson = (value: Json): string => write(value, [])
+export const encodeJson = (value: Json): string => write(value)

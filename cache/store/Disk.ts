@@ -69,10 +69,11 @@ export interface Hashed {
 export interface Looks {
   /** Of what a link leads to. */
   readonly stat: (path: string) => Stat | undefined
-  readonly exists: (path: string) => boolean
   readonly text: (path: string) => string | undefined
   /** As `listFiles` has it. */
   readonly files: (path: string) => ReadonlyArray<InspectedEntry> | undefined
+  /** The names in a folder. */
+  readonly names: (path: string) => ReadonlyArray<string> | undefined
   /** Where a link leads to. */
   readonly target: (path: string) => string | undefined
 }
@@ -111,8 +112,8 @@ export class Disk extends Context.Service<
     readonly link: (existing: string, path: string) => Op<void>
     readonly symlink: (target: string, path: string) => Op<void>
     readonly setMode: (path: string, mode: number) => Op<void>
-    /** Sets a file's mtime to now. */
-    readonly touch: (path: string) => Op<void>
+    /** Sets the mtime of those of the files that are there to now. */
+    readonly touch: (paths: ReadonlyArray<string>) => Op<void>
     readonly makeFolder: (path: string) => Op<void>
     /** Removes a file or a folder with all below it, also of folders that keep their owner out; what is absent is no error. */
     readonly remove: (path: string) => Op<void>
@@ -290,9 +291,9 @@ const isThere = (path: string): boolean => fs.lstatSync(path, { throwIfNoEntry: 
 
 const looks: Looks = {
   stat: statIfThere,
-  exists: isThere,
   text: (path) => ifThere(() => fs.readFileSync(path, "utf8")),
   files: (path) => ifThere(() => listFiles(path)),
+  names: (path) => ifThere(() => fs.readdirSync(path)),
   target: (path) => ifThere(() => fs.readlinkSync(path))
 }
 
@@ -317,10 +318,10 @@ const nodeDisk: Disk["Service"] = {
   link: (existing, path) => attempt("link", path, () => fs.linkSync(existing, path)),
   symlink: (target, path) => attempt("link", path, () => fs.symlinkSync(target, path)),
   setMode: (path, mode) => attempt("change the mode of", path, () => fs.chmodSync(path, mode)),
-  touch: (path) =>
-    attempt("touch", path, () => {
+  touch: (paths) =>
+    attempt("touch", paths[0] ?? "", () => {
       const now = new Date()
-      fs.utimesSync(path, now, now)
+      for (const path of paths) ifThere(() => fs.utimesSync(path, now, now))
     }),
   makeFolder: (path) => attempt("make the folder", path, () => void fs.mkdirSync(path, { recursive: true })),
   remove: (path) =>

@@ -13,7 +13,7 @@ import { type Ingredients, isIngredients, isRecord } from "../identity/CacheKey.
 import * as Digest from "../identity/Digest.ts"
 import type { BlobStore } from "./BlobStore.ts"
 import * as Commit from "./Commit.ts"
-import { Disk, type DiskError, type Looks, orAbsent } from "./Disk.ts"
+import { Disk, type DiskError, type Looks } from "./Disk.ts"
 import type { Layout } from "./Layout.ts"
 import * as Tree from "./Tree.ts"
 
@@ -117,8 +117,8 @@ export interface ResultStore {
   readonly last: (step: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
   /** Whether the step had a result, be it in the store or no longer. */
   readonly hadResult: (step: string) => Effect.Effect<boolean, DiskError, Disk>
-  /** Notes that the result of `key` was used now: its age, for the collection, is the time since then. */
-  readonly noteUse: (key: Digest.Digest) => Effect.Effect<void, DiskError, Disk>
+  /** Notes that the results of `keys` were used now: their age, for the collection, is the time since then. */
+  readonly noteUse: (keys: ReadonlyArray<Digest.Digest>) => Effect.Effect<void, DiskError, Disk>
   /** Notes that `key` is the step's result now, and that it was used now. */
   readonly noteLast: (step: string, key: Digest.Digest) => Effect.Effect<void, DiskError, Disk>
 }
@@ -175,10 +175,9 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     const last = yield* Commit.readRecord(layout.lastResult(step))
     return Option.getOrUndefined(Option.filter(last, Digest.isDigest))
   })
-  const noteUse: ResultStore["noteUse"] = (key) =>
-    Effect.flatMap(Disk, (disk) => Effect.asVoid(orAbsent(disk.touch(layout.result(key)))))
+  const noteUse: ResultStore["noteUse"] = (keys) => Effect.flatMap(Disk, (disk) => disk.touch(keys.map(layout.result)))
   const noteLast: ResultStore["noteLast"] = Effect.fnUntraced(function* (step, key) {
-    yield* noteUse(key)
+    yield* noteUse([key])
     const before = yield* lastKey(step)
     if (before !== key) yield* Commit.writeHint(layout, layout.lastResult(step), key)
   })

@@ -134,6 +134,22 @@ describe("a result that stands", () => {
     expect((await ran(of("3"), place)).reasons["salted"]).toEqual(['parameter env.SALT: "1" -> "3"'])
   })
 
+  it("is told of every step that has it: two of one key have one result", async () => {
+    const place = newPlace({})
+    const text = Artifact.file({ tag: "Text/v1", path: "text.txt" })
+    const stage = Stage.command({ name: "same", command: 'echo same > "$text"', inputs: {}, output: { text } })
+    const twins = Pipeline.make({
+      name: "twins",
+      steps: [Pipeline.step(stage, { variant: "a", inputs: {} }), Pipeline.step(stage, { variant: "b", inputs: {} })]
+    })
+    await settle(twins, place)
+    const { cached, events } = await ran(twins, place)
+    expect(cached).toEqual(["same@a", "same@b"])
+    const told = events.flatMap((event) => (event.type === "StepCached" ? [event.step] : []))
+    expect(told).toEqual(["same@a", "same@b"])
+    expect(readFileSync(path.join(place.outputs, "same@b/text.txt"), "utf8")).toBe("same\n")
+  })
+
   it("has documents that are decoded, where no key says their schema", async () => {
     const place = newPlace({})
     const of = (schema: Schema.Codec<unknown, unknown>) => {

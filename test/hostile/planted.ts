@@ -243,8 +243,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "of a result that stands the outputs are not looked at",
     file: "core/Outputs.ts",
-    find: "tree !== undefined && Tree.isSame(tree, expectedTree(result)) && looks",
-    replace: "tree !== undefined && looks",
+    find: "tree !== undefined && Tree.isSame(tree, expectedTree(result)) && marked",
+    replace: "tree !== undefined && marked",
     caughtBy: [standing],
     quick: true
   },
@@ -259,7 +259,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "of a result that stands only the folders are looked at, and not whose they are",
     file: "core/Outputs.ts",
-    find: " && looks.exists(besides(folder).mark)",
+    find: " && marked.has(step.id)",
     replace: "",
     caughtBy: [standing],
     quick: true

@@ -175,7 +175,7 @@ export const make = (scratch: string, faults: Faults): FaultyDisk => {
         link: (existing, at) => changing("link", at, disk.link(existing, at)),
         symlink: (target, at) => changing("symlink", at, disk.symlink(target, at)),
         setMode: (at, mode) => changing("setMode", at, disk.setMode(at, mode)),
-        touch: (at) => changing("touch", at, disk.touch(at)),
+        touch: (paths) => changing("touch", paths[0] ?? "", disk.touch(paths)),
         makeFolder: (at) => changing("makeFolder", at, disk.makeFolder(at)),
         remove: (at) =>
           changing(
