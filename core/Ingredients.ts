@@ -57,7 +57,7 @@ const inOrder = (value: unknown): unknown => {
 export const own = (prepared: Prepared, step: AnyStep): Omit<CacheKey.Keyed, "inputs"> => ({
   stage: step.stage.name,
   code: writtenCodeOf(prepared, step),
-  params: inOrder(prepared.settings.steps[step.id] ?? {}) as Readonly<Record<string, unknown>>,
+  params: prepared.settings.steps[step.id] ?? {},
   toolchain: Object.fromEntries(toolchainsOfStep(prepared, step).map((each) => [each.toolchain.name, each.encoded])),
   runtime: CacheKey.runtime
 })
@@ -84,5 +84,6 @@ export const keyed = (
 /** What the result is made from, in full. */
 export const full = (prepared: Prepared, step: AnyStep, keyed: CacheKey.Keyed): CacheKey.Ingredients => ({
   ...keyed,
-  code: codeOf(prepared, step)
+  code: codeOf(prepared, step),
+  params: inOrder(keyed.params) as Readonly<Record<string, unknown>>
 })

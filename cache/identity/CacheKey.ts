@@ -30,14 +30,18 @@ export interface Code {
   readonly packages: Readonly<Record<string, string>>
 }
 
-const isRecordOf = <A>(value: unknown, isValue: (each: unknown) => each is A): value is Record<string, A> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every(isValue)
+const isRecordOf = <A>(value: unknown, isValue: (each: unknown) => each is A): value is Record<string, A> => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false
+  const record = value as Readonly<Record<string, unknown>>
+  for (const key in record) if (!isValue(record[key])) return false
+  return true
+}
 const isString = (value: unknown): value is string => typeof value === "string"
 const isModule = (value: unknown): value is Record<string, string> => isRecordOf(value, isString)
 
-const isAny = (_value: unknown): _value is unknown => true
 /** Of what came out of JSON. */
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => isRecordOf(value, isAny)
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** What a result was made from. */
 export interface Ingredients {
