@@ -138,12 +138,18 @@ const plugin = ({ isScript, digests, looked }) => ({
         // within a package, files are what they were: a package counts by its version
         if (isOwn(importer)) return resolveOwn(path.resolve(resolveDir, specifier), looked)
       } else {
+        // What is required is told by its path, and so apart from what is imported.
+        const isRequired = kind === "require-call"
         // Node itself says what is missing, in its own words, if it is ever asked for.
-        if (!notePackage(specifier, resolveDir, looked)) return { path: specifier, external: true }
+        const missing = {
+          path: isRequired ? path.join(resolveDir, "node_modules", specifier) : specifier,
+          external: true
+        }
+        if (!notePackage(specifier, resolveDir, looked)) return missing
         if (!bundledPackage.test(specifier)) {
           const found = await build.resolve(specifier, { kind, resolveDir, pluginData: "resolving" })
-          if (found.errors.length > 0 || !path.isAbsolute(found.path)) return { path: specifier, external: true }
-          return { path: pathToFileURL(found.path).href, external: true }
+          if (found.errors.length > 0 || !path.isAbsolute(found.path)) return missing
+          return { path: isRequired ? found.path : pathToFileURL(found.path).href, external: true }
         }
       }
       return kind === "dynamic-import"
@@ -195,7 +201,7 @@ const importedLater = (inputs, made) =>
   Object.fromEntries(
     Object.keys(inputs)
       .filter((name) => name.startsWith("later:"))
-      .map((name) => inputs[name].imports[0].path)
+      .map((name) => inputs[name].imports.find(({ kind }) => kind === "dynamic-import").path)
       .map((name) => [path.resolve(made, name), importedWith(inputs, name)])
       .filter(([, outside]) => outside.length > 0)
   )

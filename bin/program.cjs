@@ -49,8 +49,9 @@ const outside = async (file) => {
   const wanted = JSON.parse(readFileSync(path.join(__dirname, "outside.json"), "utf8"))[file] ?? []
   await Promise.all(wanted.map(async (name) => imported.set(name, await importOutside(name))))
 }
-/** What the bundle requires; what it did not import before, it waits for. */
-const required = (name) => (isBuiltin(name) ? require(name) : (imported.get(name) ?? importOutside(name)))
+/** What the bundle requires, or imports: then it is imported already, or is waited for. */
+const required = (name) =>
+  isBuiltin(name) || path.isAbsolute(name) ? require(name) : (imported.get(name) ?? importOutside(name))
 /** What is imported already, or will be; undefined of what was required. */
 const asImported = (found) => (found instanceof Promise || found?.[Symbol.toStringTag] === "Module" ? found : undefined)
 

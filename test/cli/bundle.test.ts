@@ -148,8 +148,8 @@ export * from "esm"
 export const seen = [named.name, typeof all.default, Base.kind, extra, Object.keys(all).sort()]
 `
   const root = makeStage(
-    `import named, { count, raise } from "esm"\nimport Base from "cjs"\nimport * as path from "node:path"`,
-    `[named.name, (raise(), count), new (class extends Base {})() instanceof Base, typeof path.default.join,
+    `import named, { count, raise } from "esm"\nimport Base from "cjs"\nimport * as path from "node:path"\nimport old from "./old.cjs"`,
+    `[named.name, (raise(), count), new (class extends Base {})() instanceof Base, typeof path.default.join, old,
       ...(yield* Effect.promise(() => import("./later.ts").then((each) => [each.seen, each.count]))),
       yield* Effect.promise(() => import("esm").then((each) => each.default.name)),
       yield* Effect.promise(() => import("node:path").then((each) => typeof each.join))]`,
@@ -163,7 +163,17 @@ export const seen = [named.name, typeof all.default, Base.kind, extra, Object.ke
       "node_modules/esm/index.js": esm,
       "node_modules/cjs/package.json": JSON.stringify({ name: "cjs", version: "1.0.0", main: "index.js" }),
       "node_modules/cjs/index.js": cjs,
-      "stages/later.ts": later
+      "stages/later.ts": later,
+      "stages/old.cjs": `const Base = require("cjs")
+let missing
+try {
+  require("not-there")
+} catch ({ code }) {
+  missing = code
+}
+module.exports = [missing, new Base() instanceof Base, require("node:path").posix.sep, require("./older.cjs")]
+`,
+      "stages/older.cjs": `module.exports = "older"\n`
     }
   )
   const first = path.join(root, "stages/first.ts")
@@ -177,5 +187,8 @@ export const seen = [named.name, typeof all.default, Base.kind, extra, Object.ke
   )
   const all = ["count", "default", "raise"]
   const seen = ["named", "function", "class", "extra", all]
-  expect(await run(root)).toEqual([1, ["named", 2, true, "function", seen, 2, "named", "function"]])
+  expect(await run(root)).toEqual([
+    1,
+    ["named", 2, true, "function", ["MODULE_NOT_FOUND", true, "/", "older"], seen, 2, "named", "function"]
+  ])
 })
