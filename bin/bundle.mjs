@@ -230,7 +230,8 @@ const writeScript = async (esbuild, options, made) => {
     footer: { js: "})" }
   })
   const { inputs } = metafile
-  const entry = Object.keys(inputs).find((name) => path.basename(name) === options.stdin.sourcefile)
+  const { resolveDir, sourcefile } = options.stdin
+  const entry = Object.keys(inputs).find((name) => path.resolve(made, name) === path.join(resolveDir, sourcefile))
   // a module's `import.meta` itself, or a package that is wanted at once
   if (warnings.some(({ id }) => id === "empty-import-meta") || importedWith(inputs, entry).length > 0) return undefined
   for (const { path: file, text } of outputFiles) writeFileSync(file, file.endsWith(".js") ? withImported(text) : text)

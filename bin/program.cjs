@@ -57,8 +57,7 @@ const asImported = (found) => (found instanceof Promise || found?.[Symbol.toStri
 
 const filename = path.join(__dirname, "program.js")
 const found = kept(rounds) ?? kept(1)
-// esbuild writes nothing but ASCII
-const script = new vm.Script(readFileSync(filename, "latin1"), { filename, cachedData: found?.code })
+const script = new vm.Script(readFileSync(filename, "utf8"), { filename, cachedData: found?.code })
 const round = script.cachedDataRejected === true ? 0 : (found?.round ?? 0)
 if (round < rounds)
   process.once("exit", (code) => {

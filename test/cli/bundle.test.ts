@@ -119,15 +119,20 @@ describe("what a step computes is of the code that is there", () => {
   })
 })
 
-it("a step computes what its sources say: names, texts, fields", async () => {
+it.each([
+  ["a script", ""],
+  ["modules, where one waits", "await Promise.resolve()"]
+])("a step computes what its sources say, from %s: names, texts, fields", async (_, waits) => {
   const module = `export function relu() {}
 export class Net { given; declare readonly told: number }
 export const text = \`const here = import.meta.url\`
 export const here = import.meta.filename
+${waits}
+export const folded = ["Zoë", "Ａ"].map((each) => each.replace(/[ëＡ]/u, "e"))
 `
   const root = makeStage(
     `import * as A from "./a.ts"\nimport * as B from "./b.ts"`,
-    "[A.relu.name, B.relu.name, A.Net.name, B.Net.name, A.text, A.here, B.here, Object.keys(new B.Net())]",
+    "[A.relu.name, B.relu.name, A.Net.name, B.Net.name, A.text, A.here, B.here, Object.keys(new B.Net()), A.folded]",
     {
       "stages/a.ts": module,
       "stages/b.ts": module,
@@ -136,7 +141,7 @@ export const here = import.meta.filename
   )
   const [a, b] = ["a", "b"].map((name) => path.join(root, `stages/${name}.ts`))
   const text = "const here = import.meta.url"
-  expect(await run(root)).toEqual([1, ["relu", "relu", "Net", "Net", text, a, b, ["given"]]])
+  expect(await run(root)).toEqual([1, ["relu", "relu", "Net", "Net", text, a, b, ["given"], ["Zoe", "e"]]])
 })
 
 it("of packages outside of the bundle a step sees what Node imports, also where they are imported later", async () => {
