@@ -150,6 +150,16 @@ describe("a result that stands", () => {
     expect(readFileSync(path.join(place.outputs, "same@b/text.txt"), "utf8")).toBe("same\n")
   })
 
+  it("is made again all the same when it is forced, or verified", async () => {
+    const place = newPlace()
+    await settle(letters, place)
+    expect((await ran(letters, place, { forced: ["words"] })).executed).toEqual(["words"])
+    await pastTheTick()
+    const { events } = await ran(letters, place, { verify: true })
+    const verified = events.flatMap((event) => (event.type === "StepVerified" ? [event.step] : []))
+    expect(verified.toSorted()).toEqual(letterSteps.toSorted())
+  })
+
   it("has documents that are decoded, where no key says their schema", async () => {
     const place = newPlace({})
     const of = (schema: Schema.Codec<unknown, unknown>) => {

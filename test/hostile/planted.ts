@@ -205,7 +205,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "inputs count by who made them, so nothing stops the ripple",
-    file: "core/Plan.ts",
+    file: "core/Ingredients.ts",
     find: "results.get(owner.id)?.outputs[port.output]?.digest",
     replace: "results.get(owner.id)?.key",
     caughtBy: [edits]
@@ -263,6 +263,29 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     replace: "",
     caughtBy: [standing],
     quick: true
+  },
+  {
+    name: "a step whose result stands is passed over though it is forced",
+    file: "core/Runner.ts",
+    find: "options.forced.has(step.id) || Stamp",
+    replace: "Stamp",
+    caughtBy: [standing],
+    quick: true
+  },
+  {
+    name: "steps whose results stand are passed over though they are to be verified",
+    file: "core/Runner.ts",
+    find: "if (!options.verify) yield* passOver(running)",
+    replace: "yield* passOver(running)",
+    caughtBy: [standing],
+    quick: true
+  },
+  {
+    name: "compiled code is believed whatever it is",
+    file: "bin/program.cjs",
+    find: 'return hash("sha256", code, "buffer").equals(bytes.subarray(0, digestBytes)) ? { code, round } : undefined',
+    replace: "return { code, round }",
+    caughtBy: ["test/cli/start.test.ts"]
   },
   {
     name: "a document of a result that stands is not decoded",
