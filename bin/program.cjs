@@ -6,8 +6,8 @@
  * that end well, for each verb by itself: the first may have done much else, and V8 may have dropped what it no longer called.
  */
 "use strict"
-const { hash } = require("node:crypto")
-const { readFileSync, renameSync, writeFileSync } = require("node:fs")
+const { createHash } = require("node:crypto")
+const { lstatSync, readFileSync, renameSync, writeFileSync } = require("node:fs")
 const { enableCompileCache, isBuiltin } = require("node:module")
 const path = require("node:path")
 const vm = require("node:vm")
@@ -17,12 +17,17 @@ const rounds = 2
 const verb = /^[a-z]+$/u.exec(process.argv[2] ?? "")?.[0] ?? "other"
 const keptIn = (round) => path.join(__dirname, "compiled", `${verb}-${round}`)
 
-/** The code that was kept; V8 believes whatever it is given. */
+const filename = path.join(__dirname, "program.js")
+const { size, mtimeMs, ctimeMs, ino } = lstatSync(filename)
+/** Of code, and of the text that it was compiled of, as that file's stat tells it. */
+const digestOf = (code) => createHash("sha256").update([size, mtimeMs, ctimeMs, ino].join()).update(code).digest()
+
+/** The code that was kept; V8 believes whatever it is given, if the text is as long as it was. */
 const kept = (round) => {
   try {
     const bytes = readFileSync(keptIn(round))
     const code = bytes.subarray(digestBytes)
-    return hash("sha256", code, "buffer").equals(bytes.subarray(0, digestBytes)) ? { code, round } : undefined
+    return digestOf(code).equals(bytes.subarray(0, digestBytes)) ? { code, round } : undefined
   } catch {
     return undefined
   }
@@ -32,7 +37,7 @@ const keep = (script, round) => {
   const file = keptIn(round)
   const whole = `${file}.${process.pid}`
   const code = script.createCachedData()
-  writeFileSync(whole, Buffer.concat([hash("sha256", code, "buffer"), code]), { mode: 0o600 })
+  writeFileSync(whole, Buffer.concat([digestOf(code), code]), { mode: 0o600 })
   renameSync(whole, file)
 }
 
@@ -55,7 +60,6 @@ const required = (name) =>
 /** What is imported already, or will be; undefined of what was required. */
 const asImported = (found) => (found instanceof Promise || found?.[Symbol.toStringTag] === "Module" ? found : undefined)
 
-const filename = path.join(__dirname, "program.js")
 const found = kept(rounds) ?? kept(1)
 const script = new vm.Script(readFileSync(filename, "utf8"), { filename, cachedData: found?.code })
 const round = script.cachedDataRejected === true ? 0 : (found?.round ?? 0)

@@ -89,7 +89,7 @@ describe("a bundle", () => {
     await again()
     const compiled = (): ReadonlyArray<string> =>
       globSync(path.join(root, "cache/start/*/made-*/compiled/run-*")).toSorted()
-    return { again, compiled }
+    return { root, again, compiled }
   }
 
   it("is a script, of which the code that V8 compiled is kept in the first two runs", async () => {
@@ -117,6 +117,18 @@ describe("a bundle", () => {
     expect([first!, second!].map((file, at) => readFileSync(file).equals(flipped[at]!))).toEqual([false, true])
     await again()
     expect(readFileSync(second!).equals(flipped[1]!)).toBe(false)
+  })
+
+  it("does not believe code of another text, be it as long", async () => {
+    const { root, again } = await runApart()
+    await again()
+    for (const program of globSync(path.join(root, "cache/start/*/made-*/program.js")))
+      writeFileSync(program, readFileSync(program, "utf8").replaceAll('"StepCached"', '"StepCACHED"'))
+    const { stdout } = await opPipe(runLetters(), {
+      cwd: root,
+      env: { OP_PIPE_CACHE_DIR: path.join(root, "cache") }
+    })
+    expect(stdout).toContain('"StepCACHED"')
   })
 
   it("is of modules where one waits for another", async () => {

@@ -283,7 +283,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "compiled code is believed whatever it is",
     file: "bin/program.cjs",
-    find: 'return hash("sha256", code, "buffer").equals(bytes.subarray(0, digestBytes)) ? { code, round } : undefined',
+    find: "return digestOf(code).equals(bytes.subarray(0, digestBytes)) ? { code, round } : undefined",
     replace: "return { code, round }",
     caughtBy: ["test/cli/start.test.ts"]
   },
