@@ -379,19 +379,22 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
  * How to tell by looks alone that the result under a key can be served, that the step's folder in `outputsDir` holds it, marked, and that
  * it is the step's last: then `usable`, `layOut` and the note of it would find nothing to do. Undefined says nothing.
  */
-export const standing = Effect.gen(function* () {
+export const standing = Effect.fnUntraced(function* (outputsDir: string) {
+  const disk = yield* Disk
   const { memo, results } = yield* Store
   const known = yield* results.known
-  return (outputsDir: string, looks: Looks) => {
-    const marked = new Set(looks.names(marksIn(outputsDir)))
-    return (step: AnyStep, key: Digest.Digest): StepResult | undefined => {
-      const found = known(step.id, key, looks)
-      if (found === undefined || hasDocuments(step)) return undefined
-      const result = asDeclared(step, found)
-      const tree = Tree.known(`${outputsDir}${path.sep}${step.id}`, memo, looks)
-      const stands = tree !== undefined && Tree.isSame(tree, expectedTree(result)) && marked.has(step.id)
-      return stands ? result : undefined
-    }
+  // once for all steps: there may be thousands
+  const marked = yield* Effect.orElseSucceed(
+    disk.look(outputsDir, (looks) => new Set(looks.names(marksIn(outputsDir)))),
+    () => new Set<string>()
+  )
+  return (step: AnyStep, key: Digest.Digest, looks: Looks): StepResult | undefined => {
+    const found = known(step.id, key, looks)
+    if (found === undefined || hasDocuments(step)) return undefined
+    const result = asDeclared(step, found)
+    const tree = Tree.known(`${outputsDir}${path.sep}${step.id}`, memo, looks)
+    const stands = tree !== undefined && Tree.isSame(tree, expectedTree(result)) && marked.has(step.id)
+    return stands ? result : undefined
   }
 })
 

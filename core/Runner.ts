@@ -14,8 +14,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import * as CacheKey from "../cache/identity/CacheKey.ts"
-import type { Digest } from "../cache/identity/Digest.ts"
-import { Disk } from "../cache/store/Disk.ts"
+import { Disk, type Looks } from "../cache/store/Disk.ts"
 import { outputsOf, type StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import { sweep } from "../cache/store/Sweep.ts"
@@ -131,14 +130,15 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
 const standingResult = (
   { prepared, options, results }: Running,
   step: AnyStep,
-  stands: (step: AnyStep, key: Digest) => StepResult | undefined
+  looks: Looks,
+  stands: Effect.Success<ReturnType<typeof Outputs.standing>>
 ): StepResult | undefined => {
   if (options.forced.has(step.id) || Stamp.isReporting(prepared.pipeline, step.id)) return undefined
   const keyed = Ingredients.keyed(prepared, step, results)
   const key = keyed === undefined ? undefined : Result.getOrUndefined(CacheKey.made(keyed))
   if (key === undefined) return undefined
   try {
-    return stands(step, key)
+    return stands(step, key, looks)
   } catch {
     // what cannot be looked at is not known
     return undefined
@@ -153,13 +153,12 @@ const passOver = Effect.fnUntraced(function* (running: Running) {
   const { options, outcomes } = running
   const disk = yield* Disk
   const { results } = yield* Store
-  const standing = yield* Outputs.standing
+  const stands = yield* Outputs.standing(options.outputsDir)
   for (let at = 0; at < options.steps.length; at += atOnce) {
     const group = options.steps.slice(at, at + atOnce)
     const look = disk.look(options.outputsDir, (looks) => {
-      const stands = standing(options.outputsDir, looks)
       for (const step of group) {
-        const result = standingResult(running, step, stands)
+        const result = standingResult(running, step, looks, stands)
         if (result !== undefined) running.results.set(step.id, result)
       }
     })
