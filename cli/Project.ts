@@ -12,7 +12,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Pipeline from "../core/Pipeline.ts"
+import * as Pipeline from "../core/pipeline/Pipeline.ts"
 import { UsageError } from "./Failure.ts"
 
 /** A `pipeline.ts` cannot be loaded or exports no pipeline. */

@@ -7,7 +7,7 @@
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import type { RunEvent } from "../core/RunEvent.ts"
+import type { RunEvent } from "../core/run/RunEvent.ts"
 import { formatCount, formatDuration, paint, write } from "./Console.ts"
 
 type ProgressEvent = Extract<RunEvent, { readonly type: "StepProgress" }>

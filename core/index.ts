@@ -1,5 +1,5 @@
 /** The public face of the framework: what a `pipeline.ts` and a stage import. */
-export * as Artifact from "./Artifact.ts"
-export * as Pipeline from "./Pipeline.ts"
-export * as Stage from "./Stage.ts"
-export * as Toolchain from "./Toolchain.ts"
+export * as Artifact from "./pipeline/Artifact.ts"
+export * as Pipeline from "./pipeline/Pipeline.ts"
+export * as Stage from "./pipeline/Stage.ts"
+export * as Toolchain from "./pipeline/Toolchain.ts"

@@ -1,5 +1,5 @@
 /**
- * A network as data: a stack of layers, first to last. No logic here; `stages/lib/Network.ts` has the presets, the
+ * A network as data: a stack of layers, first to last. No logic here; `stages/lib/network/Network.ts` has the presets, the
  * layer table and the initialisation.
  *
  * Gotchas: activations are NHWC; a `dense` layer after a picture flattens it by itself; `units: "classes"` is the

@@ -18,10 +18,10 @@ import {
 } from "../schemas/Augment.ts"
 import { Pictures } from "../schemas/Pictures.ts"
 import { type Manifest, ManifestArtifact, type Picture, type SplitName } from "../schemas/Split.ts"
-import { copiesOf, copyOf, decode, original } from "./lib/Augmentation.ts"
-import * as ContactSheet from "./lib/ContactSheet.ts"
-import * as Pack from "./lib/Pack.ts"
-import * as Records from "./lib/Records.ts"
+import { copiesOf, copyOf, decode, original } from "./lib/images/Augmentation.ts"
+import * as ContactSheet from "./lib/images/ContactSheet.ts"
+import * as Pack from "./lib/images/Pack.ts"
+import * as Records from "./lib/images/Resampler.ts"
 
 /** One picture, and where its records go: the original first, then copy 1, 2, ... */
 interface Work {

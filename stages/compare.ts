@@ -20,8 +20,8 @@ import { GradstatsArtifact } from "../schemas/Gradstats.ts"
 import { LogitsArtifact, PenultimateArtifact } from "../schemas/Logits.ts"
 import { type Manifest, ManifestArtifact } from "../schemas/Split.ts"
 import { HistoryArtifact, NetworkArtifact } from "../schemas/Train.ts"
-import type { LogitsTable } from "./lib/LogitsTable.ts"
 import type { ReportData } from "./lib/report/Data.ts"
+import type { LogitsTable } from "./lib/tables/LogitsTable.ts"
 
 const load = Effect.promise(() => import("./lib/report/Work.ts"))
 

@@ -19,7 +19,7 @@ import {
   UpdateRatios
 } from "../schemas/Gradstats.ts"
 import { HistoryArtifact } from "../schemas/Train.ts"
-import { compareGradients } from "./lib/GradientStats.ts"
+import { compareGradients } from "./lib/statistics/GradientStats.ts"
 
 const failed = (cause: { readonly message: string }): Stage.StageFailure =>
   new Stage.StageFailure({ reason: cause.message })

@@ -15,11 +15,11 @@ import { LogitsArtifact, LogitsParams, PenultimateArtifact } from "../schemas/Lo
 import type { NetworkSpec } from "../schemas/Network.ts"
 import type { SplitName } from "../schemas/Split.ts"
 import { NetworkArtifact, type TrainedNetwork, Weights } from "../schemas/Train.ts"
-import { engine } from "./lib/EngineToolchain.ts"
-import * as Pack from "./lib/Pack.ts"
-import * as Safetensors from "./lib/Safetensors.ts"
-import * as Trainer from "./lib/Trainer.ts"
-import { trunkOf } from "./lib/Trunk.ts"
+import * as Pack from "./lib/images/Pack.ts"
+import { engine } from "./lib/network/EngineToolchain.ts"
+import { trunkOf } from "./lib/network/FeatureExtractor.ts"
+import * as Trainer from "./lib/network/Trainer.ts"
+import * as Safetensors from "./lib/tables/Safetensors.ts"
 
 const failed = (error: { readonly message: string }): Stage.StageFailure =>
   new Stage.StageFailure({ reason: error.message })
@@ -136,7 +136,7 @@ export const logits = Stage.make({
       const bn = yield* ask(inference, networks.bn, inputs.bnWeights.path)
       const nobn = yield* ask(inference, networks.nobn, inputs.nobnWeights.path)
       const [LogitsTable, Penultimate] = yield* Effect.promise(() =>
-        Promise.all([import("./lib/LogitsTable.ts"), import("./lib/Penultimate.ts")])
+        Promise.all([import("./lib/tables/LogitsTable.ts"), import("./lib/network/Penultimate.ts")])
       )
       const table = LogitsTable.encode({
         classes,

@@ -17,12 +17,12 @@ import {
   type SplitName,
   SplitParams
 } from "../schemas/Split.ts"
-import { assign, type Unit } from "./lib/Assign.ts"
-import { type Grouped, groupPictures } from "./lib/Groups.ts"
-import { findAlike } from "./lib/NearDuplicates.ts"
+import { type Found, type Walked, walk } from "./lib/dataset/ImageListing.ts"
+import { type Grouped, groupPictures } from "./lib/dataset/LeakageGroups.ts"
+import { findAlike } from "./lib/dataset/NearDuplicates.ts"
+import { scan } from "./lib/dataset/Scan.ts"
+import { assign, type Unit } from "./lib/dataset/StratifiedSplit.ts"
 import * as Random from "./lib/Random.ts"
-import { scan } from "./lib/Scan.ts"
-import { type Found, type Walked, walk } from "./lib/Walk.ts"
 
 const bad = (fields: {
   readonly reason: string

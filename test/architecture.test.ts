@@ -20,7 +20,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   "stages/lib": ["core", "schemas", "engine", "charts"],
   stages: ["core", "schemas", "engine", "charts", "stages/lib"],
   pipeline: ["core", "schemas", "stages", "demo"],
-  cli: ["cache/identity", "cache/store", "cache/code", "core", "engine", "demo", "pipeline", "schemas", "stages/lib"]
+  commands: ["cache/identity", "cache/store", "core", "cli", "demo", "schemas", "stages/lib"],
+  cli: ["cache/identity", "cache/store", "cache/code", "core", "engine", "commands", "pipeline", "schemas"]
 }
 /** Rooms whose files do not import each other. */
 const apart = new Set(["stages"])
@@ -78,7 +79,7 @@ const problems = (sources: Sources): ReadonlyArray<string> =>
   })
 
 const readSources = (): Sources => {
-  const folders = ["cache", "core", "schemas", "engine", "charts", "demo", "stages", "cli"]
+  const folders = ["cache", "core", "schemas", "engine", "charts", "demo", "stages", "commands", "cli"]
   const files = folders.flatMap((folder) =>
     readdirSync(path.join(repository, folder), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".ts"))

@@ -45,7 +45,10 @@ const opPipe: Peer = {
   version: (JSON.parse(fs.readFileSync(path.join(repository, "package.json"), "utf8")) as { version: string }).version,
   atMost: 10_000,
   output: (id) => `outputs/${id}/out.txt`,
-  command: () => ({ file: process.execPath, args: [path.join(repository, "bin/op-pipe.cjs"), "run", "--cores", jobs] }),
+  command: () => ({
+    file: process.execPath,
+    args: [path.join(repository, "core/start/op-pipe.cjs"), "run", "--cores", jobs]
+  }),
   writeFolder: (root, log) => {
     json(root, "package.json", { type: "module" })
     fs.writeFileSync(

@@ -11,8 +11,8 @@ import * as Scope from "effect/Scope"
 import { type Engine, identify, open } from "../../engine/index.ts"
 import * as Addon from "../../engine/native/Addon.ts"
 import { makeNativeProgram } from "../../engine/native/NativeProgram.ts"
-import * as Network from "../../stages/lib/Network.ts"
-import * as Trainer from "../../stages/lib/Trainer.ts"
+import * as Network from "../../stages/lib/network/Network.ts"
+import * as Trainer from "../../stages/lib/network/Trainer.ts"
 import type { Answer, Request } from "./protocol.ts"
 
 const cacheDir = path.resolve("node_modules/.cache/op-pipe-engine")

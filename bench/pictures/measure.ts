@@ -11,10 +11,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { AugmentParams } from "../../schemas/Augment.ts"
-import { copyOf, decode, original } from "../../stages/lib/Augmentation.ts"
-import { maker } from "../../stages/lib/Records.ts"
-import { scan } from "../../stages/lib/Scan.ts"
-import { loadSharp } from "../../stages/lib/Sharp.ts"
+import { scan } from "../../stages/lib/dataset/Scan.ts"
+import { copyOf, decode, original } from "../../stages/lib/images/Augmentation.ts"
+import { maker } from "../../stages/lib/images/Resampler.ts"
+import { loadSharp } from "../../stages/lib/images/Sharp.ts"
 
 /** `decode`: nothing but decoding every picture in full, as the yardstick of `scan`. */
 export interface Request {

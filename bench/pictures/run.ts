@@ -14,8 +14,8 @@ import * as Effect from "effect/Effect"
 import * as Layout from "../../cache/store/Layout.ts"
 import { pictureSize } from "../../demo/EmojiSet.ts"
 import * as Addon from "../../engine/native/Addon.ts"
-import { engine } from "../../stages/lib/EngineToolchain.ts"
-import { loadSharp } from "../../stages/lib/Sharp.ts"
+import { loadSharp } from "../../stages/lib/images/Sharp.ts"
+import { engine } from "../../stages/lib/network/EngineToolchain.ts"
 import type { Answer, Request } from "./measure.ts"
 
 const argument = (name: string): string | undefined => {
@@ -118,7 +118,12 @@ const torchvision = (files: ReadonlyArray<string>, folder: string): TorchAnswer 
 
 const augments = () => {
   const folder = path.join(root, "demo")
-  const made = spawnSync(process.execPath, [path.join(scripts, "../../bin/op-pipe.cjs"), "data", "emoji", folder])
+  const made = spawnSync(process.execPath, [
+    path.join(scripts, "../../core/start/op-pipe.cjs"),
+    "data",
+    "emoji",
+    folder
+  ])
   if (made.status !== 0) throw new Error(String(made.stderr))
   const files = fs
     .readdirSync(folder, { recursive: true, encoding: "utf8" })

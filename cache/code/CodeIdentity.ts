@@ -26,7 +26,7 @@ import type { Layout } from "../store/Layout.ts"
 import type { StatMemo } from "../store/StatMemo.ts"
 import type * as ModuleSyntax from "./ModuleSyntax.ts"
 import * as Packages from "./Packages.ts"
-import * as Watch from "./Watch.ts"
+import * as Watch from "./StatSnapshot.ts"
 
 /** The code of a stage cannot be known in full. */
 export class CodeUnknown extends Schema.TaggedError<CodeUnknown>()("CodeUnknown", {
@@ -111,7 +111,7 @@ export interface CodeIdentity {
   readonly flush: Effect.Effect<void, never, Disk>
 }
 
-/** Where a module is looked for that is imported by a path, in this order; bin/bundle.mjs has the same list. */
+/** Where a module is looked for that is imported by a path, in this order; core/start/bundle.mjs has the same list. */
 const candidates = (target: string): ReadonlyArray<string> => [
   target,
   `${target}.ts`,

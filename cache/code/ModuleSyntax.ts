@@ -2,7 +2,7 @@
  * A module by what it does: its syntax tree without positions, comments, types and formatting.
  *
  * Each top-level statement is digested on its own and kept under the names it declares, so that a change can be told by
- * name ("`normalize` in stages/lib/Pack.ts changed"). Imports are listed for the closure.
+ * name ("`normalize` in stages/lib/images/Pack.ts changed"). Imports are listed for the closure.
  *
  * Gotchas:
  * - A computed `import(x)` or `require` cannot be followed and is an error: what cannot be seen would go stale unseen.

@@ -5,7 +5,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Layout from "../../cache/store/Layout.ts"
-import { version } from "../../core/Provenance.ts"
+import { version } from "../../core/run/Provenance.ts"
 import { paint, printError, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
 

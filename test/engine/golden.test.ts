@@ -13,7 +13,7 @@ import {
   type Program,
   parametersOf
 } from "../../engine/Program.ts"
-import * as Safetensors from "../../stages/lib/Safetensors.ts"
+import * as Safetensors from "../../stages/lib/tables/Safetensors.ts"
 import {
   batchNorm,
   conv,

@@ -17,7 +17,7 @@ import {
 } from "../../engine/Program.ts"
 import { TfProgram } from "../../engine/tf/TfProgram.ts"
 import type { Layer } from "../../schemas/Network.ts"
-import * as Network from "../../stages/lib/Network.ts"
+import * as Network from "../../stages/lib/network/Network.ts"
 import * as Random from "../../stages/lib/Random.ts"
 
 /** Kept between test runs: the addon is keyed by its sources. */

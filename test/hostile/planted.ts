@@ -18,7 +18,7 @@ export interface PlantedBug {
 const crash = "test/hostile/crash.test.ts"
 const edits = "test/hostile/edits.test.ts"
 const damage = "test/hostile/damage.test.ts"
-const standing = "test/core/standing.test.ts"
+const standing = "test/core/run/upToDate.test.ts"
 
 export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
@@ -89,38 +89,38 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "a checkpoint is taken as it is",
-    file: "core/TaskRun.ts",
+    file: "core/executor/TaskRun.ts",
     find: "(yield* Commit.checksumOf([saved])) === written ? saved : undefined",
     replace: "saved",
-    caughtBy: ["test/core/checkpoint.test.ts"]
+    caughtBy: ["test/core/executor/TaskRun.test.ts"]
   },
   {
     name: "a checkpoint of sources that were touched since is taken up",
-    file: "core/StepRun.ts",
+    file: "core/run/StepRun.ts",
     find: "Tree.sighting(content))",
     replace: "content.digest)",
-    caughtBy: ["test/core/steps.test.ts"]
+    caughtBy: ["test/core/run/StepRun.test.ts"]
   },
   {
     name: "links that lead out of an output are kept",
-    file: "core/Outputs.ts",
+    file: "core/run/Outputs.ts",
     find: "if (leads === undefined) continue",
     replace: "if (leads !== undefined || name !== undefined) continue",
-    caughtBy: ["test/core/laying.test.ts"]
+    caughtBy: ["test/core/run/materialize.test.ts"]
   },
   {
     name: "what people put into the outputs is replaced",
-    file: "core/Outputs.ts",
+    file: "core/run/Outputs.ts",
     find: "  if (yield* isOccupied(result, folder)) return yield* new OutputsOccupied({ folder })\n",
     replace: "",
-    caughtBy: ["test/core/laying.test.ts"]
+    caughtBy: ["test/core/run/materialize.test.ts"]
   },
   {
     name: "an input that was edited and put back is taken to be untouched",
-    file: "core/StepRun.ts",
+    file: "core/run/StepRun.ts",
     find: "!Tree.isUntouched(before.content, now.content)",
     replace: "before.content.digest !== now.content.digest",
-    caughtBy: ["test/complaints/handed.test.ts"]
+    caughtBy: ["test/regressions/handed.test.ts"]
   },
   {
     name: "helpers do not count",
@@ -175,7 +175,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "a bundle does not look at how its modules were found",
-    file: "bin/bundle.mjs",
+    file: "core/start/bundle.mjs",
     find: "    looked.note(candidate)\n",
     replace: "",
     caughtBy: [edits],
@@ -183,7 +183,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "a bundle does not look at how its packages were found",
-    file: "bin/bundle.mjs",
+    file: "core/start/bundle.mjs",
     find: "      looked.note(at)\n      looked.note(manifest)\n",
     replace: "",
     caughtBy: [edits],
@@ -205,7 +205,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "inputs count by who made them, so nothing stops the ripple",
-    file: "core/Ingredients.ts",
+    file: "core/plan/Ingredients.ts",
     find: "results.get(owner.id)?.outputs[port.output]?.digest",
     replace: "results.get(owner.id)?.key",
     caughtBy: [edits]
@@ -219,10 +219,10 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "outputs are taken to be as they were left",
-    file: "core/Outputs.ts",
+    file: "core/run/Outputs.ts",
     find: "Tree.isSame(found.value, expected)",
     replace: "Option.isSome(found)",
-    caughtBy: [edits, "test/core/Outputs.test.ts"]
+    caughtBy: [edits, "test/core/run/Outputs.test.ts"]
   },
   {
     name: "of a result that stands no blob is looked at",
@@ -242,7 +242,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "of a result that stands the outputs are not looked at",
-    file: "core/Outputs.ts",
+    file: "core/run/Outputs.ts",
     find: "tree !== undefined && Tree.isSame(tree, expectedTree(result)) && marked",
     replace: "tree !== undefined && marked",
     caughtBy: [standing],
@@ -258,7 +258,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "of a result that stands only the folders are looked at, and not whose they are",
-    file: "core/Outputs.ts",
+    file: "core/run/Outputs.ts",
     find: " && marked.has(step.id)",
     replace: "",
     caughtBy: [standing],
@@ -266,7 +266,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "a step whose result stands is passed over though it is forced",
-    file: "core/Runner.ts",
+    file: "core/run/Runner.ts",
     find: "options.forced.has(step.id) || Stamp",
     replace: "Stamp",
     caughtBy: [standing],
@@ -274,7 +274,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "steps whose results stand are passed over though they are to be verified",
-    file: "core/Runner.ts",
+    file: "core/run/Runner.ts",
     find: "if (!options.verify) yield* passOver(running)",
     replace: "yield* passOver(running)",
     caughtBy: [standing],
@@ -282,14 +282,14 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "compiled code is believed whatever it is",
-    file: "bin/program.cjs",
+    file: "core/start/program.cjs",
     find: "return digestOf(code).equals(bytes.subarray(0, digestBytes)) ? { code, round } : undefined",
     replace: "return { code, round }",
-    caughtBy: ["test/cli/start.test.ts"]
+    caughtBy: ["test/core/start/start.test.ts"]
   },
   {
     name: "a document of a result that stands is not decoded",
-    file: "core/Outputs.ts",
+    file: "core/run/Outputs.ts",
     find: "if (found === undefined || hasDocuments(step)) return undefined",
     replace: "if (found === undefined) return undefined",
     caughtBy: [standing],
@@ -297,22 +297,22 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "outputs are laid over what is there",
-    file: "core/Outputs.ts",
+    file: "core/run/Outputs.ts",
     find: "  if (replaces) yield* disk.rename(folder, old)\n  yield* disk.rename(aside, folder)",
     replace: '  yield* build(expectedTree(result, filled), folder, "copy", filled)',
-    caughtBy: ["test/core/Outputs.test.ts"],
+    caughtBy: ["test/core/run/Outputs.test.ts"],
     quick: true
   },
   {
     name: "edits during a step go unseen",
-    file: "core/StepRun.ts",
+    file: "core/run/StepRun.ts",
     find: "  yield* checkUnchanged(running, execution, executed)\n",
     replace: "",
     caughtBy: [damage]
   },
   {
     name: "two processes execute one key",
-    file: "core/StepRun.ts",
+    file: "core/run/StepRun.ts",
     find: 'const meanwhile = again ? "absent" : yield* Outputs.usable(execution.step, execution.key)',
     replace: 'const meanwhile = "absent" as StepResult | string',
     caughtBy: ["test/hostile/processes.test.ts"]

@@ -5,7 +5,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
-import type { RunEvent } from "../../core/RunEvent.ts"
+import type { RunEvent } from "../../core/run/RunEvent.ts"
 import * as Random from "../../stages/lib/Random.ts"
 import { events, eventsSoFar, lastEvent, opPipe } from "../lib/cli.ts"
 import { contents } from "../lib/runs.ts"

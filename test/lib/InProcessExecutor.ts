@@ -4,9 +4,9 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Disk } from "../../cache/store/Disk.ts"
-import * as CommandRun from "../../core/CommandRun.ts"
-import { Executor, StepError } from "../../core/Executor.ts"
-import * as TaskRun from "../../core/TaskRun.ts"
+import * as CommandRun from "../../core/executor/CommandRun.ts"
+import { Executor, StepError } from "../../core/executor/Executor.ts"
+import * as TaskRun from "../../core/executor/TaskRun.ts"
 
 const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, Disk.layer)
 

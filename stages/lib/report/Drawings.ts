@@ -3,8 +3,8 @@
  */
 import type { Example, VariantName } from "../../../schemas/Compare.ts"
 import type { TrainedNetwork } from "../../../schemas/Train.ts"
-import type { LogitsTable } from "../LogitsTable.ts"
-import { loadSharp } from "../Sharp.ts"
+import { loadSharp } from "../images/Sharp.ts"
+import type { LogitsTable } from "../tables/LogitsTable.ts"
 
 const escapeXml = (text: string): string => text.replace(/[&<>"]/gu, (c) => `&#${c.charCodeAt(0)};`)
 

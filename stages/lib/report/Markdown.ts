@@ -5,8 +5,8 @@
  */
 import type { ActivationScores, Claim, Metrics, VariantMetrics, VariantName } from "../../../schemas/Compare.ts"
 import type { ReportData } from "./Data.ts"
-import { overSeeds, scoreOver, verdictOf } from "./SeedSection.ts"
-import { howTrained } from "./TrainingSections.ts"
+import { overSeeds, scoreOver, verdictOf } from "./sections/SeedSection.ts"
+import { howTrained } from "./sections/TrainingSections.ts"
 
 const names: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
 

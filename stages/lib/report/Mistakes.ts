@@ -1,8 +1,8 @@
 /** The test pictures that the network with BN got wrong and was surest of. */
 import type { ActivationName } from "../../../schemas/Compare.ts"
-import { predict, rowsOf } from "../Comparison.ts"
-import type { LogitsTable } from "../LogitsTable.ts"
-import { answersOf } from "../Metrics.ts"
+import { predict, rowsOf } from "../statistics/Comparison.ts"
+import { answersOf } from "../statistics/Metrics.ts"
+import type { LogitsTable } from "../tables/LogitsTable.ts"
 import type { Mistake } from "./Data.ts"
 
 const most = 24

@@ -3,14 +3,20 @@
  */
 
 import type { ReportData } from "./Data.ts"
-import { augmentationSection, dataSection } from "./DataSections.ts"
 import { type Html, html, join, text, trusted } from "./Html.ts"
-import { provenanceSection } from "./ProvenanceSection.ts"
-import { activationSection, claimSection, errorSection, logitSection, predictionSection } from "./ResultSections.ts"
-import { seedSection } from "./SeedSection.ts"
 import { style } from "./Style.ts"
-import { summary } from "./SummarySection.ts"
-import { gradientSection, networkSection, trainingSection } from "./TrainingSections.ts"
+import { augmentationSection, dataSection } from "./sections/DataSections.ts"
+import { provenanceSection } from "./sections/ProvenanceSection.ts"
+import {
+  activationSection,
+  claimSection,
+  errorSection,
+  logitSection,
+  predictionSection
+} from "./sections/ResultSections.ts"
+import { seedSection } from "./sections/SeedSection.ts"
+import { summary } from "./sections/SummarySection.ts"
+import { gradientSection, networkSection, trainingSection } from "./sections/TrainingSections.ts"
 
 /** Picking a class shows its mistakes only. Without scripts everything is shown. */
 const script = `

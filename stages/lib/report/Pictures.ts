@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import type { Sharp } from "sharp"
 import type { PackIndex } from "../../../schemas/Augment.ts"
 import type { SplitName } from "../../../schemas/Split.ts"
-import type * as Pack from "../Pack.ts"
-import { loadSharp } from "../Sharp.ts"
+import type * as Pack from "../images/Pack.ts"
+import { loadSharp } from "../images/Sharp.ts"
 
 /** Largest side of a picture in the report. */
 const shownSize = 112

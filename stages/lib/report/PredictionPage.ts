@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import type { Sharp } from "sharp"
 import type { ActivationName, Ranked } from "../../../schemas/Compare.ts"
-import { loadSharp } from "../Sharp.ts"
+import { loadSharp } from "../images/Sharp.ts"
 import { bars } from "./Bars.ts"
 import { type Html, html, join, text, trusted } from "./Html.ts"
 import { style } from "./Style.ts"

@@ -7,10 +7,10 @@ import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { Disk } from "../../../cache/store/Disk.ts"
 import { Artifact, Pipeline, Stage } from "../../../core/index.ts"
-import { ran } from "../../complaints/support.ts"
 import { repository } from "../../lib/cli.ts"
 import { newPlace } from "../../lib/place.ts"
 import { temporaryFolder } from "../../lib/temporary.ts"
+import { ran } from "../../regressions/support.ts"
 
 const withDisk = <A>(use: (disk: Disk["Service"]) => Effect.Effect<A, unknown>): Promise<A> =>
   Effect.runPromise(Effect.provide(Effect.flatMap(Disk, use), Disk.layer) as Effect.Effect<A>)

@@ -1,0 +1,175 @@
+/** `op-pipe predict IMAGE...`: what the trained networks say of pictures of one's own. */
+import { availableParallelism } from "node:os"
+import * as path from "node:path"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Digest from "../cache/identity/Digest.ts"
+import { Disk } from "../cache/store/Disk.ts"
+import { Store } from "../cache/store/Store.ts"
+import { paint, printError, printLine } from "../cli/Console.ts"
+import { RunFailed, UsageError } from "../cli/Failure.ts"
+import * as Flags from "../cli/Flags.ts"
+import * as Session from "../cli/Session.ts"
+import { AugmentParams } from "../schemas/Augment.ts"
+import type { ActivationName } from "../schemas/Compare.ts"
+import type { Asked, PageData, Top } from "../stages/lib/report/PredictionPage.ts"
+import * as Trained from "./Trained.ts"
+
+const activations = ["softmax", "sparsemax", "entmax15", "softmax-classic"] as const
+
+/** The network of the last training, ready to be asked. */
+const load = Effect.fnUntraced(function* (model: Trained.Model) {
+  const { layout } = yield* Store
+  const { result: trained, network, bestEpoch, weights } = yield* Trained.load(model)
+  const augmented = yield* Trained.lastResult("augment")
+  const prepared = yield* Effect.orDie(Schema.decodeUnknownEffect(AugmentParams)(augmented.ingredients.params))
+  const { engine } = yield* Effect.promise(() => import("../stages/lib/network/EngineToolchain.ts"))
+  const Predict = yield* Effect.promise(() => import("../stages/lib/network/Predict.ts"))
+  const cacheDir = layout.toolchain(engine.name)
+  const params = yield* Effect.orDie(Schema.decodeUnknownEffect(engine.params)({}))
+  const notify = (line: string): void => Effect.runSync(printError(line))
+  const identity = yield* engine.identify(params, { cores: availableParallelism(), cacheDir, notify })
+  const predictor = yield* Predict.make({ identity, cacheDir, network, weights, prepared })
+  return { network, predictor, topThree: Predict.topThree, trained, bestEpoch, identity }
+})
+
+type Loaded = Effect.Success<ReturnType<typeof load>>
+
+const bar = (share: number): string => "█".repeat(Math.round(share * 24)).padEnd(24, "░")
+
+/** Asks about one picture. The pictures for a page are made only when there is to be one. */
+const ask = Effect.fnUntraced(function* (
+  loaded: Loaded,
+  image: string,
+  under: ReadonlyArray<ActivationName>,
+  forPage: boolean
+): Effect.fn.Return<Asked> {
+  const { predictor, network, topThree } = loaded
+  const answer = yield* Effect.result(predictor.ask(image))
+  if (Result.isFailure(answer)) return { image, error: answer.failure.message }
+  const { activations: functions } = yield* Effect.promise(() => import("../stages/lib/network/Activations.ts"))
+  const { logits, seen } = answer.success
+  const top = under.map(
+    (activation): Top => ({ activation, classes: topThree(functions[activation](logits), network.classes) })
+  )
+  if (!forPage) return { image, uri: "", seenUri: "", top }
+  const Page = yield* Effect.promise(() => import("../stages/lib/report/PredictionPage.ts"))
+  return { image, uri: yield* Page.pictureUri(image), seenUri: yield* Page.seenUri(seen, network.size), top }
+})
+
+/** Says the answer under the first of the activations. */
+const say = Effect.fnUntraced(function* (loaded: Loaded, asked: Asked, flags: { model: string; json: boolean }) {
+  const { image } = asked
+  if ("error" in asked) {
+    return yield* flags.json
+      ? printLine(JSON.stringify({ image, error: asked.error }))
+      : printError(`${paint("red", "✗", process.stderr)} ${asked.error}`)
+  }
+  const { activation, classes: top } = asked.top[0]!
+  if (flags.json) return yield* printLine(JSON.stringify({ image, model: flags.model, activation, top }))
+  yield* printLine(paint("bold", image))
+  const width = Math.max(...loaded.network.classes.map((name) => name.length))
+  for (const each of top)
+    yield* printLine(
+      `  ${each.class.padEnd(width)} ${bar(each.probability)} ${(each.probability * 100).toFixed(1).padStart(5)} %`
+    )
+})
+
+/** What the page says of the network and of where it comes from. */
+const described = (
+  { trained, network, bestEpoch, identity }: Loaded,
+  model: "bn" | "nobn"
+): Omit<PageData, "asked"> => {
+  const { provenance, ingredients } = trained
+  const { commit, dirty } = provenance
+  const { name, version, device, threads, precision } = identity
+  const at = commit === null ? "" : `, commit ${commit.slice(0, 12)}${dirty === true ? " with changes" : ""}`
+  return {
+    network: `has ${model === "bn" ? "batch normalization" : "no batch normalization"} and tells ${network.classes.length} classes apart`,
+    from: [
+      ["network", `train@${model}, epoch ${bestEpoch} (best on validation), seed ${ingredients.params["seed"]}`],
+      [
+        "result",
+        `${Digest.short(trained.key)}, made ${provenance.startedAt.slice(0, 16).replace("T", " ")} UTC by op-pipe ${provenance.opPipe}${at}`
+      ],
+      ["pictures", `${network.size} × ${network.size} pixels`],
+      ["asked on", `engine ${name} ${version}, ${device}, ${threads} threads, ${precision}`]
+    ]
+  }
+}
+
+const isPage = (file: string): boolean => /\.html?$/iu.test(file)
+
+/** Writes the page beside its place and moves it there, so that nobody sees half of it. */
+const writePage = Effect.fnUntraced(function* (file: string, data: PageData) {
+  const disk = yield* Disk
+  const Page = yield* Effect.promise(() => import("../stages/lib/report/PredictionPage.ts"))
+  const to = path.resolve(file)
+  const aside = `${to}.${process.pid}.new`
+  yield* disk.makeFolder(path.dirname(to))
+  yield* disk.writePieces(aside, [new TextEncoder().encode(Page.renderPredictions(data))])
+  yield* disk.rename(aside, to)
+})
+
+export const predict = Command.make(
+  "predict",
+  {
+    ...Flags.project,
+    images: Argument.String("image").pipe(Argument.withDescription("Pictures"), Argument.atLeast(1)),
+    activation: Flag.Literals("activation", activations).pipe(
+      Flag.withDescription("How logits become probabilities; default: softmax, on a page softmax and sparsemax"),
+      Flag.optional
+    ),
+    model: Flag.Literals("model", Trained.models).pipe(
+      Flag.withDescription("With batch normalization or without"),
+      Flag.withDefault("bn")
+    ),
+    html: Flag.String("html").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("Write a page with each picture beside its classes, to open or to pass on"),
+      Flag.optional
+    ),
+    json: Flags.json
+  },
+  Effect.fn("cli.predict")(function* (flags) {
+    const html = Option.getOrUndefined(flags.html)
+    // a picture that a shell's pattern put there would be lost
+    if (html !== undefined && !isPage(html))
+      return yield* new UsageError({ message: `--html ${html}: expected a file name that ends with .html` })
+    const under = Option.match(flags.activation, {
+      onNone: (): ReadonlyArray<ActivationName> => (html === undefined ? ["softmax"] : ["softmax", "sparsemax"]),
+      onSome: (chosen) => [chosen]
+    })
+    const answers = yield* Session.withStore(flags, () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const loaded = yield* load(flags.model)
+          const answers: Array<Asked> = []
+          for (const image of flags.images) {
+            const asked = yield* ask(loaded, image, under, html !== undefined)
+            yield* say(loaded, asked, flags)
+            answers.push(asked)
+          }
+          if (html !== undefined) {
+            yield* writePage(html, { asked: answers, ...described(loaded, flags.model) })
+            yield* printError(`The page is ${html}`)
+          }
+          return answers
+        })
+      )
+    )
+    const unreadable = answers.filter((asked) => "error" in asked).length
+    if (unreadable > 0)
+      return yield* new RunFailed({ fault: "input", message: `${unreadable} pictures could not be read` })
+  })
+).pipe(
+  Command.withDescription("Top three classes of pictures of your own, by the networks of the last run"),
+  Command.withExamples([
+    { command: "op-pipe predict --html answers.html photos/*.jpg", description: "A page to look at in a browser" }
+  ])
+)

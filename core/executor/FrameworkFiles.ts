@@ -1,0 +1,20 @@
+/** FrameworkFiles: where op-pipe's own files are, in a checkout (TypeScript) and in the package (JavaScript under `dist/`). */
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+
+const isSource = import.meta.url.endsWith(".ts")
+
+/** `core/` of the checkout or of `dist/`. */
+const core = fileURLToPath(new URL("..", import.meta.url))
+
+/** The start's plain JavaScript. The package has it once, outside of `dist/`. */
+const start = fileURLToPath(new URL(isSource ? "../start/" : "../../../core/start/", import.meta.url))
+
+/** A file of `core/start`. */
+export const startFile = (name: string): string => path.join(start, name)
+
+/** A module of this folder, by its name without an extension. */
+export const beside = (name: string): string => path.join(core, "executor", `${name}.${isSource ? "ts" : "js"}`)
+
+/** The folders that hold the framework's code: what runs every stage, and what no cache key counts (ADR 0002). */
+export const folders: ReadonlyArray<string> = [core, path.join(core, "../cache/"), start]

@@ -1,0 +1,112 @@
+/**
+ * Permissions: what the process of a step may read and write, as flags of Node's permission model.
+ *
+ * A stage reads its inputs and its own modules and writes its outputs and its scratch; whatever else it opened would be
+ * an ingredient that no key holds. Beyond that it sees what every program needs: packages, the system's libraries and
+ * devices, the store's toolchains. See docs/adr/0005-hermetic-stages.md for what this does not catch.
+ */
+import { existsSync, lstatSync, readdirSync, realpathSync } from "node:fs"
+import * as path from "node:path"
+import { userCache } from "../../cache/store/Layout.ts"
+import type { ModuleWork, StepTask } from "./Executor.ts"
+import * as FrameworkFiles from "./FrameworkFiles.ts"
+
+/** Belongs to the machine and not to a project. */
+const system = ["/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys", "/dev", "/opt"]
+
+/** A path as it is written and as it is in truth. */
+const both = (file: string): ReadonlyArray<string> => {
+  try {
+    return [file, realpathSync(file)]
+  } catch {
+    return [file]
+  }
+}
+
+const ancestors = (file: string): ReadonlyArray<string> => {
+  const folders: Array<string> = []
+  for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
+    folders.push(folder)
+    if (folder === path.dirname(folder)) return folders
+  }
+}
+
+const isLink = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true
+
+/** Packages that lie elsewhere, as `npm link` leaves them. */
+const linkedPackages = (nodeModules: string): ReadonlyArray<string> => {
+  if (!existsSync(nodeModules)) return []
+  return readdirSync(nodeModules, { withFileTypes: true }).flatMap((entry) => {
+    const at = path.join(nodeModules, entry.name)
+    if (entry.isSymbolicLink()) return both(at)
+    return entry.isDirectory() && entry.name.startsWith("@") ? linkedPackages(at) : []
+  })
+}
+
+/** Without what lies below another: Node loses sight of a folder that is granted after a file in it. */
+const outermost = (granted: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const all = new Set(granted.map((each) => path.resolve(each)))
+  return Array.from(all).filter((each) => !ancestors(each).some((folder) => folder !== each && all.has(folder)))
+}
+
+const readable = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => {
+  const modules = [...work.modules, FrameworkFiles.beside("worker")].flatMap(both)
+  const above = Array.from(new Set(modules.flatMap(ancestors)))
+  const packages = Array.from(new Set(above.flatMap((folder) => both(path.join(folder, "node_modules")))))
+  return outermost([
+    ...system,
+    ...FrameworkFiles.folders,
+    userCache(),
+    ...modules,
+    ...above.filter(isLink),
+    ...above.map((folder) => path.join(folder, "package.json")),
+    ...packages,
+    ...packages.flatMap(linkedPackages),
+    ...Object.values(task.inputs).flatMap(both),
+    path.dirname(task.outputDir),
+    work.toolchainsDir,
+    path.dirname(task.checkpoint)
+  ])
+}
+
+/** Flags for the process that does `work`; `compiled` is where Node keeps the code it compiled, if it does. */
+export const flags = (task: StepTask, work: ModuleWork, compiled: string | undefined): ReadonlyArray<string> => [
+  "--permission",
+  // Native addons and threads are part of what stages compute with; programs are not, unless the stage says so.
+  "--allow-addons",
+  "--allow-worker",
+  ...(work.spawns ? ["--allow-child-process"] : []),
+  ...readable(task, work).map((file) => `--allow-fs-read=${file}`),
+  ...[task.outputDir, task.workdir, path.dirname(task.checkpoint), ...(compiled === undefined ? [] : [compiled])].map(
+    (file) => `--allow-fs-write=${file}`
+  )
+]
+
+interface Denied {
+  readonly code: "ERR_ACCESS_DENIED"
+  readonly permission?: string
+  readonly resource?: string
+}
+
+const isDenied = (value: unknown): value is Denied =>
+  typeof value === "object" && value !== null && (value as { readonly code?: unknown }).code === "ERR_ACCESS_DENIED"
+
+/** The refusal by the permission model that `error` comes from, in words; undefined when it comes from elsewhere. */
+export const describeDenied = (error: unknown): string | undefined => {
+  for (let cause = error; typeof cause === "object" && cause !== null; cause = (cause as { cause?: unknown }).cause) {
+    if (!isDenied(cause)) continue
+    const { permission } = cause
+    const resource = path.resolve(cause.resource ?? "")
+    switch (permission) {
+      case "FileSystemRead":
+        return `it read ${resource}, which is none of its inputs. A result made from it would be stale unseen: declare it as an input`
+      case "FileSystemWrite":
+        return `it wrote to ${resource}, which is outside its outputs and its workdir. Write below output.*.path or workdir`
+      case "ChildProcess":
+        return "it started a program. Declare `spawns: true` in Stage.make: what a program reads cannot be seen"
+      default:
+        return `it was refused ${permission ?? "something"} (${resource})`
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,174 @@
+/**
+ * ProcessExecutor: a step in a child process of its own.
+ *
+ * The command line stays responsive whatever the stage does, a crash of native code is a failed step, memory goes back to
+ * the system at the end, and stopping is a signal. A command's process is the shell itself.
+ *
+ * A stage's process starts from a bundle of the stage (core/start/bundle.mjs), in a quarter of the time that its sources take. The bundle
+ * says of what bytes it was made, so a result is known to come from the code that its key says.
+ */
+import { fork } from "node:child_process"
+import { closeSync } from "node:fs"
+import { createRequire } from "node:module"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import {
+  endedEarly,
+  endRest,
+  environment,
+  type Log,
+  noteProcess,
+  notStarted,
+  openLog,
+  printed,
+  stop
+} from "./ChildProcess.ts"
+import * as CommandRun from "./CommandRun.ts"
+import {
+  type Executed,
+  Executor,
+  Message,
+  type ModuleWork,
+  type ProgressMessage,
+  StepError,
+  type StepTask
+} from "./Executor.ts"
+import * as FrameworkFiles from "./FrameworkFiles.ts"
+import * as Permissions from "./Permissions.ts"
+
+/** What `core/start/start.cjs` exports. It is plain JavaScript, and lies beside the built files too. */
+interface Start {
+  readonly bundled: (contents: string, resolveDir: string, options: { readonly keepNames: boolean }) => Promise<Bundle>
+}
+/** What `core/start/places.cjs` exports. */
+interface Places {
+  readonly inSources: (trace: string) => string
+}
+interface Bundle {
+  readonly main: string
+  /** SHA-256 of each module of ours in it, by absolute path. */
+  readonly digests: Readonly<Record<string, string>>
+}
+
+const require = createRequire(import.meta.url)
+const start = (): Start => require(FrameworkFiles.startFile("start.cjs")) as Start
+const inSources = (trace: string): string =>
+  (require(FrameworkFiles.startFile("places.cjs")) as Places).inSources(trace)
+
+/** The bundle of a stage's process; undefined when none can be made: then the sources are loaded, and give the better error. */
+const bundleOf = async (source: string): Promise<Bundle | undefined> => {
+  const [server, stage] = [FrameworkFiles.beside("TaskWorker"), fileURLToPath(source)].map((each) =>
+    JSON.stringify(each)
+  )
+  const contents = `import { serve } from ${server}\nserve({ load: () => import(${stage}), loaded: {} })`
+  return start()
+    .bundled(contents, path.dirname(FrameworkFiles.beside("TaskWorker")), { keepNames: true })
+    .catch(() => undefined)
+}
+
+/** A module in the bundle that the key does not know of: an edit of it would be served stale. */
+const unknownModule = (work: ModuleWork, bundle: Bundle): string | undefined => {
+  const known = new Set(work.modules)
+  return Object.keys(bundle.digests).find(
+    (file) => !known.has(file) && !FrameworkFiles.folders.some((folder) => file.startsWith(folder))
+  )
+}
+
+const decodeMessage = Schema.decodeUnknownOption(Message)
+
+const toExit = (
+  task: StepTask,
+  bundle: Bundle | undefined,
+  log: Log,
+  message: Message | undefined,
+  how: string
+): Effect.Effect<Executed, StepError> => {
+  const fail = (fault: StepError["fault"], reason: string): Effect.Effect<never, StepError> =>
+    Effect.fail(new StepError({ step: task.step, fault, reason, log: printed(log) }))
+  if (message === undefined) return Effect.fail(endedEarly(task, log, how))
+  switch (message.type) {
+    case "failed":
+      return fail(message.badInput ? "input" : "stage", message.reason)
+    case "bug":
+      return fail("bug", inSources(message.trace))
+    case "done":
+      return Effect.succeed({ loaded: bundle?.digests ?? message.loaded })
+    case "progress":
+      return fail("bug", "its process ended while it still worked")
+  }
+}
+
+const runModule = (
+  task: StepTask,
+  work: ModuleWork,
+  bundle: Bundle | undefined,
+  onProgress: (progress: ProgressMessage) => void
+): Effect.Effect<Executed, StepError> =>
+  Effect.callback<Executed, StepError>((resume) => {
+    const log = openLog(task)
+    const compiled = bundle === undefined ? undefined : path.join(path.dirname(bundle.main), "compiled")
+    const child = fork(bundle?.main ?? FrameworkFiles.beside("worker"), [], {
+      stdio: ["ignore", log.descriptor, log.descriptor, "ipc"],
+      detached: true,
+      env: {
+        ...environment(task),
+        // how Node runs here, such as its limit of memory
+        NODE_OPTIONS: process.env["NODE_OPTIONS"],
+        // V8's code of the bundle, kept for the next process
+        NODE_COMPILE_CACHE: compiled
+      },
+      // A warning about Node's own state is no news to who runs a pipeline.
+      execArgv: [
+        "--disable-warning=ExperimentalWarning",
+        "--disable-warning=SecurityWarning",
+        ...Permissions.flags(task, work, compiled)
+      ]
+    })
+    closeSync(log.descriptor)
+    noteProcess(task, child)
+    let outcome: Message | undefined
+    child.on("message", (raw) => {
+      const message = Option.getOrUndefined(decodeMessage(raw))
+      if (message?.type === "progress") onProgress(message)
+      else if (message !== undefined) outcome = message
+    })
+    child.once("error", (cause) => resume(Effect.fail(notStarted(task, cause))))
+    // Not on "exit", which may come before the last message that the process sent; "close" comes after the channel's end.
+    child.once("close", async (code, signal) => {
+      await endRest(child)
+      resume(toExit(task, bundle, log, outcome, signal ?? `exit code ${code}`))
+    })
+    child.send(task)
+    return stop(child)
+  })
+
+export const layer = Layer.sync(Executor, () => {
+  // Of one run, all steps of a stage start from the same bundle.
+  const bundles = new Map<string, Promise<Bundle | undefined>>()
+  const bundleFor = (source: string): Promise<Bundle | undefined> => {
+    const found = bundles.get(source) ?? bundleOf(source)
+    bundles.set(source, found)
+    return found
+  }
+  return {
+    execute: (task, onProgress, check = () => Effect.void) => {
+      const { work } = task
+      return work.type === "command"
+        ? CommandRun.run(task, work)
+        : Effect.flatMap(
+            Effect.promise(() => bundleFor(work.source)),
+            (bundle) => {
+              const unknown = bundle === undefined ? undefined : unknownModule(work, bundle)
+              if (unknown === undefined)
+                return Effect.andThen(check(bundle?.digests), runModule(task, work, bundle, onProgress))
+              const reason = `${unknown} would be loaded, but is not among the modules that the key was made from`
+              return Effect.fail(new StepError({ step: task.step, fault: "bug", reason, log: null }))
+            }
+          )
+    }
+  }
+})

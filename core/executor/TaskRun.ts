@@ -1,0 +1,95 @@
+/**
+ * TaskRun: the work of a stage's module done, in the process that it was given to. The worker calls it; so does any
+ * executor that has the module at hand.
+ */
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Commit from "../../cache/store/Commit.ts"
+import { Disk } from "../../cache/store/Disk.ts"
+import * as Artifact from "../pipeline/Artifact.ts"
+import * as Stage from "../pipeline/Stage.ts"
+import type * as Toolchain from "../pipeline/Toolchain.ts"
+import type { ModuleWork, StepTask } from "./Executor.ts"
+
+type AnyStage = Stage.Stage<string, unknown, Stage.Inputs, Stage.Artifacts, Stage.Toolchains>
+
+/** How the module with a `file:` URL is loaded. */
+export type Load = (source: string) => Promise<Readonly<Record<string, unknown>>>
+
+const loadStage = Effect.fnUntraced(function* (work: ModuleWork, load: Load) {
+  const loaded = yield* Effect.promise(() => load(work.source))
+  const stage = Object.values(loaded).find((value) => Stage.isStage(value) && value.name === work.stage)
+  if (stage === undefined) {
+    return yield* new Stage.StageFailure({
+      reason: `the module ${work.source} does not export the stage`,
+      expected: `an export made by Stage.make({ name: "${work.stage}" })`,
+      actual: `the exports ${Object.keys(loaded).join(", ") || "none"}`
+    })
+  }
+  return stage as AnyStage
+})
+
+/** The checkpoint in `file`: what the stage saved, and behind it its checksum. */
+export const checkpointAt = Effect.fnUntraced(function* (file: string) {
+  const disk = yield* Disk
+  const temporary = `${file}.new`
+  const checkpoint: Stage.Checkpoint = {
+    // A checkpoint saves time and is nothing else: one that cannot be read, or is not as it was saved, is none.
+    load: Effect.gen(function* () {
+      const bytes = yield* disk.read(file)
+      const end = bytes.length - Commit.checksumDigits
+      if (end < 0) return undefined
+      const saved = bytes.subarray(0, end)
+      const written = Buffer.from(bytes.subarray(end)).toString("latin1")
+      return (yield* Commit.checksumOf([saved])) === written ? saved : undefined
+    }).pipe(Effect.catch(() => Effect.succeed(undefined))),
+    save: (...pieces) =>
+      disk.makeFolder(path.dirname(file)).pipe(
+        Effect.andThen(Commit.checksumOf(pieces)),
+        Effect.flatMap((checksum) => disk.writePieces(temporary, [...pieces, Buffer.from(checksum, "latin1")])),
+        Effect.andThen(disk.rename(temporary, file)),
+        Effect.mapError(
+          (error) => new Stage.StageFailure({ reason: `The checkpoint cannot be saved: ${error.message}` })
+        )
+      )
+  }
+  return checkpoint
+})
+
+/** Does the task; what it gives lies below `task.outputDir` afterwards. */
+export const run = Effect.fnUntraced(function* (
+  task: StepTask,
+  work: ModuleWork,
+  load: Load,
+  progress: (progress: Stage.Progress) => Effect.Effect<void>
+) {
+  const stage: AnyStage = yield* loadStage(work, load)
+  const params = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(work.params))
+  const readers = Object.entries(stage.inputs).map(
+    ([name, input]) => [name, Artifact.inputReader(input, name, task.inputs)] as const
+  )
+  const writers = yield* Effect.forEach(Object.entries(stage.output), ([name, artifact]) =>
+    Effect.map(Effect.orDie(Artifact.writer(artifact, task.outputDir)), (writer) => [name, writer] as const)
+  )
+  const identities = yield* Effect.forEach(
+    Object.entries(stage.toolchain),
+    ([name, toolchain]: [string, Toolchain.Any]) => {
+      const schema = toolchain.identity as Schema.Codec<unknown, unknown>
+      const decoded = Effect.orDie(Schema.decodeUnknownEffect(schema)(work.toolchain[toolchain.name]))
+      return Effect.map(decoded, (identity) => [name, identity] as const)
+    }
+  )
+  const context = {
+    params,
+    inputs: Object.fromEntries(readers),
+    output: Object.fromEntries(writers),
+    toolchain: Object.fromEntries(identities),
+    toolchainDir: (name) => path.join(work.toolchainsDir, name),
+    workdir: task.workdir,
+    cores: task.cores,
+    progress,
+    checkpoint: yield* checkpointAt(task.checkpoint)
+  } as Parameters<AnyStage["run"]>[0]
+  yield* Effect.scoped(stage.run(context))
+})

@@ -1,0 +1,89 @@
+/** Ingredients: what a step's result is made from, for its key and for its record. */
+import * as CacheKey from "../../cache/identity/CacheKey.ts"
+import * as CanonicalJson from "../../cache/identity/CanonicalJson.ts"
+import * as Digest from "../../cache/identity/Digest.ts"
+import type { StepResult } from "../../cache/store/ResultStore.ts"
+import type * as Artifact from "../pipeline/Artifact.ts"
+import type { AnyStep } from "../pipeline/Pipeline.ts"
+import type * as Stage from "../pipeline/Stage.ts"
+import type * as Toolchain from "../pipeline/Toolchain.ts"
+import type { Prepared, PreparedToolchain } from "./Plan.ts"
+
+/** The toolchains that `step` computes with. */
+export const toolchainsOfStep = (prepared: Prepared, step: AnyStep): ReadonlyArray<PreparedToolchain> =>
+  Object.values(step.stage.toolchain as Record<string, Toolchain.Any>).flatMap((each) => {
+    const found = prepared.toolchains.get(each.name)
+    return found === undefined ? [] : [found]
+  })
+
+const declaredDigests = new WeakMap<Artifact.Any, Digest.Digest>()
+
+/** Of an artifact as it is declared; thousands of commands may share one. */
+const declaredDigest = (artifact: Artifact.Any): Digest.Digest => {
+  const { kind, path, tag } = artifact
+  const digest = declaredDigests.get(artifact) ?? Digest.ofJson("CommandOutput/v1", { kind, path, tag })
+  declaredDigests.set(artifact, digest)
+  return digest
+}
+
+/** What a command stage declares besides its parameters, in the place of code; raise the version when commands are run otherwise. */
+const commandCode = (stage: Extract<Stage.Any, { readonly _tag: "Command" }>): CacheKey.Code => {
+  const outputs = Object.entries(stage.output as Stage.Artifacts).map(
+    ([name, artifact]) => [name, declaredDigest(artifact)] as const
+  )
+  return { modules: { command: { "sh -eu": "v1" }, output: Object.fromEntries(outputs) }, packages: {} }
+}
+
+const codeOf = (prepared: Prepared, { stage }: AnyStep): CacheKey.Code =>
+  stage._tag === "Command"
+    ? commandCode(stage)
+    : (prepared.code.get(stage.source)?.code ?? { modules: {}, packages: {} })
+
+/** The same for a key, which needs no more than its text. */
+const writtenCodeOf = (prepared: Prepared, step: AnyStep): CacheKey.Keyed["code"] => {
+  const identified = step.stage._tag === "Command" ? undefined : prepared.code.get(step.stage.source)
+  return identified === undefined ? codeOf(prepared, step) : new CanonicalJson.Written(identified.text)
+}
+
+/** The same with the keys of every record in it in order: what is no part of a key is not seen by the work. */
+const inOrder = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
+  const keys = Object.keys(value).sort()
+  return Object.fromEntries(keys.map((key) => [key, inOrder((value as Readonly<Record<string, unknown>>)[key])]))
+}
+
+/** What `step`'s result is made from besides what it reads. */
+export const own = (prepared: Prepared, step: AnyStep): Omit<CacheKey.Keyed, "inputs"> => ({
+  stage: step.stage.name,
+  code: writtenCodeOf(prepared, step),
+  params: prepared.settings.steps[step.id] ?? {},
+  toolchain: Object.fromEntries(toolchainsOfStep(prepared, step).map((each) => [each.toolchain.name, each.encoded])),
+  runtime: CacheKey.runtime
+})
+
+/** What the key of `step`'s result is made from, once all it reads is known. */
+export const keyed = (
+  prepared: Prepared,
+  step: AnyStep,
+  results: ReadonlyMap<string, StepResult>
+): CacheKey.Keyed | undefined => {
+  const inputs: Record<string, Digest.Digest> = {}
+  for (const [name, port] of Object.entries(step.inputs)) {
+    const { owner } = port
+    const digest =
+      owner._tag === "Source"
+        ? prepared.sources.get(owner.name)?.content.digest
+        : results.get(owner.id)?.outputs[port.output]?.digest
+    if (digest === undefined) return undefined
+    inputs[name] = digest
+  }
+  return { ...own(prepared, step), inputs }
+}
+
+/** What the result is made from, in full. */
+export const full = (prepared: Prepared, step: AnyStep, keyed: CacheKey.Keyed): CacheKey.Ingredients => ({
+  ...keyed,
+  code: codeOf(prepared, step),
+  params: inOrder(keyed.params) as Readonly<Record<string, unknown>>
+})

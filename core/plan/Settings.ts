@@ -1,0 +1,307 @@
+/**
+ * Settings: every parameter of a pipeline, settled for one run.
+ *
+ * Whatever is set is decoded by the Schema of the stage, source or toolchain it belongs to and encoded again; a name or a
+ * value that does not fit is refused with the names or values that do.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import type { AnySource, AnyStep, Overrides, Pipeline } from "../pipeline/Pipeline.ts"
+import type * as Toolchain from "../pipeline/Toolchain.ts"
+
+/** What was asked for does not fit the pipeline: bad usage. */
+export class SettingsError extends Schema.TaggedError<SettingsError>()("SettingsError", {
+  asked: Schema.String,
+  expected: Schema.String,
+  actual: Schema.String
+}) {
+  override get message(): string {
+    return `${this.asked}: expected ${this.expected}, but found ${this.actual}`
+  }
+}
+
+type Encoded = Readonly<Record<string, unknown>>
+
+export interface Settings {
+  readonly profile: string | undefined
+  readonly seed: number
+  /** Encoded parameters by step id. */
+  readonly steps: Readonly<Record<string, Encoded>>
+  /** Encoded parameters by source name; empty for a source without any. */
+  readonly sources: Readonly<Record<string, Encoded>>
+  /** Encoded parameters by toolchain name. */
+  readonly toolchains: Readonly<Record<string, Encoded>>
+}
+
+export interface Asked {
+  readonly profile?: string | undefined
+  readonly seed?: number | undefined
+  /** `step.param=value`, as on the command line. */
+  readonly set?: ReadonlyArray<string>
+}
+
+/** `train(bn)` and `train@bn` are one step, `train(bn)#2` and `train@bn#2` another. */
+export const normalizeStepId = (text: string): string => text.replace(/^([^@()]+)\(([^()]*)\)(#\d+)?$/, "$1@$2$3")
+
+/** The toolchains that any step uses, by name. */
+export const toolchainsOf = (pipeline: Pipeline): Readonly<Record<string, Toolchain.Any>> =>
+  Object.fromEntries(
+    pipeline.steps.flatMap((step) =>
+      Object.values(step.stage.toolchain as Record<string, Toolchain.Any>).map((each) => [each.name, each])
+    )
+  )
+
+const quoted = (names: ReadonlyArray<string>): string => (names.length === 0 ? "nothing" : names.join(", "))
+
+const fieldsOf = (schema: unknown): Readonly<Record<string, Schema.Top>> | undefined =>
+  typeof schema === "object" || typeof schema === "function"
+    ? ((schema as { readonly fields?: Readonly<Record<string, Schema.Top>> }).fields ?? undefined)
+    : undefined
+
+interface Assignment {
+  readonly target: string
+  readonly path: ReadonlyArray<string>
+  readonly text: string
+  readonly asked: string
+}
+
+const parseAssignment = (asked: string): Effect.Effect<Assignment, SettingsError> => {
+  const match = /^([^=]+?)\.([^=.][^=]*)=(.*)$/s.exec(asked)
+  return match === null
+    ? Effect.fail(new SettingsError({ asked: `--set ${asked}`, expected: "step.parameter=value", actual: asked }))
+    : Effect.succeed({
+        target: normalizeStepId(match[1]!),
+        path: match[2]!.split("."),
+        text: match[3]!,
+        asked: `--set ${asked}`
+      })
+}
+
+const parseValue = (text: string): unknown =>
+  Result.getOrElse(
+    Result.try(() => JSON.parse(text) as unknown),
+    () => text
+  )
+
+const isRecord = (value: unknown): value is Encoded =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const assign = (into: Encoded, path: ReadonlyArray<string>, value: unknown): Encoded => {
+  const [key, ...rest] = path
+  if (key === undefined) return into
+  const inner = into[key]
+  return { ...into, [key]: rest.length === 0 ? value : assign(isRecord(inner) ? inner : {}, rest, value) }
+}
+
+const explain = (error: Schema.SchemaError): string =>
+  SchemaIssue.makeFormatterStandardSchemaV1()(error.issue)
+    .issues.map((each) => {
+      const at = (each.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".")
+      return at === "" ? each.message : `${at}: ${each.message}`
+    })
+    .join("; ")
+
+/** Decodes `given` by `schema` and encodes it again, refusing names that the schema does not have. */
+const settle = Effect.fnUntraced(function* (name: string, schema: Schema.Codec<unknown, unknown>, given: Encoded) {
+  const fields = fieldsOf(schema)
+  const unknown = fields === undefined ? undefined : Object.keys(given).find((key) => !(key in fields))
+  if (fields !== undefined && unknown !== undefined) {
+    return yield* new SettingsError({
+      asked: `${name}.${unknown}`,
+      expected: `one of the parameters ${quoted(Object.keys(fields))}`,
+      actual: `"${unknown}"`
+    })
+  }
+  const decoded = yield* Schema.decodeUnknownEffect(schema, { errors: "all", onExcessProperty: "error" })(given).pipe(
+    Effect.mapError(
+      (error) => new SettingsError({ asked: name, expected: "parameters that fit", actual: explain(error) })
+    )
+  )
+  return yield* Schema.encodeEffect(schema)(decoded).pipe(
+    Effect.map((encoded) => encoded as Encoded),
+    Effect.mapError(
+      (error) =>
+        new SettingsError({ asked: name, expected: "parameters that can be written down", actual: error.message })
+    )
+  )
+})
+
+/** The value that a `--set` means: JSON where the schema takes that, else the text itself. */
+const settleAssignment = Effect.fnUntraced(function* (
+  name: string,
+  schema: Schema.Codec<unknown, unknown>,
+  before: Encoded,
+  assignment: Assignment
+) {
+  const asJson = yield* Effect.result(
+    settle(name, schema, assign(before, assignment.path, parseValue(assignment.text)))
+  )
+  if (Result.isSuccess(asJson)) return asJson.success
+  const asText = yield* Effect.result(settle(name, schema, assign(before, assignment.path, assignment.text)))
+  if (Result.isSuccess(asText)) return asText.success
+  const { expected, actual } = asJson.failure
+  return yield* new SettingsError({ asked: assignment.asked, expected, actual })
+})
+
+const merge = (...layers: ReadonlyArray<Encoded | undefined>): Encoded => Object.assign({}, ...layers)
+
+interface Target {
+  readonly name: string
+  readonly names: ReadonlyArray<string>
+  readonly schema: Schema.Codec<unknown, unknown>
+  readonly given: Encoded
+  /** `given` is all that a command says of itself, which was checked when it was declared: there is nothing to decode. */
+  readonly isDeclared?: boolean
+  /** Of a replica: how far its seed is from that of its original, and how it is named alone. */
+  readonly replica?: { readonly shift: number; readonly name: string }
+}
+
+const stepTarget = (step: AnyStep, profile: Overrides, seed: number): Target => {
+  const schema = step.stage.params as Schema.Codec<unknown, unknown>
+  const seeded = "seed" in (fieldsOf(schema) ?? {}) ? { seed } : {}
+  const defaults = step.stage._tag === "Command" ? step.stage.defaults : undefined
+  const { replica } = step
+  const original = replica?.of ?? step.id
+  // For a step without a variant the stage's name is its id, and the profile has the last word.
+  const others = [profile[step.stage.name], step.params, profile[original]]
+  return {
+    name: step.id,
+    names: [step.stage.name, original],
+    schema,
+    given: merge(defaults, seeded, ...others),
+    isDeclared: defaults !== undefined && others.every((each) => each === undefined || Object.keys(each).length === 0),
+    ...(replica === undefined ? {} : { replica: { shift: replica.number - 1, name: step.id } })
+  }
+}
+
+/** The parameters of a replica: its original's but for the seed. */
+const shiftSeed = (target: Target, settled: Encoded, shift: number): Effect.Effect<Encoded, SettingsError> => {
+  const seed = settled["seed"]
+  return typeof seed === "number"
+    ? settle(target.name, target.schema, { ...settled, seed: seed + shift })
+    : Effect.fail(
+        new SettingsError({
+          asked: `${target.name} over several seeds`,
+          expected: "a parameter named seed that is a number",
+          actual: `the parameters ${quoted(Object.keys(settled))}`
+        })
+      )
+}
+
+/** A target of which there is nothing to settle. */
+const isSettled = ({ isDeclared, replica, names }: Target, assignments: ReadonlyArray<Assignment>): boolean =>
+  isDeclared === true && replica === undefined && !assignments.some((each) => names.includes(each.target))
+
+const settleTarget = Effect.fnUntraced(function* (target: Target, assignments: ReadonlyArray<Assignment>) {
+  let settled = target.isDeclared ? target.given : yield* settle(target.name, target.schema, target.given)
+  // A stage's assignments first, then the step's own, so that the more specific wins whatever the order of the flags.
+  for (const name of new Set(target.names)) {
+    for (const assignment of assignments.filter((each) => each.target === name)) {
+      settled = yield* settleAssignment(target.name, target.schema, settled, assignment)
+    }
+  }
+  const { replica } = target
+  if (replica === undefined) return [target.name, settled] as const
+  settled = yield* shiftSeed(target, settled, replica.shift)
+  for (const assignment of assignments.filter((each) => each.target === replica.name)) {
+    settled = yield* settleAssignment(target.name, target.schema, settled, assignment)
+  }
+  return [target.name, settled] as const
+})
+
+const chooseProfile = (pipeline: Pipeline, asked: string | undefined): Effect.Effect<Overrides, SettingsError> => {
+  const name = asked ?? pipeline.defaultProfile
+  if (name === undefined) return Effect.succeed({})
+  const profile = pipeline.profiles[name]
+  return profile === undefined
+    ? Effect.fail(
+        new SettingsError({
+          asked: `--profile ${name}`,
+          expected: `one of ${quoted(Object.keys(pipeline.profiles))}`,
+          actual: `"${name}"`
+        })
+      )
+    : Effect.succeed(profile)
+}
+
+const settleAll = (targets: ReadonlyArray<Target>, assignments: ReadonlyArray<Assignment>) =>
+  Effect.map(
+    Effect.forEach(targets, (target) =>
+      isSettled(target, assignments)
+        ? Effect.succeed([target.name, target.given] as const)
+        : settleTarget(target, assignments)
+    ),
+    recordOf
+  )
+
+/**
+ * `Object.fromEntries` for what may have thousands of entries. Without a prototype it is a dictionary from the first entry on; V8 would
+ * make a layout of its own for each of the first thousand.
+ */
+export const recordOf = <A>(entries: Iterable<readonly [string, A]>): Readonly<Record<string, A>> => {
+  const record: Record<string, A> = Object.create(null)
+  for (const [key, value] of entries) record[key] = value
+  return record
+}
+
+/** Settles all parameters of `pipeline`. */
+export const resolve = Effect.fnUntraced(function* (pipeline: Pipeline, asked: Asked) {
+  const profile = yield* chooseProfile(pipeline, asked.profile)
+  const assignments = yield* Effect.forEach(asked.set ?? [], parseAssignment)
+  const seed = asked.seed ?? pipeline.seed
+  const steps = pipeline.steps.map((step) => stepTarget(step, profile, seed))
+  const sources = pipeline.sources.flatMap((source: AnySource) =>
+    source.params === undefined
+      ? []
+      : [{ name: source.name, names: [source.name], schema: source.params, given: profile[source.name] ?? {} }]
+  )
+  const toolchains = Object.values(toolchainsOf(pipeline)).map((toolchain) => ({
+    name: toolchain.name,
+    names: [toolchain.name],
+    schema: toolchain.params as Schema.Codec<unknown, unknown>,
+    given: profile[toolchain.name] ?? {}
+  }))
+  const known = new Set(
+    [...steps, ...sources, ...toolchains].flatMap((target: Target) => [...target.names, target.name])
+  )
+  const stray = assignments.find((each) => !known.has(each.target))
+  if (stray !== undefined) {
+    return yield* new SettingsError({
+      asked: stray.asked,
+      expected: `one of ${quoted(Array.from(known))} before the first dot`,
+      actual: `"${stray.target}"`
+    })
+  }
+  const settings: Settings = {
+    profile: asked.profile ?? pipeline.defaultProfile,
+    seed,
+    steps: yield* settleAll(steps, assignments),
+    sources: yield* settleAll(sources, assignments),
+    toolchains: yield* settleAll(toolchains, assignments)
+  }
+  return settings
+})
+
+/** The ids that `asked` name; a stage's name stands for all its steps. */
+export const resolveSteps = Effect.fnUntraced(function* (
+  pipeline: Pipeline,
+  flag: string,
+  asked: ReadonlyArray<string>
+) {
+  const ids = new Set<string>()
+  for (const text of asked) {
+    const name = normalizeStepId(text)
+    const found = pipeline.steps.filter((step) => step.id === name || step.stage.name === name)
+    if (found.length === 0) {
+      return yield* new SettingsError({
+        asked: `${flag} ${text}`,
+        expected: `one of the steps ${quoted(pipeline.steps.map((step) => step.id))}`,
+        actual: `"${text}"`
+      })
+    }
+    for (const step of found) ids.add(step.id)
+  }
+  return Array.from(ids)
+})

@@ -1,0 +1,112 @@
+/**
+ * RunLog: what earlier runs did, which results they had, and which of them are pinned.
+ *
+ * A run's record names the key of each step's result; parameters, durations and versions stand in the results themselves.
+ * A result that was collected since leaves its key behind.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Digest from "../../cache/identity/Digest.ts"
+import { readRecord, writeHint, writeRecord } from "../../cache/store/Commit.ts"
+import { Disk, orAbsent } from "../../cache/store/Disk.ts"
+import { replacedName } from "../../cache/store/ResultStore.ts"
+import { Store } from "../../cache/store/Store.ts"
+import { SettingsError } from "../plan/Settings.ts"
+
+export const RunRecord = Schema.Struct({
+  runId: Schema.String,
+  startedMs: Schema.Finite,
+  durationMs: Schema.Finite,
+  executed: Schema.Array(Schema.String),
+  cached: Schema.Array(Schema.String),
+  failed: Schema.Array(Schema.String),
+  skipped: Schema.Array(Schema.String),
+  profile: Schema.NullOr(Schema.String),
+  seed: Schema.Int,
+  /** How many seeds; records from before there were several have none. */
+  seeds: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
+  /** Step id -> cache key of its result. */
+  keys: Schema.Record(Schema.String, Digest.Digest),
+  /** Step id -> digest of its outputs, which tells results of one key apart; older records have none. */
+  outputs: Schema.Record(Schema.String, Digest.Digest).pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+})
+export type RunRecord = typeof RunRecord.Type
+
+const Stored = Schema.fromJsonString(RunRecord)
+/** A pinned run, and the names of its results: what a run did is a hint that may get lost, and a pin is a promise. */
+const Pin = Schema.Struct({ runId: Schema.String, results: Schema.Array(Schema.String) })
+const Pins = Schema.fromJsonString(Schema.Array(Schema.Union([Pin, Schema.String])))
+
+export const write = Effect.fnUntraced(function* (record: RunRecord) {
+  const { layout } = yield* Store
+  yield* writeHint(layout, layout.run(record.runId), JSON.stringify(record))
+})
+
+const readRun = Effect.fnUntraced(function* (runId: string) {
+  const { layout } = yield* Store
+  const body = yield* readRecord(layout.run(runId))
+  return Option.flatMap(body, Schema.decodeUnknownOption(Stored))
+})
+
+/** All runs, the latest last. */
+export const list = Effect.gen(function* () {
+  const { layout } = yield* Store
+  const disk = yield* Disk
+  const entries = Option.getOrElse(yield* orAbsent(disk.list(layout.runs)), () => [])
+  const names = entries.filter((entry) => entry.name.endsWith(".json")).map((entry) => entry.name.slice(0, -5))
+  const records = yield* Effect.forEach(names, readRun)
+  return records.flatMap((record) => Option.toArray(record)).sort((a, b) => a.startedMs - b.startedMs)
+})
+
+/** The run that `asked` names: an id, the beginning of one, or `last` and `last~1`, `last~2`, ... before it. */
+export const find = Effect.fnUntraced(function* (asked: string) {
+  const runs = yield* list
+  const back = /^last(?:~(\d+))?$/.exec(asked)
+  const found =
+    back === null
+      ? runs.filter((run) => run.runId.startsWith(asked))
+      : runs.slice(-1 - Number(back[1] ?? 0)).slice(0, 1)
+  const enough = back === null || runs.length > Number(back[1] ?? 0)
+  const [run] = found
+  if (run !== undefined && found.length === 1 && enough) return run
+  const near = runs.slice(-3).map((each) => each.runId)
+  return yield* new SettingsError({
+    asked: `run ${asked}`,
+    expected: `a run's id, a beginning that only one has, or last~N (the latest: ${near.join(", ") || "none yet"})`,
+    actual: found.length > 1 ? `${found.length} runs that begin so` : "no such run"
+  })
+})
+
+/** The names that the results of a run have, or get when they are replaced. */
+const resultNames = ({ keys, outputs }: RunRecord): ReadonlyArray<string> =>
+  Object.entries(keys).flatMap(([step, key]) => {
+    const made = outputs[step]
+    return made === undefined ? [key] : [key, replacedName(key, made)]
+  })
+
+/** Pins of before results were noted have the run alone. */
+const pinned = Effect.gen(function* () {
+  const { layout } = yield* Store
+  const body = yield* readRecord(layout.pins)
+  const found = Option.getOrElse(Option.flatMap(body, Schema.decodeUnknownOption(Pins)), () => [])
+  return yield* Effect.forEach(found, (pin) =>
+    typeof pin !== "string"
+      ? Effect.succeed(pin)
+      : Effect.map(readRun(pin), (run) => ({ runId: pin, results: Option.isNone(run) ? [] : resultNames(run.value) }))
+  )
+})
+
+/** Ids of pinned runs. */
+export const pins = Effect.map(pinned, (found): ReadonlyArray<string> => found.map(({ runId }) => runId))
+
+/** Pins a run, so that its results are never collected, or lets go of it. */
+export const setPinned = Effect.fnUntraced(function* (run: RunRecord, isPinned: boolean) {
+  const { layout } = yield* Store
+  const others = (yield* pinned).filter(({ runId }) => runId !== run.runId)
+  const own = isPinned ? [{ runId: run.runId, results: resultNames(run) }] : []
+  yield* writeRecord(layout, layout.pins, JSON.stringify([...others, ...own]))
+})
+
+/** Names of the results that pinned runs had. */
+export const pinnedResults = Effect.map(pinned, (found) => new Set(found.flatMap(({ results }) => results)))

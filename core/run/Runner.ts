@@ -1,0 +1,286 @@
+/**
+ * Runner: brings every wanted step to a result that is there, and lays it out.
+ *
+ * A step starts as soon as the steps it reads from have results, if the cores it needs are free. Its key is made from
+ * the content that those results have *now*; when a result under that key is in the store, nothing runs. Otherwise
+ * StepRun has it executed. A failure keeps all that is finished. Steps downstream of it are skipped, others not yet
+ * begun too unless `keepGoing`.
+ */
+import { randomBytes } from "node:crypto"
+import * as path from "node:path"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
+import * as CacheKey from "../../cache/identity/CacheKey.ts"
+import { Disk, type Looks } from "../../cache/store/Disk.ts"
+import { outputsOf, type StepResult } from "../../cache/store/ResultStore.ts"
+import { Store } from "../../cache/store/Store.ts"
+import { sweep } from "../../cache/store/Sweep.ts"
+import { StepError } from "../executor/Executor.ts"
+import type { AnyStep } from "../pipeline/Pipeline.ts"
+import { upstream } from "../pipeline/Pipeline.ts"
+import * as Ingredients from "../plan/Ingredients.ts"
+import * as Plan from "../plan/Plan.ts"
+import { recordOf } from "../plan/Settings.ts"
+import * as Outputs from "./Outputs.ts"
+import * as Provenance from "./Provenance.ts"
+import type { RunEvent } from "./RunEvent.ts"
+import * as RunLog from "./RunLog.ts"
+import * as StepRun from "./StepRun.ts"
+import * as Stamp from "./Template.ts"
+
+export interface RunOptions {
+  /** The steps to bring up to date, upstream first, ancestors included. */
+  readonly steps: ReadonlyArray<AnyStep>
+  /** Steps to execute even if their result is there. */
+  readonly forced: ReadonlySet<string>
+  readonly keepGoing: boolean
+  /** Make results that are there again, and compare. */
+  readonly verify: boolean
+  readonly outputsDir: string
+  readonly emit: (event: RunEvent) => Effect.Effect<void>
+}
+
+type Outcome =
+  | { readonly state: "cached" | "executed"; readonly result: StepResult }
+  | { readonly state: "failed" }
+  | { readonly state: "skipped"; readonly because: string }
+
+export type RunFinished = Extract<RunEvent, { readonly type: "RunFinished" }>
+
+export interface RunSummary {
+  readonly finished: RunFinished
+  readonly failures: ReadonlyArray<StepError>
+}
+
+interface Running extends StepRun.Running {
+  readonly options: RunOptions
+  readonly outcomes: Map<string, Outcome>
+  readonly failures: Array<StepError>
+  readonly done: ReadonlyMap<string, Deferred.Deferred<Outcome>>
+}
+
+const makeRunId = (now: Date): string =>
+  `${now.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15)}-${randomBytes(2).toString("hex")}`
+
+const faults: Readonly<Record<string, StepError["fault"]>> = { OutputMissing: "bug", OutputsOccupied: "input" }
+
+/** Errors of the store during a step: the machine's fault, told as the step's. */
+const asStepError =
+  (step: string) =>
+  (error: { readonly _tag: string; readonly message: string }): StepError =>
+    error instanceof StepError
+      ? error
+      : new StepError({
+          step,
+          fault: faults[error._tag] ?? "stage",
+          reason: error.message,
+          log: null
+        })
+
+const sameOutputs = (a: StepResult, b: StepResult): boolean =>
+  Object.keys(b.outputs).every((name) => a.outputs[name]?.digest === b.outputs[name]?.digest)
+
+/** The step's result: from the store, or by executing it. */
+const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
+  const { options, prepared } = running
+  const { results } = yield* Store
+  const keyed = Ingredients.keyed(prepared, step, running.results)
+  if (keyed === undefined) return yield* StepRun.bug(step.id, "an input of it has no content")
+  const key = yield* CacheKey.of(step.id, keyed)
+  const folder = path.join(options.outputsDir, step.id)
+  const forced = options.forced.has(step.id)
+  const isReporting = Stamp.isReporting(prepared.pipeline, step.id)
+  const usable = yield* Outputs.usable(step, key)
+  const execute = Effect.gen(function* () {
+    const ingredients = Ingredients.full(prepared, step, keyed)
+    const before = yield* results.last(step.id)
+    const reasons = typeof usable === "string" ? yield* Plan.explain(prepared, step, ingredients, usable) : ["forced"]
+    const done = yield* StepRun.execute(running, { step, ingredients, key, reasons, forced })
+    return { ...done, before }
+  })
+  const { executed, result, before } =
+    typeof usable === "string" || forced
+      ? yield* execute
+      : { executed: false, result: usable, before: Option.none<StepResult>() }
+  if (!executed && options.verify) {
+    const startedMs = Date.now()
+    const ingredients = Ingredients.full(prepared, step, keyed)
+    yield* StepRun.execute(running, { step, ingredients, key, reasons: ["verified"], forced: false, verify: result })
+    yield* options.emit({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
+  }
+  const { profile = null, seed } = prepared.settings
+  const settled = isReporting ? new Map(running.results).set(step.id, result) : running.results
+  const filled = yield* Stamp.filled(prepared.pipeline, step.id, { profile, seed, results: settled })
+  const restored = yield* Outputs.layOut(result, folder, filled)
+  yield* results.noteLast(step.id, key)
+  if (!executed) {
+    yield* options.emit({ type: "StepCached", step: step.id, key, restored })
+    return { state: "cached", result } satisfies Outcome
+  }
+  const unchanged = Option.isSome(before) && sameOutputs(before.value, result)
+  const { durationMs } = result.provenance
+  yield* options.emit({ type: "StepExecuted", step: step.id, key, durationMs, unchanged })
+  return { state: "executed", result } satisfies Outcome
+})
+
+/** The step's result, if it stands: all is as the last run left it. */
+const standingResult = (
+  { prepared, options, results }: Running,
+  step: AnyStep,
+  looks: Looks,
+  stands: Effect.Success<ReturnType<typeof Outputs.standing>>
+): StepResult | undefined => {
+  if (options.forced.has(step.id) || Stamp.isReporting(prepared.pipeline, step.id)) return undefined
+  const keyed = Ingredients.keyed(prepared, step, results)
+  const key = keyed === undefined ? undefined : Result.getOrUndefined(CacheKey.made(keyed))
+  if (key === undefined) return undefined
+  try {
+    return stands(step, key, looks)
+  } catch {
+    // what cannot be looked at is not known
+    return undefined
+  }
+}
+
+/**
+ * Passes over the steps whose results stand and that read from none but such: most steps of most runs. Looks alone, many steps in
+ * one call, since an effect for each look takes longer than the look. Whatever else there is to be known of a step, `bring` finds out.
+ */
+const passOver = Effect.fnUntraced(function* (running: Running) {
+  const { options, outcomes } = running
+  const disk = yield* Disk
+  const { results } = yield* Store
+  const stands = yield* Outputs.standing(options.outputsDir)
+  for (let at = 0; at < options.steps.length; at += atOnce) {
+    const group = options.steps.slice(at, at + atOnce)
+    const look = disk.look(options.outputsDir, (looks) => {
+      for (const step of group) {
+        const result = standingResult(running, step, looks, stands)
+        if (result !== undefined) running.results.set(step.id, result)
+      }
+    })
+    yield* Effect.ignore(look)
+    // by the step: a result may have been made by another one of the same key
+    const passed = group.flatMap(({ id }) => {
+      const result = running.results.get(id)
+      return result === undefined ? [] : [[id, result] as const]
+    })
+    yield* results.noteUse(passed.map(([, { key }]) => key))
+    for (const [step, result] of passed) {
+      outcomes.set(step, { state: "cached", result })
+      yield* options.emit({ type: "StepCached", step, key: result.key, restored: false })
+    }
+  }
+})
+/** So few that a run can be stopped between two of them, and says something. */
+const atOnce = 100
+
+/** Waits for what `step` reads from, then brings it to an outcome; never fails. */
+const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
+  const { done, failures, options } = running
+  for (const needed of upstream(step)) {
+    const outcome = running.outcomes.get(needed.id) ?? (yield* Deferred.await(done.get(needed.id)!))
+    if (outcome.state === "failed") return { state: "skipped", because: needed.id } satisfies Outcome
+    if (outcome.state === "skipped") return { state: "skipped", because: outcome.because } satisfies Outcome
+  }
+  return yield* bring(running, step).pipe(
+    // A collection beside this run took a blob between the look at it and its use: then it is a miss.
+    Effect.catchIf(
+      (error) => error._tag === "BlobGone",
+      () => bring(running, step)
+    ),
+    Effect.catchIf(
+      (error) => error instanceof StepRun.Stopped,
+      ({ because }) => Effect.succeed<Outcome>({ state: "skipped", because })
+    ),
+    Effect.mapError(asStepError(step.id)),
+    Effect.catch((error) => {
+      failures.push(error)
+      const { reason, fault, log } = error
+      const outcome: Outcome = { state: "failed" }
+      return Effect.as(options.emit({ type: "StepFailed", step: step.id, reason, fault, log }), outcome)
+    })
+  )
+})
+
+const reportPath = (running: Running): string | null => {
+  const { report } = running.prepared.pipeline
+  if (report === undefined || report.owner._tag !== "Step" || !running.results.has(report.owner.id)) return null
+  return path.join(running.options.outputsDir, report.owner.id, report.artifact.path)
+}
+
+const finish = Effect.fnUntraced(function* (running: Running, startedMs: number) {
+  const { options, outcomes, runId } = running
+  const inState = (state: Outcome["state"]): ReadonlyArray<string> =>
+    options.steps.filter((step) => outcomes.get(step.id)?.state === state).map((step) => step.id)
+  const finished: RunFinished = {
+    type: "RunFinished",
+    runId,
+    executed: inState("executed"),
+    cached: inState("cached"),
+    failed: inState("failed"),
+    skipped: inState("skipped"),
+    durationMs: Date.now() - startedMs,
+    report: reportPath(running)
+  }
+  const { pipeline, settings } = running.prepared
+  const { profile, seed } = settings
+  const made = options.steps.flatMap(({ id }) => {
+    const result = running.results.get(id)
+    return result === undefined ? [] : [[id, result] as const]
+  })
+  const keys = recordOf(made.map(([id, { key }]) => [id, key] as const))
+  const outputs = recordOf(made.map(([id, result]) => [id, outputsOf(result)] as const))
+  const { type: _type, report: _report, ...did } = finished
+  yield* RunLog.write({ ...did, startedMs, profile: profile ?? null, seed, seeds: pipeline.seeds, keys, outputs })
+  yield* options.emit(finished)
+  return finished
+})
+
+export const run = Effect.fnUntraced(function* (prepared: Plan.Prepared, options: RunOptions) {
+  const { layout, memo } = yield* Store
+  const startedMs = Date.now()
+  const done = new Map<string, Deferred.Deferred<Outcome>>()
+  const failures: Array<StepError> = []
+  const running: Running = {
+    prepared,
+    options,
+    emit: options.emit,
+    runId: makeRunId(new Date(startedMs)),
+    cores: yield* Semaphore.make(prepared.cores),
+    provenance: yield* Effect.cached(Provenance.ofRun),
+    results: new Map(),
+    outcomes: new Map(),
+    failures,
+    done,
+    stoppedBy: () => (options.keepGoing ? undefined : failures[0]?.step)
+  }
+  const steps = options.steps.map((step) => step.id)
+  yield* options.emit({ type: "RunStarted", runId: running.runId, steps, profile: prepared.settings.profile ?? null })
+  yield* sweep(layout)
+  for (const source of prepared.sources.values()) yield* Plan.rememberSource(source)
+  const one = Effect.fnUntraced(function* (step: AnyStep) {
+    const outcome: Outcome = yield* settle(running, step)
+    running.outcomes.set(step.id, outcome)
+    if ("result" in outcome) running.results.set(step.id, outcome.result)
+    if (outcome.state === "skipped")
+      yield* options.emit({ type: "StepSkipped", step: step.id, because: outcome.because })
+    yield* Deferred.succeed(done.get(step.id)!, outcome)
+  })
+  const bringAll = Effect.gen(function* () {
+    if (!options.verify) yield* passOver(running)
+    const others = options.steps.filter((step) => !running.outcomes.has(step.id))
+    for (const step of others) done.set(step.id, yield* Deferred.make<Outcome>())
+    yield* Effect.forEach(others, one, { concurrency: "unbounded", discard: true })
+  })
+  yield* bringAll.pipe(
+    Effect.ensuring(Effect.ignore(memo.flush)),
+    // the worker of a run that was killed may have gone on for a moment, and made its folder anew after the first sweep
+    Effect.ensuring(sweep(layout))
+  )
+  const summary: RunSummary = { finished: yield* finish(running, startedMs), failures: running.failures }
+  return summary
+})

@@ -1,0 +1,365 @@
+/**
+ * StepRun: one step executed, from a free core to a committed result.
+ *
+ * The executor does the work in a private folder; the declared outputs are taken into the store and the result is written
+ * last. Before that, everything outside the store that the result was made from (sources, code) is looked at again: what
+ * changed meanwhile would make the result a lie, so it is discarded and said. Of several processes that want the same
+ * key, one executes and the others wait for it and use its result.
+ */
+import * as path from "node:path"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
+import * as CodeIdentity from "../../cache/code/CodeIdentity.ts"
+import type * as CacheKey from "../../cache/identity/CacheKey.ts"
+import * as Digest from "../../cache/identity/Digest.ts"
+import { Disk, orAbsent } from "../../cache/store/Disk.ts"
+import type { Layout } from "../../cache/store/Layout.ts"
+import * as Lock from "../../cache/store/Lock.ts"
+import type { Provenance, StepResult } from "../../cache/store/ResultStore.ts"
+import type { StatMemo } from "../../cache/store/StatMemo.ts"
+import { Store } from "../../cache/store/Store.ts"
+import { ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
+import * as Tree from "../../cache/store/Tree.ts"
+import { type Executed, Executor, type Loaded, StepError, type StepTask } from "../executor/Executor.ts"
+import type { AnyStep } from "../pipeline/Pipeline.ts"
+import type * as Stage from "../pipeline/Stage.ts"
+import * as Ingredients from "../plan/Ingredients.ts"
+import * as Plan from "../plan/Plan.ts"
+import * as Outputs from "./Outputs.ts"
+import type { RunEvent } from "./RunEvent.ts"
+
+/** What the steps of one run share. */
+export interface Running {
+  readonly prepared: Plan.Prepared
+  readonly runId: string
+  readonly emit: (event: RunEvent) => Effect.Effect<void>
+  /** As many permits as the run may use cores. */
+  readonly cores: Semaphore.Semaphore
+  readonly provenance: Effect.Effect<Omit<Provenance, "runId" | "startedAt" | "durationMs">>
+  /** Results of the steps that are settled, by id. */
+  readonly results: Map<string, StepResult>
+  /** The step whose failure keeps others from beginning, if there is one. */
+  readonly stoppedBy: () => string | undefined
+}
+
+/** The run came to a stop, because of another step's failure, before this one began. */
+export class Stopped extends Data.TaggedError("Stopped")<{ readonly because: string }> {
+  override get message(): string {
+    return `not begun, because ${this.because} failed`
+  }
+}
+
+export interface Execution {
+  readonly step: AnyStep
+  readonly ingredients: CacheKey.Ingredients
+  readonly key: Digest.Digest
+  readonly reasons: ReadonlyArray<string>
+  /** Execute even if another process has made the result meanwhile. */
+  readonly forced: boolean
+  /** Of a result that is there: make it again, and compare; what is there stays. */
+  readonly verify?: StepResult
+}
+
+export const bug = (step: string, reason: string): StepError => new StepError({ step, fault: "bug", reason, log: null })
+
+const loadedOtherwise = ({ files }: CodeIdentity.Identified, loaded: Loaded): ReadonlyArray<string> =>
+  Array.from(files).flatMap(([file, digest]) => {
+    const then = loaded[file]
+    return then === undefined || then === digest ? [] : [file]
+  })
+
+/** Of what nobody saw being loaded (packages that are linked): the files that are now other than the key says. */
+const editedSince = Effect.fnUntraced(function* ({ files }: CodeIdentity.Identified, loaded: Loaded, memo: StatMemo) {
+  const unseen = Array.from(files).filter(([file]) => loaded[file] === undefined)
+  return yield* Effect.filter(unseen, ([file, digest]) =>
+    memo.digest(file).pipe(
+      Effect.map((now) => now !== digest),
+      Effect.orElseSucceed(() => true)
+    )
+  ).pipe(Effect.map((edited) => edited.map(([file]) => file)))
+})
+
+/** The modules that were not what the key was made from: as they were loaded, or else as they are now. */
+const changedModules = Effect.fnUntraced(function* (
+  before: CodeIdentity.Identified,
+  source: string,
+  loaded: Executed["loaded"]
+) {
+  const { layout, memo } = yield* Store
+  if (loaded !== undefined) return [...loadedOtherwise(before, loaded), ...(yield* editedSince(before, loaded, memo))]
+  const identity = yield* CodeIdentity.make(layout, memo)
+  const now = yield* identity.of(source)
+  return now.text === before.text ? [] : ["its code"]
+})
+
+const changed = (step: AnyStep, what: string, since: keyof typeof consequences): StepError =>
+  new StepError({
+    step: step.id,
+    fault: "input",
+    reason: `${what} changed ${since}, so ${consequences[since]}. Run again`,
+    log: null
+  })
+const consequences = {
+  "since the run began": "the step was not begun",
+  "while the step ran": "its result was discarded"
+} as const
+
+const sourcesOf = (prepared: Plan.Prepared, step: AnyStep): ReadonlyArray<Plan.PreparedSource> =>
+  Object.values(step.inputs).flatMap(({ owner }) =>
+    owner._tag === "Source" ? [prepared.sources.get(owner.name)!] : []
+  )
+
+/**
+ * Whether what another look before the step could tell is worth its time. It only spares the work of a step whose result would be
+ * discarded: the look after the step is what its result depends on. So a long look is not taken again at once.
+ */
+const isWorthLooking = ({ seenMs, tookMs }: Plan.PreparedSource): boolean =>
+  tookMs < quickMs || performance.now() - seenMs > 4 * tookMs
+const quickMs = 200
+
+/** Refuses sources that are not as they were when the key was made. */
+const checkSources = Effect.fnUntraced(function* (
+  { prepared }: Running,
+  step: AnyStep,
+  since: keyof typeof consequences
+) {
+  for (const before of sourcesOf(prepared, step)) {
+    if (since === "since the run began" && !isWorthLooking(before)) continue
+    const now = yield* Plan.snapshotSource(before.source, before.path)
+    if (!Tree.isUntouched(before.content, now.content)) return yield* changed(step, before.source.name, since)
+  }
+})
+
+/** Refuses code that is not what the key was made from. Code may change once it is loaded. */
+const checkCode = Effect.fnUntraced(function* ({ prepared }: Running, step: AnyStep, loaded: Executed["loaded"]) {
+  // A command is in the key itself.
+  if (step.stage._tag === "Command") return
+  const { source } = step.stage
+  const [first] = yield* changedModules(prepared.code.get(source)!, source, loaded)
+  if (first !== undefined) return yield* changed(step, first, "while the step ran")
+})
+
+/**
+ * Drops a checkpoint that was begun with code that could be loaded at any time, if that code was touched since: for a moment it may
+ * have been another.
+ */
+const checkTouched = Effect.fnUntraced(function* (
+  checkpoint: string,
+  { files }: CodeIdentity.Identified,
+  isLoadedLater: boolean
+) {
+  const disk = yield* Disk
+  const note = `${checkpoint}.code`
+  const now = Digest.ofText(JSON.stringify(yield* disk.stats(Array.from(files.keys()))))
+  const before = yield* orAbsent(disk.readText(note))
+  if (Option.isSome(before) && before.value !== now) yield* disk.remove(checkpoint)
+  if (!isLoadedLater) return
+  yield* disk.remove(note)
+  yield* disk.create(note, now)
+})
+
+/** Refuses code that is about to be loaded and is not what the key was made from, as far as the executor knows it. */
+const checkBegin =
+  ({ prepared }: Running, step: AnyStep, checkpoint: string, disk: Disk["Service"]) =>
+  (loaded: Executed["loaded"]): Effect.Effect<void, StepError> => {
+    const before = step.stage._tag === "Command" ? undefined : prepared.code.get(step.stage.source)
+    if (before === undefined) return Effect.void
+    const [first] = loadedOtherwise(before, loaded ?? {})
+    if (first !== undefined) return Effect.fail(changed(step, first, "since the run began"))
+    return checkTouched(checkpoint, before, loaded === undefined).pipe(
+      Effect.provideService(Disk, disk),
+      Effect.mapError(({ message }) => bug(step.id, message))
+    )
+  }
+
+/** Refuses a result whose sources or code were not what its key says, and the checkpoint that was made on the way to it. */
+const checkUnchanged = (running: Running, { step, key }: Execution, executed: Executed) =>
+  Effect.gen(function* () {
+    yield* checkSources(running, step, "while the step ran")
+    yield* checkCode(running, step, executed.loaded)
+  }).pipe(
+    Effect.tapError(() =>
+      Effect.gen(function* () {
+        const [disk, { layout }] = [yield* Disk, yield* Store]
+        yield* Effect.ignore(disk.remove(layout.checkpoint(key)))
+      })
+    )
+  )
+
+/**
+ * Where a step's checkpoint lies, below the folder of its key: named by what its sources were when it began. One that was made of
+ * sources that were touched since, even if they are as before again, lies under another name and is never found.
+ */
+const checkpointOf = (prepared: Plan.Prepared, { step, key }: Execution, layout: Layout): string => {
+  const seen = sourcesOf(prepared, step).map(({ content }) => Tree.sighting(content))
+  return path.join(layout.checkpoint(key), Digest.ofText(seen.join()))
+}
+
+/** Makes the folder of a checkpoint, with nothing in it but that checkpoint. */
+const makeCheckpoints = Effect.fnUntraced(function* (checkpoint: string) {
+  const disk = yield* Disk
+  const folder = path.dirname(checkpoint)
+  const stat = yield* orAbsent(disk.lstat(folder))
+  // Earlier versions had a file here.
+  if (Option.isSome(stat) && stat.value.kind !== "folder") yield* disk.remove(folder)
+  yield* disk.makeFolder(folder)
+  for (const { name } of yield* disk.list(folder)) {
+    if (!name.startsWith(path.basename(checkpoint))) yield* disk.remove(path.join(folder, name))
+  }
+})
+
+const removeIfEmpty = Effect.fnUntraced(function* (folder: string) {
+  const disk = yield* Disk
+  const entries = yield* orAbsent(disk.list(folder))
+  if (Option.isSome(entries) && entries.value.length === 0) yield* disk.remove(folder)
+})
+
+const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnyStep, folder: string) {
+  const inputs: Record<string, string> = {}
+  for (const [name, port] of Object.entries(step.inputs)) {
+    if (port.owner._tag === "Source") {
+      inputs[name] = running.prepared.sources.get(port.owner.name)!.path
+      continue
+    }
+    const output = running.results.get(port.owner.id)?.outputs[port.output]
+    if (output === undefined) return yield* bug(step.id, `${port.owner.id} has no output ${port.output}`)
+    inputs[name] = yield* Outputs.provideInput(output, port.artifact, path.join(folder, name), step.stage._tag)
+  }
+  return inputs
+})
+
+const workOf = (prepared: Plan.Prepared, { step, ingredients }: Execution, layout: Layout): StepTask["work"] => {
+  const { stage } = step
+  const { params, toolchain } = ingredients
+  if (stage._tag === "Command") {
+    const { command, env } = params as unknown as Stage.CommandParams
+    const output = Object.entries(stage.output as Stage.Artifacts).map(
+      ([name, { kind, path }]) => [name, { kind, path }] as const
+    )
+    return { type: "command", command, env, output: Object.fromEntries(output) }
+  }
+  const { name, source, spawns } = stage
+  const modules = prepared.code.get(source)?.loaded ?? []
+  return { type: "module", stage: name, source, modules, spawns, params, toolchain, toolchainsDir: layout.toolchains }
+}
+
+const prepareTask = Effect.fnUntraced(function* (
+  running: Running,
+  execution: Execution,
+  workdir: string,
+  cores: number
+) {
+  const disk = yield* Disk
+  const { layout } = yield* Store
+  const { step } = execution
+  const task: StepTask = {
+    step: step.id,
+    work: workOf(running.prepared, execution, layout),
+    inputs: yield* provideInputs(running, step, path.join(workdir, "inputs")),
+    outputDir: path.join(workdir, "outputs"),
+    workdir: path.join(workdir, scratchFolder),
+    checkpoint: checkpointOf(running.prepared, execution, layout),
+    cores
+  }
+  // What may be written to must be there before the process starts, or Node takes the permission for a file's.
+  if (step.stage._tag === "Stage") yield* makeCheckpoints(task.checkpoint)
+  yield* disk.makeFolder(task.outputDir)
+  yield* disk.makeFolder(task.workdir)
+  return task
+})
+
+/** The first output in which two results of one key differ. */
+const firstDifference = (before: StepResult, outputs: StepResult["outputs"]): string | undefined => {
+  const name = Object.keys(before.outputs).find((each) => before.outputs[each]?.digest !== outputs[each]?.digest)
+  return name === undefined ? undefined : `${name} (${before.outputs[name]?.path})`
+}
+
+const work = Effect.fnUntraced(function* (
+  running: Running,
+  execution: Execution,
+  cores: number,
+  letGo: Effect.Effect<void>
+) {
+  const disk = yield* Disk
+  const executor = yield* Executor
+  const { layout, results } = yield* Store
+  const { step, ingredients, key, reasons } = execution
+  yield* checkSources(running, step, "since the run began")
+  const startedMs = Date.now()
+  yield* running.emit({ type: "StepStarted", step: step.id, reasons })
+  const workdir = path.join(layout.work, `${ownPrefix}${running.runId}+${step.id}`)
+  const checkpoints = layout.checkpoint(key)
+  yield* Effect.addFinalizer(() =>
+    Effect.andThen(Effect.ignore(disk.remove(workdir)), Effect.ignore(removeIfEmpty(checkpoints)))
+  )
+  yield* disk.makeFolder(workdir)
+  const task = yield* prepareTask(running, execution, workdir, cores)
+  // Forced is from the beginning, not from where an earlier attempt stopped.
+  if (execution.forced || execution.verify !== undefined) yield* disk.remove(task.checkpoint)
+  const executed = yield* executor.execute(
+    task,
+    (progress) => Effect.runFork(running.emit({ ...progress, type: "StepProgress", step: step.id })),
+    checkBegin(running, step, task.checkpoint, disk)
+  )
+  // What is left is hashing and waiting for the disk; another step's work goes on meanwhile.
+  yield* letGo
+  yield* checkUnchanged(running, execution, executed)
+  const origins = Array.from(running.prepared.sources.values(), (source) => source.path)
+  const outputs = yield* Outputs.take(step.stage.output, task.outputDir, origins)
+  const made = {
+    runId: running.runId,
+    startedAt: new Date(startedMs).toISOString(),
+    durationMs: Date.now() - startedMs
+  }
+  if (execution.verify !== undefined) {
+    const differs = firstDifference(execution.verify, outputs)
+    yield* disk.remove(checkpoints)
+    if (differs === undefined) return execution.verify
+    const reason = `made again from the same, its output ${differs} came out otherwise; the stage is not deterministic`
+    return yield* new StepError({ step: step.id, fault: "stage", reason, log: null })
+  }
+  const provenance = { ...(yield* running.provenance), ...made }
+  const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
+  yield* results.write(result)
+  yield* disk.remove(checkpoints)
+  return result
+})
+
+/** Takes `count` of the run's cores, once they are free, until the scope closes or the effect that it gives is run. */
+const holdCores = Effect.fnUntraced(function* ({ cores }: Running, count: number) {
+  let held = count
+  const letGo = Effect.suspend(() => {
+    const returned = held
+    held = 0
+    return returned === 0 ? Effect.void : Effect.asVoid(Semaphore.release(cores, returned))
+  })
+  yield* Effect.acquireRelease(Semaphore.take(cores, count), () => letGo, { interruptible: true })
+  return letGo
+})
+
+/** Executes a step, or waits for another process that does; `executed` says which. */
+export const execute = Effect.fnUntraced(function* (running: Running, execution: Execution) {
+  const { prepared } = running
+  const { layout } = yield* Store
+  const toolchains = Ingredients.toolchainsOfStep(prepared, execution.step)
+  // A stage without a toolchain may use what is there; it is taken to keep one core busy.
+  const busy = Math.min(prepared.cores, Math.max(1, ...toolchains.map((each) => each.cores)))
+  const granted = toolchains.length > 0 ? busy : prepared.cores
+  const alone = Effect.gen(function* () {
+    // Cores first, then the lock: who holds a lock is working or committing, so no two runs wait for each other.
+    const letGo = yield* holdCores(running, busy)
+    const because = running.stoppedBy()
+    if (because !== undefined) return yield* new Stopped({ because })
+    yield* Lock.hold(`key ${layout.root} ${execution.key}`, (pid) => {
+      const text = `${execution.step.id} is being executed by process ${pid}; waiting for its result`
+      Effect.runFork(running.emit({ type: "Notice", text }))
+    })
+    const again = execution.forced || execution.verify !== undefined
+    const meanwhile = again ? "absent" : yield* Outputs.usable(execution.step, execution.key)
+    if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
+    return { executed: true, result: yield* work(running, execution, granted, letGo) }
+  })
+  return yield* Effect.scoped(alone)
+})

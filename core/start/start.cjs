@@ -1,0 +1,116 @@
+/**
+ * start: the command line, from a bundle of it and its pipeline; and the bundle of a contents, if there is one that still holds.
+ * What makes them is bundle.mjs. What the pipeline's code *is*, for the cache keys, is told from the sources as ever. When no bundle
+ * can be made, the sources are loaded.
+ *
+ * CommonJS and apart from bundle.mjs: every run waits for it.
+ */
+"use strict"
+const { hash } = require("node:crypto")
+const { existsSync, lstatSync, readFileSync } = require("node:fs")
+const { homedir } = require("node:os")
+const path = require("node:path")
+const { pathToFileURL } = require("node:url")
+
+/** Raise it when bundles are made otherwise. */
+const format = 6
+
+/** What tells whether a file is the same; null of what is not there. */
+const stampOf = (file) => {
+  const stat = lstatSync(file, { throwIfNoEntry: false })
+  return stat === undefined ? null : [stat.size, stat.mtimeMs, stat.ctimeMs, stat.ino]
+}
+
+const isAsStamped = (file, stamp) => {
+  const now = stampOf(file)
+  return now === null || stamp === null ? now === stamp : now.every((figure, at) => figure === stamp[at])
+}
+
+const cacheFolder = () => {
+  const { OP_PIPE_CACHE_DIR, XDG_CACHE_HOME } = process.env
+  const cache = OP_PIPE_CACHE_DIR ?? path.join(XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "op-pipe")
+  return path.join(cache, "start")
+}
+
+/** The bundle in `folder`, if all that it was made from is still what it was. */
+const current = (folder) => {
+  try {
+    const { main, files, digests } = JSON.parse(readFileSync(path.join(folder, "bundle.json"), "utf8"))
+    if (!files.every(([file, stamp]) => isAsStamped(file, stamp))) return undefined
+    return existsSync(main) ? { main, digests } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The bundle of the module `contents`, which imports as if it lay in `resolveDir`, made if it is not there: its file, and the
+ * SHA-256 of each module of ours in it, by path. With `keepNames` a function tells the name it has in the sources, also where two
+ * have the same; it takes a little of every start. Fails as esbuild does.
+ */
+const bundled = async (contents, resolveDir, { keepNames = false } = {}) => {
+  const told = [format, process.version, keepNames, resolveDir, contents].join("\0")
+  const folder = path.join(cacheFolder(), hash("sha256", told, "hex").slice(0, 24))
+  return current(folder) ?? (await import("./bundle.mjs")).make(folder, contents, resolveDir, keepNames)
+}
+
+const pipelineNames = ["pipeline.ts", "pipeline.mjs", "pipeline.js"]
+const exists = (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined
+
+/** The pipeline that a command line is about; `cli/Project.ts` has the last word. */
+const findPipeline = (args, builtIn) => {
+  const at = args.findIndex((each) => each === "--file" || each.startsWith("--file="))
+  if (at >= 0) return path.resolve(args[at] === "--file" ? (args[at + 1] ?? "") : args[at].slice("--file=".length))
+  for (let folder = process.cwd(); ; folder = path.dirname(folder)) {
+    const found = pipelineNames.map((name) => path.join(folder, name)).find(exists)
+    if (found !== undefined) return found
+    if (folder === path.dirname(folder)) return builtIn
+  }
+}
+
+/** effect's command line makes a segmenter of graphemes when it is loaded, and uses it for help alone. It takes a tenth of a start, so it is made on first use. */
+const withLateSegmenter = async (load) => {
+  const { Segmenter } = Intl
+  Intl.Segmenter = class {
+    constructor(...told) {
+      this.told = told
+    }
+    segment(text) {
+      this.made ??= new Segmenter(...this.told)
+      return this.made.segment(text)
+    }
+  }
+  try {
+    return await load()
+  } finally {
+    Intl.Segmenter = Segmenter
+  }
+}
+
+const load = (file) => (file.endsWith(".cjs") ? require(file) : import(pathToFileURL(file).href))
+
+const start = async (args) => {
+  // A checkout has the sources; a package has the built files.
+  const root = path.resolve(__dirname, "../..")
+  const isSource = existsSync(path.join(root, "cli/Main.ts"))
+  const [entry, builtIn] = ["cli/Main", "pipeline"].map((name) =>
+    path.join(root, isSource ? `${name}.ts` : `dist/${name}.js`)
+  )
+  const pipeline = findPipeline(args, builtIn)
+  const loads = exists(pipeline) ? `[${JSON.stringify(pipeline)}]: () => import(${JSON.stringify(pipeline)})` : ""
+  const contents = `import { main } from ${JSON.stringify(entry)}\nexport const start = (args, inSources) => main(args, { ${loads} }, inSources)`
+  let program
+  try {
+    const { main: file } = await bundled(contents, path.dirname(entry))
+    program = await withLateSegmenter(() => load(file))
+  } catch {
+    // The sources give the better error, if there is one.
+    const { main } = await import(pathToFileURL(entry).href)
+    return main(args)
+  }
+  program.start(args, (trace) => require("./places.cjs").inSources(trace))
+}
+
+exports.bundled = bundled
+exports.stampOf = stampOf
+exports.start = start

@@ -1,0 +1,135 @@
+/**
+ * What lies below a data root: class folders, and every file below them, at any depth.
+ *
+ * Nothing is passed over in silence: a hidden file, a link that leads nowhere or out of the root, and a picture that lies
+ * outside any class folder come back as `setAside` with the reason. Other files of the root itself (a README, a licence)
+ * and its hidden folders are no data and are not listed. Links within the root are followed once.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import { Stage } from "../../../core/index.ts"
+import type { SetAside } from "../../../schemas/Split.ts"
+
+/** A file that may be a picture. `path` is relative to the root, with forward slashes. */
+export interface Found {
+  readonly path: string
+  readonly class: string
+}
+
+export interface Walked {
+  /** Class folders, sorted; one without any file as well. */
+  readonly classes: ReadonlyArray<string>
+  readonly files: ReadonlyArray<Found>
+  readonly setAside: ReadonlyArray<SetAside>
+}
+
+const pictureName = /\.(jpe?g|png|gif|webp|avif|heic|heif|tiff?|bmp|svg|jxl|jp2)$/iu
+
+type Kind = "file" | "empty" | "folder" | "leaves" | "broken" | "other"
+
+const outOf = (paths: Path.Path, root: string, path: string): boolean => {
+  const relative = paths.relative(root, path)
+  return relative === ".." || relative.startsWith(`..${paths.sep}`) || paths.isAbsolute(relative)
+}
+
+/** Looks at one directory entry; `real` is where a folder truly lies, so that a cycle of links is seen. */
+const look = Effect.fnUntraced(function* (realRoot: string, path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const isLink = yield* fs.readLink(path).pipe(
+    Effect.as(true),
+    Effect.catch(() => Effect.succeed(false))
+  )
+  const real = isLink ? yield* fs.realPath(path).pipe(Effect.catch(() => Effect.succeed(""))) : path
+  if (real === "") return { kind: "broken" as Kind, real }
+  if (isLink && outOf(paths, realRoot, real)) return { kind: "leaves" as Kind, real }
+  const info = yield* fs.stat(real).pipe(Effect.catch(() => Effect.succeed(undefined)))
+  if (info === undefined) return { kind: "broken" as Kind, real }
+  const file: Kind = Number(info.size) === 0 ? "empty" : "file"
+  const kind: Kind = info.type === "File" ? file : info.type === "Directory" ? "folder" : "other"
+  return { kind, real }
+})
+
+const reasons: Record<Exclude<Kind, "file" | "folder">, string> = {
+  empty: "empty file",
+  leaves: "symbolic link that leaves the data folder",
+  broken: "symbolic link that leads nowhere",
+  other: "neither a file nor a folder"
+}
+
+const unreadable = (path: string) => (cause: { readonly message: string }) =>
+  new Stage.StageFailure({
+    reason: `The data folder cannot be read at ${path}`,
+    expected: "a folder that can be listed",
+    actual: cause.message,
+    badInput: true
+  })
+
+interface State {
+  readonly root: string
+  readonly realRoot: string
+  readonly visited: Set<string>
+  readonly files: Array<Found>
+  readonly setAside: Array<SetAside>
+}
+
+/** Everything below one folder of a class. */
+const walkFolder: (
+  state: State,
+  className: string,
+  relative: string
+) => Effect.Effect<void, Stage.StageFailure, FileSystem.FileSystem | Path.Path> = Effect.fnUntraced(
+  function* (state, className, relative) {
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const folder = paths.join(state.root, ...relative.split("/"))
+    const names = yield* fs.readDirectory(folder).pipe(Effect.mapError(unreadable(relative)))
+    const folders: Array<string> = []
+    yield* Effect.forEach(
+      names,
+      Effect.fnUntraced(function* (name) {
+        const path = `${relative}/${name}`
+        const setAside = (reason: string): void => void state.setAside.push({ path, class: className, reason })
+        if (name.startsWith(".")) return setAside("hidden file")
+        const { kind, real } = yield* look(state.realRoot, paths.join(folder, name))
+        if (kind === "file") state.files.push({ path, class: className })
+        else if (kind !== "folder") setAside(reasons[kind])
+        else if (state.visited.has(real)) setAside("folder that was looked at already, through another link")
+        else {
+          state.visited.add(real)
+          folders.push(path)
+        }
+      }),
+      { concurrency: 32, discard: true }
+    )
+    for (const path of folders.sort()) yield* walkFolder(state, className, path)
+  }
+)
+
+const byPath = (a: { readonly path: string }, b: { readonly path: string }): number => (a.path < b.path ? -1 : 1)
+
+/** Walks the data root. `classLimit` takes the first classes by name only; 0 takes all. */
+export const walk = Effect.fnUntraced(function* (root: string, classLimit: number) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const realRoot = yield* fs.realPath(root).pipe(Effect.mapError(unreadable(root)))
+  const state: State = { root: realRoot, realRoot, visited: new Set(), files: [], setAside: [] }
+  const names = yield* fs.readDirectory(realRoot).pipe(Effect.mapError(unreadable(root)))
+  const classes: Array<string> = []
+  for (const name of names.sort()) {
+    if (name.startsWith(".")) continue
+    const { kind, real } = yield* look(realRoot, paths.join(realRoot, name))
+    if (kind === "folder") {
+      if (classLimit > 0 && classes.length === classLimit) continue
+      classes.push(name)
+      state.visited.add(real)
+      yield* walkFolder(state, name, name)
+    } else if (kind !== "file" && kind !== "empty")
+      state.setAside.push({ path: name, class: "", reason: reasons[kind] })
+    else if (pictureName.test(name)) {
+      state.setAside.push({ path: name, class: "", reason: "lies outside any class folder" })
+    }
+  }
+  return { classes, files: state.files.sort(byPath), setAside: state.setAside.sort(byPath) } satisfies Walked
+})

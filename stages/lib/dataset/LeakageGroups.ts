@@ -1,0 +1,164 @@
+/**
+ * Which pictures belong together, and which near-duplicates stay: the policies of `split`.
+ *
+ * Three things join pictures into a group that is kept in one split: being near-duplicates (also across classes: a label
+ * conflict), the first capture of `groupBy` on the path, and looking so much alike that they may be copies. Under `drop` only
+ * the best picture of a group of near-duplicates within a class stays: most pixels, then first by path. Under `keep`
+ * near-duplicates are reported and join nothing.
+ *
+ * A copy in two splits makes a score too good, while two pictures that are no copies lose nothing by being in one split.
+ * Hence look-alikes are joined on far less evidence than is needed to call one a copy, as long as the group stays small.
+ */
+import type { DuplicateGroup, LabelConflict, SplitParams } from "../../../schemas/Split.ts"
+import type { Summary } from "./Fingerprint.ts"
+import { type Alike, Components, type Pair } from "./NearDuplicates.ts"
+
+export interface Scanned {
+  /** Its place among the files of the scan. */
+  readonly at: number
+  readonly path: string
+  readonly class: string
+  readonly fingerprint: Summary
+}
+
+export interface Grouped {
+  readonly kept: ReadonlyArray<{ readonly picture: Scanned; readonly group: string }>
+  readonly dropped: ReadonlyArray<Scanned>
+  readonly duplicates: ReadonlyArray<DuplicateGroup>
+  readonly conflicts: ReadonlyArray<LabelConflict>
+  /** Pairs of pictures that both stay. */
+  readonly lookAlikes: ReadonlyArray<readonly [path: string, path: string]>
+}
+
+const byPath = (a: Scanned, b: Scanned): number => (a.path < b.path ? -1 : 1)
+
+const best = (pictures: ReadonlyArray<Scanned>): Scanned =>
+  [...pictures].sort((a, b) => {
+    const pixels = (one: Scanned): number => one.fingerprint.width * one.fingerprint.height
+    return pixels(b) - pixels(a) || byPath(a, b)
+  })[0]!
+
+/** The first capture of the pattern, or undefined when it does not match. */
+const captureOf = (pattern: string): ((path: string) => string | undefined) => {
+  if (pattern === "") return () => undefined
+  const regex = new RegExp(pattern, "u")
+  return (path) => regex.exec(path)?.[1]
+}
+
+const partsOf = (
+  scanned: ReadonlyArray<Scanned>,
+  pairs: ReadonlyArray<Pair>
+): ReadonlyArray<ReadonlyArray<Scanned>> => {
+  const components = new Components(scanned.length)
+  for (const [i, j] of pairs) components.join(i, j)
+  return components.many().map((part) => part.map((i) => scanned[i]!).sort(byPath))
+}
+
+/** Near-duplicate groups within a class, and those that span classes. */
+const report = (scanned: ReadonlyArray<Scanned>, pairs: ReadonlyArray<Pair>, policy: SplitParams["duplicates"]) => {
+  const within = pairs.filter(([i, j]) => scanned[i]!.class === scanned[j]!.class)
+  const duplicates = partsOf(scanned, within).map(
+    (part): DuplicateGroup => ({
+      class: part[0]!.class,
+      paths: part.map((one) => one.path),
+      kept: policy === "drop" ? [best(part).path] : part.map((one) => one.path)
+    })
+  )
+  const conflicts = partsOf(scanned, pairs)
+    .filter((part) => new Set(part.map((one) => one.class)).size > 1)
+    .map(
+      (part): LabelConflict => ({
+        classes: [...new Set(part.map((one) => one.class))].sort(),
+        paths: part.map((one) => one.path)
+      })
+    )
+  const byFirst = (
+    a: { readonly paths: ReadonlyArray<string> },
+    b: { readonly paths: ReadonlyArray<string> }
+  ): number => (a.paths[0]! < b.paths[0]! ? -1 : 1)
+  return { duplicates: duplicates.sort(byFirst), conflicts: conflicts.sort(byFirst) }
+}
+
+/** Share of its class that a group may come to, or gain, by look-alikes: every split shall get some of each class. */
+const most = 1 / 5
+/** A class that has no more groups than these is left alone, for the same reason. */
+const leastGroups = 5
+
+/** How many there are by name. */
+const tally = (names: Iterable<string>): Map<string, number> => {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
+}
+
+/**
+ * Joins look-alikes, those that differ least first, and before others those of which one is in no group: nothing else may tie a
+ * copy to its original. These may add `most` of a class to a group, however large it is for other reasons; the others may
+ * not make one larger than that.
+ */
+const joinLookAlikes = (
+  components: Components,
+  scanned: ReadonlyArray<Scanned>,
+  lookAlikes: ReadonlyArray<Pair>
+): void => {
+  const pictures = tally(scanned.map((one) => one.class))
+  const inClass = new Map(scanned.map((one, i) => [`${components.find(i)} ${one.class}`, one.class]))
+  const groups = tally(inClass.values())
+  const sizes = new Uint32Array(scanned.length)
+  for (let i = 0; i < scanned.length; i++) sizes[components.find(i)]! += 1
+  const alone = scanned.map((_, i) => sizes[components.find(i)] === 1)
+  /** Size of the largest part that is together for other reasons. */
+  const given = Uint32Array.from(sizes)
+  const join = ([i, j]: Pair, isGain: boolean): void => {
+    const [a, b] = [components.find(i), components.find(j)]
+    if (a === b) return
+    const together = sizes[a]! + sizes[b]!
+    const part = Math.max(given[a]!, given[b]!)
+    const counted = isGain ? together - part : together
+    const classes = [...new Set([scanned[i]!.class, scanned[j]!.class])]
+    if (classes.some((name) => counted > pictures.get(name)! * most || groups.get(name)! <= leastGroups)) return
+    components.join(a, b)
+    const root = components.find(a)
+    sizes[root] = together
+    given[root] = part
+    for (const name of classes) groups.set(name, groups.get(name)! - 1)
+  }
+  const untied = ([i, j]: Pair): boolean => alone[i]! || alone[j]!
+  for (const pair of lookAlikes) if (untied(pair)) join(pair, true)
+  for (const pair of lookAlikes) if (!untied(pair)) join(pair, false)
+}
+
+/** Applies the policy. */
+export const groupPictures = (
+  scanned: ReadonlyArray<Scanned>,
+  { copies: pairs, lookAlikes }: Alike,
+  params: Pick<SplitParams, "duplicates" | "groupBy">
+): Grouped => {
+  const { duplicates, conflicts } = report(scanned, pairs, params.duplicates)
+  const components = new Components(scanned.length)
+  // copies that are dropped still tie together what they are copies of
+  if (params.duplicates !== "keep") for (const [i, j] of pairs) components.join(i, j)
+  const capture = captureOf(params.groupBy)
+  const firstOf = new Map<string, number>()
+  for (const [i, { path }] of scanned.entries()) {
+    const name = capture(path)
+    if (name === undefined) continue
+    const first = firstOf.get(name)
+    if (first === undefined) firstOf.set(name, i)
+    else components.join(first, i)
+  }
+  if (params.duplicates !== "keep") joinLookAlikes(components, scanned, lookAlikes)
+  const lost = new Set(duplicates.flatMap(({ paths, kept }) => paths.filter((path) => !kept.includes(path))))
+  return {
+    // a group is named by the first path among its members
+    kept: scanned.flatMap((picture, i) =>
+      lost.has(picture.path) ? [] : [{ picture, group: scanned[components.find(i)]!.path }]
+    ),
+    dropped: scanned.filter(({ path }) => lost.has(path)),
+    duplicates,
+    conflicts,
+    lookAlikes: lookAlikes
+      .map(([i, j]) => [scanned[i]!.path, scanned[j]!.path] as const)
+      .filter(([a, b]) => !lost.has(a) && !lost.has(b))
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Looks at every picture once: decodes it to a thumbnail and a descriptor, or learns why it cannot be decoded.
+ *
+ * Memory holds a few hundred bytes a picture, and the thumbnails of the first some thousands; the others wait in the
+ * scratch folder.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import type { Stage } from "../../../core/index.ts"
+import type { SetAside } from "../../../schemas/Split.ts"
+import * as Records from "../images/Resampler.ts"
+import * as Fingerprint from "./Fingerprint.ts"
+import type { Found } from "./ImageListing.ts"
+import type { Scanned } from "./LeakageGroups.ts"
+import * as Thumbnails from "./Thumbnails.ts"
+
+/** 10,000 thumbnails are 69 MB. */
+const inMemory = 10_000
+
+export interface ScanOptions {
+  /** The data root. */
+  readonly root: string
+  readonly files: ReadonlyArray<Found>
+  readonly pixelLimit: number
+  readonly cores: number
+  /** A scratch folder. */
+  readonly workdir: string
+  /** Where a toolchain keeps what it built. */
+  readonly toolchainDir: (name: string) => string
+  readonly progress: (progress: Stage.Progress) => Effect.Effect<void>
+}
+
+export interface Scan {
+  /** In the order of the files. `at` is the picture's place in `thumbnails`. */
+  readonly scanned: ReadonlyArray<Scanned>
+  readonly setAside: ReadonlyArray<SetAside>
+  readonly thumbnails: Thumbnails.Thumbnails
+}
+
+const summaryOf = ({ width, height, coarse, descriptor }: Fingerprint.Fingerprint): Fingerprint.Summary => ({
+  width,
+  height,
+  coarse,
+  descriptor
+})
+
+/** Scans all files. Concurrency hides the wait for the disk; the work is done by libvips and, where it is built, the engine, on threads of their own. */
+export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
+  const { root, files, pixelLimit, cores, workdir, toolchainDir, progress } = options
+  const maker = yield* Records.maker(toolchainDir)
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  yield* Effect.orDie(fs.makeDirectory(workdir, { recursive: true }))
+  const room = { bytes: Fingerprint.thumbnailBytes, inMemory, total: files.length }
+  const thumbnails = yield* Thumbnails.make(paths.join(workdir, "thumbnails.bin"), room)
+  const look = Effect.fnUntraced(function* (file: Found, at: number) {
+    const result = yield* Effect.result(
+      Fingerprint.ofFile(paths.join(root, ...file.path.split("/")), pixelLimit, maker)
+    )
+    if (result._tag === "Failure") return { ...file, reason: result.failure } satisfies SetAside
+    yield* thumbnails.put(at, result.success.rgb)
+    return { ...file, at, fingerprint: summaryOf(result.success) } satisfies Scanned
+  })
+  let done = 0
+  const first = yield* Effect.forEach(
+    files,
+    Effect.fnUntraced(function* (file, at) {
+      const seen = yield* look(file, at)
+      done += 1
+      if (done % 64 === 0 || done === files.length) {
+        yield* progress({ label: "scan", done, total: files.length, unit: "pictures" })
+      }
+      return seen
+    }),
+    { concurrency: Math.max(2, cores * 3) }
+  )
+  // libvips keeps one buffer of messages for all threads: a reason is only to be trusted when nothing else is going on
+  const sure = yield* Effect.forEach(first, (seen, at) =>
+    "reason" in seen ? look(files[at]!, at) : Effect.succeed(seen)
+  )
+  return {
+    scanned: sure.flatMap((seen) => ("reason" in seen ? [] : [seen])),
+    setAside: sure.flatMap((seen) => ("reason" in seen ? [seen] : [])),
+    thumbnails
+  } satisfies Scan
+})

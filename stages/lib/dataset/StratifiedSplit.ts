@@ -1,0 +1,209 @@
+/**
+ * Which split each picture goes to: stratified by class, whole groups, exact totals, seeded.
+ *
+ * Wanted numbers come first: a table class x split of whole numbers near `fraction * pictures`, whose columns add up to
+ * the totals of largest-remainder rounding (3,705 pictures at 70/15/15 are 2,593/556/556), each class having at least one
+ * picture in each split. Then groups are dealt: the largest first, each to the split that lacks most in proportion to what it
+ * should have; equals by the seed. Groups of one fill what is left, so that without grouping the numbers are met exactly.
+ *
+ * A group's place in the deal comes from the seed and its name, not from the order of files.
+ */
+import type { Fractions, SplitName } from "../../../schemas/Split.ts"
+import * as Random from "../Random.ts"
+
+export const splitNames: ReadonlyArray<SplitName> = ["train", "validation", "test"]
+
+/** Pictures that must stay together. */
+export interface Unit {
+  readonly name: string
+  /** Class index -> number of pictures. Most units have one class; a label conflict has more. */
+  readonly counts: ReadonlyMap<number, number>
+}
+
+/** Train, validation, test. */
+export type Triple = [number, number, number]
+
+/** Whole numbers near `shares * total` that add up to `total`; what is left over goes to the largest remainders. */
+export const largestRemainder = (total: number, shares: ReadonlyArray<number>): Array<number> => {
+  // ten decimals: 0.15 * 20 is 3, not 2.9999999999999996
+  const exact = shares.map((share) => Number((share * total).toFixed(10)))
+  const floors = exact.map(Math.floor)
+  let left = total - floors.reduce((a, b) => a + b, 0)
+  const order = exact.map((_, i) => i).sort((a, b) => exact[b]! - floors[b]! - (exact[a]! - floors[a]!) || b - a)
+  for (const i of order) {
+    if (left <= 0) break
+    floors[i]! += 1
+    left -= 1
+  }
+  return floors
+}
+
+/** One class's share: at least one in each split when there are three, the surplus taken from the largest. */
+const rowOf = (count: number, shares: ReadonlyArray<number>): Triple => {
+  const row = largestRemainder(count, shares)
+  for (let s = 0; s < 3; s++) {
+    if (row[s]! > 0) continue
+    const largest = row.indexOf(Math.max(...row))
+    if (row[largest]! < 2) continue
+    row[largest]! -= 1
+    row[s]! += 1
+  }
+  return [row[0]!, row[1]!, row[2]!]
+}
+
+/** How much worse the row becomes (squared distance from the exact share) when one picture goes from one split to another. */
+const costOfMove = (row: Triple, exact: ReadonlyArray<number>, from: number, to: number): number => {
+  const before = (row[from]! - exact[from]!) ** 2 + (row[to]! - exact[to]!) ** 2
+  const after = (row[from]! - 1 - exact[from]!) ** 2 + (row[to]! + 1 - exact[to]!) ** 2
+  return after - before
+}
+
+/** Class x split: how many pictures each should have. Columns add up to the rounded totals wherever that can be. */
+export const quotas = (counts: ReadonlyArray<number>, fractions: Fractions): ReadonlyArray<Triple> => {
+  const whole = fractions.train + fractions.validation + fractions.test
+  const shares = splitNames.map((name) => fractions[name] / whole)
+  const rows = counts.map((count) => rowOf(count, shares))
+  const exact = counts.map((count) => shares.map((share) => share * count))
+  const totals = largestRemainder(
+    counts.reduce((a, b) => a + b, 0),
+    shares
+  )
+  const surplus = (s: number): number => rows.reduce((sum, row) => sum + row[s]!, 0) - totals[s]!
+  // every move brings the columns one picture nearer to the totals, hence this ends
+  for (;;) {
+    const from = [0, 1, 2].find((s) => surplus(s) > 0)
+    const to = [0, 1, 2].find((s) => surplus(s) < 0)
+    if (from === undefined || to === undefined) return rows
+    let best = -1
+    let bestCost = Number.POSITIVE_INFINITY
+    for (const [c, row] of rows.entries()) {
+      const cost = row[from]! < 2 ? Number.POSITIVE_INFINITY : costOfMove(row, exact[c]!, from, to)
+      if (cost < bestCost) {
+        best = c
+        bestCost = cost
+      }
+    }
+    if (best < 0) return rows
+    rows[best]![from]! -= 1
+    rows[best]![to]! += 1
+  }
+}
+
+const sizeOf = (unit: Unit): number => {
+  let size = 0
+  for (const count of unit.counts.values()) size += count
+  return size
+}
+
+/** Lack of a split in proportion to what it should have, for the classes of this unit; what would not fit counts against it. */
+const lack = (unit: Unit, wanted: ReadonlyArray<Triple>, have: ReadonlyArray<Triple>, s: number): number => {
+  let lacking = 0
+  let should = 0
+  let over = 0
+  for (const [c, count] of unit.counts) {
+    const free = wanted[c]![s]! - have[c]![s]!
+    lacking += free
+    should += wanted[c]![s]!
+    over += Math.max(0, count - free)
+  }
+  return over > 0 ? -over : lacking / Math.max(1, should)
+}
+
+const put = (unit: Unit, have: ReadonlyArray<Triple>, s: number, sign: 1 | -1): void => {
+  for (const [c, count] of unit.counts) have[c]![s]! += sign * count
+}
+
+/** Squared distance of what a class has from what it should have. */
+const distance = (wanted: Triple, have: Triple): number =>
+  [0, 1, 2].reduce((sum, s) => sum + (wanted[s]! - have[s]!) ** 2, 0)
+
+interface Dealt {
+  readonly unit: Unit
+  split: number
+}
+
+/** Tries to move one unit of the class, or to swap two, so that the class comes nearer to its quota; true when it did. */
+const improve = (units: ReadonlyArray<Dealt>, wanted: Triple, have: Triple): boolean => {
+  const now = distance(wanted, have)
+  // one unit of each size in each split stands for all of its kind
+  const kinds = new Map<string, Dealt>()
+  for (const dealt of units) kinds.set(`${dealt.split}/${sizeOf(dealt.unit)}`, dealt)
+  const some = [...kinds.values()]
+  const after = (moves: ReadonlyArray<readonly [Dealt, number]>): number => {
+    const changed: Triple = [...have]
+    for (const [dealt, to] of moves) {
+      changed[dealt.split]! -= sizeOf(dealt.unit)
+      changed[to]! += sizeOf(dealt.unit)
+    }
+    return Math.min(...changed) < 1 ? Number.POSITIVE_INFINITY : distance(wanted, changed)
+  }
+  let best: ReadonlyArray<readonly [Dealt, number]> = []
+  let bestDistance = now
+  const consider = (moves: ReadonlyArray<readonly [Dealt, number]>): void => {
+    const found = after(moves)
+    if (found < bestDistance) {
+      best = moves
+      bestDistance = found
+    }
+  }
+  for (const one of some) {
+    for (let to = 0; to < 3; to++) if (to !== one.split) consider([[one, to]])
+    for (const two of some) {
+      if (one.split < two.split) {
+        consider([
+          [one, two.split],
+          [two, one.split]
+        ])
+      }
+    }
+  }
+  for (const [dealt, to] of best) {
+    have[dealt.split]! -= sizeOf(dealt.unit)
+    have[to]! += sizeOf(dealt.unit)
+    dealt.split = to
+  }
+  return best.length > 0
+}
+
+/** A class with three units or more has at least one in each split. */
+const fillEmpty = (units: ReadonlyArray<Dealt>, have: Triple): void => {
+  for (let s = 0; s < 3; s++) {
+    if (have[s]! > 0) continue
+    const spare = units
+      .filter((dealt) => units.filter((other) => other.split === dealt.split).length > 1)
+      .sort((a, b) => sizeOf(a.unit) - sizeOf(b.unit))[0]
+    if (spare === undefined) continue
+    have[spare.split]! -= sizeOf(spare.unit)
+    have[s]! += sizeOf(spare.unit)
+    spare.split = s
+  }
+}
+
+/** Unit name -> split. `classCount` classes are numbered from 0. */
+export const assign = (
+  units: ReadonlyArray<Unit>,
+  classCount: number,
+  fractions: Fractions,
+  seed: number
+): ReadonlyMap<string, SplitName> => {
+  const counts = Array.from({ length: classCount }, (_, c) =>
+    units.reduce((sum, unit) => sum + (unit.counts.get(c) ?? 0), 0)
+  )
+  const wanted = quotas(counts, fractions)
+  const have: ReadonlyArray<Triple> = wanted.map(() => [0, 0, 0])
+  const dealt: ReadonlyArray<Dealt> = units
+    .map((unit) => ({ unit, size: sizeOf(unit), key: Random.make(seed, "split", unit.name).float() }))
+    .sort((a, b) => b.unit.counts.size - a.unit.counts.size || b.size - a.size || a.key - b.key)
+    .map(({ unit }) => ({ unit, split: 0 }))
+  for (const one of dealt) {
+    const lacks = [0, 1, 2].map((s) => lack(one.unit, wanted, have, s))
+    one.split = lacks.indexOf(Math.max(...lacks))
+    put(one.unit, have, one.split, 1)
+  }
+  for (let c = 0; c < classCount; c++) {
+    const own = dealt.filter(({ unit }) => unit.counts.size === 1 && unit.counts.has(c))
+    fillEmpty(own, have[c]!)
+    for (let round = 0; round < 200 && improve(own, wanted[c]!, have[c]!); round++);
+  }
+  return new Map(dealt.map(({ unit, split }) => [unit.name, splitNames[split]!]))
+}

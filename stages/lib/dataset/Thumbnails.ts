@@ -1,0 +1,55 @@
+/**
+ * Thumbnails of many pictures: the first so many in memory, the others in a file of the step's scratch folder.
+ *
+ * Use it when there may be too many pictures to hold them all: memory stays the same from some thousands on, and a set of
+ * ordinary size never touches the disk.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Semaphore from "effect/Semaphore"
+import { Stage } from "../../../core/index.ts"
+
+export interface Thumbnails {
+  /** Keeps the thumbnail of picture `at` (any order, many fibers). */
+  readonly put: (at: number, rgb: Uint8Array) => Effect.Effect<void, Stage.StageFailure>
+  /** The thumbnail of picture `at`, as it was put. */
+  readonly get: (at: number) => Effect.Effect<Uint8Array, Stage.StageFailure>
+}
+
+const failed = (cause: { readonly message: string }): Stage.StageFailure =>
+  new Stage.StageFailure({ reason: `Thumbnails cannot be kept in the scratch folder: ${cause.message}` })
+
+/** Sizes, in pictures but for `bytes`, the size of one thumbnail. */
+export interface Room {
+  readonly bytes: number
+  readonly inMemory: number
+  readonly total: number
+}
+
+/** A store for `total` thumbnails that uses `file` for those beyond `inMemory`, until the scope closes. */
+export const make = Effect.fnUntraced(function* (file: string, { bytes, inMemory, total }: Room) {
+  const fs = yield* FileSystem.FileSystem
+  const near: Array<Uint8Array | undefined> = []
+  const handle = total > inMemory ? yield* Effect.mapError(fs.open(file, { flag: "w+" }), failed) : undefined
+  // a position and the write at it belong together
+  const lock = yield* Semaphore.make(1)
+  const put: Thumbnails["put"] = (at, rgb) => {
+    if (handle === undefined || at < inMemory) {
+      return Effect.sync(() => {
+        near[at] = rgb
+      })
+    }
+    return handle
+      .seek(BigInt((at - inMemory) * bytes), "start")
+      .pipe(Effect.andThen(handle.writeAll(rgb)), Effect.mapError(failed), Semaphore.withPermits(lock, 1))
+  }
+  const get: Thumbnails["get"] = Effect.fnUntraced(function* (at) {
+    const kept = near[at]
+    if (kept !== undefined) return kept
+    if (handle === undefined) return yield* failed({ message: `picture ${at} has none` })
+    const into = new Uint8Array(bytes)
+    const got = yield* handle.read(into, { position: BigInt((at - inMemory) * bytes) }).pipe(Effect.mapError(failed))
+    return Number(got) === bytes ? into : yield* failed({ message: `picture ${at} has none` })
+  })
+  return { put, get } satisfies Thumbnails
+})

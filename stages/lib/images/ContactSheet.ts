@@ -1,0 +1,96 @@
+/**
+ * A sheet of small pictures in rows, each row with a name in front: originals beside their augmented copies.
+ *
+ * Names are set in the charts' font, the rest is pasted by libvips.
+ */
+import * as Effect from "effect/Effect"
+import { type Fonts, family, fontsFor, resvgFont, textWidth } from "../../../charts/Fonts.ts"
+import { loadSharp } from "./Sharp.ts"
+
+/** One tile: an RGB picture of `size * size` pixels. A mark in the corner sets originals apart. */
+export interface Tile {
+  readonly rgb: Uint8Array
+  readonly marked: boolean
+}
+
+export interface Row {
+  readonly name: string
+  readonly tiles: ReadonlyArray<Tile>
+}
+
+const tile = 72
+const gap = 6
+const nameWidth = 150
+const ground = "#f4f4f2"
+
+const escapeXml = (text: string): string =>
+  text.replace(/[&<>"]/gu, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c] ?? c)
+
+const layOut = (rows: ReadonlyArray<Row>) => {
+  const columns = Math.max(1, ...rows.map((row) => row.tiles.length))
+  const width = nameWidth + columns * (tile + gap) + gap
+  const height = rows.length * (tile + gap) + gap
+  return {
+    width,
+    height,
+    x: (column: number) => nameWidth + column * (tile + gap),
+    y: (row: number) => gap + row * (tile + gap)
+  }
+}
+
+const fontSize = 13
+
+/** As much of a name as there is room for. */
+const shorten = (name: string, fonts: Fonts): string => {
+  const room = nameWidth - 20
+  if (textWidth(fonts, name, fontSize) <= room) return name
+  const letters = [...name]
+  while (letters.length > 1 && textWidth(fonts, `${letters.join("")}…`, fontSize) > room) letters.pop()
+  return `${letters.join("")}…`
+}
+
+/** Ground, names and frames of the originals. */
+const underlay = (rows: ReadonlyArray<Row>, fonts: Fonts): string => {
+  const { width, height, x, y } = layOut(rows)
+  const names = rows.map(
+    (row, i) =>
+      `<text x="${nameWidth - 12}" y="${y(i) + tile / 2 + 5}" text-anchor="end" font-size="${fontSize}" fill="#222">${escapeXml(shorten(row.name, fonts))}</text>`
+  )
+  const frames = rows.flatMap((row, i) =>
+    row.tiles.flatMap((one, column) =>
+      one.marked
+        ? [
+            `<rect x="${x(column) - 2}" y="${y(i) - 2}" width="${tile + 4}" height="${tile + 4}" rx="3" fill="#1f6feb"/>`
+          ]
+        : []
+    )
+  )
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="${family}"><rect width="${width}" height="${height}" fill="${ground}"/>${names.join("")}${frames.join("")}</svg>`
+}
+
+/** The sheet as PNG. `size` is that of the tiles' pictures. Fails with a reason in words. */
+export const render = Effect.fnUntraced(function* (rows: ReadonlyArray<Row>, size: number) {
+  const fonts = yield* fontsFor(rows.map((row) => row.name))
+  const { x, y } = layOut(rows)
+  return yield* Effect.tryPromise({
+    try: async () => {
+      const [sharp, { Resvg }] = await Promise.all([loadSharp(), import("@resvg/resvg-js")])
+      const svg = underlay(rows, fonts)
+      const under = new Resvg(svg, { font: resvgFont(fonts) }).render().asPng()
+      const tiles = await Promise.all(
+        rows.flatMap((row, i) =>
+          row.tiles.map(async (one, column) => ({
+            input: await sharp(one.rgb, { raw: { width: size, height: size, channels: 3 } })
+              .resize(tile, tile)
+              .png()
+              .toBuffer(),
+            left: x(column),
+            top: y(i)
+          }))
+        )
+      )
+      return await sharp(under).composite(tiles).flatten({ background: ground }).png({ compressionLevel: 9 }).toBuffer()
+    },
+    catch: (cause) => String(cause)
+  })
+})

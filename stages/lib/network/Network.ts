@@ -1,0 +1,278 @@
+/**
+ * Networks: the two presets, what a spec comes to at a given picture size (names, shapes, parameters), the layer table
+ * in the manner of torchsummary, and the initialisation.
+ *
+ * Gotchas: layers are named as PyTorch users name them, by kind and order (conv1, bn1, fc1). A spec must be a stack of
+ * convolutions (each with batchNorm, relu, maxPool after it, in that order, as far as wanted), then of dense layers
+ * (each with relu, dropout): anything else is a `NetworkError` that names the layer.
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { Block, NetworkShape, Parameter } from "../../../engine/Program.ts"
+import { parametersOf } from "../../../engine/Program.ts"
+import type { Layer, NetworkSpec, PresetName } from "../../../schemas/Network.ts"
+import * as Random from "../Random.ts"
+
+export interface InputShape {
+  /** Height and width of the pictures, in pixels. */
+  readonly size: number
+  readonly channels: number
+  readonly classes: number
+}
+
+/** A spec that makes no network at the given size. `layer` counts from 1, as in the layer table. */
+export class NetworkError extends Schema.TaggedError<NetworkError>()("NetworkError", {
+  network: Schema.String,
+  layer: Schema.String,
+  expected: Schema.String,
+  actual: Schema.String,
+  toDo: Schema.String
+}) {
+  override get message(): string {
+    return `network ${this.network}, ${this.layer}: expected ${this.expected}, but ${this.actual}. ${this.toDo}`
+  }
+}
+
+const convolution = (filters: number, batchNorm: boolean): ReadonlyArray<Layer> => [
+  { type: "conv", filters, kernel: 3, stride: 1, padding: "valid" },
+  ...(batchNorm ? ([{ type: "batchNorm", epsilon: 1e-5, momentum: 0.1 }] as const) : []),
+  { type: "relu" },
+  { type: "maxPool", size: 2 }
+]
+
+const dense = (units: number): ReadonlyArray<Layer> => [
+  { type: "dense", units },
+  { type: "relu" },
+  { type: "dropout", rate: 0.4 }
+]
+
+const presets: Record<PresetName, { readonly filters: ReadonlyArray<number>; readonly units: ReadonlyArray<number> }> =
+  {
+    seed: { filters: [16, 32, 64], units: [512] },
+    deep: { filters: [16, 32, 64, 128, 256], units: [1024, 512] }
+  }
+
+/** A named network, with batch normalization before each ReLU of a convolution or without. */
+export const preset = (name: PresetName, options: { readonly batchNorm: boolean }): NetworkSpec => {
+  const { filters, units } = presets[name]
+  const [first, ...rest] = [
+    ...filters.flatMap((n) => convolution(n, options.batchNorm)),
+    ...units.flatMap(dense),
+    { type: "dense", units: "classes" } as const
+  ]
+  return { name: `${name}${options.batchNorm ? "-bn" : ""}`, layers: [first!, ...rest] }
+}
+
+type Mutable<A> = { -readonly [K in keyof A]: A[K] }
+
+interface Walk {
+  readonly blocks: Array<Mutable<Block>>
+  size: number
+  channels: number
+  /** Values per picture once flattened; 0 while still a picture. */
+  flat: number
+  /** Types of the layers since the last conv or dense, that one included. */
+  seen: Array<Layer["type"]>
+}
+
+type Step = { readonly expected: string; readonly actual: string; readonly toDo: string } | undefined
+
+const misplaced = (layer: Layer, after: string): Step => ({
+  expected: `${layer.type} ${after}`,
+  actual: "it stands elsewhere",
+  toDo: "Order the layers as conv, batchNorm, relu, maxPool and dense, relu, dropout."
+})
+
+const tooSmall = (need: number, have: number): Step => ({
+  expected: `an input of at least ${need} x ${need}`,
+  actual: `it is ${have} x ${have} here`,
+  toDo: "Take larger pictures or fewer layers."
+})
+
+const addConv = (walk: Walk, layer: Extract<Layer, { type: "conv" }>): Step => {
+  if (walk.flat > 0) return misplaced(layer, "before the first dense layer")
+  const { filters, kernel, stride } = layer
+  const outputSize =
+    layer.padding === "same" ? Math.ceil(walk.size / stride) : Math.floor((walk.size - kernel) / stride) + 1
+  if (outputSize < 1) return tooSmall(kernel, walk.size)
+  // TensorFlow's "same": what does not split evenly goes after
+  const pad = layer.padding === "same" ? Math.max(0, (outputSize - 1) * stride + kernel - walk.size) : 0
+  walk.blocks.push({
+    kind: "conv",
+    name: `conv${walk.blocks.length + 1}`,
+    inputSize: walk.size,
+    inputChannels: walk.channels,
+    filters,
+    kernel,
+    stride,
+    padBefore: Math.floor(pad / 2),
+    padAfter: Math.ceil(pad / 2),
+    convSize: outputSize,
+    norm: null,
+    relu: false,
+    pool: 1,
+    outputSize
+  })
+  walk.size = outputSize
+  walk.channels = filters
+  walk.seen = ["conv"]
+  return undefined
+}
+
+const addDense = (walk: Walk, layer: Extract<Layer, { type: "dense" }>, classes: number): Step => {
+  const { size, channels } = walk
+  const first = walk.flat === 0
+  const units = layer.units === "classes" ? classes : layer.units
+  walk.blocks.push({
+    kind: "dense",
+    name: `fc${walk.blocks.filter((b) => b.kind === "dense").length + 1}`,
+    inputs: first ? size * size * channels : walk.flat,
+    units,
+    relu: false,
+    dropout: 0,
+    flattens: first ? [size, size, channels] : null
+  })
+  walk.flat = units
+  walk.seen = ["dense"]
+  return undefined
+}
+
+/** Adds a layer that belongs to the last conv or dense. */
+const amend = (walk: Walk, layer: Layer): Step => {
+  const block = walk.blocks.at(-1)
+  const has = (type: Layer["type"]): boolean => walk.seen.includes(type)
+  if (layer.type === "batchNorm") {
+    if (block?.kind !== "conv" || walk.seen.length > 1) return misplaced(layer, "right after a conv")
+    block.norm = { name: `bn${walk.blocks.length}`, epsilon: layer.epsilon, momentum: layer.momentum }
+  } else if (layer.type === "relu") {
+    if (block === undefined || has("relu") || has("maxPool") || has("dropout"))
+      return misplaced(layer, "after conv, batchNorm or dense")
+    block.relu = true
+  } else if (layer.type === "maxPool") {
+    if (block?.kind !== "conv" || has("maxPool")) return misplaced(layer, "after a conv, its batchNorm or its relu")
+    block.pool = layer.size
+    block.outputSize = Math.floor(walk.size / layer.size)
+    if (block.outputSize < 1) return tooSmall(layer.size, walk.size)
+    walk.size = block.outputSize
+  } else if (layer.type === "dropout") {
+    if (block?.kind !== "dense" || has("dropout")) return misplaced(layer, "after a dense layer or its relu")
+    block.dropout = layer.rate
+  }
+  walk.seen.push(layer.type)
+  return undefined
+}
+
+/** What a spec comes to for given pictures and classes. */
+export const resolve = (spec: NetworkSpec, input: InputShape): Result.Result<NetworkShape, NetworkError> => {
+  const walk: Walk = { blocks: [], size: input.size, channels: input.channels, flat: 0, seen: [] }
+  for (const [index, layer] of spec.layers.entries()) {
+    const problem =
+      layer.type === "conv"
+        ? addConv(walk, layer)
+        : layer.type === "dense"
+          ? addDense(walk, layer, input.classes)
+          : amend(walk, layer)
+    if (problem !== undefined) {
+      return Result.fail(
+        new NetworkError({ network: spec.name, layer: `layer ${index + 1} (${layer.type})`, ...problem })
+      )
+    }
+  }
+  const last = walk.blocks.at(-1)
+  if (last?.kind !== "dense" || last.units !== input.classes || last.relu || last.dropout > 0) {
+    return Result.fail(
+      new NetworkError({
+        network: spec.name,
+        layer: "the last layer",
+        expected: `dense with ${input.classes} units and nothing after it`,
+        actual: "it is something else",
+        toDo: 'End the stack with { type: "dense", units: "classes" }.'
+      })
+    )
+  }
+  return Result.succeed({ ...input, blocks: walk.blocks })
+}
+
+/** One line of the layer table. */
+export interface LayerRow {
+  /** As torchsummary prints it: "Conv2d-1". */
+  readonly layer: string
+  /** Without the batch dimension, channels first: [16, 222, 222]. */
+  readonly outputShape: ReadonlyArray<number>
+  readonly parameters: number
+}
+
+export interface LayerTable {
+  readonly rows: ReadonlyArray<LayerRow>
+  readonly totalParameters: number
+}
+
+const blockRows = (block: Block): ReadonlyArray<readonly [string, ReadonlyArray<number>, number]> => {
+  if (block.kind === "dense") {
+    const shape = [block.units]
+    return [
+      ["Linear", shape, block.units * (block.inputs + 1)],
+      ...(block.relu ? ([["ReLU", shape, 0]] as const) : []),
+      ...(block.dropout > 0 ? ([["Dropout", shape, 0]] as const) : [])
+    ]
+  }
+  const { filters, convSize, outputSize, inputChannels, kernel } = block
+  const shape = [filters, convSize, convSize]
+  return [
+    ["Conv2d", shape, filters * (inputChannels * kernel * kernel + 1)],
+    ...(block.norm !== null ? ([["BatchNorm2d", shape, 2 * filters]] as const) : []),
+    ...(block.relu ? ([["ReLU", shape, 0]] as const) : []),
+    ...(block.pool > 1 ? ([["MaxPool2d", [filters, outputSize, outputSize], 0]] as const) : [])
+  ]
+}
+
+/** The rows of the layer table and the number of trainable parameters. */
+export const layerTable = (spec: NetworkSpec, input: InputShape): Result.Result<LayerTable, NetworkError> =>
+  Result.map(resolve(spec, input), (shape) => {
+    const rows = shape.blocks
+      .flatMap(blockRows)
+      .map(([type, outputShape, parameters], i) => ({ layer: `${type}-${i + 1}`, outputShape, parameters }))
+    return { rows, totalParameters: rows.reduce((n, row) => n + row.parameters, 0) }
+  })
+
+const withCommas = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/gu, ",")
+
+/** The table as torchsummary prints it. */
+export const renderLayerTable = (table: LayerTable): string => {
+  const line = (layer: string, shape: string, parameters: string): string =>
+    layer.padStart(20) + shape.padStart(27) + parameters.padStart(16)
+  const total = withCommas(table.totalParameters)
+  return [
+    line("Layer (type)", "Output Shape", "Param #"),
+    "=".repeat(64),
+    ...table.rows.map((r) => line(r.layer, `[${[-1, ...r.outputShape].join(", ")}]`, withCommas(r.parameters))),
+    "=".repeat(64),
+    `Total params: ${total}`,
+    `Trainable params: ${total}`,
+    "Non-trainable params: 0"
+  ].join("\n")
+}
+
+/**
+ * Values of one tensor before training, PyTorch's layout and defaults: Kaiming uniform with a = sqrt 5, which is
+ * U(-1/sqrt(fanIn), 1/sqrt(fanIn)), for weights and the same bound for biases (torch.nn.Linear.reset_parameters);
+ * ones and zeros for batch normalization. Each tensor has its own stream, named by the seed and the tensor, so that
+ * networks that share a layer's name and shape share its first weights.
+ */
+export const initialValue = (shape: NetworkShape, parameter: Parameter, seed: number): Float32Array => {
+  const size = parameter.shape.reduce((n, d) => n * d, 1)
+  const out = new Float32Array(size)
+  if (parameter.role === "gamma" || parameter.role === "runningVariance") return out.fill(1)
+  if (parameter.role === "beta" || parameter.role === "runningMean") return out
+  const block = shape.blocks[parameter.block]!
+  const fanIn = block.kind === "dense" ? block.inputs : block.inputChannels * block.kernel * block.kernel
+  const bound = 1 / Math.sqrt(fanIn)
+  const { uint32 } = Random.make(seed, "init", parameter.name)
+  for (let i = 0; i < size; i++) out[i] = (uint32() / 2147483648 - 1) * bound
+  return out
+}
+
+/** Names of the layers that have weights and a gradient norm, first to last: conv1, ..., fc2. */
+export const weightLayers = (shape: NetworkShape): ReadonlyArray<string> => shape.blocks.map((block) => block.name)
+
+export { parametersOf }

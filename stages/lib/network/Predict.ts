@@ -1,0 +1,93 @@
+/**
+ * Predict: what a trained network says of single pictures, prepared as the originals of the data set were.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Result from "effect/Result"
+import { Stage } from "../../../core/index.ts"
+import { type EngineIdentity, open } from "../../../engine/index.ts"
+import type { AugmentParams } from "../../../schemas/Augment.ts"
+import type { Ranked } from "../../../schemas/Compare.ts"
+import type { TrainedNetwork } from "../../../schemas/Train.ts"
+import * as Augmentation from "../images/Augmentation.ts"
+import * as Resample from "../images/Resample.ts"
+import { loadSharp } from "../images/Sharp.ts"
+import { ranked } from "../statistics/Metrics.ts"
+import * as Safetensors from "../tables/Safetensors.ts"
+import * as Trainer from "./Trainer.ts"
+
+export interface PredictorOptions {
+  readonly identity: EngineIdentity
+  readonly cacheDir: string
+  readonly network: TrainedNetwork
+  /** safetensors, as `train` wrote them. */
+  readonly weights: Uint8Array
+  /** How the pictures of the data set were prepared. */
+  readonly prepared: AugmentParams
+}
+
+/** What the network says of a picture, and what it was shown of it. */
+export interface Answer {
+  /** One per class. */
+  readonly logits: Float32Array
+  /** `size * size * 3` levels. */
+  readonly seen: Uint8Array
+}
+
+export interface Predictor {
+  /** The answer, or why the file is no picture that can be read. */
+  readonly ask: (file: string) => Effect.Effect<Answer, Stage.StageFailure>
+}
+
+const failed = (error: { readonly message: string }): Stage.StageFailure =>
+  new Stage.StageFailure({ reason: error.message })
+
+const unreadable = (file: string, actual: string): Stage.StageFailure =>
+  new Stage.StageFailure({
+    reason: `${file} cannot be looked at`,
+    expected: "a picture in a format that can be read",
+    actual,
+    badInput: true
+  })
+
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+const readPicture = Effect.fnUntraced(function* (file: string, size: number, prepared: AugmentParams) {
+  const { autoOrient } = yield* Effect.tryPromise({
+    try: async () => (await loadSharp())(file).metadata(),
+    catch: (cause) => unreadable(file, reasonOf(cause))
+  })
+  const told = Effect.mapError((reason: string) => unreadable(file, reason))
+  const square = yield* told(Augmentation.decode(file, autoOrient.width, autoOrient.height, prepared))
+  return Resample.make(square, Augmentation.original(square), size)
+})
+
+/** Loads the network; it lives until the scope closes. */
+export const make = Effect.fnUntraced(function* (options: PredictorOptions) {
+  const { network, prepared } = options
+  const { spec, size, mean, std } = network
+  const classes = network.classes.length
+  const tensors = Safetensors.decode(options.weights)
+  if (Result.isFailure(tensors)) return yield* failed(tensors.failure)
+  const engine = yield* open(options.identity, { cacheDir: options.cacheDir }).pipe(Effect.mapError(failed))
+  // The optimizer is never used.
+  const optimizer = { kind: "sgd", learningRate: 1, weightDecay: 0, momentum: 0 } as const
+  const shape = { spec, size, channels: 3, classes, seed: 0, optimizer, mean, std, batchSize: 1 }
+  const trainer = yield* Trainer.make(engine, shape).pipe(Effect.mapError(failed))
+  yield* trainer.loadWeights(tensors.success).pipe(Effect.mapError(failed))
+  const fs = yield* FileSystem.FileSystem
+  const predictor: Predictor = {
+    ask: Effect.fnUntraced(function* (file: string) {
+      const seen = yield* readPicture(file, size, prepared).pipe(Effect.provideService(FileSystem.FileSystem, fs))
+      return { logits: yield* trainer.predict(seen, 1).pipe(Effect.mapError(failed)), seen }
+    })
+  }
+  return predictor
+})
+
+/** The most probable classes of a row of probabilities: three at most, none with probability 0 (or none at all, where it overflowed). */
+export const topThree = (probabilities: ArrayLike<number>, classes: ReadonlyArray<string>): ReadonlyArray<Ranked> =>
+  ranked(probabilities)
+    .filter((each) => probabilities[each]! > 0)
+    .slice(0, 3)
+    .map((each) => ({ class: classes[each]!, probability: probabilities[each]! }))

@@ -1,0 +1,110 @@
+/** Where the numbers come from: for each step the files, the result, the code, the engine and the settings. */
+import type { ReportData } from "../Data.ts"
+import { type Html, html, join, nothing, paragraph, place, section, table, text } from "../Html.ts"
+
+interface Origin {
+  /** An input of `compare` that is wired to the step, or `self`. */
+  readonly of: string
+  readonly numbers: string
+  readonly files: ReadonlyArray<string>
+  readonly settings: Html
+  /** It computes with an engine. */
+  readonly engine: boolean
+}
+
+const param = (of: string, name: string): Html => place(of, `params.${name}`)
+
+const trained = (of: "bn" | "nobn", { histories }: ReportData): Origin => {
+  const { epochs, bestEpoch } = histories[of]
+  return {
+    of,
+    numbers: of === "bn" ? "network and curves with BN" : "network and curves without BN",
+    files: ["history.json", "network.json", "model.safetensors"],
+    settings: html`seed ${param(of, "seed")}; loss: mean cross-entropy (nats), L2 ${param(of, "weightDecay")}; ${param(of, "optimizer")}, learning rate ${param(of, "learningRate")}, schedule ${param(of, "schedule")}; batches of ${param(of, "batchSize")}; ${epochs.length} epochs, best ${bestEpoch}`,
+    engine: true
+  }
+}
+
+const origins = (data: ReportData): ReadonlyArray<Origin> => {
+  const { params, manifest, index, gradients, metrics } = data
+  const { train, validation, test } = manifest.fractions
+  return [
+    {
+      of: "manifest",
+      numbers: "counts, near-duplicates, set aside",
+      files: ["manifest.json"],
+      settings: html`seed ${manifest.seed}; ${train} : ${validation} : ${test}; near-duplicates: ${text(manifest.duplicatePolicy)}`,
+      engine: false
+    },
+    {
+      of: "index",
+      numbers: "packed and augmented pictures",
+      files: ["index.json", "contact-sheet.png"],
+      settings: html`seed ${param("index", "seed")}; ${index.size} px; ${index.splits.train.records.length} train records`,
+      engine: false
+    },
+    trained("bn", data),
+    trained("nobn", data),
+    {
+      of: "gradstats",
+      numbers: "gradient norms",
+      files: ["gradstats.json"],
+      settings: html`means over the batches of an epoch; vanishing below ${gradients.thresholds.vanishing}, exploding above ${gradients.thresholds.exploding}`,
+      engine: false
+    },
+    {
+      of: "logits",
+      numbers: "logits, hidden layers",
+      files: ["logits.arrow", "penultimate.arrow"],
+      settings: text("float32; best epochs; logits of the originals of all splits, hidden layers for those of test"),
+      engine: true
+    },
+    {
+      of: "self",
+      numbers: "scores, intervals, verdicts",
+      files: ["metrics.json"],
+      settings: html`seed ${params.seed}; activation ${text(params.activation)}; ${params.bootstrap} resamples of groups; margin ${metrics.equivalence.margin}`,
+      engine: false
+    }
+  ]
+}
+
+const namesOf = ({ of, numbers, files }: Origin): Html => {
+  const listed = files.map((file) => html`<br><code>${place(of, "step")}/${text(file)}</code>`)
+  return html`<span id="from-${text(of)}">${text(numbers)}</span>${join(listed)}`
+}
+
+const engineOf = ({ of, engine }: Origin): Html => {
+  if (!engine) return text("–")
+  const property = (name: string): Html => place(of, `toolchain.engine.${name}`)
+  return html`<div class="narrow">${property("name")} ${property("version")}<br>${property("library")}, ${property("device")}<br>${property("threads")} threads, ${property("precision")}</div>`
+}
+
+export const provenanceSection = (data: ReportData): Html =>
+  section(
+    "provenance",
+    "Where the numbers come from",
+    [],
+    [
+      paragraph(
+        html`Profile ${place("run", "profile")}, seed ${place("run", "seed")}. A result is named by its key, a digest of all that it was made from: code, settings, inputs, engine. The commit is that of the working directory when the result was made; what counts is the key. When each result was made, and how long it took, is told by <code>op-pipe show</code>: the same results give the same report, byte for byte.`
+      ),
+      table(
+        nothing,
+        [
+          { title: "numbers and files", head: true, cell: namesOf },
+          {
+            title: "result",
+            cell: ({ of }) => html`<code>${place(of, "key")}</code>`
+          },
+          {
+            title: "code",
+            cell: ({ of }) => html`<div class="narrow">${place(of, "commit")}<br>${place(of, "versions")}</div>`
+          },
+          { title: "engine", cell: engineOf },
+          { title: "settings", cell: ({ settings }) => html`<div class="wrap">${settings}</div>` }
+        ],
+        origins(data)
+      )
+    ]
+  )

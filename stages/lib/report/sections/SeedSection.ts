@@ -1,0 +1,105 @@
+/** What several seeds say: mean curves with bands, test scores seed by seed, their difference, and the claims over all. */
+import type { Claim, Metrics, VariantName, Verdict } from "../../../../schemas/Compare.ts"
+import type { SeedClaim, SeedDifference, SeedScore, Seeds, TestMetric } from "../../../../schemas/Seeds.ts"
+import type { ReportData } from "../Data.ts"
+import { figure, type Html, html, nothing, number, paragraph, section, table, text } from "../Html.ts"
+
+const names: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
+const metricNames: Readonly<Record<TestMetric, string>> = {
+  testAccuracy: "test accuracy",
+  testF1Macro: "test F1 macro"
+}
+
+/** The claim over seeds, where there are several and it can be judged so. */
+export const overSeeds = (metrics: Metrics, claim: Claim): SeedClaim | undefined =>
+  metrics.seeds?.claims.find(({ id }) => id === claim.id)
+
+/** The verdict that counts: over seeds where there is one. */
+export const verdictOf = (metrics: Metrics, claim: Claim): Verdict =>
+  overSeeds(metrics, claim)?.verdict ?? claim.verdict
+
+/** The mean with its standard deviation, as it is written in a sentence. */
+export const scoreOver = (seeds: Seeds, variant: VariantName): string => {
+  const { mean, sd } = seeds[variant].scores.find(({ metric }) => metric === "testAccuracy")!
+  return `${(100 * mean).toFixed(1)} ± ${(100 * sd).toFixed(1)}\u00a0%`
+}
+
+interface ScoreRow extends SeedScore {
+  readonly variant: VariantName
+}
+
+const each = (values: ReadonlyArray<number>): Html => text(values.map((value) => value.toFixed(3)).join(", "))
+
+const scoreTable = (seeds: Seeds): Html =>
+  table(
+    html`Scores of the epoch chosen on validation, over ${seeds.count} seeds`,
+    [
+      { title: "network", head: true, cell: (row) => text(names[row.variant]) },
+      { title: "score", cell: (row) => text(metricNames[row.metric]) },
+      { title: "mean", numeric: true, cell: (row) => number(row.mean) },
+      { title: "sd", numeric: true, cell: (row) => number(row.sd) },
+      {
+        title: "95 % interval of the mean",
+        cell: (row) => text(`${row.low95.toFixed(3)} to ${row.high95.toFixed(3)}`)
+      },
+      { title: "seed by seed", cell: (row) => each(row.values) },
+      { title: "epochs", cell: (row) => text(seeds[row.variant].bestEpochs.join(", ")) }
+    ],
+    (["bn", "nobn"] as const).flatMap((variant) =>
+      seeds[variant].scores.map((score): ScoreRow => ({ variant, ...score }))
+    )
+  )
+
+/** In points, without the word. */
+const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`
+const range = (low: number, high: number): Html => text(`${signed(low)} to ${signed(high)}`)
+
+const differenceTable = (seeds: Seeds): Html =>
+  table(
+    html`BN minus no BN in points, seed by seed`,
+    [
+      { title: "score", head: true, cell: (row: SeedDifference) => text(metricNames[row.metric]) },
+      { title: "mean", numeric: true, cell: (row) => text(signed(row.mean)) },
+      { title: "sd", numeric: true, cell: (row) => text((100 * row.sd).toFixed(1)) },
+      { title: "95 %, bootstrap of seeds", cell: (row) => range(row.low95, row.high95) },
+      { title: "95 %, Student's t", cell: (row) => range(row.student95.low, row.student95.high) },
+      { title: "95 %, with test pictures", cell: (row) => range(row.total95.low, row.total95.high) },
+      { title: "seed by seed", cell: (row) => text(row.values.map(signed).join(", ")) }
+    ],
+    seeds.differences
+  )
+
+/** Nothing when there is one seed. */
+export const seedSection = ({ metrics, charts, histories }: ReportData): Html => {
+  const { seeds } = metrics
+  if (seeds === undefined) return nothing
+  const epochs = Math.max(histories.bn.epochs.length, histories.nobn.epochs.length)
+  const cut =
+    seeds.sharedEpochs < epochs
+      ? html` They end at epoch ${seeds.sharedEpochs}, where the first of the trainings ended: a mean over fewer seeds would jump.`
+      : nothing
+  return section(
+    "seeds",
+    "Seeds",
+    ["self"],
+    [
+      paragraph(
+        html`Both networks were trained from ${seeds.count} seeds, on the same pictures in the same splits: first weights, order of the batches and dropout differ. Everything outside this section is about the first seed, but for the verdicts. Intervals here are about training, unless they say that the choice of test pictures, as the first seed tells of it, is taken in.`
+      ),
+      charts.seedLoss === undefined
+        ? nothing
+        : figure(
+            charts.seedLoss,
+            html`Mean loss over ${seeds.count} seeds. Bands are 95 % bootstrap intervals of the mean; with few seeds that is about from the least to the greatest.${cut}`
+          ),
+      charts.seedAccuracy === undefined
+        ? nothing
+        : figure(charts.seedAccuracy, html`Mean accuracy over ${seeds.count} seeds, with the same bands.`),
+      scoreTable(seeds),
+      differenceTable(seeds),
+      paragraph(
+        html`With a margin of ${text((100 * metrics.equivalence.margin).toFixed(0))} points, by the intervals over seeds and test pictures: ${text(seeds.equivalence)}.`
+      )
+    ]
+  )
+}

@@ -1,0 +1,296 @@
+/**
+ * The six claims of the study, each turned into a rule over numbers and a verdict that may come out any way.
+ *
+ * Every rule is stated in words beside its verdict. The thresholds are the authors' of this program, chosen before any run was
+ * looked at; one pair of trainings is one draw, so a verdict here is about this run and no more.
+ */
+import type { ActivationName, Claim, Difference, Evidence, Scores, Verdict } from "../../../schemas/Compare.ts"
+import type { Gradstats, VariantGradients } from "../../../schemas/Gradstats.ts"
+import type { Epoch, History } from "../../../schemas/Train.ts"
+
+/** One pair of trainings. */
+export interface TrainingPair {
+  readonly bn: History
+  readonly nobn: History
+  readonly gradients: Gradstats
+}
+
+/** All that the rules look at. */
+export interface ClaimInput extends TrainingPair {
+  readonly differences: ReadonlyArray<Difference>
+  readonly margin: number
+  readonly equivalence: "equivalent" | "different" | "undecided"
+  readonly classes: number
+  /** Test scores of the network with BN. */
+  readonly scores: Readonly<Record<ActivationName, Scores>>
+  /** Share of test rows whose label is among softmax's top three, but has probability 0 under sparsemax. */
+  readonly lostBySparsemax: number
+}
+
+const mean = (values: ReadonlyArray<number>): number =>
+  values.length === 0 ? 0 : values.reduce((a, b) => a + b, 0) / values.length
+
+const median = (values: ReadonlyArray<number>): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  if (sorted.length === 0) return 0
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+const fact = (name: string, value: number): Evidence => ({ name, value })
+const shown = (value: number): string => value.toPrecision(3)
+const percent = (value: number): string => `${(100 * value).toFixed(1)}\u00a0%`
+/** Differences of shares are told in points, with a true minus sign. */
+const points = (value: number): string => `${value < 0 ? "−" : ""}${Math.abs(100 * value).toFixed(1)}`
+
+/** What a loss is counted in. */
+const unitOf = ({ loss }: History): string => (loss === "crossEntropy" ? " nats" : "")
+
+/** Less by a tenth or more: smaller differences than that between two single trainings are nobody's. */
+const clearlyLess = (a: number, b: number): boolean => a < b - 0.1 * Math.abs(b)
+
+/** All parts hold: supported. None or a minority: not supported. In between: undecided. */
+const byParts = (parts: ReadonlyArray<boolean>): Verdict => {
+  const held = parts.filter(Boolean).length
+  return held === parts.length ? "supported" : held * 2 < parts.length ? "not supported" : "undecided"
+}
+
+/** Root mean square of the second differences of a curve over its mean: how jagged it is, whatever its slope. */
+export const roughness = (curve: ReadonlyArray<number>): number => {
+  const second = curve.slice(2).map((value, i) => value - 2 * curve[i + 1]! + curve[i]!)
+  return Math.sqrt(mean(second.map((value) => value * value))) / Math.max(1e-12, mean(curve))
+}
+
+const curve = (history: History, of: (epoch: Epoch) => number): ReadonlyArray<number> => history.epochs.map(of)
+
+/** Mean rise of (validation loss - train loss) an epoch, from the first epoch to the last. */
+const gapGrowth = ({ epochs }: History): number => {
+  const first = epochs[0]
+  const last = epochs[epochs.length - 1]!
+  const gap = (epoch: Epoch): number => epoch.validationLoss - epoch.trainLoss
+  return epochs.length < 2 ? 0 : (gap(last) - gap(first)) / (epochs.length - 1)
+}
+
+const epochOfLowest = ({ epochs }: History): number =>
+  epochs.reduce((best, epoch) => (epoch.validationLoss < best.validationLoss ? epoch : best)).epoch
+
+const tooShort = (id: number, claim: string, rule: string, needed: number, have: number): Claim => ({
+  id,
+  claim,
+  rule,
+  verdict: "undecided",
+  sentence: `The trainings have ${have} epochs; the rule needs ${needed}.`,
+  evidence: [fact("epochs", have)]
+})
+
+const smoother = ({ bn, nobn }: TrainingPair): Claim => {
+  const claim = "Batch normalization smooths training and slows overfitting."
+  const rule =
+    "Smoother: the jaggedness (RMS of second differences over the mean) of both train and validation loss is lower by a tenth or more with BN. Slower: the gap between validation and train loss grows less an epoch, again by a tenth, and validation loss is not lowest earlier. All four hold: supported; fewer than two: not supported."
+  const epochs = Math.min(bn.epochs.length, nobn.epochs.length)
+  if (epochs < 4) return tooShort(1, claim, rule, 4, epochs)
+  const rough = [bn, nobn].map((history) => ({
+    train: roughness(curve(history, (epoch) => epoch.trainLoss)),
+    validation: roughness(curve(history, (epoch) => epoch.validationLoss)),
+    growth: gapGrowth(history),
+    lowest: epochOfLowest(history)
+  }))
+  const [a, b] = [rough[0]!, rough[1]!]
+  const parts = [
+    clearlyLess(a.train, b.train),
+    clearlyLess(a.validation, b.validation),
+    clearlyLess(a.growth, b.growth),
+    a.lowest >= b.lowest
+  ]
+  return {
+    id: 1,
+    claim,
+    rule,
+    verdict: byParts(parts),
+    sentence: `Validation loss is ${shown(b.validation / Math.max(1e-12, a.validation))} times as jagged without BN as with it; the gap grows by ${shown(a.growth)}${unitOf(bn)} an epoch with BN and ${shown(b.growth)} without; validation loss is lowest at epoch ${a.lowest} with BN and ${b.lowest} without.`,
+    evidence: [
+      fact("jaggedness of train loss, BN", a.train),
+      fact("jaggedness of train loss, no BN", b.train),
+      fact("jaggedness of validation loss, BN", a.validation),
+      fact("jaggedness of validation loss, no BN", b.validation),
+      fact("growth of the gap, BN", a.growth),
+      fact("growth of the gap, no BN", b.growth),
+      fact("epoch of lowest validation loss, BN", a.lowest),
+      fact("epoch of lowest validation loss, no BN", b.lowest)
+    ]
+  }
+}
+
+const meanNorm = (stats: VariantGradients, layer: string | undefined): number => {
+  const row = layer === undefined ? undefined : stats.gradientNorm[stats.layers.indexOf(layer)]
+  return row === undefined ? 0 : mean(row)
+}
+
+const steadierGradients = ({ gradients: { bn, nobn } }: TrainingPair): Claim => {
+  const shared = nobn.layers.filter((layer) => bn.layers.includes(layer))
+  const middle = shared.filter((layer, i) => i > 0 && layer.startsWith("conv"))
+  const last = shared[shared.length - 1]
+  const uneven = [mean(bn.unevenness), mean(nobn.unevenness)] as const
+  const lastRatio = meanNorm(bn, last) / Math.max(1e-300, meanNorm(nobn, last))
+  const middleRatios = middle.map((layer) => meanNorm(nobn, layer) / Math.max(1e-300, meanNorm(bn, layer)))
+  const parts = [
+    clearlyLess(bn.unsteadiness, nobn.unsteadiness),
+    clearlyLess(uneven[0], uneven[1]),
+    clearlyLess(1, lastRatio),
+    middleRatios.length > 0 && middleRatios.every((ratio) => clearlyLess(1, ratio))
+  ]
+  return {
+    id: 2,
+    claim:
+      "With batch normalization gradient norms are steadier, more even over layers and higher in the last layer; without it those of the later convolutions are larger and that of the last layer much smaller.",
+    rule: "Four parts, on norms averaged over epochs, each by a tenth or more: less change from epoch to epoch, less spread over layers, a larger norm in the last layer, and smaller ones in every convolution after the first, with BN than without. All four: supported; fewer than two: not supported.",
+    verdict: byParts(parts),
+    sentence: `Steadier with BN: ${parts[0] ? "yes" : "no"}; more even: ${parts[1] ? "yes" : "no"}; ${last ?? "the last layer"} has ${shown(lastRatio)} times the norm with BN; the later convolutions have ${middleRatios.map(shown).join(" and ") || "no"} times the norm without.`,
+    evidence: [
+      fact("unsteadiness, BN", bn.unsteadiness),
+      fact("unsteadiness, no BN", nobn.unsteadiness),
+      fact("unevenness, BN", uneven[0]),
+      fact("unevenness, no BN", uneven[1]),
+      fact("last layer, BN / no BN", lastRatio),
+      ...middle.map((layer, i) => fact(`${layer}, no BN / BN`, middleRatios[i]!))
+    ]
+  }
+}
+
+const sameMetrics = ({ differences, margin, equivalence }: ClaimInput): Claim => ({
+  id: 3,
+  claim: "Test metrics are the same with and without batch normalization.",
+  rule: `An equivalence claim: the 90 % bootstrap interval of the difference lies within ±${points(margin)} points for accuracy and macro F1 (two one-sided tests at 5 %): supported. Otherwise, if a 95 % interval leaves out 0: not supported; else there are too few test pictures to say.`,
+  verdict: equivalence === "equivalent" ? "supported" : equivalence === "different" ? "not supported" : "undecided",
+  sentence: differences
+    .map(
+      (d) =>
+        `${d.metric === "accuracy" ? "Accuracy" : "Macro F1"} differs by ${points(d.estimate)} points (BN minus no BN; 90\u00a0% interval ${points(d.low90)} to ${points(d.high90)}).`
+    )
+    .join(" "),
+  evidence: differences.flatMap((d) => [
+    fact(`${d.metric}, difference`, d.estimate),
+    fact(`${d.metric}, 90 % low`, d.low90),
+    fact(`${d.metric}, 90 % high`, d.high90)
+  ])
+})
+
+const memoriseAfter = 10
+
+const memorises = ({ bn, nobn }: TrainingPair): Claim => {
+  const claim = `After epoch ${memoriseAfter} the network memorises the train set.`
+  const rule = `In each training, after epoch ${memoriseAfter}: train accuracy still rises by a point or is above 97 %, while validation accuracy gains less than 2 points on its best until then and validation loss ends higher than its lowest until then. Both trainings: supported; neither: not supported.`
+  const epochs = Math.min(bn.epochs.length, nobn.epochs.length)
+  if (epochs < memoriseAfter + 2) return tooShort(4, claim, rule, memoriseAfter + 2, epochs)
+  const looked = [bn, nobn].map(({ epochs: all }) => {
+    const until = all.filter((epoch) => epoch.epoch <= memoriseAfter)
+    const after = all.filter((epoch) => epoch.epoch > memoriseAfter)
+    const end = after[after.length - 1]!
+    const rise = end.trainAccuracy - until[until.length - 1]!.trainAccuracy
+    const gain =
+      Math.max(...after.map((epoch) => epoch.validationAccuracy)) -
+      Math.max(...until.map((epoch) => epoch.validationAccuracy))
+    const loss = end.validationLoss - Math.min(...until.map((epoch) => epoch.validationLoss))
+    return {
+      rise,
+      gain,
+      loss,
+      train: end.trainAccuracy,
+      holds: (rise > 0.01 || end.trainAccuracy > 0.97) && gain < 0.02 && loss > 0
+    }
+  })
+  const [a, b] = [looked[0]!, looked[1]!]
+  const held = Number(a.holds) + Number(b.holds)
+  return {
+    id: 4,
+    claim,
+    rule,
+    verdict: held === 2 ? "supported" : held === 0 ? "not supported" : "undecided",
+    sentence: `At the end train accuracy is ${percent(a.train)} with BN and ${percent(b.train)} without; after epoch ${memoriseAfter} validation accuracy gained ${points(a.gain)} and ${points(b.gain)} points, and validation loss ended ${shown(a.loss)} and ${shown(b.loss)}${unitOf(bn)} above its lowest before.`,
+    evidence: [
+      fact("train accuracy at the end, BN", a.train),
+      fact("train accuracy at the end, no BN", b.train),
+      fact("validation accuracy gained, BN", a.gain),
+      fact("validation accuracy gained, no BN", b.gain),
+      fact("validation loss above its lowest, BN", a.loss),
+      fact("validation loss above its lowest, no BN", b.loss)
+    ]
+  }
+}
+
+const sparser = ({ scores, classes, lostBySparsemax }: ClaimInput): Claim => {
+  const support = scores.sparsemax.supportSize
+  const readable = support <= 3
+  const verdict: Verdict =
+    readable && lostBySparsemax <= 0.1
+      ? "supported"
+      : support > classes / 2 || lostBySparsemax > 0.25
+        ? "not supported"
+        : "undecided"
+  return {
+    id: 5,
+    claim: "Sparsemax zeroes classes that do not matter, and the top three become easier to read.",
+    rule: "On the test pictures, network with BN: sparsemax leaves three classes or fewer on average, and in at most 10 % of pictures gives 0 to a right class that is among softmax's top three: supported. More than half of the classes left, or more than 25 % of right classes lost: not supported.",
+    verdict,
+    sentence: `Sparsemax leaves ${shown(support)} of ${classes} classes on average (softmax ${shown(scores.softmax.supportSize)}), and gives 0 to a right class that softmax has among its top three in ${percent(lostBySparsemax)} of pictures; its Brier score is ${shown(scores.sparsemax.brier)} against ${shown(scores.softmax.brier)}.`,
+    evidence: [
+      fact("mean support, sparsemax", support),
+      fact("mean support, softmax", scores.softmax.supportSize),
+      fact("right classes lost", lostBySparsemax),
+      fact("Brier score, sparsemax", scores.sparsemax.brier),
+      fact("Brier score, softmax", scores.softmax.brier)
+    ]
+  }
+}
+
+/** log10 of a layer's norms over the epochs both trainings have, less its mean: its course, whatever its level. */
+const course = (stats: VariantGradients, layer: string, epochs: number): ReadonlyArray<number> => {
+  const row = stats.gradientNorm[stats.layers.indexOf(layer)]!.slice(0, epochs)
+  const levels = row.map((norm) => Math.log10(Math.max(norm, 1e-30)))
+  const middle = mean(levels)
+  return levels.map((level) => level - middle)
+}
+
+const sameDynamics = ({ gradients: { bn, nobn } }: TrainingPair): Claim => {
+  const claim = "Gradient norms show no difference in their dynamics over epochs."
+  const rule =
+    "Each layer's log10 norm over epochs, less its mean, is compared between the two networks by RMS. Median over layers at most 0.1 (26 %): supported; above 0.2 (58 %): not supported."
+  const epochs = Math.min(bn.epochs.length, nobn.epochs.length)
+  if (epochs < 4) return tooShort(6, claim, rule, 4, epochs)
+  const shared = nobn.layers.filter((layer) => bn.layers.includes(layer))
+  const apart = shared.map((layer) => {
+    const [a, b] = [course(bn, layer, epochs), course(nobn, layer, epochs)]
+    return Math.sqrt(mean(a.map((value, i) => (value - b[i]!) ** 2)))
+  })
+  const middle = median(apart)
+  return {
+    id: 6,
+    claim,
+    rule,
+    verdict: middle <= 0.1 ? "supported" : middle > 0.2 ? "not supported" : "undecided",
+    sentence: `After their levels are taken out, the courses of the norms differ by a factor of ${shown(10 ** middle)} in the median layer${shared.length === 0 ? "" : ` (most in ${shared[apart.indexOf(Math.max(...apart))]!}, ${shown(10 ** Math.max(...apart))})`}.`,
+    evidence: [fact("median over layers", middle), ...shared.map((layer, i) => fact(layer, apart[i]!))]
+  }
+}
+
+/** Curves of losses, and norms of their gradients, are compared for one loss only. */
+const ofOneLoss = ({ bn, nobn }: TrainingPair, claim: Claim): Claim =>
+  bn.loss === nobn.loss
+    ? claim
+    : {
+        ...claim,
+        verdict: "undecided",
+        sentence: "The networks were trained with different losses, whose curves and gradients cannot be compared."
+      }
+
+/** Those that histories alone decide: 1, 2, 4 and 6. */
+export const judgeTrainings = (pair: TrainingPair): ReadonlyArray<Claim> => [
+  ofOneLoss(pair, smoother(pair)),
+  ofOneLoss(pair, steadierGradients(pair)),
+  memorises(pair),
+  ofOneLoss(pair, sameDynamics(pair))
+]
+
+/** All six, in order. */
+export const judge = (input: ClaimInput): ReadonlyArray<Claim> =>
+  [...judgeTrainings(input), sameMetrics(input), sparser(input)].sort((a, b) => a.id - b.id)

@@ -1,0 +1,240 @@
+/**
+ * From logits, histories and the manifest to the metrics of the study: what `compare` writes down as numbers.
+ */
+import type {
+  ActivationName,
+  CompareParams,
+  Example,
+  Metrics,
+  Ranked,
+  Scores,
+  VariantMetrics,
+  VariantName
+} from "../../../schemas/Compare.ts"
+import type { Gradstats } from "../../../schemas/Gradstats.ts"
+import type { Manifest, SplitName } from "../../../schemas/Split.ts"
+import type { History } from "../../../schemas/Train.ts"
+import { activationNames, activations, applyRows } from "../network/Activations.ts"
+import * as Random from "../Random.ts"
+import type { LogitsTable } from "../tables/LogitsTable.ts"
+import { judge } from "./Claims.ts"
+import * as Measure from "./Metrics.ts"
+import { overSeeds } from "./SeedStatistics.ts"
+import * as Statistics from "./Statistics.ts"
+
+export const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
+
+/** The rows of one split: paths, labels, and the logits of both networks (rows x classes). */
+export interface SplitRows {
+  readonly paths: ReadonlyArray<string>
+  readonly labels: Int32Array
+  readonly logits: Readonly<Record<VariantName, Float32Array>>
+}
+
+/** The table's rows of one split, in their order. */
+export const rowsOf = (table: LogitsTable, split: SplitName): SplitRows => {
+  const classes = table.classes.length
+  const rows = table.splits.flatMap((name, row) => (name === split ? [row] : []))
+  const pick = (logits: Float32Array): Float32Array => {
+    const out = new Float32Array(rows.length * classes)
+    for (const [i, row] of rows.entries()) out.set(logits.subarray(row * classes, (row + 1) * classes), i * classes)
+    return out
+  }
+  return {
+    paths: rows.map((row) => table.paths[row]!),
+    labels: Int32Array.from(rows, (row) => table.labels[row]!),
+    logits: { bn: pick(table.bn), nobn: pick(table.nobn) }
+  }
+}
+
+/** Probabilities of a split under an activation. */
+export const predict = (
+  rows: SplitRows,
+  variant: VariantName,
+  activation: ActivationName,
+  classes: number
+): Measure.Predictions => ({
+  classes,
+  probabilities: applyRows(activations[activation], rows.logits[variant], classes),
+  labels: rows.labels
+})
+
+export interface ComparisonInput {
+  readonly params: CompareParams
+  readonly manifest: Manifest
+  readonly table: LogitsTable
+  readonly histories: Readonly<Record<VariantName, History>>
+  /** Of the further seeds, in order. */
+  readonly replicas: Readonly<Record<VariantName, ReadonlyArray<History>>>
+  readonly gradients: Gradstats
+}
+
+const splits: ReadonlyArray<SplitName> = ["train", "validation", "test"]
+
+/** The best test score over epochs, as the seed study chose: from epoch 4 on when there are so many. */
+const testSelected = ({ epochs }: History): VariantMetrics["testSelected"] => {
+  const late = epochs.filter((epoch) => epoch.epoch >= 4)
+  const from = late.length > 0 ? late : epochs
+  const best = from.reduce((a, b) => (b.testAccuracy > a.testAccuracy ? b : a), from[0]!)
+  return { epoch: best.epoch, accuracy: best.testAccuracy, f1Micro: best.testF1Micro }
+}
+
+const toRows = (matrix: Float64Array, classes: number): ReadonlyArray<ReadonlyArray<number>> =>
+  Array.from({ length: classes }, (_, k) => Array.from(matrix.subarray(k * classes, (k + 1) * classes)))
+
+const temperatureOf = (validation: SplitRows, test: SplitRows, variant: VariantName, classes: number) => {
+  const value = Measure.fitTemperature(validation.logits[variant], validation.labels, classes)
+  const scaled = test.logits[variant].map((z) => z / value)
+  const scores = Measure.scoresOf({
+    classes,
+    probabilities: applyRows(activations.softmax, scaled, classes),
+    labels: test.labels
+  })
+  return {
+    value,
+    negativeLogLikelihood: scores.negativeLogLikelihood ?? 0,
+    calibrationError: scores.calibrationError
+  }
+}
+
+const variantMetrics = (
+  { table, histories, params }: ComparisonInput,
+  bySplit: Readonly<Record<SplitName, SplitRows>>,
+  variant: VariantName
+): VariantMetrics => {
+  const classes = table.classes.length
+  const test = bySplit.test
+  const answers = Measure.answersOf(predict(test, variant, params.activation, classes))
+  return {
+    bestEpoch: histories[variant].bestEpoch,
+    testSelected: testSelected(histories[variant]),
+    splits: splits.map((split) => {
+      const { accuracy, f1Macro } = Measure.scoresOf(predict(bySplit[split], variant, params.activation, classes))
+      return { split, pictures: bySplit[split].paths.length, accuracy, f1Macro }
+    }),
+    activations: activationNames.map((activation) => {
+      const predictions = predict(test, variant, activation, classes)
+      return {
+        activation,
+        scores: Measure.scoresOf(predictions),
+        calibration: Measure.calibrationOf(predictions)
+      }
+    }),
+    temperature: temperatureOf(bySplit.validation, test, variant, classes),
+    perClass: Measure.perClassOf(table.classes, test.labels, answers),
+    confusion: toRows(Measure.confusionOf(test.labels, answers, classes), classes)
+  }
+}
+
+/** The `count` most probable classes; those with probability 0 are left out. */
+export const topOf = (
+  probabilities: ArrayLike<number>,
+  classes: ReadonlyArray<string>,
+  count: number
+): ReadonlyArray<Ranked> =>
+  Measure.ranked(probabilities)
+    .slice(0, count)
+    .filter((k) => probabilities[k]! > 0)
+    .map((k) => ({ class: classes[k]!, probability: Math.min(1, probabilities[k]!) }))
+
+/** Rows of the test split for the grid, by a draw that is each picture's own. */
+export const exampleRows = (test: SplitRows, count: number, seed: number): ReadonlyArray<number> =>
+  test.paths
+    .map((path, row) => ({ row, key: Random.make(seed, "example", path).float() }))
+    .sort((a, b) => a.key - b.key)
+    .slice(0, count)
+    .map(({ row }) => row)
+
+const examplesOf = (test: SplitRows, classes: ReadonlyArray<string>, params: CompareParams): ReadonlyArray<Example> =>
+  exampleRows(test, params.examples, params.seed).map((row) => {
+    const logits = test.logits.bn.subarray(row * classes.length, (row + 1) * classes.length)
+    return {
+      path: test.paths[row]!,
+      label: classes[test.labels[row]!]!,
+      softmax: topOf(activations.softmax(logits), classes, 3),
+      sparsemax: topOf(activations.sparsemax(logits), classes, 3)
+    }
+  })
+
+/** Share of rows whose label is among softmax's top three, and exactly 0 under sparsemax. */
+const lostBySparsemax = (test: SplitRows, classes: number): number => {
+  const soft = predict(test, "bn", "softmax", classes)
+  const sparse = predict(test, "bn", "sparsemax", classes)
+  let lost = 0
+  for (let row = 0; row < test.labels.length; row++) {
+    const label = test.labels[row]!
+    const order = Measure.ranked(soft.probabilities.subarray(row * classes, (row + 1) * classes))
+    if (order.indexOf(label) < 3 && sparse.probabilities[row * classes + label] === 0) lost += 1
+  }
+  return lost / Math.max(1, test.labels.length)
+}
+
+const scoresByActivation = (metrics: VariantMetrics): Readonly<Record<ActivationName, Scores>> =>
+  Object.fromEntries(metrics.activations.map(({ activation, scores }) => [activation, scores])) as Record<
+    ActivationName,
+    Scores
+  >
+
+const seedsOf = (
+  { params, histories, replicas, gradients }: ComparisonInput,
+  pictures: Metrics["differences"]
+): Pick<Metrics, "seeds"> =>
+  replicas.bn.length === 0
+    ? {}
+    : {
+        seeds: overSeeds({
+          bn: [histories.bn, ...replicas.bn],
+          nobn: [histories.nobn, ...replicas.nobn],
+          pictures,
+          thresholds: gradients.thresholds,
+          margin: params.equivalenceMargin,
+          resamples: params.bootstrap,
+          seed: params.seed
+        })
+      }
+
+/** Everything that `metrics.json` holds. */
+export const compareAll = (input: ComparisonInput): Metrics => {
+  const { params, manifest, table, histories, gradients } = input
+  const classes = table.classes.length
+  const bySplit = {
+    train: rowsOf(table, "train"),
+    validation: rowsOf(table, "validation"),
+    test: rowsOf(table, "test")
+  }
+  const test = bySplit.test
+  const bn = variantMetrics(input, bySplit, "bn")
+  const nobn = variantMetrics(input, bySplit, "nobn")
+  const groupOf = new Map(manifest.pictures.map(({ path, group }) => [path, group]))
+  const paired: Statistics.Paired = {
+    classes,
+    labels: test.labels,
+    bn: Measure.answersOf(predict(test, "bn", params.activation, classes)),
+    nobn: Measure.answersOf(predict(test, "nobn", params.activation, classes)),
+    groups: test.paths.map((path) => groupOf.get(path) ?? path)
+  }
+  const differences = Statistics.differences(paired, params.bootstrap, params.seed)
+  const equivalence = Statistics.equivalence(differences, params.equivalenceMargin)
+  return {
+    activation: params.activation,
+    classes: table.classes,
+    testPictures: test.paths.length,
+    bn,
+    nobn,
+    mcNemar: Statistics.mcNemar(test.labels, paired.bn, paired.nobn),
+    differences,
+    equivalence: { margin: params.equivalenceMargin, verdict: equivalence },
+    examples: examplesOf(test, table.classes, params),
+    claims: judge({
+      ...histories,
+      gradients,
+      differences,
+      margin: params.equivalenceMargin,
+      equivalence,
+      classes,
+      scores: scoresByActivation(bn),
+      lostBySparsemax: lostBySparsemax(test, classes)
+    }),
+    ...seedsOf(input, differences)
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * Scores of probabilities against labels: what `compare` says of one network under one activation.
+ *
+ * A row whose probabilities are not finite (classic softmax, overflowed) counts as wrong, as without its label among the
+ * top three, and as far off as can be in the Brier score; it makes the negative log-likelihood undefined.
+ */
+import type { CalibrationBin, ClassScores, Scores } from "../../../schemas/Compare.ts"
+import * as Scoring from "./Scores.ts"
+
+/** Probabilities, rows x classes, row-major, and one label a row. */
+export interface Predictions {
+  readonly classes: number
+  readonly probabilities: Float64Array
+  readonly labels: Int32Array
+}
+
+const bins = 15
+
+const isFiniteRow = ({ classes, probabilities }: Predictions, row: number): boolean => {
+  for (let k = row * classes; k < (row + 1) * classes; k++) if (!Number.isFinite(probabilities[k]!)) return false
+  return true
+}
+
+/** The most probable class of each row (the first of equals), -1 for a row that is not finite. */
+export const answersOf = (predictions: Predictions): Int32Array =>
+  Int32Array.from(predictions.labels, (_, row) =>
+    isFiniteRow(predictions, row)
+      ? Scoring.argmax(predictions.probabilities, row * predictions.classes, predictions.classes)
+      : -1
+  )
+
+/** Classes by falling probability; equals by index. */
+export const ranked = (row: ArrayLike<number>): ReadonlyArray<number> =>
+  Array.from(row, (_, k) => k).sort((a, b) => row[b]! - row[a]! || a - b)
+
+/** `[label][answer]` counts, row-major; rows without an answer are left out. */
+export const confusionOf = (labels: Int32Array, answers: Int32Array, classes: number): Float64Array => {
+  const given = Array.from(labels, (_, row) => row).filter((row) => answers[row]! >= 0)
+  return Scoring.confusion(
+    given.map((row) => labels[row]!),
+    given.map((row) => answers[row]!),
+    classes
+  )
+}
+
+/** Reliability: rows by the probability of their answer, in 15 bins of equal width. */
+export const calibrationOf = (predictions: Predictions): ReadonlyArray<CalibrationBin> => {
+  const { classes, probabilities, labels } = predictions
+  const answers = answersOf(predictions)
+  const rows = new Float64Array(bins)
+  const confidence = new Float64Array(bins)
+  const right = new Float64Array(bins)
+  for (let row = 0; row < labels.length; row++) {
+    if (answers[row]! < 0) continue
+    const p = Math.min(1, probabilities[row * classes + answers[row]!]!)
+    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(p * bins) - 1))
+    rows[bin]! += 1
+    confidence[bin]! += p
+    if (answers[row] === labels[row]) right[bin]! += 1
+  }
+  return Array.from(rows, (count, bin) => ({
+    low: bin / bins,
+    high: (bin + 1) / bins,
+    rows: count,
+    confidence: count === 0 ? 0 : Math.min(1, confidence[bin]! / count),
+    accuracy: count === 0 ? 0 : right[bin]! / count
+  }))
+}
+
+/** Mean over rows of |accuracy - confidence| of the row's bin (Naeini et al. 2015; Guo et al. 2017). */
+export const calibrationError = (calibration: ReadonlyArray<CalibrationBin>): number => {
+  const total = calibration.reduce((sum, bin) => sum + bin.rows, 0)
+  if (total === 0) return 0
+  return calibration.reduce((sum, bin) => sum + (bin.rows / total) * Math.abs(bin.accuracy - bin.confidence), 0)
+}
+
+interface Sums {
+  right: number
+  top3: number
+  logLikelihood: number
+  zeroLabelRows: number
+  brier: number
+  support: number
+  overflowRows: number
+}
+
+const sumsOf = (predictions: Predictions): Sums => {
+  const { classes, probabilities, labels } = predictions
+  const sums: Sums = { right: 0, top3: 0, logLikelihood: 0, zeroLabelRows: 0, brier: 0, support: 0, overflowRows: 0 }
+  for (let row = 0; row < labels.length; row++) {
+    if (!isFiniteRow(predictions, row)) {
+      sums.overflowRows += 1
+      sums.brier += 2
+      continue
+    }
+    const p = probabilities.subarray(row * classes, (row + 1) * classes)
+    const label = labels[row]!
+    const order = ranked(p)
+    if (order[0] === label) sums.right += 1
+    if (p[label]! > 0 && order.indexOf(label) < 3) sums.top3 += 1
+    if (p[label]! > 0) sums.logLikelihood += Math.log(p[label]!)
+    else sums.zeroLabelRows += 1
+    for (let k = 0; k < classes; k++) {
+      sums.brier += (p[k]! - (k === label ? 1 : 0)) ** 2
+      if (p[k]! > 0) sums.support += 1
+    }
+  }
+  return sums
+}
+
+/** All scores. Zeros for no rows. */
+export const scoresOf = (predictions: Predictions): Scores => {
+  const { classes, labels } = predictions
+  const n = Math.max(1, labels.length)
+  const sums = sumsOf(predictions)
+  const finite = Math.max(1, labels.length - sums.overflowRows)
+  const accuracy = sums.right / n
+  return {
+    accuracy,
+    f1Micro: accuracy,
+    f1Macro: f1MacroOf(labels, answersOf(predictions), classes),
+    top3: sums.top3 / n,
+    negativeLogLikelihood: sums.zeroLabelRows + sums.overflowRows > 0 ? null : Math.max(0, -sums.logLikelihood / n),
+    zeroLabelRows: sums.zeroLabelRows,
+    brier: sums.brier / n,
+    calibrationError: calibrationError(calibrationOf(predictions)),
+    supportSize: sums.support / finite,
+    overflowRows: sums.overflowRows
+  }
+}
+
+/** Macro F1, with rows without an answer counted as missed. */
+export const f1MacroOf = (labels: ArrayLike<number>, answers: ArrayLike<number>, classes: number): number => {
+  // an extra class that nothing is labelled with takes the missing answers
+  const matrix = new Float64Array(classes * classes)
+  const missed = new Float64Array(classes)
+  for (let row = 0; row < labels.length; row++) {
+    if (answers[row]! < 0) missed[labels[row]!]! += 1
+    else matrix[labels[row]! * classes + answers[row]!]! += 1
+  }
+  let sum = 0
+  let occurring = 0
+  for (let k = 0; k < classes; k++) {
+    let labelled = missed[k]!
+    let answered = 0
+    for (let j = 0; j < classes; j++) {
+      labelled += matrix[k * classes + j]!
+      answered += matrix[j * classes + k]!
+    }
+    if (labelled + answered === 0) continue
+    occurring += 1
+    sum += (2 * matrix[k * classes + k]!) / (labelled + answered)
+  }
+  return occurring === 0 ? 0 : sum / occurring
+}
+
+/** Precision, recall and F1 of each class; 0 where there is nothing to divide by. */
+export const perClassOf = (
+  names: ReadonlyArray<string>,
+  labels: Int32Array,
+  answers: Int32Array
+): ReadonlyArray<ClassScores> => {
+  const matrix = confusionOf(labels, answers, names.length)
+  const classes = names.length
+  return names.map((name, k) => {
+    const support = labels.filter((label) => label === k).length
+    let answered = 0
+    for (let j = 0; j < classes; j++) answered += matrix[j * classes + k]!
+    const hit = matrix[k * classes + k]!
+    const precision = answered === 0 ? 0 : hit / answered
+    const recall = support === 0 ? 0 : hit / support
+    const f1 = support + answered === 0 ? 0 : (2 * hit) / (support + answered)
+    return { class: name, support, precision, recall, f1 }
+  })
+}
+
+/** Mean of -ln softmax(z / T)[label], nats. */
+const nllAt = (logits: Float32Array, labels: Int32Array, classes: number, temperature: number): number => {
+  let sum = 0
+  for (let row = 0; row < labels.length; row++) {
+    const z = logits.subarray(row * classes, (row + 1) * classes)
+    const scaled = Float64Array.from(z, (value) => value / temperature)
+    sum += Scoring.crossEntropy(scaled, 0, classes, labels[row]!)
+  }
+  return sum / Math.max(1, labels.length)
+}
+
+/**
+ * The temperature that minimizes the negative log-likelihood of these logits (Guo et al. 2017), by golden-section search
+ * over ln T from -3 to 3, to 1e-4.
+ */
+export const fitTemperature = (logits: Float32Array, labels: Int32Array, classes: number): number => {
+  const golden = (Math.sqrt(5) - 1) / 2
+  const at = (logTemperature: number): number => nllAt(logits, labels, classes, Math.exp(logTemperature))
+  let low = -3
+  let high = 3
+  let left = high - golden * (high - low)
+  let right = low + golden * (high - low)
+  let leftValue = at(left)
+  let rightValue = at(right)
+  while (high - low > 1e-4) {
+    if (leftValue < rightValue) {
+      high = right
+      right = left
+      rightValue = leftValue
+      left = high - golden * (high - low)
+      leftValue = at(left)
+    } else {
+      low = left
+      left = right
+      leftValue = rightValue
+      right = low + golden * (high - low)
+      rightValue = at(right)
+    }
+  }
+  return Math.exp((low + high) / 2)
+}

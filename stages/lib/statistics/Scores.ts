@@ -1,0 +1,92 @@
+/**
+ * Scores of a classifier's logits: loss, accuracy, F1.
+ *
+ * For one label a picture, micro-averaged F1 equals accuracy: every wrong answer is one false positive and one false
+ * negative. Macro-averaged F1 is the plain mean over the classes that occur among the labels or the answers; a class
+ * that was never right has F1 = 0 (as scikit-learn's `f1_score` with `zero_division=0`).
+ */
+import type { LossName } from "../../../schemas/Train.ts"
+import { sparsemaxLoss } from "../network/Sparsemax.ts"
+
+export interface Scores {
+  /** Mean of the loss asked for. */
+  readonly loss: number
+  readonly accuracy: number
+  readonly f1Micro: number
+  readonly f1Macro: number
+}
+
+/** Index of the largest of `classes` values from `offset` on; the first of equals. */
+export const argmax = (values: ArrayLike<number>, offset: number, classes: number): number => {
+  let best = 0
+  for (let index = 1; index < classes; index++) {
+    if (values[offset + index]! > values[offset + best]!) best = index
+  }
+  return best
+}
+
+/** -log softmax(logits)[label], by the shifted form that does not overflow. */
+export const crossEntropy = (logits: ArrayLike<number>, offset: number, classes: number, label: number): number => {
+  const top = logits[offset + argmax(logits, offset, classes)]!
+  let sum = 0
+  for (let index = 0; index < classes; index++) sum += Math.exp(logits[offset + index]! - top)
+  return Math.log(sum) + top - logits[offset + label]!
+}
+
+/** Row: label; column: answer. Counts, row-major, classes x classes. */
+export const confusion = (labels: ArrayLike<number>, answers: ArrayLike<number>, classes: number): Float64Array => {
+  const matrix = new Float64Array(classes * classes)
+  for (let index = 0; index < labels.length; index++) {
+    const cell = labels[index]! * classes + answers[index]!
+    matrix[cell] = matrix[cell]! + 1
+  }
+  return matrix
+}
+
+/** Mean F1 over the classes that occur. */
+export const f1Macro = (matrix: Float64Array, classes: number): number => {
+  let sum = 0
+  let occurring = 0
+  for (let each = 0; each < classes; each++) {
+    let labelled = 0
+    let answered = 0
+    for (let other = 0; other < classes; other++) {
+      labelled += matrix[each * classes + other]!
+      answered += matrix[other * classes + each]!
+    }
+    if (labelled + answered === 0) continue
+    occurring++
+    sum += (2 * matrix[each * classes + each]!) / (labelled + answered)
+  }
+  return occurring === 0 ? 0 : sum / occurring
+}
+
+/** Scores of `logits` (labels.length x classes, row-major). Zeros when there are no pictures. */
+export const of = (
+  logits: Float32Array,
+  labels: Int32Array,
+  classes: number,
+  lossName: LossName = "crossEntropy"
+): Scores => {
+  const count = labels.length
+  if (count === 0) return { loss: 0, accuracy: 0, f1Micro: 0, f1Macro: 0 }
+  const answers = new Int32Array(count)
+  let loss = 0
+  let correct = 0
+  for (let index = 0; index < count; index++) {
+    const offset = index * classes
+    answers[index] = argmax(logits, offset, classes)
+    loss +=
+      lossName === "sparsemax"
+        ? sparsemaxLoss(logits.subarray(offset, offset + classes), labels[index]!)
+        : crossEntropy(logits, offset, classes, labels[index]!)
+    if (answers[index] === labels[index]) correct++
+  }
+  const accuracy = correct / count
+  return {
+    loss: loss / count,
+    accuracy,
+    f1Micro: accuracy,
+    f1Macro: f1Macro(confusion(labels, answers, classes), classes)
+  }
+}

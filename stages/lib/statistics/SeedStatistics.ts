@@ -1,0 +1,181 @@
+/**
+ * Several seeds of the same two trainings: means, spreads, paired differences, and the claims over all of them.
+ *
+ * Seeds are resampled whole: one draw of seeds serves every metric and epoch. With few seeds the bootstrap's interval of a mean is about from the
+ * least to the greatest value; verdicts on differences go by Student's t, which is honest from two seeds on, and by the bootstrap over test
+ * pictures besides: all seeds are tested on the same ones. The two are added as independent errors are, half width by half width; since the
+ * first seed's bootstrap stands for the mean of all, that is rather too wide than too narrow.
+ */
+import type { Difference, Verdict } from "../../../schemas/Compare.ts"
+import type { GradientThresholds } from "../../../schemas/Gradstats.ts"
+import type {
+  Interval,
+  SeedClaim,
+  SeedCurve,
+  SeedDifference,
+  Seeds,
+  Spread,
+  VariantSeeds
+} from "../../../schemas/Seeds.ts"
+import { SeedMetric, TestMetric } from "../../../schemas/Seeds.ts"
+import type { Epoch, History } from "../../../schemas/Train.ts"
+import * as Random from "../Random.ts"
+import { judgeTrainings } from "./Claims.ts"
+import { compareGradients } from "./GradientStats.ts"
+import { equivalence, quantile, studentBound } from "./Statistics.ts"
+
+export interface SeedInput {
+  /** By seed, the first one's first; as many of one as of the other. */
+  readonly bn: ReadonlyArray<History>
+  readonly nobn: ReadonlyArray<History>
+  /** Of the first seed: intervals by resampling test pictures. */
+  readonly pictures: ReadonlyArray<Difference>
+  readonly thresholds: GradientThresholds
+  readonly margin: number
+  readonly resamples: number
+  readonly seed: number
+}
+
+const mean = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0) / values.length
+
+/** Sample standard deviation. */
+const deviation = (values: ReadonlyArray<number>): number => {
+  const middle = mean(values)
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1))
+}
+
+/** Gives what `values` of the seeds come to, always by the same draws of seeds. */
+export const makeSpread = (count: number, resamples: number, seed: number) => {
+  const random = Random.make(seed, "seeds", count)
+  const draws = Int32Array.from({ length: resamples * count }, () => random.int(count))
+  return (values: ReadonlyArray<number>): Spread => {
+    const means = new Float64Array(resamples)
+    for (let b = 0; b < resamples; b++) {
+      let sum = 0
+      for (let i = 0; i < count; i++) sum += values[draws[b * count + i]!]!
+      means[b] = sum / count
+    }
+    means.sort()
+    return { mean: mean(values), sd: deviation(values), low95: quantile(means, 0.025), high95: quantile(means, 0.975) }
+  }
+}
+
+type SpreadOf = ReturnType<typeof makeSpread>
+
+const bestOf = (history: History): Epoch => history.epochs.find(({ epoch }) => epoch === history.bestEpoch)!
+
+const curvesOf = (histories: ReadonlyArray<History>, epochs: number, spread: SpreadOf): ReadonlyArray<SeedCurve> =>
+  SeedMetric.literals.map((metric) => ({
+    metric,
+    epochs: Array.from({ length: epochs }, (_, e) => ({
+      epoch: e + 1,
+      ...spread(histories.map((history) => history.epochs[e]![metric]))
+    }))
+  }))
+
+const variantOf = (histories: ReadonlyArray<History>, epochs: number, spread: SpreadOf): VariantSeeds => ({
+  bestEpochs: histories.map((history) => history.bestEpoch),
+  scores: TestMetric.literals.map((metric) => {
+    const values = histories.map((history) => bestOf(history)[metric])
+    return { metric, values, ...spread(values) }
+  }),
+  curves: curvesOf(histories, epochs, spread)
+})
+
+/** What the bootstrap over test pictures calls a score. */
+const pictureMetric: Readonly<Record<TestMetric, string>> = { testAccuracy: "accuracy", testF1Macro: "f1Macro" }
+
+const differencesOf = ({ bn, nobn, pictures }: SeedInput, spread: SpreadOf): ReadonlyArray<SeedDifference> =>
+  TestMetric.literals.map((metric) => {
+    const values = bn.map((history, i) => bestOf(history)[metric] - bestOf(nobn[i]!)[metric])
+    const found = spread(values)
+    const of = pictures.find((each) => each.metric === pictureMetric[metric])!
+    /** By Student's t, each side widened by that of another interval. */
+    const interval = (share: number, below: number, above: number): Interval => {
+      const half = (studentBound(share, values.length - 1) * found.sd) / Math.sqrt(values.length)
+      return { low: found.mean - Math.hypot(half, below), high: found.mean + Math.hypot(half, above) }
+    }
+    return {
+      metric,
+      values,
+      ...found,
+      student95: interval(0.95, 0, 0),
+      total95: interval(0.95, of.estimate - of.low95, of.high95 - of.estimate),
+      total90: interval(0.9, of.estimate - of.low90, of.high90 - of.estimate)
+    }
+  })
+
+/** The verdict that at least four fifths of the seeds have. */
+export const agreed = (verdicts: ReadonlyArray<Verdict>): Verdict =>
+  (["supported", "not supported"] as const).find(
+    (verdict) => verdicts.filter((each) => each === verdict).length >= 0.8 * verdicts.length
+  ) ?? "undecided"
+
+const tally = (verdicts: ReadonlyArray<Verdict>): string =>
+  (["supported", "not supported", "undecided"] as const)
+    .flatMap((verdict) => {
+      const count = verdicts.filter((each) => each === verdict).length
+      return count === 0 ? [] : [`${verdict} in ${count}`]
+    })
+    .join(", ")
+
+const points = (value: number): string => `${value < 0 ? "−" : ""}${Math.abs(100 * value).toFixed(1)}`
+
+const testMetricNames: Readonly<Record<TestMetric, string>> = { testAccuracy: "Accuracy", testF1Macro: "Macro F1" }
+
+const claimsOf = (
+  { bn, nobn, thresholds }: SeedInput,
+  differences: ReadonlyArray<SeedDifference>,
+  equal: Seeds["equivalence"]
+): ReadonlyArray<SeedClaim> => {
+  const judged = bn.map((history, i) => {
+    const pair = { bn: history, nobn: nobn[i]! }
+    return judgeTrainings({ ...pair, gradients: compareGradients(pair.bn, pair.nobn, thresholds) })
+  })
+  const bySeed = judged[0]!.map(({ id }, k): SeedClaim => {
+    const verdicts = judged.map((claims) => claims[k]!.verdict)
+    const sentence = `Of ${bn.length} seeds: ${tally(verdicts)}.`
+    return { id, verdicts, verdict: agreed(verdicts), sentence }
+  })
+  const same: SeedClaim = {
+    id: 3,
+    verdicts: [],
+    verdict: equal === "equivalent" ? "supported" : equal === "different" ? "not supported" : "undecided",
+    sentence: differences
+      .map(
+        (d) =>
+          `${testMetricNames[d.metric]} differs by ${points(d.mean)} points on the mean of ${bn.length} seeds (BN minus no BN; 90\u00a0% interval over seeds and test pictures ${points(d.total90.low)} to ${points(d.total90.high)}).`
+      )
+      .join(" ")
+  }
+  return [...bySeed, same].sort((a, b) => a.id - b.id)
+}
+
+/** All that is said over seeds. At least two of each. */
+export const overSeeds = (input: SeedInput): Seeds => {
+  const { bn, nobn, margin, resamples, seed } = input
+  const count = bn.length
+  const spread = makeSpread(count, resamples, seed)
+  const sharedEpochs = Math.min(...[...bn, ...nobn].map((history) => history.epochs.length))
+  const differences = differencesOf(input, spread)
+  const equal = equivalence(
+    differences.map((d) => ({
+      metric: d.metric,
+      estimate: d.mean,
+      low90: d.total90.low,
+      high90: d.total90.high,
+      low95: d.total95.low,
+      high95: d.total95.high
+    })),
+    margin
+  )
+  return {
+    count,
+    sharedEpochs,
+    bn: variantOf(bn, sharedEpochs, spread),
+    nobn: variantOf(nobn, sharedEpochs, spread),
+    differences,
+    equivalence: equal,
+    claims: claimsOf(input, differences, equal)
+  }
+}

@@ -1,0 +1,88 @@
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import * as CacheKey from "../../../cache/identity/CacheKey.ts"
+import * as Digest from "../../../cache/identity/Digest.ts"
+import { Disk } from "../../../cache/store/Disk.ts"
+import type { Output, StepResult } from "../../../cache/store/ResultStore.ts"
+import { Store } from "../../../cache/store/Store.ts"
+import * as Artifact from "../../../core/pipeline/Artifact.ts"
+import * as Outputs from "../../../core/run/Outputs.ts"
+import { temporaryFolder } from "../../lib/temporary.ts"
+import { folders, told, write } from "../../lib/trees.ts"
+
+const resultOf = (outputs: Readonly<Record<string, Output>>): StepResult => ({
+  format: "Result/v1",
+  key: Digest.ofText("key"),
+  step: "step",
+  ingredients: {
+    stage: "s",
+    code: { modules: {}, packages: {} },
+    params: {},
+    inputs: {},
+    toolchain: {},
+    runtime: CacheKey.runtime
+  },
+  outputs,
+  provenance: { runId: "r", startedAt: "", durationMs: 0, host: "", opPipe: "", node: "", commit: null, dirty: null }
+})
+
+const root = temporaryFolder()
+const layer = Store.layer(path.join(root, "store")).pipe(Layer.provideMerge(Disk.layer))
+const Pages = Artifact.folder({ tag: "Pages/v1", path: "pages" })
+
+describe("outputs", () => {
+  it("come back as they were made: bytes, modes, links, empty folders, nothing more", async () => {
+    let count = 0
+    await fc.assert(
+      fc.asyncProperty(folders, async (made) => {
+        const outputDir = path.join(root, "work", String(count++))
+        const laidOut = path.join(root, "outputs", "step")
+        write(made, path.join(outputDir, "pages"))
+        const expected = told(path.join(outputDir, "pages"))
+        const program = Effect.gen(function* () {
+          const outputs = yield* Outputs.take({ pages: Pages }, outputDir, [])
+          const result = resultOf(outputs)
+          yield* Outputs.layOut(resultOf({}), laidOut)
+          writeFileSync(path.join(laidOut, "stray"), "of an earlier run")
+          expect(yield* Outputs.layOut(result, laidOut)).toBe(true)
+          expect(told(path.join(laidOut, "pages"))).toEqual(expected)
+          expect(readdirSync(laidOut)).toEqual(["pages"])
+          expect(yield* Outputs.layOut(result, laidOut)).toBe(false)
+        })
+        await Effect.runPromise(Effect.provide(program, layer))
+        rmSync(laidOut, { recursive: true })
+      }),
+      { numRuns: 60 }
+    )
+  })
+
+  it("may hold a link to nowhere before anything is in the store", async () => {
+    const outputDir = path.join(root, "first")
+    write({ kind: "folder", items: { a: { kind: "link", target: "/nowhere/at/all" } } }, path.join(outputDir, "pages"))
+    const empty = Store.layer(path.join(root, "empty store")).pipe(Layer.provideMerge(Disk.layer))
+    const taken = Outputs.take({ pages: Pages }, outputDir, []).pipe(Effect.provide(empty))
+    const entries = (await Effect.runPromise(taken))["pages"]?.entries
+    expect(entries?.[1]).toMatchObject({ kind: "link", path: "pages/a", target: "/nowhere/at/all" })
+  })
+
+  it("are refused when missing, of another kind, or not what their schema says", async () => {
+    const Count = Artifact.json({ tag: "Count/v1", path: "count.json", schema: Schema.Struct({ count: Schema.Int }) })
+    const attempt = (prepare: (dir: string) => void) => {
+      const dir = path.join(root, "refused", Math.random().toString(36))
+      mkdirSync(dir, { recursive: true })
+      prepare(dir)
+      return Effect.runPromise(Effect.provide(Effect.flip(Outputs.take({ count: Count }, dir, [])), layer)).then(
+        (error) => error.message
+      )
+    }
+    expect(await attempt(() => undefined)).toContain("found nothing")
+    expect(await attempt((dir) => mkdirSync(path.join(dir, "count.json")))).toContain("a folder")
+    expect(await attempt((dir) => writeFileSync(path.join(dir, "count.json"), "{"))).toContain("JSON")
+    expect(await attempt((dir) => writeFileSync(path.join(dir, "count.json"), `{"count":"1"}`))).toContain("count")
+  })
+})

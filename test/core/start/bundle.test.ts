@@ -1,0 +1,199 @@
+/**
+ * The bundles that runs start from are made again when anything by which their modules were found is another: links, packages that
+ * lie nearer or elsewhere, files that come before others. And what they compute is what the sources would.
+ */
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
+import * as path from "node:path"
+import { describe, expect, it } from "vitest"
+import { lastEvent, opPipe, repository } from "../../lib/cli.ts"
+import { makeProject, stageModule, valueModule } from "../../lib/project.ts"
+import { temporaryFolder, writeFiles } from "../../lib/temporary.ts"
+
+const pipeline = (stage = "./stages/first.ts"): string => `import { Pipeline } from "./core/index.ts"
+import { first } from "${stage}"
+export default Pipeline.make({ name: "p", steps: [Pipeline.step(first, { inputs: {} })] })
+`
+
+/** A project whose one stage, in a folder of its own, gives `value` with `imports` in scope. */
+const makeStage = (imports: string, value: string, files: Readonly<Record<string, string>>): string => {
+  const root = path.join(temporaryFolder(), "project")
+  makeProject(root, undefined, {
+    "stages/value.ts": valueModule("Schema.Unknown").replace("./core", "../core"),
+    "stages/first.ts": `${imports}\n${stageModule("first", "{}", `output.value.write(${value})`).replace("./core", "../core")}`,
+    "pipeline.ts": pipeline()
+  })
+  // packages of its own beside those that everything needs
+  unlinkSync(path.join(root, "node_modules"))
+  mkdirSync(path.join(root, "node_modules"))
+  for (const name of ["effect", "xxhash-wasm"]) {
+    symlinkSync(path.join(repository, "node_modules", name), path.join(root, "node_modules", name))
+  }
+  writeFiles(root, files)
+  return root
+}
+
+const run = async (root: string): Promise<unknown> => {
+  const finished = await opPipe(["run", "--json"], { cwd: root })
+  expect(finished.code, finished.stdout + finished.stderr).toBe(0)
+  const { executed } = lastEvent(finished)
+  return [executed.length, JSON.parse(readFileSync(path.join(root, "outputs/first/value.json"), "utf8"))]
+}
+
+/** A package `name` at `at` that gives `value`, from its file `main`. */
+const packaged = (at: string, version: string, value: string, main = "index.js"): Readonly<Record<string, string>> => ({
+  [`${at}/package.json`]: JSON.stringify({ name: "foo", version, type: "module", main }),
+  [`${at}/${main}`]: `export const value = "${value}"\n`
+})
+
+const relink = (target: string, at: string): void => {
+  rmSync(at, { force: true })
+  symlinkSync(target, at)
+}
+
+describe("what a step computes is of the code that is there", () => {
+  it("after the link of a package is another, as in a store of packages", async () => {
+    const root = makeStage(`import { value as foo } from "foo"`, "foo", {
+      ...packaged("packages/node_modules/.foo-1/node_modules/foo", "1.0.0", "one"),
+      ...packaged("packages/node_modules/.foo-2/node_modules/foo", "2.0.0", "two")
+    })
+    const link = path.join(root, "node_modules/foo")
+    relink("../packages/node_modules/.foo-1/node_modules/foo", link)
+    expect(await run(root)).toEqual([1, "one"])
+    relink("../packages/node_modules/.foo-2/node_modules/foo", link)
+    expect(await run(root)).toEqual([1, "two"])
+  })
+
+  it("after a folder's link is another", async () => {
+    const root = makeStage(`import { value as u } from "../lib/u.ts"`, "u", {
+      "v1/u.ts": `export const value = "one"\n`,
+      "v2/u.ts": `export const value = "two"\n`
+    })
+    relink("v1", path.join(root, "lib"))
+    expect(await run(root)).toEqual([1, "one"])
+    relink("v2", path.join(root, "lib"))
+    expect(await run(root)).toEqual([1, "two"])
+  })
+
+  it("after a module came before another, by its ending or as the nearer package", async () => {
+    const root = makeStage(`import { value as x } from "./x"\nimport { value as foo } from "foo"`, "x + foo", {
+      "stages/x.js": `export const value = "x.js "\n`,
+      ...packaged("node_modules/foo", "1.0.0", "outer")
+    })
+    expect(await run(root)).toEqual([1, "x.js outer"])
+    writeFiles(root, { "stages/x.ts": `export const value = "x.ts "\n` })
+    expect(await run(root)).toEqual([1, "x.ts outer"])
+    writeFiles(root, packaged("stages/node_modules/foo", "3.0.0", "nearer"))
+    expect(await run(root)).toEqual([1, "x.ts nearer"])
+    renameSync(path.join(root, "stages/x.ts"), path.join(root, "stages/y.ts"))
+    expect(await run(root)).toEqual([1, "x.js nearer"])
+  })
+
+  it("after a package has another main file, and the earlier one is gone", async () => {
+    const root = makeStage(
+      `import { value as foo } from "foo"`,
+      "foo",
+      packaged("node_modules/foo", "1.0.0", "one", "a.js")
+    )
+    expect(await run(root)).toEqual([1, "one"])
+    rmSync(path.join(root, "node_modules/foo"), { recursive: true })
+    writeFiles(root, packaged("node_modules/foo", "2.0.0", "two", "b.js"))
+    expect(await run(root)).toEqual([1, "two"])
+  })
+
+  it("after the pipeline's own link is another, or that of what it imports", async () => {
+    const root = makeStage("", `"one"`, {
+      "stages/second.ts": stageModule("first", "{}", `output.value.write("two")`).replace("./core", "../core"),
+      "other.ts": pipeline("./stages/second.ts")
+    })
+    const file = path.join(root, "pipeline.ts")
+    renameSync(file, path.join(root, "some.ts"))
+    relink("some.ts", file)
+    expect(await run(root)).toEqual([1, "one"])
+    relink("other.ts", file)
+    expect(await run(root)).toEqual([1, "two"])
+    writeFileSync(path.join(root, "other.ts"), pipeline("./chosen.ts"))
+    relink("stages/second.ts", path.join(root, "chosen.ts"))
+    expect(await run(root)).toEqual([0, "two"])
+    relink("stages/first.ts", path.join(root, "chosen.ts"))
+    expect(await run(root)).toEqual([0, "one"])
+  })
+})
+
+it.each([
+  ["a script", ""],
+  ["modules, where one waits", "await Promise.resolve()"]
+])("a step computes what its sources say, from %s: names, texts, fields", async (_, waits) => {
+  const module = `export function relu() {}
+export class Net { given; declare readonly told: number }
+export const text = \`const here = import.meta.url\`
+export const here = import.meta.filename
+${waits}
+export const folded = ["Zoë", "Ａ"].map((each) => each.replace(/[ëＡ]/u, "e"))
+`
+  const root = makeStage(
+    `import * as A from "./a.ts"\nimport * as B from "./b.ts"`,
+    "[A.relu.name, B.relu.name, A.Net.name, B.Net.name, A.text, A.here, B.here, Object.keys(new B.Net()), A.folded]",
+    {
+      "stages/a.ts": module,
+      "stages/b.ts": module,
+      "tsconfig.json": JSON.stringify({ compilerOptions: { useDefineForClassFields: false } })
+    }
+  )
+  const [a, b] = ["a", "b"].map((name) => path.join(root, `stages/${name}.ts`))
+  const text = "const here = import.meta.url"
+  expect(await run(root)).toEqual([1, ["relu", "relu", "Net", "Net", text, a, b, ["given"], ["Zoe", "e"]]])
+})
+
+it("of packages outside of the bundle a step sees what Node imports, also where they are imported later", async () => {
+  const esm = "export default function named() {}\nexport let count = 1\nexport const raise = () => { count += 1 }\n"
+  const cjs = 'module.exports = class Base { static kind = "class" }\nmodule.exports.extra = "extra"\n'
+  const later = `import named, * as all from "esm"
+import Base, { extra } from "cjs"
+export * from "esm"
+export const seen = [named.name, typeof all.default, Base.kind, extra, Object.keys(all).sort()]
+`
+  const root = makeStage(
+    `import named, { count, raise } from "esm"\nimport Base from "cjs"\nimport * as path from "node:path"\nimport old from "./old.cjs"`,
+    `[named.name, (raise(), count), new (class extends Base {})() instanceof Base, typeof path.default.join, old,
+      ...(yield* Effect.promise(() => import("./later.ts").then((each) => [each.seen, each.count]))),
+      yield* Effect.promise(() => import("esm").then((each) => each.default.name)),
+      yield* Effect.promise(() => import("node:path").then((each) => typeof each.join))]`,
+    {
+      "node_modules/esm/package.json": JSON.stringify({
+        name: "esm",
+        version: "1.0.0",
+        type: "module",
+        main: "index.js"
+      }),
+      "node_modules/esm/index.js": esm,
+      "node_modules/cjs/package.json": JSON.stringify({ name: "cjs", version: "1.0.0", main: "index.js" }),
+      "node_modules/cjs/index.js": cjs,
+      "stages/later.ts": later,
+      "stages/old.cjs": `const Base = require("cjs")
+let missing
+try {
+  require("not-there")
+} catch ({ code }) {
+  missing = code
+}
+module.exports = [missing, new Base() instanceof Base, require("node:path").posix.sep, require("./older.cjs")]
+`,
+      "stages/older.cjs": `module.exports = "older"\n`
+    }
+  )
+  const first = path.join(root, "stages/first.ts")
+  const text = readFileSync(first, "utf8")
+  // the work waits, so it is a generator
+  const work = /output\.value\.write\(([\s\S]*)\),?\n\}\)/u.exec(text)
+  expect(work, text).not.toBeNull()
+  writeFileSync(
+    first,
+    text.replace(work![0], `Effect.gen(function* () { yield* output.value.write(${work![1]}) })\n})`)
+  )
+  const all = ["count", "default", "raise"]
+  const seen = ["named", "function", "class", "extra", all]
+  expect(await run(root)).toEqual([
+    1,
+    ["named", 2, true, "function", ["MODULE_NOT_FOUND", true, "/", "older"], seen, 2, "named", "function"]
+  ])
+})

@@ -1,0 +1,164 @@
+/**
+ * What the command line loads before it knows what there is to do. A run with nothing to do is mostly this: a package that
+ * is imported at the top of a stage, and not where the work is done, costs every run.
+ */
+import { spawnSync } from "node:child_process"
+import { globSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import * as path from "node:path"
+import { describe, expect, it } from "vitest"
+import { events, lastEvent, opPipe, repository, runLetters } from "../../lib/cli.ts"
+import { temporaryFolder, writeFiles } from "../../lib/temporary.ts"
+
+/** The packages that loading these modules loads. */
+const packagesOf = (modules: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const program = `
+    import { registerHooks } from "node:module"
+    const loaded = new Set()
+    registerHooks({
+      load: (url, context, next) => {
+        const found = /.*\\/node_modules\\/((?:@[^/]+\\/)?[^/]+)/u.exec(url)
+        if (found !== null) loaded.add(found[1])
+        return next(url, context)
+      }
+    })
+    for (const each of ${JSON.stringify(modules.map((each) => path.join(repository, each)))}) await import(each)
+    console.log(JSON.stringify([...loaded]))
+  `
+  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
+    encoding: "utf8"
+  })
+  if (stdout === "") throw new Error(stderr)
+  return JSON.parse(stdout) as ReadonlyArray<string>
+}
+
+/** Effect and the hash: what everything is written with. */
+const allowed = ["effect", "@effect/platform-node", "@effect/platform-node-shared", "xxhash-wasm"]
+
+/** `op-pipe` with `args` in a process that evaluates `preload` first. */
+const preloaded = (preload: string, args: ReadonlyArray<string>) => {
+  const root = temporaryFolder()
+  writeFiles(root, { "preload.mjs": preload })
+  return opPipe(args, { cwd: root, env: { NODE_OPTIONS: `--import=${path.join(root, "preload.mjs")}` } })
+}
+
+describe("the start", () => {
+  it("loads no package that only the work of a stage needs", () => {
+    const packages = packagesOf(["cli/Main.ts", "pipeline.ts"])
+    expect(packages.toSorted()).toEqual(allowed.toSorted())
+  })
+
+  it("would tell of one: the module that does the work loads it", () => {
+    expect(packagesOf(["stages/lib/tables/ArrowTable.ts"])).toContain("apache-arrow")
+  })
+
+  const withoutSegmenter = `Intl.Segmenter = class { constructor() { throw new Error("a segmenter was made") } }`
+
+  it("makes no segmenter, which loads tables for a tenth of its time", async () => {
+    const version = await preloaded(withoutSegmenter, ["--version"])
+    expect(version.code, version.stderr).toBe(0)
+  })
+
+  it("would tell of one: help needs it", async () => {
+    const help = await preloaded(withoutSegmenter, ["--help"])
+    expect(help.stdout + help.stderr).toContain("a segmenter was made")
+    expect((await preloaded("", ["--help"])).stdout).toContain("SUBCOMMANDS")
+  })
+})
+
+describe("a bundle", () => {
+  it("that cannot be made is done without", async () => {
+    const root = temporaryFolder()
+    writeFiles(root, { "texts/a.txt": "hello\n", "no-folder": "" })
+    const finished = await opPipe(runLetters(), {
+      cwd: root,
+      env: { OP_PIPE_CACHE_DIR: path.join(root, "no-folder") }
+    })
+    expect(finished.code, finished.stderr).toBe(0)
+    expect(lastEvent(finished).executed).toHaveLength(4)
+  })
+
+  /** A folder with a run of `letters` behind it, whose bundle is in it; and the code that V8 compiled, by its file's name. */
+  const runApart = async () => {
+    const root = temporaryFolder()
+    writeFiles(root, { "texts/a.txt": "hello\n" })
+    const again = async () => {
+      const finished = await opPipe(runLetters(), { cwd: root, env: { OP_PIPE_CACHE_DIR: path.join(root, "cache") } })
+      expect(finished.code, finished.stderr).toBe(0)
+      return lastEvent(finished)
+    }
+    await again()
+    const compiled = (): ReadonlyArray<string> =>
+      globSync(path.join(root, "cache/start/*/made-*/compiled/run-*")).toSorted()
+    return { root, again, compiled }
+  }
+
+  it("is a script, of which the code that V8 compiled is kept in the first two runs", async () => {
+    const { again, compiled } = await runApart()
+    expect(compiled().map((file) => path.basename(file))).toEqual(["run-1"])
+    expect((await again()).cached).toHaveLength(4)
+    expect(compiled().map((file) => path.basename(file))).toEqual(["run-1", "run-2"])
+    const before = compiled().map((file) => statSync(file).mtimeMs)
+    await again()
+    expect(compiled().map((file) => statSync(file).mtimeMs)).toEqual(before)
+  })
+
+  it("does not believe code of which a byte is another", async () => {
+    const { again, compiled } = await runApart()
+    await again()
+    const [first, second] = compiled()
+    for (const file of [first!, second!]) {
+      const bytes = readFileSync(file)
+      bytes[bytes.length >> 1]! ^= 1
+      writeFileSync(file, bytes)
+    }
+    const flipped = [first!, second!].map((file) => readFileSync(file))
+    expect((await again()).cached).toHaveLength(4)
+    // nothing was there to be believed, so the first is made again, and in the next run the second
+    expect([first!, second!].map((file, at) => readFileSync(file).equals(flipped[at]!))).toEqual([false, true])
+    await again()
+    expect(readFileSync(second!).equals(flipped[1]!)).toBe(false)
+  })
+
+  it("does not believe code of another text, be it as long", async () => {
+    const { root, again } = await runApart()
+    await again()
+    for (const program of globSync(path.join(root, "cache/start/*/made-*/program.js")))
+      writeFileSync(program, readFileSync(program, "utf8").replaceAll('"StepCached"', '"StepCACHED"'))
+    const { stdout } = await opPipe(runLetters(), {
+      cwd: root,
+      env: { OP_PIPE_CACHE_DIR: path.join(root, "cache") }
+    })
+    expect(stdout).toContain('"StepCACHED"')
+  })
+
+  it("is of modules where one waits for another", async () => {
+    const root = temporaryFolder()
+    writeFiles(root, {
+      "package.json": '{ "type": "module" }',
+      "name.ts": 'export const name = "waiting"',
+      "other.ts": 'import { name } from "./name.ts"\nexport const command = `echo ${name} > "$text"`',
+      "pipeline.ts": `import { Artifact, Pipeline, Stage } from ${JSON.stringify(path.join(repository, "core/index.ts"))}
+import { name } from "./name.ts"
+const { command } = await import("./other.ts")
+const output = { text: Artifact.file({ tag: "Text/v1", path: "text.txt" }) }
+export default Pipeline.make({ name, steps: [Pipeline.step(Stage.command({ name, command, inputs: {}, output }), { inputs: {} })] })
+`
+    })
+    const finished = await opPipe(["run"], { cwd: root })
+    expect(finished.code, finished.stderr).toBe(0)
+    expect(readFileSync(path.join(root, "outputs/waiting/text.txt"), "utf8")).toBe("waiting\n")
+  })
+
+  it("tells the places of a trace as places in the sources", async () => {
+    const root = temporaryFolder()
+    writeFiles(root, { "texts/a.txt": "hello\n" })
+    const finished = await opPipe([...runLetters(), "--set", "words.fail=bug"], { cwd: root })
+    expect(finished.code).toBe(70)
+    const failed = events(finished).find((event) => event.type === "StepFailed")
+    const source = readFileSync(path.join(repository, "test/fixtures/letters/stages.ts"), "utf8").split("\n")
+    const line = source.findIndex((each) => each.includes("a slip of the pen")) + 1
+    expect(failed).toMatchObject({ step: "words", fault: "bug" })
+    expect(JSON.stringify(failed)).toContain(`test/fixtures/letters/stages.ts:${line}:`)
+    expect(JSON.stringify(failed)).not.toContain("/made-")
+  })
+})

@@ -1,0 +1,104 @@
+/** The page of `predict --html`: escaped, self-contained, with every picture, and legible in dark, light and on a phone. */
+import { existsSync, writeFileSync } from "node:fs"
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import { chromium } from "playwright-core"
+import sharp from "sharp"
+import { beforeAll, describe, expect, it } from "vitest"
+import { topThree } from "../../../../stages/lib/network/Predict.ts"
+import * as Page from "../../../../stages/lib/report/PredictionPage.ts"
+import { temporaryFolder } from "../../../lib/temporary.ts"
+
+const folder = temporaryFolder()
+const file = path.join(folder, "page.html")
+let page = ""
+
+beforeAll(async () => {
+  const picture = path.join(folder, "wide.png")
+  await sharp({ create: { width: 900, height: 300, channels: 4, background: { r: 200, g: 40, b: 40, alpha: 0.5 } } })
+    .png()
+    .toFile(picture)
+  const uri = await Effect.runPromise(Page.pictureUri(picture))
+  const seenUri = await Effect.runPromise(Page.seenUri(new Uint8Array(20 * 20 * 3).fill(90), 20))
+  page = Page.renderPredictions({
+    asked: [
+      {
+        image: "holiday/<img onerror=x>.png",
+        uri,
+        seenUri,
+        top: [
+          {
+            activation: "softmax",
+            classes: [
+              { class: 'a "quoted" & <long> class name that has no end and goes on', probability: 0.62 },
+              { class: "花", probability: 0.3 },
+              { class: "c", probability: 0.001 }
+            ]
+          },
+          { activation: "sparsemax", classes: [{ class: "花", probability: 1 }] }
+        ]
+      },
+      { image: "over.png", uri, seenUri, top: [{ activation: "softmax-classic", classes: [] }] },
+      { image: "letter.txt", error: "letter.txt cannot be looked at (expected a picture, but found <text>)" }
+    ],
+    network: "tells 3 classes apart",
+    from: [["result", "0123456789ab"]]
+  })
+  writeFileSync(file, page)
+})
+
+describe("the page", () => {
+  it("escapes what it is given and fetches nothing", () => {
+    expect(page).not.toMatch(/<img onerror|<long>|<text>/)
+    expect(page).not.toMatch(/(src|href)="(https?:)?\/\//)
+    expect(page.match(/<img (?![^>]*alt=)/g)).toBeNull()
+  })
+
+  it("says all: pictures, classes, what overflowed, what could not be read, where it comes from", () => {
+    for (const said of ["2 pictures, and 1 that could not", "62.0", "花", "overflowed", "letter.txt", "0123456789ab"])
+      expect(page).toContain(said)
+  })
+
+  it("shows a picture no larger than it must be, in its own proportions", async () => {
+    const uri = /class="picture" src="data:image\/jpeg;base64,([^"]+)"/.exec(page)![1]!
+    const { width, height } = await sharp(Buffer.from(uri, "base64")).metadata()
+    expect([width, height]).toEqual([480, 160])
+  })
+})
+
+describe("the three most probable classes", () => {
+  it("are ranked; none has probability 0, and NaN gives none", () => {
+    const names = ["a", "b", "c", "d"]
+    expect(topThree([0.1, 0.5, 0.15, 0.25], names).map((one) => one.class)).toEqual(["b", "d", "c"])
+    expect(topThree([0, 1, 0, 0], names)).toEqual([{ class: "b", probability: 1 }])
+    expect(topThree([Number.NaN, Number.NaN, 0, 0], names)).toEqual([])
+  })
+})
+
+const browser = "/usr/bin/chromium"
+
+describe.skipIf(!existsSync(browser))("in a browser", () => {
+  it.each([
+    { width: 1100, colorScheme: "dark" },
+    { width: 1100, colorScheme: "light" },
+    { width: 390, colorScheme: "light" }
+  ] as const)("$width px, $colorScheme: nothing overflows, every picture is there", async ({ width, colorScheme }) => {
+    const running = await chromium.launch({ executablePath: browser, args: ["--no-sandbox"] })
+    try {
+      const opened = await running.newPage({ viewport: { width, height: 900 }, colorScheme })
+      const said: Array<string> = []
+      opened.on("console", (message) => said.push(message.text()))
+      await opened.goto(`file://${file}`)
+      expect(await opened.evaluate("document.documentElement.scrollWidth")).toBe(width)
+      const sizes = "Array.from(document.images, (one) => one.naturalWidth)"
+      expect(await opened.evaluate(sizes)).toEqual([480, 20, 480, 20])
+      const colours = "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+      expect(await opened.evaluate(colours)).toEqual(
+        colorScheme === "dark" ? ["rgb(230, 234, 239)", "rgb(20, 24, 29)"] : ["rgb(29, 36, 44)", "rgb(255, 255, 255)"]
+      )
+      expect(said).toEqual([])
+    } finally {
+      await running.close()
+    }
+  })
+})

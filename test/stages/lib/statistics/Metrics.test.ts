@@ -1,0 +1,147 @@
+/** Scores on rows that can be counted by hand, and laws that hold for all rows. */
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { activations, applyRows } from "../../../../stages/lib/network/Activations.ts"
+import {
+  answersOf,
+  calibrationError,
+  calibrationOf,
+  fitTemperature,
+  type Predictions,
+  perClassOf,
+  scoresOf
+} from "../../../../stages/lib/statistics/Metrics.ts"
+
+const predictions = (classes: number, rows: ReadonlyArray<ReadonlyArray<number>>, labels: ReadonlyArray<number>) =>
+  ({ classes, probabilities: Float64Array.from(rows.flat()), labels: Int32Array.from(labels) }) satisfies Predictions
+
+describe("by hand", () => {
+  const four = predictions(
+    4,
+    [
+      [0.7, 0.1, 0.1, 0.1],
+      [0.2, 0.5, 0.2, 0.1],
+      [0.6, 0.3, 0.1, 0],
+      [0, 0, 0, 1]
+    ],
+    [0, 1, 1, 2]
+  )
+
+  it("accuracy, top three, Brier, support", () => {
+    const scores = scoresOf(four)
+    expect(scores.accuracy).toBe(0.5)
+    expect(scores.f1Micro).toBe(0.5)
+    // the last row's label has probability 0: it is not among the three, though three classes tie
+    expect(scores.top3).toBe(0.75)
+    expect(scores.zeroLabelRows).toBe(1)
+    expect(scores.negativeLogLikelihood).toBeNull()
+    expect(scores.supportSize).toBe((4 + 4 + 3 + 1) / 4)
+    expect(scores.brier).toBeCloseTo((0.12 + 0.34 + (0.36 + 0.49 + 0.01) + 2) / 4, 12)
+    // F1 of class 0: 2/3; of 1: 2/3; of 2 and 3: 0
+    expect(scores.f1Macro).toBeCloseTo(4 / 3 / 4, 12)
+  })
+
+  it("per class", () => {
+    const rows = perClassOf(["a", "b", "c", "d"], four.labels, answersOf(four))
+    expect(rows[0]).toEqual({ class: "a", support: 1, precision: 0.5, recall: 1, f1: 2 / 3 })
+    expect(rows[1]).toEqual({ class: "b", support: 2, precision: 1, recall: 0.5, f1: 2 / 3 })
+    expect(rows[3]).toEqual({ class: "d", support: 0, precision: 0, recall: 0, f1: 0 })
+  })
+
+  it("calibration: four rows in four bins", () => {
+    const bins = calibrationOf(four)
+    expect(bins.filter((bin) => bin.rows > 0)).toHaveLength(4)
+    expect(calibrationError(bins)).toBeCloseTo((0.3 + 0.5 + 0.6 + 1) / 4, 12)
+  })
+
+  it("a row that overflowed is wrong, and counted", () => {
+    const scores = scoresOf(
+      predictions(
+        2,
+        [
+          [Number.NaN, 0],
+          [0, 1]
+        ],
+        [0, 1]
+      )
+    )
+    expect(scores.accuracy).toBe(0.5)
+    expect(scores.overflowRows).toBe(1)
+    expect(scores.negativeLogLikelihood).toBeNull()
+    expect(scores.brier).toBe(1)
+    expect(scores.f1Macro).toBe(0.5)
+  })
+})
+
+const logits = fc.integer({ min: 2, max: 6 }).chain((classes) =>
+  fc.record({
+    classes: fc.constant(classes),
+    rows: fc.array(
+      fc.record({
+        label: fc.integer({ min: 0, max: classes - 1 }),
+        // thousandths: logits that differ by less than a rounding error are nobody's
+        z: fc.array(
+          fc.integer({ min: -6000, max: 6000 }).map((n) => n / 1000),
+          { minLength: classes, maxLength: classes }
+        )
+      }),
+      { minLength: 1, maxLength: 30 }
+    )
+  })
+)
+
+describe("laws", () => {
+  it("scores lie where they can lie; the softmax of a perfect network scores perfectly", () => {
+    fc.assert(
+      fc.property(logits, ({ classes, rows }) => {
+        const z = Float32Array.from(rows.flatMap((row) => row.z))
+        const labels = Int32Array.from(rows, (row) => row.label)
+        for (const name of ["softmax", "sparsemax", "entmax15"] as const) {
+          const scores = scoresOf({ classes, probabilities: applyRows(activations[name], z, classes), labels })
+          for (const value of [scores.accuracy, scores.f1Macro, scores.top3, scores.calibrationError]) {
+            expect(value).toBeGreaterThanOrEqual(0)
+            expect(value).toBeLessThanOrEqual(1)
+          }
+          expect(scores.top3).toBeGreaterThanOrEqual(scores.accuracy)
+          expect(scores.brier).toBeLessThanOrEqual(2 + 1e-9)
+          expect(scores.supportSize).toBeGreaterThanOrEqual(1)
+        }
+        const perfect = z.map((_, i) => (i % classes === labels[Math.floor(i / classes)] ? 50 : 0))
+        const scores = scoresOf({ classes, probabilities: applyRows(activations.softmax, perfect, classes), labels })
+        expect(scores.accuracy).toBe(1)
+        expect(scores.f1Macro).toBe(1)
+        expect(scores.negativeLogLikelihood).toBeLessThan(1e-9)
+      })
+    )
+  })
+
+  it("activations do not change the answers", () => {
+    fc.assert(
+      fc.property(logits, ({ classes, rows }) => {
+        const z = Float32Array.from(rows.flatMap((row) => row.z))
+        const labels = Int32Array.from(rows, (row) => row.label)
+        const answers = (name: "softmax" | "sparsemax" | "entmax15") =>
+          answersOf({ classes, probabilities: applyRows(activations[name], z, classes), labels })
+        // equal logits aside, whose answer is the first of equals under all
+        expect(answers("sparsemax")).toEqual(answers("softmax"))
+        expect(answers("entmax15")).toEqual(answers("softmax"))
+      })
+    )
+  })
+})
+
+describe("temperature", () => {
+  it("undoes a scale that was put on calibrated logits", () => {
+    // two classes, log odds of 3 to 1, right three times out of four: calibrated at T = 1
+    const z = Float32Array.from(Array.from({ length: 400 }, () => [Math.log(3), 0]).flat())
+    const labels = Int32Array.from({ length: 400 }, (_, i) => (i % 4 === 0 ? 1 : 0))
+    expect(fitTemperature(z, labels, 2)).toBeCloseTo(1, 2)
+    expect(
+      fitTemperature(
+        z.map((value) => value * 2.5),
+        labels,
+        2
+      )
+    ).toBeCloseTo(2.5, 2)
+  })
+})
