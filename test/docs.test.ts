@@ -9,7 +9,8 @@ const markdownIn = (folder: string): ReadonlyArray<string> =>
   readdirSync(path.join(repository, folder))
     .filter((name) => name.endsWith(".md"))
     .map((name) => `${folder}/${name}`)
-const documents = ["README.md", ...markdownIn("docs"), ...markdownIn("docs/adr")]
+const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+const documents = [...pages, ...markdownIn("docs"), ...markdownIn("docs/adr"), ...markdownIn("docs/design")]
 /** Text in backquotes and in code blocks. */
 const codeIn = (text: string): ReadonlyArray<string> => [
   ...Array.from(text.matchAll(/```\w*\n([\s\S]*?)```/g), (match) => match[1]!).flatMap((block) => block.split("\n")),
@@ -37,6 +38,15 @@ describe("the documents", () => {
       ]
       return !places.some((place) => existsSync(place))
     })
+    expect(missing).toEqual([])
+  })
+
+  it("link to files that exist", () => {
+    const missing = documents.flatMap((file) =>
+      Array.from(read(file).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g), (match) => match[1]!)
+        .filter((target) => !existsSync(path.join(repository, path.dirname(file), target)))
+        .map((target) => ({ file, target }))
+    )
     expect(missing).toEqual([])
   })
 
@@ -77,7 +87,12 @@ describe("the documents", () => {
   })
 
   it("speak of the project alone", () => {
-    const text = documents.map(read).join("\n") + read("CHANGELOG.md")
-    expect(text).not.toMatch(/\/work\/|\/tmp\/|\/root\/|this session|helper-\d|workplace/i)
+    expect(documents.map(read).join("\n")).not.toMatch(/\/work\/|\/tmp\/|\/root\/|this session|helper-\d|workplace/i)
+  })
+
+  it("agree on the version", () => {
+    const { version } = JSON.parse(read("package.json")) as { version: string }
+    expect(read("CHANGELOG.md")).toContain(`## [${version}]`)
+    expect(read("CITATION.cff")).toContain(`\nversion: ${version}\n`)
   })
 })
