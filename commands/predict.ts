@@ -35,7 +35,7 @@ const load = Effect.fnUntraced(function* (model: Trained.Model) {
   const notify = (line: string): void => Effect.runSync(printError(line))
   const identity = yield* engine.identify(params, { cores: availableParallelism(), cacheDir, notify })
   const predictor = yield* Predict.make({ identity, cacheDir, network, weights, prepared })
-  return { network, predictor, topThree: Predict.topThree, trained, bestEpoch, identity }
+  return { network, predictor, trained, bestEpoch, identity }
 })
 
 type Loaded = Effect.Success<ReturnType<typeof load>>
@@ -49,13 +49,14 @@ const ask = Effect.fnUntraced(function* (
   under: ReadonlyArray<ActivationName>,
   forPage: boolean
 ): Effect.fn.Return<Asked> {
-  const { predictor, network, topThree } = loaded
+  const { predictor, network } = loaded
   const answer = yield* Effect.result(predictor.ask(image))
   if (Result.isFailure(answer)) return { image, error: answer.failure.message }
   const { activations: functions } = yield* Effect.promise(() => import("../stages/lib/network/Activations.ts"))
+  const { topOf } = yield* Effect.promise(() => import("../stages/lib/statistics/Metrics.ts"))
   const { logits, seen } = answer.success
   const top = under.map(
-    (activation): Top => ({ activation, classes: topThree(functions[activation](logits), network.classes) })
+    (activation): Top => ({ activation, classes: topOf(functions[activation](logits), network.classes, 3) })
   )
   if (!forPage) return { image, uri: "", seenUri: "", top }
   const Page = yield* Effect.promise(() => import("../stages/lib/report/PredictionPage.ts"))

@@ -6,8 +6,8 @@
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
 import * as tf from "@tensorflow/tfjs-core"
 import * as Effect from "effect/Effect"
+import type { Engine } from "./Engine.ts"
 import { EngineError, type EngineIdentity } from "./Identity.ts"
-import type { Engine } from "./Open.ts"
 import { TfProgram } from "./tf/TfProgram.ts"
 
 export const openCpu = async (identity: EngineIdentity): Promise<Engine> => {

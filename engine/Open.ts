@@ -6,19 +6,8 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { EngineError, type EngineIdentity, type EngineOutOfMemory } from "./Identity.ts"
-import type { Program, ProgramOptions } from "./Program.ts"
-
-export interface Engine {
-  readonly identity: EngineIdentity
-  /** Puts a network into the engine's memory. The caller disposes of it. */
-  readonly program: (options: ProgramOptions) => Effect.Effect<Program, EngineError | EngineOutOfMemory>
-}
-
-export interface OpenOptions {
-  /** Where `identify` built the addon. */
-  readonly cacheDir: string
-}
+import type { Engine, OpenOptions } from "./Engine.ts"
+import { EngineError, type EngineIdentity } from "./Identity.ts"
 
 const wrap =
   (engine: string) =>

@@ -6,6 +6,7 @@
  */
 export * as Doctor from "./Doctor.ts"
 export { doctor } from "./Doctor.ts"
+export type { Engine, OpenOptions } from "./Engine.ts"
 export type { IdentifyOptions } from "./Identify.ts"
 export { identify } from "./Identify.ts"
 export {
@@ -19,7 +20,6 @@ export {
 } from "./Identity.ts"
 export { fetchOneDnn } from "./native/FetchOneDnn.ts"
 export { jobNumbers, openResampler, type Resampler } from "./native/Resampler.ts"
-export type { Engine, OpenOptions } from "./Open.ts"
 export { open } from "./Open.ts"
 export type { Alive, Block, Loss, NetworkShape, Optimizer, Parameter, Program, ProgramOptions } from "./Program.ts"
 export { isTrainable, parametersOf } from "./Program.ts"

@@ -17,7 +17,7 @@ export const LogitsParams = Schema.Struct({
 }).annotate({ identifier: "LogitsParams" })
 export type LogitsParams = typeof LogitsParams.Type
 
-/** What the last hidden layers give for the test pictures; the format is described in `stages/lib/network/Penultimate.ts`. */
+/** What the last hidden layers give for the test pictures; the format is described in `stages/lib/tables/PenultimateTable.ts`. */
 export const PenultimateArtifact = Artifact.file({ tag: "Penultimate/v1", path: "penultimate.arrow" })
 
 export const LogitsArtifact = Artifact.file({ tag: "Logits/v1", path: "logits.arrow" })

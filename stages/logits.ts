@@ -135,8 +135,8 @@ export const logits = Stage.make({
       }
       const bn = yield* ask(inference, networks.bn, inputs.bnWeights.path)
       const nobn = yield* ask(inference, networks.nobn, inputs.nobnWeights.path)
-      const [LogitsTable, Penultimate] = yield* Effect.promise(() =>
-        Promise.all([import("./lib/tables/LogitsTable.ts"), import("./lib/network/Penultimate.ts")])
+      const [LogitsTable, PenultimateTable] = yield* Effect.promise(() =>
+        Promise.all([import("./lib/tables/LogitsTable.ts"), import("./lib/tables/PenultimateTable.ts")])
       )
       const table = LogitsTable.encode({
         classes,
@@ -147,7 +147,7 @@ export const logits = Stage.make({
         nobn: nobn.logits
       })
       yield* Effect.orDie(fs.writeFile(output.logits.path, table))
-      const hidden = Penultimate.encode({
+      const hidden = PenultimateTable.encode({
         classes,
         paths: tested.map(({ record }) => record.path),
         labels: Int32Array.from(tested, ({ record }) => record.label),

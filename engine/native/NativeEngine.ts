@@ -3,8 +3,8 @@
  * `NativeBackend`.
  */
 import * as Effect from "effect/Effect"
+import type { Engine } from "../Engine.ts"
 import { EngineError, type EngineIdentity, EngineOutOfMemory } from "../Identity.ts"
-import type { Engine } from "../Open.ts"
 import type { Program, ProgramOptions } from "../Program.ts"
 import * as Addon from "./Addon.ts"
 import { makeNativeProgram, supports } from "./NativeProgram.ts"
@@ -28,7 +28,7 @@ const makeProgram = async (binary: string, identity: EngineIdentity, options: Pr
       toDo: "Use `--set engine.precision=fp32`."
     })
   }
-  const { makeTf } = await import("./NativeBackend.ts")
+  const { makeTf } = await import("./NativeTf.ts")
   const { TfProgram } = await import("../tf/TfProgram.ts")
   return new TfProgram(await makeTf(Addon.loadDnnl(binary), identity.threads), options)
 }

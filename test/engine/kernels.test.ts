@@ -6,7 +6,8 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { beforeAll, describe, expect, test } from "vitest"
 import * as Addon from "../../engine/native/Addon.ts"
-import { backendName, makeTf, type NativeBackend } from "../../engine/native/NativeBackend.ts"
+import type { NativeBackend } from "../../engine/native/NativeBackend.ts"
+import { backendName, makeTf } from "../../engine/native/NativeTf.ts"
 import * as Random from "../../stages/lib/Random.ts"
 import { addon, cpuTf, location, relativeError } from "./support.ts"
 

@@ -14,9 +14,9 @@ import { augment } from "../../stages/augment.ts"
 import { compare } from "../../stages/compare.ts"
 import { gradstats } from "../../stages/gradstats.ts"
 import * as Network from "../../stages/lib/network/Network.ts"
-import * as Penultimate from "../../stages/lib/network/Penultimate.ts"
 import * as Random from "../../stages/lib/Random.ts"
 import * as LogitsTable from "../../stages/lib/tables/LogitsTable.ts"
+import * as PenultimateTable from "../../stages/lib/tables/PenultimateTable.ts"
 import { split } from "../../stages/split.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 import { falling, history, jagged } from "./lib/histories.ts"
@@ -120,7 +120,7 @@ beforeAll(async () => {
     "bn-net.json": JSON.stringify(network(index, true)),
     "nobn-net.json": JSON.stringify(network(index, false)),
     "logits.arrow": table,
-    "penultimate.arrow": Penultimate.encode({
+    "penultimate.arrow": PenultimateTable.encode({
       classes: index.classes,
       paths: tested.map((row) => row.path),
       labels: Int32Array.from(tested, (row) => row.label),

@@ -2,7 +2,7 @@
 import type * as tf from "@tensorflow/tfjs-core"
 import type { DnnlExports } from "../Addon.ts"
 import type { NativeBackend } from "../NativeBackend.ts"
-import type { NativeKernel } from "./index.ts"
+import type { NativeKernel } from "./NativeKernel.ts"
 
 export const batchMatMul = (dnnl: DnnlExports, fallback: tf.KernelFunc): NativeKernel => ({
   kernelName: "BatchMatMul",

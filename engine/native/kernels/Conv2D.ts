@@ -1,28 +1,17 @@
 /** Convolution, NHWC by HWIO. */
 
 import type * as tf from "@tensorflow/tfjs-core"
-import { backend_util } from "@tensorflow/tfjs-core"
 import type { DnnlExports } from "../Addon.ts"
 import type { NativeBackend } from "../NativeBackend.ts"
-import { geometryOf } from "./geometry.ts"
-import type { NativeKernel } from "./index.ts"
+import { convolutionOf } from "./geometry.ts"
+import type { NativeKernel } from "./NativeKernel.ts"
 
 export const conv2D = (dnnl: DnnlExports, fallback: tf.KernelFunc): NativeKernel => ({
   kernelName: "Conv2D",
   kernelFunc: (args) => {
     const { x, filter } = args.inputs as { readonly x: tf.TensorInfo; readonly filter: tf.TensorInfo }
-    const { strides, pad, dataFormat, dilations, dimRoundingMode } = args.attrs as unknown as tf.Conv2DAttrs
-    const info = backend_util.computeConv2DInfo(
-      x.shape as [number, number, number, number],
-      filter.shape as [number, number, number, number],
-      strides,
-      dilations,
-      pad,
-      dimRoundingMode,
-      false,
-      backend_util.convertConv2DDataFormat(dataFormat)
-    )
-    const geometry = geometryOf(info)
+    const attrs = args.attrs as unknown as tf.Conv2DAttrs
+    const { info, geometry } = convolutionOf(x.shape, filter.shape, attrs, attrs.dilations)
     if (geometry === null) return fallback(args)
     const backend = args.backend as NativeBackend
     const y = backend.take(info.batchSize * info.outHeight * info.outWidth * info.outChannels)

@@ -1,29 +1,18 @@
 /** Gradient of a convolution with respect to its weights. */
 
 import type * as tf from "@tensorflow/tfjs-core"
-import { backend_util } from "@tensorflow/tfjs-core"
 import type { DnnlExports } from "../Addon.ts"
 import type { NativeBackend } from "../NativeBackend.ts"
-import { geometryOf } from "./geometry.ts"
-import type { NativeKernel } from "./index.ts"
+import { convolutionOf } from "./geometry.ts"
+import type { NativeKernel } from "./NativeKernel.ts"
 
 export const conv2DBackpropFilter = (dnnl: DnnlExports, fallback: tf.KernelFunc): NativeKernel => ({
   kernelName: "Conv2DBackpropFilter",
   kernelFunc: (args) => {
     const { x, dy } = args.inputs as { readonly x: tf.TensorInfo; readonly dy: tf.TensorInfo }
-    const { strides, pad, dataFormat, dimRoundingMode, filterShape } =
-      args.attrs as unknown as tf.Conv2DBackpropFilterAttrs
-    const info = backend_util.computeConv2DInfo(
-      x.shape as [number, number, number, number],
-      filterShape,
-      strides,
-      1,
-      pad,
-      dimRoundingMode,
-      false,
-      backend_util.convertConv2DDataFormat(dataFormat)
-    )
-    const geometry = geometryOf(info)
+    const attrs = args.attrs as unknown as tf.Conv2DBackpropFilterAttrs
+    const { filterShape } = attrs
+    const { geometry } = convolutionOf(x.shape, filterShape, attrs)
     if (geometry === null) return fallback(args)
     const backend = args.backend as NativeBackend
     const dw = backend.take(filterShape.reduce((n, d) => n * d, 1))

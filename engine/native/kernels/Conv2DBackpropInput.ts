@@ -1,29 +1,17 @@
 /** Gradient of a convolution with respect to its input. */
 
 import type * as tf from "@tensorflow/tfjs-core"
-import { backend_util } from "@tensorflow/tfjs-core"
 import type { DnnlExports } from "../Addon.ts"
 import type { NativeBackend } from "../NativeBackend.ts"
-import { geometryOf } from "./geometry.ts"
-import type { NativeKernel } from "./index.ts"
+import { convolutionOf } from "./geometry.ts"
+import type { NativeKernel } from "./NativeKernel.ts"
 
 export const conv2DBackpropInput = (dnnl: DnnlExports, fallback: tf.KernelFunc): NativeKernel => ({
   kernelName: "Conv2DBackpropInput",
   kernelFunc: (args) => {
     const { dy, filter } = args.inputs as { readonly dy: tf.TensorInfo; readonly filter: tf.TensorInfo }
-    const { inputShape, strides, pad, dataFormat, dimRoundingMode } =
-      args.attrs as unknown as tf.Conv2DBackpropInputAttrs
-    const info = backend_util.computeConv2DInfo(
-      inputShape,
-      filter.shape as [number, number, number, number],
-      strides,
-      1,
-      pad,
-      dimRoundingMode,
-      false,
-      backend_util.convertConv2DDataFormat(dataFormat)
-    )
-    const geometry = geometryOf(info)
+    const attrs = args.attrs as unknown as tf.Conv2DBackpropInputAttrs
+    const { info, geometry } = convolutionOf(attrs.inputShape, filter.shape, attrs)
     if (geometry === null) return fallback(args)
     const backend = args.backend as NativeBackend
     const dx = backend.take(info.batchSize * info.inHeight * info.inWidth * info.inChannels)

@@ -1,8 +1,18 @@
 /** A convolution's geometry in the order of src/onednn.cpp. */
-import type { backend_util } from "@tensorflow/tfjs-core"
+import type * as tf from "@tensorflow/tfjs-core"
+import { backend_util } from "@tensorflow/tfjs-core"
 
-/** Null when oneDNN is not used for it: another data format than NHWC, groups, or an empty tensor. */
-export const geometryOf = (info: backend_util.Conv2DInfo): Int32Array | null => {
+/** The attributes that tfjs's convolution and its two gradients have in common. */
+type Attributes = Pick<tf.Conv2DAttrs, "strides" | "pad" | "dataFormat" | "dimRoundingMode">
+
+/** A convolution of `x` with `filter`: what tfjs makes of it, and its geometry for oneDNN. */
+export interface Convolution {
+  readonly info: backend_util.Conv2DInfo
+  /** Null when oneDNN is not used for it: another data format than NHWC, groups, or an empty tensor. */
+  readonly geometry: Int32Array | null
+}
+
+const geometryOf = (info: backend_util.Conv2DInfo): Int32Array | null => {
   const { batchSize, inHeight, inWidth, inChannels, outChannels, padInfo } = info
   if (info.dataFormat !== "channelsLast" || info.filterShape[2] !== inChannels) return null
   const values = [
@@ -27,4 +37,24 @@ export const geometryOf = (info: backend_util.Conv2DInfo): Int32Array | null => 
   ]
   const sizes = values.slice(0, 9)
   return sizes.every((v) => v > 0) ? Int32Array.from(values) : null
+}
+
+/** The convolution of tensors of these shapes. */
+export const convolutionOf = (
+  x: ReadonlyArray<number>,
+  filter: ReadonlyArray<number>,
+  { strides, pad, dataFormat, dimRoundingMode }: Attributes,
+  dilations: tf.Conv2DAttrs["dilations"] = 1
+): Convolution => {
+  const info = backend_util.computeConv2DInfo(
+    x as [number, number, number, number],
+    filter as [number, number, number, number],
+    strides,
+    dilations,
+    pad,
+    dimRoundingMode,
+    false,
+    backend_util.convertConv2DDataFormat(dataFormat)
+  )
+  return { info, geometry: geometryOf(info) }
 }

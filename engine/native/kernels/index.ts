@@ -5,11 +5,7 @@ import { batchMatMul } from "./BatchMatMul.ts"
 import { conv2D } from "./Conv2D.ts"
 import { conv2DBackpropFilter } from "./Conv2DBackpropFilter.ts"
 import { conv2DBackpropInput } from "./Conv2DBackpropInput.ts"
-
-export interface NativeKernel {
-  readonly kernelName: string
-  readonly kernelFunc: tf.KernelFunc
-}
+import type { NativeKernel } from "./NativeKernel.ts"
 
 export type Fallback = (kernelName: string) => tf.KernelFunc
 

@@ -7,12 +7,10 @@ import * as Result from "effect/Result"
 import { Stage } from "../../../core/index.ts"
 import { type EngineIdentity, open } from "../../../engine/index.ts"
 import type { AugmentParams } from "../../../schemas/Augment.ts"
-import type { Ranked } from "../../../schemas/Compare.ts"
 import type { TrainedNetwork } from "../../../schemas/Train.ts"
 import * as Augmentation from "../images/Augmentation.ts"
 import * as Resample from "../images/Resample.ts"
 import { loadSharp } from "../images/Sharp.ts"
-import { ranked } from "../statistics/Metrics.ts"
 import * as Safetensors from "../tables/Safetensors.ts"
 import * as Trainer from "./Trainer.ts"
 
@@ -84,10 +82,3 @@ export const make = Effect.fnUntraced(function* (options: PredictorOptions) {
   }
   return predictor
 })
-
-/** The most probable classes of a row of probabilities: three at most, none with probability 0 (or none at all, where it overflowed). */
-export const topThree = (probabilities: ArrayLike<number>, classes: ReadonlyArray<string>): ReadonlyArray<Ranked> =>
-  ranked(probabilities)
-    .filter((each) => probabilities[each]! > 0)
-    .slice(0, 3)
-    .map((each) => ({ class: classes[each]!, probability: probabilities[each]! }))

@@ -6,7 +6,6 @@ import type {
   CompareParams,
   Example,
   Metrics,
-  Ranked,
   Scores,
   VariantMetrics,
   VariantName
@@ -126,17 +125,6 @@ const variantMetrics = (
   }
 }
 
-/** The `count` most probable classes; those with probability 0 are left out. */
-export const topOf = (
-  probabilities: ArrayLike<number>,
-  classes: ReadonlyArray<string>,
-  count: number
-): ReadonlyArray<Ranked> =>
-  Measure.ranked(probabilities)
-    .slice(0, count)
-    .filter((k) => probabilities[k]! > 0)
-    .map((k) => ({ class: classes[k]!, probability: Math.min(1, probabilities[k]!) }))
-
 /** Rows of the test split for the grid, by a draw that is each picture's own. */
 export const exampleRows = (test: SplitRows, count: number, seed: number): ReadonlyArray<number> =>
   test.paths
@@ -151,8 +139,8 @@ const examplesOf = (test: SplitRows, classes: ReadonlyArray<string>, params: Com
     return {
       path: test.paths[row]!,
       label: classes[test.labels[row]!]!,
-      softmax: topOf(activations.softmax(logits), classes, 3),
-      sparsemax: topOf(activations.sparsemax(logits), classes, 3)
+      softmax: Measure.topOf(activations.softmax(logits), classes, 3),
+      sparsemax: Measure.topOf(activations.sparsemax(logits), classes, 3)
     }
   })
 

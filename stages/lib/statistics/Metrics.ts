@@ -4,7 +4,7 @@
  * A row whose probabilities are not finite (classic softmax, overflowed) counts as wrong, as without its label among the
  * top three, and as far off as can be in the Brier score; it makes the negative log-likelihood undefined.
  */
-import type { CalibrationBin, ClassScores, Scores } from "../../../schemas/Compare.ts"
+import type { CalibrationBin, ClassScores, Ranked, Scores } from "../../../schemas/Compare.ts"
 import * as Scoring from "./Scores.ts"
 
 /** Probabilities, rows x classes, row-major, and one label a row. */
@@ -32,6 +32,17 @@ export const answersOf = (predictions: Predictions): Int32Array =>
 /** Classes by falling probability; equals by index. */
 export const ranked = (row: ArrayLike<number>): ReadonlyArray<number> =>
   Array.from(row, (_, k) => k).sort((a, b) => row[b]! - row[a]! || a - b)
+
+/** The `count` most probable classes; those with probability 0 are left out. */
+export const topOf = (
+  probabilities: ArrayLike<number>,
+  classes: ReadonlyArray<string>,
+  count: number
+): ReadonlyArray<Ranked> =>
+  ranked(probabilities)
+    .slice(0, count)
+    .filter((k) => probabilities[k]! > 0)
+    .map((k) => ({ class: classes[k]!, probability: Math.min(1, probabilities[k]!) }))
 
 /** `[label][answer]` counts, row-major; rows without an answer are left out. */
 export const confusionOf = (labels: Int32Array, answers: Int32Array, classes: number): Float64Array => {

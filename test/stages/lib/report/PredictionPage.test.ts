@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import { chromium } from "playwright-core"
 import sharp from "sharp"
 import { beforeAll, describe, expect, it } from "vitest"
-import { topThree } from "../../../../stages/lib/network/Predict.ts"
 import * as Page from "../../../../stages/lib/report/PredictionPage.ts"
 import { temporaryFolder } from "../../../lib/temporary.ts"
 
@@ -63,15 +62,6 @@ describe("the page", () => {
     const uri = /class="picture" src="data:image\/jpeg;base64,([^"]+)"/.exec(page)![1]!
     const { width, height } = await sharp(Buffer.from(uri, "base64")).metadata()
     expect([width, height]).toEqual([480, 160])
-  })
-})
-
-describe("the three most probable classes", () => {
-  it("are ranked; none has probability 0, and NaN gives none", () => {
-    const names = ["a", "b", "c", "d"]
-    expect(topThree([0.1, 0.5, 0.15, 0.25], names).map((one) => one.class)).toEqual(["b", "d", "c"])
-    expect(topThree([0, 1, 0, 0], names)).toEqual([{ class: "b", probability: 1 }])
-    expect(topThree([Number.NaN, Number.NaN, 0, 0], names)).toEqual([])
   })
 })
 

@@ -9,7 +9,8 @@ import {
   fitTemperature,
   type Predictions,
   perClassOf,
-  scoresOf
+  scoresOf,
+  topOf
 } from "../../../../stages/lib/statistics/Metrics.ts"
 
 const predictions = (classes: number, rows: ReadonlyArray<ReadonlyArray<number>>, labels: ReadonlyArray<number>) =>
@@ -143,5 +144,14 @@ describe("temperature", () => {
         2
       )
     ).toBeCloseTo(2.5, 2)
+  })
+})
+
+describe("the three most probable classes", () => {
+  it("are ranked; none has probability 0, and NaN gives none", () => {
+    const names = ["a", "b", "c", "d"]
+    expect(topOf([0.1, 0.5, 0.15, 0.25], names, 3).map((one) => one.class)).toEqual(["b", "d", "c"])
+    expect(topOf([0, 1, 0, 0], names, 3)).toEqual([{ class: "b", probability: 1 }])
+    expect(topOf([Number.NaN, Number.NaN, 0, 0], names, 3)).toEqual([])
   })
 })

@@ -1,10 +1,10 @@
 /** Values of the last hidden layer as a table. */
 import * as Option from "effect/Option"
 import { describe, expect, it } from "vitest"
-import * as Penultimate from "../../../../stages/lib/network/Penultimate.ts"
+import * as PenultimateTable from "../../../../stages/lib/tables/PenultimateTable.ts"
 
 describe("the table of hidden values", () => {
-  const table: Penultimate.PenultimateTable = {
+  const table: PenultimateTable.PenultimateTable = {
     classes: ["a", "b", "c"],
     paths: ["a/1.png", "b/ü.png", "b/3.png"],
     labels: Int32Array.of(0, 1, 1),
@@ -15,10 +15,10 @@ describe("the table of hidden values", () => {
   }
 
   it("comes back as it was, also where a network has no values", () => {
-    expect(Option.getOrThrow(Penultimate.decode(Penultimate.encode(table)))).toEqual(table)
+    expect(Option.getOrThrow(PenultimateTable.decode(PenultimateTable.encode(table)))).toEqual(table)
   })
 
   it("gives the same bytes for the same rows", () => {
-    expect(Buffer.from(Penultimate.encode(table)).equals(Buffer.from(Penultimate.encode(table)))).toBe(true)
+    expect(Buffer.from(PenultimateTable.encode(table)).equals(Buffer.from(PenultimateTable.encode(table)))).toBe(true)
   })
 })

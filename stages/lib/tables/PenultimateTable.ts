@@ -9,7 +9,7 @@
  */
 import * as Option from "effect/Option"
 import type { VariantName } from "../../../schemas/Compare.ts"
-import * as ArrowTable from "../tables/ArrowTable.ts"
+import * as ArrowTable from "./ArrowTable.ts"
 
 const format = "op-pipe/penultimate/v1"
 

@@ -1,0 +1,7 @@
+/** A kernel that takes the place of tfjs's own. */
+import type * as tf from "@tensorflow/tfjs-core"
+
+export interface NativeKernel {
+  readonly kernelName: string
+  readonly kernelFunc: tf.KernelFunc
+}
