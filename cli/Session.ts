@@ -5,6 +5,7 @@ import { Disk } from "../cache/store/Disk.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Pipeline from "../core/pipeline/Pipeline.ts"
 import * as Plan from "../core/plan/Plan.ts"
+import type { Prepared } from "../core/plan/Prepared.ts"
 import * as Settings from "../core/plan/Settings.ts"
 import { UsageError } from "./Failure.ts"
 import * as Project from "./Project.ts"
@@ -47,7 +48,7 @@ export const openSettled = Effect.fnUntraced(function* (flags: SessionFlags) {
 export const withPrepared = <A, E, R>(
   flags: SessionFlags,
   notify: (line: string) => void,
-  use: (prepared: Plan.Prepared, project: Project.Project) => Effect.Effect<A, E, R>
+  use: (prepared: Prepared, project: Project.Project) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function* () {
     const { project, settings } = yield* openSettled(flags)

@@ -1,117 +1,28 @@
-/**
- * The house rules, held: which room may import which, what stages leave alone, how long files may be.
- * The rules are a function over sources, and are themselves tried on samples that break them.
- */
+/** The house rules (test/lib/house.ts), held; and themselves tried on samples that break them. */
 import { readdirSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import { repository } from "./lib/cli.ts"
+import { circles, problems, type Sources } from "./lib/house.ts"
 
-/** Room -> rooms that it may import, besides itself. The longest matching prefix is a file's room. */
-const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "cache/identity": [],
-  "cache/store": ["cache/identity"],
-  "cache/code": ["cache/identity", "cache/store"],
-  core: ["cache/identity", "cache/store", "cache/code"],
-  schemas: ["core"],
-  engine: ["schemas"],
-  charts: ["schemas"],
-  demo: ["core", "schemas"],
-  "stages/lib/Random": [],
-  "stages/lib/images": ["core", "schemas", "engine", "charts", "stages/lib/Random"],
-  "stages/lib/dataset": ["core", "schemas", "stages/lib/Random", "stages/lib/images"],
-  "stages/lib/tables": ["schemas"],
-  "stages/lib/network": ["core", "schemas", "engine", "stages/lib/Random", "stages/lib/images", "stages/lib/tables"],
-  "stages/lib/statistics": ["schemas", "stages/lib/Random", "stages/lib/network", "stages/lib/tables"],
-  "stages/lib/report": ["schemas", "charts", "stages/lib/images", "stages/lib/statistics", "stages/lib/tables"],
-  stages: [
-    "core",
-    "schemas",
-    "engine",
-    "charts",
-    "stages/lib/Random",
-    "stages/lib/dataset",
-    "stages/lib/images",
-    "stages/lib/network",
-    "stages/lib/statistics",
-    "stages/lib/tables",
-    "stages/lib/report"
-  ],
-  pipeline: ["core", "schemas", "stages", "demo"],
-  commands: [
-    "cache/identity",
-    "cache/store",
-    "core",
-    "cli",
-    "demo",
-    "schemas",
-    "stages/lib/network",
-    "stages/lib/statistics",
-    "stages/lib/tables",
-    "stages/lib/report"
-  ],
-  cli: ["cache/identity", "cache/store", "cache/code", "core", "engine", "commands", "pipeline", "schemas"]
-}
-/** Rooms whose files do not import each other. */
-const apart = new Set(["stages"])
-/** What a stage must not touch: results depend on parameters, inputs and seeds alone. */
-const forbidden: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
-  [/\bprocess\.env\b/, "process.env"],
-  [/\bDate\.now\b|\bnew Date\(\)/, "the clock (use effect's Clock)"],
-  [/\bMath\.random\b/, "Math.random (use stages/lib/Random.ts)"],
-  [/from "node:/, "node:* (use effect's FileSystem and Path)"]
+/** Problems that are being mended, each by the beginning of what is said of it. Who mends one removes it here. */
+const toBeMended: ReadonlyArray<string> = [
+  "makeTeller in cache/code/CodeIdentity.ts",
+  "explore in cache/code/CodeIdentity.ts",
+  "makeResolver in cache/code/Packages.ts",
+  "make in cache/store/ResultStore.ts",
+  "load in cache/store/StatMemo.ts",
+  "core/plan/Plan.ts imports core/run/Outputs.ts",
+  "run in stages/compare.ts",
+  "turned in stages/lib/images/Resample.ts",
+  "a circle: core/start/bundle.mjs -> core/start/start.cjs"
 ]
-const longestFile = 420
-
-type Sources = Readonly<Record<string, string>>
-
-const roomOf = (file: string): string | undefined =>
-  Object.keys(rooms)
-    .filter((room) => file === `${room}.ts` || file.startsWith(`${room}/`))
-    .sort((a, b) => b.length - a.length)[0]
-
-const importsOf = (source: string): ReadonlyArray<string> =>
-  Array.from(source.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g), (match) => match[1]!)
-
-const importProblems = (file: string, room: string, source: string): ReadonlyArray<string> =>
-  importsOf(source).flatMap((specifier) => {
-    if (specifier.startsWith("@tensorflow/")) {
-      return room === "engine" || room.startsWith("stages/lib/")
-        ? []
-        : [`${file} imports ${specifier}; only engine and stages/lib may`]
-    }
-    if (!specifier.startsWith(".")) return []
-    const target = path.posix.join(path.posix.dirname(file), specifier)
-    const targetRoom = roomOf(target)
-    if (targetRoom === undefined) return [`${file} imports ${target}, which is in no room`]
-    if (targetRoom === room) return apart.has(room) ? [`${file} imports ${target}; these do not import each other`] : []
-    return rooms[room]!.includes(targetRoom) ? [] : [`${file} imports ${target}; ${room} may not import ${targetRoom}`]
-  })
-
-const withoutComments = (source: string): string => source.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, "$1")
-
-const problems = (sources: Sources): ReadonlyArray<string> =>
-  Object.entries(sources).flatMap(([file, source]) => {
-    const room = roomOf(file)
-    if (room === undefined) return [`${file} is in no room`]
-    const found = [...importProblems(file, room, source)]
-    if (room === "stages" || room.startsWith("stages/lib/")) {
-      for (const [pattern, what] of forbidden) {
-        if (pattern.test(withoutComments(source))) found.push(`${file} touches ${what}`)
-      }
-    }
-    if (room === "core" && /stages\//.test(withoutComments(source))) found.push(`${file} knows a stage`)
-    if (!source.startsWith("/**")) found.push(`${file} does not begin by saying what it is`)
-    const lines = source.split("\n").length
-    if (lines > longestFile) found.push(`${file} has ${lines} lines; at most ${longestFile}`)
-    return found
-  })
 
 const readSources = (): Sources => {
   const folders = ["cache", "core", "schemas", "engine", "charts", "demo", "stages", "commands", "cli"]
   const files = folders.flatMap((folder) =>
     readdirSync(path.join(repository, folder), { recursive: true, encoding: "utf8" })
-      .filter((name) => name.endsWith(".ts"))
+      .filter((name) => /(?<!\.d)\.([cm]?ts|[cm]js)$/.test(name))
       .map((name) => `${folder}/${name}`)
   )
   return Object.fromEntries(
@@ -120,20 +31,48 @@ const readSources = (): Sources => {
 }
 
 describe("the house", () => {
+  const sources = readSources()
+  const found = problems(sources)
+
   it("keeps its rules", () => {
-    const sources = readSources()
     expect(Object.keys(sources).length).toBeGreaterThan(40)
-    expect(problems(sources)).toEqual([])
+    expect(found.filter((each) => !toBeMended.some((known) => each.startsWith(known)))).toEqual([])
+  })
+
+  it("has nothing to mend that is mended already", () => {
+    expect(toBeMended.filter((known) => !found.some((each) => each.startsWith(known)))).toEqual([])
   })
 })
 
+const header = "/** A file. */\n"
+const longFunction = `export const f = () => {\n${"  g()\n".repeat(60)}}\n`
+
 describe("the rules notice", () => {
-  const header = "/** A file. */\n"
-  it.each([
+  it.each<[string, Sources, string]>([
     [
       "an import against the grain",
-      { "core/A.ts": `${header}import { b } from "../cli/B.ts"` },
-      "core may not import cli"
+      { "core/plan/A.ts": `${header}import { b } from "../../cli/B.ts"` },
+      "core/plan may not import cli"
+    ],
+    [
+      "a plan that knows runs",
+      { "core/plan/A.ts": `${header}import type { B } from "../run/B.ts"` },
+      "core/plan may not import core/run"
+    ],
+    [
+      "an executor that knows plans",
+      { "core/executor/A.ts": `${header}import type { B } from "../plan/B.ts"` },
+      "core/executor may not import core/plan"
+    ],
+    [
+      "a start that knows the framework",
+      { "core/start/a.cjs": `${header}const { b } = require("../run/b.cjs")` },
+      "core/start may not import core/run"
+    ],
+    [
+      "a stage that knows the framework's inside",
+      { "stages/a.ts": `${header}import { b } from "../core/pipeline/Step.ts"` },
+      "stages may not import core/pipeline"
     ],
     [
       "the cache knowing the framework",
@@ -147,8 +86,8 @@ describe("the rules notice", () => {
     ],
     [
       "a lazy import",
-      { "core/A.ts": `${header}const f = () => import("../engine/index.ts")` },
-      "core may not import engine"
+      { "core/run/A.ts": `${header}const f = () => import("../../engine/index.ts")` },
+      "core/run may not import engine"
     ],
     [
       "one stage importing another",
@@ -164,19 +103,45 @@ describe("the rules notice", () => {
     ["chance in a stage", { "stages/lib/images/A.ts": `${header}const x = Math.random()` }, "Math.random"],
     ["the environment in a stage", { "stages/a.ts": `${header}const x = process.env["X"]` }, "process.env"],
     ["node in a stage", { "stages/a.ts": `${header}import { readFileSync } from "node:fs"` }, "node:*"],
-    ["a stage known by name", { "core/A.ts": `${header}const train = "stages/train.ts"` }, "knows a stage"],
-    ["a file without a header", { "core/A.ts": "const a = 1" }, "does not begin"],
-    ["a file too long", { "core/A.ts": header + "\n".repeat(500) }, "at most"],
+    ["a stage known by name", { "core/run/A.ts": `${header}const train = "stages/train.ts"` }, "knows a stage"],
+    ["a file without a header", { "core/run/A.ts": "const a = 1" }, "does not begin"],
+    ["a file too long", { "core/run/A.ts": header + "\n".repeat(500) }, "at most"],
+    ["a function too long", { "core/run/A.ts": header + longFunction }, "f in core/run/A.ts has 62 lines; at most 60"],
+    [
+      "a generator too long",
+      { "core/run/A.ts": `${header}const f = named("x")(function* () {\n${"  g()\n".repeat(60)}})\n` },
+      "f in core/run/A.ts has 62 lines"
+    ],
+    [
+      "a circle, of types too",
+      {
+        "core/run/A.ts": `${header}import { b } from "./B.ts"`,
+        "core/run/B.ts": `${header}import type { C } from "./C.ts"`,
+        "core/run/C.ts": `${header}import { a } from "./A.ts"`
+      },
+      "a circle: core/run/A.ts -> core/run/B.ts -> core/run/C.ts -> core/run/A.ts"
+    ],
+    [
+      "a folder too full",
+      Object.fromEntries(Array.from({ length: 13 }, (_, at) => [`core/run/A${at}.ts`, header])),
+      "core/run holds 13 files side by side"
+    ],
     ["a file in no room", { "misc/A.ts": header }, "in no room"]
   ])("%s", (_what, sources, problem) => {
-    expect(problems(sources as unknown as Sources).join("\n")).toContain(problem)
+    expect(problems(sources).join("\n")).toContain(problem)
+  })
+
+  it("each circle once", () => {
+    const files = { "a.ts": `import "./b.ts"`, "b.ts": `import "./a.ts"; import "./c.ts"`, "c.ts": `import "./c.ts"` }
+    expect(circles(files)).toEqual([["a.ts", "b.ts"], ["c.ts"]])
   })
 
   it("and lets good ones pass", () => {
     expect(
       problems({
         "stages/a.ts": `${header}import { Stage } from "../core/index.ts"\nimport { b } from "./lib/images/B.ts" // Date.now is not used`,
-        "cli/A.ts": `${header}import { Disk } from "../cache/store/Disk.ts"`
+        "cli/A.ts": `${header}import { Disk } from "../cache/store/Disk.ts"`,
+        "core/start/a.cjs": `#!/usr/bin/env node\n${header}`
       })
     ).toEqual([])
   })

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Digest from "../../cache/identity/Digest.ts"
 import * as Plan from "../../core/plan/Plan.ts"
+import type { Prepared } from "../../core/plan/Prepared.ts"
 import { resolveSteps } from "../../core/plan/Settings.ts"
 import * as Outputs from "../../core/run/Outputs.ts"
 import * as Stamp from "../../core/run/Template.ts"
@@ -18,7 +19,7 @@ import * as Session from "../Session.ts"
 const tell = (text: string): void => Effect.runSync(printError(text))
 
 /** The state of each step. Of a fresh one the reasons tell how its files in `outputs/` differ from its result, if they do. */
-const assess = Effect.fnUntraced(function* (prepared: Plan.Prepared, project: Project) {
+const assess = Effect.fnUntraced(function* (prepared: Prepared, project: Project) {
   const assessments = yield* Plan.assess(prepared, prepared.pipeline.steps, new Set())
   const results = new Map(assessments.flatMap(({ step, result }) => (result ? [[step.id, result] as const] : [])))
   const { profile = null, seed } = prepared.settings

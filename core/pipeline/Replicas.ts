@@ -8,19 +8,7 @@
  * Gotchas: a `perSeed` step that reads from another one reads from its replica of the same number. Any other step reads from the first.
  */
 import * as Artifact from "./Artifact.ts"
-import type { AnyStep, Port } from "./Pipeline.ts"
-
-type Unplaced = Omit<AnyStep, "_tag" | "out">
-
-/** A step from its parts; its ports name it as their owner. */
-export const withOutputs = (parts: Unplaced): AnyStep => {
-  const made: { -readonly [K in keyof AnyStep]: AnyStep[K] } = { _tag: "Step", ...parts, out: {} }
-  const artifacts = parts.stage.output as Readonly<Record<string, Artifact.Any>>
-  made.out = Object.fromEntries(
-    Object.entries(artifacts).map(([output, artifact]) => [output, { owner: made, output, artifact }])
-  )
-  return made
-}
+import { type AnyStep, type Port, withOutputs } from "./Step.ts"
 
 const replicaId = (id: string, number: number): string => `${id}#${number}`
 

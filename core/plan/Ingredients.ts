@@ -4,10 +4,10 @@ import * as CanonicalJson from "../../cache/identity/CanonicalJson.ts"
 import * as Digest from "../../cache/identity/Digest.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
-import type { AnyStep } from "../pipeline/Pipeline.ts"
 import type * as Stage from "../pipeline/Stage.ts"
+import type { AnyStep } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
-import type { Prepared, PreparedToolchain } from "./Plan.ts"
+import type { Prepared, PreparedToolchain } from "./Prepared.ts"
 
 /** The toolchains that `step` computes with. */
 export const toolchainsOfStep = (prepared: Prepared, step: AnyStep): ReadonlyArray<PreparedToolchain> =>

@@ -8,7 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import type { AnySource, AnyStep, Overrides, Pipeline } from "../pipeline/Pipeline.ts"
+import type { Overrides, Pipeline } from "../pipeline/Pipeline.ts"
+import type { AnySource, AnyStep } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 
 /** What was asked for does not fit the pipeline: bad usage. */

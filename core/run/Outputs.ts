@@ -19,7 +19,7 @@ import type { Output, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import * as Artifact from "../pipeline/Artifact.ts"
-import type { AnyStep } from "../pipeline/Pipeline.ts"
+import type { AnyStep } from "../pipeline/Step.ts"
 
 /** A step ended well and yet did not leave what it declares. */
 export class OutputMissing extends Data.TaggedError("OutputMissing")<{

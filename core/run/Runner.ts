@@ -19,11 +19,12 @@ import { outputsOf, type StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { sweep } from "../../cache/store/Sweep.ts"
 import { StepError } from "../executor/Executor.ts"
-import type { AnyStep } from "../pipeline/Pipeline.ts"
-import { upstream } from "../pipeline/Pipeline.ts"
+import { type AnyStep, upstream } from "../pipeline/Step.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
 import * as Plan from "../plan/Plan.ts"
+import type { Prepared } from "../plan/Prepared.ts"
 import { recordOf } from "../plan/Settings.ts"
+import * as Sources from "../plan/Sources.ts"
 import * as Outputs from "./Outputs.ts"
 import * as Provenance from "./Provenance.ts"
 import type { RunEvent } from "./RunEvent.ts"
@@ -240,7 +241,7 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
   return finished
 })
 
-export const run = Effect.fnUntraced(function* (prepared: Plan.Prepared, options: RunOptions) {
+export const run = Effect.fnUntraced(function* (prepared: Prepared, options: RunOptions) {
   const { layout, memo } = yield* Store
   const startedMs = Date.now()
   const done = new Map<string, Deferred.Deferred<Outcome>>()
@@ -261,7 +262,7 @@ export const run = Effect.fnUntraced(function* (prepared: Plan.Prepared, options
   const steps = options.steps.map((step) => step.id)
   yield* options.emit({ type: "RunStarted", runId: running.runId, steps, profile: prepared.settings.profile ?? null })
   yield* sweep(layout)
-  for (const source of prepared.sources.values()) yield* Plan.rememberSource(source)
+  for (const source of prepared.sources.values()) yield* Sources.remember(source)
   const one = Effect.fnUntraced(function* (step: AnyStep) {
     const outcome: Outcome = yield* settle(running, step)
     running.outcomes.set(step.id, outcome)

@@ -23,16 +23,17 @@ import { Store } from "../../cache/store/Store.ts"
 import { ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import { type Executed, Executor, type Loaded, StepError, type StepTask } from "../executor/Executor.ts"
-import type { AnyStep } from "../pipeline/Pipeline.ts"
 import type * as Stage from "../pipeline/Stage.ts"
+import type { AnyStep } from "../pipeline/Step.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
-import * as Plan from "../plan/Plan.ts"
+import type { Prepared, PreparedSource } from "../plan/Prepared.ts"
+import * as Sources from "../plan/Sources.ts"
 import * as Outputs from "./Outputs.ts"
 import type { RunEvent } from "./RunEvent.ts"
 
 /** What the steps of one run share. */
 export interface Running {
-  readonly prepared: Plan.Prepared
+  readonly prepared: Prepared
   readonly runId: string
   readonly emit: (event: RunEvent) => Effect.Effect<void>
   /** As many permits as the run may use cores. */
@@ -106,7 +107,7 @@ const consequences = {
   "while the step ran": "its result was discarded"
 } as const
 
-const sourcesOf = (prepared: Plan.Prepared, step: AnyStep): ReadonlyArray<Plan.PreparedSource> =>
+const sourcesOf = (prepared: Prepared, step: AnyStep): ReadonlyArray<PreparedSource> =>
   Object.values(step.inputs).flatMap(({ owner }) =>
     owner._tag === "Source" ? [prepared.sources.get(owner.name)!] : []
   )
@@ -115,7 +116,7 @@ const sourcesOf = (prepared: Plan.Prepared, step: AnyStep): ReadonlyArray<Plan.P
  * Whether what another look before the step could tell is worth its time. It only spares the work of a step whose result would be
  * discarded: the look after the step is what its result depends on. So a long look is not taken again at once.
  */
-const isWorthLooking = ({ seenMs, tookMs }: Plan.PreparedSource): boolean =>
+const isWorthLooking = ({ seenMs, tookMs }: PreparedSource): boolean =>
   tookMs < quickMs || performance.now() - seenMs > 4 * tookMs
 const quickMs = 200
 
@@ -127,7 +128,7 @@ const checkSources = Effect.fnUntraced(function* (
 ) {
   for (const before of sourcesOf(prepared, step)) {
     if (since === "since the run began" && !isWorthLooking(before)) continue
-    const now = yield* Plan.snapshotSource(before.source, before.path)
+    const now = yield* Sources.snapshot(before.source, before.path)
     if (!Tree.isUntouched(before.content, now.content)) return yield* changed(step, before.source.name, since)
   }
 })
@@ -192,7 +193,7 @@ const checkUnchanged = (running: Running, { step, key }: Execution, executed: Ex
  * Where a step's checkpoint lies, below the folder of its key: named by what its sources were when it began. One that was made of
  * sources that were touched since, even if they are as before again, lies under another name and is never found.
  */
-const checkpointOf = (prepared: Plan.Prepared, { step, key }: Execution, layout: Layout): string => {
+const checkpointOf = (prepared: Prepared, { step, key }: Execution, layout: Layout): string => {
   const seen = sourcesOf(prepared, step).map(({ content }) => Tree.sighting(content))
   return path.join(layout.checkpoint(key), Digest.ofText(seen.join()))
 }
@@ -230,7 +231,7 @@ const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnySt
   return inputs
 })
 
-const workOf = (prepared: Plan.Prepared, { step, ingredients }: Execution, layout: Layout): StepTask["work"] => {
+const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: Layout): StepTask["work"] => {
   const { stage } = step
   const { params, toolchain } = ingredients
   if (stage._tag === "Command") {

@@ -18,7 +18,8 @@ import * as Digest from "../../cache/identity/Digest.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
-import type { AnyStep, Pipeline } from "../pipeline/Pipeline.ts"
+import type { Pipeline } from "../pipeline/Pipeline.ts"
+import type { AnyStep } from "../pipeline/Step.ts"
 import type { Filled } from "./Outputs.ts"
 
 /** The run that a report belongs to, and what its steps came to. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Plain JavaScript, so that an old Node gets a sentence and not a syntax error; CommonJS, since Node starts that sooner.
+/** op-pipe: the program. Plain JavaScript, so that an old Node gets a sentence and not a syntax error; CommonJS, since Node starts that sooner. */
 "use strict"
 const [major, minor] = process.versions.node.split(".").map(Number)
 if (major < 22 || (major === 22 && minor < 19)) {

@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { nodesOf, toText } from "../../../core/pipeline/Graph.ts"
 import * as Pipeline from "../../../core/pipeline/Pipeline.ts"
+import { select } from "../../../core/pipeline/Selection.ts"
+import { upstream } from "../../../core/pipeline/Step.ts"
 import { normalizeStepId, resolve, resolveSteps } from "../../../core/plan/Settings.ts"
 import pipeline from "../../fixtures/seeds/pipeline.ts"
 
@@ -33,7 +35,7 @@ describe("placing", () => {
     const list = three.steps.find((step) => step.id === "list")!
     expect(Object.keys(list.inputs)).toEqual(["first", "others#2", "others#3"])
     // every owner is a step of this pipeline, not of the one it was made from
-    for (const step of three.steps) for (const each of Pipeline.upstream(step)) expect(three.steps).toContain(each)
+    for (const step of three.steps) for (const each of upstream(step)) expect(three.steps).toContain(each)
   })
 
   it("can be asked for by the pipeline, and changed later", () => {
@@ -97,6 +99,6 @@ it("a stage's name stands for its replicas too, an id for itself", async () => {
   expect(await named("roll")).toHaveLength(6)
   expect(await named("roll@a")).toEqual(["roll@a"])
   expect(await named("roll(a)#2")).toEqual(["roll@a#2"])
-  const { asked, needed } = Pipeline.select(three, { only: ["roll@b#2"], from: [], until: [] })
+  const { asked, needed } = select(three, { only: ["roll@b#2"], from: [], until: [] })
   expect([...needed, ...asked].map((step) => step.id)).toEqual(["measure", "roll@a#2", "roll@b#2"])
 })

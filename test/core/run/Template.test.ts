@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import * as CacheKey from "../../../cache/identity/CacheKey.ts"
 import * as Digest from "../../../cache/identity/Digest.ts"
 import type { StepResult } from "../../../cache/store/ResultStore.ts"
-import type { AnyStep } from "../../../core/pipeline/Pipeline.ts"
+import type { AnyStep } from "../../../core/pipeline/Step.ts"
 import * as Stamp from "../../../core/run/Template.ts"
 
 const key = Digest.ofText("key")

@@ -1,0 +1,160 @@
+/**
+ * Step: a stage in its place in a pipeline, the sources that it reads from, and the ports by which steps are wired.
+ *
+ * A port fits an input when its artifact has the same tag and type; anything else does not compile. Since a step can only
+ * be wired to steps that exist already, there are no cycles.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
+import type * as Artifact from "./Artifact.ts"
+import type * as Stage from "./Stage.ts"
+import type { StageFailure } from "./Stage.ts"
+
+/** One artifact of a step or source, to wire an input to. */
+export interface Port<out A extends Artifact.Any> {
+  readonly owner: AnyStep | AnySource
+  /** The name under which the owner declares it. */
+  readonly output: string
+  readonly artifact: A
+}
+
+/** The outputs of a step's replicas, to wire an input of `Artifact.replicas` to. */
+export interface ReplicaPorts<out A extends Artifact.Any> {
+  readonly replicasOf: Port<A>
+}
+
+export interface Step<S extends Stage.Any, Id extends string = string> {
+  readonly _tag: "Step"
+  /** `train@bn`: the stage's name, and the variant where it has one. */
+  readonly id: Id
+  readonly stage: S
+  /** Those of replicas by number: `bnReplicas#2`. */
+  readonly inputs: Readonly<Record<string, Port<Artifact.Any>>>
+  /** Inputs that take an output of each replica of the step that the port belongs to. */
+  readonly replicaInputs: Readonly<Record<string, Port<Artifact.Any>>>
+  readonly params: Readonly<Record<string, unknown>>
+  /** Placed again for each further seed. */
+  readonly perSeed: boolean
+  /** Of a replica: the step that it repeats, and its number, from 2 on. */
+  readonly replica: { readonly of: string; readonly number: number } | undefined
+  readonly out: { readonly [K in keyof S["output"]]: Port<S["output"][K]> }
+}
+
+export type AnyStep = Step<Stage.Any>
+
+/** What a source's `provide` is told. */
+export interface ProvideOptions {
+  /** Where people's data lie: `data/` in the working directory. */
+  readonly dataDir: string
+  /** A folder for what is fetched on the way. */
+  readonly cacheDir: string
+  readonly notify: (line: string) => void
+}
+
+/** Content from outside the pipeline: a file or folder of the user's, or one that `provide` makes. */
+export interface Source<A extends Artifact.Any, P = unknown> {
+  readonly _tag: "Source"
+  readonly name: string
+  readonly artifact: A
+  /** Where it lies unless the user says otherwise, relative to the pipeline's folder. */
+  readonly path: string | undefined
+  /** True of the paths (relative, forward slashes) that are no part of the content. */
+  readonly ignore: (path: string) => boolean
+  readonly params: Schema.Codec<P, unknown> | undefined
+  /** Makes the content when the user names none, and returns its path. Must give the same content for the same parameters. */
+  readonly provide: ((params: P, options: ProvideOptions) => Effect.Effect<string, StageFailure>) | undefined
+  readonly port: Port<A>
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: existential type parameters
+export type AnySource = Source<any, any>
+
+const hidden = (path: string): boolean => path.split("/").some((part) => part.startsWith("."))
+
+/** Declares a source. Hidden files are never part of it. */
+export const source = <const A extends Artifact.Any, P = never, PI = never>(options: {
+  readonly name: string
+  readonly artifact: A
+  readonly path?: string
+  readonly ignore?: (path: string) => boolean
+  readonly params?: Schema.Codec<P, PI>
+  readonly provide?: (params: P, options: ProvideOptions) => Effect.Effect<string, StageFailure>
+}): Source<A, P> => {
+  const made: { -readonly [K in keyof Source<A, P>]: Source<A, P>[K] } = {
+    _tag: "Source",
+    name: options.name,
+    artifact: options.artifact,
+    path: options.path,
+    ignore: (path) => hidden(path) || (options.ignore?.(path) ?? false),
+    params: options.params as Schema.Codec<P, unknown> | undefined,
+    provide: options.provide,
+    port: undefined as unknown as Port<A>
+  }
+  made.port = { owner: made, output: options.name, artifact: options.artifact }
+  return made
+}
+
+type Unplaced = Omit<AnyStep, "_tag" | "out">
+
+/** A step from its parts; its ports name it as their owner. */
+export const withOutputs = (parts: Unplaced): AnyStep => {
+  const made: { -readonly [K in keyof AnyStep]: AnyStep[K] } = { _tag: "Step", ...parts, out: {} }
+  const artifacts = parts.stage.output as Readonly<Record<string, Artifact.Any>>
+  made.out = Object.fromEntries(
+    Object.entries(artifacts).map(([output, artifact]) => [output, { owner: made, output, artifact }])
+  )
+  return made
+}
+
+type InputsOf<S> = S extends { readonly inputs: infer I } ? I : never
+/** A stage's decoded parameters. */
+export type ParamsOf<S> = S extends { readonly params: Schema.Codec<infer P, infer _E> } ? P : never
+
+/** Names folders in the outputs and the store, each step one. */
+const refuseNoFolder = (what: string, name: string): void => {
+  if (name !== "" && !name.startsWith(".") && !/[\\/\0]/.test(name)) return
+  throw new TypeError(
+    `${what}: expected a name that a folder can have, without "/" and not beginning with a dot, but found ${JSON.stringify(name)}`
+  )
+}
+
+type IdOf<S extends Stage.Any, V> = V extends string ? `${S["name"]}@${V}` : S["name"]
+
+type Wired<I> = I extends Artifact.Replicas<infer A> ? ReplicaPorts<A> : I extends Artifact.Any ? Port<I> : never
+
+/** Places `stage`. `params` are those that set this step apart; the others come from the profile and the defaults. */
+export const step = <S extends Stage.Any, const V extends string | undefined = undefined>(
+  stage: S,
+  options: {
+    readonly variant?: V
+    readonly inputs: { readonly [K in keyof InputsOf<S>]: Wired<InputsOf<S>[K]> }
+    readonly params?: Partial<ParamsOf<S>>
+    /** Place it again for each further seed of the pipeline; only its parameter `seed` differs then. */
+    readonly perSeed?: ParamsOf<S> extends { readonly seed: number } ? boolean : false
+  }
+): Step<S, IdOf<S, V>> => {
+  refuseNoFolder("stage", stage.name)
+  if (options.variant !== undefined) refuseNoFolder(`variant of ${stage.name}`, options.variant)
+  const wired = Object.entries(
+    options.inputs as Readonly<Record<string, Port<Artifact.Any> | ReplicaPorts<Artifact.Any>>>
+  )
+  const made = withOutputs({
+    id: options.variant === undefined ? stage.name : `${stage.name}@${options.variant}`,
+    stage,
+    inputs: Object.fromEntries(wired.flatMap(([name, to]) => ("replicasOf" in to ? [] : [[name, to]]))),
+    replicaInputs: Object.fromEntries(
+      wired.flatMap(([name, to]) => ("replicasOf" in to ? [[name, to.replicasOf]] : []))
+    ),
+    params: (options.params ?? {}) as Readonly<Record<string, unknown>>,
+    perSeed: options.perSeed === true,
+    replica: undefined
+  })
+  return made as unknown as Step<S, IdOf<S, V>>
+}
+
+/** That output of each replica of its step: `Pipeline.replicas(bn.out.history)`. */
+export const replicas = <A extends Artifact.Any>(port: Port<A>): ReplicaPorts<A> => ({ replicasOf: port })
+
+/** The steps that `step` reads from, directly. */
+export const upstream = (step: AnyStep): ReadonlyArray<AnyStep> =>
+  Object.values(step.inputs).flatMap((port) => (port.owner._tag === "Step" ? [port.owner] : []))

@@ -1,0 +1,33 @@
+/** Prepared: a pipeline of which everything is settled that does not depend on results. */
+import type * as CodeIdentity from "../../cache/code/CodeIdentity.ts"
+import type * as Tree from "../../cache/store/Tree.ts"
+import type { Pipeline } from "../pipeline/Pipeline.ts"
+import type { AnySource } from "../pipeline/Step.ts"
+import type * as Toolchain from "../pipeline/Toolchain.ts"
+import type { Settings } from "./Settings.ts"
+
+export interface PreparedSource {
+  readonly source: AnySource
+  readonly path: string
+  readonly content: Tree.SourceTree
+  /** When the look at it ended, by `performance.now()`, and how long it took. */
+  readonly seenMs: number
+  readonly tookMs: number
+}
+
+export interface PreparedToolchain {
+  readonly toolchain: Toolchain.Any
+  readonly identity: unknown
+  readonly encoded: unknown
+  readonly cores: number
+}
+
+export interface Prepared {
+  readonly pipeline: Pipeline
+  readonly settings: Settings
+  readonly sources: ReadonlyMap<string, PreparedSource>
+  readonly toolchains: ReadonlyMap<string, PreparedToolchain>
+  /** By the stage's source. */
+  readonly code: ReadonlyMap<string, CodeIdentity.Identified>
+  readonly cores: number
+}
