@@ -68,6 +68,10 @@ export default Pipeline.make({
   steps: [parts, packed, bn, nobn, gradients, raw, compared],
   seed: 17,
   report: compared.out.report,
+  commands: () => import("./commands/index.ts").then(({ commands }) => commands),
+  flags: {
+    engine: { sets: "engine.name", description: "The engine: auto, native, tensorflow, webgpu, cpu" }
+  },
   defaultProfile: "quick",
   profiles: {
     /** Seconds: to see that everything works. */

@@ -3,6 +3,7 @@
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { Pipeline } from "../core/pipeline/Pipeline.ts"
 
 const text = (name: string, metavar: string, description: string) =>
   Flag.String(name).pipe(
@@ -27,19 +28,26 @@ export const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON, 
 
 /** Where things are. */
 export const project = {
-  file: text(
-    "file",
-    "FILE",
-    "The pipeline; default: pipeline.ts here or above, else the study that comes with op-pipe"
-  ),
-  store: text("store", "DIR", "Where results are kept; default: .op-pipe beside the pipeline"),
-  outputs: text("outputs", "DIR", "Where the last run's files are laid out; default: outputs beside the pipeline"),
+  file: text("file", "FILE", "The pipeline; default: pipeline.ts in this folder or above"),
+  store: text("store", "DIR", "The store; default: .op-pipe beside the pipeline"),
+  outputs: text("outputs", "DIR", "The folder for the last run's outputs; default: outputs beside the pipeline"),
   cores: natural("cores", 1, "How many cores a run may use; default: all")
 }
 
+/** Flags that set parameters; `flags` are those that the pipeline declares. Each comes as an assignment for `--set`. */
+const shorthand = (flags: Pipeline["flags"]) =>
+  Object.fromEntries(
+    Object.entries(flags).map(([name, { sets, description }]) => [
+      name,
+      text(name, "VALUE", `${description}. Short for --set ${sets}=VALUE`).pipe(
+        Flag.map((value) => (value === undefined ? undefined : `${sets}=${value}`))
+      )
+    ])
+  )
+
 /** What is asked of the pipeline. */
-export const settings = {
-  profile: text("profile", "NAME", "A set of parameters that the pipeline names: tiny, quick, seed"),
+export const settings = ({ flags }: Pick<Pipeline, "flags">) => ({
+  profile: text("profile", "NAME", "A set of parameters that the pipeline names"),
   set: texts("set", "STEP.PARAM=VALUE", "Overrides one parameter; may be repeated"),
   seed: natural("seed", 0, "The seed of every random draw"),
   seeds: Flag.Int("seeds").pipe(
@@ -49,9 +57,9 @@ export const settings = {
     Flag.optional,
     Flag.map(Option.getOrUndefined)
   ),
-  data: texts("data", "PATH", "The folder of pictures, one folder a class; NAME=PATH for a source by name"),
-  engine: text("engine", "NAME", "Short for --set engine.name=NAME: auto, native, tensorflow, webgpu, cpu")
-}
+  data: texts("data", "PATH", "The file or folder of the first source; NAME=PATH for a source by name"),
+  shorthand: shorthand(flags)
+})
 
 export const only = texts("only", "STEP", "Only this step and what it needs; may be repeated")
 

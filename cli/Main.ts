@@ -1,10 +1,11 @@
 /** Main: the command `op-pipe`. */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeRuntime from "@effect/platform-node-shared/NodeRuntime"
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { Verb } from "../core/pipeline/Pipeline.ts"
 import { version } from "../core/run/Provenance.ts"
 import { printError, printLine, whenWritten } from "./Console.ts"
 import { ending, UsageError } from "./Failure.ts"
@@ -17,17 +18,23 @@ import { run } from "./verbs/run.ts"
  * The verbs that the arguments may be about, and the platform as the command line's library wants it. All of that takes longer to
  * load than many a run, and `run` needs little of it.
  */
-const load = async ([first, ...others]: ReadonlyArray<string>) => {
+const load = async ([first, ...others]: ReadonlyArray<string>, loaders: Project.Loaders) => {
+  const additions = await Project.additions(loaders)
+  const running = run(additions)
   const wantsAll = others.some((each) => /^(-h$|--(help|completions|wizard))/u.test(each))
-  if (first === run.name && !wantsAll) return { verbs: [run], platform: Platform.forFlags }
+  if (first === running.name && !wantsAll) return { verbs: [running], platform: Platform.forFlags }
   const { platform, rest } = await import("./verbs/rest.ts")
-  return { verbs: [run, ...rest], platform }
+  const ours: ReadonlyArray<Verb> = [running, ...rest(additions)]
+  const taken = new Set(ours.map(({ name }) => name))
+  // a verb of the pipeline's that has a name of ours would hide it
+  const theirs = (await additions.commands()).filter(({ name }) => !taken.has(name))
+  return { verbs: [...ours, ...theirs], platform }
 }
 
+type PlatformServices = Layer.Success<typeof Platform.forFlags>
+
 const root = Command.make("op-pipe").pipe(
-  Command.withDescription(
-    "A typed pipeline with a content-addressed cache, and the image-classification study it was made to run"
-  )
+  Command.withDescription("Declarative, typed pipelines with a content-addressed cache")
 )
 
 /** Wrong usage goes to standard error, in a line or two; help goes to standard output. */
@@ -41,13 +48,14 @@ const presenter = CliOutput.layerPresenter({
       : CliOutput.defaultPresenter.present(event)
 })
 
-const program = (args: ReadonlyArray<string>) =>
-  Effect.promise(() => load(args)).pipe(
-    Effect.flatMap(({ verbs, platform }) =>
-      Command.runWith(root.pipe(Command.withSubcommands(verbs)), { version })(joinOptionalValues(args).slice()).pipe(
-        Effect.provide(Layer.merge(platform, presenter))
-      )
-    ),
+const program = (args: ReadonlyArray<string>, loaders: Project.Loaders) =>
+  Effect.promise(() => load(args, loaders)).pipe(
+    Effect.flatMap(({ verbs, platform }) => {
+      const whole = Command.runWith(root.pipe(Command.withSubcommands(verbs)), { version })
+      // The verbs of a pipeline are of any type; they get the whole platform.
+      const typed = whole(joinOptionalValues(args).slice()) as Effect.Effect<void, unknown, PlatformServices>
+      return Effect.provide(typed, Layer.merge(platform, presenter))
+    }),
     Effect.catchIf(
       (error) => error instanceof CliError.ShowHelp,
       (error) => (error.errors.length === 0 ? Effect.void : Effect.fail(new UsageError({ message: "" })))
@@ -70,7 +78,7 @@ export const main = (
     process.exit(1)
   })
   const json = args.includes("--json")
-  NodeRuntime.runMain(Effect.provideService(program(args), Project.Loaders, loaders), {
+  NodeRuntime.runMain(Effect.provideService(program(args, loaders), Project.Loaders, loaders), {
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
       const { code, message } = ending(exit, inSources)

@@ -1,14 +1,13 @@
 /**
  * Project: the pipeline that a command is about, and the folders that go with it.
  *
- * The pipeline is the `pipeline.ts` (or `.js`, `.mjs`) of the working directory or of the nearest folder above it; where
- * there is none, the study that comes with op-pipe. `.op-pipe/`, `outputs/` and `data/` lie beside the file, or in the working
- * directory when the study is the one that comes with op-pipe.
+ * The pipeline is the `pipeline.ts` (or `.js`, `.mjs`) of the working directory or of the nearest folder above it.
+ * `.op-pipe/`, `outputs/` and `data/` lie beside the file.
  */
 import { existsSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import * as path from "node:path"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { pathToFileURL } from "node:url"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -37,7 +36,8 @@ export interface Project {
 
 const names = ["pipeline.ts", "pipeline.mjs", "pipeline.js"]
 
-const findAbove = (start: string): string | undefined => {
+/** The pipeline in `start` or in the nearest folder above it. */
+export const findAbove = (start: string): string | undefined => {
   for (let folder = start; ; folder = path.dirname(folder)) {
     const found = names.map((name) => path.join(folder, name)).find((file) => existsSync(file))
     if (found !== undefined) return found
@@ -45,19 +45,16 @@ const findAbove = (start: string): string | undefined => {
   }
 }
 
-const builtIn = fileURLToPath(
-  new URL(import.meta.url.endsWith(".ts") ? "../pipeline.ts" : "../pipeline.js", import.meta.url)
-)
-
-const locate = (file: string | undefined): { readonly pipelineFile: string; readonly root: string } => {
-  if (file !== undefined) {
-    const pipelineFile = path.resolve(file)
-    return { pipelineFile, root: path.dirname(pipelineFile) }
-  }
-  const found = findAbove(process.cwd())
+const locate = (file: string | undefined): Effect.Effect<string, UsageError> => {
+  const found = file === undefined ? findAbove(process.cwd()) : path.resolve(file)
   return found === undefined
-    ? { pipelineFile: builtIn, root: process.cwd() }
-    : { pipelineFile: found, root: path.dirname(found) }
+    ? Effect.fail(
+        new UsageError({
+          message:
+            "expected a pipeline.ts in this folder or in one above it, but found none. Run `op-pipe init` to make a first one, or name a file with --file"
+        })
+      )
+    : Effect.succeed(found)
 }
 
 type PipelineModule = Promise<{ readonly default?: unknown }>
@@ -99,8 +96,20 @@ const load = Effect.fnUntraced(function* (file: string) {
   return loaded.default
 })
 
+/** What a pipeline adds to the command line: `flags` to its verbs, `commands` to the verbs. */
+export type Additions = Pick<Pipeline.Pipeline, "commands" | "flags">
+const nothing: Additions = { commands: () => Promise.resolve([]), flags: {} }
+
+/** What the pipeline at hand adds. One that cannot be loaded adds nothing; the verb that needs it says why. */
+export const additions = async (loaders: Loaders): Promise<Additions> => {
+  const [loadFirst] = Object.values(loaders)
+  const loaded = await loadFirst?.().catch(() => undefined)
+  return Pipeline.isPipeline(loaded?.default) ? loaded.default : nothing
+}
+
 export const open = Effect.fnUntraced(function* (flags: ProjectFlags) {
-  const { pipelineFile, root } = locate(flags.file)
+  const pipelineFile = yield* locate(flags.file)
+  const root = path.dirname(pipelineFile)
   const pipeline = yield* load(pipelineFile)
   const project: Project = {
     pipeline,

@@ -1,4 +1,5 @@
 /** Session: from flags to a prepared pipeline, the same for every verb that looks at one. */
+import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Disk } from "../cache/store/Disk.ts"
@@ -16,7 +17,8 @@ export interface SettingsFlags {
   readonly seed: number | undefined
   readonly seeds: number | undefined
   readonly data: ReadonlyArray<string>
-  readonly engine: string | undefined
+  /** Assignments by flags of the pipeline's own. */
+  readonly shorthand: Readonly<Record<string, string | undefined>>
 }
 
 export type SessionFlags = Project.ProjectFlags & SettingsFlags
@@ -39,7 +41,8 @@ export const openSettled = Effect.fnUntraced(function* (flags: SessionFlags) {
   const opened = yield* Project.open(flags)
   const seeds = flags.seeds ?? opened.pipeline.seeds
   const project = { ...opened, pipeline: Pipeline.overSeeds(opened.pipeline, seeds) }
-  const set = flags.engine === undefined ? flags.set : [`engine.name=${flags.engine}`, ...flags.set]
+  const short = Object.values(flags.shorthand).filter((each) => each !== undefined)
+  const set = [...short, ...flags.set]
   const settings = yield* Settings.resolve(project.pipeline, { profile: flags.profile, seed: flags.seed, set })
   return { project, settings }
 })
@@ -61,6 +64,20 @@ export const withPrepared = <A, E, R>(
       return yield* use(prepared, project)
     }).pipe(Effect.provide(layer))
   })
+
+/** The folder in which the toolchain called `name` keeps what it built, in the store that is open. */
+export const toolchainDir = (name: string): Effect.Effect<string, never, Store> =>
+  Effect.map(Store, ({ layout }) => layout.toolchain(name))
+
+/** Writes a file beside its place and moves it there, so that nobody sees half of it. Makes its folder. */
+export const replaceFile = Effect.fn("cli.replaceFile")(function* (file: string, content: Uint8Array) {
+  const disk = yield* Disk
+  const to = path.resolve(file)
+  const aside = `${to}.${process.pid}.new`
+  yield* disk.makeFolder(path.dirname(to))
+  yield* disk.writePieces(aside, [content])
+  yield* disk.rename(aside, to)
+})
 
 /** Runs `use` with the project's store open, without a look at its data or code. */
 export const withStore = <A, E, R>(

@@ -1,13 +1,10 @@
 /** `op-pipe data emoji [DIR]`: pictures to try op-pipe with. */
 import * as path from "node:path"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as Layout from "../cache/store/Layout.ts"
-import { printError, printLine } from "../cli/Console.ts"
-import * as Flags from "../cli/Flags.ts"
+import { printError, printLine, projectFlags, toolchainDir, withStore } from "../cli/index.ts"
 
 const emoji = Command.make(
   "emoji",
@@ -17,16 +14,20 @@ const emoji = Command.make(
       Flag.withDescription("At most so many pictures of each class; 0: all"),
       Flag.optional
     ),
-    store: Flags.project.store
+    ...projectFlags
   },
-  Effect.fn("cli.data.emoji")(function* ({ dir, perClass, store }) {
+  Effect.fn("cli.data.emoji")(function* ({ dir, perClass, ...flags }) {
     const { writeEmoji } = yield* Effect.promise(() => import("../demo/Emoji.ts"))
-    const written = yield* writeEmoji({
-      dir,
-      ...(perClass._tag === "Some" ? { perClass: perClass.value } : {}),
-      cacheDir: Layout.make(store ?? ".op-pipe").toolchain("source-images"),
-      notify: (line) => Effect.runSync(printError(line))
-    }).pipe(Effect.provide(NodeServices.layer))
+    const written = yield* withStore(flags, () =>
+      Effect.gen(function* () {
+        return yield* writeEmoji({
+          dir,
+          ...(perClass._tag === "Some" ? { perClass: perClass.value } : {}),
+          cacheDir: yield* toolchainDir("source-images"),
+          notify: (line) => Effect.runSync(printError(line))
+        })
+      })
+    )
     yield* printLine(
       `${written.pictures} pictures of ${written.classes} classes are in ${written.dir}; their licences in its README.md`
     )

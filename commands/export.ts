@@ -5,37 +5,25 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { Disk } from "../cache/store/Disk.ts"
-import { formatBytes, printLine } from "../cli/Console.ts"
-import * as Flags from "../cli/Flags.ts"
-import * as Session from "../cli/Session.ts"
-import { version } from "../core/run/Provenance.ts"
+import { formatBytes, jsonFlag, printLine, projectFlags, replaceFile, version, withStore } from "../cli/index.ts"
 import * as Trained from "./Trained.ts"
-
-/** Writes a file beside its place and moves it there. */
-const replace = Effect.fnUntraced(function* (file: string, content: Uint8Array) {
-  const disk = yield* Disk
-  const aside = `${file}.${process.pid}.new`
-  yield* disk.writePieces(aside, [content])
-  yield* disk.rename(aside, file)
-})
 
 export const exportModel = Command.make(
   "export",
   {
-    ...Flags.project,
+    ...projectFlags,
     dir: Argument.String("dir").pipe(Argument.withDescription("The folder to write model.json and weights.bin to")),
     model: Flag.Literals("model", Trained.models).pipe(
       Flag.withDescription("With batch normalization or without"),
       Flag.withDefault("bn")
     ),
-    json: Flags.json
+    json: jsonFlag
   },
   Effect.fn("cli.export")(function* (flags) {
     const LayersModel = yield* Effect.promise(() => import("../stages/lib/network/LayersModel.ts"))
     const Safetensors = yield* Effect.promise(() => import("../stages/lib/tables/Safetensors.ts"))
     const dir = path.resolve(flags.dir)
-    const written = yield* Session.withStore(flags, () =>
+    const written = yield* withStore(flags, () =>
       Effect.gen(function* () {
         const { network, weights, bestEpoch, result } = yield* Trained.load(flags.model)
         const made = Result.flatMap(Safetensors.decode(weights), (tensors) =>
@@ -44,10 +32,8 @@ export const exportModel = Command.make(
         // what `train` wrote makes a model: anything else is our bug
         if (Result.isFailure(made)) return yield* Effect.die(made.failure)
         const { fileNames } = LayersModel
-        const disk = yield* Disk
-        yield* disk.makeFolder(dir)
-        yield* replace(path.join(dir, fileNames.weights), made.success.weights)
-        yield* replace(path.join(dir, fileNames.model), new TextEncoder().encode(made.success.modelJson))
+        yield* replaceFile(path.join(dir, fileNames.weights), made.success.weights)
+        yield* replaceFile(path.join(dir, fileNames.model), new TextEncoder().encode(made.success.modelJson))
         return { step: result.step, key: result.key, epoch: bestEpoch, sizeBytes: made.success.weights.length }
       })
     )

@@ -1,6 +1,5 @@
 /** `op-pipe predict IMAGE...`: what the trained networks say of pictures of one's own. */
 import { availableParallelism } from "node:os"
-import * as path from "node:path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -8,13 +7,19 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Digest from "../cache/identity/Digest.ts"
-import { Disk } from "../cache/store/Disk.ts"
-import { Store } from "../cache/store/Store.ts"
-import { paint, printError, printLine } from "../cli/Console.ts"
-import { RunFailed, UsageError } from "../cli/Failure.ts"
-import * as Flags from "../cli/Flags.ts"
-import * as Session from "../cli/Session.ts"
+import {
+  jsonFlag,
+  lastResult,
+  paint,
+  printError,
+  printLine,
+  projectFlags,
+  RunFailed,
+  replaceFile,
+  toolchainDir,
+  UsageError,
+  withStore
+} from "../cli/index.ts"
 import { AugmentParams } from "../schemas/Augment.ts"
 import type { ActivationName } from "../schemas/Compare.ts"
 import type { Asked, PageData, Top } from "../stages/lib/report/PredictionPage.ts"
@@ -24,13 +29,12 @@ const activations = ["softmax", "sparsemax", "entmax15", "softmax-classic"] as c
 
 /** The network of the last training, ready to be asked. */
 const load = Effect.fnUntraced(function* (model: Trained.Model) {
-  const { layout } = yield* Store
   const { result: trained, network, bestEpoch, weights } = yield* Trained.load(model)
-  const augmented = yield* Trained.lastResult("augment")
-  const prepared = yield* Effect.orDie(Schema.decodeUnknownEffect(AugmentParams)(augmented.ingredients.params))
+  const augmented = yield* lastResult("augment")
+  const prepared = yield* Effect.orDie(Schema.decodeUnknownEffect(AugmentParams)(augmented.params))
   const { engine } = yield* Effect.promise(() => import("../stages/lib/network/EngineToolchain.ts"))
   const Predict = yield* Effect.promise(() => import("../stages/lib/network/Predict.ts"))
-  const cacheDir = layout.toolchain(engine.name)
+  const cacheDir = yield* toolchainDir(engine.name)
   const params = yield* Effect.orDie(Schema.decodeUnknownEffect(engine.params)({}))
   const notify = (line: string): void => Effect.runSync(printError(line))
   const identity = yield* engine.identify(params, { cores: availableParallelism(), cacheDir, notify })
@@ -86,17 +90,17 @@ const described = (
   { trained, network, bestEpoch, identity }: Loaded,
   model: "bn" | "nobn"
 ): Omit<PageData, "asked"> => {
-  const { provenance, ingredients } = trained
+  const { provenance, params } = trained
   const { commit, dirty } = provenance
   const { name, version, device, threads, precision } = identity
   const at = commit === null ? "" : `, commit ${commit.slice(0, 12)}${dirty === true ? " with changes" : ""}`
   return {
     network: `has ${model === "bn" ? "batch normalization" : "no batch normalization"} and tells ${network.classes.length} classes apart`,
     from: [
-      ["network", `train@${model}, epoch ${bestEpoch} (best on validation), seed ${ingredients.params["seed"]}`],
+      ["network", `train@${model}, epoch ${bestEpoch} (best on validation), seed ${params["seed"]}`],
       [
         "result",
-        `${Digest.short(trained.key)}, made ${provenance.startedAt.slice(0, 16).replace("T", " ")} UTC by op-pipe ${provenance.opPipe}${at}`
+        `${trained.key.slice(0, 12)}, made ${provenance.startedAt.slice(0, 16).replace("T", " ")} UTC by op-pipe ${provenance.opPipe}${at}`
       ],
       ["pictures", `${network.size} × ${network.size} pixels`],
       ["asked on", `engine ${name} ${version}, ${device}, ${threads} threads, ${precision}`]
@@ -106,21 +110,15 @@ const described = (
 
 const isPage = (file: string): boolean => /\.html?$/iu.test(file)
 
-/** Writes the page beside its place and moves it there, so that nobody sees half of it. */
 const writePage = Effect.fnUntraced(function* (file: string, data: PageData) {
-  const disk = yield* Disk
   const Page = yield* Effect.promise(() => import("../stages/lib/report/PredictionPage.ts"))
-  const to = path.resolve(file)
-  const aside = `${to}.${process.pid}.new`
-  yield* disk.makeFolder(path.dirname(to))
-  yield* disk.writePieces(aside, [new TextEncoder().encode(Page.renderPredictions(data))])
-  yield* disk.rename(aside, to)
+  yield* replaceFile(file, new TextEncoder().encode(Page.renderPredictions(data)))
 })
 
 export const predict = Command.make(
   "predict",
   {
-    ...Flags.project,
+    ...projectFlags,
     images: Argument.String("image").pipe(Argument.withDescription("Pictures"), Argument.atLeast(1)),
     activation: Flag.Literals("activation", activations).pipe(
       Flag.withDescription("How logits become probabilities; default: softmax, on a page softmax and sparsemax"),
@@ -135,7 +133,7 @@ export const predict = Command.make(
       Flag.withDescription("Write a page with each picture beside its classes, to open or to pass on"),
       Flag.optional
     ),
-    json: Flags.json
+    json: jsonFlag
   },
   Effect.fn("cli.predict")(function* (flags) {
     const html = Option.getOrUndefined(flags.html)
@@ -146,7 +144,7 @@ export const predict = Command.make(
       onNone: (): ReadonlyArray<ActivationName> => (html === undefined ? ["softmax"] : ["softmax", "sparsemax"]),
       onSome: (chosen) => [chosen]
     })
-    const answers = yield* Session.withStore(flags, () =>
+    const answers = yield* withStore(flags, () =>
       Effect.scoped(
         Effect.gen(function* () {
           const loaded = yield* load(flags.model)

@@ -3,6 +3,7 @@
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Pipeline, Stage } from "../core/index.ts"
 import { Pictures } from "../schemas/Pictures.ts"
@@ -19,10 +20,16 @@ const EmojiParams = Schema.Struct({
 /** Draws the set into `dir`. Who has it does not load what draws. */
 const write = Effect.fnUntraced(function* (options: WriteEmojiOptions) {
   const { writeEmoji } = yield* Effect.promise(() => import("./Emoji.ts"))
-  const NodeServices = yield* Effect.promise(() => import("@effect/platform-node/NodeServices"))
+  const NodeFileSystem = yield* Effect.promise(() => import("@effect/platform-node-shared/NodeFileSystem"))
+  const NodeChildProcessSpawner = yield* Effect.promise(
+    () => import("@effect/platform-node-shared/NodeChildProcessSpawner")
+  )
+  const NodePath = yield* Effect.promise(() => import("@effect/platform-node-shared/NodePath"))
   const { dir } = yield* writeEmoji(options).pipe(
     Effect.mapError((error) => new Stage.StageFailure({ reason: error.message })),
-    Effect.provide(NodeServices.layer)
+    Effect.provide(
+      Layer.provideMerge(NodeChildProcessSpawner.layer, Layer.mergeAll(NodeFileSystem.layer, NodePath.layer))
+    )
   )
   return dir
 })

@@ -20,8 +20,7 @@ export interface DoctorRow {
   readonly howToGet: string
 }
 
-const oneDnnHint =
-  "oneDNN speeds up networks beyond plain stacks: `apt-get install libdnnl-dev`, or without root `op-pipe doctor --fetch-onednn`"
+const oneDnnHint = "oneDNN speeds up networks beyond plain stacks: `apt-get install libdnnl-dev`"
 
 const nativeRow = (cacheDir: string): DoctorRow => {
   const location = Addon.locate(cacheDir, process.cwd())

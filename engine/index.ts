@@ -18,7 +18,6 @@ export {
   EngineParams,
   Precision
 } from "./Identity.ts"
-export { fetchOneDnn } from "./native/FetchOneDnn.ts"
 export { jobNumbers, openResampler, type Resampler } from "./native/Resampler.ts"
 export { open } from "./Open.ts"
 export type { Alive, Block, Loss, NetworkShape, Optimizer, Parameter, Program, ProgramOptions } from "./Program.ts"

@@ -104,6 +104,11 @@ describe("the rules notice", () => {
     ["the environment in a stage", { "stages/a.ts": `${header}const x = process.env["X"]` }, "process.env"],
     ["node in a stage", { "stages/a.ts": `${header}import { readFileSync } from "node:fs"` }, "node:*"],
     ["a stage known by name", { "core/run/A.ts": `${header}const train = "stages/train.ts"` }, "knows a stage"],
+    [
+      "the framework's inside, from outside",
+      { "commands/A.ts": `${header}import { a } from "../cli/Session.ts"` },
+      "public face alone"
+    ],
     ["a file without a header", { "core/run/A.ts": "const a = 1" }, "does not begin"],
     ["a file too long", { "core/run/A.ts": header + "\n".repeat(500) }, "at most"],
     ["a function too long", { "core/run/A.ts": header + longFunction }, "f in core/run/A.ts has 62 lines; at most 60"],

@@ -7,6 +7,8 @@
  *
  * What was found is remembered with all that was looked at (see Watch): while that is as it was, nothing is parsed or walked.
  *
+ * op-pipe's own modules are not followed: they count by a format tag (see Framework).
+ *
  * Gotchas:
  * - Imports through `package.json#imports` (`#name`) are not followed and are an error.
  * - A re-exporting module is taken to have no effect of its own on being loaded.
@@ -24,6 +26,7 @@ import { readRecord, writeHint } from "../store/Commit.ts"
 import { Disk, type DiskError, orAbsent } from "../store/Disk.ts"
 import type { Layout } from "../store/Layout.ts"
 import type { StatMemo } from "../store/StatMemo.ts"
+import * as Framework from "./Framework.ts"
 import type * as ModuleSyntax from "./ModuleSyntax.ts"
 import * as Packages from "./Packages.ts"
 import * as Watch from "./StatSnapshot.ts"
@@ -120,7 +123,7 @@ const candidates = (target: string): ReadonlyArray<string> => [
 ]
 
 /** Counted into the name of what is remembered: raise it when an identity is told differently, or written differently. */
-const identityVersion = 5
+const identityVersion = 6
 
 /** Identities by URL, and what was looked at for all of them. */
 interface Remembered {
@@ -253,6 +256,10 @@ const makeTeller = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) 
     const followPackage = Effect.fnUntraced(function* (from: string, by: string, specifier: string) {
       const name = Packages.packageName(specifier)
       if (name === undefined) return
+      if (name === Framework.packageName && name !== (yield* nameOf(root))) {
+        collected.hasFramework = true
+        return
+      }
       const refuse = (reason: string) => new CodeUnknown({ file: from, reason: `${reason}; import by a relative path` })
       if (name.startsWith("#") || name === "" || name.includes(":")) {
         return yield* refuse(`imports such as "${specifier}" are not followed`)
@@ -275,6 +282,10 @@ const makeTeller = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) 
       const { specifier } = target
       if (!specifier.startsWith(".")) return yield* followPackage(from, yield* label(from), specifier)
       const file = yield* resolveRelative(specifier, from)
+      if (Framework.isFramework(file)) {
+        collected.hasFramework = true
+        return
+      }
       // what is imported is known by its place, but for a link or a name that is completed
       if (file !== path.resolve(path.dirname(from), specifier)) {
         statements[`target of "${specifier}"`] = yield* label(file)
@@ -318,7 +329,9 @@ const makeTeller = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) 
       const { syntax } = yield* syntaxOf(file)
       const reexported = syntax.declarations.flatMap(({ reexport }) => (reexport === undefined ? [] : [reexport.from]))
       for (const { specifier } of [...syntax.imports, ...reexported]) {
-        if (specifier.startsWith(".")) loaded.add(yield* resolveRelative(specifier, file))
+        if (!specifier.startsWith(".")) continue
+        const target = yield* resolveRelative(specifier, file)
+        if (!Framework.isFramework(target)) loaded.add(target)
       }
     }
     return loaded

@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Digest from "../identity/Digest.ts"
 import { Disk, type DiskError, orAbsent } from "../store/Disk.ts"
+import * as Framework from "./Framework.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -75,9 +76,12 @@ export interface Collected {
   readonly imports: Map<string, Map<string, Installed | undefined>>
   /** The files of packages that count by their content. */
   readonly files: Map<string, Digest.Digest>
+  /** Whether a module imports op-pipe, which counts by its format tag. */
+  hasFramework: boolean
 }
 
 export const nothing = (): Collected => ({
+  hasFramework: false,
   packages: new Map(),
   imports: new Map(),
   files: new Map()
@@ -176,7 +180,9 @@ export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
         ...recordOf(manifest?.["peerDependencies"]),
         ...recordOf(manifest?.["optionalDependencies"]),
         ...recordOf(manifest?.["dependencies"])
-      }).sort(),
+      })
+        .filter((name) => name !== Framework.packageName)
+        .sort(),
       files
     }
     return found
@@ -310,6 +316,7 @@ export const toVersions = (collected: Collected): PackageVersions => {
   for (const names of imports.values()) {
     for (const [name, used] of names) if (used === undefined && !byName.has(name)) tell(name, "not installed")
   }
+  if (collected.hasFramework) told.set(Framework.packageName, new Set([Framework.stageFormat]))
   const entries = Array.from(told, ([name, texts]) => [name, Array.from(texts).sort().join(", ")] as const)
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -4,9 +4,12 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Graph from "../../core/pipeline/Graph.ts"
+import type { Pipeline } from "../../core/pipeline/Pipeline.ts"
 import * as Plan from "../../core/plan/Plan.ts"
+import type { Settings } from "../../core/plan/Settings.ts"
 import { paint, printError, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
+import type { Additions } from "../Project.ts"
 import * as Session from "../Session.ts"
 
 const marks: Readonly<Record<Plan.State, string>> = { fresh: "✓", stale: "▶", pending: "…", "never run": "○" }
@@ -28,68 +31,79 @@ const drawSvg = (dot: string): Effect.Effect<string> =>
     return graphviz.layout(dot, "svg", "dot")
   })
 
-export const dag = Command.make(
-  "dag",
-  {
-    ...Flags.project,
-    ...Flags.settings,
-    format: Flag.Literals("format", ["text", "json", "mermaid", "dot", "svg"]).pipe(
-      Flag.withDescription("How to draw it"),
-      Flag.withDefault("text")
-    ),
-    status: Flag.Boolean("status").pipe(
-      Flag.withDescription(
-        "Show the state of each step (looks at data and results); --no-status draws the wiring alone"
-      ),
-      Flag.withDefault(false)
-    )
-  },
-  Effect.fn("cli.dag")(function* (flags) {
-    const { project, settings } = yield* Session.openSettled(flags)
-    const { pipeline } = project
-    const states = new Map<string, Plan.State>()
-    if (flags.status) {
-      yield* Session.withPrepared(
-        flags,
-        (line) => Effect.runSync(printError(line)),
-        (prepared) =>
-          Effect.map(Plan.assess(prepared, pipeline.steps, new Set()), (found) => {
-            for (const each of found) states.set(each.step.id, each.state)
-          })
+interface Drawing {
+  readonly pipeline: Pipeline
+  readonly settings: Settings
+  /** By step id; empty where only the wiring is drawn. */
+  readonly states: ReadonlyMap<string, Plan.State>
+}
+
+const colorIn =
+  ({ states }: Drawing) =>
+  (node: Graph.Node): string =>
+    colors[states.get(node.id) ?? "never run"]
+
+const asText = ({ pipeline, states }: Drawing): ReadonlyArray<string> => {
+  const markOf = (node: Graph.Node): string => {
+    const state = states.get(node.id)
+    return node.kind === "source" ? "◇" : state === undefined ? "●" : marks[state]
+  }
+  const noteOf = (node: Graph.Node): string => {
+    const state = states.get(node.id)
+    return state === undefined ? "" : paint(styles[state], `${state}  `)
+  }
+  return Graph.toText(pipeline, markOf, noteOf)
+}
+
+const asJson = ({ pipeline, settings, states }: Drawing): string => {
+  const nodes = Graph.nodesOf(pipeline).map((node) => ({
+    ...node,
+    state: states.get(node.id) ?? null,
+    params: settings.steps[node.id] ?? settings.sources[node.id] ?? {}
+  }))
+  return JSON.stringify({ pipeline: pipeline.name, nodes })
+}
+
+const formats = ["text", "json", "mermaid", "dot", "svg"] as const
+type Format = (typeof formats)[number]
+
+/** The lines of a drawing, by format. */
+const drawn: Readonly<Record<Format, (drawing: Drawing) => Effect.Effect<ReadonlyArray<string>>>> = {
+  text: (drawing) => Effect.succeed(asText(drawing)),
+  json: (drawing) => Effect.succeed([asJson(drawing)]),
+  mermaid: ({ pipeline }) => Effect.succeed([Graph.toMermaid(pipeline)]),
+  dot: (drawing) => Effect.succeed([Graph.toDot(drawing.pipeline, colorIn(drawing))]),
+  svg: (drawing) => Effect.map(drawSvg(Graph.toDot(drawing.pipeline, colorIn(drawing), labelWidth)), (svg) => [svg])
+}
+
+export const dag = (additions: Pick<Additions, "flags">) =>
+  Command.make(
+    "dag",
+    {
+      ...Flags.project,
+      ...Flags.settings(additions),
+      format: Flag.Literals("format", formats).pipe(Flag.withDescription("How to draw it"), Flag.withDefault("text")),
+      status: Flag.Boolean("status").pipe(
+        Flag.withDescription(
+          "Show the state of each step (looks at data and results); --no-status draws the wiring alone"
+        ),
+        Flag.withDefault(false)
       )
-    }
-    const stateOf = (node: Graph.Node): Plan.State | undefined => states.get(node.id)
-    const colorOf = (node: Graph.Node): string => {
-      const state = stateOf(node)
-      return state === undefined ? "#f6f8fa" : colors[state]
-    }
-    switch (flags.format) {
-      case "text": {
-        const markOf = (node: Graph.Node): string => {
-          const state = stateOf(node)
-          return node.kind === "source" ? "◇" : state === undefined ? "●" : marks[state]
-        }
-        const noteOf = (node: Graph.Node): string => {
-          const state = stateOf(node)
-          return state === undefined ? "" : paint(styles[state], `${state}  `)
-        }
-        for (const line of Graph.toText(pipeline, markOf, noteOf)) yield* printLine(line)
-        return
+    },
+    Effect.fn("cli.dag")(function* (flags) {
+      const { project, settings } = yield* Session.openSettled(flags)
+      const { pipeline } = project
+      const states = new Map<string, Plan.State>()
+      if (flags.status) {
+        yield* Session.withPrepared(
+          flags,
+          (line) => Effect.runSync(printError(line)),
+          (prepared) =>
+            Effect.map(Plan.assess(prepared, pipeline.steps, new Set()), (found) => {
+              for (const each of found) states.set(each.step.id, each.state)
+            })
+        )
       }
-      case "json": {
-        const nodes = Graph.nodesOf(pipeline).map((node) => ({
-          ...node,
-          state: stateOf(node) ?? null,
-          params: settings.steps[node.id] ?? settings.sources[node.id] ?? {}
-        }))
-        return yield* printLine(JSON.stringify({ pipeline: pipeline.name, nodes }))
-      }
-      case "mermaid":
-        return yield* printLine(Graph.toMermaid(pipeline))
-      case "dot":
-        return yield* printLine(Graph.toDot(pipeline, colorOf))
-      case "svg":
-        return yield* printLine(yield* drawSvg(Graph.toDot(pipeline, colorOf, labelWidth)))
-    }
-  })
-).pipe(Command.withDescription("Draw the pipeline: what each step reads from"))
+      for (const line of yield* drawn[flags.format]({ pipeline, settings, states })) yield* printLine(line)
+    })
+  ).pipe(Command.withDescription("Draw the pipeline: what each step reads from"))

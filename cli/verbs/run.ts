@@ -5,15 +5,19 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Gc from "../../cache/store/Gc.ts"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
+import type { Pipeline } from "../../core/pipeline/Pipeline.ts"
 import { type Selection, select } from "../../core/pipeline/Selection.ts"
 import type { AnyStep } from "../../core/pipeline/Step.ts"
 import * as Plan from "../../core/plan/Plan.ts"
+import type { Prepared } from "../../core/plan/Prepared.ts"
 import { resolveSteps } from "../../core/plan/Settings.ts"
+import type { RunEvent } from "../../core/run/RunEvent.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
 import * as Runner from "../../core/run/Runner.ts"
 import { formatBytes } from "../Console.ts"
 import { RunFailed, UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
+import type { Additions } from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
 import * as Session from "../Session.ts"
 
@@ -38,99 +42,99 @@ const keepBounded = Effect.fnUntraced(function* (notify: (text: string) => void)
   }
 })
 
-export const run = Command.make(
-  "run",
-  {
-    ...Flags.project,
-    ...Flags.settings,
-    only: Flags.only,
-    from: Flags.from,
-    until: Flags.until,
-    force: Flags.force,
-    keepGoing: Flag.Boolean("keep-going").pipe(
-      Flag.withDescription("After a failure, go on with what does not depend on it"),
-      Flag.withDefault(false)
-    ),
-    verify: Flag.Boolean("verify").pipe(
-      Flag.withDescription("Make results that are there again, and compare: is each stage deterministic?"),
-      Flag.withDefault(false)
-    ),
-    dryRun: Flag.Boolean("dry-run").pipe(
-      Flag.withDescription("Tell what would run, and why; run nothing"),
-      Flag.withDefault(false)
-    ),
-    json: Flags.json
-  },
-  Effect.fn("cli.run")(function* (flags) {
-    const reporter = flags.json ? Reporter.json : Reporter.terminal()
-    const notify = (text: string): void => Effect.runSync(reporter({ type: "Notice", text }))
-    yield* Session.withPrepared(flags, notify, (prepared, project) =>
-      Effect.gen(function* () {
-        const { pipeline } = prepared
-        const selection = {
-          only: yield* resolveSteps(pipeline, "--only", flags.only),
-          from: yield* resolveSteps(pipeline, "--from", flags.from),
-          until: yield* resolveSteps(pipeline, "--until", flags.until)
-        }
-        const { asked, needed } = select(pipeline, selection)
-        if (asked.length === 0) return yield* new UsageError({ message: nothingSelected(selection) })
-        const wanted = new Set([...asked, ...needed])
-        const steps = pipeline.steps.filter((step) => wanted.has(step))
-        const all = flags.force.includes("all")
-        const named = yield* resolveSteps(
-          pipeline,
-          "--force",
-          flags.force.filter((each) => each !== "all")
-        )
-        const forced = new Set(all ? steps.map((step) => step.id) : named)
-        if (flags.dryRun) {
-          for (const { step, state, reasons } of yield* Plan.assess(prepared, steps, forced)) {
-            yield* reporter({ type: "StepPlanned", step: step.id, state, reasons })
-          }
-          return
-        }
-        if (needed.length > 0) {
-          const what = asked.length === 1 ? "what it needs" : "what they need"
-          notify(`${idsOf(asked)} and ${what}: ${idsOf(needed)}`)
-        }
-        const { outputsDir } = project
-        const summary = yield* Runner.run(prepared, {
-          steps,
-          forced,
-          keepGoing: flags.keepGoing,
-          verify: flags.verify,
-          outputsDir,
-          // that it has finished is the last thing it says
-          emit: (event) => (event.type === "RunFinished" ? Effect.void : reporter(event))
-        })
-        if (summary.finished.executed.length > 0) yield* keepBounded(notify)
-        yield* reporter(summary.finished)
-        if (summary.failures.length > 0) {
-          return yield* new RunFailed({
-            fault: worst(summary.failures.map((each) => each.fault)),
-            message: "steps failed"
-          })
-        }
-      }).pipe(Effect.provide(ProcessExecutor.layer))
-    )
-  })
-).pipe(
-  Command.withDescription(
-    "Bring the pipeline up to date: execute what changed and what depends on it, and nothing else"
+const flagsOf = (additions: Pick<Additions, "flags">) => ({
+  ...Flags.project,
+  ...Flags.settings(additions),
+  only: Flags.only,
+  from: Flags.from,
+  until: Flags.until,
+  force: Flags.force,
+  keepGoing: Flag.Boolean("keep-going").pipe(
+    Flag.withDescription("After a failure, go on with what does not depend on it"),
+    Flag.withDefault(false)
   ),
-  Command.withExamples([
-    { command: "op-pipe run", description: "The study with the quick profile, on the demo pictures" },
-    {
-      command: "op-pipe run --data my-pictures --set train.epochs=20",
-      description: "Your own pictures, one folder a class"
-    },
-    {
-      command: "op-pipe run --seeds 3",
-      description: "The trainings from three seeds: what is there is not trained again"
-    },
-    {
-      command: "op-pipe run --only compare --set compare.activation=sparsemax",
-      description: "Another output activation: no training"
+  verify: Flag.Boolean("verify").pipe(
+    Flag.withDescription("Make results that are there again, and compare: is each stage deterministic?"),
+    Flag.withDefault(false)
+  ),
+  dryRun: Flag.Boolean("dry-run").pipe(
+    Flag.withDescription("Tell what would run, and why; run nothing"),
+    Flag.withDefault(false)
+  ),
+  json: Flags.json
+})
+type RunFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>
+
+/** The steps that the flags ask for, with those that they need, and which of them are executed in any case. */
+const chosen = Effect.fnUntraced(function* (pipeline: Pipeline, flags: RunFlags) {
+  const selection = {
+    only: yield* resolveSteps(pipeline, "--only", flags.only),
+    from: yield* resolveSteps(pipeline, "--from", flags.from),
+    until: yield* resolveSteps(pipeline, "--until", flags.until)
+  }
+  const { asked, needed } = select(pipeline, selection)
+  if (asked.length === 0) return yield* new UsageError({ message: nothingSelected(selection) })
+  const wanted = new Set([...asked, ...needed])
+  const steps = pipeline.steps.filter((step) => wanted.has(step))
+  const named = flags.force.filter((each) => each !== "all")
+  const forced = yield* resolveSteps(pipeline, "--force", named)
+  const isAll = flags.force.includes("all")
+  return { asked, needed, steps, forced: new Set(isAll ? steps.map((step) => step.id) : forced) }
+})
+
+const bringUpToDate = Effect.fnUntraced(function* (
+  prepared: Prepared,
+  outputsDir: string,
+  flags: RunFlags,
+  reporter: Reporter.Reporter
+) {
+  const notify = (text: string): void => Effect.runSync(reporter({ type: "Notice", text }))
+  const { asked, needed, steps, forced } = yield* chosen(prepared.pipeline, flags)
+  if (flags.dryRun) {
+    for (const { step, state, reasons } of yield* Plan.assess(prepared, steps, forced)) {
+      yield* reporter({ type: "StepPlanned", step: step.id, state, reasons })
     }
-  ])
-)
+    return
+  }
+  if (needed.length > 0) {
+    const what = asked.length === 1 ? "what it needs" : "what they need"
+    notify(`${idsOf(asked)} and ${what}: ${idsOf(needed)}`)
+  }
+  const { keepGoing, verify } = flags
+  // that it has finished is the last thing it says
+  const emit = (event: RunEvent): Effect.Effect<void> => (event.type === "RunFinished" ? Effect.void : reporter(event))
+  const summary = yield* Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir, emit })
+  if (summary.finished.executed.length > 0) yield* keepBounded(notify)
+  yield* reporter(summary.finished)
+  if (summary.failures.length === 0) return
+  return yield* new RunFailed({
+    fault: worst(summary.failures.map((each) => each.fault)),
+    message: "steps failed"
+  })
+})
+
+export const run = (additions: Pick<Additions, "flags">) =>
+  Command.make(
+    "run",
+    flagsOf(additions),
+    Effect.fn("cli.run")(function* (flags) {
+      const reporter = flags.json ? Reporter.json : Reporter.terminal()
+      const notify = (text: string): void => Effect.runSync(reporter({ type: "Notice", text }))
+      yield* Session.withPrepared(flags, notify, (prepared, { outputsDir }) =>
+        Effect.provide(bringUpToDate(prepared, outputsDir, flags, reporter), ProcessExecutor.layer)
+      )
+    })
+  ).pipe(
+    Command.withDescription(
+      "Bring the pipeline up to date: execute what changed and what depends on it, and nothing else"
+    ),
+    Command.withExamples([
+      { command: "op-pipe run", description: "All steps, with the pipeline's default profile" },
+      {
+        command: "op-pipe run --data my-data --set count.minimum=3",
+        description: "Data of your own, one parameter changed"
+      },
+      { command: "op-pipe run --only count", description: "One step, and the steps that it needs" },
+      { command: "op-pipe run --seeds 3", description: "Steps that depend on chance, from three seeds" }
+    ])
+  )

@@ -12,7 +12,7 @@ import * as Outputs from "../../core/run/Outputs.ts"
 import * as Stamp from "../../core/run/Template.ts"
 import { formatDuration, paint, printError, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
-import type { Project } from "../Project.ts"
+import type { Additions, Project } from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
 import * as Session from "../Session.ts"
 
@@ -41,22 +41,25 @@ const assess = Effect.fnUntraced(function* (prepared: Prepared, project: Project
   )
 })
 
-export const status = Command.make(
-  "status",
-  { ...Flags.project, ...Flags.settings, json: Flags.json },
-  Effect.fn("cli.status")(function* (flags) {
-    yield* Session.withPrepared(flags, tell, (prepared, project) =>
-      Effect.gen(function* () {
-        const assessments = yield* assess(prepared, project)
-        const steps = assessments.map(({ step, state, reasons }) => ({ id: step.id, state, reasons }))
-        if (flags.json) return yield* printLine(JSON.stringify({ steps }))
-        for (const { id, state, reasons } of steps) {
-          yield* printLine(Reporter.plannedLine({ type: "StepPlanned", step: id, state, reasons }))
-        }
-      })
-    )
-  })
-).pipe(Command.withDescription("Tell of each step whether its result is fresh, stale, pending or has never been made"))
+export const status = (additions: Pick<Additions, "flags">) =>
+  Command.make(
+    "status",
+    { ...Flags.project, ...Flags.settings(additions), json: Flags.json },
+    Effect.fn("cli.status")(function* (flags) {
+      yield* Session.withPrepared(flags, tell, (prepared, project) =>
+        Effect.gen(function* () {
+          const assessments = yield* assess(prepared, project)
+          const steps = assessments.map(({ step, state, reasons }) => ({ id: step.id, state, reasons }))
+          if (flags.json) return yield* printLine(JSON.stringify({ steps }))
+          for (const { id, state, reasons } of steps) {
+            yield* printLine(Reporter.plannedLine({ type: "StepPlanned", step: id, state, reasons }))
+          }
+        })
+      )
+    })
+  ).pipe(
+    Command.withDescription("Tell of each step whether its result is fresh, stale, pending or has never been made")
+  )
 
 const describe = (assessment: Plan.Assessment): ReadonlyArray<string> => {
   const { step, state, reasons, key, result } = assessment
@@ -73,25 +76,26 @@ const describe = (assessment: Plan.Assessment): ReadonlyArray<string> => {
   ]
 }
 
-export const why = Command.make(
-  "why",
-  { ...Flags.project, ...Flags.settings, json: Flags.json, step: Argument.String("step") },
-  Effect.fn("cli.why")(function* (flags) {
-    yield* Session.withPrepared(flags, tell, (prepared, project) =>
-      Effect.gen(function* () {
-        const wanted = new Set(yield* resolveSteps(prepared.pipeline, "why", [flags.step]))
-        const assessments = (yield* assess(prepared, project)).filter((each) => wanted.has(each.step.id))
-        if (flags.json) {
-          const steps = assessments.map(({ step, state, reasons, key }) => ({
-            id: step.id,
-            state,
-            reasons,
-            key: key ?? null
-          }))
-          return yield* printLine(JSON.stringify({ steps }))
-        }
-        for (const line of assessments.flatMap(describe)) yield* printLine(line)
-      })
-    )
-  })
-).pipe(Command.withDescription("Tell why a step would run, or what its result was made from"))
+export const why = (additions: Pick<Additions, "flags">) =>
+  Command.make(
+    "why",
+    { ...Flags.project, ...Flags.settings(additions), json: Flags.json, step: Argument.String("step") },
+    Effect.fn("cli.why")(function* (flags) {
+      yield* Session.withPrepared(flags, tell, (prepared, project) =>
+        Effect.gen(function* () {
+          const wanted = new Set(yield* resolveSteps(prepared.pipeline, "why", [flags.step]))
+          const assessments = (yield* assess(prepared, project)).filter((each) => wanted.has(each.step.id))
+          if (flags.json) {
+            const steps = assessments.map(({ step, state, reasons, key }) => ({
+              id: step.id,
+              state,
+              reasons,
+              key: key ?? null
+            }))
+            return yield* printLine(JSON.stringify({ steps }))
+          }
+          for (const line of assessments.flatMap(describe)) yield* printLine(line)
+        })
+      )
+    })
+  ).pipe(Command.withDescription("Tell why a step would run, or what its result was made from"))

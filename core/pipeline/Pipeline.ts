@@ -15,6 +15,7 @@
  *
  * A step with `perSeed: true` is placed again for each further seed of the pipeline, as its *replica*: `train@bn#2`. See Replicas.ts.
  */
+import type * as Command from "effect/cli/Command"
 import type * as Artifact from "./Artifact.ts"
 import * as Replicas from "./Replicas.ts"
 import type * as Stage from "./Stage.ts"
@@ -41,6 +42,16 @@ type ProfileOf<Steps extends ReadonlyArray<AnyStep>> = {
   readonly [S in Steps[number] as S["stage"]["name"] | S["id"]]?: Partial<ParamsOf<S["stage"]>>
 } & { readonly [name: string]: Readonly<Record<string, unknown>> | undefined }
 
+/** A verb of the pipeline's own, made by `Command.make` of `effect/cli` (see `op-pipe/cli`). */
+export type Verb = Command.Command.Any
+
+/** A flag of the command line that stands for `--set` of one parameter. */
+export interface ParameterFlag {
+  /** `engine.name`: the step, stage, source or toolchain, and its parameter. */
+  readonly sets: string
+  readonly description: string
+}
+
 export interface Pipeline {
   readonly _tag: "Pipeline"
   readonly name: string
@@ -56,6 +67,10 @@ export interface Pipeline {
   readonly defaultProfile: string | undefined
   /** The file that a person should open after a run. */
   readonly report: Port<Artifact.Any> | undefined
+  /** Verbs of its own. The command line loads them when it needs them: a run does not. */
+  readonly commands: () => Promise<ReadonlyArray<Verb>>
+  /** By the flag's name. */
+  readonly flags: Readonly<Record<string, ParameterFlag>>
 }
 
 const collect = (roots: ReadonlyArray<AnyStep>): Pick<Pipeline, "steps" | "sources"> => {
@@ -105,6 +120,8 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
   readonly profiles?: Readonly<Record<string, ProfileOf<Steps>>>
   readonly defaultProfile?: string
   readonly report?: Port<Artifact.Any>
+  readonly commands?: () => Promise<ReadonlyArray<Verb>>
+  readonly flags?: Readonly<Record<string, ParameterFlag>>
 }): Pipeline => {
   const single: Pipeline = {
     _tag: "Pipeline",
@@ -115,7 +132,9 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
     seeds: 1,
     profiles: (options.profiles ?? {}) as Readonly<Record<string, Overrides>>,
     defaultProfile: options.defaultProfile,
-    report: options.report
+    report: options.report,
+    commands: options.commands ?? (() => Promise.resolve([])),
+    flags: options.flags ?? {}
   }
   refuseNamesakes(options.name, single.steps)
   return overSeeds(single, options.seeds ?? 1)

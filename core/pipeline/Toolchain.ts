@@ -31,6 +31,17 @@ export interface IdentifyOptions {
   readonly notify: (line: string) => void
 }
 
+/** One thing that a toolchain needs or can use, as `op-pipe doctor` shows it. */
+export interface CheckRow {
+  readonly name: string
+  readonly available: boolean
+  /** Component -> version, for what was found. */
+  readonly versions: Readonly<Record<string, string>>
+  readonly detail: string
+  /** How to get what is missing; empty when nothing is. */
+  readonly howToGet: string
+}
+
 export interface Toolchain<out Name extends string, in out P, in out Id> {
   readonly name: Name
   readonly params: Schema.Codec<P, unknown>
@@ -38,6 +49,13 @@ export interface Toolchain<out Name extends string, in out P, in out Id> {
   readonly identify: (params: P, options: IdentifyOptions) => Effect.Effect<Id, ToolchainError>
   /** How many cores a step keeps busy with it. */
   readonly cores: (identity: Id) => number
+  /** Tells `op-pipe doctor` what is here and what is missing. Builds and loads nothing. */
+  readonly check: ((options: CheckOptions) => Effect.Effect<ReadonlyArray<CheckRow>>) | undefined
+}
+
+export interface CheckOptions {
+  /** The folder that `identify` is given. */
+  readonly cacheDir: string
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
@@ -51,4 +69,5 @@ export const make = <const Name extends string, P, PI, Id, IdI>(options: {
   readonly identity: Schema.Codec<Id, IdI>
   readonly identify: (params: P, options: IdentifyOptions) => Effect.Effect<Id, ToolchainError>
   readonly cores: (identity: Id) => number
-}): Toolchain<Name, P, Id> => options as unknown as Toolchain<Name, P, Id>
+  readonly check?: (options: CheckOptions) => Effect.Effect<ReadonlyArray<CheckRow>>
+}): Toolchain<Name, P, Id> => ({ check: undefined, ...options }) as unknown as Toolchain<Name, P, Id>

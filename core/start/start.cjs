@@ -57,14 +57,14 @@ const bundled = async (contents, resolveDir, { keepNames = false } = {}) => {
 const pipelineNames = ["pipeline.ts", "pipeline.mjs", "pipeline.js"]
 const exists = (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined
 
-/** The pipeline that a command line is about; `cli/Project.ts` has the last word. */
-const findPipeline = (args, builtIn) => {
+/** The pipeline that a command line is about, if there is one; `cli/Project.ts` has the last word. */
+const findPipeline = (args) => {
   const at = args.findIndex((each) => each === "--file" || each.startsWith("--file="))
   if (at >= 0) return path.resolve(args[at] === "--file" ? (args[at + 1] ?? "") : args[at].slice("--file=".length))
   for (let folder = process.cwd(); ; folder = path.dirname(folder)) {
     const found = pipelineNames.map((name) => path.join(folder, name)).find(exists)
     if (found !== undefined) return found
-    if (folder === path.dirname(folder)) return builtIn
+    if (folder === path.dirname(folder)) return undefined
   }
 }
 
@@ -93,11 +93,10 @@ const start = async (args) => {
   // A checkout has the sources; a package has the built files.
   const root = path.resolve(__dirname, "../..")
   const isSource = existsSync(path.join(root, "cli/Main.ts"))
-  const [entry, builtIn] = ["cli/Main", "pipeline"].map((name) =>
-    path.join(root, isSource ? `${name}.ts` : `dist/${name}.js`)
-  )
-  const pipeline = findPipeline(args, builtIn)
-  const loads = exists(pipeline) ? `[${JSON.stringify(pipeline)}]: () => import(${JSON.stringify(pipeline)})` : ""
+  const entry = path.join(root, isSource ? "cli/Main.ts" : "dist/cli/Main.js")
+  const pipeline = findPipeline(args)
+  const isThere = pipeline !== undefined && exists(pipeline)
+  const loads = isThere ? `[${JSON.stringify(pipeline)}]: () => import(${JSON.stringify(pipeline)})` : ""
   const contents = `import { main } from ${JSON.stringify(entry)}\nexport const start = (args, inSources) => main(args, { ${loads} }, inSources)`
   let program
   try {
@@ -106,7 +105,7 @@ const start = async (args) => {
   } catch {
     // The sources give the better error, if there is one.
     const { main } = await import(pathToFileURL(entry).href)
-    return main(args)
+    return main(args, isThere ? { [pipeline]: () => import(pathToFileURL(pipeline).href) } : {})
   }
   program.start(args, (trace) => require("./places.cjs").inSources(trace))
 }

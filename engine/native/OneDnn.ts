@@ -1,8 +1,8 @@
 /**
  * Finds oneDNN's headers and library, without starting a process: a handful of `stat` calls, cheap enough for every run.
  *
- * Gotchas: `vendor/onednn` in the project's folder comes first (that is where `fetchOneDnn` unpacks Debian's packages
- * without root), then the usual system folders. The headers' version is taken from `dnnl_version.h`.
+ * Gotchas: `vendor/onednn` in the project's folder comes first (for packages that were unpacked there without root:
+ * `apt-get download libdnnl-dev libdnnl2`, `dpkg -x`), then the usual system folders. The headers' version is taken from `dnnl_version.h`.
  */
 import * as fs from "node:fs"
 import * as path from "node:path"

@@ -75,7 +75,9 @@ describe("the other verbs", () => {
     ])
     await run("--seeds", "2")
     for (const past of [["history"], ["show", "last"]]) {
-      expect((await opPipe([...past, "--store", "store"], { cwd: root })).stdout).toContain("seeds 5 to 6")
+      expect(
+        (await opPipe([...past, "--file", "test/fixtures/seeds/pipeline.ts", "--store", "store"], { cwd: root })).stdout
+      ).toContain("seeds 5 to 6")
     }
     const why = await command("why", "roll@a#2", "--seeds", "2", "--set", "roll@a#2.seed=9")
     expect(why.stdout).toContain("parameter seed: 6 -> 9")

@@ -15,7 +15,9 @@ export const makeProject = (
     const folder = path.join("test/fixtures", fixture)
     cpSync(path.join(repository, folder), path.join(root, folder), { recursive: true })
   }
-  for (const name of ["core", "cache", "node_modules"]) symlinkSync(path.join(repository, name), path.join(root, name))
+  for (const name of ["core", "cache", "cli", "node_modules"]) {
+    symlinkSync(path.join(repository, name), path.join(root, name))
+  }
   writeFiles(root, { "package.json": `{"type":"module"}`, ...files })
 }
 

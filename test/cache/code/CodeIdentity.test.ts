@@ -9,6 +9,7 @@ import type { Code } from "../../../cache/identity/CacheKey.ts"
 import { Disk } from "../../../cache/store/Disk.ts"
 import * as Layout from "../../../cache/store/Layout.ts"
 import * as StatMemo from "../../../cache/store/StatMemo.ts"
+import { repository } from "../../lib/cli.ts"
 import { temporaryFolder, writeFiles } from "../../lib/temporary.ts"
 
 const project = (): string => {
@@ -45,6 +46,22 @@ describe("the identity of a stage's code", () => {
       const code: Code = yield* identify(project())
       expect(Object.keys(code.modules)).toEqual(["lib/index.ts", "lib/limit.ts", "lib/near.ts", "stage.ts"])
       expect(Object.keys(code.modules["lib/index.ts"]!)).toEqual([`export of near from "./near.ts"`])
+    })
+  )
+
+  it.effect("holds op-pipe as the format by which it runs a stage, and nothing that op-pipe itself depends on", () =>
+    Effect.gen(function* () {
+      const root = project()
+      const core = path.join(repository, "core/index.ts")
+      symlinkSync(path.dirname(core), path.join(root, "core"))
+      writeFiles(root, {
+        "stage.ts": `import { Stage } from "op-pipe"\nimport { Artifact } from "./core/index.ts"\nimport "stages"`,
+        "node_modules/op-pipe/package.json": `{"name":"op-pipe","version":"9.0.0","dependencies":{"deep":"*"}}`,
+        "node_modules/stages/package.json": `{"name":"stages","version":"1.0.0","peerDependencies":{"op-pipe":"*"}}`
+      })
+      const code: Code = yield* identify(root)
+      expect(code.packages).toEqual({ "op-pipe": "Stage/v1", stages: "1.0.0" })
+      expect(Object.keys(code.modules)).toEqual(["stage.ts"])
     })
   )
 
@@ -169,7 +186,7 @@ describe("a remembered identity", () => {
       symlinkSync("a", path.join(root, "way"))
       yield* older
       yield* identify(root)
-      expect(existsSync(path.join(root, ".store/v1/memo/code-v5.json"))).toBe(true)
+      expect(existsSync(path.join(root, ".store/v1/memo/code-v6.json"))).toBe(true)
       edit(root)
       const found: Code = yield* identify(root)
       rmSync(path.join(root, ".store"), { recursive: true })

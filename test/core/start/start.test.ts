@@ -32,7 +32,7 @@ const packagesOf = (modules: ReadonlyArray<string>): ReadonlyArray<string> => {
 }
 
 /** Effect and the hash: what everything is written with. */
-const allowed = ["effect", "@effect/platform-node", "@effect/platform-node-shared", "xxhash-wasm"]
+const allowed = ["effect", "@effect/platform-node-shared", "xxhash-wasm"]
 
 /** `op-pipe` with `args` in a process that evaluates `preload` first. */
 const preloaded = (preload: string, args: ReadonlyArray<string>) => {

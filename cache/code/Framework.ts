@@ -1,0 +1,21 @@
+/**
+ * Framework: which modules and packages are op-pipe itself.
+ *
+ * A stage's code identity does not follow op-pipe's own modules: how they run a stage is in its key as a format tag, so an
+ * upgrade of op-pipe, or an edit of it in a checkout, reruns nothing unless it changes what a stage computes. Whoever
+ * changes that raises the tag.
+ */
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+
+/** The package's name. */
+export const packageName = "op-pipe"
+
+/** How a module's stage is run. Raise it when the same stage with the same inputs would give another result. */
+export const stageFormat = "Stage/v1"
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
+const folders = ["cache", "core", "cli"].map((name) => `${path.join(root, name)}${path.sep}`)
+
+/** True of a module of op-pipe's, by its path without links. */
+export const isFramework = (file: string): boolean => folders.some((folder) => file.startsWith(folder))

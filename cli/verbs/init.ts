@@ -1,0 +1,52 @@
+/** `op-pipe init`: a first pipeline in this folder. */
+import { existsSync, writeFileSync } from "node:fs"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import { printLine } from "../Console.ts"
+import { UsageError } from "../Failure.ts"
+import * as Flags from "../Flags.ts"
+
+/** One source, one step: the README's first pipeline. */
+const pipeline = `import { Artifact, Pipeline, Stage } from "op-pipe"
+
+const Text = Artifact.file({ tag: "Text/v1", path: "text.txt" })
+const Counts = Artifact.file({ tag: "Counts/v1", path: "counts.txt" })
+const command = 'tr -s "[:space:]" "\\\\n" < "$text" | sort | uniq -c | sort -rn > "$counts"'
+
+export const count = Stage.command({ name: "count", command, inputs: { text: Text }, output: { counts: Counts } })
+
+const text = Pipeline.source({ name: "text", artifact: Text, path: "text.txt" })
+export default Pipeline.make({ name: "words", steps: [Pipeline.step(count, { inputs: { text: text.port } })] })
+`
+
+const files: Readonly<Record<string, string>> = {
+  "pipeline.ts": pipeline,
+  "text.txt": "the cat and the dog and the bird\n",
+  "package.json": `${JSON.stringify({ private: true, type: "module" }, null, 2)}\n`
+}
+
+/** Files that may be there already: then they stay as they are. */
+const kept = new Set(["package.json", "text.txt"])
+
+export const init = Command.make(
+  "init",
+  { json: Flags.json },
+  Effect.fn("cli.init")(function* ({ json }) {
+    const there = Object.keys(files).filter((name) => existsSync(name))
+    const inTheWay = there.find((name) => !kept.has(name))
+    if (inTheWay !== undefined) {
+      return yield* new UsageError({
+        message: `init: expected a folder without a ${inTheWay}, but found one. Nothing was written. Run init in another folder`
+      })
+    }
+    const written = Object.keys(files).filter((name) => !there.includes(name))
+    yield* Effect.try({
+      try: () => {
+        for (const name of written) writeFileSync(name, files[name]!, { flag: "wx" })
+      },
+      catch: (cause) => new UsageError({ message: `init: the files cannot be written: ${String(cause)}` })
+    })
+    if (json) return yield* printLine(JSON.stringify({ written }))
+    yield* printLine(`Wrote ${written.join(", ")}. Next: op-pipe run`)
+  })
+).pipe(Command.withDescription("Write a first pipeline.ts into this folder"))

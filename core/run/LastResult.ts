@@ -1,0 +1,62 @@
+/** LastResult: the last result of a step, out of the store, for programs that go on with it. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Disk, type DiskError } from "../../cache/store/Disk.ts"
+import type { StepResult } from "../../cache/store/ResultStore.ts"
+import { Store } from "../../cache/store/Store.ts"
+
+/** The step has no result, or a blob of it is gone. */
+export class NoResult extends Schema.TaggedError<NoResult>()("NoResult", { step: Schema.String }) {
+  override get message(): string {
+    return `expected a result of ${this.step}, but found none. Run \`op-pipe run\` first`
+  }
+}
+
+export interface LastResult {
+  readonly step: string
+  readonly key: string
+  /** The parameters that it was made with, as the stage's Schema encodes them. */
+  readonly params: Readonly<Record<string, unknown>>
+  readonly provenance: StepResult["provenance"]
+  /** The bytes of a one-file output or a document. */
+  readonly bytes: (output: string) => Effect.Effect<Uint8Array, NoResult | DiskError>
+  /** The value of a document. */
+  readonly read: <A, I>(
+    output: string,
+    schema: Schema.Codec<A, I>
+  ) => Effect.Effect<A, NoResult | DiskError | Schema.SchemaError>
+}
+
+/** The last result of `step`, all of its blobs there and undamaged. */
+export const of = Effect.fn("LastResult.of")(function* (step: string) {
+  const disk = yield* Disk
+  const { blobs, results } = yield* Store
+  const last = yield* results.last(step)
+  if (Option.isNone(last)) return yield* new NoResult({ step })
+  const result = yield* results.usable(last.value.key)
+  if (typeof result === "string") return yield* new NoResult({ step })
+  const bytes: LastResult["bytes"] = Effect.fnUntraced(
+    function* (output) {
+      const entry = result.outputs[output]?.entries[0]
+      const blob = entry?.kind === "file" ? yield* blobs.verified(entry.digest) : Option.none<string>()
+      if (Option.isNone(blob)) return yield* new NoResult({ step })
+      return yield* disk.read(blob.value)
+    },
+    Effect.provideService(Disk, disk)
+  )
+  const found: LastResult = {
+    step,
+    key: result.key,
+    params: result.ingredients.params,
+    provenance: result.provenance,
+    bytes,
+    read: (output, schema) =>
+      Effect.flatMap(bytes(output), (read) =>
+        Schema.decodeUnknownEffect(Schema.fromJsonString(schema as Schema.Codec<never, unknown>))(
+          new TextDecoder().decode(read)
+        )
+      )
+  }
+  return found
+})
