@@ -1,5 +1,7 @@
 /** Charts about classes: balance over the splits, confusion, calibration, and a map of the test pictures. */
-import type { ActivationScores, VariantName } from "../schemas/Compare.ts"
+import { activationNames, activations } from "../schemas/activations/Activations.ts"
+import type { ActivationScores } from "../schemas/Compare.ts"
+import { type VariantName, variants } from "../schemas/Names.ts"
 import type { ClassCounts } from "../schemas/Split.ts"
 import type { TopLevelSpec } from "./Render.ts"
 import { variantNames } from "./Theme.ts"
@@ -41,7 +43,7 @@ export const confusionMatrices = (
   classes: ReadonlyArray<string>
 ): TopLevelSpec => {
   const cell = Math.max(12, Math.min(24, Math.floor(420 / classes.length)))
-  const values = (["bn", "nobn"] as const).flatMap((variant) =>
+  const values = variants.flatMap((variant) =>
     matrices[variant].flatMap((row, label) => {
       const total = row.reduce((a, b) => a + b, 0)
       return row.map((pictures, answer) => ({
@@ -95,15 +97,17 @@ export const confusionMatrices = (
   }
 }
 
+const lineColours = ["#2f6fde", "#2a9d6f", "#8e5bd0", "#d9730d", "#c0392b", "#1fa3b5", "#d45c9b", "#8c6239"]
+
 /** Reliability: accuracy of the answers over their confidence, one line an activation; the diagonal is perfect. */
-export const calibrationCurves = (activations: ReadonlyArray<ActivationScores>, chosen: string): TopLevelSpec => {
-  const values = activations.flatMap(({ activation, calibration }) =>
+export const calibrationCurves = (scores: ReadonlyArray<ActivationScores>, chosen: string): TopLevelSpec => {
+  const values = scores.flatMap(({ activation, calibration }) =>
     calibration
       .filter((bin) => bin.rows > 0)
       .map((bin) => ({ activation, confidence: bin.confidence, accuracy: bin.accuracy, pictures: bin.rows }))
   )
-  // the classic form differs from the stable one by its overflow alone: one line for both
-  const names = ["softmax", "sparsemax", "entmax15"]
+  // a form that overflows differs from the stable one by that alone: one line for both
+  const names = activationNames.filter((name) => activations[name].overflows !== true)
   return {
     data: { values: values.filter(({ activation }) => names.includes(activation)) },
     width: 300,
@@ -128,7 +132,7 @@ export const calibrationCurves = (activations: ReadonlyArray<ActivationScores>, 
             field: "activation",
             type: "nominal",
             title: null,
-            scale: { domain: names, range: ["#2f6fde", "#2a9d6f", "#8e5bd0"] }
+            scale: { domain: [...names], range: lineColours.slice(0, names.length) }
           },
           opacity: { condition: { test: `datum.activation === '${chosen}'`, value: 1 }, value: 0.75 }
         }

@@ -1,12 +1,12 @@
 /** Curves over epochs: losses, accuracies, and ratios of gradient norms, of both networks. */
-import type { VariantName } from "../schemas/Compare.ts"
+
+import type { Gradstats } from "../schemas/Gradstats.ts"
+import { type VariantName, variants } from "../schemas/Names.ts"
 import type { History } from "../schemas/Train.ts"
 import type { TopLevelSpec } from "./Render.ts"
 import { variantNames, variantScale } from "./Theme.ts"
 
 type Histories = Readonly<Record<VariantName, History>>
-
-const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
 
 export const epochAxis = {
   field: "epoch",
@@ -101,12 +101,19 @@ export const accuracyCurves = (histories: Histories): TopLevelSpec =>
     domain: [0, 1]
   })
 
-/** Values of both variants over epochs in one panel, on a logarithmic scale. */
-export const ratioCurves = (
-  rows: ReadonlyArray<{ readonly variant: VariantName; readonly epoch: number; readonly value: number }>,
-  title: string
-): TopLevelSpec => ({
-  data: { values: rows.map((row) => ({ ...row, variant: variantNames[row.variant] })) },
+const ratioTitle = "first layer's norm / last layer's"
+
+/** A ratio of 0 has no logarithm, and none is known where the last layer's norm is 0: both are left out. */
+const ratiosOf = (stats: Gradstats) =>
+  (["nobn", "bn"] as const).flatMap((variant) =>
+    stats[variant].firstOverLast.flatMap((value, e) =>
+      value === null || value === 0 ? [] : [{ variant: variantNames[variant], epoch: stats[variant].epochs[e]!, value }]
+    )
+  )
+
+/** Gradient norm of the first layer over that of the last, of both networks in one panel, on a logarithmic scale. */
+export const ratioCurves = (stats: Gradstats): TopLevelSpec => ({
+  data: { values: ratiosOf(stats) },
   width: 460,
   height: 220,
   layer: [
@@ -118,7 +125,7 @@ export const ratioCurves = (
       mark: { type: "line", point: { size: 18, filled: true } },
       encoding: {
         x: epochAxis,
-        y: { field: "value", type: "quantitative", title, scale: { type: "log" } },
+        y: { field: "value", type: "quantitative", title: ratioTitle, scale: { type: "log" } },
         color: { field: "variant", type: "nominal", title: null, scale: variantScale }
       }
     }

@@ -1,10 +1,9 @@
 /** Gradient norms by layer and epoch: heat maps of both networks on one scale, and profiles over the layers. */
-import type { VariantName } from "../schemas/Compare.ts"
+
 import type { Gradstats } from "../schemas/Gradstats.ts"
+import { type VariantName, variants } from "../schemas/Names.ts"
 import type { TopLevelSpec } from "./Render.ts"
 import { variantNames, variantScale } from "./Theme.ts"
-
-const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
 
 /** One row a cell. A norm of 0 has no logarithm and is left out: its cell stays empty. */
 const cellsOf = (stats: Gradstats) =>

@@ -1,6 +1,7 @@
 /** Curves over epochs with one line a layer; one panel a network. */
-import type { VariantName } from "../schemas/Compare.ts"
+
 import type { Gradstats, VariantGradients } from "../schemas/Gradstats.ts"
+import { variants } from "../schemas/Names.ts"
 import { epochAxis } from "./Curves.ts"
 import type { TopLevelSpec } from "./Render.ts"
 import { variantNames } from "./Theme.ts"
@@ -12,8 +13,6 @@ interface Rows {
   readonly layers: ReadonlyArray<string>
   readonly matrix: ReadonlyArray<ReadonlyArray<number>>
 }
-
-const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
 
 const rowsOf = (stats: Gradstats, of: (variant: VariantGradients) => Rows) =>
   variants.flatMap((variant) => {

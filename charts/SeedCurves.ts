@@ -1,13 +1,12 @@
 /** Curves over epochs of several seeds: the mean as a line, its bootstrap interval as a band, one panel a network. */
-import type { VariantName } from "../schemas/Compare.ts"
+
+import { variants } from "../schemas/Names.ts"
 import type { SeedMetric, Seeds } from "../schemas/Seeds.ts"
 import { dashes, epochAxis } from "./Curves.ts"
 import type { TopLevelSpec } from "./Render.ts"
 import { variantNames, variantScale } from "./Theme.ts"
 
 type Curves = Readonly<Record<string, SeedMetric>>
-
-const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
 
 const rowsOf = (seeds: Seeds, curves: Curves) =>
   variants.flatMap((variant) =>

@@ -1,6 +1,6 @@
 /** How charts look: one font, few colours, thin lines, room to breathe. */
 import type { Config } from "vega-lite"
-import type { VariantName } from "../schemas/Compare.ts"
+import type { VariantName } from "../schemas/Names.ts"
 import { family } from "./Fonts.ts"
 
 /** The two networks keep their colours everywhere; told apart by those who do not see red and green alike. */

@@ -21,11 +21,9 @@ import {
   withStore
 } from "../cli/index.ts"
 import { AugmentParams } from "../schemas/Augment.ts"
-import type { ActivationName } from "../schemas/Compare.ts"
+import { type ActivationName, activationNames, activations } from "../schemas/activations/Activations.ts"
 import type { Asked, PageData, Top } from "../stages/lib/report/PredictionPage.ts"
 import * as Trained from "./Trained.ts"
-
-const activations = ["softmax", "sparsemax", "entmax15", "softmax-classic"] as const
 
 /** The network of the last training, ready to be asked. */
 const load = Effect.fnUntraced(function* (model: Trained.Model) {
@@ -56,11 +54,10 @@ const ask = Effect.fnUntraced(function* (
   const { predictor, network } = loaded
   const answer = yield* Effect.result(predictor.ask(image))
   if (Result.isFailure(answer)) return { image, error: answer.failure.message }
-  const { activations: functions } = yield* Effect.promise(() => import("../stages/lib/network/Activations.ts"))
   const { topOf } = yield* Effect.promise(() => import("../stages/lib/statistics/Metrics.ts"))
   const { logits, seen } = answer.success
   const top = under.map(
-    (activation): Top => ({ activation, classes: topOf(functions[activation](logits), network.classes, 3) })
+    (activation): Top => ({ activation, classes: topOf(activations[activation].apply(logits), network.classes, 3) })
   )
   if (!forPage) return { image, uri: "", seenUri: "", top }
   const Page = yield* Effect.promise(() => import("../stages/lib/report/PredictionPage.ts"))
@@ -120,7 +117,7 @@ export const predict = Command.make(
   {
     ...projectFlags,
     images: Argument.String("image").pipe(Argument.withDescription("Pictures"), Argument.atLeast(1)),
-    activation: Flag.Literals("activation", activations).pipe(
+    activation: Flag.Literals("activation", activationNames).pipe(
       Flag.withDescription("How logits become probabilities; default: softmax, on a page softmax and sparsemax"),
       Flag.optional
     ),

@@ -6,15 +6,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Pipeline, Stage } from "../core/index.ts"
+import { Count, withDefault } from "../schemas/Numbers.ts"
 import { Pictures } from "../schemas/Pictures.ts"
 import type { WriteEmojiOptions } from "./Emoji.ts"
 import { defaultPerClass, wholeSet } from "./EmojiSet.ts"
 
 const EmojiParams = Schema.Struct({
   /** Of the demo set: at most so many pictures of each class; 0: all. */
-  perClass: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(defaultPerClass))
-  )
+  perClass: withDefault(Count, defaultPerClass)
 })
 
 /** Draws the set into `dir`. Who has it does not load what draws. */

@@ -7,7 +7,7 @@ import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
 import * as tf from "@tensorflow/tfjs-core"
 import * as Effect from "effect/Effect"
 import type { Engine } from "./Engine.ts"
-import { EngineError, type EngineIdentity } from "./Identity.ts"
+import { EngineError, type EngineIdentity, messageOf } from "./Identity.ts"
 import { TfProgram } from "./tf/TfProgram.ts"
 
 export const openCpu = async (identity: EngineIdentity): Promise<Engine> => {
@@ -32,7 +32,7 @@ export const openCpu = async (identity: EngineIdentity): Promise<Engine> => {
           new EngineError({
             engine: "cpu",
             expected: "the network to fit in memory",
-            actual: cause instanceof Error ? cause.message : String(cause),
+            actual: messageOf(cause),
             toDo: "Take a smaller batch or picture size.",
             cause
           })

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Engine, OpenOptions } from "./Engine.ts"
-import { EngineError, type EngineIdentity } from "./Identity.ts"
+import { EngineError, type EngineIdentity, messageOf } from "./Identity.ts"
 
 const wrap =
   (engine: string) =>
@@ -17,7 +17,7 @@ const wrap =
       : new EngineError({
           engine,
           expected: "the engine to load",
-          actual: cause instanceof Error ? cause.message : String(cause),
+          actual: messageOf(cause),
           toDo: "Run `op-pipe doctor` to see what is missing.",
           cause
         })

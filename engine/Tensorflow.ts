@@ -10,7 +10,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import type { Engine } from "./Engine.ts"
-import { EngineError, type EngineIdentity } from "./Identity.ts"
+import { EngineError, type EngineIdentity, messageOf } from "./Identity.ts"
 import { findPackage, type InstalledPackage, requirePackage } from "./Packages.ts"
 import type { Tf } from "./tf/Ops.ts"
 import { TfProgram } from "./tf/TfProgram.ts"
@@ -59,7 +59,7 @@ export const identifyTensorflow = (threads: number): Effect.Effect<EngineIdentit
 
 /** What a failed load of the package means to the person who installed it. */
 export const explainLoadFailure = (found: InstalledPackage, cause: unknown): EngineError => {
-  const text = cause instanceof Error ? cause.message : String(cause)
+  const text = messageOf(cause)
   if (/libcu(da|dart|dnn|blas)|CUDA/iu.test(text)) {
     const toDo = "Install the CUDA and cuDNN versions that TensorFlow asks for, or `npm install @tensorflow/tfjs-node`."
     return problem("CUDA's libraries", text, toDo, cause)

@@ -17,7 +17,7 @@ import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import * as Effect from "effect/Effect"
 import type { Engine } from "./Engine.ts"
-import { EngineError, type EngineIdentity, EngineOutOfMemory } from "./Identity.ts"
+import { EngineError, type EngineIdentity, EngineOutOfMemory, messageOf } from "./Identity.ts"
 import { findPackage, type InstalledPackage } from "./Packages.ts"
 import type { ProgramOptions } from "./Program.ts"
 import type { Tf } from "./tf/Ops.ts"
@@ -120,8 +120,7 @@ export const identifyWebgpu = Effect.fnUntraced(function* () {
   const packages = yield* findPackages()
   const info = yield* Effect.tryPromise({
     try: () => askAdapter(packages.dawn),
-    catch: (cause) =>
-      cause instanceof EngineError ? cause : noAdapter(cause instanceof Error ? cause.message : String(cause), cause)
+    catch: (cause) => (cause instanceof EngineError ? cause : noAdapter(messageOf(cause), cause))
   })
   const identity: EngineIdentity = {
     name: "webgpu",
@@ -222,12 +221,7 @@ export const openWebgpu = async (identity: EngineIdentity): Promise<Engine> => {
         catch: (cause) =>
           cause instanceof EngineOutOfMemory
             ? cause
-            : problem(
-                "the network to be built",
-                cause instanceof Error ? cause.message : String(cause),
-                "Use `--engine native`.",
-                cause
-              )
+            : problem("the network to be built", messageOf(cause), "Use `--engine native`.", cause)
       })
   }
 }

@@ -4,38 +4,26 @@
  *
  * Unless a name says otherwise a score is of the test split, of the epoch that was best on validation.
  */
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
+import { activationNames } from "./activations/Activations.ts"
+import { SplitName } from "./Names.ts"
+import { AtLeastOne, Count, Fraction, integerBetween, NonNegative, Positive, withDefault } from "./Numbers.ts"
 import { Seeds } from "./Seeds.ts"
-import { SplitName } from "./Split.ts"
+import { ClaimId, Equivalence, Verdict } from "./Verdict.ts"
 
-const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-const Fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
-const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
-const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
-const EpochNumber = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
-
-export const ActivationName = Schema.Literals(["softmax-classic", "softmax", "sparsemax", "entmax15"])
-export type ActivationName = typeof ActivationName.Type
-
-export const VariantName = Schema.Literals(["bn", "nobn"])
-export type VariantName = typeof VariantName.Type
+export const ActivationName = Schema.Literals(activationNames)
 
 export const CompareParams = Schema.Struct({
   /** The activation that the report is written for; the others are compared with it. */
-  activation: ActivationName.pipe(Schema.withDecodingDefaultKey(Effect.succeed("softmax" as const))),
-  seed: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
+  activation: withDefault(ActivationName, "softmax"),
+  seed: withDefault(Count, 1),
   /** Resamples for the intervals. */
-  bootstrap: Schema.Int.check(Schema.isBetween({ minimum: 100, maximum: 100_000 })).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(2000))
-  ),
+  bootstrap: withDefault(integerBetween(100, 100_000), 2000),
   /** Two networks are called equivalent when the interval of their difference lies within this, either way. */
-  equivalenceMargin: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.03))),
+  equivalenceMargin: withDefault(Fraction, 0.03),
   /** Test pictures in the grid of predictions. */
-  examples: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(9))
-  )
+  examples: withDefault(integerBetween(1, 100), 9)
 }).annotate({ identifier: "CompareParams" })
 export type CompareParams = typeof CompareParams.Type
 
@@ -93,9 +81,9 @@ export type SplitScore = typeof SplitScore.Type
 
 export const VariantMetrics = Schema.Struct({
   /** Best on validation: the honest choice. */
-  bestEpoch: EpochNumber,
+  bestEpoch: AtLeastOne,
   /** The seed's way: the best test score over epochs; a choice made on the test set, hence too good. */
-  testSelected: Schema.Struct({ epoch: EpochNumber, accuracy: Fraction, f1Micro: Fraction }),
+  testSelected: Schema.Struct({ epoch: AtLeastOne, accuracy: Fraction, f1Micro: Fraction }),
   splits: Schema.Array(SplitScore),
   activations: Schema.Array(ActivationScores),
   /** Softmax temperature that minimizes validation NLL, and test NLL and calibration error with it. */
@@ -137,15 +125,12 @@ export const Example = Schema.Struct({
 })
 export type Example = typeof Example.Type
 
-export const Verdict = Schema.Literals(["supported", "not supported", "undecided"])
-export type Verdict = typeof Verdict.Type
-
 export const Evidence = Schema.Struct({ name: Schema.NonEmptyString, value: Schema.Finite })
 export type Evidence = typeof Evidence.Type
 
 /** One claim of the study, judged by its numbers. */
 export const Claim = Schema.Struct({
-  id: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 6 })),
+  id: ClaimId,
   claim: Schema.NonEmptyString,
   /** The rule that turns the evidence into the verdict. */
   rule: Schema.NonEmptyString,
@@ -163,7 +148,7 @@ export const Metrics = Schema.Struct({
   nobn: VariantMetrics,
   mcNemar: McNemar,
   differences: Schema.Array(Difference),
-  equivalence: Schema.Struct({ margin: Fraction, verdict: Schema.Literals(["equivalent", "different", "undecided"]) }),
+  equivalence: Schema.Struct({ margin: Fraction, verdict: Equivalence }),
   examples: Schema.Array(Example),
   /** Of the first seed, whose networks all of this is about. */
   claims: Schema.Array(Claim),

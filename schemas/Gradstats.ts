@@ -1,12 +1,7 @@
 /** What `gradstats` takes and gives: gradient norms, update-to-weight ratios and dead ReLUs by layer and epoch of both networks, and what they say. */
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
-
-const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
-const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
-const Fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
-const EpochNumber = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+import { AtLeastOne, Fraction, NonNegative, Positive, withDefault } from "./Numbers.ts"
 
 /** When something is flagged. */
 export const GradientThresholds = Schema.Struct({
@@ -23,19 +18,21 @@ export const GradientThresholds = Schema.Struct({
 })
 export type GradientThresholds = typeof GradientThresholds.Type
 
+const { vanishing, exploding, dead, still, rushed } = GradientThresholds.fields
+
 export const GradstatsParams = Schema.Struct({
-  vanishing: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1e-3))),
-  exploding: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(100))),
-  dead: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.5))),
-  still: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1e-5))),
-  rushed: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.1)))
+  vanishing: withDefault(vanishing, 1e-3),
+  exploding: withDefault(exploding, 100),
+  dead: withDefault(dead, 0.5),
+  still: withDefault(still, 1e-5),
+  rushed: withDefault(rushed, 0.1)
 }).annotate({ identifier: "GradstatsParams" })
 export type GradstatsParams = typeof GradstatsParams.Type
 
 export const GradientFlag = Schema.Struct({
   kind: Schema.Literals(["vanishing", "exploding", "dead", "still", "rushed"]),
   layer: Schema.NonEmptyString,
-  epoch: EpochNumber,
+  epoch: AtLeastOne,
   /** What was measured: a norm, a share or a ratio. */
   value: NonNegative
 })
@@ -51,7 +48,7 @@ export type DeadShares = typeof DeadShares.Type
 
 export const VariantGradients = Schema.Struct({
   layers: Schema.Array(Schema.NonEmptyString),
-  epochs: Schema.Array(EpochNumber),
+  epochs: Schema.Array(AtLeastOne),
   /** `[layer][epoch]`: mean L2 norm over the epoch's batches. */
   gradientNorm: Schema.Array(Schema.Array(NonNegative)),
   /** `[layer][epoch]`: norm of the epoch's last optimizer step over that of the weights before it. */

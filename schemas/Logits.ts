@@ -5,15 +5,13 @@
  * `split` (utf8), `label` (int32), `logitsBn` and `logitsNobn` (fixed-size list of float32, one per class). The schema's
  * metadata has `classes` (a JSON array) and `format`. Rows: train, validation, test, each in the order of the index.
  */
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
+import { integerBetween, withDefault } from "./Numbers.ts"
 
 export const LogitsParams = Schema.Struct({
   /** Pictures that go through the network at once. */
-  batchSize: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4096 })).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(64))
-  )
+  batchSize: withDefault(integerBetween(1, 4096), 64)
 }).annotate({ identifier: "LogitsParams" })
 export type LogitsParams = typeof LogitsParams.Type
 

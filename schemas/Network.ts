@@ -6,39 +6,41 @@
  * number of classes of the data, known only when the network is built.
  */
 import * as Schema from "effect/Schema"
+import { Fraction, integerBetween, numberBetween, Positive } from "./Numbers.ts"
 
-const AtLeastOne = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65536 }))
+/** How many, or how large, as far as a network is asked for. */
+const Extent = integerBetween(1, 65536)
 
 /** Square convolution with bias, stride `stride`. Weights are He/Kaiming uniform with a = sqrt 5, as torch's default. */
 export const ConvLayer = Schema.Struct({
   type: Schema.Literal("conv"),
-  filters: AtLeastOne,
-  kernel: AtLeastOne,
-  stride: AtLeastOne,
+  filters: Extent,
+  kernel: Extent,
+  stride: Extent,
   padding: Schema.Literals(["valid", "same"])
 })
 
 /** Batch normalization over N, H, W. PyTorch's semantics: new = (1 - momentum) * old + momentum * batch, unbiased variance. */
 export const BatchNormLayer = Schema.Struct({
   type: Schema.Literal("batchNorm"),
-  epsilon: Schema.Finite.check(Schema.isGreaterThan(0)),
-  momentum: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+  epsilon: Positive,
+  momentum: Fraction
 })
 
 export const ReluLayer = Schema.Struct({ type: Schema.Literal("relu") })
 
 /** Max pooling with stride = size; what does not fill a window at the right and bottom is dropped (floor). */
-export const MaxPoolLayer = Schema.Struct({ type: Schema.Literal("maxPool"), size: AtLeastOne })
+export const MaxPoolLayer = Schema.Struct({ type: Schema.Literal("maxPool"), size: Extent })
 
 export const DenseLayer = Schema.Struct({
   type: Schema.Literal("dense"),
-  units: Schema.Union([AtLeastOne, Schema.Literal("classes")])
+  units: Schema.Union([Extent, Schema.Literal("classes")])
 })
 
 /** Inverted dropout: in training each value is zero with probability `rate`, else divided by 1 - rate. */
 export const DropoutLayer = Schema.Struct({
   type: Schema.Literal("dropout"),
-  rate: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.99 }))
+  rate: numberBetween(0, 0.99)
 })
 
 export const Layer = Schema.Union([ConvLayer, BatchNormLayer, ReluLayer, MaxPoolLayer, DenseLayer, DropoutLayer])

@@ -1,9 +1,8 @@
 /** What `compare` says over several seeds: the same trainings begun from other weights, on the same pictures. */
 import * as Schema from "effect/Schema"
+import { AtLeastOne, Count, NonNegative } from "./Numbers.ts"
+import { ClaimId, Equivalence, Verdict } from "./Verdict.ts"
 
-const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
-const EpochNumber = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const SeedCount = Schema.Int.check(Schema.isGreaterThanOrEqualTo(2))
 
 /** Values of several seeds in short. */
@@ -34,7 +33,7 @@ export type SeedMetric = typeof SeedMetric.Type
 export const SeedCurve = Schema.Struct({
   metric: SeedMetric,
   /** From epoch 1 to the last that every seed has. */
-  epochs: Schema.Array(Schema.Struct({ epoch: EpochNumber, ...Spread.fields }))
+  epochs: Schema.Array(Schema.Struct({ epoch: AtLeastOne, ...Spread.fields }))
 })
 export type SeedCurve = typeof SeedCurve.Type
 
@@ -51,7 +50,7 @@ export type SeedScore = typeof SeedScore.Type
 
 export const VariantSeeds = Schema.Struct({
   /** By seed. */
-  bestEpochs: Schema.Array(EpochNumber),
+  bestEpochs: Schema.Array(AtLeastOne),
   scores: Schema.Array(SeedScore),
   curves: Schema.Array(SeedCurve)
 })
@@ -73,14 +72,12 @@ export const SeedDifference = Schema.Struct({
 })
 export type SeedDifference = typeof SeedDifference.Type
 
-export const SeedVerdict = Schema.Literals(["supported", "not supported", "undecided"])
-
 /** A claim of the study over all seeds. */
 export const SeedClaim = Schema.Struct({
-  id: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 6 })),
+  id: ClaimId,
   /** Of each seed by itself; empty for a claim that is judged over seeds only. */
-  verdicts: Schema.Array(SeedVerdict),
-  verdict: SeedVerdict,
+  verdicts: Schema.Array(Verdict),
+  verdict: Verdict,
   sentence: Schema.NonEmptyString
 })
 export type SeedClaim = typeof SeedClaim.Type
@@ -92,7 +89,7 @@ export const Seeds = Schema.Struct({
   bn: VariantSeeds,
   nobn: VariantSeeds,
   differences: Schema.Array(SeedDifference),
-  equivalence: Schema.Literals(["equivalent", "different", "undecided"]),
+  equivalence: Equivalence,
   claims: Schema.Array(SeedClaim)
 }).annotate({ identifier: "Seeds", description: "Means, spreads and verdicts over several seeds" })
 export type Seeds = typeof Seeds.Type

@@ -6,16 +6,12 @@
  * - A picture's `group` is the unit that the split keeps whole: no group is in two splits. A picture that belongs with no
  *   other is a group of its own, named by its path.
  */
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
+import { SplitName } from "./Names.ts"
+import { AtLeastOne, Count, numberBetween, withDefault } from "./Numbers.ts"
 
-const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-const Pixels = Schema.Int.check(Schema.isGreaterThan(0))
-const Weight = Schema.Finite.check(Schema.isBetween({ minimum: 0.001, maximum: 1000 }))
-
-export const SplitName = Schema.Literals(["train", "validation", "test"])
-export type SplitName = typeof SplitName.Type
+const Weight = numberBetween(0.001, 1000)
 
 /** What each split gets, in proportion to the sum of the three: 70, 15, 15 and 0.7, 0.15, 0.15 are the same. */
 export const Fractions = Schema.Struct({ train: Weight, validation: Weight, test: Weight })
@@ -37,23 +33,24 @@ const hasCapture = (pattern: string): true | string => {
 }
 
 export const SplitParams = Schema.Struct({
-  fractions: Fractions.pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed({ train: 0.7, validation: 0.15, test: 0.15 }))
-  ),
-  seed: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
-  duplicates: DuplicatePolicy.pipe(Schema.withDecodingDefaultKey(Effect.succeed("drop" as const))),
+  fractions: withDefault(Fractions, { train: 0.7, validation: 0.15, test: 0.15 }),
+  seed: withDefault(Count, 1),
+  duplicates: withDefault(DuplicatePolicy, "drop"),
   /** A regular expression on the relative path; its first capture names a group. Empty: no such groups. */
-  groupBy: Schema.String.check(
-    Schema.makeFilter(hasCapture, {
-      arbitraryConstraint: { patterns: [{ source: "^(\\([a-z0-9]+\\)/)?$", flags: "u" }] }
-    })
-  ).pipe(Schema.withDecodingDefaultKey(Effect.succeed(""))),
+  groupBy: withDefault(
+    Schema.String.check(
+      Schema.makeFilter(hasCapture, {
+        arbitraryConstraint: { patterns: [{ source: "^(\\([a-z0-9]+\\)/)?$", flags: "u" }] }
+      })
+    ),
+    ""
+  ),
   /** At most so many pictures of each class, chosen by the seed; 0 takes all. */
-  perClass: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
+  perClass: withDefault(Count, 0),
   /** Only the first so many classes by name; 0 takes all. */
-  classes: Count.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
+  classes: withDefault(Count, 0),
   /** A picture with more pixels than this is set aside instead of decoded. */
-  pixelLimit: Pixels.pipe(Schema.withDecodingDefaultKey(Effect.succeed(100_000_000)))
+  pixelLimit: withDefault(AtLeastOne, 100_000_000)
 }).annotate({ identifier: "SplitParams" })
 export type SplitParams = typeof SplitParams.Type
 
@@ -63,8 +60,8 @@ export const Picture = Schema.Struct({
   split: SplitName,
   group: Schema.NonEmptyString,
   /** Pixels, as the picture is shown (EXIF orientation applied). */
-  width: Pixels,
-  height: Pixels
+  width: AtLeastOne,
+  height: AtLeastOne
 })
 export type Picture = typeof Picture.Type
 

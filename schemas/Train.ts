@@ -1,59 +1,45 @@
 /** What `train` takes and gives: its parameters, and the history of one training. */
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
 import { NetworkSpec, PresetName } from "./Network.ts"
-
-const Fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
-const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
-const NonNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+import { AtLeastOne, Count, Fraction, integerBetween, NonNegative, Positive, withDefault } from "./Numbers.ts"
 
 export const LossName = Schema.Literals(["crossEntropy", "sparsemax"])
 export type LossName = typeof LossName.Type
 
 export const TrainParams = Schema.Struct({
   /** A network by name, or a stack of layers. */
-  network: Schema.Union([PresetName, NetworkSpec]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("seed" as const))),
+  network: withDefault(Schema.Union([PresetName, NetworkSpec]), "seed"),
   /** Of a network given by name: batch normalization after each convolution, before the ReLU, or none. */
-  normalization: Schema.Literals(["batch", "none"]).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed("none" as const))
-  ),
-  epochs: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 })).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(24))
-  ),
-  batchSize: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4096 })).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(32))
-  ),
+  normalization: withDefault(Schema.Literals(["batch", "none"]), "none"),
+  epochs: withDefault(integerBetween(1, 10_000), 24),
+  batchSize: withDefault(integerBetween(1, 4096), 32),
   /** What is made small: the cross-entropy of softmax, or the loss of sparsemax (Martins and Astudillo 2016). */
-  loss: LossName.pipe(Schema.withDecodingDefaultKey(Effect.succeed("crossEntropy" as const))),
-  optimizer: Schema.Literals(["adam", "sgd"]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("adam" as const))),
-  learningRate: Positive.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.0005))),
+  loss: withDefault(LossName, "crossEntropy"),
+  optimizer: withDefault(Schema.Literals(["adam", "sgd"]), "adam"),
+  learningRate: withDefault(Positive, 0.0005),
   /** L2 regularization, coupled as torch's `weight_decay`: this times the weight is added to its gradient. */
-  weightDecay: NonNegative.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.0001))),
+  weightDecay: withDefault(NonNegative, 0.0001),
   /** Of `sgd`. */
-  momentum: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.9))),
+  momentum: withDefault(Fraction, 0.9),
   /**
    * How the learning rate goes on: `constant`; `step`, times `gamma` every `stepEpochs`; `cosine`, down to zero over all
    * epochs; `plateau`, times `gamma` when more than `plateauEpochs` epochs in a row brought no lower validation loss.
    */
-  schedule: Schema.Literals(["constant", "step", "cosine", "plateau"]).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed("step" as const))
-  ),
-  stepEpochs: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).pipe(Schema.withDecodingDefaultKey(Effect.succeed(8))),
-  gamma: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.5))),
-  plateauEpochs: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(3))
-  ),
+  schedule: withDefault(Schema.Literals(["constant", "step", "cosine", "plateau"]), "step"),
+  stepEpochs: withDefault(AtLeastOne, 8),
+  gamma: withDefault(Fraction, 0.5),
+  plateauEpochs: withDefault(AtLeastOne, 3),
   /** Training stops after this many epochs in a row without a better validation accuracy; 0 is never. */
-  patience: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
-  seed: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).pipe(Schema.withDecodingDefaultKey(Effect.succeed(0)))
+  patience: withDefault(Count, 0),
+  seed: withDefault(Count, 0)
 }).annotate({ identifier: "TrainParams", description: "How a network is trained" })
 export type TrainParams = typeof TrainParams.Type
 
 /** One epoch. Losses are means of the training's loss (cross-entropy in nats); rates of correct answers are fractions. */
 export const Epoch = Schema.Struct({
   /** From 1. */
-  epoch: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  epoch: AtLeastOne,
   trainLoss: NonNegative,
   validationLoss: NonNegative,
   trainAccuracy: Fraction,
@@ -81,11 +67,11 @@ export const History = Schema.Struct({
   layers: Schema.Array(Schema.NonEmptyString),
   loss: LossName,
   /** How many epochs it was to have. */
-  plannedEpochs: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  plannedEpochs: AtLeastOne,
   /** It ended before that, for want of a better validation accuracy (`patience`). */
   stoppedEarly: Schema.Boolean,
   /** The epoch with the highest validation accuracy (the earliest of equals). Its weights are the model. */
-  bestEpoch: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  bestEpoch: AtLeastOne,
   epochs: Schema.NonEmptyArray(Epoch)
 }).annotate({ identifier: "History", description: "What one training did, epoch by epoch" })
 export type History = typeof History.Type
@@ -104,19 +90,19 @@ export const Weights = Artifact.file({ tag: "Weights/v1", path: "model.safetenso
 export const LayerTableRow = Schema.Struct({
   layer: Schema.NonEmptyString,
   outputShape: Schema.Array(Schema.Int),
-  parameters: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+  parameters: Count
 })
 
 /** The network that was trained: all that is needed, with its weights, to run it. */
 export const TrainedNetwork = Schema.Struct({
   spec: NetworkSpec,
-  size: Schema.Int.check(Schema.isGreaterThan(0)),
+  size: AtLeastOne,
   classes: Schema.Array(Schema.NonEmptyString),
   /** Per channel (R, G, B), of pixels scaled to 0..1. */
   mean: Schema.Array(Schema.Finite),
   std: Schema.Array(Positive),
   table: Schema.Array(LayerTableRow),
-  totalParameters: Schema.Int.check(Schema.isGreaterThan(0))
+  totalParameters: AtLeastOne
 }).annotate({ identifier: "TrainedNetwork", description: "A network, what it takes and what it tells apart" })
 export type TrainedNetwork = typeof TrainedNetwork.Type
 

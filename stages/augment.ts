@@ -16,8 +16,9 @@ import {
   type PackRecord,
   Shards
 } from "../schemas/Augment.ts"
+import type { SplitName } from "../schemas/Names.ts"
 import { Pictures } from "../schemas/Pictures.ts"
-import { type Manifest, ManifestArtifact, type Picture, type SplitName } from "../schemas/Split.ts"
+import { type Manifest, ManifestArtifact, type Picture } from "../schemas/Split.ts"
 import { copiesOf, copyOf, decode, original } from "./lib/images/Augmentation.ts"
 import * as ContactSheet from "./lib/images/ContactSheet.ts"
 import * as Pack from "./lib/images/Pack.ts"

@@ -20,13 +20,11 @@ import { GradstatsArtifact } from "../schemas/Gradstats.ts"
 import { LogitsArtifact, PenultimateArtifact } from "../schemas/Logits.ts"
 import { type Manifest, ManifestArtifact } from "../schemas/Split.ts"
 import { HistoryArtifact, NetworkArtifact } from "../schemas/Train.ts"
+import { toFailure } from "./lib/Failure.ts"
 import type { ReportData } from "./lib/report/Data.ts"
 import type { LogitsTable } from "./lib/tables/LogitsTable.ts"
 
 const load = Effect.promise(() => import("./lib/report/Work.ts"))
-
-const failed = (cause: { readonly message: string }): Stage.StageFailure =>
-  new Stage.StageFailure({ reason: cause.message })
 
 const readTable = Effect.fnUntraced(function* <A>(
   what: string,
@@ -34,7 +32,7 @@ const readTable = Effect.fnUntraced(function* <A>(
   decode: (bytes: Uint8Array) => Option.Option<A>
 ) {
   const fs = yield* FileSystem.FileSystem
-  const bytes = yield* Effect.mapError(fs.readFile(path), failed)
+  const bytes = yield* Effect.mapError(fs.readFile(path), toFailure)
   const table = yield* Effect.try({ try: () => decode(bytes), catch: () => undefined }).pipe(
     Effect.catch(() => Effect.succeed(Option.none<A>()))
   )
@@ -131,7 +129,7 @@ export const compare = Stage.make({
           hidden,
           exampleUris: pictures.examples.map(({ uri }) => uri)
         })
-        .pipe(Effect.mapError(failed))
+        .pipe(Effect.mapError(toFailure))
       yield* step("report", 3)
       const contactSheet = yield* work.sheetUri(inputs.contactSheet.path)
       const data: ReportData = {
@@ -158,6 +156,6 @@ export const compare = Stage.make({
         fs.writeFileString(output.calibration.path, work.standalone(calibration)),
         fs.writeFile(output.logits.path, drawn.files.logits),
         fs.writeFile(output.predictions.path, drawn.files.predictions)
-      ]).pipe(Effect.mapError(failed))
+      ]).pipe(Effect.mapError(toFailure))
     })
 })

@@ -3,9 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { ratioCurves } from "../charts/Curves.ts"
-import { gradientHeatMaps, gradientProfiles } from "../charts/Gradients.ts"
-import { deadCurves, updateCurves } from "../charts/Layers.ts"
+import { gradientCharts } from "../charts/GradientCharts.ts"
 import { makeRenderer, standalone, type TopLevelSpec } from "../charts/Render.ts"
 import { Stage } from "../core/index.ts"
 import {
@@ -13,23 +11,13 @@ import {
   GradientHeatMaps,
   GradientProfiles,
   GradientRatio,
-  type Gradstats,
   GradstatsArtifact,
   GradstatsParams,
   UpdateRatios
 } from "../schemas/Gradstats.ts"
 import { HistoryArtifact } from "../schemas/Train.ts"
+import { toFailure } from "./lib/Failure.ts"
 import { compareGradients } from "./lib/statistics/GradientStats.ts"
-
-const failed = (cause: { readonly message: string }): Stage.StageFailure =>
-  new Stage.StageFailure({ reason: cause.message })
-
-const ratioRows = (stats: Gradstats) =>
-  (["nobn", "bn"] as const).flatMap((variant) =>
-    stats[variant].firstOverLast.flatMap((value, e) =>
-      value === null || value === 0 ? [] : [{ variant, epoch: stats[variant].epochs[e]!, value }]
-    )
-  )
 
 export const gradstats = Stage.make({
   name: "gradstats",
@@ -53,12 +41,13 @@ export const gradstats = Stage.make({
       const draw = (spec: TopLevelSpec, path: string) =>
         renderer.svg(spec).pipe(
           Effect.flatMap((svg) => fs.writeFileString(path, standalone(svg))),
-          Effect.mapError(failed)
+          Effect.mapError(toFailure)
         )
-      yield* draw(gradientHeatMaps(stats), output.heatMaps.path)
-      yield* draw(gradientProfiles(stats), output.profiles.path)
-      yield* draw(ratioCurves(ratioRows(stats), "first layer's norm / last layer's"), output.ratio.path)
-      yield* draw(updateCurves(stats), output.updates.path)
-      yield* draw(deadCurves(stats), output.dead.path)
+      const charts = gradientCharts(stats)
+      yield* draw(charts.heatMaps, output.heatMaps.path)
+      yield* draw(charts.profiles, output.profiles.path)
+      yield* draw(charts.ratio, output.ratio.path)
+      yield* draw(charts.updates, output.updates.path)
+      yield* draw(charts.dead, output.dead.path)
     })
 })

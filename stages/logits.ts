@@ -12,19 +12,15 @@ import { Stage } from "../core/index.ts"
 import { type EngineIdentity, open } from "../engine/index.ts"
 import { IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
 import { LogitsArtifact, LogitsParams, PenultimateArtifact } from "../schemas/Logits.ts"
+import { type SplitName, splitNames } from "../schemas/Names.ts"
 import type { NetworkSpec } from "../schemas/Network.ts"
-import type { SplitName } from "../schemas/Split.ts"
 import { NetworkArtifact, type TrainedNetwork, Weights } from "../schemas/Train.ts"
+import { toFailure } from "./lib/Failure.ts"
 import * as Pack from "./lib/images/Pack.ts"
 import { engine } from "./lib/network/EngineToolchain.ts"
 import { trunkOf } from "./lib/network/FeatureExtractor.ts"
 import * as Trainer from "./lib/network/Trainer.ts"
 import * as Safetensors from "./lib/tables/Safetensors.ts"
-
-const failed = (error: { readonly message: string }): Stage.StageFailure =>
-  new Stage.StageFailure({ reason: error.message })
-
-const splits: ReadonlyArray<SplitName> = ["train", "validation", "test"]
 
 /** Positions of a split's originals in its records. */
 const originals = (index: PackIndex, split: SplitName): Int32Array =>
@@ -76,16 +72,16 @@ const infer = (inference: Inference, { network, spec, units, weights }: Asked, o
       }
       return outputs
     })
-  ).pipe(Effect.mapError((error) => (error._tag === "StageFailure" ? error : failed(error))))
+  ).pipe(Effect.mapError((error) => (error._tag === "StageFailure" ? error : toFailure(error))))
 
 /** Logits of all originals, and the values of the last hidden layer for those of test. */
 const ask = Effect.fnUntraced(function* (inference: Inference, network: TrainedNetwork, file: string) {
   const fs = yield* FileSystem.FileSystem
   const decoded = Safetensors.decode(yield* Effect.orDie(fs.readFile(file)))
-  if (Result.isFailure(decoded)) return yield* failed(decoded.failure)
+  if (Result.isFailure(decoded)) return yield* toFailure(decoded.failure)
   const weights = decoded.success
   const whole: Asked = { network, spec: network.spec, units: network.classes.length, weights }
-  const logits = yield* infer(inference, whole, splits)
+  const logits = yield* infer(inference, whole, splitNames)
   const trunk = trunkOf(network)
   if (Option.isNone(trunk)) return { logits, hidden: { units: 0, data: new Float32Array(0) } }
   const { spec, units, relu } = trunk.value
@@ -113,7 +109,7 @@ export const logits = Stage.make({
       const index = yield* inputs.index.read
       const { classes } = index
       const pack = yield* Pack.open(inputs.shards.path, index)
-      const rows = splits.flatMap((split) =>
+      const rows = splitNames.flatMap((split) =>
         Array.from(originals(index, split), (each) => ({ split, record: index.splits[split].records[each]! }))
       )
       const tested = rows.filter(({ split }) => split === "test")

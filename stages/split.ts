@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import { Stage } from "../core/index.ts"
+import type { SplitName } from "../schemas/Names.ts"
 import { Pictures } from "../schemas/Pictures.ts"
 import {
   type ClassCounts,
@@ -14,7 +15,6 @@ import {
   ManifestArtifact,
   type Picture,
   type SetAside,
-  type SplitName,
   SplitParams
 } from "../schemas/Split.ts"
 import { type Found, type Walked, walk } from "./lib/dataset/ImageListing.ts"
@@ -23,6 +23,7 @@ import { findAlike } from "./lib/dataset/NearDuplicates.ts"
 import { scan } from "./lib/dataset/Scan.ts"
 import { assign, type Unit } from "./lib/dataset/StratifiedSplit.ts"
 import * as Random from "./lib/Random.ts"
+import { tally } from "./lib/Tally.ts"
 
 const bad = (fields: {
   readonly reason: string
@@ -46,9 +47,7 @@ const limitPerClass = (walked: Walked, limit: number, seed: number): ReadonlyArr
 }
 
 const mostCommon = (reasons: ReadonlyArray<string>): string => {
-  const counts = new Map<string, number>()
-  for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1)
-  const best = [...counts].sort((a, b) => b[1] - a[1])[0]
+  const best = [...tally(reasons)].sort((a, b) => b[1] - a[1])[0]
   return best === undefined ? "" : `; most often: ${best[0]}`
 }
 
@@ -119,19 +118,19 @@ interface Account {
   readonly pictures: ReadonlyArray<Picture>
 }
 
-const tally = (of: ReadonlyArray<{ readonly class: string }>): ((name: string) => number) => {
-  const counts = new Map<string, number>()
-  for (const one of of) counts.set(one.class, (counts.get(one.class) ?? 0) + 1)
+/** How many there are of a class. */
+const byClass = (of: ReadonlyArray<{ readonly class: string }>): ((name: string) => number) => {
+  const counts = tally(of.map((one) => one.class))
   return (name) => counts.get(name) ?? 0
 }
 
 const countClasses = ({ walked, taken, setAside, grouped, pictures }: Account): ReadonlyArray<ClassCounts> => {
-  const found = tally([...walked.files, ...walked.setAside])
-  const beyond = tally(walked.files)
-  const within = tally(taken)
-  const aside = tally(setAside)
-  const dropped = tally(grouped.dropped)
-  const inSplit = (split: SplitName) => tally(pictures.filter((picture) => picture.split === split))
+  const found = byClass([...walked.files, ...walked.setAside])
+  const beyond = byClass(walked.files)
+  const within = byClass(taken)
+  const aside = byClass(setAside)
+  const dropped = byClass(grouped.dropped)
+  const inSplit = (split: SplitName) => byClass(pictures.filter((picture) => picture.split === split))
   const [train, validation, test] = [inSplit("train"), inSplit("validation"), inSplit("test")]
   return walked.classes.map((name) => ({
     class: name,
@@ -150,8 +149,7 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
   const splitOf = new Map(pictures.map((picture) => [picture.path, picture.split]))
   const spans = (paths: ReadonlyArray<string>): boolean =>
     new Set(paths.flatMap((path) => splitOf.get(path) ?? [])).size > 1
-  const sizes = new Map<string, number>()
-  for (const { group } of pictures) sizes.set(group, (sizes.get(group) ?? 0) + 1)
+  const sizes = tally(pictures.map(({ group }) => group))
   return {
     classes: walked.classes,
     seed: params.seed,
@@ -187,7 +185,7 @@ export const split = Stage.make({
       const looked = yield* scan({ root, files: taken, pixelLimit, cores, workdir, toolchainDir, progress })
       const { scanned, thumbnails } = looked
       const setAside = [...walked.setAside, ...looked.setAside].sort((a, b) => (a.path < b.path ? -1 : 1))
-      yield* checkClasses(walked, tally(scanned), "pictures", setAside)
+      yield* checkClasses(walked, byClass(scanned), "pictures", setAside)
       const thumbnailOf = { get: (i: number) => thumbnails.get(scanned[i]!.at) }
       const alike = yield* findAlike(scanned, thumbnailOf, (done) =>
         progress({ label: "near-duplicates", done, total: scanned.length, unit: "pictures" })
@@ -196,7 +194,7 @@ export const split = Stage.make({
       const groups = [
         ...new Map(grouped.kept.map((one) => [`${one.picture.class}/${one.group}`, one.picture])).values()
       ]
-      yield* checkClasses(walked, tally(groups), "groups", setAside)
+      yield* checkClasses(walked, byClass(groups), "groups", setAside)
       const pictures = deal(grouped.kept, walked.classes, params)
       yield* output.manifest.write(toManifest({ walked, taken, setAside, grouped, pictures }, params))
     })

@@ -20,9 +20,10 @@ import * as Result from "effect/Result"
 import { Stage } from "../core/index.ts"
 import { type Alive, open } from "../engine/index.ts"
 import { IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
+import type { SplitName } from "../schemas/Names.ts"
 import type { NetworkSpec } from "../schemas/Network.ts"
-import type { SplitName } from "../schemas/Split.ts"
 import { type Epoch, HistoryArtifact, NetworkArtifact, NetworkTable, TrainParams, Weights } from "../schemas/Train.ts"
+import { toFailure } from "./lib/Failure.ts"
 import * as ImageNet from "./lib/images/ImageNet.ts"
 import * as Pack from "./lib/images/Pack.ts"
 import { engine } from "./lib/network/EngineToolchain.ts"
@@ -38,9 +39,6 @@ const specOf = (params: TrainParams): NetworkSpec =>
   typeof params.network === "string"
     ? Network.preset(params.network, { batchNorm: params.normalization === "batch" })
     : params.network
-
-const failed = (error: { readonly message: string }): Stage.StageFailure =>
-  new Stage.StageFailure({ reason: error.message })
 
 /** Everything about one training that does not change while it goes on. */
 interface Run {
@@ -223,7 +221,7 @@ export const train = Stage.make({
       if (Result.isFailure(table))
         return yield* new Stage.StageFailure({ reason: table.failure.message, badInput: true })
       const loaded = yield* open(toolchain.engine, { cacheDir: toolchainDir(engine.name) }).pipe(
-        Effect.mapError(failed)
+        Effect.mapError(toFailure)
       )
       const pack = yield* Pack.open(inputs.shards.path, index)
       const { optimizer: kind, weightDecay, momentum, batchSize, seed } = params
@@ -243,13 +241,13 @@ export const train = Stage.make({
         loss: params.loss,
         ...ImageNet.normalization,
         batchSize
-      }).pipe(Effect.mapError(failed))
+      }).pipe(Effect.mapError(toFailure))
       const labels = { train: pack.labels("train"), validation: pack.labels("validation"), test: pack.labels("test") }
       const bytes = batchSize * size ** 2 * 3
       const buffers = [new Uint8Array(bytes), new Uint8Array(bytes)] as const
       const run: Run = { params, index, pack, labels, trainer, buffers, progress }
       const { epochs, bestEpoch, bestWeights } = yield* runEpochs(run, checkpoint).pipe(
-        Effect.mapError((error) => (error._tag === "StageFailure" ? error : failed(error)))
+        Effect.mapError((error) => (error._tag === "StageFailure" ? error : toFailure(error)))
       )
       const [first, ...others] = epochs
       yield* output.history.write({

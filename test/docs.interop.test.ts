@@ -11,8 +11,8 @@ import * as Result from "effect/Result"
 import { chromium } from "playwright-core"
 import { beforeAll, describe, expect, it } from "vitest"
 import { defaultEngineParams, identify, open } from "../engine/index.ts"
+import { activations } from "../schemas/activations/Activations.ts"
 import type { TrainedNetwork } from "../schemas/Train.ts"
-import { activations } from "../stages/lib/network/Activations.ts"
 import * as LayersModel from "../stages/lib/network/LayersModel.ts"
 import * as Network from "../stages/lib/network/Network.ts"
 import * as Trainer from "../stages/lib/network/Trainer.ts"
@@ -213,7 +213,7 @@ describe.skipIf(!existsSync(browser))("in a browser", () => {
       const black = await page.evaluate(
         "tf.loadLayersModel('web-model/model.json').then((m) => m.predict(tf.zeros([1, 30, 30, 3])).data()).then((d) => Array.from(d))"
       )
-      const expected = activations.softmax(black as Array<number>)
+      const expected = activations.softmax.apply(black as Array<number>)
       for (const [k, value] of shown.entries()) expect(Math.abs(value - expected[k]!)).toBeLessThan(1e-3)
     } finally {
       await running.close()

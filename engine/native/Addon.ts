@@ -18,7 +18,7 @@ import * as path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
-import { EngineError } from "../Identity.ts"
+import { EngineError, messageOf } from "../Identity.ts"
 import * as OneDnn from "./OneDnn.ts"
 import * as Resampler from "./Resampler.ts"
 
@@ -291,7 +291,7 @@ export const build = (location: Location, notify: (line: string) => void): Effec
         new EngineError({
           engine: "native",
           expected: "the addon to compile",
-          actual: cause instanceof Error ? cause.message : String(cause),
+          actual: messageOf(cause),
           toDo: "Update the C++ compiler (it needs C++17), or use `--engine cpu`.",
           cause
         })

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Engine } from "../Engine.ts"
-import { EngineError, type EngineIdentity, EngineOutOfMemory } from "../Identity.ts"
+import { EngineError, type EngineIdentity, EngineOutOfMemory, messageOf } from "../Identity.ts"
 import type { Program, ProgramOptions } from "../Program.ts"
 import * as Addon from "./Addon.ts"
 import { makeNativeProgram, supports } from "./NativeProgram.ts"
@@ -49,7 +49,7 @@ export const openNative = (identity: EngineIdentity, cacheDir: string): Engine =
             : new EngineError({
                 engine: "native",
                 expected: "the network to be built",
-                actual: cause instanceof Error ? cause.message : String(cause),
+                actual: messageOf(cause),
                 toDo: "Run `op-pipe doctor`.",
                 cause
               })

@@ -13,6 +13,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import { messageOf } from "../Failure.ts"
 import type * as Records from "../images/Resampler.ts"
 import { loadSharp } from "../images/Sharp.ts"
 
@@ -171,7 +172,7 @@ const inWords: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
 ]
 
 const reasonOf = (cause: unknown): string => {
-  const message = cause instanceof Error ? cause.message : String(cause)
+  const message = messageOf(cause)
   const first = (message.split("\n")[0] ?? message).trim()
   const known = inWords.find(([pattern]) => pattern.test(message))
   return known === undefined ? first : `${known[1]} (${first})`

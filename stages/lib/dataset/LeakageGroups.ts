@@ -10,6 +10,7 @@
  * Hence look-alikes are joined on far less evidence than is needed to call one a copy, as long as the group stays small.
  */
 import type { DuplicateGroup, LabelConflict, SplitParams } from "../../../schemas/Split.ts"
+import { tally } from "../Tally.ts"
 import type { Summary } from "./Fingerprint.ts"
 import { type Alike, Components, type Pair } from "./NearDuplicates.ts"
 
@@ -83,13 +84,6 @@ const report = (scanned: ReadonlyArray<Scanned>, pairs: ReadonlyArray<Pair>, pol
 const most = 1 / 5
 /** A class that has no more groups than these is left alone, for the same reason. */
 const leastGroups = 5
-
-/** How many there are by name. */
-const tally = (names: Iterable<string>): Map<string, number> => {
-  const counts = new Map<string, number>()
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
-  return counts
-}
 
 /**
  * Joins look-alikes, those that differ least first, and before others those of which one is in no group: nothing else may tie a

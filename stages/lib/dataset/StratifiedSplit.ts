@@ -8,10 +8,10 @@
  *
  * A group's place in the deal comes from the seed and its name, not from the order of files.
  */
-import type { Fractions, SplitName } from "../../../schemas/Split.ts"
-import * as Random from "../Random.ts"
 
-export const splitNames: ReadonlyArray<SplitName> = ["train", "validation", "test"]
+import { type SplitName, splitNames } from "../../../schemas/Names.ts"
+import type { Fractions } from "../../../schemas/Split.ts"
+import * as Random from "../Random.ts"
 
 /** Pictures that must stay together. */
 export interface Unit {

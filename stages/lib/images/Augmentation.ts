@@ -9,6 +9,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { AugmentParams, Transforms } from "../../../schemas/Augment.ts"
+import { messageOf } from "../Failure.ts"
 import * as Random from "../Random.ts"
 import type { Colour, Job, Square } from "./Resample.ts"
 import { loadSharp } from "./Sharp.ts"
@@ -55,14 +56,12 @@ const workingSide = (params: AugmentParams, width: number, height: number): numb
     Math.min(Math.min(width, height), Math.ceil(params.size / Math.sqrt(params.transforms.cropScale[0])))
   )
 
-const message = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
-
 /** Decodes a picture to its working square. `width` and `height` are those of the manifest. Fails with a reason in words. */
 export const decode = Effect.fnUntraced(function* (file: string, width: number, height: number, params: AugmentParams) {
   const fs = yield* FileSystem.FileSystem
   const side = workingSide(params, width, height)
   // libvips reads files in many small pieces, which takes it as long as the decoding
-  const bytes = yield* fs.readFile(file).pipe(Effect.mapError(message))
+  const bytes = yield* fs.readFile(file).pipe(Effect.mapError(messageOf))
   const rgb = yield* Effect.tryPromise({
     try: async () => {
       const sharp = await loadSharp()
@@ -73,7 +72,7 @@ export const decode = Effect.fnUntraced(function* (file: string, width: number, 
       if (width !== side || height !== side) picture.resize(side, side, { fit: params.fit, background: "#ffffff" })
       return picture.toColourspace("srgb").raw({ depth: "uchar" }).toBuffer()
     },
-    catch: message
+    catch: messageOf
   })
   return { side, rgb: new Uint8Array(rgb.buffer, rgb.byteOffset, rgb.length) } satisfies Square
 })

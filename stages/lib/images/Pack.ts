@@ -12,9 +12,7 @@ import * as Path from "effect/Path"
 import * as Semaphore from "effect/Semaphore"
 import { Stage } from "../../../core/index.ts"
 import type { PackIndex, PackSplit, Shard } from "../../../schemas/Augment.ts"
-import type { SplitName } from "../../../schemas/Split.ts"
-
-const splitNames: ReadonlyArray<SplitName> = ["train", "validation", "test"]
+import { type SplitName, splitNames } from "../../../schemas/Names.ts"
 
 /** How many records fit a shard of at most `shardBytes`, one at least. */
 export const recordsPerShard = (recordBytes: number, shardBytes: number): number =>

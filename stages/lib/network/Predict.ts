@@ -8,6 +8,7 @@ import { Stage } from "../../../core/index.ts"
 import { type EngineIdentity, open } from "../../../engine/index.ts"
 import type { AugmentParams } from "../../../schemas/Augment.ts"
 import type { TrainedNetwork } from "../../../schemas/Train.ts"
+import { messageOf, toFailure } from "../Failure.ts"
 import * as Augmentation from "../images/Augmentation.ts"
 import * as Resample from "../images/Resample.ts"
 import { loadSharp } from "../images/Sharp.ts"
@@ -37,9 +38,6 @@ export interface Predictor {
   readonly ask: (file: string) => Effect.Effect<Answer, Stage.StageFailure>
 }
 
-const failed = (error: { readonly message: string }): Stage.StageFailure =>
-  new Stage.StageFailure({ reason: error.message })
-
 const unreadable = (file: string, actual: string): Stage.StageFailure =>
   new Stage.StageFailure({
     reason: `${file} cannot be looked at`,
@@ -48,12 +46,10 @@ const unreadable = (file: string, actual: string): Stage.StageFailure =>
     badInput: true
   })
 
-const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
-
 const readPicture = Effect.fnUntraced(function* (file: string, size: number, prepared: AugmentParams) {
   const { autoOrient } = yield* Effect.tryPromise({
     try: async () => (await loadSharp())(file).metadata(),
-    catch: (cause) => unreadable(file, reasonOf(cause))
+    catch: (cause) => unreadable(file, messageOf(cause))
   })
   const told = Effect.mapError((reason: string) => unreadable(file, reason))
   const square = yield* told(Augmentation.decode(file, autoOrient.width, autoOrient.height, prepared))
@@ -66,18 +62,18 @@ export const make = Effect.fnUntraced(function* (options: PredictorOptions) {
   const { spec, size, mean, std } = network
   const classes = network.classes.length
   const tensors = Safetensors.decode(options.weights)
-  if (Result.isFailure(tensors)) return yield* failed(tensors.failure)
-  const engine = yield* open(options.identity, { cacheDir: options.cacheDir }).pipe(Effect.mapError(failed))
+  if (Result.isFailure(tensors)) return yield* toFailure(tensors.failure)
+  const engine = yield* open(options.identity, { cacheDir: options.cacheDir }).pipe(Effect.mapError(toFailure))
   // The optimizer is never used.
   const optimizer = { kind: "sgd", learningRate: 1, weightDecay: 0, momentum: 0 } as const
   const shape = { spec, size, channels: 3, classes, seed: 0, optimizer, mean, std, batchSize: 1 }
-  const trainer = yield* Trainer.make(engine, shape).pipe(Effect.mapError(failed))
-  yield* trainer.loadWeights(tensors.success).pipe(Effect.mapError(failed))
+  const trainer = yield* Trainer.make(engine, shape).pipe(Effect.mapError(toFailure))
+  yield* trainer.loadWeights(tensors.success).pipe(Effect.mapError(toFailure))
   const fs = yield* FileSystem.FileSystem
   const predictor: Predictor = {
     ask: Effect.fnUntraced(function* (file: string) {
       const seen = yield* readPicture(file, size, prepared).pipe(Effect.provideService(FileSystem.FileSystem, fs))
-      return { logits: yield* trainer.predict(seen, 1).pipe(Effect.mapError(failed)), seen }
+      return { logits: yield* trainer.predict(seen, 1).pipe(Effect.mapError(toFailure)), seen }
     })
   }
   return predictor

@@ -23,6 +23,7 @@ import {
   type Program
 } from "../../../engine/index.ts"
 import type { NetworkSpec } from "../../../schemas/Network.ts"
+import { messageOf } from "../Failure.ts"
 import * as Random from "../Random.ts"
 import * as Safetensors from "../tables/Safetensors.ts"
 import * as Network from "./Network.ts"
@@ -135,7 +136,7 @@ const engineFailure = (engine: string, cause: unknown): EngineFailure =>
     : new EngineError({
         engine,
         expected: "the computation to succeed",
-        actual: cause instanceof Error ? cause.message : String(cause),
+        actual: messageOf(cause),
         toDo: "Run `op-pipe doctor`, or try `--engine cpu`.",
         cause
       })

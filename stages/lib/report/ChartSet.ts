@@ -1,14 +1,14 @@
 /** Every chart of the report, drawn once: inline for the page, and as files for those who want them alone. */
 import * as Effect from "effect/Effect"
 import { calibrationCurves, classBalance, confusionMatrices, pictureMap } from "../../../charts/Classes.ts"
-import { accuracyCurves, lossCurves, lossTitle, ratioCurves } from "../../../charts/Curves.ts"
-import { gradientHeatMaps, gradientProfiles } from "../../../charts/Gradients.ts"
-import { deadCurves, updateCurves } from "../../../charts/Layers.ts"
+import { accuracyCurves, lossCurves, lossTitle } from "../../../charts/Curves.ts"
+import { gradientCharts } from "../../../charts/GradientCharts.ts"
 import { inline, makeRenderer, type TopLevelSpec } from "../../../charts/Render.ts"
 import { seedAccuracyCurves, seedLossCurves } from "../../../charts/SeedCurves.ts"
 import { variantNames } from "../../../charts/Theme.ts"
-import type { Metrics, VariantName } from "../../../schemas/Compare.ts"
+import type { Metrics } from "../../../schemas/Compare.ts"
 import type { Gradstats } from "../../../schemas/Gradstats.ts"
+import type { VariantName } from "../../../schemas/Names.ts"
 import type { Manifest } from "../../../schemas/Split.ts"
 import type { History, TrainedNetwork } from "../../../schemas/Train.ts"
 import { rowsOf } from "../statistics/Comparison.ts"
@@ -44,19 +44,12 @@ const labels: Readonly<Record<ChartName | SeedChartName, string>> = {
   logits: "Picture: logits by class and picture, with and without BN",
   mapBn: "Scatter plot: test pictures on two principal components of what the network with BN makes of them",
   mapNobn: "Scatter plot: test pictures on two principal components of what the network without BN makes of them",
-  calibration: "Line chart: accuracy over confidence for softmax, sparsemax and entmax15",
+  calibration: "Line chart: accuracy over confidence, one line an activation",
   confusion: "Confusion matrices of both networks; the numbers by class are in the table below",
   network: "Drawing of the network's layers",
   seedLoss: "Line chart with bands: mean train and validation loss over seeds by epoch, with and without BN",
   seedAccuracy: "Line chart with bands: mean accuracy over seeds by epoch, with and without BN"
 }
-
-const ratioRows = (stats: Gradstats) =>
-  (["bn", "nobn"] as const).flatMap((variant) =>
-    stats[variant].firstOverLast.flatMap((value, e) =>
-      value === null || value === 0 ? [] : [{ variant, epoch: stats[variant].epochs[e]!, value }]
-    )
-  )
 
 /** Test pictures by the last hidden layer, or by their logits where a network has no such layer. */
 const mapOf = (table: LogitsTable, hidden: PenultimateTable, variant: VariantName): TopLevelSpec => {
@@ -85,11 +78,7 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
     balance: classBalance(manifest.counts),
     loss: lossCurves(histories),
     accuracy: accuracyCurves(histories),
-    heatMaps: gradientHeatMaps(gradients),
-    profiles: gradientProfiles(gradients),
-    ratio: ratioCurves(ratioRows(gradients), "first layer's norm / last layer's"),
-    updates: updateCurves(gradients),
-    dead: deadCurves(gradients),
+    ...gradientCharts(gradients),
     mapBn: mapOf(table, hidden, "bn"),
     mapNobn: mapOf(table, hidden, "nobn"),
     calibration: calibrationCurves(metrics.bn.activations, metrics.activation),

@@ -1,8 +1,9 @@
 /** What the report is written from. */
 
 import type { PackIndex } from "../../../schemas/Augment.ts"
-import type { CompareParams, Metrics, VariantName } from "../../../schemas/Compare.ts"
+import type { CompareParams, Metrics } from "../../../schemas/Compare.ts"
 import type { Gradstats } from "../../../schemas/Gradstats.ts"
+import type { VariantName } from "../../../schemas/Names.ts"
 import type { Manifest } from "../../../schemas/Split.ts"
 import type { History, TrainedNetwork } from "../../../schemas/Train.ts"
 import type { Html } from "./Html.ts"

@@ -1,7 +1,8 @@
 /**
  * Drawings that are no charts: the picture of all logits, the network as a row of boxes, the grid of predictions.
  */
-import type { Example, VariantName } from "../../../schemas/Compare.ts"
+import type { Example } from "../../../schemas/Compare.ts"
+import { type VariantName, variants } from "../../../schemas/Names.ts"
 import type { TrainedNetwork } from "../../../schemas/Train.ts"
 import { loadSharp } from "../images/Sharp.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"
@@ -80,7 +81,7 @@ export const drawLogits = async (table: LogitsTable, names: Readonly<Record<Vari
     return `${label(left - 8, middle + 4, name, 'text-anchor="end"')}<line x1="${left - 4}" x2="${left}" y1="${y(starts[k]!)}" y2="${y(starts[k]!)}" stroke="currentColor" opacity=".5"/>`
   })
   const panels = await Promise.all(
-    (["bn", "nobn"] as const).map(async (variant, i) => {
+    variants.map(async (variant, i) => {
       const x = left + i * (panel + between)
       const uri = await logitPixels(table[variant], order, classes, limit)
       const columns = table.classes.map((name, k) => {

@@ -3,7 +3,8 @@
  *
  * Links are relative to `outputs/compare/`, as the step lays its files out.
  */
-import type { ActivationScores, Claim, Metrics, VariantMetrics, VariantName } from "../../../schemas/Compare.ts"
+import type { ActivationScores, Claim, Metrics, VariantMetrics } from "../../../schemas/Compare.ts"
+import type { VariantName } from "../../../schemas/Names.ts"
 import type { ReportData } from "./Data.ts"
 import { overSeeds, scoreOver, verdictOf } from "./sections/SeedSection.ts"
 import { howTrained } from "./sections/TrainingSections.ts"

@@ -1,5 +1,5 @@
 /** The test pictures that the network with BN got wrong and was surest of. */
-import type { ActivationName } from "../../../schemas/Compare.ts"
+import type { ActivationName } from "../../../schemas/activations/Activations.ts"
 import { predict, rowsOf } from "../statistics/Comparison.ts"
 import { answersOf } from "../statistics/Metrics.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"

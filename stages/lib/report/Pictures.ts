@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Sharp } from "sharp"
 import type { PackIndex } from "../../../schemas/Augment.ts"
-import type { SplitName } from "../../../schemas/Split.ts"
+import { type SplitName, splitNames } from "../../../schemas/Names.ts"
 import type * as Pack from "../images/Pack.ts"
 import { loadSharp } from "../images/Sharp.ts"
 
@@ -19,7 +19,7 @@ const toUri = (image: Sharp): Effect.Effect<string> =>
 /** Finds an original by its path: split and position in it. */
 export const locate = (index: PackIndex): ((path: string) => readonly [SplitName, number] | undefined) => {
   const places = new Map<string, readonly [SplitName, number]>()
-  for (const split of ["train", "validation", "test"] as const) {
+  for (const split of splitNames) {
     for (const [at, { path, copy }] of index.splits[split].records.entries()) {
       if (copy === 0) places.set(path, [split, at])
     }

@@ -7,7 +7,8 @@
  */
 import * as Effect from "effect/Effect"
 import type { Sharp } from "sharp"
-import type { ActivationName, Ranked } from "../../../schemas/Compare.ts"
+import type { ActivationName } from "../../../schemas/activations/Activations.ts"
+import type { Ranked } from "../../../schemas/Compare.ts"
 import { loadSharp } from "../images/Sharp.ts"
 import { bars } from "./Bars.ts"
 import { type Html, html, join, text, trusted } from "./Html.ts"

@@ -4,9 +4,13 @@
  * Every rule is stated in words beside its verdict. The thresholds are the authors' of this program, chosen before any run was
  * looked at; one pair of trainings is one draw, so a verdict here is about this run and no more.
  */
-import type { ActivationName, Claim, Difference, Evidence, Scores, Verdict } from "../../../schemas/Compare.ts"
+
+import type { ActivationName } from "../../../schemas/activations/Activations.ts"
+import type { Claim, Difference, Evidence, Scores } from "../../../schemas/Compare.ts"
 import type { Gradstats, VariantGradients } from "../../../schemas/Gradstats.ts"
 import type { Epoch, History } from "../../../schemas/Train.ts"
+import type { Equivalence, Verdict } from "../../../schemas/Verdict.ts"
+import { mean, median } from "./Summary.ts"
 
 /** One pair of trainings. */
 export interface TrainingPair {
@@ -19,22 +23,12 @@ export interface TrainingPair {
 export interface ClaimInput extends TrainingPair {
   readonly differences: ReadonlyArray<Difference>
   readonly margin: number
-  readonly equivalence: "equivalent" | "different" | "undecided"
+  readonly equivalence: Equivalence
   readonly classes: number
   /** Test scores of the network with BN. */
   readonly scores: Readonly<Record<ActivationName, Scores>>
   /** Share of test rows whose label is among softmax's top three, but has probability 0 under sparsemax. */
   readonly lostBySparsemax: number
-}
-
-const mean = (values: ReadonlyArray<number>): number =>
-  values.length === 0 ? 0 : values.reduce((a, b) => a + b, 0) / values.length
-
-const median = (values: ReadonlyArray<number>): number => {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  if (sorted.length === 0) return 0
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
 const fact = (name: string, value: number): Evidence => ({ name, value })

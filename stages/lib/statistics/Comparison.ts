@@ -1,27 +1,21 @@
 /**
  * From logits, histories and the manifest to the metrics of the study: what `compare` writes down as numbers.
  */
-import type {
-  ActivationName,
-  CompareParams,
-  Example,
-  Metrics,
-  Scores,
-  VariantMetrics,
-  VariantName
-} from "../../../schemas/Compare.ts"
+
+import type { ActivationName } from "../../../schemas/activations/Activations.ts"
+import { activationNames, activations, applyRows } from "../../../schemas/activations/Activations.ts"
+import type { CompareParams, Example, Metrics, Scores, VariantMetrics } from "../../../schemas/Compare.ts"
 import type { Gradstats } from "../../../schemas/Gradstats.ts"
-import type { Manifest, SplitName } from "../../../schemas/Split.ts"
+import { type SplitName, splitNames, type VariantName } from "../../../schemas/Names.ts"
+import type { Manifest } from "../../../schemas/Split.ts"
 import type { History } from "../../../schemas/Train.ts"
-import { activationNames, activations, applyRows } from "../network/Activations.ts"
 import * as Random from "../Random.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"
 import { judge } from "./Claims.ts"
 import * as Measure from "./Metrics.ts"
+import { confusion } from "./Scores.ts"
 import { overSeeds } from "./SeedStatistics.ts"
 import * as Statistics from "./Statistics.ts"
-
-export const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
 
 /** The rows of one split: paths, labels, and the logits of both networks (rows x classes). */
 export interface SplitRows {
@@ -54,7 +48,7 @@ export const predict = (
   classes: number
 ): Measure.Predictions => ({
   classes,
-  probabilities: applyRows(activations[activation], rows.logits[variant], classes),
+  probabilities: applyRows(activation, rows.logits[variant], classes),
   labels: rows.labels
 })
 
@@ -67,8 +61,6 @@ export interface ComparisonInput {
   readonly replicas: Readonly<Record<VariantName, ReadonlyArray<History>>>
   readonly gradients: Gradstats
 }
-
-const splits: ReadonlyArray<SplitName> = ["train", "validation", "test"]
 
 /** The best test score over epochs, as the seed study chose: from epoch 4 on when there are so many. */
 const testSelected = ({ epochs }: History): VariantMetrics["testSelected"] => {
@@ -86,7 +78,7 @@ const temperatureOf = (validation: SplitRows, test: SplitRows, variant: VariantN
   const scaled = test.logits[variant].map((z) => z / value)
   const scores = Measure.scoresOf({
     classes,
-    probabilities: applyRows(activations.softmax, scaled, classes),
+    probabilities: applyRows("softmax", scaled, classes),
     labels: test.labels
   })
   return {
@@ -107,7 +99,7 @@ const variantMetrics = (
   return {
     bestEpoch: histories[variant].bestEpoch,
     testSelected: testSelected(histories[variant]),
-    splits: splits.map((split) => {
+    splits: splitNames.map((split) => {
       const { accuracy, f1Macro } = Measure.scoresOf(predict(bySplit[split], variant, params.activation, classes))
       return { split, pictures: bySplit[split].paths.length, accuracy, f1Macro }
     }),
@@ -121,7 +113,7 @@ const variantMetrics = (
     }),
     temperature: temperatureOf(bySplit.validation, test, variant, classes),
     perClass: Measure.perClassOf(table.classes, test.labels, answers),
-    confusion: toRows(Measure.confusionOf(test.labels, answers, classes), classes)
+    confusion: toRows(confusion(test.labels, answers, classes), classes)
   }
 }
 
@@ -139,8 +131,8 @@ const examplesOf = (test: SplitRows, classes: ReadonlyArray<string>, params: Com
     return {
       path: test.paths[row]!,
       label: classes[test.labels[row]!]!,
-      softmax: Measure.topOf(activations.softmax(logits), classes, 3),
-      sparsemax: Measure.topOf(activations.sparsemax(logits), classes, 3)
+      softmax: Measure.topOf(activations.softmax.apply(logits), classes, 3),
+      sparsemax: Measure.topOf(activations.sparsemax.apply(logits), classes, 3)
     }
   })
 

@@ -13,15 +13,7 @@ import type {
   VariantGradients
 } from "../../../schemas/Gradstats.ts"
 import type { Epoch, History } from "../../../schemas/Train.ts"
-
-const mean = (values: ReadonlyArray<number>): number =>
-  values.length === 0 ? 0 : values.reduce((a, b) => a + b, 0) / values.length
-
-/** Population standard deviation; 0 for fewer than two values. */
-const deviation = (values: ReadonlyArray<number>): number => {
-  const middle = mean(values)
-  return Math.sqrt(mean(values.map((value) => (value - middle) ** 2)))
-}
+import { mean, populationDeviation } from "./Summary.ts"
 
 const logs = (values: ReadonlyArray<number>): ReadonlyArray<number> =>
   values.filter((value) => value > 0).map((value) => Math.log10(value))
@@ -96,11 +88,11 @@ export const summarize = (history: History, thresholds: GradientThresholds): Var
     updateRatio,
     dead,
     firstOverLast: epochs.map((_, e) => (last[e]! > 0 ? first[e]! / last[e]! : null)),
-    unevenness: epochs.map((_, e) => deviation(logs(gradientNorm.map((row) => row[e]!)))),
+    unevenness: epochs.map((_, e) => populationDeviation(logs(gradientNorm.map((row) => row[e]!)))),
     unsteadiness: mean(
       gradientNorm.map((row) => {
         const levels = logs(row)
-        return deviation(levels.slice(1).map((level, i) => level - levels[i]!))
+        return populationDeviation(levels.slice(1).map((level, i) => level - levels[i]!))
       })
     ),
     flags: flagsOf(epochs, { layers, gradientNorm, updateRatio, dead }, thresholds)

@@ -44,16 +44,6 @@ export const topOf = (
     .filter((k) => probabilities[k]! > 0)
     .map((k) => ({ class: classes[k]!, probability: Math.min(1, probabilities[k]!) }))
 
-/** `[label][answer]` counts, row-major; rows without an answer are left out. */
-export const confusionOf = (labels: Int32Array, answers: Int32Array, classes: number): Float64Array => {
-  const given = Array.from(labels, (_, row) => row).filter((row) => answers[row]! >= 0)
-  return Scoring.confusion(
-    given.map((row) => labels[row]!),
-    given.map((row) => answers[row]!),
-    classes
-  )
-}
-
 /** Reliability: rows by the probability of their answer, in 15 bins of equal width. */
 export const calibrationOf = (predictions: Predictions): ReadonlyArray<CalibrationBin> => {
   const { classes, probabilities, labels } = predictions
@@ -142,27 +132,9 @@ export const scoresOf = (predictions: Predictions): Scores => {
 
 /** Macro F1, with rows without an answer counted as missed. */
 export const f1MacroOf = (labels: ArrayLike<number>, answers: ArrayLike<number>, classes: number): number => {
-  // an extra class that nothing is labelled with takes the missing answers
-  const matrix = new Float64Array(classes * classes)
   const missed = new Float64Array(classes)
-  for (let row = 0; row < labels.length; row++) {
-    if (answers[row]! < 0) missed[labels[row]!]! += 1
-    else matrix[labels[row]! * classes + answers[row]!]! += 1
-  }
-  let sum = 0
-  let occurring = 0
-  for (let k = 0; k < classes; k++) {
-    let labelled = missed[k]!
-    let answered = 0
-    for (let j = 0; j < classes; j++) {
-      labelled += matrix[k * classes + j]!
-      answered += matrix[j * classes + k]!
-    }
-    if (labelled + answered === 0) continue
-    occurring += 1
-    sum += (2 * matrix[k * classes + k]!) / (labelled + answered)
-  }
-  return occurring === 0 ? 0 : sum / occurring
+  for (let row = 0; row < labels.length; row++) if (answers[row]! < 0) missed[labels[row]!]! += 1
+  return Scoring.f1Macro(Scoring.confusion(labels, answers, classes), classes, missed)
 }
 
 /** Precision, recall and F1 of each class; 0 where there is nothing to divide by. */
@@ -171,7 +143,7 @@ export const perClassOf = (
   labels: Int32Array,
   answers: Int32Array
 ): ReadonlyArray<ClassScores> => {
-  const matrix = confusionOf(labels, answers, names.length)
+  const matrix = Scoring.confusion(labels, answers, names.length)
   const classes = names.length
   return names.map((name, k) => {
     const support = labels.filter((label) => label === k).length

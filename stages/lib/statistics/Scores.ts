@@ -5,8 +5,9 @@
  * negative. Macro-averaged F1 is the plain mean over the classes that occur among the labels or the answers; a class
  * that was never right has F1 = 0 (as scikit-learn's `f1_score` with `zero_division=0`).
  */
+
+import { sparsemaxLoss } from "../../../schemas/activations/Sparsemax.ts"
 import type { LossName } from "../../../schemas/Train.ts"
-import { sparsemaxLoss } from "../network/Sparsemax.ts"
 
 export interface Scores {
   /** Mean of the loss asked for. */
@@ -33,22 +34,23 @@ export const crossEntropy = (logits: ArrayLike<number>, offset: number, classes:
   return Math.log(sum) + top - logits[offset + label]!
 }
 
-/** Row: label; column: answer. Counts, row-major, classes x classes. */
+/** Row: label; column: answer. Counts, row-major, classes x classes; a row without an answer (-1) is left out. */
 export const confusion = (labels: ArrayLike<number>, answers: ArrayLike<number>, classes: number): Float64Array => {
   const matrix = new Float64Array(classes * classes)
   for (let index = 0; index < labels.length; index++) {
+    if (answers[index]! < 0) continue
     const cell = labels[index]! * classes + answers[index]!
     matrix[cell] = matrix[cell]! + 1
   }
   return matrix
 }
 
-/** Mean F1 over the classes that occur. */
-export const f1Macro = (matrix: Float64Array, classes: number): number => {
+/** Mean F1 over the classes that occur. `missed` counts rows of each class that got no answer. */
+export const f1Macro = (matrix: Float64Array, classes: number, missed?: ArrayLike<number>): number => {
   let sum = 0
   let occurring = 0
   for (let each = 0; each < classes; each++) {
-    let labelled = 0
+    let labelled = missed?.[each] ?? 0
     let answered = 0
     for (let other = 0; other < classes; other++) {
       labelled += matrix[each * classes + other]!

@@ -6,7 +6,7 @@
  * pictures besides: all seeds are tested on the same ones. The two are added as independent errors are, half width by half width; since the
  * first seed's bootstrap stands for the mean of all, that is rather too wide than too narrow.
  */
-import type { Difference, Verdict } from "../../../schemas/Compare.ts"
+import type { Difference } from "../../../schemas/Compare.ts"
 import type { GradientThresholds } from "../../../schemas/Gradstats.ts"
 import type {
   Interval,
@@ -19,10 +19,12 @@ import type {
 } from "../../../schemas/Seeds.ts"
 import { SeedMetric, TestMetric } from "../../../schemas/Seeds.ts"
 import type { Epoch, History } from "../../../schemas/Train.ts"
+import type { Verdict } from "../../../schemas/Verdict.ts"
 import * as Random from "../Random.ts"
 import { judgeTrainings } from "./Claims.ts"
 import { compareGradients } from "./GradientStats.ts"
-import { equivalence, quantile, studentBound } from "./Statistics.ts"
+import { equivalence, studentBound } from "./Statistics.ts"
+import { mean, quantile, sampleDeviation } from "./Summary.ts"
 
 export interface SeedInput {
   /** By seed, the first one's first; as many of one as of the other. */
@@ -34,14 +36,6 @@ export interface SeedInput {
   readonly margin: number
   readonly resamples: number
   readonly seed: number
-}
-
-const mean = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0) / values.length
-
-/** Sample standard deviation. */
-const deviation = (values: ReadonlyArray<number>): number => {
-  const middle = mean(values)
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1))
 }
 
 /** Gives what `values` of the seeds come to, always by the same draws of seeds. */
@@ -56,7 +50,12 @@ export const makeSpread = (count: number, resamples: number, seed: number) => {
       means[b] = sum / count
     }
     means.sort()
-    return { mean: mean(values), sd: deviation(values), low95: quantile(means, 0.025), high95: quantile(means, 0.975) }
+    return {
+      mean: mean(values),
+      sd: sampleDeviation(values),
+      low95: quantile(means, 0.025),
+      high95: quantile(means, 0.975)
+    }
   }
 }
 

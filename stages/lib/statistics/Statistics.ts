@@ -5,8 +5,10 @@
  * of each other, and an interval that takes them for so is too narrow.
  */
 import type { Difference, McNemar } from "../../../schemas/Compare.ts"
+import type { Equivalence } from "../../../schemas/Verdict.ts"
 import * as Random from "../Random.ts"
 import { f1MacroOf } from "./Metrics.ts"
+import { quantile } from "./Summary.ts"
 
 /** ln n!, by summation; n up to some thousands. */
 const logFactorials = (n: number): Float64Array => {
@@ -48,14 +50,6 @@ export interface Paired {
   readonly nobn: Int32Array
   /** One name a row; rows with one name are drawn together. */
   readonly groups: ReadonlyArray<string>
-}
-
-/** The value at a fraction of sorted values, by linear interpolation (type 7 of Hyndman and Fan 1996). */
-export const quantile = (sorted: ArrayLike<number>, fraction: number): number => {
-  const at = (sorted.length - 1) * fraction
-  const low = Math.floor(at)
-  const high = Math.min(sorted.length - 1, low + 1)
-  return sorted[low]! + (at - low) * (sorted[high]! - sorted[low]!)
 }
 
 const accuracyOf = (labels: ArrayLike<number>, answers: ArrayLike<number>): number => {
@@ -113,10 +107,7 @@ export const differences = (paired: Paired, resamples: number, seed: number): Re
  * Two one-sided tests at 5 % (Schuirmann 1987) by way of the 90 % interval: equivalent when it lies within the margin for
  * every metric; different when some 95 % interval leaves out 0 and no equivalence holds; otherwise there is not enough data to say.
  */
-export const equivalence = (
-  found: ReadonlyArray<Difference>,
-  margin: number
-): "equivalent" | "different" | "undecided" => {
+export const equivalence = (found: ReadonlyArray<Difference>, margin: number): Equivalence => {
   if (found.every(({ low90, high90 }) => low90 > -margin && high90 < margin)) return "equivalent"
   return found.some(({ low95, high95 }) => low95 > 0 || high95 < 0) ? "different" : "undecided"
 }

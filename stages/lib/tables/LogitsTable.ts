@@ -5,7 +5,7 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { SplitName } from "../../../schemas/Split.ts"
+import { SplitName } from "../../../schemas/Names.ts"
 import * as ArrowTable from "./ArrowTable.ts"
 
 const format = "op-pipe/logits/v1"

@@ -8,7 +8,7 @@
  * Gotcha: a network without a hidden dense layer has no such values; its list is empty.
  */
 import * as Option from "effect/Option"
-import type { VariantName } from "../../../schemas/Compare.ts"
+import type { VariantName } from "../../../schemas/Names.ts"
 import * as ArrowTable from "./ArrowTable.ts"
 
 const format = "op-pipe/penultimate/v1"

@@ -1,5 +1,6 @@
 /** Sections about the pictures: counts, balance, what was left out and why, and the augmented ones. */
 import type { ClassCounts } from "../../../../schemas/Split.ts"
+import { tally } from "../../Tally.ts"
 import type { ReportData, Shown } from "../Data.ts"
 import {
   type Column,
@@ -118,8 +119,7 @@ const conflictList = ({ conflicts }: ReportData): Html => {
 
 /** Share of pictures with a relative in train, had each been dealt on its own: 1 - (1 - f)^(n - 1) in a group of n. */
 const wouldLeak = ({ manifest: { pictures, fractions } }: ReportData): number => {
-  const sizes = new Map<string, number>()
-  for (const { group } of pictures) sizes.set(group, (sizes.get(group) ?? 0) + 1)
+  const sizes = tally(pictures.map(({ group }) => group))
   const train = fractions.train / (fractions.train + fractions.validation + fractions.test)
   const sum = pictures.reduce((total, { group }) => total + 1 - (1 - train) ** (sizes.get(group)! - 1), 0)
   return sum / Math.max(1, pictures.length)

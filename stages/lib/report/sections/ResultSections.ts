@@ -1,12 +1,7 @@
 /** Sections about what the networks say: logits, activations, predictions, confusion, mistakes, claims. */
-import type {
-  ActivationScores,
-  Claim,
-  ClassScores,
-  Example,
-  Metrics,
-  VariantName
-} from "../../../../schemas/Compare.ts"
+import { activationNames, activations } from "../../../../schemas/activations/Activations.ts"
+import type { ActivationScores, Claim, ClassScores, Example, Metrics } from "../../../../schemas/Compare.ts"
+import type { VariantName } from "../../../../schemas/Names.ts"
 import { bars } from "../Bars.ts"
 import type { Mistake, ReportData, Shown } from "../Data.ts"
 import {
@@ -88,9 +83,10 @@ export const activationSection = ({ metrics, charts }: ReportData): Html =>
     [
       paragraph(
         text(
-          "The same logits under four activations. They keep the order of the classes, so accuracy does not tell them apart; how sure they are does. Sparsemax and 1.5-entmax give classes that are far behind exactly 0; when that hits the right class, its negative log-likelihood is infinite."
+          `The same logits under ${activationNames.length} activations. They keep the order of the classes, so accuracy does not tell them apart; how sure they are does. Sparsemax and 1.5-entmax give classes that are far behind exactly 0; when that hits the right class, its negative log-likelihood is infinite.`
         )
       ),
+      html`<ul>${join(activationNames.map((name) => html`<li><strong>${text(name)}</strong>: ${text(activations[name].about)}.</li>`))}</ul>`,
       scoreTable(html`Test pictures, network with BN`, metrics.bn.activations, metrics.activation),
       scoreTable(html`Test pictures, network without BN`, metrics.nobn.activations, metrics.activation),
       figure(

@@ -1,6 +1,8 @@
 /** What several seeds say: mean curves with bands, test scores seed by seed, their difference, and the claims over all. */
-import type { Claim, Metrics, VariantName, Verdict } from "../../../../schemas/Compare.ts"
+import type { Claim, Metrics } from "../../../../schemas/Compare.ts"
+import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import type { SeedClaim, SeedDifference, SeedScore, Seeds, TestMetric } from "../../../../schemas/Seeds.ts"
+import type { Verdict } from "../../../../schemas/Verdict.ts"
 import type { ReportData } from "../Data.ts"
 import { figure, type Html, html, nothing, number, paragraph, section, table, text } from "../Html.ts"
 
@@ -45,9 +47,7 @@ const scoreTable = (seeds: Seeds): Html =>
       { title: "seed by seed", cell: (row) => each(row.values) },
       { title: "epochs", cell: (row) => text(seeds[row.variant].bestEpochs.join(", ")) }
     ],
-    (["bn", "nobn"] as const).flatMap((variant) =>
-      seeds[variant].scores.map((score): ScoreRow => ({ variant, ...score }))
-    )
+    variants.flatMap((variant) => seeds[variant].scores.map((score): ScoreRow => ({ variant, ...score })))
   )
 
 /** In points, without the word. */

@@ -1,6 +1,7 @@
 /** Sections about the networks, their training and their gradients. */
-import type { VariantName } from "../../../../schemas/Compare.ts"
+
 import type { GradientFlag } from "../../../../schemas/Gradstats.ts"
+import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import type { History } from "../../../../schemas/Train.ts"
 import type { ReportData } from "../Data.ts"
 import {
@@ -18,7 +19,6 @@ import {
   text
 } from "../Html.ts"
 
-const variants: ReadonlyArray<VariantName> = ["bn", "nobn"]
 const names: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
 
 const layerTable = ({ networks }: ReportData, variant: VariantName): Html => {

@@ -1,14 +1,8 @@
 /** Which split pictures go to: exact totals, whole groups, stratification, and independence of the order of files. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { SplitName } from "../../../../schemas/Split.ts"
-import {
-  assign,
-  largestRemainder,
-  quotas,
-  splitNames,
-  type Unit
-} from "../../../../stages/lib/dataset/StratifiedSplit.ts"
+import { type SplitName, splitNames } from "../../../../schemas/Names.ts"
+import { assign, largestRemainder, quotas, type Unit } from "../../../../stages/lib/dataset/StratifiedSplit.ts"
 
 const fractions = { train: 0.7, validation: 0.15, test: 0.15 }
 

@@ -1,7 +1,7 @@
 /** Scores on rows that can be counted by hand, and laws that hold for all rows. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { activations, applyRows } from "../../../../stages/lib/network/Activations.ts"
+import { applyRows } from "../../../../schemas/activations/Activations.ts"
 import {
   answersOf,
   calibrationError,
@@ -98,7 +98,7 @@ describe("laws", () => {
         const z = Float32Array.from(rows.flatMap((row) => row.z))
         const labels = Int32Array.from(rows, (row) => row.label)
         for (const name of ["softmax", "sparsemax", "entmax15"] as const) {
-          const scores = scoresOf({ classes, probabilities: applyRows(activations[name], z, classes), labels })
+          const scores = scoresOf({ classes, probabilities: applyRows(name, z, classes), labels })
           for (const value of [scores.accuracy, scores.f1Macro, scores.top3, scores.calibrationError]) {
             expect(value).toBeGreaterThanOrEqual(0)
             expect(value).toBeLessThanOrEqual(1)
@@ -108,7 +108,7 @@ describe("laws", () => {
           expect(scores.supportSize).toBeGreaterThanOrEqual(1)
         }
         const perfect = z.map((_, i) => (i % classes === labels[Math.floor(i / classes)] ? 50 : 0))
-        const scores = scoresOf({ classes, probabilities: applyRows(activations.softmax, perfect, classes), labels })
+        const scores = scoresOf({ classes, probabilities: applyRows("softmax", perfect, classes), labels })
         expect(scores.accuracy).toBe(1)
         expect(scores.f1Macro).toBe(1)
         expect(scores.negativeLogLikelihood).toBeLessThan(1e-9)
@@ -122,7 +122,7 @@ describe("laws", () => {
         const z = Float32Array.from(rows.flatMap((row) => row.z))
         const labels = Int32Array.from(rows, (row) => row.label)
         const answers = (name: "softmax" | "sparsemax" | "entmax15") =>
-          answersOf({ classes, probabilities: applyRows(activations[name], z, classes), labels })
+          answersOf({ classes, probabilities: applyRows(name, z, classes), labels })
         // equal logits aside, whose answer is the first of equals under all
         expect(answers("sparsemax")).toEqual(answers("softmax"))
         expect(answers("entmax15")).toEqual(answers("softmax"))

@@ -1,13 +1,8 @@
 /** McNemar's test against a table, the bootstrap against what it must cover, equivalence against its definition. */
 import { describe, expect, it } from "vitest"
 import * as Random from "../../../../stages/lib/Random.ts"
-import {
-  binomialTest,
-  differences,
-  equivalence,
-  mcNemar,
-  quantile
-} from "../../../../stages/lib/statistics/Statistics.ts"
+import { binomialTest, differences, equivalence, mcNemar } from "../../../../stages/lib/statistics/Statistics.ts"
+import { quantile } from "../../../../stages/lib/statistics/Summary.ts"
 
 describe("binomial test", () => {
   it.each([

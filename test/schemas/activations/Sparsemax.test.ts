@@ -1,9 +1,9 @@
 /** The sparsemax loss by what defines it: its gradient, where it is 0, and values worked out by hand. */
 import fc from "fast-check"
 import { expect, it } from "vitest"
-import { sparsemax } from "../../../../stages/lib/network/Activations.ts"
-import { sparsemaxLoss } from "../../../../stages/lib/network/Sparsemax.ts"
-import * as Scores from "../../../../stages/lib/statistics/Scores.ts"
+import { activations } from "../../../schemas/activations/Activations.ts"
+import { sparsemaxLoss } from "../../../schemas/activations/Sparsemax.ts"
+import * as Scores from "../../../stages/lib/statistics/Scores.ts"
 
 const rows = fc.array(fc.double({ min: -3, max: 3, noNaN: true }), { minLength: 2, maxLength: 8 })
 
@@ -20,7 +20,7 @@ it("its slope is sparsemax less one at the label, by central differences", () =>
   fc.assert(
     fc.property(rows, fc.nat(), (z, at) => {
       const label = at % z.length
-      const expected = sparsemax(z).map((p, i) => p - (i === label ? 1 : 0))
+      const expected = activations.sparsemax.apply(z).map((p, i) => p - (i === label ? 1 : 0))
       const step = 1e-5
       for (let i = 0; i < z.length; i++) {
         const moved = (by: number): ReadonlyArray<number> => z.map((value, k) => (k === i ? value + by : value))

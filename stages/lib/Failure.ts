@@ -1,0 +1,9 @@
+/** What went wrong, in words and as a stage's failure. */
+import { Stage } from "../../core/index.ts"
+
+/** The message of whatever was thrown. */
+export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/** The stage fails with the error's own sentence. */
+export const toFailure = (error: { readonly message: string }): Stage.StageFailure =>
+  new Stage.StageFailure({ reason: error.message })
