@@ -14,5 +14,3 @@ export const load = Effect.fn("Trained.load")(function* (model: Model) {
   const { bestEpoch } = yield* Effect.orDie(result.read("history", History))
   return { result, network, bestEpoch, weights: yield* result.bytes("weights") }
 })
-
-export type Trained = Effect.Success<ReturnType<typeof load>>

@@ -72,8 +72,5 @@ export class EngineOutOfMemory extends Schema.TaggedError<EngineOutOfMemory>()("
   }
 }
 
-export const isEngineFailure = (u: unknown): u is EngineError | EngineOutOfMemory =>
-  u instanceof EngineError || u instanceof EngineOutOfMemory
-
 /** The message of whatever was thrown. */
 export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
