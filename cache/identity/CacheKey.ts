@@ -79,15 +79,15 @@ export const runtime: Ingredients["runtime"] = {
 }
 
 /** What a key is made from: the ingredients, whose code may be written already. */
-export type Keyed = Omit<Ingredients, "code"> & { readonly code: Code | CanonicalJson.Written }
+export type KeyParts = Omit<Ingredients, "code"> & { readonly code: Code | CanonicalJson.Written }
 
 /** The key of `ingredients`, if all of them can be written down. */
-export const made = ({ stage, code, params, inputs, toolchain, runtime }: Keyed) =>
+export const attempt = ({ stage, code, params, inputs, toolchain, runtime }: KeyParts) =>
   Digest.ofValue("CacheKey/v1", [stage, code, params, inputs, toolchain, runtime])
 
 /** The key of `ingredients`; `step` only names it in an error. */
-export const of = (step: string, ingredients: Keyed): Effect.Effect<Digest.Digest, KeyUnknown> => {
-  const key = made(ingredients)
+export const of = (step: string, ingredients: KeyParts): Effect.Effect<Digest.Digest, KeyUnknown> => {
+  const key = attempt(ingredients)
   return Result.isSuccess(key)
     ? Effect.succeed(key.success)
     : Effect.fail(new KeyUnknown({ step, reason: key.failure.message }))
@@ -151,11 +151,16 @@ const diffPackages = (before: Code["packages"], after: Code["packages"]): Readon
     return versions.length > 0 ? versions : diffJson(before[name], after[name], name)
   })
 
-/** One line for each way in which `after` differs from `before`; inputs are left to who knows what they are. */
-export const diff = (before: Ingredients, after: Ingredients): ReadonlyArray<string> => [
-  ...diffJson(before.params, after.params, "").map((line) => `parameter ${line}`),
-  ...diffModules(before.code.modules, after.code.modules),
-  ...diffPackages(before.code.packages, after.code.packages).map((line) => `package ${line}`),
-  ...diffJson(before.toolchain, after.toolchain, "").map((line) => `toolchain ${line}`),
-  ...diffJson(before.runtime, after.runtime, "").map((line) => `runtime ${line}`)
-]
+type Changes = (before: Ingredients, after: Ingredients) => ReadonlyArray<string>
+
+/** Each way in which ingredients can differ: a line for each difference. Inputs are left to whoever can say what they are. */
+export const changes = {
+  parameters: (before, after) => diffJson(before.params, after.params, "").map((line) => `parameter ${line}`),
+  code: (before, after) => diffModules(before.code.modules, after.code.modules),
+  packages: (before, after) => diffPackages(before.code.packages, after.code.packages).map((line) => `package ${line}`),
+  toolchain: (before, after) => diffJson(before.toolchain, after.toolchain, "").map((line) => `toolchain ${line}`),
+  runtime: (before, after) => diffJson(before.runtime, after.runtime, "").map((line) => `runtime ${line}`)
+} as const satisfies Readonly<Record<string, Changes>>
+
+/** All of these. */
+export const diff: Changes = (before, after) => Object.values(changes).flatMap((each) => each(before, after))

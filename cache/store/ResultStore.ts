@@ -22,6 +22,7 @@ export interface Output {
   readonly kind: "json" | "file" | "folder"
   readonly tag: string
   readonly path: string
+  /** Whether `outputs/` holds its files too: the artifact's `materialize`, under the name that records have for it. */
   readonly layOut: boolean
   readonly digest: Digest.Digest
   readonly entries: Tree.Tree

@@ -5,16 +5,16 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Graph from "../../core/pipeline/Graph.ts"
 import type { Pipeline } from "../../core/pipeline/Pipeline.ts"
-import * as Plan from "../../core/plan/Plan.ts"
+import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Settings } from "../../core/plan/Settings.ts"
 import { paint, printError, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
 import type { Additions } from "../Project.ts"
 import * as Session from "../Session.ts"
 
-const marks: Readonly<Record<Plan.State, string>> = { fresh: "✓", stale: "▶", pending: "…", "never run": "○" }
+const marks: Readonly<Record<Freshness.State, string>> = { fresh: "✓", stale: "▶", pending: "…", "never run": "○" }
 const styles = { fresh: "green", stale: "cyan", pending: "yellow", "never run": "dim" } as const
-const colors: Readonly<Record<Plan.State, string>> = {
+const colors: Readonly<Record<Freshness.State, string>> = {
   fresh: "#dafbe1",
   stale: "#ddf4ff",
   pending: "#fff8c5",
@@ -35,7 +35,7 @@ interface Drawing {
   readonly pipeline: Pipeline
   readonly settings: Settings
   /** By step id; empty where only the wiring is drawn. */
-  readonly states: ReadonlyMap<string, Plan.State>
+  readonly states: ReadonlyMap<string, Freshness.State>
 }
 
 const colorIn =
@@ -93,13 +93,13 @@ export const dag = (additions: Pick<Additions, "flags">) =>
     Effect.fn("cli.dag")(function* (flags) {
       const { project, settings } = yield* Session.openSettled(flags)
       const { pipeline } = project
-      const states = new Map<string, Plan.State>()
+      const states = new Map<string, Freshness.State>()
       if (flags.status) {
         yield* Session.withPrepared(
           flags,
           (line) => Effect.runSync(printError(line)),
           (prepared) =>
-            Effect.map(Plan.assess(prepared, pipeline.steps, new Set()), (found) => {
+            Effect.map(Freshness.assess(prepared, pipeline.steps), (found) => {
               for (const each of found) states.set(each.step.id, each.state)
             })
         )

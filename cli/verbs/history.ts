@@ -8,9 +8,9 @@ import * as CacheKey from "../../cache/identity/CacheKey.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
-import * as Outputs from "../../core/run/Outputs.ts"
+import * as Template from "../../core/plan/Template.ts"
+import { materialize } from "../../core/run/Materialize.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
-import * as Stamp from "../../core/run/Template.ts"
 import { formatDuration, paint, printLine } from "../Console.ts"
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
@@ -166,8 +166,8 @@ export const restore = Command.make(
         const found = usable.flatMap(({ id, result }) => (typeof result === "string" ? [] : [[id, result] as const]))
         const stamped = { ...record, results: new Map(found) }
         for (const [id, result] of found) {
-          const filled = yield* Stamp.filled(project.pipeline, id, stamped)
-          yield* Outputs.layOut(result, path.join(project.outputsDir, id), filled)
+          const rendered = yield* Template.rendered(project.pipeline, id, stamped)
+          yield* materialize(result, path.join(project.outputsDir, id), rendered)
         }
         return { runId: record.runId, steps: usable.map((each) => each.id), outputs: project.outputsDir }
       })

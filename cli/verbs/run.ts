@@ -8,7 +8,7 @@ import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
 import type { Pipeline } from "../../core/pipeline/Pipeline.ts"
 import { type Selection, select } from "../../core/pipeline/Selection.ts"
 import type { AnyStep } from "../../core/pipeline/Step.ts"
-import * as Plan from "../../core/plan/Plan.ts"
+import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
 import { resolveSteps } from "../../core/plan/Settings.ts"
 import type { RunEvent } from "../../core/run/RunEvent.ts"
@@ -91,7 +91,7 @@ const bringUpToDate = Effect.fnUntraced(function* (
   const notify = (text: string): void => Effect.runSync(reporter({ type: "Notice", text }))
   const { asked, needed, steps, forced } = yield* chosen(prepared.pipeline, flags)
   if (flags.dryRun) {
-    for (const { step, state, reasons } of yield* Plan.assess(prepared, steps, forced)) {
+    for (const { step, state, reasons } of yield* Freshness.assess(prepared, steps, { forced })) {
       yield* reporter({ type: "StepPlanned", step: step.id, state, reasons })
     }
     return

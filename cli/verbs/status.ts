@@ -3,13 +3,10 @@ import * as path from "node:path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Digest from "../../cache/identity/Digest.ts"
-import * as Plan from "../../core/plan/Plan.ts"
+import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
 import { resolveSteps } from "../../core/plan/Settings.ts"
-import * as Outputs from "../../core/run/Outputs.ts"
-import * as Stamp from "../../core/run/Template.ts"
 import { formatDuration, paint, printError, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
 import type { Additions, Project } from "../Project.ts"
@@ -18,27 +15,18 @@ import * as Session from "../Session.ts"
 
 const tell = (text: string): void => Effect.runSync(printError(text))
 
-/** The state of each step. Of a fresh one the reasons tell how its files in `outputs/` differ from its result, if they do. */
-const assess = Effect.fnUntraced(function* (prepared: Prepared, project: Project) {
-  const assessments = yield* Plan.assess(prepared, prepared.pipeline.steps, new Set())
-  const results = new Map(assessments.flatMap(({ step, result }) => (result ? [[step.id, result] as const] : [])))
-  const { profile = null, seed } = prepared.settings
-  return yield* Effect.forEach(
-    assessments,
-    Effect.fnUntraced(function* (assessment) {
-      const { step, state, result } = assessment
-      if (state !== "fresh" || result === undefined) return assessment
-      const folder = path.join(project.outputsDir, step.id)
-      const filled = yield* Stamp.filled(prepared.pipeline, step.id, { profile, seed, results })
-      const difference = yield* Outputs.difference(result, folder, filled)
-      if (Option.isNone(difference)) return assessment
-      const at = path.relative(process.cwd(), folder)
-      const then = (yield* Outputs.isOccupied(result, folder))
-        ? "op-pipe did not write what is there, so the next run leaves it and ends with an error; move it away"
-        : "the next run puts them back"
-      return { ...assessment, reasons: [`files in ${at}: ${difference.value}; ${then}`] }
-    })
-  )
+/** The state of each step. Of a fresh one the reasons say how its files in `outputs/` differ from its result, if they do. */
+const assess = Effect.fnUntraced(function* (prepared: Prepared, { outputsDir }: Project) {
+  const assessments = yield* Freshness.assess(prepared, prepared.pipeline.steps, { outputsDir })
+  return assessments.map((assessment) => {
+    const { step, outputs } = assessment
+    if (outputs === undefined) return assessment
+    const at = path.relative(process.cwd(), path.join(outputsDir, step.id))
+    const then = outputs.isOccupied
+      ? "op-pipe did not write what is there, so the next run leaves it and ends with an error; move it away"
+      : "the next run puts them back"
+    return { ...assessment, reasons: [`files in ${at}: ${outputs.difference}; ${then}`] }
+  })
 })
 
 export const status = (additions: Pick<Additions, "flags">) =>
@@ -61,7 +49,7 @@ export const status = (additions: Pick<Additions, "flags">) =>
     Command.withDescription("Tell of each step whether its result is fresh, stale, pending or has never been made")
   )
 
-const describe = (assessment: Plan.Assessment): ReadonlyArray<string> => {
+const describe = (assessment: Freshness.Assessment): ReadonlyArray<string> => {
   const { step, state, reasons, key, result } = assessment
   const made = result?.provenance
   return [

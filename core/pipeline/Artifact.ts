@@ -9,7 +9,7 @@
  * - `path` is relative to the step's folder in `outputs/`, with forward slashes.
  * - Fields named in `volatile` (timings and the like) are written, shown in `outputs/`, and left out of the content
  *   digest. Who reads the artifact does not see them, nor does a command in its file: what cannot be seen cannot go stale.
- * - `layOut: false` keeps an artifact in the store only; stages read it there, `outputs/` has no copy of it.
+ * - `materialize: false` keeps an artifact in the store only; stages read it there, `outputs/` has no copy of it.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -32,7 +32,7 @@ export class ArtifactError extends Schema.TaggedError<ArtifactError>()("Artifact
 interface Common<Tag extends string> {
   readonly tag: Tag
   readonly path: string
-  readonly layOut: boolean
+  readonly materialize: boolean
 }
 
 /** A JSON document whose value is described by `schema`. */
@@ -71,29 +71,39 @@ export const json = <const Tag extends string, A, I>(options: {
   readonly path: string
   readonly schema: Schema.Codec<A, I>
   readonly volatile?: ReadonlyArray<string>
-  readonly layOut?: boolean
+  readonly materialize?: boolean
 }): JsonArtifact<Tag, A> => ({
   kind: "json",
   tag: options.tag,
   path: options.path,
   schema: options.schema as Schema.Codec<A, unknown>,
   volatile: options.volatile ?? [],
-  layOut: options.layOut ?? true
+  materialize: options.materialize ?? true
 })
 
 /** A one-file artifact: `Artifact.file({ tag: "Weights/v1", path: "model.safetensors" })`. */
 export const file = <const Tag extends string>(options: {
   readonly tag: Tag
   readonly path: string
-  readonly layOut?: boolean
-}): FileArtifact<Tag> => ({ kind: "file", tag: options.tag, path: options.path, layOut: options.layOut ?? true })
+  readonly materialize?: boolean
+}): FileArtifact<Tag> => ({
+  kind: "file",
+  tag: options.tag,
+  path: options.path,
+  materialize: options.materialize ?? true
+})
 
-/** A folder artifact: `Artifact.folder({ tag: "Shards/v1", path: "shards", layOut: false })`. */
+/** A folder artifact: `Artifact.folder({ tag: "Shards/v1", path: "shards", materialize: false })`. */
 export const folder = <const Tag extends string>(options: {
   readonly tag: Tag
   readonly path: string
-  readonly layOut?: boolean
-}): FolderArtifact<Tag> => ({ kind: "folder", tag: options.tag, path: options.path, layOut: options.layOut ?? true })
+  readonly materialize?: boolean
+}): FolderArtifact<Tag> => ({
+  kind: "folder",
+  tag: options.tag,
+  path: options.path,
+  materialize: options.materialize ?? true
+})
 
 /** An input of replicas: `Artifact.replicas(History)`. */
 export const replicas = <const A extends Any>(of: A): Replicas<A> => ({ kind: "replicas", of })

@@ -40,7 +40,7 @@ const codeOf = (prepared: Prepared, { stage }: AnyStep): CacheKey.Code =>
     : (prepared.code.get(stage.source)?.code ?? { modules: {}, packages: {} })
 
 /** The same for a key, which needs no more than its text. */
-const writtenCodeOf = (prepared: Prepared, step: AnyStep): CacheKey.Keyed["code"] => {
+const writtenCodeOf = (prepared: Prepared, step: AnyStep): CacheKey.KeyParts["code"] => {
   const identified = step.stage._tag === "Command" ? undefined : prepared.code.get(step.stage.source)
   return identified === undefined ? codeOf(prepared, step) : new CanonicalJson.Written(identified.text)
 }
@@ -54,7 +54,7 @@ const inOrder = (value: unknown): unknown => {
 }
 
 /** What `step`'s result is made from besides what it reads. */
-export const own = (prepared: Prepared, step: AnyStep): Omit<CacheKey.Keyed, "inputs"> => ({
+export const ownParts = (prepared: Prepared, step: AnyStep): Omit<CacheKey.KeyParts, "inputs"> => ({
   stage: step.stage.name,
   code: writtenCodeOf(prepared, step),
   params: prepared.settings.steps[step.id] ?? {},
@@ -63,11 +63,11 @@ export const own = (prepared: Prepared, step: AnyStep): Omit<CacheKey.Keyed, "in
 })
 
 /** What the key of `step`'s result is made from, once all it reads is known. */
-export const keyed = (
+export const keyParts = (
   prepared: Prepared,
   step: AnyStep,
   results: ReadonlyMap<string, StepResult>
-): CacheKey.Keyed | undefined => {
+): CacheKey.KeyParts | undefined => {
   const inputs: Record<string, Digest.Digest> = {}
   for (const [name, port] of Object.entries(step.inputs)) {
     const { owner } = port
@@ -78,12 +78,12 @@ export const keyed = (
     if (digest === undefined) return undefined
     inputs[name] = digest
   }
-  return { ...own(prepared, step), inputs }
+  return { ...ownParts(prepared, step), inputs }
 }
 
-/** What the result is made from, in full. */
-export const full = (prepared: Prepared, step: AnyStep, keyed: CacheKey.Keyed): CacheKey.Ingredients => ({
-  ...keyed,
+/** The same as it is recorded with the result, to be compared with later. */
+export const recordedParts = (prepared: Prepared, step: AnyStep, parts: CacheKey.KeyParts): CacheKey.Ingredients => ({
+  ...parts,
   code: codeOf(prepared, step),
-  params: inOrder(keyed.params) as Readonly<Record<string, unknown>>
+  params: inOrder(parts.params) as Readonly<Record<string, unknown>>
 })

@@ -1,8 +1,8 @@
 /**
- * Runner: brings every wanted step to a result that is there, and lays it out.
+ * Runner: gets a result for every wanted step, and its files into `outputs/`.
  *
  * A step starts as soon as the steps it reads from have results, if the cores it needs are free. Its key is made from
- * the content that those results have *now*; when a result under that key is in the store, nothing runs. Otherwise
+ * the content that those results have *now*; when a result under that key is in the store (Freshness), nothing runs. Otherwise
  * StepRun has it executed. A failure keeps all that is finished. Steps downstream of it are skipped, others not yet
  * begun too unless `keepGoing`.
  */
@@ -11,29 +11,27 @@ import * as path from "node:path"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
-import * as CacheKey from "../../cache/identity/CacheKey.ts"
-import { Disk, type Looks } from "../../cache/store/Disk.ts"
+import { Disk } from "../../cache/store/Disk.ts"
 import { outputsOf, type StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { sweep } from "../../cache/store/Sweep.ts"
 import { StepError } from "../executor/Executor.ts"
 import { type AnyStep, upstream } from "../pipeline/Step.ts"
+import * as Freshness from "../plan/Freshness.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
-import * as Plan from "../plan/Plan.ts"
 import type { Prepared } from "../plan/Prepared.ts"
 import { recordOf } from "../plan/Settings.ts"
 import * as Sources from "../plan/Sources.ts"
-import * as Outputs from "./Outputs.ts"
+import * as Template from "../plan/Template.ts"
+import { materialize } from "./Materialize.ts"
 import * as Provenance from "./Provenance.ts"
 import type { RunEvent } from "./RunEvent.ts"
 import * as RunLog from "./RunLog.ts"
 import * as StepRun from "./StepRun.ts"
-import * as Stamp from "./Template.ts"
 
 export interface RunOptions {
-  /** The steps to bring up to date, upstream first, ancestors included. */
+  /** The wanted steps, upstream first, ancestors included. */
   readonly steps: ReadonlyArray<AnyStep>
   /** Steps to execute even if their result is there. */
   readonly forced: ReadonlySet<string>
@@ -85,37 +83,26 @@ const sameOutputs = (a: StepResult, b: StepResult): boolean =>
   Object.keys(b.outputs).every((name) => a.outputs[name]?.digest === b.outputs[name]?.digest)
 
 /** The step's result: from the store, or by executing it. */
-const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
+const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running, step: AnyStep) {
   const { options, prepared } = running
   const { results } = yield* Store
-  const keyed = Ingredients.keyed(prepared, step, running.results)
-  if (keyed === undefined) return yield* StepRun.bug(step.id, "an input of it has no content")
-  const key = yield* CacheKey.of(step.id, keyed)
-  const folder = path.join(options.outputsDir, step.id)
-  const forced = options.forced.has(step.id)
-  const isReporting = Stamp.isReporting(prepared.pipeline, step.id)
-  const usable = yield* Outputs.usable(step, key)
-  const execute = Effect.gen(function* () {
-    const ingredients = Ingredients.full(prepared, step, keyed)
-    const before = yield* results.last(step.id)
-    const reasons = typeof usable === "string" ? yield* Plan.explain(prepared, step, ingredients, usable) : ["forced"]
-    const done = yield* StepRun.execute(running, { step, ingredients, key, reasons, forced })
-    return { ...done, before }
-  })
-  const { executed, result, before } =
-    typeof usable === "string" || forced
-      ? yield* execute
-      : { executed: false, result: usable, before: Option.none<StepResult>() }
-  if (!executed && options.verify) {
-    const startedMs = Date.now()
-    const ingredients = Ingredients.full(prepared, step, keyed)
-    yield* StepRun.execute(running, { step, ingredients, key, reasons: ["verified"], forced: false, verify: result })
-    yield* options.emit({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
+  const found = yield* Freshness.of(prepared, step, { results: running.results, forced: options.forced })
+  const { key, reasons } = found
+  const parts = Ingredients.keyParts(prepared, step, running.results)
+  if (key === undefined || parts === undefined) return yield* StepRun.bug(step.id, "an input of it has no content")
+  const execution = (): StepRun.Execution => {
+    const ingredients = Ingredients.recordedParts(prepared, step, parts)
+    return { step, ingredients, key, reasons, forced: options.forced.has(step.id) }
   }
-  const { profile = null, seed } = prepared.settings
+  const fresh = found.state === "fresh" ? found.result : undefined
+  const before = fresh === undefined ? yield* results.last(step.id) : Option.none<StepResult>()
+  const { executed, result } =
+    fresh === undefined ? yield* StepRun.execute(running, execution()) : { executed: false, result: fresh }
+  if (!executed && options.verify) yield* verify(running, execution(), result)
+  const isReporting = Template.isReporting(prepared.pipeline, step.id)
   const settled = isReporting ? new Map(running.results).set(step.id, result) : running.results
-  const filled = yield* Stamp.filled(prepared.pipeline, step.id, { profile, seed, results: settled })
-  const restored = yield* Outputs.layOut(result, folder, filled)
+  const rendered = yield* Template.render(prepared, step.id, settled)
+  const restored = yield* materialize(result, path.join(options.outputsDir, step.id), rendered)
   yield* results.noteLast(step.id, key)
   if (!executed) {
     yield* options.emit({ type: "StepCached", step: step.id, key, restored })
@@ -127,50 +114,40 @@ const bring = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   return { state: "executed", result } satisfies Outcome
 })
 
-/** The step's result, if it stands: all is as the last run left it. */
-const standingResult = (
-  { prepared, options, results }: Running,
-  step: AnyStep,
-  looks: Looks,
-  stands: Effect.Success<ReturnType<typeof Outputs.standing>>
-): StepResult | undefined => {
-  if (options.forced.has(step.id) || Stamp.isReporting(prepared.pipeline, step.id)) return undefined
-  const keyed = Ingredients.keyed(prepared, step, results)
-  const key = keyed === undefined ? undefined : Result.getOrUndefined(CacheKey.made(keyed))
-  if (key === undefined) return undefined
-  try {
-    return stands(step, key, looks)
-  } catch {
-    // what cannot be looked at is not known
-    return undefined
-  }
-}
+/** Makes a result again that is there, and compares. */
+const verify = Effect.fnUntraced(function* (running: Running, execution: StepRun.Execution, result: StepResult) {
+  const startedMs = Date.now()
+  yield* StepRun.execute(running, { ...execution, reasons: ["verified"], forced: false, verify: result })
+  const { step, key } = execution
+  yield* running.emit({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
+})
 
 /**
- * Passes over the steps whose results stand and that read from none but such: most steps of most runs. Looks alone, many steps in
- * one call, since an effect for each look takes longer than the look. Whatever else there is to be known of a step, `bring` finds out.
+ * Settles the steps that the quick answer calls fresh and that read from none but such: most steps of most runs. Many steps in one
+ * call, since an effect for each takes longer than the look. `resolveStep` finds out about all others.
  */
-const passOver = Effect.fnUntraced(function* (running: Running) {
-  const { options, outcomes } = running
+const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Running) {
+  const { options, outcomes, prepared } = running
   const disk = yield* Disk
   const { results } = yield* Store
-  const stands = yield* Outputs.standing(options.outputsDir)
+  const answerFor = yield* Freshness.quick(prepared, options.outputsDir)
+  const known = { results: running.results, forced: options.forced }
   for (let at = 0; at < options.steps.length; at += atOnce) {
     const group = options.steps.slice(at, at + atOnce)
     const look = disk.look(options.outputsDir, (looks) => {
       for (const step of group) {
-        const result = standingResult(running, step, looks, stands)
-        if (result !== undefined) running.results.set(step.id, result)
+        const answer = answerFor(step, known, looks)
+        if (answer.state === "fresh") running.results.set(step.id, answer.result)
       }
     })
     yield* Effect.ignore(look)
     // by the step: a result may have been made by another one of the same key
-    const passed = group.flatMap(({ id }) => {
+    const skipped = group.flatMap(({ id }) => {
       const result = running.results.get(id)
       return result === undefined ? [] : [[id, result] as const]
     })
-    yield* results.noteUse(passed.map(([, { key }]) => key))
-    for (const [step, result] of passed) {
+    yield* results.noteUse(skipped.map(([, { key }]) => key))
+    for (const [step, result] of skipped) {
       outcomes.set(step, { state: "cached", result })
       yield* options.emit({ type: "StepCached", step, key: result.key, restored: false })
     }
@@ -187,11 +164,11 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
     if (outcome.state === "failed") return { state: "skipped", because: needed.id } satisfies Outcome
     if (outcome.state === "skipped") return { state: "skipped", because: outcome.because } satisfies Outcome
   }
-  return yield* bring(running, step).pipe(
+  return yield* resolveStep(running, step).pipe(
     // A collection beside this run took a blob between the look at it and its use: then it is a miss.
     Effect.catchIf(
       (error) => error._tag === "BlobGone",
-      () => bring(running, step)
+      () => resolveStep(running, step)
     ),
     Effect.catchIf(
       (error) => error instanceof StepRun.Stopped,
@@ -271,13 +248,13 @@ export const run = Effect.fnUntraced(function* (prepared: Prepared, options: Run
       yield* options.emit({ type: "StepSkipped", step: step.id, because: outcome.because })
     yield* Deferred.succeed(done.get(step.id)!, outcome)
   })
-  const bringAll = Effect.gen(function* () {
-    if (!options.verify) yield* passOver(running)
+  const settleAll = Effect.gen(function* () {
+    if (!options.verify) yield* skipUpToDate(running)
     const others = options.steps.filter((step) => !running.outcomes.has(step.id))
     for (const step of others) done.set(step.id, yield* Deferred.make<Outcome>())
     yield* Effect.forEach(others, one, { concurrency: "unbounded", discard: true })
   })
-  yield* bringAll.pipe(
+  yield* settleAll.pipe(
     Effect.ensuring(Effect.ignore(memo.flush)),
     // the worker of a run that was killed may have gone on for a moment, and made its folder anew after the first sweep
     Effect.ensuring(sweep(layout))

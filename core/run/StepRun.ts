@@ -28,8 +28,10 @@ import type { AnyStep } from "../pipeline/Step.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
 import type { Prepared, PreparedSource } from "../plan/Prepared.ts"
 import * as Sources from "../plan/Sources.ts"
-import * as Outputs from "./Outputs.ts"
+import * as StoredResult from "../plan/StoredResult.ts"
+import * as Materialize from "./Materialize.ts"
 import type { RunEvent } from "./RunEvent.ts"
+import { takeOutputs } from "./TakeOutputs.ts"
 
 /** What the steps of one run share. */
 export interface Running {
@@ -226,7 +228,7 @@ const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnySt
     }
     const output = running.results.get(port.owner.id)?.outputs[port.output]
     if (output === undefined) return yield* bug(step.id, `${port.owner.id} has no output ${port.output}`)
-    inputs[name] = yield* Outputs.provideInput(output, port.artifact, path.join(folder, name), step.stage._tag)
+    inputs[name] = yield* Materialize.provideInput(output, port.artifact, path.join(folder, name), step.stage._tag)
   }
   return inputs
 })
@@ -308,7 +310,7 @@ const work = Effect.fnUntraced(function* (
   yield* letGo
   yield* checkUnchanged(running, execution, executed)
   const origins = Array.from(running.prepared.sources.values(), (source) => source.path)
-  const outputs = yield* Outputs.take(step.stage.output, task.outputDir, origins)
+  const outputs = yield* takeOutputs(step.stage.output, task.outputDir, origins)
   const made = {
     runId: running.runId,
     startedAt: new Date(startedMs).toISOString(),
@@ -358,7 +360,7 @@ export const execute = Effect.fnUntraced(function* (running: Running, execution:
       Effect.runFork(running.emit({ type: "Notice", text }))
     })
     const again = execution.forced || execution.verify !== undefined
-    const meanwhile = again ? "absent" : yield* Outputs.usable(execution.step, execution.key)
+    const meanwhile = again ? "absent" : yield* StoredResult.find(execution.step, execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
     return { executed: true, result: yield* work(running, execution, granted, letGo) }
   })

@@ -129,7 +129,7 @@ describe("run", () => {
       executed: ["print"],
       cached: ["words", "count@words", "count@letters"]
     })
-    expect(finished.stdout).toContain("a file of it is missing or damaged")
+    expect(finished.stdout).toContain("a stored file of the result is missing or damaged")
     expect(page()).toBe("HELLO 4 18 0 UNTIMED!\n")
   })
 
@@ -170,7 +170,7 @@ describe("run", () => {
     const finished = await letters("run", "--json", "--dry-run", "--set", "words.minimum=5")
     expect(events(finished)).toMatchObject([
       { step: "words", state: "stale", reasons: ["parameter minimum: 1 -> 5"] },
-      { step: "count@words", state: "pending", reasons: ["it waits for words"] },
+      { step: "count@words", state: "pending", reasons: ["waits for words"] },
       { step: "count@letters", state: "pending" },
       { step: "print", state: "pending" }
     ])
@@ -226,10 +226,10 @@ describe("status and why", () => {
       JSON.parse((await letters("status", "--json")).stdout) as { readonly steps: ReadonlyArray<unknown> }
     expect(await status()).toEqual({
       steps: [
-        { id: "words", state: "never run", reasons: ["it has no result yet"] },
-        { id: "count@words", state: "never run", reasons: ["it waits for words"] },
-        { id: "count@letters", state: "never run", reasons: ["it waits for words"] },
-        { id: "print", state: "never run", reasons: ["it waits for words, count@words, count@letters"] }
+        { id: "words", state: "never run", reasons: ["first run"] },
+        { id: "count@words", state: "never run", reasons: ["waits for words"] },
+        { id: "count@letters", state: "never run", reasons: ["waits for words"] },
+        { id: "print", state: "never run", reasons: ["waits for words, count@words, count@letters"] }
       ]
     })
     await run()
@@ -253,7 +253,7 @@ describe("status and why", () => {
     writeFileSync(path.join(root, "texts/a.txt"), "hello large world\n")
     rmSync(path.join(root, "texts/b.txt"))
     const pending = await letters("why", "count@letters", "--set", "count@letters.unit=words")
-    expect(pending.stdout).toMatch(/is pending\n {2}parameter unit: "letters" -> "words"\n {2}it waits for words/)
+    expect(pending.stdout).toMatch(/is pending\n {2}parameter unit: "letters" -> "words"\n {2}waits for words/)
     const why = await letters("why", "words")
     expect(why.stdout).toContain("input texts: 1 removed (b.txt), 1 changed (a.txt)")
   })

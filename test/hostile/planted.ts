@@ -18,7 +18,7 @@ export interface PlantedBug {
 const crash = "test/hostile/crash.test.ts"
 const edits = "test/hostile/edits.test.ts"
 const damage = "test/hostile/damage.test.ts"
-const standing = "test/core/run/upToDate.test.ts"
+const skipping = "test/core/run/skipUpToDate.test.ts"
 
 export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
@@ -103,17 +103,17 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "links that lead out of an output are kept",
-    file: "core/run/Outputs.ts",
+    file: "core/run/TakeOutputs.ts",
     find: "if (leads === undefined) continue",
     replace: "if (leads !== undefined || name !== undefined) continue",
-    caughtBy: ["test/core/run/materialize.test.ts"]
+    caughtBy: ["test/core/run/Materialize.test.ts"]
   },
   {
     name: "what people put into the outputs is replaced",
-    file: "core/run/Outputs.ts",
+    file: "core/run/Materialize.ts",
     find: "  if (yield* isOccupied(result, folder)) return yield* new OutputsOccupied({ folder })\n",
     replace: "",
-    caughtBy: ["test/core/run/materialize.test.ts"]
+    caughtBy: ["test/core/run/Materialize.test.ts"]
   },
   {
     name: "an input that was edited and put back is taken to be untouched",
@@ -219,65 +219,65 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "outputs are taken to be as they were left",
-    file: "core/run/Outputs.ts",
+    file: "core/plan/OutputFolder.ts",
     find: "Tree.isSame(found.value, expected)",
     replace: "Option.isSome(found)",
-    caughtBy: [edits, "test/core/run/Outputs.test.ts"]
+    caughtBy: [edits, "test/core/run/TakeOutputs.test.ts"]
   },
   {
-    name: "of a result that stands no blob is looked at",
+    name: "of an up-to-date result no blob is looked at",
     file: "cache/store/ResultStore.ts",
     find: "return blobsOf(result).every((digest) => blobs.isKnown(digest, looks)) ? result : undefined",
     replace: "return result",
-    caughtBy: [standing],
+    caughtBy: [skipping],
     quick: true
   },
   {
-    name: "of a blob of a result that stands only its being there is looked at",
+    name: "of a blob of an up-to-date result only its being there is looked at",
     file: "cache/store/BlobStore.ts",
     find: "return stat !== undefined && memo.known(path, stat) === digest",
     replace: "return stat !== undefined",
-    caughtBy: [standing],
+    caughtBy: [skipping],
     quick: true
   },
   {
-    name: "of a result that stands the outputs are not looked at",
-    file: "core/run/Outputs.ts",
-    find: "tree !== undefined && Tree.isSame(tree, expectedTree(result)) && marked",
-    replace: "tree !== undefined && marked",
-    caughtBy: [standing],
+    name: "of an up-to-date result the outputs are not looked at",
+    file: "core/plan/Freshness.ts",
+    find: "tree === undefined || !Tree.isSame(tree, OutputFolder.expectedTree(result))",
+    replace: "tree === undefined",
+    caughtBy: [skipping],
     quick: true
   },
   {
-    name: "a result stands although it is not the step's last",
+    name: "a result is up to date although it is not the step's last",
     file: "cache/store/ResultStore.ts",
     find: "if (result === undefined || bodyAt(layout.lastResult(step), looks) !== key) return undefined",
     replace: "if (result === undefined) return undefined",
-    caughtBy: [standing],
+    caughtBy: [skipping],
     quick: true
   },
   {
-    name: "of a result that stands only the folders are looked at, and not whose they are",
-    file: "core/run/Outputs.ts",
-    find: " && marked.has(step.id)",
-    replace: "",
-    caughtBy: [standing],
+    name: "of an up-to-date result only the folders are looked at, and not whose they are",
+    file: "core/plan/Freshness.ts",
+    find: 'marked.has(step.id) ? { state: "fresh", result } : unknown',
+    replace: '{ state: "fresh", result }',
+    caughtBy: [skipping],
     quick: true
   },
   {
-    name: "a step whose result stands is passed over though it is forced",
+    name: "a step that is up to date is skipped though it is forced",
+    file: "core/plan/Freshness.ts",
+    find: "forced.has(step.id) || Template",
+    replace: "Template",
+    caughtBy: [skipping],
+    quick: true
+  },
+  {
+    name: "steps that are up to date are skipped though they are to be verified",
     file: "core/run/Runner.ts",
-    find: "options.forced.has(step.id) || Stamp",
-    replace: "Stamp",
-    caughtBy: [standing],
-    quick: true
-  },
-  {
-    name: "steps whose results stand are passed over though they are to be verified",
-    file: "core/run/Runner.ts",
-    find: "if (!options.verify) yield* passOver(running)",
-    replace: "yield* passOver(running)",
-    caughtBy: [standing],
+    find: "if (!options.verify) yield* skipUpToDate(running)",
+    replace: "yield* skipUpToDate(running)",
+    caughtBy: [skipping],
     quick: true
   },
   {
@@ -288,19 +288,19 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/core/start/start.test.ts"]
   },
   {
-    name: "a document of a result that stands is not decoded",
-    file: "core/run/Outputs.ts",
-    find: "if (found === undefined || hasDocuments(step)) return undefined",
-    replace: "if (found === undefined) return undefined",
-    caughtBy: [standing],
+    name: "a document of an up-to-date result is not decoded",
+    file: "core/plan/Freshness.ts",
+    find: "if (found === undefined || StoredResult.decodesDocuments(step)) return unknown",
+    replace: "if (found === undefined) return unknown",
+    caughtBy: [skipping],
     quick: true
   },
   {
     name: "outputs are laid over what is there",
-    file: "core/run/Outputs.ts",
+    file: "core/run/Materialize.ts",
     find: "  if (replaces) yield* disk.rename(folder, old)\n  yield* disk.rename(aside, folder)",
-    replace: '  yield* build(expectedTree(result, filled), folder, "copy", filled)',
-    caughtBy: ["test/core/run/Outputs.test.ts"],
+    replace: '  yield* build(expectedTree(result, rendered), folder, "copy", rendered)',
+    caughtBy: ["test/core/run/TakeOutputs.test.ts"],
     quick: true
   },
   {
@@ -313,15 +313,15 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "two processes execute one key",
     file: "core/run/StepRun.ts",
-    find: 'const meanwhile = again ? "absent" : yield* Outputs.usable(execution.step, execution.key)',
+    find: 'const meanwhile = again ? "absent" : yield* StoredResult.find(execution.step, execution.key)',
     replace: 'const meanwhile = "absent" as StepResult | string',
     caughtBy: ["test/hostile/processes.test.ts"]
   },
   {
     name: "the reason names another thing",
     file: "cache/identity/CacheKey.ts",
-    find: '...diffJson(before.params, after.params, "").map((line) => `parameter ${line}`)',
-    replace: '...diffJson(before.params, after.params, "").map(() => "the code changed")',
+    find: 'diffJson(before.params, after.params, "").map((line) => `parameter ${line}`)',
+    replace: 'diffJson(before.params, after.params, "").map(() => "the code changed")',
     caughtBy: [edits]
   }
 ]

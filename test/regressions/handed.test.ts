@@ -152,7 +152,7 @@ describe("what a result is taken for", () => {
     expect((await ran(of(numbers, command), place)).executed).toEqual(["count"])
     expect((await ran(of(numbers, command), place)).cached).toEqual(["count"])
     const { reasons, failures } = await ran(of(texts, command), place)
-    expect(reasons["count"]).toEqual(["its result is in the store, but a document of it no longer fits its schema"])
+    expect(reasons["count"]).toEqual(["a stored document of the result no longer fits its schema"])
     expect(failures.join()).toContain("a document that its schema accepts")
     expect((await ran(of(numbers, command), place)).cached).toEqual(["count"])
   })

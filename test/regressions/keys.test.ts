@@ -462,7 +462,7 @@ describe("what is told, and what does not count", () => {
     const run = async (...set: ReadonlyArray<string>) =>
       (await ran(pipeline, placeIn(root), { set, executor: doing((task) => writeValue(task, serial++)) })).reasons
     const follows = { second: ["input first.value changed"] }
-    expect(await run()).toEqual({ first: ["it has no result yet"], second: ["it has no result yet"] })
+    expect(await run()).toEqual({ first: ["first run"], second: ["first run"] })
     expect(await run()).toEqual({})
     expect(await run("first.rate=2")).toEqual({ first: ["parameter rate: 1 -> 2"], ...follows })
     expect(await run()).toEqual({})
@@ -479,7 +479,7 @@ describe("what is told, and what does not count", () => {
     // what it takes to tell is no log to be switched off: a few hundred bytes a result
     for (const record of recordsOf(placeIn(root))) expect(statSync(record).size).toBeLessThan(4000)
     rmSync(path.join(root, "store/v1/results"), { recursive: true })
-    const gone = ["its last result is no longer in the store"]
+    const gone = ["the last result is no longer in the store"]
     expect(await run()).toEqual({ first: gone, second: gone })
   })
 

@@ -100,7 +100,7 @@ const held: ReadonlyArray<Held> = [
   {
     row: 15,
     issues: "chrismatix/grog#155, SCons#1362, attunehq/hurry#24, kunobi-ninja/kache#971, turbo#7410",
-    file: "test/core/run/Outputs.test.ts",
+    file: "test/core/run/TakeOutputs.test.ts",
     title: "come back as they were made: bytes, modes, links, empty folders, nothing more"
   },
   {

@@ -171,7 +171,7 @@ describe("a hit", () => {
     rmSync(place.outputs, { recursive: true })
     const again = await ran(letters, place)
     expect(again).toMatchObject({ executed: letterSteps, failures: [], keys })
-    expect(again.reasons["words"]).toEqual(["its result is in the store, but a file of it is missing or damaged"])
+    expect(again.reasons["words"]).toEqual(["a stored file of the result is missing or damaged"])
     expect(contents(place.outputs)).toEqual(expected)
     expect((await ran(letters, place)).executed).toEqual([])
   })

@@ -12,7 +12,7 @@ import * as ResultStore from "../../cache/store/ResultStore.ts"
 import { Executor, type StepTask } from "../../core/executor/Executor.ts"
 import { Artifact } from "../../core/index.ts"
 import type { Pipeline } from "../../core/pipeline/Pipeline.ts"
-import * as Plan from "../../core/plan/Plan.ts"
+import * as Freshness from "../../core/plan/Freshness.ts"
 import type { RunEvent } from "../../core/run/RunEvent.ts"
 import * as InProcessExecutor from "../lib/InProcessExecutor.ts"
 import type { Place } from "../lib/place.ts"
@@ -58,10 +58,10 @@ export const planned = async (
   pipeline: Pipeline,
   place: Place,
   options: Options = {}
-): Promise<Readonly<Record<string, Plan.State>>> => {
+): Promise<Readonly<Record<string, Freshness.State>>> => {
   const program = Effect.gen(function* () {
     const { prepared, steps } = yield* prepare(pipeline, place, options)
-    return yield* Plan.assess(prepared, steps, new Set(options.forced ?? []))
+    return yield* Freshness.assess(prepared, steps, { forced: new Set(options.forced ?? []) })
   })
   const found = succeeded(await inStore(place, program, options))
   return Object.fromEntries(found.map(({ step, state }) => [step.id, state]))

@@ -1,10 +1,10 @@
-/** Places in a report: what they are filled with, and that nothing else is touched. */
+/** Placeholders of a report: the values that they get, and that nothing else is touched. */
 import { describe, expect, it } from "vitest"
 import * as CacheKey from "../../../cache/identity/CacheKey.ts"
 import * as Digest from "../../../cache/identity/Digest.ts"
 import type { StepResult } from "../../../cache/store/ResultStore.ts"
 import type { AnyStep } from "../../../core/pipeline/Step.ts"
-import * as Stamp from "../../../core/run/Template.ts"
+import * as Template from "../../../core/plan/Template.ts"
 
 const key = Digest.ofText("key")
 const result = (step: string, provenance: Partial<StepResult["provenance"]> = {}): StepResult => ({
@@ -41,7 +41,7 @@ const reporting = {
   id: "compare",
   inputs: { bn: { owner: upstream }, gone: { owner: gone }, images: { owner: source } }
 } as unknown as AnyStep
-const stamped: Stamp.Stamped = {
+const context: Template.ReportContext = {
   profile: "quick",
   seed: 17,
   results: new Map([
@@ -49,8 +49,8 @@ const stamped: Stamp.Stamped = {
     ["train@bn", result("train@bn")]
   ])
 }
-const fill = (text: string): string => Stamp.fill(Buffer.from(text), reporting, stamped).toString()
-const filled = (place: string): string => fill(`(<!--op-pipe ${place}-->)`).slice(1, -1)
+const rendering = (text: string): string => Template.renderText(Buffer.from(text), reporting, context).toString()
+const rendered = (place: string): string => rendering(`(<!--op-pipe ${place}-->)`).slice(1, -1)
 
 describe("a place", () => {
   it.each([
@@ -66,11 +66,11 @@ describe("a place", () => {
     ["bn params.layers", "[1,2]"],
     ["bn toolchain.engine.threads", "2"]
   ])("%s", (place, value) => {
-    expect(filled(place)).toBe(value)
+    expect(rendered(place)).toBe(value)
   })
 
   it("is escaped", () => {
-    expect(filled("bn params.name")).toBe("&#60;b&#62;&#38;")
+    expect(rendered("bn params.name")).toBe("&#60;b&#62;&#38;")
   })
 
   it.each([
@@ -85,7 +85,7 @@ describe("a place", () => {
     "nobody key",
     "run id"
   ])("%s is not known: a dash", (place) => {
-    expect(filled(place)).toBe("–")
+    expect(rendered(place)).toBe("–")
   })
 })
 
@@ -93,7 +93,7 @@ describe("what is no place", () => {
   it.each(["<!-- op-pipe bn key -->", "&lt;!--op-pipe bn key--&gt;", "<!--op-pipe bn-->", "$1 $& \\u0000"])(
     "%s",
     (text) => {
-      expect(fill(text)).toBe(text)
+      expect(rendering(text)).toBe(text)
     }
   )
 
@@ -101,6 +101,6 @@ describe("what is no place", () => {
     const around = Buffer.from([0xff, 0x00, 0xc3, 0x28, 0xe2, 0x80])
     const text = Buffer.concat([around, Buffer.from("é<!--op-pipe nobody key-->ж"), around])
     const expected = Buffer.concat([around, Buffer.from("é–ж"), around])
-    expect(Stamp.fill(text, reporting, stamped)).toEqual(expected)
+    expect(Template.renderText(text, reporting, context)).toEqual(expected)
   })
 })

@@ -16,8 +16,8 @@ const splitting = (command: string) => {
   return Pipeline.make({ name: "splitting", steps: [Pipeline.step(stage, { inputs: { src: texts.port } })] })
 }
 
-const writing = (text: string, layOut = true) => {
-  const output = { text: Artifact.file({ tag: "Text/v1", path: "text.txt", layOut }) }
+const writing = (text: string, materialize = true) => {
+  const output = { text: Artifact.file({ tag: "Text/v1", path: "text.txt", materialize }) }
   const stage = Stage.command({ name: "s", command: `echo ${text} > "$text"`, inputs: {}, output })
   return Pipeline.make({ name: "writing", steps: [Pipeline.step(stage, { inputs: {} })] })
 }

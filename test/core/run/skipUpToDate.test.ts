@@ -1,5 +1,5 @@
 /**
- * A step whose result stands is passed over by looks alone: that it is, and that whatever is no longer as the last run left it is
+ * A step that is up to date is skipped by the quick answer alone: that it is, and that whatever is no longer as the last run left it is
  * noticed all the same. The files are older than the clock's tick here, or nothing of them would be known.
  */
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
@@ -45,8 +45,8 @@ const editUnseen = (file: string, from: string, to: string): void => {
   utimesSync(file, atime, mtime)
 }
 
-describe("a result that stands", () => {
-  it("is told by looks alone, once its files are known", async () => {
+describe("a result that is up to date", () => {
+  it("is found so by the quick answer alone, once its files are known", async () => {
     const place = newPlace()
     await ran(letters, place)
     const first = listing()
@@ -169,6 +169,6 @@ describe("a result that stands", () => {
     }
     await settle(of(Schema.Struct({ n: Schema.Int }) as Schema.Codec<unknown, unknown>), place)
     const { reasons } = await ran(of(Schema.Struct({ n: Schema.String }) as Schema.Codec<unknown, unknown>), place)
-    expect(reasons["count"]).toEqual(["its result is in the store, but a document of it no longer fits its schema"])
+    expect(reasons["count"]).toEqual(["a stored document of the result no longer fits its schema"])
   })
 })

@@ -11,7 +11,8 @@ import { Disk } from "../../../cache/store/Disk.ts"
 import type { Output, StepResult } from "../../../cache/store/ResultStore.ts"
 import { Store } from "../../../cache/store/Store.ts"
 import * as Artifact from "../../../core/pipeline/Artifact.ts"
-import * as Outputs from "../../../core/run/Outputs.ts"
+import { materialize } from "../../../core/run/Materialize.ts"
+import { takeOutputs } from "../../../core/run/TakeOutputs.ts"
 import { temporaryFolder } from "../../lib/temporary.ts"
 import { folders, told, write } from "../../lib/trees.ts"
 
@@ -45,14 +46,14 @@ describe("outputs", () => {
         write(made, path.join(outputDir, "pages"))
         const expected = told(path.join(outputDir, "pages"))
         const program = Effect.gen(function* () {
-          const outputs = yield* Outputs.take({ pages: Pages }, outputDir, [])
+          const outputs = yield* takeOutputs({ pages: Pages }, outputDir, [])
           const result = resultOf(outputs)
-          yield* Outputs.layOut(resultOf({}), laidOut)
+          yield* materialize(resultOf({}), laidOut)
           writeFileSync(path.join(laidOut, "stray"), "of an earlier run")
-          expect(yield* Outputs.layOut(result, laidOut)).toBe(true)
+          expect(yield* materialize(result, laidOut)).toBe(true)
           expect(told(path.join(laidOut, "pages"))).toEqual(expected)
           expect(readdirSync(laidOut)).toEqual(["pages"])
-          expect(yield* Outputs.layOut(result, laidOut)).toBe(false)
+          expect(yield* materialize(result, laidOut)).toBe(false)
         })
         await Effect.runPromise(Effect.provide(program, layer))
         rmSync(laidOut, { recursive: true })
@@ -65,7 +66,7 @@ describe("outputs", () => {
     const outputDir = path.join(root, "first")
     write({ kind: "folder", items: { a: { kind: "link", target: "/nowhere/at/all" } } }, path.join(outputDir, "pages"))
     const empty = Store.layer(path.join(root, "empty store")).pipe(Layer.provideMerge(Disk.layer))
-    const taken = Outputs.take({ pages: Pages }, outputDir, []).pipe(Effect.provide(empty))
+    const taken = takeOutputs({ pages: Pages }, outputDir, []).pipe(Effect.provide(empty))
     const entries = (await Effect.runPromise(taken))["pages"]?.entries
     expect(entries?.[1]).toMatchObject({ kind: "link", path: "pages/a", target: "/nowhere/at/all" })
   })
@@ -76,7 +77,7 @@ describe("outputs", () => {
       const dir = path.join(root, "refused", Math.random().toString(36))
       mkdirSync(dir, { recursive: true })
       prepare(dir)
-      return Effect.runPromise(Effect.provide(Effect.flip(Outputs.take({ count: Count }, dir, [])), layer)).then(
+      return Effect.runPromise(Effect.provide(Effect.flip(takeOutputs({ count: Count }, dir, [])), layer)).then(
         (error) => error.message
       )
     }

@@ -1,15 +1,15 @@
 /**
- * Stamp: a report says where its numbers come from, and stays right about it.
+ * Template: a report says where its numbers come from, and stays right about it.
  *
  * Keys, commits and the profile are no ingredients of a result, so no stage can know them: a cached report that
- * held them would go on naming results that were replaced by others with the same content. A report leaves places for them,
- * and they are filled each time it is laid out in `outputs/`, from the records of the very results that it was made from.
+ * held them would go on naming results that were replaced by others with the same content. A report has placeholders for them,
+ * which get their values each time it is written to `outputs/`, from the records of the very results that it was made from.
  * What the store holds stays as the stage wrote it.
  *
- * A place is an HTML comment, `<!--op-pipe OF FIELD-->`. `OF` is `self`, or an input of the stage, for the step that it is wired
+ * A placeholder is an HTML comment, `<!--op-pipe OF FIELD-->`. `OF` is `self`, or an input of the stage, for the step that it is wired
  * to; fields are those of `fields`, and a parameter or a property of a toolchain by its path. `run` has `profile` and `seed`.
  *
- * Gotchas: only the file that the pipeline names as its report is stamped. Values are escaped as text of HTML. What is
+ * Gotchas: only the file that the pipeline names as its report is a template. Values are escaped as text of HTML. What is
  * not known (another field, a step whose result was collected) becomes a dash.
  */
 import * as Effect from "effect/Effect"
@@ -20,17 +20,18 @@ import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import type { AnyStep } from "../pipeline/Step.ts"
-import type { Filled } from "./Outputs.ts"
+import type { Rendered } from "./OutputFolder.ts"
+import type { Prepared } from "./Prepared.ts"
 
-/** The run that a report belongs to, and what its steps came to. */
-export interface Stamped {
+/** What the placeholders of a report get their values from: the run that it belongs to, and the results of its steps. */
+export interface ReportContext {
   readonly profile: string | null
   readonly seed: number
   /** By step id. */
   readonly results: ReadonlyMap<string, StepResult>
 }
 
-const place = /<!--op-pipe (\w+) ([\w.-]+)-->/gu
+const placeholder = /<!--op-pipe (\w+) ([\w.-]+)-->/gu
 const unknown = "–"
 
 /** Of time there is none: the same results are to give the same report. */
@@ -64,39 +65,39 @@ const stepOf = (reporting: AnyStep, of: string): AnyStep | undefined => {
   return owner?._tag === "Step" ? owner : undefined
 }
 
-const valueOf = (reporting: AnyStep, stamped: Stamped, of: string, field: string): string | undefined => {
+const valueOf = (reporting: AnyStep, context: ReportContext, of: string, field: string): string | undefined => {
   if (of === "run") {
-    if (field === "seed") return String(stamped.seed)
-    return field === "profile" ? (stamped.profile ?? "none") : undefined
+    if (field === "seed") return String(context.seed)
+    return field === "profile" ? (context.profile ?? "none") : undefined
   }
   const step = stepOf(reporting, of)
   if (step === undefined) return undefined
   if (field === "step") return step.id
-  const result = stamped.results.get(step.id)
+  const result = context.results.get(step.id)
   return result === undefined ? undefined : fieldOf(result, field)
 }
 
 const escaped = (value: string): string => value.replace(/[&<>"']/gu, (c) => `&#${c.charCodeAt(0)};`)
 
-/** The bytes of a text with every place filled; `reporting` is the step that wrote it. */
-export const fill = (bytes: Buffer, reporting: AnyStep, stamped: Stamped): Buffer => {
-  // A character for a byte: places are ASCII, and a report of megabytes need not be decoded for them.
+/** The bytes of a text with a value for every placeholder; `reporting` is the step that wrote it. */
+export const renderText = (bytes: Buffer, reporting: AnyStep, context: ReportContext): Buffer => {
+  // A character for a byte: placeholders are ASCII, and a report of megabytes need not be decoded for them.
   const text = bytes.toString("latin1")
-  const filled = text.replace(place, (_, of: string, field: string) =>
-    Buffer.from(escaped(valueOf(reporting, stamped, of, field) ?? unknown)).toString("latin1")
+  const rendered = text.replace(placeholder, (_, of: string, field: string) =>
+    Buffer.from(escaped(valueOf(reporting, context, of, field) ?? unknown)).toString("latin1")
   )
-  return Buffer.from(filled, "latin1")
+  return Buffer.from(rendered, "latin1")
 }
 
-/** Whether `step` is the one whose report is stamped. */
+/** Whether `step` is the one whose report is context. */
 export const isReporting = ({ report }: Pipeline, step: string): boolean =>
   report?.owner._tag === "Step" && report.owner.id === step && report.artifact.kind !== "folder"
 
-/** The files of `step` that are laid out otherwise than they lie in the store: the report, if it is this step's and leaves places. */
-export const filled = Effect.fnUntraced(function* (pipeline: Pipeline, step: string, stamped: Stamped) {
-  const none: Filled = new Map()
+/** The files of `step` that are in `outputs/` otherwise than in the store: the report, if it is this step's and has placeholders. */
+export const rendered = Effect.fnUntraced(function* (pipeline: Pipeline, step: string, context: ReportContext) {
+  const none: Rendered = new Map()
   const { report } = pipeline
-  const result = stamped.results.get(step)
+  const result = context.results.get(step)
   if (!isReporting(pipeline, step) || report?.owner._tag !== "Step" || result === undefined) return none
   const [entry] = result.outputs[report.output]?.entries ?? []
   if (entry?.kind !== "file") return none
@@ -108,5 +109,9 @@ export const filled = Effect.fnUntraced(function* (pipeline: Pipeline, step: str
   const { buffer, byteOffset, byteLength } = yield* disk.read(blob.value)
   const bytes = Buffer.from(buffer, byteOffset, byteLength)
   if (!bytes.includes("<!--op-pipe ")) return none
-  return new Map([[entry.path, fill(bytes, report.owner, stamped)]]) satisfies Filled
+  return new Map([[entry.path, renderText(bytes, report.owner, context)]]) satisfies Rendered
 })
+
+/** `rendered` for a step of this run. */
+export const render = ({ pipeline, settings }: Prepared, step: string, results: ReadonlyMap<string, StepResult>) =>
+  rendered(pipeline, step, { profile: settings.profile ?? null, seed: settings.seed, results })

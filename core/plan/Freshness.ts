@@ -1,0 +1,251 @@
+/**
+ * Freshness: whether a step's result is there to be used, and if it is not, why the step is to run.
+ *
+ * - *fresh*: the store has the result that the step would make.
+ * - *stale*: it has not, though the step had a result before.
+ * - *pending*: it is not known before an upstream step has run.
+ * - *never run*: the step never had a result.
+ * - *unknown*: the quick answer alone says this; the full answer is one of the others.
+ *
+ * Run, dry run, `status`, `why` and `dag` all ask here. Each reason to run has one predicate; a new reason is a new line in one of two lists.
+ */
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as CacheKey from "../../cache/identity/CacheKey.ts"
+import type * as Digest from "../../cache/identity/Digest.ts"
+import { Disk, type Looks } from "../../cache/store/Disk.ts"
+import type { StepResult } from "../../cache/store/ResultStore.ts"
+import { Store } from "../../cache/store/Store.ts"
+import * as Tree from "../../cache/store/Tree.ts"
+import { type AnyStep, upstream } from "../pipeline/Step.ts"
+import * as Ingredients from "./Ingredients.ts"
+import * as OutputFolder from "./OutputFolder.ts"
+import type { Prepared } from "./Prepared.ts"
+import * as Sources from "./Sources.ts"
+import * as StoredResult from "./StoredResult.ts"
+import * as Template from "./Template.ts"
+
+export type State = "fresh" | "stale" | "pending" | "never run"
+
+export interface Assessment {
+  readonly step: AnyStep
+  readonly state: State
+  /** Why the step is to run; none of a fresh one. */
+  readonly reasons: ReadonlyArray<string>
+  /** Known once all that the step reads is. */
+  readonly key: Digest.Digest | undefined
+  readonly result: StepResult | undefined
+  /** Of a fresh step, if they were looked at: how its files in `outputs/` differ from its result, and whether they are the user's. */
+  readonly outputs?: { readonly difference: string; readonly isOccupied: boolean }
+}
+
+/** What an answer depends on besides the step. */
+export interface Known {
+  /** Results of the steps upstream, by id; a step without one is waited for. */
+  readonly results: ReadonlyMap<string, StepResult>
+  /** Ids of the steps that run even if their result is there. */
+  readonly forced: ReadonlySet<string>
+}
+
+/** What the reasons of one step are found from. */
+interface Evidence {
+  /** Why the store has no result to use; undefined while the key is not known. */
+  readonly unusable: StoredResult.Unusable | undefined
+  readonly hadResult: boolean
+  /** What the last result was made from, if it is in the store. */
+  readonly before: CacheKey.Ingredients | undefined
+  readonly now: CacheKey.Ingredients
+  /** How inputs that the step had before differ, in words. */
+  readonly inputChanges: ReadonlyArray<string>
+  readonly waitsFor: ReadonlyArray<string>
+}
+
+/** A reason to run: what there is to say of it; nothing if it does not hold. */
+type Reason = (evidence: Evidence) => ReadonlyArray<string>
+
+const isDamaged: Reason = ({ unusable }) =>
+  unusable === "damaged" ? ["a stored file of the result is missing or damaged"] : []
+const isOutdated: Reason = ({ unusable }) =>
+  unusable === "outdated" ? ["a stored document of the result no longer fits its schema"] : []
+const waitsForOthers: Reason = ({ before, waitsFor }) =>
+  before === undefined && waitsFor.length > 0 ? [`waits for ${waitsFor.join(", ")}`] : []
+const neverRan: Reason = ({ before, hadResult }) => (before === undefined && !hadResult ? ["first run"] : [])
+const lostLastResult: Reason = ({ before, hadResult }) =>
+  before === undefined && hadResult ? ["the last result is no longer in the store"] : []
+
+/** The first of these that holds is the only reason: nothing is compared then. */
+const decisive: ReadonlyArray<Reason> = [isDamaged, isOutdated, waitsForOthers, neverRan, lostLastResult]
+
+const differs =
+  (changes: (before: CacheKey.Ingredients, now: CacheKey.Ingredients) => ReadonlyArray<string>): Reason =>
+  ({ before, now }) =>
+    before === undefined ? [] : changes(before, now)
+
+const parametersChanged = differs(CacheKey.changes.parameters)
+const codeChanged = differs(CacheKey.changes.code)
+const packagesChanged = differs(CacheKey.changes.packages)
+const toolchainChanged = differs(CacheKey.changes.toolchain)
+const runtimeChanged = differs(CacheKey.changes.runtime)
+const inputsAdded = differs((before, now) =>
+  Object.keys(now.inputs)
+    .filter((name) => !(name in before.inputs))
+    .map((name) => `input ${name} was added`)
+)
+const inputsChanged: Reason = ({ inputChanges }) => inputChanges
+const inputsRemoved = differs((before, now) =>
+  Object.keys(before.inputs)
+    .filter((name) => !(name in now.inputs))
+    .map((name) => `input ${name} was removed`)
+)
+const upstreamWaits: Reason = ({ waitsFor }) => (waitsFor.length > 0 ? [`waits for ${waitsFor.join(", ")}`] : [])
+
+/** Each of these that holds is a reason. */
+const comparisons: ReadonlyArray<Reason> = [
+  ...[parametersChanged, codeChanged, packagesChanged, toolchainChanged, runtimeChanged],
+  ...[inputsAdded, inputsChanged, inputsRemoved, upstreamWaits]
+]
+
+const reasonsOf = (evidence: Evidence): ReadonlyArray<string> => {
+  const [first] = decisive.flatMap((reason) => reason(evidence))
+  if (first !== undefined) return [first]
+  const found = comparisons.flatMap((reason) => reason(evidence))
+  return found.length > 0 ? found : ["the result is no longer in the store"]
+}
+
+/** How each input that was there before differs, in words. */
+const describeInputs = (prepared: Prepared, step: AnyStep, before: CacheKey.Ingredients, now: CacheKey.Ingredients) =>
+  Effect.forEach(
+    Object.entries(step.inputs).flatMap(([name, port]) => {
+      const digest = before.inputs[name]
+      return digest === undefined || digest === now.inputs[name] ? [] : [{ port, digest }]
+    }),
+    ({ port, digest }) => Sources.describeInput(prepared, port, digest)
+  )
+
+/** The answer for a step that has no result to use. `now` is what its result would be made from, undefined while an input is not known. */
+const assessStale = Effect.fnUntraced(function* (
+  prepared: Prepared,
+  step: AnyStep,
+  now: CacheKey.KeyParts | undefined,
+  { key, unusable, waitsFor }: Pick<Assessment, "key"> & Pick<Evidence, "unusable" | "waitsFor">
+) {
+  const { results } = yield* Store
+  const last = Option.getOrUndefined(yield* results.last(step.id))
+  const hadResult = yield* results.hadResult(step.id)
+  const before = last?.ingredients
+  const inputs = before?.inputs ?? {}
+  const recorded = Ingredients.recordedParts(prepared, step, now ?? { ...Ingredients.ownParts(prepared, step), inputs })
+  const inputChanges =
+    before === undefined || now === undefined ? [] : yield* describeInputs(prepared, step, before, recorded)
+  const reasons = reasonsOf({ unusable, hadResult, before, now: recorded, inputChanges, waitsFor })
+  const state = !hadResult ? "never run" : key === undefined ? "pending" : "stale"
+  return { step, state, reasons, key, result: undefined } satisfies Assessment
+})
+
+/** The full answer for one step. */
+export const of = Effect.fn("Freshness.of")(function* (prepared: Prepared, step: AnyStep, { results, forced }: Known) {
+  const parts = Ingredients.keyParts(prepared, step, results)
+  if (parts === undefined) {
+    const waitsFor = new Set(upstream(step).flatMap(({ id }) => (results.has(id) ? [] : [id])))
+    const waiting = { key: undefined, unusable: undefined, waitsFor: Array.from(waitsFor) }
+    return yield* assessStale(prepared, step, undefined, waiting)
+  }
+  const key = yield* CacheKey.of(step.id, parts)
+  const found = yield* StoredResult.find(step, key)
+  if (typeof found === "string")
+    return yield* assessStale(prepared, step, parts, { key, unusable: found, waitsFor: [] })
+  const isForced = forced.has(step.id)
+  const assessment: Assessment = {
+    step,
+    state: isForced ? "stale" : "fresh",
+    reasons: isForced ? ["forced"] : [],
+    key,
+    result: found
+  }
+  return assessment
+})
+
+/** How the files of a fresh step differ from its result, if they do. */
+const compareOutputs = Effect.fnUntraced(function* (
+  prepared: Prepared,
+  result: StepResult,
+  folder: string,
+  results: ReadonlyMap<string, StepResult>
+) {
+  const rendered = yield* Template.render(prepared, path.basename(folder), results)
+  const difference = yield* OutputFolder.difference(result, folder, rendered)
+  if (Option.isNone(difference)) return undefined
+  return { difference: difference.value, isOccupied: yield* OutputFolder.isOccupied(result, folder) }
+})
+
+export interface AssessOptions {
+  readonly forced?: ReadonlySet<string>
+  /** Look at the files in this folder too. */
+  readonly outputsDir?: string
+}
+
+/** The full answer for each of `steps` (upstream first) as things stand. */
+export const assess = Effect.fn("Freshness.assess")(function* (
+  prepared: Prepared,
+  steps: ReadonlyArray<AnyStep>,
+  { forced = new Set(), outputsDir }: AssessOptions = {}
+) {
+  const results = new Map<string, StepResult>()
+  const assessments: Array<Assessment> = []
+  for (const step of steps) {
+    const found = yield* of(prepared, step, { results, forced })
+    assessments.push(found)
+    if (found.state === "fresh" && found.result !== undefined) results.set(step.id, found.result)
+  }
+  if (outputsDir === undefined) return assessments
+  return yield* Effect.forEach(assessments, (assessment) => {
+    const { step, state, result } = assessment
+    if (state !== "fresh" || result === undefined) return Effect.succeed(assessment)
+    return Effect.map(
+      compareOutputs(prepared, result, path.join(outputsDir, step.id), results),
+      (outputs): Assessment => (outputs === undefined ? assessment : { ...assessment, outputs })
+    )
+  })
+})
+
+/** What can be said of a step in no time: that it is fresh and its files in `outputs/` are in place, or nothing. */
+export type QuickAnswer = { readonly state: "fresh"; readonly result: StepResult } | { readonly state: "unknown" }
+
+const unknown: QuickAnswer = { state: "unknown" }
+
+/**
+ * The quick answer, by synchronous looks alone: most steps of most runs are as the last run left them (ADR 0010). *fresh* is said of a step
+ * whose full answer is *fresh*, whose folder in `outputsDir` holds the result and is marked, and whose last result it is: a run
+ * would find nothing to do.
+ */
+export const quick = Effect.fn("Freshness.quick")(function* (prepared: Prepared, outputsDir: string) {
+  const disk = yield* Disk
+  const { memo, results: stored } = yield* Store
+  const known = yield* stored.known
+  // once for all steps: there may be thousands
+  const marked = yield* Effect.orElseSucceed(
+    disk.look(outputsDir, (looks) => new Set(looks.names(OutputFolder.marksIn(outputsDir)))),
+    () => new Set<string>()
+  )
+  const answer = (step: AnyStep, { results, forced }: Known, looks: Looks): QuickAnswer => {
+    if (forced.has(step.id) || Template.isReporting(prepared.pipeline, step.id)) return unknown
+    const parts = Ingredients.keyParts(prepared, step, results)
+    const key = parts === undefined ? undefined : Result.getOrUndefined(CacheKey.attempt(parts))
+    const found = key === undefined ? undefined : known(step.id, key, looks)
+    if (found === undefined || StoredResult.decodesDocuments(step)) return unknown
+    const result = StoredResult.asDeclared(step, found)
+    const tree = Tree.known(`${outputsDir}${path.sep}${step.id}`, memo, looks)
+    if (tree === undefined || !Tree.isSame(tree, OutputFolder.expectedTree(result))) return unknown
+    return marked.has(step.id) ? { state: "fresh", result } : unknown
+  }
+  return (step: AnyStep, of: Known, looks: Looks): QuickAnswer => {
+    try {
+      return answer(step, of, looks)
+    } catch {
+      // the full answer says what is wrong with what cannot be looked at
+      return unknown
+    }
+  }
+})

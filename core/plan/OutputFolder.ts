@@ -1,0 +1,92 @@
+/**
+ * OutputFolder: what `outputs/<step>/` is to hold for a result, and whether it does.
+ *
+ * A step's folder holds exactly what its result says. Beside the folders, in `outputs/.laid-out/`, lies a mark for each that op-pipe
+ * wrote: only such a folder is replaced. In the outputs and not in the store, since the store may be removed and the outputs stay.
+ */
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Digest from "../../cache/identity/Digest.ts"
+import { Disk, join, orAbsent } from "../../cache/store/Disk.ts"
+import type { StepResult } from "../../cache/store/ResultStore.ts"
+import { Store } from "../../cache/store/Store.ts"
+import * as Tree from "../../cache/store/Tree.ts"
+
+/** Bytes of files that are otherwise than they lie in the store, by path: a report whose placeholders have values. */
+export type Rendered = ReadonlyMap<string, Uint8Array>
+export const asStored: Rendered = new Map()
+
+/** The folders that the entries name, and those that they lie in, which may have any mode. */
+const folders = (entries: Tree.Tree): Tree.Tree => {
+  const modes = new Map<string, number | undefined>()
+  for (const entry of entries) {
+    const parts = entry.path.split("/")
+    for (let depth = 1; depth < parts.length; depth++) {
+      const at = parts.slice(0, depth).join("/")
+      modes.set(at, modes.get(at))
+    }
+    if (entry.kind === "folder") modes.set(entry.path, entry.mode ?? modes.get(entry.path))
+  }
+  return Array.from(modes, ([at, mode]) =>
+    mode === undefined ? { kind: "folder", path: at } : { kind: "folder", path: at, mode }
+  )
+}
+
+const asRendered =
+  (rendered: Rendered) =>
+  (entry: Tree.TreeEntry): Tree.TreeEntry => {
+    const bytes = rendered.get(entry.path)
+    if (bytes === undefined || entry.kind !== "file") return entry
+    return { ...entry, digest: Digest.ofBytes(bytes), sizeBytes: bytes.length }
+  }
+
+/** What `outputs/<step>/` is to hold for `result`. */
+export const expectedTree = (result: StepResult, rendered: Rendered = asStored): Tree.Tree => {
+  const outputs = Object.values(result.outputs).filter((output) => output.layOut)
+  const entries = outputs.flatMap((output) => output.entries).map(asRendered(rendered))
+  return [...folders(entries), ...entries.filter((entry) => entry.kind !== "folder")].sort((a, b) =>
+    a.path < b.path ? -1 : 1
+  )
+}
+
+/** How `outputs/<step>/` differs from what `result` says, in words; none if it does not. */
+export const difference = Effect.fnUntraced(function* (
+  result: StepResult,
+  folder: string,
+  rendered: Rendered = asStored
+) {
+  const { memo } = yield* Store
+  const expected = expectedTree(result, rendered)
+  const found = yield* orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, of: "output" }))
+  if (Option.isNone(found)) return Option.some("not there")
+  return Tree.isSame(found.value, expected) ? Option.none() : Option.some(Tree.describeChange(expected, found.value))
+})
+
+/** The folder of the marks. */
+export const marksIn = (outputsDir: string): string => `${outputsDir}${path.sep}.laid-out`
+
+/** Beside a step's folder: its mark, where its next content is built, and where what is replaced goes. */
+export const besides = (folder: string): { readonly mark: string; readonly aside: string; readonly old: string } => {
+  const at = marksIn(path.dirname(folder))
+  const step = path.basename(folder)
+  return { mark: path.join(at, step), aside: path.join(at, ".new", step), old: path.join(at, ".old", step) }
+}
+
+/** Whether `folder`, where `result` is to be, holds files of the user's. */
+export const isOccupied = Effect.fnUntraced(function* (result: StepResult, folder: string) {
+  const disk = yield* Disk
+  const { memo, results } = yield* Store
+  const stat = yield* orAbsent(disk.lstat(folder))
+  if (Option.isNone(stat)) return false
+  if (stat.value.kind !== "folder") return true
+  if (yield* disk.exists(besides(folder).mark)) return false
+  const found = yield* Tree.snapshot(folder, memo, { ignore: () => false, of: "output" })
+  const files = found.filter(({ kind }) => kind !== "folder")
+  if (files.length === 0) return false
+  // Earlier versions left no marks: where the step was run before, what has the path of an output is one.
+  const last = yield* results.last(path.basename(folder))
+  const known = Option.isNone(last) ? [] : [last.value, result].flatMap((each) => Object.values(each.outputs))
+  const isOutput = (at: string): boolean => known.some((each) => Tree.isIn(join("/", at), join("/", each.path)))
+  return !files.every((file) => isOutput(file.path))
+})

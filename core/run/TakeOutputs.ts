@@ -1,0 +1,125 @@
+/**
+ * TakeOutputs: the files that a step's work left become the outputs of its result, in the store.
+ *
+ * Each output must be there, of the kind that the step declares; a document is what its schema accepts; no link leads to what is not the
+ * output's own.
+ */
+import * as path from "node:path"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { Disk, join, orAbsent } from "../../cache/store/Disk.ts"
+import type { Output } from "../../cache/store/ResultStore.ts"
+import { Store } from "../../cache/store/Store.ts"
+import * as Tree from "../../cache/store/Tree.ts"
+import type * as Artifact from "../pipeline/Artifact.ts"
+import * as Document from "../pipeline/Document.ts"
+
+/** A step ended well and yet did not leave what it declares. */
+export class OutputMissing extends Data.TaggedError("OutputMissing")<{
+  readonly output: string
+  readonly expected: string
+  readonly actual: string
+}> {
+  override get message(): string {
+    return `output ${this.output}: expected ${this.expected}, but found ${this.actual}`
+  }
+}
+
+const documentDigest = (name: string, artifact: Artifact.JsonArtifact<string, unknown>, file: string) =>
+  Effect.mapError(Document.digest(artifact, file), (error) =>
+    error._tag === "DocumentInvalid"
+      ? new OutputMissing({ output: name, expected: error.expected, actual: error.actual })
+      : error
+  )
+
+/** Where the content of a step comes from: its sources, as paths without links. */
+export type Origins = ReadonlyArray<string>
+
+/** Where a link at `location` leads that an output in `folder` must not hold; undefined if it may. */
+const forbidden = Effect.fnUntraced(function* (target: string, location: string, folder: string, origins: Origins) {
+  const disk = yield* Disk
+  const { layout } = yield* Store
+  const lexical = path.resolve(path.dirname(location), target)
+  const inside = Tree.isIn(lexical, folder)
+  if (inside && !path.isAbsolute(target)) return undefined
+  const real = yield* Effect.option(disk.realPath(lexical))
+  const targets = [lexical, ...Option.toArray(real)]
+  const origin = origins.find((place) => targets.some((each) => Tree.isIn(each, place) || Tree.isIn(place, each)))
+  if (origin !== undefined) return `the source ${origin}, whose content may change`
+  if (!path.isAbsolute(target)) return "out of the output"
+  // A store that nothing was put in yet is not there.
+  const stores = [layout.root, ...Option.toArray(yield* orAbsent(disk.realPath(layout.root)))]
+  const isOfStore = stores.some((store) => targets.some((each) => Tree.isIn(each, store)))
+  return isOfStore ? "the store, or the folder that the step worked in" : undefined
+})
+
+/** Refuses links of an output to what is not the output's: it would change, or be gone, behind the result's back. */
+const refuseLinks = Effect.fnUntraced(function* (name: string, tree: Tree.Tree, folder: string, origins: Origins) {
+  for (const entry of tree) {
+    if (entry.kind !== "link") continue
+    const leads = yield* forbidden(entry.target, join(folder, entry.path), folder, origins)
+    if (leads === undefined) continue
+    return yield* new OutputMissing({
+      output: name,
+      expected: "files of its own",
+      actual: `${entry.path}, a link to ${entry.target}. It leads to ${leads}: copy what it leads to (\`cp -L\`, \`dereference\` of fs.cp); a link within the output must be relative`
+    })
+  }
+})
+
+/** Takes the files of one output out of the output folder into the store. */
+const takeOutput = Effect.fnUntraced(function* (
+  name: string,
+  artifact: Artifact.Any,
+  outputDir: string,
+  origins: Origins
+) {
+  const disk = yield* Disk
+  const { blobs, memo } = yield* Store
+  const location = join(outputDir, artifact.path)
+  const stat = yield* orAbsent(disk.lstat(location))
+  const wanted = artifact.kind === "folder" ? "folder" : "file"
+  if (Option.isNone(stat) || stat.value.kind !== wanted) {
+    const actual = Option.isNone(stat) ? "nothing" : `a ${stat.value.kind}`
+    return yield* new OutputMissing({ output: name, expected: `a ${wanted} at ${artifact.path}`, actual })
+  }
+  const common = { kind: artifact.kind, tag: artifact.tag, path: artifact.path, layOut: artifact.materialize }
+  if (artifact.kind !== "folder") {
+    const digest = artifact.kind === "json" ? yield* documentDigest(name, artifact, location) : undefined
+    const blob = yield* blobs.take(location)
+    const entry = {
+      kind: "file",
+      path: artifact.path,
+      digest: blob,
+      sizeBytes: stat.value.sizeBytes,
+      mode: stat.value.mode
+    } as const
+    const output: Output = { ...common, digest: digest ?? blob, entries: [entry] }
+    return output
+  }
+  const below = yield* Tree.snapshot(location, memo, { ignore: () => false, of: "output", unlock: true })
+  yield* refuseLinks(name, below, location, origins)
+  for (const entry of below) {
+    if (entry.kind === "file") yield* blobs.take(join(location, entry.path), entry.digest)
+  }
+  const entries = below.map((entry) => ({ ...entry, path: `${artifact.path}/${entry.path}` }))
+  const output: Output = {
+    ...common,
+    digest: Tree.digest(below),
+    entries: [{ kind: "folder", path: artifact.path, mode: Tree.folderMode(stat.value) }, ...entries]
+  }
+  return output
+})
+
+/** Takes all declared outputs out of `outputDir` into the store. */
+export const takeOutputs = Effect.fnUntraced(function* (
+  artifacts: Readonly<Record<string, Artifact.Any>>,
+  outputDir: string,
+  origins: Origins
+) {
+  const taken = yield* Effect.forEach(Object.entries(artifacts), ([name, artifact]) =>
+    Effect.map(takeOutput(name, artifact, outputDir, origins), (output) => [name, output] as const)
+  )
+  return Object.fromEntries(taken) as Readonly<Record<string, Output>>
+})
