@@ -1,11 +1,11 @@
 /**
- * The study: a small CNN on a folder of pictures, with and without batch normalization; the norms of its gradients; its
+ * The study: a small CNN on a folder of images, with and without batch normalization; the norms of its gradients; its
  * logits under several output activations. Six stages, seven steps; each reads only what is wired here. Over several seeds (`--seeds 3`) the
- * trainings are placed again for each, on the same pictures.
+ * trainings are placed again for each, on the same images.
  */
 import { Pipeline } from "./core/index.ts"
 import { emojiGroupBy } from "./demo/EmojiClasses.ts"
-import { pictures } from "./demo/EmojiSource.ts"
+import { images } from "./demo/EmojiSource.ts"
 import { augment } from "./stages/augment.ts"
 import { compare } from "./stages/compare.ts"
 import { gradstats } from "./stages/gradstats.ts"
@@ -13,12 +13,10 @@ import { logits } from "./stages/logits.ts"
 import { split } from "./stages/split.ts"
 import { train } from "./stages/train.ts"
 
-const images = pictures.port
-
 // The demo set has one emoji drawn by several artists; all drawings of one stay in one split.
-const parts = Pipeline.step(split, { inputs: { images }, params: { groupBy: emojiGroupBy } })
+const parts = Pipeline.step(split, { inputs: { images: images.port }, params: { groupBy: emojiGroupBy } })
 
-const packed = Pipeline.step(augment, { inputs: { images, manifest: parts.out.manifest } })
+const packed = Pipeline.step(augment, { inputs: { images: images.port, manifest: parts.out.manifest } })
 
 const batches = { index: packed.out.index, shards: packed.out.shards }
 const bn = Pipeline.step(train, {

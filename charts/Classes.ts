@@ -1,4 +1,4 @@
-/** Charts about classes: balance over the splits, confusion, calibration, and a map of the test pictures. */
+/** Charts about classes: balance over the splits, confusion, calibration, and a map of the test images. */
 import { activationNames, activations } from "../schemas/activations/Activations.ts"
 import type { ActivationScores } from "../schemas/Compare.ts"
 import { type VariantName, variants } from "../schemas/Names.ts"
@@ -6,15 +6,15 @@ import type { ClassCounts } from "../schemas/Split.ts"
 import type { TopLevelSpec } from "./Render.ts"
 import { variantNames } from "./Theme.ts"
 
-/** Pictures of each class, stacked by what became of them. */
+/** Images of each class, stacked by what became of them. */
 export const classBalance = (counts: ReadonlyArray<ClassCounts>): TopLevelSpec => {
   const parts = ["train", "validation", "test", "near-duplicates left out", "set aside"]
   const values = counts.flatMap((one) =>
-    [one.train, one.validation, one.test, one.dropped, one.setAside].map((pictures, i) => ({
+    [one.train, one.validation, one.test, one.dropped, one.setAside].map((images, i) => ({
       class: one.class,
       part: parts[i]!,
       order: i,
-      pictures
+      images
     }))
   )
   return {
@@ -24,7 +24,7 @@ export const classBalance = (counts: ReadonlyArray<ClassCounts>): TopLevelSpec =
     mark: { type: "bar" },
     encoding: {
       y: { field: "class", type: "nominal", title: null, sort: null, axis: { ticks: false, domain: false } },
-      x: { field: "pictures", type: "quantitative", title: "pictures", stack: "zero" },
+      x: { field: "images", type: "quantitative", title: "images", stack: "zero" },
       order: { field: "order" },
       color: {
         field: "part",
@@ -46,12 +46,12 @@ export const confusionMatrices = (
   const values = variants.flatMap((variant) =>
     matrices[variant].flatMap((row, label) => {
       const total = row.reduce((a, b) => a + b, 0)
-      return row.map((pictures, answer) => ({
+      return row.map((images, answer) => ({
         variant: variantNames[variant],
         label: classes[label],
         answer: classes[answer],
-        pictures,
-        share: total === 0 ? 0 : pictures / total
+        images,
+        share: total === 0 ? 0 : images / total
       }))
     })
   )
@@ -68,7 +68,7 @@ export const confusionMatrices = (
       view: { fill: "#e3eef9" },
       layer: [
         {
-          transform: [{ filter: "datum.pictures > 0" }],
+          transform: [{ filter: "datum.images > 0" }],
           mark: { type: "rect" },
           encoding: {
             x,
@@ -76,19 +76,19 @@ export const confusionMatrices = (
             color: {
               field: "share",
               type: "quantitative",
-              title: "share of the label's pictures",
+              title: "share of the label's images",
               scale: { scheme: "blues", domain: [0, 1] },
               legend: { orient: "bottom", gradientLength: 200, format: "%" }
             }
           }
         },
         {
-          transform: [{ filter: "datum.pictures > 0" }],
+          transform: [{ filter: "datum.images > 0" }],
           mark: { type: "text", fontSize: Math.max(7, Math.floor(cell * 0.45)) },
           encoding: {
             x,
             y,
-            text: { field: "pictures" },
+            text: { field: "images" },
             color: { condition: { test: "datum.share > 0.5", value: "#ffffff" }, value: "#1b2733" }
           }
         }
@@ -104,7 +104,7 @@ export const calibrationCurves = (scores: ReadonlyArray<ActivationScores>, chose
   const values = scores.flatMap(({ activation, calibration }) =>
     calibration
       .filter((bin) => bin.rows > 0)
-      .map((bin) => ({ activation, confidence: bin.confidence, accuracy: bin.accuracy, pictures: bin.rows }))
+      .map((bin) => ({ activation, confidence: bin.confidence, accuracy: bin.accuracy, images: bin.rows }))
   )
   // a form that overflows differs from the stable one by that alone: one line for both
   const names = activationNames.filter((name) => activations[name].overflows !== true)
@@ -143,7 +143,7 @@ export const calibrationCurves = (scores: ReadonlyArray<ActivationScores>, chose
           x: { field: "confidence", type: "quantitative" },
           y: { field: "accuracy", type: "quantitative" },
           size: {
-            field: "pictures",
+            field: "images",
             type: "quantitative",
             scale: { type: "sqrt", range: [6, 220] },
             legend: null
@@ -245,8 +245,8 @@ export const spreadNames = (
   return names.map(({ label, x }, i) => ({ label, x, y: placed[i]!.y / upPixel }))
 }
 
-/** One point a test picture, at its place on two principal components, coloured by label; names stand where their class lies. */
-export const pictureMap = (
+/** One point a test image, at its place on two principal components, coloured by label; names stand where their class lies. */
+export const imageMap = (
   points: ReadonlyArray<MapPoint>,
   classes: ReadonlyArray<string>,
   axes: readonly [string, string]

@@ -1,10 +1,10 @@
 /**
- * The fonts of charts and pictures, as TTF files from npm packages, so that text looks the same everywhere and the same input
+ * The fonts of charts and images, as TTF files from npm packages, so that text looks the same everywhere and the same input
  * gives the same bytes: Inter for Latin, Greek and Cyrillic letters, and for others what is installed of the packages below.
  * A machine's own fonts are never used.
  *
  * Each package counts in the keys of the stages that draw, also by not being there: installed later, it brings them to
- * draw again. A page shows names in the browser's fonts; what is said here is of PNG pictures and of widths.
+ * draw again. A page shows names in the browser's fonts; what is said here is of PNG images and of widths.
  *
  * Gotcha: fonts must be TTF or OTF files. resvg reads no others, and says nothing of it.
  */
@@ -152,4 +152,4 @@ export const textWidth = ({ advance }: Fonts, text: string, fontSize: number): n
 
 /** What to tell of letters that have no font. */
 export const explain = ({ letters, install }: Missing): string =>
-  `No font that is installed has ${letters}; PNG pictures show boxes instead.${install === null ? "" : ` npm install ${install} brings one.`}`
+  `No font that is installed has ${letters}; PNG images show boxes instead.${install === null ? "" : ` npm install ${install} brings one.`}`

@@ -29,7 +29,7 @@ const emoji = Command.make(
       })
     )
     yield* printLine(
-      `${written.pictures} pictures of ${written.classes} classes are in ${written.dir}; their licences in its README.md`
+      `${written.images} pictures of ${written.classes} classes are in ${written.dir}; their licences in its README.md`
     )
   })
 ).pipe(Command.withDescription("Emoji by several artists, 18 classes by subject, about 3,700 pictures of 256 x 256"))

@@ -61,7 +61,7 @@ const ask = Effect.fnUntraced(function* (
   )
   if (!forPage) return { image, uri: "", seenUri: "", top }
   const Page = yield* Effect.promise(() => import("../stages/lib/report/PredictionPage.ts"))
-  return { image, uri: yield* Page.pictureUri(image), seenUri: yield* Page.seenUri(seen, network.size), top }
+  return { image, uri: yield* Page.imageUri(image), seenUri: yield* Page.seenUri(seen, network.size), top }
 })
 
 /** Says the answer under the first of the activations. */

@@ -1,13 +1,13 @@
 /**
- * The demo data: open emoji art by six artists, as `<class>/<picture>.png`, one class a subject.
+ * The demo data: open emoji art by six artists, as `<class>/<image>.png`, one class a subject.
  *
- * Use it when there are no pictures of one's own at hand: it needs the npm registry and nothing else, and is laid out as
+ * Use it when there are no images of one's own at hand: it needs the npm registry and nothing else, and is laid out as
  * a user's folder would be, so that the pipeline cannot tell the two apart. A file's name is the emoji's code point and
  * the set (`1f600-noto.png`): `split.groupBy=/([0-9a-f-]+)-[^/]*$` keeps all drawings of one emoji in one split.
  *
  * Gotchas:
  * - The set is drawn into a folder beside the wanted one and renamed at the end: it is there whole or not at all.
- * - A complete set is recognised by the recipe in its README and its number of pictures, and left alone. A folder that
+ * - A complete set is recognised by the recipe in its README and its number of images, and left alone. A folder that
  *   holds anything else is never written to.
  */
 import * as Effect from "effect/Effect"
@@ -16,14 +16,14 @@ import * as Path from "effect/Path"
 import { emojiClasses, emojiSets } from "./EmojiClasses.ts"
 import { DemoError, type LoadedEmoji, loadEmoji } from "./EmojiPackages.ts"
 import { type Drawing, planEmoji } from "./EmojiPlan.ts"
-import { defaultPerClass, pictureSize, recipeOf, title, wholeSet } from "./EmojiSet.ts"
+import { defaultPerClass, imageSize, recipeOf, title, wholeSet } from "./EmojiSet.ts"
 
 export { DemoError } from "./EmojiPackages.ts"
 
 export interface WriteEmojiOptions {
   /** The folder to make. */
   readonly dir: string
-  /** At most so many pictures of each class; 0: all. About 3,700 pictures by default. */
+  /** At most so many images of each class; 0: all. About 3,700 images by default. */
   readonly perClass?: number
   /** Where packages that have to be fetched are kept. */
   readonly cacheDir: string
@@ -33,7 +33,7 @@ export interface WriteEmojiOptions {
 
 export interface EmojiSetWritten {
   readonly dir: string
-  readonly pictures: number
+  readonly images: number
   readonly classes: number
   /** False: a complete set was there already. */
   readonly written: boolean
@@ -58,14 +58,14 @@ const readme = (drawings: ReadonlyArray<Drawing>, infos: LoadedEmoji["infos"], p
     recipeOf(perClass),
     `Pictures: ${drawings.length}`,
     "",
-    "| set | artist | licence | from | pictures |",
+    "| set | artist | licence | from | images |",
     "| --- | --- | --- | --- | ---: |",
     ...sets,
     "",
-    "Pictures stay under their artists' licences. Those under CC BY and CC BY-SA ask for the artist's name;",
+    "Images stay under their artists' licences. Those under CC BY and CC BY-SA ask for the artist's name;",
     "what is made from those under CC BY-SA is shared under the same licence.",
     "",
-    "| class | pictures |",
+    "| class | images |",
     "| --- | ---: |",
     ...classes,
     ""
@@ -74,7 +74,7 @@ const readme = (drawings: ReadonlyArray<Drawing>, infos: LoadedEmoji["infos"], p
 
 const platform = (dir: string) => (cause: { readonly message: string }) =>
   new DemoError({
-    reason: "The demo pictures could not be written",
+    reason: "The demo images could not be written",
     expected: `a folder that can be made at ${dir}, and about 60 MB of room`,
     actual: cause.message,
     toDo: "Name another folder"
@@ -85,7 +85,7 @@ const draw = (drawing: Drawing): Effect.Effect<Uint8Array, DemoError> =>
   Effect.tryPromise({
     try: async () => {
       const { default: sharp } = await import("sharp")
-      return sharp(Buffer.from(drawing.svg), { limitInputPixels: pictureSize * pictureSize })
+      return sharp(Buffer.from(drawing.svg), { limitInputPixels: imageSize * imageSize })
         .flatten({ background: "#ffffff" })
         .toColourspace("srgb")
         .png({ compressionLevel: 6, adaptiveFiltering: false, palette: false })
@@ -93,14 +93,14 @@ const draw = (drawing: Drawing): Effect.Effect<Uint8Array, DemoError> =>
     },
     catch: (cause) =>
       new DemoError({
-        reason: `A demo picture could not be drawn: ${drawing.path}`,
+        reason: `A demo image could not be drawn: ${drawing.path}`,
         expected: "an SVG that sharp renders",
         actual: String(cause),
         toDo: "Install the packages anew (npm ci)"
       })
   })
 
-/** What is at `dir`: nothing, a whole set of this recipe (with its number of pictures), another or a broken demo set. */
+/** What is at `dir`: nothing, a whole set of this recipe (with its number of images), another or a broken demo set. */
 const inspect = Effect.fnUntraced(function* (dir: string, perClass: number) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
@@ -115,8 +115,8 @@ const inspect = Effect.fnUntraced(function* (dir: string, perClass: number) {
       toDo: "Name another folder"
     })
   }
-  const pictures = wholeSet(dir, perClass)
-  return pictures === undefined ? ({ is: "stale" } as const) : ({ is: "whole", pictures } as const)
+  const images = wholeSet(dir, perClass)
+  return images === undefined ? ({ is: "stale" } as const) : ({ is: "whole", images } as const)
 })
 
 const drawAll = Effect.fnUntraced(function* (
@@ -133,7 +133,7 @@ const drawAll = Effect.fnUntraced(function* (
     Effect.fnUntraced(function* (drawing) {
       yield* fs.writeFile(paths.join(dir, ...drawing.path.split("/")), yield* draw(drawing))
       done += 1
-      if (done % 1000 === 0) notify(`${done} of ${drawings.length} demo pictures drawn`)
+      if (done % 1000 === 0) notify(`${done} of ${drawings.length} demo images drawn`)
     }),
     { concurrency: 8, discard: true }
   )
@@ -149,12 +149,12 @@ export const writeEmoji = Effect.fnUntraced(function* (options: WriteEmojiOption
   const found = yield* inspect(dir, perClass).pipe(
     Effect.catchTag("PlatformError", (e) => Effect.fail(platform(dir)(e)))
   )
-  if (found.is === "whole") return { dir, pictures: found.pictures, classes, written: false } satisfies EmojiSetWritten
+  if (found.is === "whole") return { dir, images: found.images, classes, written: false } satisfies EmojiSetWritten
   const { sources, infos } = yield* loadEmoji(options.cacheDir, options.notify).pipe(
     Effect.catchTag("PlatformError", (cause) => Effect.fail(platform(dir)(cause)))
   )
-  const drawings = planEmoji(sources, pictureSize, perClass)
-  options.notify(`Drawing ${drawings.length} demo pictures into ${dir}`)
+  const drawings = planEmoji(sources, imageSize, perClass)
+  options.notify(`Drawing ${drawings.length} demo images into ${dir}`)
   yield* Effect.gen(function* () {
     yield* fs.makeDirectory(paths.dirname(dir), { recursive: true })
     // beside the wanted folder, so that the rename stays on one file system
@@ -168,5 +168,5 @@ export const writeEmoji = Effect.fnUntraced(function* (options: WriteEmojiOption
     Effect.scoped,
     Effect.catchTag("PlatformError", (cause) => Effect.fail(platform(dir)(cause)))
   )
-  return { dir, pictures: drawings.length, classes, written: true } satisfies EmojiSetWritten
+  return { dir, images: drawings.length, classes, written: true } satisfies EmojiSetWritten
 })

@@ -2,12 +2,12 @@
  * What the demo set is made of: six sets of open emoji art, and eighteen classes by subject.
  *
  * A class is one or more subgroups of `emojibase-data` (the subgroups of Unicode's emoji list). The versions are pinned:
- * other versions are other pictures.
+ * other versions are other images.
  */
 
 /** One artist's drawings. */
 export interface EmojiSet {
-  /** Name of the set; the second half of a picture's file name. */
+  /** Name of the set; the second half of an image's file name. */
   readonly name: string
   readonly packageName: string
   readonly version: string

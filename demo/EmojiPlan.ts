@@ -1,5 +1,5 @@
 /**
- * Which pictures the demo set has: for every emoji of a class, its drawing in every set that draws it.
+ * Which images the demo set has: for every emoji of a class, its drawing in every set that draws it.
  *
  * No skin-tone copies: `emojibase-data` lists those apart from the emoji, and they are not looked at. A class with more
  * drawings than the limit keeps whole emoji, chosen by a hash of the emoji's name, so that the choice does not depend on
@@ -46,7 +46,7 @@ export interface EmojiSources {
   readonly sets: Readonly<Record<string, { readonly icons: IconSet; readonly codePoints: CodePoints }>>
 }
 
-/** One picture to draw. `path` is `<class>/<code point>-<set>.png`. */
+/** One image to draw. `path` is `<class>/<code point>-<set>.png`. */
 export interface Drawing {
   readonly path: string
   readonly class: string

@@ -1,18 +1,18 @@
 /**
- * The pictures that a pipeline reads: the user's folder, or the demo set when none is named.
+ * The images that a pipeline reads: the user's folder, or the demo set when none is named.
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Pipeline, Stage } from "../core/index.ts"
+import { Images } from "../schemas/Images.ts"
 import { Count, withDefault } from "../schemas/Numbers.ts"
-import { Pictures } from "../schemas/Pictures.ts"
 import type { WriteEmojiOptions } from "./Emoji.ts"
 import { defaultPerClass, wholeSet } from "./EmojiSet.ts"
 
 const EmojiParams = Schema.Struct({
-  /** Of the demo set: at most so many pictures of each class; 0: all. */
+  /** Of the demo set: at most so many images of each class; 0: all. */
   perClass: withDefault(Count, defaultPerClass)
 })
 
@@ -34,9 +34,9 @@ const write = Effect.fnUntraced(function* (options: WriteEmojiOptions) {
 })
 
 /** `<root>/<class>/**`; files beside the class folders (a README) are no part of it. */
-export const pictures = Pipeline.source({
+export const images = Pipeline.source({
   name: "images",
-  artifact: Pictures,
+  artifact: Images,
   ignore: (relative) => !relative.includes("/") && relative.includes("."),
   params: EmojiParams,
   provide: ({ perClass }, { dataDir, cacheDir, notify }) => {

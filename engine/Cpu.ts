@@ -33,7 +33,7 @@ export const openCpu = async (identity: EngineIdentity): Promise<Engine> => {
             engine: "cpu",
             expected: "the network to fit in memory",
             actual: messageOf(cause),
-            toDo: "Take a smaller batch or picture size.",
+            toDo: "Take a smaller batch or image size.",
             cause
           })
       })

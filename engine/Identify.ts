@@ -106,7 +106,7 @@ const automatic = Effect.fnUntraced(function* (params: EngineParams, options: Id
     return tensorflow.success
   }
   options.notify(
-    "using plain JavaScript instead: expect one to two pictures a second at 224 px, some hundred times slower than native " +
+    "using plain JavaScript instead: expect one to two images a second at 224 px, some hundred times slower than native " +
       "(hours for the quick profile, days for the seed profile)"
   )
   return yield* identifyCpu()

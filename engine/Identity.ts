@@ -67,7 +67,7 @@ export class EngineOutOfMemory extends Schema.TaggedError<EngineOutOfMemory>()("
     const mb = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`
     return (
       `engine ${this.engine}: ${this.purpose} needs ${mb(this.requestedBytes)}, but ${mb(this.availableBytes)} are free. ` +
-      "Take a smaller batch or picture size, or free memory."
+      "Take a smaller batch or image size, or free memory."
     )
   }
 }

@@ -2,7 +2,7 @@
  * What an engine trains: a network as a list of blocks, its parameters by PyTorch's names and layouts, and the face
  * of a running network. Every engine implements `Program`; nothing above it knows tensors of TensorFlow.js.
  *
- * Gotchas: pictures come as uint8 NHWC and are normalized inside; `read` and `write` speak PyTorch's layouts (OIHW,
+ * Gotchas: images come as uint8 NHWC and are normalized inside; `read` and `write` speak PyTorch's layouts (OIHW,
  * out x in with columns in C,H,W order), whatever the engine keeps internally.
  */
 
@@ -44,7 +44,7 @@ export interface DenseBlock {
 export type Block = ConvBlock | DenseBlock
 
 export interface NetworkShape {
-  /** Height and width of the pictures. */
+  /** Height and width of the images. */
   readonly size: number
   readonly channels: number
   readonly classes: number
@@ -149,13 +149,13 @@ export interface StepOutput {
 /** What is kept per parameter: the value, and the optimizer's moments (SGD's momentum is `moment1`). */
 export type Slot = "value" | "moment1" | "moment2"
 
-/** By name, for blocks with a ReLU: a byte a channel or unit, which is set to 1 when some picture left it above 0 at the block's output. */
+/** By name, for blocks with a ReLU: a byte a channel or unit, which is set to 1 when some image left it above 0 at the block's output. */
 export type Alive = ReadonlyMap<string, Uint8Array>
 
 /** A network in an engine's memory. One call at a time: wait for a promise before the next call. */
 export interface Program {
   readonly step: (input: StepInput) => Promise<StepOutput>
-  /** Logits n x classes, with running statistics and without dropout. Marks in `alive` what these pictures bring to life. */
+  /** Logits n x classes, with running statistics and without dropout. Marks in `alive` what these images bring to life. */
   readonly predict: (pixels: Uint8Array, n: number, alive?: Alive) => Promise<Float32Array>
   /** A copy in PyTorch's layout; into `into` when it is given. */
   readonly read: (slot: Slot, parameter: Parameter, into?: Float32Array) => Promise<Float32Array>

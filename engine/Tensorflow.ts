@@ -93,7 +93,7 @@ export const openTensorflow = async (identity: EngineIdentity): Promise<Engine> 
       Effect.try({
         try: () => new TfProgram(tf, options),
         catch: (cause) =>
-          problem("the network to fit in memory", String(cause), "Take a smaller batch or picture size.", cause)
+          problem("the network to fit in memory", String(cause), "Take a smaller batch or image size.", cause)
       })
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What `augment` takes and gives: its parameters, and the index of the packed pictures.
+ * What `augment` takes and gives: its parameters, and the index of the packed images.
  *
  * A record is `size * size * channels` bytes, uint8, row by row, channels last (NHWC), RGB. The records of a split lie
  * one after the other over its shards in the order of the index. The train split holds every original first, then the
@@ -23,27 +23,27 @@ export const Transforms = Schema.Struct({
   flip: withDefault(Fraction, 0.5),
   /** Largest rotation to either side, in degrees. */
   rotation: withDefault(numberBetween(0, 180), 25),
-  /** Share of the picture's area that a random resized crop keeps; [1, 1] with ratio [1, 1] is off. */
+  /** Share of the image's area that a random resized crop keeps; [1, 1] with ratio [1, 1] is off. */
   cropScale: withDefault(Range(CropScale), [0.55, 1]),
-  /** Aspect ratio (width : height) of the crop, relative to the picture's own. */
+  /** Aspect ratio (width : height) of the crop, relative to the image's own. */
   cropRatio: withDefault(Range(Positive), [3 / 4, 4 / 3]),
   /** Brightness is multiplied by a factor from [1 - b, 1 + b]. */
   brightness: withDefault(Fraction, 0),
   /** Saturation is multiplied by a factor from [1 - s, 1 + s]. */
   saturation: withDefault(Fraction, 0),
-  /** What a rotation uncovers: the mean colour of the picture's border, or black as torchvision does. */
+  /** What a rotation uncovers: the mean colour of the image's border, or black as torchvision does. */
   fill: withDefault(Schema.Literals(["border", "black"]), "border")
 })
 export type Transforms = typeof Transforms.Type
 
 export const AugmentParams = Schema.Struct({
-  /** Width and height of a packed picture, pixels. */
+  /** Width and height of a packed image, pixels. */
   size: withDefault(integerBetween(8, 1024), 224),
-  /** How a picture that is not square becomes so: squashed, cut at the centre, or padded. */
+  /** How an image that is not square becomes so: squashed, cut at the centre, or padded. */
   fit: withDefault(Schema.Literals(["fill", "cover", "contain"]), "fill"),
-  /** Train pictures after augmentation, originals and copies; 0: as `copies` says. Never fewer than the originals. */
+  /** Train images after augmentation, originals and copies; 0: as `copies` says. Never fewer than the originals. */
   trainSize: withDefault(Count, 6298),
-  /** Copies of each train picture; looked at only when `trainSize` is 0. */
+  /** Copies of each train image; looked at only when `trainSize` is 0. */
   copies: withDefault(integerBetween(0, 1000), 0),
   transforms: withDefault(Transforms, {}),
   seed: withDefault(Count, 1),
@@ -52,7 +52,7 @@ export const AugmentParams = Schema.Struct({
 }).annotate({ identifier: "AugmentParams" })
 export type AugmentParams = typeof AugmentParams.Type
 
-/** One packed picture. `copy` 0 is the original. */
+/** One packed image. `copy` 0 is the original. */
 export const PackRecord = Schema.Struct({ path: Schema.NonEmptyString, copy: Count, label: Count })
 export type PackRecord = typeof PackRecord.Type
 
@@ -68,7 +68,7 @@ export const PackIndex = Schema.Struct({
   channels: Schema.Literal(3),
   classes: Schema.Array(Schema.NonEmptyString),
   splits: Schema.Struct({ train: PackSplit, validation: PackSplit, test: PackSplit })
-}).annotate({ identifier: "PackIndex", description: "What lies where in the packed pictures" })
+}).annotate({ identifier: "PackIndex", description: "What lies where in the packed images" })
 export type PackIndex = typeof PackIndex.Type
 
 export const IndexArtifact = Artifact.json({ tag: "PackIndex/v1", path: "index.json", schema: PackIndex })

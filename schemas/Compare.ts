@@ -22,7 +22,7 @@ export const CompareParams = Schema.Struct({
   bootstrap: withDefault(integerBetween(100, 100_000), 2000),
   /** Two networks are called equivalent when the interval of their difference lies within this, either way. */
   equivalenceMargin: withDefault(Fraction, 0.03),
-  /** Test pictures in the grid of predictions. */
+  /** Test images in the grid of predictions. */
   examples: withDefault(integerBetween(1, 100), 9)
 }).annotate({ identifier: "CompareParams" })
 export type CompareParams = typeof CompareParams.Type
@@ -76,7 +76,12 @@ export const ClassScores = Schema.Struct({
 })
 export type ClassScores = typeof ClassScores.Type
 
-export const SplitScore = Schema.Struct({ split: SplitName, pictures: Count, accuracy: Fraction, f1Macro: Fraction })
+export const SplitScore = Schema.Struct({
+  split: SplitName,
+  images: Count,
+  accuracy: Fraction,
+  f1Macro: Fraction
+}).pipe(Schema.encodeKeys({ images: "pictures" }))
 export type SplitScore = typeof SplitScore.Type
 
 export const VariantMetrics = Schema.Struct({
@@ -94,7 +99,7 @@ export const VariantMetrics = Schema.Struct({
 })
 export type VariantMetrics = typeof VariantMetrics.Type
 
-/** bn minus nobn, with a 95 % percentile interval from paired resamples of the test pictures, and a 90 % one for equivalence. */
+/** bn minus nobn, with a 95 % percentile interval from paired resamples of the test images, and a 90 % one for equivalence. */
 export const Difference = Schema.Struct({
   metric: Schema.NonEmptyString,
   estimate: Schema.Finite,
@@ -116,7 +121,7 @@ export type McNemar = typeof McNemar.Type
 export const Ranked = Schema.Struct({ class: Schema.NonEmptyString, probability: Fraction })
 export type Ranked = typeof Ranked.Type
 
-/** A test picture with what the network says of it. */
+/** A test image with what the network says of it. */
 export const Example = Schema.Struct({
   path: Schema.NonEmptyString,
   label: Schema.NonEmptyString,
@@ -143,7 +148,7 @@ export type Claim = typeof Claim.Type
 export const Metrics = Schema.Struct({
   activation: ActivationName,
   classes: Schema.Array(Schema.NonEmptyString),
-  testPictures: Count,
+  testImages: Count,
   bn: VariantMetrics,
   nobn: VariantMetrics,
   mcNemar: McNemar,
@@ -154,7 +159,9 @@ export const Metrics = Schema.Struct({
   claims: Schema.Array(Claim),
   /** With several seeds only. */
   seeds: Schema.optionalKey(Seeds)
-}).annotate({ identifier: "Metrics", description: "Scores, statistics and verdicts of the study" })
+})
+  .pipe(Schema.encodeKeys({ testImages: "testPictures" }))
+  .annotate({ identifier: "Metrics", description: "Scores, statistics and verdicts of the study" })
 export type Metrics = typeof Metrics.Type
 
 export const MetricsArtifact = Artifact.json({ tag: "Metrics/v1", path: "metrics.json", schema: Metrics })

@@ -41,7 +41,7 @@ export type GradientFlag = typeof GradientFlag.Type
 /** Of the layers with a ReLU. */
 export const DeadShares = Schema.Struct({
   layers: Schema.Array(Schema.NonEmptyString),
-  /** `[layer][epoch]`: share of the channels or units that no validation picture leaves above 0. */
+  /** `[layer][epoch]`: share of the channels or units that no validation image leaves above 0. */
   share: Schema.Array(Schema.Array(Fraction))
 })
 export type DeadShares = typeof DeadShares.Type

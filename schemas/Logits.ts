@@ -1,7 +1,7 @@
 /**
  * What `logits` takes and gives: raw outputs of both best networks over the whole data set.
  *
- * `logits.arrow` is an Arrow IPC file, uncompressed, one record batch, one row per original picture: `path`, `class`,
+ * `logits.arrow` is an Arrow IPC file, uncompressed, one record batch, one row per original image: `path`, `class`,
  * `split` (utf8), `label` (int32), `logitsBn` and `logitsNobn` (fixed-size list of float32, one per class). The schema's
  * metadata has `classes` (a JSON array) and `format`. Rows: train, validation, test, each in the order of the index.
  */
@@ -10,12 +10,12 @@ import { Artifact } from "../core/index.ts"
 import { integerBetween, withDefault } from "./Numbers.ts"
 
 export const LogitsParams = Schema.Struct({
-  /** Pictures that go through the network at once. */
+  /** Images that go through the network at once. */
   batchSize: withDefault(integerBetween(1, 4096), 64)
 }).annotate({ identifier: "LogitsParams" })
 export type LogitsParams = typeof LogitsParams.Type
 
-/** What the last hidden layers give for the test pictures; the format is described in `stages/lib/tables/PenultimateTable.ts`. */
+/** What the last hidden layers give for the test images; the format is described in `stages/lib/tables/PenultimateTable.ts`. */
 export const PenultimateArtifact = Artifact.file({ tag: "Penultimate/v1", path: "penultimate.arrow" })
 
 export const LogitsArtifact = Artifact.file({ tag: "Logits/v1", path: "logits.arrow" })

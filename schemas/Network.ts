@@ -2,7 +2,7 @@
  * A network as data: a stack of layers, first to last. No logic here; `stages/lib/network/Network.ts` has the presets, the
  * layer table and the initialisation.
  *
- * Gotchas: activations are NHWC; a `dense` layer after a picture flattens it by itself; `units: "classes"` is the
+ * Gotchas: activations are NHWC; a `dense` layer after an image flattens it by itself; `units: "classes"` is the
  * number of classes of the data, known only when the network is built.
  */
 import * as Schema from "effect/Schema"

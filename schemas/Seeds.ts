@@ -1,4 +1,4 @@
-/** What `compare` says over several seeds: the same trainings begun from other weights, on the same pictures. */
+/** What `compare` says over several seeds: the same trainings begun from other weights, on the same images. */
 import * as Schema from "effect/Schema"
 import { AtLeastOne, Count, NonNegative } from "./Numbers.ts"
 import { ClaimId, Equivalence, Verdict } from "./Verdict.ts"
@@ -64,9 +64,9 @@ export const SeedDifference = Schema.Struct({
   metric: TestMetric,
   values: Schema.Array(Schema.Finite),
   ...Spread.fields,
-  /** 95 % interval of the mean by Student's t: what is the seeds' alone, on these test pictures. */
+  /** 95 % interval of the mean by Student's t: what is the seeds' alone, on these test images. */
   student95: Interval,
-  /** The same and the 90 % one with what the choice of test pictures adds, the bootstrap interval of the first seed: for verdicts. */
+  /** The same and the 90 % one with what the choice of test images adds, the bootstrap interval of the first seed: for verdicts. */
   total95: Interval,
   total90: Interval
 })

@@ -1,9 +1,9 @@
 /**
- * What `split` takes and gives: its parameters, and the manifest that says which picture belongs where and why.
+ * What `split` takes and gives: its parameters, and the manifest that says which image belongs where and why.
  *
  * Gotchas:
  * - Paths are relative to the data root, with forward slashes, in Unicode as the file system gave them.
- * - A picture's `group` is the unit that the split keeps whole: no group is in two splits. A picture that belongs with no
+ * - An image's `group` is the unit that the split keeps whole: no group is in two splits. An image that belongs with no
  *   other is a group of its own, named by its path.
  */
 import * as Schema from "effect/Schema"
@@ -17,7 +17,7 @@ const Weight = numberBetween(0.001, 1000)
 export const Fractions = Schema.Struct({ train: Weight, validation: Weight, test: Weight })
 export type Fractions = typeof Fractions.Type
 
-/** `drop`: the best picture of a group of near-duplicates stays. `group`: all stay, in one split. `keep`: all stay, anywhere. */
+/** `drop`: the best image of a group of near-duplicates stays. `group`: all stay, in one split. `keep`: all stay, anywhere. */
 export const DuplicatePolicy = Schema.Literals(["drop", "group", "keep"])
 export type DuplicatePolicy = typeof DuplicatePolicy.Type
 
@@ -45,25 +45,25 @@ export const SplitParams = Schema.Struct({
     ),
     ""
   ),
-  /** At most so many pictures of each class, chosen by the seed; 0 takes all. */
+  /** At most so many images of each class, chosen by the seed; 0 takes all. */
   perClass: withDefault(Count, 0),
   /** Only the first so many classes by name; 0 takes all. */
   classes: withDefault(Count, 0),
-  /** A picture with more pixels than this is set aside instead of decoded. */
+  /** An image with more pixels than this is set aside instead of decoded. */
   pixelLimit: withDefault(AtLeastOne, 100_000_000)
 }).annotate({ identifier: "SplitParams" })
 export type SplitParams = typeof SplitParams.Type
 
-export const Picture = Schema.Struct({
+export const Image = Schema.Struct({
   path: Schema.NonEmptyString,
   class: Schema.NonEmptyString,
   split: SplitName,
   group: Schema.NonEmptyString,
-  /** Pixels, as the picture is shown (EXIF orientation applied). */
+  /** Pixels, as the image is shown (EXIF orientation applied). */
   width: AtLeastOne,
   height: AtLeastOne
 })
-export type Picture = typeof Picture.Type
+export type Image = typeof Image.Type
 
 /** A file that takes no part, and why. `class` is empty for a file that lies outside any class folder. */
 export const SetAside = Schema.Struct({
@@ -111,12 +111,12 @@ export const Manifest = Schema.Struct({
   duplicatePolicy: DuplicatePolicy,
   groupBy: Schema.String,
   counts: Schema.Array(ClassCounts),
-  /** Groups that hold more than one picture, of any origin. */
+  /** Groups that hold more than one image, of any origin. */
   groupsOfMany: Count,
   /** Groups of near-duplicates that sit in more than one split; above 0 only under the policy `keep`. */
   leaks: Count,
   /**
-   * Pairs of pictures that may be copies though they differ too much to be called so, and no copies of other pictures tie them; and
+   * Pairs of images that may be copies though they differ too much to be called so, and no copies of other images tie them; and
    * how many of them are in two splits: they are kept together as long as their groups stay small.
    */
   lookAlikes: Schema.Struct({ pairs: Count, apart: Count }),
@@ -124,8 +124,10 @@ export const Manifest = Schema.Struct({
   duplicates: Schema.Array(DuplicateGroup),
   conflicts: Schema.Array(LabelConflict),
   /** Sorted by path. */
-  pictures: Schema.Array(Picture)
-}).annotate({ identifier: "Manifest", description: "Which picture is in which split, and what was left out and why" })
+  images: Schema.Array(Image)
+})
+  .pipe(Schema.encodeKeys({ images: "pictures" }))
+  .annotate({ identifier: "Manifest", description: "Which image is in which split, and what was left out and why" })
 export type Manifest = typeof Manifest.Type
 
 export const ManifestArtifact = Artifact.json({ tag: "Manifest/v1", path: "manifest.json", schema: Manifest })

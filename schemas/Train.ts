@@ -50,13 +50,13 @@ export const Epoch = Schema.Struct({
   testF1Macro: Fraction,
   testF1Micro: Fraction,
   learningRate: NonNegative,
-  /** Pictures a second while training; a timing, hence volatile. */
+  /** Images a second while training; a timing, hence volatile. */
   imagesPerSecond: Schema.optionalKey(Positive),
   /** Layer name -> L2 norm of the loss gradient with respect to the layer's weights, mean over the epoch's batches. */
   gradientNorm: Schema.Record(Schema.String, NonNegative),
   /** Layer name -> norm of the epoch's last optimizer step on the layer's weights over the norm of the weights before it. */
   updateRatio: Schema.Record(Schema.String, NonNegative),
-  /** Name of a layer with a ReLU -> share of its channels or units that no validation picture leaves above 0 at the layer's output. */
+  /** Name of a layer with a ReLU -> share of its channels or units that no validation image leaves above 0 at the layer's output. */
   deadShare: Schema.Record(Schema.String, Fraction)
 })
 export type Epoch = typeof Epoch.Type

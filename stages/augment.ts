@@ -1,8 +1,8 @@
 /**
- * augment: packs every picture at one size, and adds augmented copies to the train split.
+ * augment: packs every image at one size, and adds augmented copies to the train split.
  *
  * Each file is decoded once; its original and its copies go to their places in the shards as soon as they are made. The
- * bytes depend on parameters, paths and pictures alone.
+ * bytes depend on parameters, paths and images alone.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -16,17 +16,17 @@ import {
   type PackRecord,
   Shards
 } from "../schemas/Augment.ts"
+import { Images } from "../schemas/Images.ts"
 import type { SplitName } from "../schemas/Names.ts"
-import { Pictures } from "../schemas/Pictures.ts"
-import { type Manifest, ManifestArtifact, type Picture } from "../schemas/Split.ts"
+import { type Image, type Manifest, ManifestArtifact } from "../schemas/Split.ts"
 import { copiesOf, copyOf, decode, original } from "./lib/images/Augmentation.ts"
 import * as ContactSheet from "./lib/images/ContactSheet.ts"
 import * as Pack from "./lib/images/Pack.ts"
-import * as Records from "./lib/images/Resampler.ts"
+import * as Resampler from "./lib/images/Resampler.ts"
 
-/** One picture, and where its records go: the original first, then copy 1, 2, ... */
+/** One image, and where its records go: the original first, then copy 1, 2, ... */
 interface Work {
-  readonly picture: Picture
+  readonly image: Image
   readonly places: ReadonlyArray<number>
 }
 
@@ -37,21 +37,21 @@ interface Planned {
 
 /** Lays out the records of one split: originals by path, then the copies by number and path. */
 const layOutSplit = (
-  pictures: ReadonlyArray<Picture>,
+  images: ReadonlyArray<Image>,
   copies: ReadonlyArray<number>,
   labelOf: (name: string) => number
 ) => {
-  const records: Array<PackRecord> = pictures.map(({ path, class: name }) => ({ path, copy: 0, label: labelOf(name) }))
-  const places: ReadonlyArray<Array<number>> = pictures.map((_, i) => [i])
+  const records: Array<PackRecord> = images.map(({ path, class: name }) => ({ path, copy: 0, label: labelOf(name) }))
+  const places: ReadonlyArray<Array<number>> = images.map((_, i) => [i])
   const most = copies.reduce((a, b) => Math.max(a, b), 0)
   for (let copy = 1; copy <= most; copy++) {
-    for (const [i, { path, class: name }] of pictures.entries()) {
+    for (const [i, { path, class: name }] of images.entries()) {
       if (copies[i]! < copy) continue
       places[i]!.push(records.length)
       records.push({ path, copy, label: labelOf(name) })
     }
   }
-  return { records, work: pictures.map((picture, i) => ({ picture, places: places[i]! })) }
+  return { records, work: images.map((image, i) => ({ image, places: places[i]! })) }
 }
 
 const plan = (manifest: Manifest, params: AugmentParams): Planned => {
@@ -59,10 +59,10 @@ const plan = (manifest: Manifest, params: AugmentParams): Planned => {
   const labelOf = (name: string): number => labels.get(name)!
   const perShard = Pack.recordsPerShard(params.size * params.size * 3, params.shardBytes)
   const of = (split: SplitName) => {
-    const pictures = manifest.pictures.filter((picture) => picture.split === split)
-    const paths = pictures.map((picture) => picture.path)
+    const images = manifest.images.filter((image) => image.split === split)
+    const paths = images.map((image) => image.path)
     const copies = split === "train" ? copiesOf(paths, params) : paths.map(() => 0)
-    const { records, work } = layOutSplit(pictures, copies, labelOf)
+    const { records, work } = layOutSplit(images, copies, labelOf)
     return { packed: { shards: Pack.planShards(split, records.length, perShard), records }, work }
   }
   const [train, validation, test] = [of("train"), of("validation"), of("test")]
@@ -79,7 +79,7 @@ const plan = (manifest: Manifest, params: AugmentParams): Planned => {
 
 const cannotDecode = (path: string) => (reason: string) =>
   new Stage.StageFailure({
-    reason: `A picture could be read when the data were split, and cannot be now: ${path}`,
+    reason: `An image could be read when the data were split, and cannot be now: ${path}`,
     expected: "the file as it was",
     actual: reason,
     toDo: "Leave the data folder alone while a run is going on, then run again",
@@ -89,51 +89,51 @@ const cannotDecode = (path: string) => (reason: string) =>
 interface Packing {
   readonly root: string
   readonly params: AugmentParams
-  readonly make: Records.Maker
+  readonly resampler: Resampler.Resampler
   readonly writer: Pack.Writer
 }
 
-/** Records of one picture that are in memory at once. */
+/** Records of one image that are in memory at once. */
 const recordsAtOnce = 16
 
-/** Makes and writes all records of one picture. */
-const packPicture = Effect.fnUntraced(function* ({ root, params, make, writer }: Packing, { picture, places }: Work) {
+/** Makes and writes all records of one image. */
+const packImage = Effect.fnUntraced(function* ({ root, params, resampler, writer }: Packing, { image, places }: Work) {
   const paths = yield* Path.Path
-  const { path, split, width, height } = picture
+  const { path, split, width, height } = image
   const file = paths.join(root, ...path.split("/"))
   const square = yield* decode(file, width, height, params).pipe(Effect.mapError(cannotDecode(path)))
   const jobs = places.map((_, copy) => (copy === 0 ? original(square) : copyOf(square, params, path, copy)))
   for (let from = 0; from < jobs.length; from += recordsAtOnce) {
-    const records = yield* make.records(square, jobs.slice(from, from + recordsAtOnce), params.size)
+    const records = yield* resampler.records(square, jobs.slice(from, from + recordsAtOnce), params.size)
     for (const [i, record] of records.entries()) yield* writer.write(split, places[from + i]!, record)
   }
 })
 
 interface Packed {
-  /** The pictures' folder, and the one that is written to. */
+  /** The images' folder, and the one that is written to. */
   readonly root: string
   readonly folder: string
   readonly planned: Planned
   readonly params: AugmentParams
-  readonly make: Records.Maker
+  readonly resampler: Resampler.Resampler
   readonly cores: number
   readonly progress: (progress: Stage.Progress) => Effect.Effect<void>
 }
 
-const packAll = Effect.fnUntraced(function* ({ root, folder, planned, params, make, cores, progress }: Packed) {
+const packAll = Effect.fnUntraced(function* ({ root, folder, planned, params, resampler, cores, progress }: Packed) {
   const { index, work } = planned
   const { train, validation, test } = index.splits
   const shards = { train: train.shards, validation: validation.shards, test: test.shards }
   const writer = yield* Pack.create(folder, params.size * params.size * 3, shards)
-  const packing: Packing = { root, params, make, writer }
+  const packing: Packing = { root, params, resampler, writer }
   const total = work.reduce((sum, { places }) => sum + places.length, 0)
   let done = 0
   yield* Effect.forEach(
     work,
     Effect.fnUntraced(function* (one) {
-      yield* packPicture(packing, one)
+      yield* packImage(packing, one)
       done += one.places.length
-      yield* progress({ label: "pack", done, total, unit: "pictures" })
+      yield* progress({ label: "pack", done, total, unit: "images" })
     }),
     { concurrency: Math.max(2, cores * 3), discard: true }
   )
@@ -186,15 +186,15 @@ export const augment = Stage.make({
   name: "augment",
   source: import.meta.url,
   params: AugmentParams,
-  inputs: { images: Pictures, manifest: ManifestArtifact },
+  inputs: { images: Images, manifest: ManifestArtifact },
   output: { shards: Shards, index: IndexArtifact, contactSheet: ContactSheetArtifact },
   run: ({ params, inputs, output, toolchainDir, cores, progress }) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const planned = plan(yield* inputs.manifest.read, params)
-      const make = yield* Records.maker(toolchainDir)
+      const resampler = yield* Resampler.open(toolchainDir)
       const [root, folder] = [inputs.images.path, output.shards.path]
-      yield* packAll({ root, folder, planned, params, make, cores, progress })
+      yield* packAll({ root, folder, planned, params, resampler, cores, progress })
       yield* output.index.write(planned.index)
       const sheet = yield* drawSheet(output.shards.path, planned.index)
       yield* fs

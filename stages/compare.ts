@@ -44,8 +44,8 @@ const readTable = Effect.fnUntraced(function* <A>(
   })
 })
 
-/** All pictures that the report shows. */
-const gatherPictures = Effect.fnUntraced(function* (
+/** All images that the report shows. */
+const gatherImages = Effect.fnUntraced(function* (
   shards: string,
   index: PackIndex,
   manifest: Manifest,
@@ -69,8 +69,8 @@ const gatherPictures = Effect.fnUntraced(function* (
   const conflicts = yield* Effect.forEach(
     manifest.conflicts.slice(0, 40),
     Effect.fnUntraced(function* ({ paths }) {
-      const pictures = yield* show(pack, index, paths)
-      return { pictures: pictures.map((picture) => ({ ...picture, class: picture.path.split("/")[0]! })) }
+      const images = yield* show(pack, index, paths)
+      return { images: images.map((image) => ({ ...image, class: image.path.split("/")[0]! })) }
     })
   )
   return { examples, mistakes, conflicts }
@@ -115,8 +115,8 @@ export const compare = Stage.make({
       yield* step("scores", 0)
       const metrics = work.compareAll({ params, manifest, table, histories, replicas, gradients })
       yield* output.metrics.write(metrics)
-      yield* step("pictures", 1)
-      const pictures = yield* gatherPictures(inputs.shards.path, index, manifest, metrics, table)
+      yield* step("images", 1)
+      const images = yield* gatherImages(inputs.shards.path, index, manifest, metrics, table)
       yield* step("charts", 2)
       const drawn = yield* work
         .drawCharts({
@@ -127,7 +127,7 @@ export const compare = Stage.make({
           network: networks.nobn,
           table,
           hidden,
-          exampleUris: pictures.examples.map(({ uri }) => uri)
+          exampleUris: images.examples.map(({ uri }) => uri)
         })
         .pipe(Effect.mapError(toFailure))
       yield* step("report", 3)
@@ -140,7 +140,7 @@ export const compare = Stage.make({
         histories,
         networks,
         gradients,
-        ...pictures,
+        ...images,
         contactSheet,
         hiddenUnits: { bn: hidden.values.bn.units, nobn: hidden.values.nobn.units },
         missingLetters: drawn.missing === undefined ? undefined : work.explain(drawn.missing),

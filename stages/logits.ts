@@ -1,6 +1,6 @@
 /**
- * logits: what both best networks say of every picture of the data set, before any output activation; and, for the test
- * pictures, what their last hidden layers give.
+ * logits: what both best networks say of every image of the data set, before any output activation; and, for the test
+ * images, what their last hidden layers give.
  *
  * Rows are the originals (no augmented copies) of train, validation and test, each in the order of the packed index.
  */
@@ -18,7 +18,7 @@ import { NetworkArtifact, type TrainedNetwork, Weights } from "../schemas/Train.
 import { toFailure } from "./lib/Failure.ts"
 import * as Pack from "./lib/images/Pack.ts"
 import { engine } from "./lib/network/EngineToolchain.ts"
-import { trunkOf } from "./lib/network/FeatureExtractor.ts"
+import { featureExtractorOf } from "./lib/network/FeatureExtractor.ts"
 import * as Trainer from "./lib/network/Trainer.ts"
 import * as Safetensors from "./lib/tables/Safetensors.ts"
 
@@ -32,7 +32,7 @@ interface Inference {
   readonly batchSize: number
   readonly index: PackIndex
   readonly pack: Pack.Pack
-  readonly onPictures: (count: number) => Effect.Effect<void>
+  readonly onImages: (count: number) => Effect.Effect<void>
 }
 
 /** What is to be run: a trained network, or a part of it. */
@@ -67,7 +67,7 @@ const infer = (inference: Inference, { network, spec, units, weights }: Asked, o
           yield* pack.read(split, piece, pixels)
           outputs.set(yield* trainer.predict(pixels, piece.length), row * units)
           row += piece.length
-          yield* inference.onPictures(piece.length)
+          yield* inference.onImages(piece.length)
         }
       }
       return outputs
@@ -82,9 +82,9 @@ const ask = Effect.fnUntraced(function* (inference: Inference, network: TrainedN
   const weights = decoded.success
   const whole: Asked = { network, spec: network.spec, units: network.classes.length, weights }
   const logits = yield* infer(inference, whole, splitNames)
-  const trunk = trunkOf(network)
-  if (Option.isNone(trunk)) return { logits, hidden: { units: 0, data: new Float32Array(0) } }
-  const { spec, units, relu } = trunk.value
+  const extractor = featureExtractorOf(network)
+  if (Option.isNone(extractor)) return { logits, hidden: { units: 0, data: new Float32Array(0) } }
+  const { spec, units, relu } = extractor.value
   const data = yield* infer(inference, { network, spec, units, weights }, ["test"])
   return { logits, hidden: { units, data: relu ? data.map((value) => Math.max(0, value)) : data } }
 })
@@ -114,10 +114,10 @@ export const logits = Stage.make({
       )
       const tested = rows.filter(({ split }) => split === "test")
       const networks = { bn: yield* inputs.bnNetwork.read, nobn: yield* inputs.nobnNetwork.read }
-      const trunks = Object.values(networks).filter((network) => Option.isSome(trunkOf(network))).length
-      const total = rows.length * 2 + tested.length * trunks
+      const extractors = Object.values(networks).filter((network) => Option.isSome(featureExtractorOf(network))).length
+      const total = rows.length * 2 + tested.length * extractors
       let done = 0
-      const onPictures = (count: number): Effect.Effect<void> => {
+      const onImages = (count: number): Effect.Effect<void> => {
         done += count
         return progress({ label: "logits", done, total, unit: "images" })
       }
@@ -127,7 +127,7 @@ export const logits = Stage.make({
         batchSize: params.batchSize,
         index,
         pack,
-        onPictures
+        onImages
       }
       const bn = yield* ask(inference, networks.bn, inputs.bnWeights.path)
       const nobn = yield* ask(inference, networks.nobn, inputs.nobnWeights.path)

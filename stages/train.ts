@@ -1,7 +1,7 @@
 /**
  * train: one network, from its first weights to those of its best epoch.
  *
- * Per epoch: every train picture once, in an order drawn from the seed and the epoch; then loss and scores over
+ * Per epoch: every train image once, in an order drawn from the seed and the epoch; then loss and scores over
  * validation and test. The best epoch is the one with the highest validation accuracy (the earliest of equals); its weights are
  * the model. Test scores are recorded for each epoch because the seed study chose by them, and so that it can be shown
  * what that does; nothing here looks at them.
@@ -47,12 +47,12 @@ interface Run {
   readonly pack: Pack.Pack
   readonly labels: Readonly<Record<SplitName, Int32Array>>
   readonly trainer: Trainer.Trainer
-  /** Each for one batch of pictures. */
+  /** Each for one batch of images. */
   readonly buffers: readonly [Uint8Array, Uint8Array]
   readonly progress: (progress: Stage.Progress) => Effect.Effect<void>
 }
 
-/** Bytes of one picture. */
+/** Bytes of one image. */
 const recordBytes = (run: Run): number => run.index.size ** 2 * 3
 
 /** Reads a batch into `buffer`, which the batch then is a part of. */
@@ -70,7 +70,7 @@ interface Passed {
   readonly gradientNorm: Readonly<Record<string, number>>
 }
 
-/** One pass over the train pictures. The next batch is read while the current one trains. */
+/** One pass over the train images. The next batch is read while the current one trains. */
 const trainEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: number) {
   const { params, pack, trainer } = run
   const count = pack.count("train")
@@ -107,7 +107,7 @@ const trainEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: n
   return passed
 })
 
-/** Scores over a whole split. Marks in `alive` what its pictures bring to life. */
+/** Scores over a whole split. Marks in `alive` what its images bring to life. */
 const evaluate = Effect.fnUntraced(function* (run: Run, split: SplitName, alive?: Alive) {
   const { index, pack, params, trainer } = run
   const classes = index.classes.length
@@ -123,9 +123,9 @@ const evaluate = Effect.fnUntraced(function* (run: Run, split: SplitName, alive?
   return Scores.of(logits, run.labels[split], classes, params.loss)
 })
 
-/** Layer name -> share of its channels or units that are not alive; nothing is known of them without pictures. */
-const deadShares = (alive: Alive, pictures: number): Readonly<Record<string, number>> =>
-  pictures === 0
+/** Layer name -> share of its channels or units that are not alive; nothing is known of them without images. */
+const deadShares = (alive: Alive, images: number): Readonly<Record<string, number>> =>
+  images === 0
     ? {}
     : Object.fromEntries(
         [...alive].map(([layer, marks]) => [layer, marks.filter((mark) => mark === 0).length / marks.length])

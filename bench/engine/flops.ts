@@ -7,7 +7,7 @@ const layers = [
 ] as const
 
 /**
- * For `n` pictures, or null for phases that are not counted. Sparse phases count as if they were dense, so that they
+ * For `n` images, or null for phases that are not counted. Sparse phases count as if they were dense, so that they
  * may go beyond the peak: what they leave out is what they gain.
  */
 export const flopsOf = (phase: string, n: number, bn: boolean): number | null => {

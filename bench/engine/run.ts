@@ -1,7 +1,7 @@
 /**
  * `npm run bench:engine [-- --json] [--quick] [--threads N]`: op-pipe's native engine beside tuned PyTorch, in one run.
  *
- * Both sides train and infer the seed network at 224 x 224 from uint8 pictures, with the same optimizer. They take turns,
+ * Both sides train and infer the seed network at 224 x 224 from uint8 images, with the same optimizer. They take turns,
  * some repeats each, so that a machine that slows down slows both; the figure of a side is its best repeat, the ratio
  * that of the best repeats. Without python3-torch only op-pipe's figures are printed.
  *

@@ -37,7 +37,7 @@ const engineFor = async (bf16: boolean): Promise<Engine> => {
   return engine
 }
 
-const pictures = (n: number): Trainer.Batch => ({
+const images = (n: number): Trainer.Batch => ({
   pixels: Uint8Array.from({ length: n * input.size * input.size * 3 }, (_, i) => (i * 2654435761) >>> 24),
   labels: Int32Array.from({ length: n }, (_, i) => i % input.classes)
 })
@@ -55,7 +55,7 @@ const timed = async (request: Request): Promise<Answer> => {
     batchSize: request.batch
   })
   const trainer = await Effect.runPromise(make.pipe(Scope.provide(scope)))
-  const batch = pictures(request.batch)
+  const batch = images(request.batch)
   const run = (i: number): Promise<unknown> =>
     request.mode === "train"
       ? Effect.runPromise(trainer.step(batch, { learningRate: 1e-4, epoch: 1, batchIndex: i }))
@@ -83,7 +83,7 @@ const profiled = async (request: Request): Promise<Answer> => {
   const program = makeNativeProgram(addon, options, 1, request.bf16 ? "bf16" : "fp32")
   for (const p of Network.parametersOf(shape)) program.write("value", p, Network.initialValue(shape, p, 1))
   const dropoutMasks = new Map([["fc1", new Uint8Array(request.batch * 512).fill(1)]])
-  const step = () => program.step({ ...pictures(request.batch), learningRate: 1e-4, dropoutMasks })
+  const step = () => program.step({ ...images(request.batch), learningRate: 1e-4, dropoutMasks })
   await step()
   program.profile()
   for (let i = 0; i < request.repeats; i++) await step()

@@ -5,7 +5,7 @@ them page faults alone make a step take seconds. Reads one JSON request a line o
 ({"mode": "train" | "infer", "bn": bool, "bf16": bool, "batch": int, "repeats": int}) and answers each with one line of
 JSON: seconds per repeat, and the peak resident memory in bytes. Networks are made once and kept.
 
-Tuning: channels_last for pictures and weights, OMP threads as given, no gradient buffers zeroed (set_to_none), inference
+Tuning: channels_last for images and weights, OMP threads as given, no gradient buffers zeroed (set_to_none), inference
 under inference_mode; Adam with foreach, which is the faster of the two here.
 """
 import json
@@ -51,7 +51,7 @@ def setup(bn, foreach):
     return made[bn, foreach]
 
 
-def picture_batch(n):
+def image_batch(n):
     torch.manual_seed(n)
     return torch.randint(0, 256, (n, SIZE, SIZE, 3), dtype=torch.uint8), torch.randint(0, CLASSES, (n,))
 
@@ -64,7 +64,7 @@ def normalize(pixels):
 def run(request):
     bn, bf16, n = request["bn"], request["bf16"], request["batch"]
     net, optimizer = setup(bn, request.get("foreach", True))
-    pixels, labels = picture_batch(n)
+    pixels, labels = image_batch(n)
     seconds = []
     for _ in range(request["repeats"]):
         start = time.perf_counter()

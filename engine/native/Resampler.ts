@@ -1,5 +1,5 @@
 /**
- * The addon's part that makes records of pictures (src/resample.cpp): the same bytes as `stages/lib/images/Resample.ts`, on other threads.
+ * The addon's part that makes records of images (src/resample.cpp): the same bytes as `stages/lib/images/Resample.ts`, on other threads.
  *
  * Since the bytes are the same, nothing of it counts in any key, and whoever does not find it does without. It is built with
  * the native engine, into a binary of its own that is named by the digest of its source, so that a binary from another

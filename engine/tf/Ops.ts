@@ -138,7 +138,7 @@ export const convBlock = (tf: Tf, block: ConvBlock, x: T4, w: T4, b: T1): T4 =>
       const [xs, ws, z, open, y] = saved as [T4, T4, T4, T4, T4]
       const dz = throughPool(tf, block, dy as T4, z, open, y)
       const { dx, dw } = convGradients(tf, block, dz, xs, ws)
-      // the first block's input is the pictures, whose gradient nobody wants
+      // the first block's input is the images, whose gradient nobody wants
       return [block.name === "conv1" ? tf.zerosLike(xs) : dx(), dw(), tf.sum(dz, [0, 1, 2])]
     }
     return { value: pooled.y, gradFunc: gradFunc as Gradient }

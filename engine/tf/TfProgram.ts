@@ -113,15 +113,15 @@ export class TfProgram implements Program {
   ): tfjs.Tensor2D {
     const tf = this.#tf
     const n = x.shape[0]
-    let picture = x
+    let image = x
     let flat: tfjs.Tensor2D | undefined
     for (const block of this.#options.shape.blocks) {
       if (block.kind === "conv") {
-        picture = this.#conv(block, picture, values, statistics)
-        onOutput(block, picture)
+        image = this.#conv(block, image, values, statistics)
+        onOutput(block, image)
         continue
       }
-      flat ??= flatten(tf, picture)
+      flat ??= flatten(tf, image)
       const bytes = statistics === null ? undefined : masks.get(block.name)
       const mask = bytes === undefined ? null : tf.tensor2d(Float32Array.from(bytes), [n, block.units])
       flat = this.#dense(block, flat, values, mask)

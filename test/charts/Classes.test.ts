@@ -1,4 +1,4 @@
-/** Names on the map of pictures stand near their class and never on top of each other. */
+/** Names on the map of images stand near their class and never on top of each other. */
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { spreadNames } from "../../charts/Classes.ts"

@@ -78,13 +78,13 @@ describe("letters that no package has", () => {
   it("are named, with what to install where that is known", async () => {
     const { missing } = await fonts("ok", "ሰላም")
     expect(missing).toEqual({ letters: "ሰላም", install: null })
-    expect(explain(missing!)).toBe("No font that is installed has ሰላም; PNG pictures show boxes instead.")
+    expect(explain(missing!)).toBe("No font that is installed has ሰላም; PNG images show boxes instead.")
     const thai = (await fonts("ไทย")).missing
     if (!isInstalled("@expo-google-fonts/noto-sans-thai/package.json"))
       expect(explain(thai!)).toContain("npm install @expo-google-fonts/noto-sans-thai")
   })
 
-  it("are not drawn with the machine's fonts, which would make the picture depend on it", async () => {
+  it("are not drawn with the machine's fonts, which would make the image depend on it", async () => {
     // a box is a box, whatever it stands for
     expect(await ink("ሰላም")).toEqual(await ink("ጀጃጄ"))
   })

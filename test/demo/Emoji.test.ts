@@ -36,7 +36,7 @@ describe("the plan of the whole set", () => {
     drawings = planEmoji(sources, 256, 280)
   })
 
-  it("has 18 classes and about 3,700 pictures, none of a skin tone", () => {
+  it("has 18 classes and about 3,700 images, none of a skin tone", () => {
     expect(new Set(drawings.map((one) => one.class)).size).toBe(18)
     expect(drawings.length).toBeGreaterThan(3600)
     expect(drawings.length).toBeLessThan(3800)
@@ -61,11 +61,11 @@ describe("the plan of the whole set", () => {
 describe("writing", () => {
   beforeAll(() => write("set"))
 
-  it("writes pictures on white in folders by class, and who drew them", async () => {
+  it("writes images on white in folders by class, and who drew them", async () => {
     const files = filesBelow("set")
     expect(files.length).toBeGreaterThan(18 * 4)
-    const picture = path.join(folder, "set", files[0]!)
-    const { width, height, channels } = await sharp(picture).metadata()
+    const image = path.join(folder, "set", files[0]!)
+    const { width, height, channels } = await sharp(image).metadata()
     expect([width, height, channels]).toEqual([256, 256, 3])
     const readme = readFileSync(path.join(folder, "set", "README.md"), "utf8")
     for (const licence of ["Apache 2.0", "CC BY 4.0", "CC BY-SA 4.0", "MIT"]) expect(readme).toContain(licence)

@@ -1,5 +1,5 @@
 /**
- * The kernels of `NativeBackend` against tfjs's own on the same inputs, over random geometries: odd sizes, one picture,
+ * The kernels of `NativeBackend` against tfjs's own on the same inputs, over random geometries: odd sizes, one image,
  * 1 to 70 channels, strides, dilations, the paddings that tfjs can be asked for. What oneDNN is not used for must be as
  * right as what it is.
  */

@@ -1,6 +1,6 @@
 /**
  * The native program against the composed TensorFlow.js operations on `cpu`, over shapes that the kernels treat
- * differently: odd sizes, one picture, channel counts that fill no vector, both paddings, several kernel sizes, with and
+ * differently: odd sizes, one image, channel counts that fill no vector, both paddings, several kernel sizes, with and
  * without normalization and ReLU, every instruction set, several thread counts.
  */
 import { describe, expect, test } from "vitest"
@@ -54,7 +54,7 @@ interface Case {
 }
 
 const cases: ReadonlyArray<Case> = [
-  { name: "one picture, one channel out", layers: [...block(conv(1), false), ...head], size: 8, n: 1 },
+  { name: "one image, one channel out", layers: [...block(conv(1), false), ...head], size: 8, n: 1 },
   {
     name: "channels 17, odd size",
     layers: [...block(conv(17), false), ...block(conv(5), false), ...head],
@@ -195,7 +195,7 @@ const killFirst = (program: Program, shape: NetworkShape): void => {
   }
 }
 
-describe("what pictures bring to life", () => {
+describe("what images bring to life", () => {
   const layers = [...block(conv(17), false), ...block(conv(5), true), dense(33), relu, ...head]
   const shape = networkOf(layers, { size: 17, classes: 4 })
   const make = { shape, optimizer: plainSgd, batchSize: 4 }

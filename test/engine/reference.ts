@@ -7,7 +7,7 @@ import { mean, std } from "./support.ts"
 /** By PyTorch's names and layouts. */
 export type Parameters = ReadonlyMap<string, Float64Array>
 
-interface Pictures {
+interface Images {
   readonly n: number
   readonly size: number
   readonly channels: number
@@ -15,7 +15,7 @@ interface Pictures {
   readonly data: Float64Array
 }
 
-const convolve = (x: Pictures, block: ConvBlock, w: Float64Array, b: Float64Array): Pictures => {
+const convolve = (x: Images, block: ConvBlock, w: Float64Array, b: Float64Array): Images => {
   const { convSize, filters, kernel, padBefore, stride } = block
   const out = new Float64Array(x.n * convSize * convSize * filters)
   let at = 0
@@ -42,7 +42,7 @@ const convolve = (x: Pictures, block: ConvBlock, w: Float64Array, b: Float64Arra
   return { n: x.n, size: convSize, channels: filters, data: out }
 }
 
-const normalize = (x: Pictures, gamma: Float64Array, beta: Float64Array, epsilon: number): void => {
+const normalize = (x: Images, gamma: Float64Array, beta: Float64Array, epsilon: number): void => {
   const values = x.data.length / x.channels
   for (let c = 0; c < x.channels; c++) {
     let sum = 0
@@ -55,7 +55,7 @@ const normalize = (x: Pictures, gamma: Float64Array, beta: Float64Array, epsilon
   }
 }
 
-const maxPool = (x: Pictures, window: number, size: number): Pictures => {
+const maxPool = (x: Images, window: number, size: number): Images => {
   const out = new Float64Array(x.n * size * size * x.channels).fill(Number.NEGATIVE_INFINITY)
   for (let n = 0; n < x.n; n++) {
     for (let y = 0; y < size * window; y++) {
@@ -73,7 +73,7 @@ const maxPool = (x: Pictures, window: number, size: number): Pictures => {
 const relu = (data: Float64Array): void => data.forEach((v, i) => (data[i] = Math.max(0, v)))
 
 /** Rows of H,W,C as rows of C,H,W, as PyTorch flattens. */
-const flatten = (x: Pictures): Float64Array => {
+const flatten = (x: Images): Float64Array => {
   const places = x.size * x.size
   return x.data.map((_, i) => {
     const [n, rest] = [Math.floor(i / (places * x.channels)), i % (places * x.channels)]
@@ -140,7 +140,7 @@ export const loss = (
   const n = labels.length
   const { size, channels } = shape
   const data = Float64Array.from(pixels, (p, i) => (p / 255 - mean[i % channels]!) / std[i % channels]!)
-  let x: Pictures = { n, size, channels, data }
+  let x: Images = { n, size, channels, data }
   let flat: Float64Array | undefined
   const get = (name: string): Float64Array => parameters.get(name)!
   for (const block of shape.blocks) {

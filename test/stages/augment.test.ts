@@ -1,4 +1,4 @@
-/** augment and the packed pictures: layout, determinism at any concurrency, what copies look like. */
+/** augment and the packed images: layout, determinism at any concurrency, what copies look like. */
 import { readdirSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 import { NodeServices } from "@effect/platform-node"
@@ -28,8 +28,8 @@ beforeAll(async () => {
     for (let i = 0; i < 8; i++) {
       const random = Random.make(2, name, i)
       const small = Uint8Array.from({ length: 6 * 6 * 3 }, () => random.int(256))
-      const picture = sharp(small, { raw: { width: 6, height: 6, channels: 3 } }).resize(70 + 10 * i, 60)
-      writeFiles(images, { [`${name}/${i}.png`]: await picture.png().toBuffer() })
+      const image = sharp(small, { raw: { width: 6, height: 6, channels: 3 } }).resize(70 + 10 * i, 60)
+      writeFiles(images, { [`${name}/${i}.png`]: await image.png().toBuffer() })
     }
   }
   manifest = (await run(runStage(split, { inputs: { images }, to: path.join(folder, "split") })))["manifest"]!
@@ -87,7 +87,7 @@ describe("layout", () => {
     }
   })
 
-  it("an original is the picture at the wanted size", async () => {
+  it("an original is the image at the wanted size", async () => {
     const { index, shards } = await packed("original", { copies: 0 })
     const record = await readAll(shards, index, [0])
     const whole = await sharp(path.join(images, index.splits.train.records[0]!.path))
@@ -99,7 +99,7 @@ describe("layout", () => {
     expect(apart).toBeLessThan(4)
   })
 
-  it("the contact sheet is a picture", async () => {
+  it("the contact sheet is an image", async () => {
     const { contactSheet } = await packed("sheet", {})
     const { width, height, format } = await sharp(contactSheet).metadata()
     expect(format).toBe("png")
@@ -175,7 +175,7 @@ describe("how many copies", () => {
 describe("what is drawn", () => {
   const { transforms } = Schema.decodeUnknownSync(AugmentParams)({})
 
-  it("a crop lies within the picture and keeps the wanted share of it", () => {
+  it("a crop lies within the image and keeps the wanted share of it", () => {
     fc.assert(
       fc.property(fc.nat(), fc.string(), fc.integer({ min: 8, max: 400 }), (seed, name, side) => {
         const { left, top, width, height, angle } = draw(transforms, seed, name, 1, side)

@@ -29,7 +29,7 @@ const classes = ['<b>bold & "co"', "plain", "花"]
 
 let inputs: Record<string, string> = {}
 
-const pictures = async (): Promise<void> => {
+const writeImages = async (): Promise<void> => {
   for (const name of classes) {
     for (let i = 0; i < 20; i++) {
       const random = Random.make(2, name, i)
@@ -40,11 +40,11 @@ const pictures = async (): Promise<void> => {
         .toBuffer()
       writeFiles(at("images"), { [path.join(name, `${i}.png`)]: png })
     }
-    writeFiles(at("images"), { [path.join(name, "broken.png")]: "no picture" })
+    writeFiles(at("images"), { [path.join(name, "broken.png")]: "no image" })
   }
 }
 
-/** Logits that are right for a share of the pictures. */
+/** Logits that are right for a share of the images. */
 const logitsOf = (index: PackIndex, share: number, seed: number): Float32Array => {
   const rows = (["train", "validation", "test"] as const).flatMap((name) =>
     index.splits[name].records.filter((record) => record.copy === 0)
@@ -87,7 +87,7 @@ const run = (stage: Parameters<typeof runStage>[0], options: Parameters<typeof r
   Effect.runPromise(runStage(stage, options).pipe(Effect.provide(NodeServices.layer)))
 
 beforeAll(async () => {
-  await pictures()
+  await writeImages()
   const images = at("images")
   const { manifest } = await run(split, { inputs: { images }, to: at("split") })
   const packed = await run(augment, {
@@ -158,7 +158,7 @@ describe("metrics", () => {
     expect(metrics.equivalence.verdict).toBe("different")
     expect(metrics.claims.map((claim) => claim.id)).toEqual([1, 2, 3, 4, 5, 6])
     expect(metrics.claims[2]!.verdict).toBe("not supported")
-    expect(metrics.examples.length).toBe(Math.min(9, metrics.testPictures))
+    expect(metrics.examples.length).toBe(Math.min(9, metrics.testImages))
     expect(metrics.bn.testSelected.epoch).toBe(6)
   })
 
@@ -187,14 +187,14 @@ describe("the report", () => {
     expect(new Set(places)).toEqual(new Set(["self", "run", "manifest", "index", "bn", "nobn", "gradstats", "logits"]))
     for (const [, of] of report.matchAll(/href="#(from-\w+)"/g)) expect(report).toContain(`id="${of}"`)
     expect(report).toContain("broken.png")
-    // every picture and every chart says what it is
+    // every image and every chart says what it is
     expect(report.match(/<img (?![^>]*alt=)/g)).toBeNull()
     const svgs = report.match(/<svg [^>]*>/g) ?? []
     expect(svgs.length).toBeGreaterThan(9)
     for (const svg of svgs) expect(svg).toMatch(/role="img" aria-label=/)
   })
 
-  it("maps test pictures by the last hidden layer, or says that a network has none", async () => {
+  it("maps test images by the last hidden layer, or says that a network has none", async () => {
     const { report } = await compared("maps")
     expect(report).toContain("by what its last hidden layer (5 units) makes of them")
     expect(report).toContain("the network without BN sees them: by their logits, as it has no hidden dense layer")
@@ -218,7 +218,7 @@ describe("the report", () => {
     }
   })
 
-  it("comes with pictures that can be opened alone", async () => {
+  it("comes with images that can be opened alone", async () => {
     const { out } = await compared("files")
     for (const port of ["logits", "predictions"]) {
       expect((await sharp(out[port]!).metadata()).format).toBe("png")

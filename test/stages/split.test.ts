@@ -15,14 +15,14 @@ import { runStage } from "./lib/runStage.ts"
 
 const folder = temporaryFolder()
 
-/** A picture like no other: soft blobs of random colours. */
-const picture = (name: string, size = 64): Sharp => {
+/** An image like no other: soft blobs of random colours. */
+const image = (name: string, size = 64): Sharp => {
   const random = Random.make(1, name)
   const small = Uint8Array.from({ length: 8 * 8 * 3 }, () => random.int(256))
   return sharp(small, { raw: { width: 8, height: 8, channels: 3 } }).resize(size, size, { kernel: "cubic" })
 }
 
-const png = (name: string, size?: number): Promise<Buffer> => picture(name, size).png().toBuffer()
+const png = (name: string, size?: number): Promise<Buffer> => image(name, size).png().toBuffer()
 
 const manifestOf = (images: string, params: unknown, to: string) =>
   Effect.runPromise(
@@ -53,16 +53,16 @@ describe("a folder with everything that can be wrong", () => {
   beforeAll(async () => {
     await fill(root, "good", 10)
     await fill(root, "Ромашки 花", 8)
-    const jpeg = await picture("long", 180).jpeg().toBuffer()
+    const jpeg = await image("long", 180).jpeg().toBuffer()
     writeFiles(root, {
-      "README.md": "not a picture, not in a class",
+      "README.md": "not an image, not in a class",
       "stray.png": await png("stray"),
       "good/truncated.jpg": jpeg.subarray(0, Math.floor(jpeg.length / 2)),
       "good/empty.png": new Uint8Array(0),
-      "good/text.jpg": "this is no picture",
+      "good/text.jpg": "this is no image",
       "good/huge.png": await png("huge", 300),
       "good/.hidden": "x",
-      "good/deep/er/nested.webp": await picture("nested").webp().toBuffer(),
+      "good/deep/er/nested.webp": await image("nested").webp().toBuffer(),
       ".git/config": "x"
     })
     const outside = path.join(folder, "outside")
@@ -77,9 +77,9 @@ describe("a folder with everything that can be wrong", () => {
 
   it("keeps what can be read, nested and in Unicode", () => {
     expect(manifest.classes).toEqual(["good", "Ромашки 花"])
-    expect(manifest.pictures.map((one) => one.path)).toContain("good/deep/er/nested.webp")
-    expect(manifest.pictures.filter((one) => one.class === "Ромашки 花")).toHaveLength(8)
-    expect(manifest.pictures.filter((one) => one.class === "good")).toHaveLength(11)
+    expect(manifest.images.map((one) => one.path)).toContain("good/deep/er/nested.webp")
+    expect(manifest.images.filter((one) => one.class === "Ромашки 花")).toHaveLength(8)
+    expect(manifest.images.filter((one) => one.class === "good")).toHaveLength(11)
   })
 
   it("sets aside the rest with path and reason", () => {
@@ -98,7 +98,7 @@ describe("a folder with everything that can be wrong", () => {
     ])
     expect(reasons["good/truncated.jpg"]).toMatch(/cut short/)
     expect(reasons["good/empty.png"]).toBe("empty file")
-    expect(reasons["good/text.jpg"]).toMatch(/not a picture/)
+    expect(reasons["good/text.jpg"]).toMatch(/not an image/)
     expect(reasons["good/huge.png"]).toMatch(/pixelLimit/)
     expect(reasons["good/out.png"]).toMatch(/leaves the data folder/)
     expect(reasons["good/outfolder"]).toMatch(/leaves the data folder/)
@@ -138,7 +138,7 @@ describe("folders that cannot be split", () => {
     expect(failure.message).toMatch(message)
   })
 
-  it("a class that is one picture many times over", async () => {
+  it("a class that is one image many times over", async () => {
     const root = path.join(folder, "copies")
     await fill(root, "enough", 6)
     for (let i = 0; i < 5; i++) writeFiles(root, { [`same/${i}.png`]: await png("same") })
@@ -153,9 +153,9 @@ describe("near-duplicates", () => {
     await fill(root, "a", 12)
     await fill(root, "b", 12)
     writeFiles(root, {
-      "a/0-flipped.jpg": await picture("a0").flop().jpeg({ quality: 60 }).toBuffer(),
-      "a/0-larger.png": await picture("a0").resize(96, 96).png().toBuffer(),
-      "a/1-turned.png": await picture("a1").rotate(90).png().toBuffer(),
+      "a/0-flipped.jpg": await image("a0").flop().jpeg({ quality: 60 }).toBuffer(),
+      "a/0-larger.png": await image("a0").resize(96, 96).png().toBuffer(),
+      "a/1-turned.png": await image("a1").rotate(90).png().toBuffer(),
       "b/also-a2.png": await png("a2")
     })
   })
@@ -167,7 +167,7 @@ describe("near-duplicates", () => {
       [["a/1-turned.png", "a/1.png"], ["a/1-turned.png"]]
     ])
     expect(manifest.conflicts).toEqual([{ classes: ["a", "b"], paths: ["a/2.png", "b/also-a2.png"] }])
-    const splitOf = new Map(manifest.pictures.map((one) => [one.path, one.split]))
+    const splitOf = new Map(manifest.images.map((one) => [one.path, one.split]))
     expect(splitOf.has("a/0.png")).toBe(false)
     expect(splitOf.get("a/2.png")).toBe(splitOf.get("b/also-a2.png"))
     expect(manifest.leaks).toBe(0)
@@ -176,16 +176,14 @@ describe("near-duplicates", () => {
   it("group keeps all, each group in one split, whatever the seed", async () => {
     for (let seed = 0; seed < 4; seed++) {
       const manifest = await manifestOf(root, { duplicates: "group", seed }, `group${seed}`)
-      expect(manifest.pictures).toHaveLength(28)
+      expect(manifest.images).toHaveLength(28)
       const splits = new Map<string, Set<string>>()
-      for (const { group, split: name } of manifest.pictures) {
+      for (const { group, split: name } of manifest.images) {
         splits.set(group, (splits.get(group) ?? new Set()).add(name))
       }
       for (const names of splits.values()) expect(names.size).toBe(1)
       for (const { paths } of manifest.duplicates) {
-        expect(new Set(manifest.pictures.filter((one) => paths.includes(one.path)).map((one) => one.split)).size).toBe(
-          1
-        )
+        expect(new Set(manifest.images.filter((one) => paths.includes(one.path)).map((one) => one.split)).size).toBe(1)
       }
     }
   })
@@ -200,14 +198,14 @@ describe("near-duplicates", () => {
   it("groupBy keeps together what its capture names", async () => {
     const manifest = await manifestOf(root, { groupBy: "/([0-9])[^/]*$" }, "groupby")
     for (const digit of "0123456789") {
-      const of = manifest.pictures.filter(({ path: name }) => name.split("/")[1]!.startsWith(digit))
+      const of = manifest.images.filter(({ path: name }) => name.split("/")[1]!.startsWith(digit))
       expect(new Set(of.map((one) => one.split)).size).toBeLessThanOrEqual(1)
     }
   })
 
-  it("limits take some pictures of some classes, and say how many were left", async () => {
+  it("limits take some images of some classes, and say how many were left", async () => {
     const manifest = await manifestOf(root, { perClass: 5 }, "limited")
     expect(manifest.counts.map((one) => one.beyondLimit)).toEqual([10, 8])
-    expect(manifest.pictures.length + manifest.counts.reduce((sum, one) => sum + one.dropped, 0)).toBe(10)
+    expect(manifest.images.length + manifest.counts.reduce((sum, one) => sum + one.dropped, 0)).toBe(10)
   })
 })

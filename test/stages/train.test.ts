@@ -1,4 +1,4 @@
-/** train on small pictures, with the native engine: what its history says, which loss it took, and when it stops. */
+/** train on small images, with the native engine: what its history says, which loss it took, and when it stops. */
 import { readFileSync } from "node:fs"
 import * as path from "node:path"
 import { NodeServices } from "@effect/platform-node"
@@ -34,8 +34,8 @@ beforeAll(async () => {
     for (let i = 0; i < 14; i++) {
       const random = Random.make(3, name, i)
       const small = Uint8Array.from({ length: 6 * 6 * 3 }, () => k * 60 + random.int(120))
-      const picture = sharp(small, { raw: { width: 6, height: 6, channels: 3 } })
-      writeFiles(at("images"), { [path.join(name, `${i}.png`)]: await picture.resize(30, 30).png().toBuffer() })
+      const image = sharp(small, { raw: { width: 6, height: 6, channels: 3 } })
+      writeFiles(at("images"), { [path.join(name, `${i}.png`)]: await image.resize(30, 30).png().toBuffer() })
     }
   }
   const images = at("images")

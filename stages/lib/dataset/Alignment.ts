@@ -1,5 +1,5 @@
 /**
- * Whether one picture is a copy of another: flipped, turned by a quarter, mildly cropped, resized, brightened, recompressed.
+ * Whether one image is a copy of another: flipped, turned by a quarter, mildly cropped, resized, brightened, recompressed.
  *
  * Two drawings of one subject look alike and are no copies, so a distance between summaries is not enough. Of the eight
  * orientations the one that correlates best is taken; then one thumbnail is laid over the other by a shift and a scale
@@ -10,11 +10,11 @@
 import { coarseSide, type Fingerprint, greyOf, type Summary, side } from "./Fingerprint.ts"
 import * as Orientations from "./Orientations.ts"
 
-/** How far two pictures are from being copies. */
+/** How far two images are from being copies. */
 export interface Agreement {
   /** Correlation of colours after alignment, from 0 to 1. */
   readonly correlation: number
-  /** RMS difference of the worst block of 8 x 8 pixels over the picture's standard deviation. */
+  /** RMS difference of the worst block of 8 x 8 pixels over the image's standard deviation. */
   readonly worstBlock: number
   /** Share of pixels that are compared. */
   readonly overlap: number
@@ -53,7 +53,7 @@ const fineStride = 2
 
 /**
  * x' = scaleX * x + shiftX and so on, in coordinates from -1 to 1; grey of a ~ offset + gain * g + bend * g^2 / 255 with g of b:
- * the bend follows a brightened picture into its clipped whites.
+ * the bend follows a brightened image into its clipped whites.
  */
 interface Warp {
   scaleX: number
@@ -100,13 +100,13 @@ const unknowns = 7
 const bendPenalty = 20
 const row = new Float64Array(unknowns)
 
-/** How far a step moved the warp, and how well the pictures agreed before it. */
+/** How far a step moved the warp, and how well the images agreed before it. */
 interface Stepped {
   readonly moved: number
   readonly correlation: number
 }
 
-/** Normal equations of one step, and the sums that tell how well the pictures agree. */
+/** Normal equations of one step, and the sums that tell how well the images agree. */
 interface Normal {
   readonly m: Float64Array
   readonly v: Float64Array
@@ -170,10 +170,10 @@ const normalEquations = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp:
   return into
 }
 
-/** One Gauss-Newton step; undefined when the pictures leave the warp open. */
+/** One Gauss-Newton step; undefined when the images leave the warp open. */
 const step = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp: Warp, stride: number): Stepped | undefined => {
   const { m, v, count, sum, sumSquares, left } = normalEquations(a, b, table, warp, stride)
-  // a picture of two greys leaves the bend open: prefer none
+  // an image of two greys leaves the bend open: prefer none
   m[unknowns * unknowns - 1]! += count * bendPenalty
   v[unknowns - 1]! -= count * bendPenalty * warp.bend
   for (let r = 1; r < unknowns; r++) for (let c = 0; c < r; c++) m[r * unknowns + c] = m[c * unknowns + r]!
@@ -193,7 +193,7 @@ const step = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp: Warp, stri
   }
 }
 
-/** A mild crop keeps scale and shift near those of the whole; anything further is another picture. */
+/** A mild crop keeps scale and shift near those of the whole; anything further is another image. */
 const mild = (warp: Warp): boolean =>
   Math.abs(Math.log(Math.max(warp.scaleX, 1e-6))) < 0.3 &&
   Math.abs(Math.log(Math.max(warp.scaleY, 1e-6))) < 0.3 &&
@@ -229,7 +229,7 @@ interface Overlaid {
   readonly second: Float32Array
 }
 
-/** Both pictures in colour, a laid over b by the warp. */
+/** Both images in colour, a laid over b by the warp. */
 const overlay = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp: Warp): Overlaid => {
   const pixel = new Uint16Array(size)
   const first = new Float32Array(size * 3)
@@ -267,7 +267,7 @@ const meanOf = (values: Float32Array): number => {
 }
 
 /**
- * Differences between the brighter picture and min(255, gain * darker + offset): a brightened copy is clipped at white, and
+ * Differences between the brighter image and min(255, gain * darker + offset): a brightened copy is clipped at white, and
  * a darkened one is undone. Gain and offset by Gauss-Newton steps in which clipped levels take no part.
  */
 const differences = (brighter: Float32Array, darker: Float32Array): Float32Array => {
@@ -296,7 +296,7 @@ const differences = (brighter: Float32Array, darker: Float32Array): Float32Array
   return darker.map((x, i) => Math.min(255, gain * x + offset) - brighter[i]!)
 }
 
-/** What is left after alignment, over the standard deviation of the picture's levels. */
+/** What is left after alignment, over the standard deviation of the image's levels. */
 const residual = ({ count, pixel, first, second }: Overlaid): Agreement => {
   const mean = meanOf(first)
   const firstIsBrighter = mean >= meanOf(second)
@@ -385,7 +385,7 @@ const slight = 0.045
 const concentration = ({ correlation, worstBlock }: Agreement): number =>
   worstBlock / Math.sqrt(Math.max(1e-9, 1 - correlation ** 2))
 
-/** Whether enough of the second picture is covered by the first. A part of a picture, laid over the whole, may fail where the whole over the part does not. */
+/** Whether enough of the second image is covered by the first. A part of an image, laid over the whole, may fail where the whole over the part does not. */
 export const covers = ({ overlap }: Agreement): boolean => overlap > 0.65
 
 /**

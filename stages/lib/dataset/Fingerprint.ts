@@ -1,5 +1,5 @@
 /**
- * What is remembered of a picture to find its near-copies: a thumbnail, and a descriptor that flips and quarter turns do
+ * What is remembered of an image to find its near-copies: a thumbnail, and a descriptor that flips and quarter turns do
  * not change.
  *
  * The descriptor is made of the low frequencies of the thumbnail's two-dimensional cosine transform (DCT-II), as in the
@@ -9,12 +9,12 @@
  *
  * The thumbnail is blurred a little, so that it can be sampled between its pixels.
  *
- * Gotcha: the thumbnail squashes the picture to a square, hence a resized copy has the same one whatever its aspect.
+ * Gotcha: the thumbnail squashes the image to a square, hence a resized copy has the same one whatever its aspect.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { messageOf } from "../Failure.ts"
-import type * as Records from "../images/Resampler.ts"
+import type * as Resampler from "../images/Resampler.ts"
 import { loadSharp } from "../images/Sharp.ts"
 
 /** Width and height of the thumbnail. */
@@ -26,14 +26,14 @@ const frequencies = 7
 /** Length of a descriptor: every (u, v) but (0, 0). */
 export const descriptorLength = frequencies * frequencies - 1
 
-/** What is kept in memory of every picture. */
+/** What is kept in memory of every image. */
 export interface Summary {
   /** Pixels, EXIF orientation applied. */
   readonly width: number
   readonly height: number
   /** `coarseSide * coarseSide` grey levels. */
   readonly coarse: Uint8Array
-  /** `descriptorLength` numbers; length 1, or all 0 for a picture of one colour. */
+  /** `descriptorLength` numbers; length 1, or all 0 for an image of one colour. */
   readonly descriptor: Float32Array
 }
 
@@ -166,7 +166,7 @@ export const fromPixels = (pixels: Uint8Array, width: number, height: number): F
 
 /** libvips' reasons in words that say what is the matter with the file. */
 const inWords: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
-  [/unsupported image format/iu, "not a picture in any format that can be read"],
+  [/unsupported image format/iu, "not an image in any format that can be read"],
   [/exceeds pixel limit/iu, "more pixels than split.pixelLimit allows"],
   [/premature end|truncated|unexpected end|libpng read error|out of order read/iu, "cut short or damaged"]
 ]
@@ -178,17 +178,17 @@ const reasonOf = (cause: unknown): string => {
   return known === undefined ? first : `${known[1]} (${first})`
 }
 
-/** Pictures of up to so many pixels are decoded in full: asking libvips for a smaller size costs more than it saves. */
+/** Images of up to so many pixels are decoded in full: asking libvips for a smaller size costs more than it saves. */
 const smallPixels = 1 << 18
 
 /**
- * Decodes a picture once, a large one as far as its thumbnail needs (JPEG: at a fraction of its size). Fails with the reason,
- * in words, when it is no picture, is cut short, or has more than `pixelLimit` pixels.
+ * Decodes an image once, a large one as far as its thumbnail needs (JPEG: at a fraction of its size). Fails with the reason,
+ * in words, when it is no image, is cut short, or has more than `pixelLimit` pixels.
  */
 export const ofBytes = Effect.fnUntraced(function* (
   bytes: Uint8Array,
   pixelLimit: number,
-  maker: Pick<Records.Maker, "squeezed">
+  resampler: Pick<Resampler.Resampler, "squashed">
 ) {
   const { size, decoded } = yield* Effect.tryPromise({
     try: async () => {
@@ -206,7 +206,7 @@ export const ofBytes = Effect.fnUntraced(function* (
     catch: reasonOf
   })
   const small = decoded.width === side && decoded.height === side
-  const thumbnail = small ? decoded.rgb : yield* maker.squeezed(decoded, side)
+  const thumbnail = small ? decoded.rgb : yield* resampler.squashed(decoded, side)
   return fromPixels(thumbnail, size.width, size.height)
 })
 
@@ -214,9 +214,9 @@ export const ofBytes = Effect.fnUntraced(function* (
 export const ofFile = Effect.fnUntraced(function* (
   file: string,
   pixelLimit: number,
-  maker: Pick<Records.Maker, "squeezed">
+  resampler: Pick<Resampler.Resampler, "squashed">
 ) {
   const fs = yield* FileSystem.FileSystem
   const bytes = yield* fs.readFile(file).pipe(Effect.mapError(reasonOf))
-  return yield* ofBytes(bytes, pixelLimit, maker)
+  return yield* ofBytes(bytes, pixelLimit, resampler)
 })

@@ -1,7 +1,7 @@
 /**
  * What lies below a data root: class folders, and every file below them, at any depth.
  *
- * Nothing is passed over in silence: a hidden file, a link that leads nowhere or out of the root, and a picture that lies
+ * Nothing is passed over in silence: a hidden file, a link that leads nowhere or out of the root, and an image that lies
  * outside any class folder come back as `setAside` with the reason. Other files of the root itself (a README, a licence)
  * and its hidden folders are no data and are not listed. Links within the root are followed once.
  */
@@ -11,20 +11,20 @@ import * as Path from "effect/Path"
 import { Stage } from "../../../core/index.ts"
 import type { SetAside } from "../../../schemas/Split.ts"
 
-/** A file that may be a picture. `path` is relative to the root, with forward slashes. */
-export interface Found {
+/** A file that may be an image. `path` is relative to the root, with forward slashes. */
+export interface ListedFile {
   readonly path: string
   readonly class: string
 }
 
-export interface Walked {
+export interface ImageListing {
   /** Class folders, sorted; one without any file as well. */
   readonly classes: ReadonlyArray<string>
-  readonly files: ReadonlyArray<Found>
+  readonly files: ReadonlyArray<ListedFile>
   readonly setAside: ReadonlyArray<SetAside>
 }
 
-const pictureName = /\.(jpe?g|png|gif|webp|avif|heic|heif|tiff?|bmp|svg|jxl|jp2)$/iu
+const imageName = /\.(jpe?g|png|gif|webp|avif|heic|heif|tiff?|bmp|svg|jxl|jp2)$/iu
 
 type Kind = "file" | "empty" | "folder" | "leaves" | "broken" | "other"
 
@@ -70,12 +70,12 @@ interface State {
   readonly root: string
   readonly realRoot: string
   readonly visited: Set<string>
-  readonly files: Array<Found>
+  readonly files: Array<ListedFile>
   readonly setAside: Array<SetAside>
 }
 
 /** Everything below one folder of a class. */
-const walkFolder: (
+const listFolder: (
   state: State,
   className: string,
   relative: string
@@ -103,14 +103,15 @@ const walkFolder: (
       }),
       { concurrency: 32, discard: true }
     )
-    for (const path of folders.sort()) yield* walkFolder(state, className, path)
+    for (const path of folders.sort()) yield* listFolder(state, className, path)
   }
 )
 
-const byPath = (a: { readonly path: string }, b: { readonly path: string }): number => (a.path < b.path ? -1 : 1)
+/** By UTF-16 code units. */
+export const byPath = (a: { readonly path: string }, b: { readonly path: string }): number => (a.path < b.path ? -1 : 1)
 
 /** Walks the data root. `classLimit` takes the first classes by name only; 0 takes all. */
-export const walk = Effect.fnUntraced(function* (root: string, classLimit: number) {
+export const listImages = Effect.fnUntraced(function* (root: string, classLimit: number) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const realRoot = yield* fs.realPath(root).pipe(Effect.mapError(unreadable(root)))
@@ -124,12 +125,12 @@ export const walk = Effect.fnUntraced(function* (root: string, classLimit: numbe
       if (classLimit > 0 && classes.length === classLimit) continue
       classes.push(name)
       state.visited.add(real)
-      yield* walkFolder(state, name, name)
+      yield* listFolder(state, name, name)
     } else if (kind !== "file" && kind !== "empty")
       state.setAside.push({ path: name, class: "", reason: reasons[kind] })
-    else if (pictureName.test(name)) {
+    else if (imageName.test(name)) {
       state.setAside.push({ path: name, class: "", reason: "lies outside any class folder" })
     }
   }
-  return { classes, files: state.files.sort(byPath), setAside: state.setAside.sort(byPath) } satisfies Walked
+  return { classes, files: state.files.sort(byPath), setAside: state.setAside.sort(byPath) } satisfies ImageListing
 })

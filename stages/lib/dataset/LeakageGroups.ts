@@ -1,17 +1,18 @@
 /**
- * Which pictures belong together, and which near-duplicates stay: the policies of `split`.
+ * Which images belong together, and which near-duplicates stay: the policies of `split`.
  *
- * Three things join pictures into a group that is kept in one split: being near-duplicates (also across classes: a label
+ * Three things join images into a group that is kept in one split: being near-duplicates (also across classes: a label
  * conflict), the first capture of `groupBy` on the path, and looking so much alike that they may be copies. Under `drop` only
- * the best picture of a group of near-duplicates within a class stays: most pixels, then first by path. Under `keep`
+ * the best image of a group of near-duplicates within a class stays: most pixels, then first by path. Under `keep`
  * near-duplicates are reported and join nothing.
  *
- * A copy in two splits makes a score too good, while two pictures that are no copies lose nothing by being in one split.
+ * A copy in two splits makes a score too good, while two images that are no copies lose nothing by being in one split.
  * Hence look-alikes are joined on far less evidence than is needed to call one a copy, as long as the group stays small.
  */
 import type { DuplicateGroup, LabelConflict, SplitParams } from "../../../schemas/Split.ts"
 import { tally } from "../Tally.ts"
 import type { Summary } from "./Fingerprint.ts"
+import { byPath } from "./ImageListing.ts"
 import { type Alike, Components, type Pair } from "./NearDuplicates.ts"
 
 export interface Scanned {
@@ -22,19 +23,17 @@ export interface Scanned {
   readonly fingerprint: Summary
 }
 
-export interface Grouped {
-  readonly kept: ReadonlyArray<{ readonly picture: Scanned; readonly group: string }>
+export interface LeakageGroups {
+  readonly kept: ReadonlyArray<{ readonly image: Scanned; readonly group: string }>
   readonly dropped: ReadonlyArray<Scanned>
   readonly duplicates: ReadonlyArray<DuplicateGroup>
   readonly conflicts: ReadonlyArray<LabelConflict>
-  /** Pairs of pictures that both stay. */
+  /** Pairs of images that both stay. */
   readonly lookAlikes: ReadonlyArray<readonly [path: string, path: string]>
 }
 
-const byPath = (a: Scanned, b: Scanned): number => (a.path < b.path ? -1 : 1)
-
-const best = (pictures: ReadonlyArray<Scanned>): Scanned =>
-  [...pictures].sort((a, b) => {
+const best = (images: ReadonlyArray<Scanned>): Scanned =>
+  [...images].sort((a, b) => {
     const pixels = (one: Scanned): number => one.fingerprint.width * one.fingerprint.height
     return pixels(b) - pixels(a) || byPath(a, b)
   })[0]!
@@ -95,7 +94,7 @@ const joinLookAlikes = (
   scanned: ReadonlyArray<Scanned>,
   lookAlikes: ReadonlyArray<Pair>
 ): void => {
-  const pictures = tally(scanned.map((one) => one.class))
+  const images = tally(scanned.map((one) => one.class))
   const inClass = new Map(scanned.map((one, i) => [`${components.find(i)} ${one.class}`, one.class]))
   const groups = tally(inClass.values())
   const sizes = new Uint32Array(scanned.length)
@@ -110,7 +109,7 @@ const joinLookAlikes = (
     const part = Math.max(given[a]!, given[b]!)
     const counted = isGain ? together - part : together
     const classes = [...new Set([scanned[i]!.class, scanned[j]!.class])]
-    if (classes.some((name) => counted > pictures.get(name)! * most || groups.get(name)! <= leastGroups)) return
+    if (classes.some((name) => counted > images.get(name)! * most || groups.get(name)! <= leastGroups)) return
     components.join(a, b)
     const root = components.find(a)
     sizes[root] = together
@@ -123,11 +122,11 @@ const joinLookAlikes = (
 }
 
 /** Applies the policy. */
-export const groupPictures = (
+export const leakageGroups = (
   scanned: ReadonlyArray<Scanned>,
   { copies: pairs, lookAlikes }: Alike,
   params: Pick<SplitParams, "duplicates" | "groupBy">
-): Grouped => {
+): LeakageGroups => {
   const { duplicates, conflicts } = report(scanned, pairs, params.duplicates)
   const components = new Components(scanned.length)
   // copies that are dropped still tie together what they are copies of
@@ -145,8 +144,8 @@ export const groupPictures = (
   const lost = new Set(duplicates.flatMap(({ paths, kept }) => paths.filter((path) => !kept.includes(path))))
   return {
     // a group is named by the first path among its members
-    kept: scanned.flatMap((picture, i) =>
-      lost.has(picture.path) ? [] : [{ picture, group: scanned[components.find(i)]!.path }]
+    kept: scanned.flatMap((image, i) =>
+      lost.has(image.path) ? [] : [{ image, group: scanned[components.find(i)]!.path }]
     ),
     dropped: scanned.filter(({ path }) => lost.has(path)),
     duplicates,

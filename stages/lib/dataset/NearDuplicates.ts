@@ -1,12 +1,12 @@
 /**
- * Near-duplicates among many pictures: which are copies of one another, within a class and across classes, and which look so
+ * Near-duplicates among many images: which are copies of one another, within a class and across classes, and which look so
  * much alike that they may be.
  *
  * Candidates are pairs whose descriptors (Fingerprint) lie within a radius: the components are ordered by their variance,
- * pictures are sorted by the first, so that a window over it holds all candidates, and a distance is given up as soon as
+ * images are sorted by the first, so that a window over it holds all candidates, and a distance is given up as soon as
  * it is too large. What is near is then aligned and compared pixel by pixel (Alignment). Across classes the radius is
  * smaller: there it is a matter of a wrong label, and what was cropped hard is not looked for.
- * What is tied already is not compared again: otherwise a picture that is there a thousand times would take half a million comparisons.
+ * What is tied already is not compared again: otherwise an image that is there a thousand times would take half a million comparisons.
  *
  * Gotcha: groups are the connected parts of the pairs found; a chain of mild changes makes one group.
  */
@@ -16,9 +16,9 @@ import { agreementIn, covers, isCopy, isLookAlike, likelyOrientation } from "./A
 import { descriptorLength, type Summary } from "./Fingerprint.ts"
 import type { Thumbnails } from "./Thumbnails.ts"
 
-/** Distance of descriptors up to which two pictures of one class are compared. */
+/** Distance of descriptors up to which two images of one class are compared. */
 const radiusWithin = 0.7
-/** The same for pictures of two classes. */
+/** The same for images of two classes. */
 const radiusAcross = 0.3
 
 export interface Item {
@@ -77,7 +77,7 @@ export class Components {
 }
 
 /**
- * What is known to be one picture so far. Pairs within a class are counted apart from those across, since each tells of
+ * What is known to be one image so far. Pairs within a class are counted apart from those across, since each tells of
  * something else (Groups): a pair is tied if it can add nothing to the parts of its kind.
  */
 class Ties {
@@ -113,7 +113,7 @@ interface Compared {
   readonly worstBlock: number
 }
 
-/** Components by falling variance: those that tell pictures apart come first. */
+/** Components by falling variance: those that tell images apart come first. */
 const byVariance = (items: ReadonlyArray<Item>): ReadonlyArray<number> => {
   const variance = Array.from({ length: descriptorLength }, (_, k) => {
     let sum = 0
@@ -165,7 +165,7 @@ interface Candidate {
   readonly orientation: number
 }
 
-/** What may be a copy of the picture at position `p` among those after it in the window. */
+/** What may be a copy of the image at position `p` among those after it in the window. */
 const candidatesAfter = (
   items: ReadonlyArray<Item>,
   { order, descriptors }: Sorted,
@@ -186,7 +186,7 @@ const candidatesAfter = (
   return found
 }
 
-/** Compares the picture with its candidates, thumbnail by thumbnail. */
+/** Compares the image with its candidates, thumbnail by thumbnail. */
 const confirm = Effect.fnUntraced(function* (
   items: ReadonlyArray<Item>,
   own: number,
@@ -210,7 +210,7 @@ const confirm = Effect.fnUntraced(function* (
   return found
 })
 
-/** All pairs that are alike. `thumbnails` has that of item `i` at `i`; `progress` is told how many pictures have been looked at. */
+/** All pairs that are alike. `thumbnails` has that of item `i` at `i`; `progress` is told how many images have been looked at. */
 export const findAlike = Effect.fnUntraced(function* (
   items: ReadonlyArray<Item>,
   thumbnails: Pick<Thumbnails, "get">,

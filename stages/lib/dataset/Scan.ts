@@ -1,7 +1,7 @@
 /**
- * Looks at every picture once: decodes it to a thumbnail and a descriptor, or learns why it cannot be decoded.
+ * Looks at every image once: decodes it to a thumbnail and a descriptor, or learns why it cannot be decoded.
  *
- * Memory holds a few hundred bytes a picture, and the thumbnails of the first some thousands; the others wait in the
+ * Memory holds a few hundred bytes an image, and the thumbnails of the first some thousands; the others wait in the
  * scratch folder.
  */
 import * as Effect from "effect/Effect"
@@ -9,9 +9,9 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import type { Stage } from "../../../core/index.ts"
 import type { SetAside } from "../../../schemas/Split.ts"
-import * as Records from "../images/Resampler.ts"
+import * as Resampler from "../images/Resampler.ts"
 import * as Fingerprint from "./Fingerprint.ts"
-import type { Found } from "./ImageListing.ts"
+import type { ListedFile } from "./ImageListing.ts"
 import type { Scanned } from "./LeakageGroups.ts"
 import * as Thumbnails from "./Thumbnails.ts"
 
@@ -21,7 +21,7 @@ const inMemory = 10_000
 export interface ScanOptions {
   /** The data root. */
   readonly root: string
-  readonly files: ReadonlyArray<Found>
+  readonly files: ReadonlyArray<ListedFile>
   readonly pixelLimit: number
   readonly cores: number
   /** A scratch folder. */
@@ -32,7 +32,7 @@ export interface ScanOptions {
 }
 
 export interface Scan {
-  /** In the order of the files. `at` is the picture's place in `thumbnails`. */
+  /** In the order of the files. `at` is the image's place in `thumbnails`. */
   readonly scanned: ReadonlyArray<Scanned>
   readonly setAside: ReadonlyArray<SetAside>
   readonly thumbnails: Thumbnails.Thumbnails
@@ -48,15 +48,15 @@ const summaryOf = ({ width, height, coarse, descriptor }: Fingerprint.Fingerprin
 /** Scans all files. Concurrency hides the wait for the disk; the work is done by libvips and, where it is built, the engine, on threads of their own. */
 export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
   const { root, files, pixelLimit, cores, workdir, toolchainDir, progress } = options
-  const maker = yield* Records.maker(toolchainDir)
+  const resampler = yield* Resampler.open(toolchainDir)
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   yield* Effect.orDie(fs.makeDirectory(workdir, { recursive: true }))
   const room = { bytes: Fingerprint.thumbnailBytes, inMemory, total: files.length }
   const thumbnails = yield* Thumbnails.make(paths.join(workdir, "thumbnails.bin"), room)
-  const look = Effect.fnUntraced(function* (file: Found, at: number) {
+  const look = Effect.fnUntraced(function* (file: ListedFile, at: number) {
     const result = yield* Effect.result(
-      Fingerprint.ofFile(paths.join(root, ...file.path.split("/")), pixelLimit, maker)
+      Fingerprint.ofFile(paths.join(root, ...file.path.split("/")), pixelLimit, resampler)
     )
     if (result._tag === "Failure") return { ...file, reason: result.failure } satisfies SetAside
     yield* thumbnails.put(at, result.success.rgb)
@@ -69,7 +69,7 @@ export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
       const seen = yield* look(file, at)
       done += 1
       if (done % 64 === 0 || done === files.length) {
-        yield* progress({ label: "scan", done, total: files.length, unit: "pictures" })
+        yield* progress({ label: "scan", done, total: files.length, unit: "images" })
       }
       return seen
     }),

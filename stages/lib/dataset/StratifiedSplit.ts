@@ -1,9 +1,9 @@
 /**
- * Which split each picture goes to: stratified by class, whole groups, exact totals, seeded.
+ * Which split each image goes to: stratified by class, whole groups, exact totals, seeded.
  *
- * Wanted numbers come first: a table class x split of whole numbers near `fraction * pictures`, whose columns add up to
- * the totals of largest-remainder rounding (3,705 pictures at 70/15/15 are 2,593/556/556), each class having at least one
- * picture in each split. Then groups are dealt: the largest first, each to the split that lacks most in proportion to what it
+ * Wanted numbers come first: a table class x split of whole numbers near `fraction * images`, whose columns add up to
+ * the totals of largest-remainder rounding (3,705 images at 70/15/15 are 2,593/556/556), each class having at least one
+ * image in each split. Then groups are dealt: the largest first, each to the split that lacks most in proportion to what it
  * should have; equals by the seed. Groups of one fill what is left, so that without grouping the numbers are met exactly.
  *
  * A group's place in the deal comes from the seed and its name, not from the order of files.
@@ -13,10 +13,10 @@ import { type SplitName, splitNames } from "../../../schemas/Names.ts"
 import type { Fractions } from "../../../schemas/Split.ts"
 import * as Random from "../Random.ts"
 
-/** Pictures that must stay together. */
+/** Images that must stay together. */
 export interface Unit {
   readonly name: string
-  /** Class index -> number of pictures. Most units have one class; a label conflict has more. */
+  /** Class index -> number of images. Most units have one class; a label conflict has more. */
   readonly counts: ReadonlyMap<number, number>
 }
 
@@ -51,14 +51,14 @@ const rowOf = (count: number, shares: ReadonlyArray<number>): Triple => {
   return [row[0]!, row[1]!, row[2]!]
 }
 
-/** How much worse the row becomes (squared distance from the exact share) when one picture goes from one split to another. */
+/** How much worse the row becomes (squared distance from the exact share) when one image goes from one split to another. */
 const costOfMove = (row: Triple, exact: ReadonlyArray<number>, from: number, to: number): number => {
   const before = (row[from]! - exact[from]!) ** 2 + (row[to]! - exact[to]!) ** 2
   const after = (row[from]! - 1 - exact[from]!) ** 2 + (row[to]! + 1 - exact[to]!) ** 2
   return after - before
 }
 
-/** Class x split: how many pictures each should have. Columns add up to the rounded totals wherever that can be. */
+/** Class x split: how many images each should have. Columns add up to the rounded totals wherever that can be. */
 export const quotas = (counts: ReadonlyArray<number>, fractions: Fractions): ReadonlyArray<Triple> => {
   const whole = fractions.train + fractions.validation + fractions.test
   const shares = splitNames.map((name) => fractions[name] / whole)
@@ -69,7 +69,7 @@ export const quotas = (counts: ReadonlyArray<number>, fractions: Fractions): Rea
     shares
   )
   const surplus = (s: number): number => rows.reduce((sum, row) => sum + row[s]!, 0) - totals[s]!
-  // every move brings the columns one picture nearer to the totals, hence this ends
+  // every move brings the columns one image nearer to the totals, hence this ends
   for (;;) {
     const from = [0, 1, 2].find((s) => surplus(s) > 0)
     const to = [0, 1, 2].find((s) => surplus(s) < 0)
@@ -180,7 +180,7 @@ const fillEmpty = (units: ReadonlyArray<Dealt>, have: Triple): void => {
 }
 
 /** Unit name -> split. `classCount` classes are numbered from 0. */
-export const assign = (
+export const stratifiedSplit = (
   units: ReadonlyArray<Unit>,
   classCount: number,
   fractions: Fractions,

@@ -1,7 +1,7 @@
 /**
- * Thumbnails of many pictures: the first so many in memory, the others in a file of the step's scratch folder.
+ * Thumbnails of many images: the first so many in memory, the others in a file of the step's scratch folder.
  *
- * Use it when there may be too many pictures to hold them all: memory stays the same from some thousands on, and a set of
+ * Use it when there may be too many images to hold them all: memory stays the same from some thousands on, and a set of
  * ordinary size never touches the disk.
  */
 import * as Effect from "effect/Effect"
@@ -10,16 +10,16 @@ import * as Semaphore from "effect/Semaphore"
 import { Stage } from "../../../core/index.ts"
 
 export interface Thumbnails {
-  /** Keeps the thumbnail of picture `at` (any order, many fibers). */
+  /** Keeps the thumbnail of image `at` (any order, many fibers). */
   readonly put: (at: number, rgb: Uint8Array) => Effect.Effect<void, Stage.StageFailure>
-  /** The thumbnail of picture `at`, as it was put. */
+  /** The thumbnail of image `at`, as it was put. */
   readonly get: (at: number) => Effect.Effect<Uint8Array, Stage.StageFailure>
 }
 
 const failed = (cause: { readonly message: string }): Stage.StageFailure =>
   new Stage.StageFailure({ reason: `Thumbnails cannot be kept in the scratch folder: ${cause.message}` })
 
-/** Sizes, in pictures but for `bytes`, the size of one thumbnail. */
+/** Sizes, in images but for `bytes`, the size of one thumbnail. */
 export interface Room {
   readonly bytes: number
   readonly inMemory: number
@@ -46,10 +46,10 @@ export const make = Effect.fnUntraced(function* (file: string, { bytes, inMemory
   const get: Thumbnails["get"] = Effect.fnUntraced(function* (at) {
     const kept = near[at]
     if (kept !== undefined) return kept
-    if (handle === undefined) return yield* failed({ message: `picture ${at} has none` })
+    if (handle === undefined) return yield* failed({ message: `image ${at} has none` })
     const into = new Uint8Array(bytes)
     const got = yield* handle.read(into, { position: BigInt((at - inMemory) * bytes) }).pipe(Effect.mapError(failed))
-    return Number(got) === bytes ? into : yield* failed({ message: `picture ${at} has none` })
+    return Number(got) === bytes ? into : yield* failed({ message: `image ${at} has none` })
   })
   return { put, get } satisfies Thumbnails
 })

@@ -1,5 +1,5 @@
 /**
- * From a picture file to packed records: the original at the wanted size, and copies that are flipped, turned and cropped.
+ * From an image file to packed records: the original at the wanted size, and copies that are flipped, turned and cropped.
  *
  * A file is decoded once, to a square of working size that leaves a crop its detail; original and copies are made from that.
  * What a copy looks like is drawn from a stream named by the seed, the path and the copy's number, hence depends neither
@@ -27,7 +27,7 @@ export interface Drawn {
   readonly saturation: number
 }
 
-/** The draws of copy `copy` (from 1) of the picture at `path`, for a working square of `side` pixels. */
+/** The draws of copy `copy` (from 1) of the image at `path`, for a working square of `side` pixels. */
 export const draw = (transforms: Transforms, seed: number, path: string, copy: number, side: number): Drawn => {
   const random = Random.make(seed, "augment", path, copy)
   const flip = random.float() < transforms.flip
@@ -49,14 +49,14 @@ export const draw = (transforms: Transforms, seed: number, path: string, copy: n
   }
 }
 
-/** Working size: enough that the smallest crop is not enlarged, no more than the picture has, at least the wanted size. */
+/** Working size: enough that the smallest crop is not enlarged, no more than the image has, at least the wanted size. */
 const workingSide = (params: AugmentParams, width: number, height: number): number =>
   Math.max(
     params.size,
     Math.min(Math.min(width, height), Math.ceil(params.size / Math.sqrt(params.transforms.cropScale[0])))
   )
 
-/** Decodes a picture to its working square. `width` and `height` are those of the manifest. Fails with a reason in words. */
+/** Decodes an image to its working square. `width` and `height` are those of the manifest. Fails with a reason in words. */
 export const decode = Effect.fnUntraced(function* (file: string, width: number, height: number, params: AugmentParams) {
   const fs = yield* FileSystem.FileSystem
   const side = workingSide(params, width, height)
@@ -65,12 +65,12 @@ export const decode = Effect.fnUntraced(function* (file: string, width: number, 
   const rgb = yield* Effect.tryPromise({
     try: async () => {
       const sharp = await loadSharp()
-      const picture = sharp(bytes, { failOn: "error", limitInputPixels: width * height })
+      const image = sharp(bytes, { failOn: "error", limitInputPixels: width * height })
         .autoOrient()
         .flatten({ background: "#ffffff" })
-      // a size that is asked for costs, even where it is the picture's own
-      if (width !== side || height !== side) picture.resize(side, side, { fit: params.fit, background: "#ffffff" })
-      return picture.toColourspace("srgb").raw({ depth: "uchar" }).toBuffer()
+      // a size that is asked for costs, even where it is the image's own
+      if (width !== side || height !== side) image.resize(side, side, { fit: params.fit, background: "#ffffff" })
+      return image.toColourspace("srgb").raw({ depth: "uchar" }).toBuffer()
     },
     catch: messageOf
   })
@@ -117,7 +117,7 @@ export const copyOf = (square: Square, { transforms, seed }: AugmentParams, path
   }
 }
 
-/** How many copies each of the train pictures gets. */
+/** How many copies each of the train images gets. */
 export const copiesOf = (
   paths: ReadonlyArray<string>,
   params: Pick<AugmentParams, "trainSize" | "copies" | "seed">

@@ -1,5 +1,5 @@
 /**
- * A sheet of small pictures in rows, each row with a name in front: originals beside their augmented copies.
+ * A sheet of small images in rows, each row with a name in front: originals beside their augmented copies.
  *
  * Names are set in the charts' font, the rest is pasted by libvips.
  */
@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import { type Fonts, family, fontsFor, resvgFont, textWidth } from "../../../charts/Fonts.ts"
 import { loadSharp } from "./Sharp.ts"
 
-/** One tile: an RGB picture of `size * size` pixels. A mark in the corner sets originals apart. */
+/** One tile: an RGB image of `size * size` pixels. A mark in the corner sets originals apart. */
 export interface Tile {
   readonly rgb: Uint8Array
   readonly marked: boolean
@@ -68,7 +68,7 @@ const underlay = (rows: ReadonlyArray<Row>, fonts: Fonts): string => {
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="${family}"><rect width="${width}" height="${height}" fill="${ground}"/>${names.join("")}${frames.join("")}</svg>`
 }
 
-/** The sheet as PNG. `size` is that of the tiles' pictures. Fails with a reason in words. */
+/** The sheet as PNG. `size` is that of the tiles' images. Fails with a reason in words. */
 export const render = Effect.fnUntraced(function* (rows: ReadonlyArray<Row>, size: number) {
   const fonts = yield* fontsFor(rows.map((row) => row.name))
   const { x, y } = layOut(rows)

@@ -1,5 +1,5 @@
 /**
- * Packed pictures: fixed-size records in shard files, written in any order and read by position.
+ * Packed images: fixed-size records in shard files, written in any order and read by position.
  *
  * Use it to train: a batch is a handful of reads at known places, with no decoding and never the whole set in memory.
  * The layout is that of `schemas/Augment.ts`: record `i` of a split is the `i`-th of its shards taken together.
@@ -26,7 +26,7 @@ export const planShards = (split: SplitName, count: number, perShard: number): R
   }))
 
 const cannot = (what: string, file: string) => (cause: { readonly message: string }) =>
-  new Stage.StageFailure({ reason: `Packed pictures cannot be ${what}: ${file}: ${cause.message}` })
+  new Stage.StageFailure({ reason: `Packed images cannot be ${what}: ${file}: ${cause.message}` })
 
 export interface Writer {
   /** Writes one record at its place. Safe to call from many fibers. */
@@ -122,7 +122,7 @@ const openShard = Effect.fnUntraced(
     const { size } = yield* handle.stat
     if (Number(size) !== records * recordBytes) {
       return yield* new Stage.StageFailure({
-        reason: `A shard of packed pictures is not whole: ${file}`,
+        reason: `A shard of packed images is not whole: ${file}`,
         expected: `${records * recordBytes} bytes`,
         actual: `${size} bytes`
       })
@@ -135,7 +135,7 @@ const openShard = Effect.fnUntraced(
 
 const outOfRange = (split: SplitName, count: number, actual: string): Stage.StageFailure =>
   new Stage.StageFailure({
-    reason: `Packed pictures of ${split} were asked for that are not there`,
+    reason: `Packed images of ${split} were asked for that are not there`,
     expected: `positions from 0 to ${count - 1} and room for their records`,
     actual
   })
@@ -169,7 +169,7 @@ const readerOf = (
     }
   })
 
-/** Opens the packed pictures below `folder` as `index` describes them, until the scope closes. */
+/** Opens the packed images below `folder` as `index` describes them, until the scope closes. */
 export const open = Effect.fnUntraced(function* (folder: string, index: PackIndex) {
   const recordBytes = index.size * index.size * index.channels
   const readers = {} as Record<

@@ -1,10 +1,10 @@
 /**
  * Resample: parts of an RGB square at another size, straight or turned.
  *
- * A library for large pictures spends far longer on setting up than on so few pixels, and a turn, a crop and a change of size
+ * A library for large images spends far longer on setting up than on so few pixels, and a turn, a crop and a change of size
  * done one after the other blur three times. Here each record is made in one go, from the working square:
  * `straight` weighs all pixels below an output pixel by a triangle (as Pillow's BILINEAR does), `turned` reads between
- * four pixels, at several places an output pixel where the picture gets smaller.
+ * four pixels, at several places an output pixel where the image gets smaller.
  *
  * The arithmetic is in whole numbers, so the same square gives the same bytes everywhere.
  */
@@ -17,14 +17,14 @@ export interface Square {
 }
 
 /** RGB rows of any width and height. */
-export interface Picture {
+export interface Image {
   readonly width: number
   readonly height: number
   /** `width * height * 3` levels. */
   readonly rgb: Uint8Array
 }
 
-/** A part of a picture, pixels. */
+/** A part of an image, pixels. */
 export interface Part {
   readonly left: number
   readonly top: number
@@ -52,7 +52,7 @@ const nearest = (x: number): number => Math.floor(x + 0.5)
 
 /** The weights of an output pixel add up to this. */
 const unit = 1 << 14
-/** Most input pixels an output pixel has while the picture gets no smaller than half. */
+/** Most input pixels an output pixel has while the image gets no smaller than half. */
 const few = 4
 
 /** Which input pixels an output pixel is made of: `most` of them from `firsts[i]` on, their weights one after the other. */
@@ -92,7 +92,7 @@ const tapsOf = (span: number, size: number): Taps => {
   return { firsts, weights, most }
 }
 
-type Rows = Pick<Picture, "width" | "rgb">
+type Rows = Pick<Image, "width" | "rgb">
 
 /** The part's columns at their new height: `size` rows of the part's width, levels times 256. */
 const squeezeDown = ({ width, rgb }: Rows, part: Part, size: number): Uint16Array => {
@@ -128,7 +128,7 @@ const squeezeDown = ({ width, rgb }: Rows, part: Part, size: number): Uint16Arra
   return out
 }
 
-/** A part of a picture, `size * size * 3` levels; mirrored if `flip`. */
+/** A part of an image, `size * size * 3` levels; mirrored if `flip`. */
 export const straight = (rows: Rows, part: Part, size: number, flip: boolean): Uint8Array => {
   const lines = squeezeDown(rows, part, size)
   const { firsts, weights, most } = tapsOf(part.width, size)
@@ -188,7 +188,7 @@ export const turned = (
   const stepX = ((flip ? -1 : 1) * part.width) / fine
   const stepY = part.height / fine
   const centre = side / 2
-  // an x on the turned picture moves the place on the square by (dxx, dxy), a y by (dyx, dyy)
+  // an x on the turned image moves the place on the square by (dxx, dxy), a y by (dyx, dyy)
   const [dxx, dxy] = [nearest(stepX * cos * one), nearest(-stepX * sin * one)]
   const firstX = (flip ? part.left + part.width : part.left) + stepX / 2 - centre
   const last = side - 1

@@ -1,5 +1,5 @@
 /**
- * Networks: the two presets, what a spec comes to at a given picture size (names, shapes, parameters), the layer table
+ * Networks: the two presets, what a spec comes to at a given image size (names, shapes, parameters), the layer table
  * in the manner of torchsummary, and the initialisation.
  *
  * Gotchas: layers are named as PyTorch users name them, by kind and order (conv1, bn1, fc1). A spec must be a stack of
@@ -14,7 +14,7 @@ import type { Layer, NetworkSpec, PresetName } from "../../../schemas/Network.ts
 import * as Random from "../Random.ts"
 
 export interface InputShape {
-  /** Height and width of the pictures, in pixels. */
+  /** Height and width of the images, in pixels. */
   readonly size: number
   readonly channels: number
   readonly classes: number
@@ -65,43 +65,45 @@ export const preset = (name: PresetName, options: { readonly batchNorm: boolean 
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 
-interface Walk {
+/** The layers so far, while a spec is resolved. */
+interface Stack {
   readonly blocks: Array<Mutable<Block>>
   size: number
   channels: number
-  /** Values per picture once flattened; 0 while still a picture. */
+  /** Values per image once flattened; 0 while still an image. */
   flat: number
   /** Types of the layers since the last conv or dense, that one included. */
   seen: Array<Layer["type"]>
 }
 
-type Step = { readonly expected: string; readonly actual: string; readonly toDo: string } | undefined
+/** Undefined: the layer fits. */
+type Problem = { readonly expected: string; readonly actual: string; readonly toDo: string } | undefined
 
-const misplaced = (layer: Layer, after: string): Step => ({
+const misplaced = (layer: Layer, after: string): Problem => ({
   expected: `${layer.type} ${after}`,
   actual: "it stands elsewhere",
   toDo: "Order the layers as conv, batchNorm, relu, maxPool and dense, relu, dropout."
 })
 
-const tooSmall = (need: number, have: number): Step => ({
+const tooSmall = (need: number, have: number): Problem => ({
   expected: `an input of at least ${need} x ${need}`,
   actual: `it is ${have} x ${have} here`,
-  toDo: "Take larger pictures or fewer layers."
+  toDo: "Take larger images or fewer layers."
 })
 
-const addConv = (walk: Walk, layer: Extract<Layer, { type: "conv" }>): Step => {
-  if (walk.flat > 0) return misplaced(layer, "before the first dense layer")
+const addConv = (stack: Stack, layer: Extract<Layer, { type: "conv" }>): Problem => {
+  if (stack.flat > 0) return misplaced(layer, "before the first dense layer")
   const { filters, kernel, stride } = layer
   const outputSize =
-    layer.padding === "same" ? Math.ceil(walk.size / stride) : Math.floor((walk.size - kernel) / stride) + 1
-  if (outputSize < 1) return tooSmall(kernel, walk.size)
+    layer.padding === "same" ? Math.ceil(stack.size / stride) : Math.floor((stack.size - kernel) / stride) + 1
+  if (outputSize < 1) return tooSmall(kernel, stack.size)
   // TensorFlow's "same": what does not split evenly goes after
-  const pad = layer.padding === "same" ? Math.max(0, (outputSize - 1) * stride + kernel - walk.size) : 0
-  walk.blocks.push({
+  const pad = layer.padding === "same" ? Math.max(0, (outputSize - 1) * stride + kernel - stack.size) : 0
+  stack.blocks.push({
     kind: "conv",
-    name: `conv${walk.blocks.length + 1}`,
-    inputSize: walk.size,
-    inputChannels: walk.channels,
+    name: `conv${stack.blocks.length + 1}`,
+    inputSize: stack.size,
+    inputChannels: stack.channels,
     filters,
     kernel,
     stride,
@@ -113,37 +115,37 @@ const addConv = (walk: Walk, layer: Extract<Layer, { type: "conv" }>): Step => {
     pool: 1,
     outputSize
   })
-  walk.size = outputSize
-  walk.channels = filters
-  walk.seen = ["conv"]
+  stack.size = outputSize
+  stack.channels = filters
+  stack.seen = ["conv"]
   return undefined
 }
 
-const addDense = (walk: Walk, layer: Extract<Layer, { type: "dense" }>, classes: number): Step => {
-  const { size, channels } = walk
-  const first = walk.flat === 0
+const addDense = (stack: Stack, layer: Extract<Layer, { type: "dense" }>, classes: number): Problem => {
+  const { size, channels } = stack
+  const first = stack.flat === 0
   const units = layer.units === "classes" ? classes : layer.units
-  walk.blocks.push({
+  stack.blocks.push({
     kind: "dense",
-    name: `fc${walk.blocks.filter((b) => b.kind === "dense").length + 1}`,
-    inputs: first ? size * size * channels : walk.flat,
+    name: `fc${stack.blocks.filter((b) => b.kind === "dense").length + 1}`,
+    inputs: first ? size * size * channels : stack.flat,
     units,
     relu: false,
     dropout: 0,
     flattens: first ? [size, size, channels] : null
   })
-  walk.flat = units
-  walk.seen = ["dense"]
+  stack.flat = units
+  stack.seen = ["dense"]
   return undefined
 }
 
 /** Adds a layer that belongs to the last conv or dense. */
-const amend = (walk: Walk, layer: Layer): Step => {
-  const block = walk.blocks.at(-1)
-  const has = (type: Layer["type"]): boolean => walk.seen.includes(type)
+const amend = (stack: Stack, layer: Layer): Problem => {
+  const block = stack.blocks.at(-1)
+  const has = (type: Layer["type"]): boolean => stack.seen.includes(type)
   if (layer.type === "batchNorm") {
-    if (block?.kind !== "conv" || walk.seen.length > 1) return misplaced(layer, "right after a conv")
-    block.norm = { name: `bn${walk.blocks.length}`, epsilon: layer.epsilon, momentum: layer.momentum }
+    if (block?.kind !== "conv" || stack.seen.length > 1) return misplaced(layer, "right after a conv")
+    block.norm = { name: `bn${stack.blocks.length}`, epsilon: layer.epsilon, momentum: layer.momentum }
   } else if (layer.type === "relu") {
     if (block === undefined || has("relu") || has("maxPool") || has("dropout"))
       return misplaced(layer, "after conv, batchNorm or dense")
@@ -151,34 +153,34 @@ const amend = (walk: Walk, layer: Layer): Step => {
   } else if (layer.type === "maxPool") {
     if (block?.kind !== "conv" || has("maxPool")) return misplaced(layer, "after a conv, its batchNorm or its relu")
     block.pool = layer.size
-    block.outputSize = Math.floor(walk.size / layer.size)
-    if (block.outputSize < 1) return tooSmall(layer.size, walk.size)
-    walk.size = block.outputSize
+    block.outputSize = Math.floor(stack.size / layer.size)
+    if (block.outputSize < 1) return tooSmall(layer.size, stack.size)
+    stack.size = block.outputSize
   } else if (layer.type === "dropout") {
     if (block?.kind !== "dense" || has("dropout")) return misplaced(layer, "after a dense layer or its relu")
     block.dropout = layer.rate
   }
-  walk.seen.push(layer.type)
+  stack.seen.push(layer.type)
   return undefined
 }
 
-/** What a spec comes to for given pictures and classes. */
+/** What a spec comes to for given images and classes. */
 export const resolve = (spec: NetworkSpec, input: InputShape): Result.Result<NetworkShape, NetworkError> => {
-  const walk: Walk = { blocks: [], size: input.size, channels: input.channels, flat: 0, seen: [] }
+  const stack: Stack = { blocks: [], size: input.size, channels: input.channels, flat: 0, seen: [] }
   for (const [index, layer] of spec.layers.entries()) {
     const problem =
       layer.type === "conv"
-        ? addConv(walk, layer)
+        ? addConv(stack, layer)
         : layer.type === "dense"
-          ? addDense(walk, layer, input.classes)
-          : amend(walk, layer)
+          ? addDense(stack, layer, input.classes)
+          : amend(stack, layer)
     if (problem !== undefined) {
       return Result.fail(
         new NetworkError({ network: spec.name, layer: `layer ${index + 1} (${layer.type})`, ...problem })
       )
     }
   }
-  const last = walk.blocks.at(-1)
+  const last = stack.blocks.at(-1)
   if (last?.kind !== "dense" || last.units !== input.classes || last.relu || last.dropout > 0) {
     return Result.fail(
       new NetworkError({
@@ -190,7 +192,7 @@ export const resolve = (spec: NetworkSpec, input: InputShape): Result.Result<Net
       })
     )
   }
-  return Result.succeed({ ...input, blocks: walk.blocks })
+  return Result.succeed({ ...input, blocks: stack.blocks })
 }
 
 /** One line of the layer table. */

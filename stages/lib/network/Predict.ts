@@ -1,5 +1,5 @@
 /**
- * Predict: what a trained network says of single pictures, prepared as the originals of the data set were.
+ * Predict: what a trained network says of single images, prepared as the originals of the data set were.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -21,11 +21,11 @@ export interface PredictorOptions {
   readonly network: TrainedNetwork
   /** safetensors, as `train` wrote them. */
   readonly weights: Uint8Array
-  /** How the pictures of the data set were prepared. */
+  /** How the images of the data set were prepared. */
   readonly prepared: AugmentParams
 }
 
-/** What the network says of a picture, and what it was shown of it. */
+/** What the network says of an image, and what it was shown of it. */
 export interface Answer {
   /** One per class. */
   readonly logits: Float32Array
@@ -34,25 +34,26 @@ export interface Answer {
 }
 
 export interface Predictor {
-  /** The answer, or why the file is no picture that can be read. */
+  /** The answer, or why the file is no image that can be read. */
   readonly ask: (file: string) => Effect.Effect<Answer, Stage.StageFailure>
 }
 
 const unreadable = (file: string, actual: string): Stage.StageFailure =>
   new Stage.StageFailure({
     reason: `${file} cannot be looked at`,
-    expected: "a picture in a format that can be read",
+    expected: "an image in a format that can be read",
     actual,
     badInput: true
   })
 
-const readPicture = Effect.fnUntraced(function* (file: string, size: number, prepared: AugmentParams) {
+const readImage = Effect.fnUntraced(function* (file: string, size: number, prepared: AugmentParams) {
   const { autoOrient } = yield* Effect.tryPromise({
     try: async () => (await loadSharp())(file).metadata(),
     catch: (cause) => unreadable(file, messageOf(cause))
   })
-  const told = Effect.mapError((reason: string) => unreadable(file, reason))
-  const square = yield* told(Augmentation.decode(file, autoOrient.width, autoOrient.height, prepared))
+  const square = yield* Augmentation.decode(file, autoOrient.width, autoOrient.height, prepared).pipe(
+    Effect.mapError((reason) => unreadable(file, reason))
+  )
   return Resample.make(square, Augmentation.original(square), size)
 })
 
@@ -72,7 +73,7 @@ export const make = Effect.fnUntraced(function* (options: PredictorOptions) {
   const fs = yield* FileSystem.FileSystem
   const predictor: Predictor = {
     ask: Effect.fnUntraced(function* (file: string) {
-      const seen = yield* readPicture(file, size, prepared).pipe(Effect.provideService(FileSystem.FileSystem, fs))
+      const seen = yield* readImage(file, size, prepared).pipe(Effect.provideService(FileSystem.FileSystem, fs))
       return { logits: yield* trainer.predict(seen, 1).pipe(Effect.mapError(toFailure)), seen }
     })
   }

@@ -1,5 +1,5 @@
 /**
- * Training and inference of a network, without a tensor in sight: uint8 pictures and labels in, losses, logits and
+ * Training and inference of a network, without a tensor in sight: uint8 images and labels in, losses, logits and
  * named weights out. Stages use this and nothing below it.
  *
  * Gotchas: one call at a time. `step` runs off the event loop where the engine can, so the next batch can be put
@@ -98,7 +98,7 @@ export interface Trainer {
     batch: Batch,
     options: StepOptions
   ) => Effect.Effect<StepResult, NonFiniteLoss | TrainerMismatch | EngineFailure>
-  /** Logits, n x classes row-major, with running statistics and without dropout. Any n. Marks in `alive` what these pictures bring to life. */
+  /** Logits, n x classes row-major, with running statistics and without dropout. Any n. Marks in `alive` what these images bring to life. */
   readonly predict: (
     pixels: Uint8Array,
     n: number,
@@ -150,7 +150,7 @@ const checkPixels = (context: Context, pixels: Uint8Array, n: number): TrainerMi
   if (n >= 1 && pixels.length === expected) return undefined
   return new TrainerMismatch({
     what: "pixels",
-    expected: n < 1 ? "at least one picture" : `${expected} bytes for ${n} pictures`,
+    expected: n < 1 ? "at least one image" : `${expected} bytes for ${n} images`,
     actual: n < 1 ? `there are ${n}` : `there are ${pixels.length}`
   })
 }
@@ -165,7 +165,7 @@ const checkBatch = (context: Context, batch: Batch): TrainerMismatch | undefined
   if (n > context.batchSize) {
     return new TrainerMismatch({
       what: "batch",
-      expected: `at most ${context.batchSize} pictures`,
+      expected: `at most ${context.batchSize} images`,
       actual: `there are ${n}`
     })
   }
@@ -203,11 +203,11 @@ const predict = Effect.fnUntraced(function* (context: Context, pixels: Uint8Arra
   const problem = checkPixels(context, pixels, n)
   if (problem !== undefined) return yield* problem
   const { classes } = context.options
-  const perPicture = pixels.length / n
+  const perImage = pixels.length / n
   const logits = new Float32Array(n * classes)
   for (let from = 0; from < n; from += context.batchSize) {
     const count = Math.min(context.batchSize, n - from)
-    const part = pixels.subarray(from * perPicture, (from + count) * perPicture)
+    const part = pixels.subarray(from * perImage, (from + count) * perImage)
     logits.set(yield* attempt(context, () => context.program.predict(part, count, alive)), from * classes)
   }
   return logits

@@ -1,6 +1,6 @@
 /** Every chart of the report, drawn once: inline for the page, and as files for those who want them alone. */
 import * as Effect from "effect/Effect"
-import { calibrationCurves, classBalance, confusionMatrices, pictureMap } from "../../../charts/Classes.ts"
+import { calibrationCurves, classBalance, confusionMatrices, imageMap } from "../../../charts/Classes.ts"
 import { accuracyCurves, lossCurves, lossTitle } from "../../../charts/Curves.ts"
 import { gradientCharts } from "../../../charts/GradientCharts.ts"
 import { inline, makeRenderer, type TopLevelSpec } from "../../../charts/Render.ts"
@@ -33,7 +33,7 @@ export interface ChartInput {
 
 /** What each chart shows, for those who do not see it. */
 const labels: Readonly<Record<ChartName | SeedChartName, string>> = {
-  balance: "Bar chart: pictures of each class by split",
+  balance: "Bar chart: images of each class by split",
   loss: "Line chart: train and validation loss by epoch, with and without BN",
   accuracy: "Line chart: train, validation and test accuracy by epoch, with and without BN",
   heatMaps: "Heat maps: gradient norm by layer and epoch, with and without BN",
@@ -41,9 +41,9 @@ const labels: Readonly<Record<ChartName | SeedChartName, string>> = {
   ratio: "Line chart: gradient norm of the first layer over that of the last, by epoch",
   updates: "Line chart: update-to-weight ratio by epoch, one line a layer, with and without BN",
   dead: "Line chart: share of dead ReLUs by epoch, one line a layer, with and without BN",
-  logits: "Picture: logits by class and picture, with and without BN",
-  mapBn: "Scatter plot: test pictures on two principal components of what the network with BN makes of them",
-  mapNobn: "Scatter plot: test pictures on two principal components of what the network without BN makes of them",
+  logits: "Image: logits by class and image, with and without BN",
+  mapBn: "Scatter plot: test images on two principal components of what the network with BN makes of them",
+  mapNobn: "Scatter plot: test images on two principal components of what the network without BN makes of them",
   calibration: "Line chart: accuracy over confidence, one line an activation",
   confusion: "Confusion matrices of both networks; the numbers by class are in the table below",
   network: "Drawing of the network's layers",
@@ -51,14 +51,14 @@ const labels: Readonly<Record<ChartName | SeedChartName, string>> = {
   seedAccuracy: "Line chart with bands: mean accuracy over seeds by epoch, with and without BN"
 }
 
-/** Test pictures by the last hidden layer, or by their logits where a network has no such layer. */
+/** Test images by the last hidden layer, or by their logits where a network has no such layer. */
 const mapOf = (table: LogitsTable, hidden: PenultimateTable, variant: VariantName): TopLevelSpec => {
   const test = rowsOf(table, "test")
   const classes = table.classes.length
   const { units, data } = hidden.values[variant]
   const { points, explained } = units > 0 ? project(data, units) : project(test.logits[variant], classes)
   const axis = (k: 0 | 1): string => `component ${k + 1} (${(100 * explained[k]).toFixed(0)} % of the variance)`
-  return pictureMap(
+  return imageMap(
     test.paths.map((_, row) => ({
       x: points[row * 2]!,
       y: points[row * 2 + 1]!,

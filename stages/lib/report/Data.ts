@@ -8,13 +8,13 @@ import type { Manifest } from "../../../schemas/Split.ts"
 import type { History, TrainedNetwork } from "../../../schemas/Train.ts"
 import type { Html } from "./Html.ts"
 
-/** A picture to show: where it is from, and its pixels as a data URI. */
+/** An image to show: where it is from, and its pixels as a data URI. */
 export interface Shown {
   readonly path: string
   readonly uri: string
 }
 
-/** A test picture that the network with BN got wrong, and how sure it was. */
+/** A test image that the network with BN got wrong, and how sure it was. */
 export interface Mistake extends Shown {
   readonly label: string
   readonly answer: string
@@ -23,7 +23,7 @@ export interface Mistake extends Shown {
 
 /** Near-duplicates with different labels; `uri` is empty for one that was not packed. */
 export interface Conflict {
-  readonly pictures: ReadonlyArray<Shown & { readonly class: string }>
+  readonly images: ReadonlyArray<Shown & { readonly class: string }>
 }
 
 export interface ReportData {
@@ -41,7 +41,7 @@ export interface ReportData {
   readonly contactSheet: string
   /** Units of the last hidden layer; 0 where a network has none, and its map is of logits. */
   readonly hiddenUnits: Readonly<Record<VariantName, number>>
-  /** Letters of class names that the fonts of PNG pictures lack, and what to do. */
+  /** Letters of class names that the fonts of PNG images lack, and what to do. */
   readonly missingLetters: string | undefined
   /** Those over seeds are there with several seeds only. */
   readonly charts: Readonly<Record<ChartName, Html>> & Readonly<Partial<Record<SeedChartName, Html>>>

@@ -1,5 +1,5 @@
 /**
- * Drawings that are no charts: the picture of all logits, the network as a row of boxes, the grid of predictions.
+ * Drawings that are no charts: the image of all logits, the network as a row of boxes, the grid of predictions.
  */
 import type { Example } from "../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../schemas/Names.ts"
@@ -23,7 +23,7 @@ const diverging = (value: number): readonly [number, number, number] => {
   return [0, 1, 2].map((k) => Math.round(247 + (end[k]! - 247) * s)) as unknown as readonly [number, number, number]
 }
 
-/** Columns are wide enough for their names, and together for a picture. */
+/** Columns are wide enough for their names, and together for an image. */
 const columnWidthOf = (classes: number): number => Math.max(18, Math.floor(260 / classes))
 const imageHeight = 520
 
@@ -62,7 +62,7 @@ const legend = (x: number, y: number, limit: number): string => {
   return `${steps.join("")}${label(x, y + 24, `−${round}`)}${label(x + 82, y + 24, "0", 'text-anchor="middle"')}${label(x + 164, y + 24, round, 'text-anchor="end"')}${label(x + 176, y + 9, "logit")}`
 }
 
-/** Logits of all pictures under both networks: class by column, picture by line. */
+/** Logits of all images under both networks: class by column, image by line. */
 export const drawLogits = async (table: LogitsTable, names: Readonly<Record<VariantName, string>>): Promise<string> => {
   const classes = table.classes.length
   const rows = table.paths.map((_, row) => row)
@@ -106,7 +106,7 @@ interface Box {
   readonly shape: ReadonlyArray<number>
 }
 
-/** Height and width of a box by the logarithm of its picture's size and number of channels. */
+/** Height and width of a box by the logarithm of its image's size and number of channels. */
 const boxSize = ([channels = 1, height = 1]: ReadonlyArray<number>) => ({
   height: height > 1 ? 26 + 15 * Math.log2(height) : 26 + 9 * Math.log2(Math.max(2, channels)),
   width: height > 1 ? 10 + 5 * Math.log2(Math.max(2, channels)) : 16
@@ -114,7 +114,7 @@ const boxSize = ([channels = 1, height = 1]: ReadonlyArray<number>) => ({
 
 /** The layers that change the shape, from left to right; ReLU, normalization and dropout go with what they follow. */
 export const drawNetwork = (network: TrainedNetwork): string => {
-  const boxes: Array<Box> = [{ name: "picture", shape: [3, network.size, network.size] }]
+  const boxes: Array<Box> = [{ name: "image", shape: [3, network.size, network.size] }]
   for (const { layer, outputShape } of network.table) {
     if (/^(conv|maxpool|linear|dense)/iu.test(layer))
       boxes.push({ name: layer.replace(/-\d+$/u, ""), shape: outputShape })
@@ -148,7 +148,7 @@ const drawnBars = (x: number, y: number, title: string, top: Example["softmax"],
     })
     .join("")}`
 
-/** The grid of predictions as one picture: three columns of test pictures with their label and top three. */
+/** The grid of predictions as one image: three columns of test images with their label and top three. */
 export const drawPredictions = (examples: ReadonlyArray<Example>, uris: ReadonlyArray<string>): string => {
   const columns = Math.min(3, Math.max(1, examples.length))
   const cards = examples.map((example, i) => {

@@ -77,7 +77,7 @@ export const table = <A>(
   return html`<div ${region}><table>${heading}<thead><tr>${join(heads)}</tr></thead><tbody>${join(body)}</tbody></table></div>`
 }
 
-/** A chart or picture with what it says beneath. */
+/** A chart or image with what it says beneath. */
 export const figure = (content: Html, caption: Html): Html =>
   html`<figure><div class="chart">${content}</div><figcaption>${caption}</figcaption></figure>`
 

@@ -90,7 +90,7 @@ export const renderMarkdown = (data: ReportData): string => {
   const accuracy = metrics.differences.find(({ metric }) => metric === "accuracy")!
   return `# Batch normalization, gradients and sparse outputs in a small image classifier
 
-${missingLetters === undefined ? "" : `> ${plain(missingLetters)}\n\n`}${manifest.pictures.length} pictures of ${metrics.classes.length} classes; ${metrics.testPictures} test pictures. Scores under \`${metrics.activation}\`.
+${missingLetters === undefined ? "" : `> ${plain(missingLetters)}\n\n`}${manifest.images.length} images of ${metrics.classes.length} classes; ${metrics.testImages} test images. Scores under \`${metrics.activation}\`.
 
 ${table(["network", "best epoch", "train", "validation", "test", "test F1 macro", "test-selected, as the seed study chose"], [variantRow("bn", metrics.bn), variantRow("nobn", metrics.nobn)])}
 
@@ -126,9 +126,9 @@ ${metrics.seeds === undefined ? "" : `Means over ${metrics.seeds.count} seeds wi
 
 ## Logits and output activations
 
-![Logits by class and picture](logits.png)
+![Logits by class and image](logits.png)
 
-Test pictures, network with BN:
+Test images, network with BN:
 
 ${table(["activation", "accuracy", "top 3", "NLL", "Brier", "ECE", "support"], metrics.bn.activations.map(activationRow))}
 
@@ -136,7 +136,7 @@ ${table(["activation", "accuracy", "top 3", "NLL", "Brier", "ECE", "support"], m
 
 ## Predictions and errors
 
-![Test pictures with their label and the three most probable classes](predictions.png)
+![Test images with their label and the three most probable classes](predictions.png)
 
 ![Confusion matrices](confusion.svg)
 `

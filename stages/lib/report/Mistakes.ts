@@ -1,4 +1,4 @@
-/** The test pictures that the network with BN got wrong and was surest of. */
+/** The test images that the network with BN got wrong and was surest of. */
 import type { ActivationName } from "../../../schemas/activations/Activations.ts"
 import { predict, rowsOf } from "../statistics/Comparison.ts"
 import { answersOf } from "../statistics/Metrics.ts"

@@ -1,5 +1,5 @@
 /**
- * The report: one HTML file that needs nothing from anywhere, with charts as inline SVG and pictures as data URIs.
+ * The report: one HTML file that needs nothing from anywhere, with charts as inline SVG and images as data URIs.
  */
 
 import type { ReportData } from "./Data.ts"

@@ -1,8 +1,8 @@
 /**
- * The page that `op-pipe predict --html` writes: each picture beside its most probable classes, in one HTML file that needs
+ * The page that `op-pipe predict --html` writes: each image beside its most probable classes, in one HTML file that needs
  * nothing from anywhere.
  *
- * Beside the picture as it is stands what the network was shown of it: squeezed or cut to a square, at the size that it was
+ * Beside the image as it is stands what the network was shown of it: squashed or cut to a square, at the size that it was
  * trained on. A wrong answer is often a matter of that.
  */
 import * as Effect from "effect/Effect"
@@ -21,11 +21,11 @@ export interface Top {
   readonly classes: ReadonlyArray<Ranked>
 }
 
-/** A picture that was asked about. */
+/** An image that was asked about. */
 export type Asked =
   | {
       readonly image: string
-      /** Data URIs: the picture, and the square that the network saw. */
+      /** Data URIs: the image, and the square that the network saw. */
       readonly uri: string
       readonly seenUri: string
       readonly top: ReadonlyArray<Top>
@@ -40,7 +40,7 @@ export interface PageData {
   readonly from: ReadonlyArray<readonly [name: string, value: string]>
 }
 
-/** Largest side of a picture on the page: twice what is shown, for screens that have the pixels. */
+/** Largest side of an image on the page: twice what is shown, for screens that have the pixels. */
 const shownSide = 480
 
 const jpeg = async (image: Sharp): Promise<string> => {
@@ -48,8 +48,8 @@ const jpeg = async (image: Sharp): Promise<string> => {
   return `data:image/jpeg;base64,${bytes.toString("base64")}`
 }
 
-/** The picture for the page, upright. It has been decoded for the network, so its number of pixels is no objection. */
-export const pictureUri = (file: string): Effect.Effect<string> =>
+/** The image for the page, upright. It has been decoded for the network, so its number of pixels is no objection. */
+export const imageUri = (file: string): Effect.Effect<string> =>
   // it was decoded a moment ago: a failure here is a bug
   Effect.promise(async () => {
     const sharp = await loadSharp()
@@ -71,7 +71,7 @@ export const seenUri = (pixels: Uint8Array, size: number): Effect.Effect<string>
 const more = `
 .asked { display:grid; grid-template-columns:minmax(0,15rem) minmax(0,1fr); gap:1.4rem; background:var(--panel); border:1px solid var(--line); border-radius:10px; padding:1rem; margin:1rem 0; }
 .asked h2 { font-size:1rem; margin:0 0 .2rem; padding:0; border:0; overflow-wrap:anywhere; }
-.asked .picture { display:block; max-width:100%; max-height:15rem; border-radius:6px; background:#fff; }
+.asked .image { display:block; max-width:100%; max-height:15rem; border-radius:6px; background:#fff; }
 .asked .seen { margin:.6rem 0 0; display:flex; gap:.6rem; align-items:center; font-size:.78rem; color:var(--soft); }
 .asked .seen img { width:48px; height:48px; border-radius:4px; background:#fff; }
 .asked .error { color:var(--no); font-weight:500; margin:.2rem 0; }
@@ -92,7 +92,7 @@ const answers = ({ activation, classes }: Top): Html =>
 const card = (asked: Asked): Html =>
   "error" in asked
     ? html`<article class="asked"><div></div><div><h2>${text(asked.image)}</h2><p class="error">${text(asked.error)}</p></div></article>`
-    : html`<article class="asked"><div><img class="picture" src="${text(asked.uri)}" alt="${text(asked.image)}"><p class="seen"><img src="${text(asked.seenUri)}" alt="" width="48" height="48">what the network saw</p></div><div><h2>${text(asked.image)}</h2><div class="bars">${join(asked.top.map(answers))}</div></div></article>`
+    : html`<article class="asked"><div><img class="image" src="${text(asked.uri)}" alt="${text(asked.image)}"><p class="seen"><img src="${text(asked.seenUri)}" alt="" width="48" height="48">what the network saw</p></div><div><h2>${text(asked.image)}</h2><div class="bars">${join(asked.top.map(answers))}</div></div></article>`
 
 const title = "What the network says"
 
@@ -111,7 +111,7 @@ export const renderPredictions = ({ asked, network, from }: PageData): string =>
 <style>${trusted(style + more)}</style></head>
 <body><main class="one">
 <h1>${text(title)}</h1>
-<p class="lead">${good} ${text(good === 1 ? "picture" : "pictures")}${unread}; the network ${text(network)}. Up to three classes each; a class with probability 0 is not shown.</p>
+<p class="lead">${good} ${text(good === 1 ? "image" : "images")}${unread}; the network ${text(network)}. Up to three classes each; a class with probability 0 is not shown.</p>
 ${join(asked.map(card))}
 <h2>Where the answers come from</h2>
 <dl>${join(facts)}</dl>

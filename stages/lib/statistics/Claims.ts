@@ -154,7 +154,7 @@ const steadierGradients = ({ gradients: { bn, nobn } }: TrainingPair): Claim => 
 const sameMetrics = ({ differences, margin, equivalence }: ClaimInput): Claim => ({
   id: 3,
   claim: "Test metrics are the same with and without batch normalization.",
-  rule: `An equivalence claim: the 90 % bootstrap interval of the difference lies within ±${points(margin)} points for accuracy and macro F1 (two one-sided tests at 5 %): supported. Otherwise, if a 95 % interval leaves out 0: not supported; else there are too few test pictures to say.`,
+  rule: `An equivalence claim: the 90 % bootstrap interval of the difference lies within ±${points(margin)} points for accuracy and macro F1 (two one-sided tests at 5 %): supported. Otherwise, if a 95 % interval leaves out 0: not supported; else there are too few test images to say.`,
   verdict: equivalence === "equivalent" ? "supported" : equivalence === "different" ? "not supported" : "undecided",
   sentence: differences
     .map(
@@ -224,9 +224,9 @@ const sparser = ({ scores, classes, lostBySparsemax }: ClaimInput): Claim => {
   return {
     id: 5,
     claim: "Sparsemax zeroes classes that do not matter, and the top three become easier to read.",
-    rule: "On the test pictures, network with BN: sparsemax leaves three classes or fewer on average, and in at most 10 % of pictures gives 0 to a right class that is among softmax's top three: supported. More than half of the classes left, or more than 25 % of right classes lost: not supported.",
+    rule: "On the test images, network with BN: sparsemax leaves three classes or fewer on average, and in at most 10 % of images gives 0 to a right class that is among softmax's top three: supported. More than half of the classes left, or more than 25 % of right classes lost: not supported.",
     verdict,
-    sentence: `Sparsemax leaves ${shown(support)} of ${classes} classes on average (softmax ${shown(scores.softmax.supportSize)}), and gives 0 to a right class that softmax has among its top three in ${percent(lostBySparsemax)} of pictures; its Brier score is ${shown(scores.sparsemax.brier)} against ${shown(scores.softmax.brier)}.`,
+    sentence: `Sparsemax leaves ${shown(support)} of ${classes} classes on average (softmax ${shown(scores.softmax.supportSize)}), and gives 0 to a right class that softmax has among its top three in ${percent(lostBySparsemax)} of images; its Brier score is ${shown(scores.sparsemax.brier)} against ${shown(scores.softmax.brier)}.`,
     evidence: [
       fact("mean support, sparsemax", support),
       fact("mean support, softmax", scores.softmax.supportSize),

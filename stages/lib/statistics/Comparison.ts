@@ -101,7 +101,7 @@ const variantMetrics = (
     testSelected: testSelected(histories[variant]),
     splits: splitNames.map((split) => {
       const { accuracy, f1Macro } = Measure.scoresOf(predict(bySplit[split], variant, params.activation, classes))
-      return { split, pictures: bySplit[split].paths.length, accuracy, f1Macro }
+      return { split, images: bySplit[split].paths.length, accuracy, f1Macro }
     }),
     activations: activationNames.map((activation) => {
       const predictions = predict(test, variant, activation, classes)
@@ -117,7 +117,7 @@ const variantMetrics = (
   }
 }
 
-/** Rows of the test split for the grid, by a draw that is each picture's own. */
+/** Rows of the test split for the grid, by a draw that is each image's own. */
 export const exampleRows = (test: SplitRows, count: number, seed: number): ReadonlyArray<number> =>
   test.paths
     .map((path, row) => ({ row, key: Random.make(seed, "example", path).float() }))
@@ -157,7 +157,7 @@ const scoresByActivation = (metrics: VariantMetrics): Readonly<Record<Activation
 
 const seedsOf = (
   { params, histories, replicas, gradients }: ComparisonInput,
-  pictures: Metrics["differences"]
+  images: Metrics["differences"]
 ): Pick<Metrics, "seeds"> =>
   replicas.bn.length === 0
     ? {}
@@ -165,7 +165,7 @@ const seedsOf = (
         seeds: overSeeds({
           bn: [histories.bn, ...replicas.bn],
           nobn: [histories.nobn, ...replicas.nobn],
-          pictures,
+          images,
           thresholds: gradients.thresholds,
           margin: params.equivalenceMargin,
           resamples: params.bootstrap,
@@ -185,7 +185,7 @@ export const compareAll = (input: ComparisonInput): Metrics => {
   const test = bySplit.test
   const bn = variantMetrics(input, bySplit, "bn")
   const nobn = variantMetrics(input, bySplit, "nobn")
-  const groupOf = new Map(manifest.pictures.map(({ path, group }) => [path, group]))
+  const groupOf = new Map(manifest.images.map(({ path, group }) => [path, group]))
   const paired: Statistics.Paired = {
     classes,
     labels: test.labels,
@@ -198,7 +198,7 @@ export const compareAll = (input: ComparisonInput): Metrics => {
   return {
     activation: params.activation,
     classes: table.classes,
-    testPictures: test.paths.length,
+    testImages: test.paths.length,
     bn,
     nobn,
     mcNemar: Statistics.mcNemar(test.labels, paired.bn, paired.nobn),

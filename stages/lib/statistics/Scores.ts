@@ -1,7 +1,7 @@
 /**
  * Scores of a classifier's logits: loss, accuracy, F1.
  *
- * For one label a picture, micro-averaged F1 equals accuracy: every wrong answer is one false positive and one false
+ * For one label an image, micro-averaged F1 equals accuracy: every wrong answer is one false positive and one false
  * negative. Macro-averaged F1 is the plain mean over the classes that occur among the labels or the answers; a class
  * that was never right has F1 = 0 (as scikit-learn's `f1_score` with `zero_division=0`).
  */
@@ -63,7 +63,7 @@ export const f1Macro = (matrix: Float64Array, classes: number, missed?: ArrayLik
   return occurring === 0 ? 0 : sum / occurring
 }
 
-/** Scores of `logits` (labels.length x classes, row-major). Zeros when there are no pictures. */
+/** Scores of `logits` (labels.length x classes, row-major). Zeros when there are no images. */
 export const of = (
   logits: Float32Array,
   labels: Int32Array,

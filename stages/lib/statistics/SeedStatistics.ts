@@ -3,7 +3,7 @@
  *
  * Seeds are resampled whole: one draw of seeds serves every metric and epoch. With few seeds the bootstrap's interval of a mean is about from the
  * least to the greatest value; verdicts on differences go by Student's t, which is honest from two seeds on, and by the bootstrap over test
- * pictures besides: all seeds are tested on the same ones. The two are added as independent errors are, half width by half width; since the
+ * images besides: all seeds are tested on the same ones. The two are added as independent errors are, half width by half width; since the
  * first seed's bootstrap stands for the mean of all, that is rather too wide than too narrow.
  */
 import type { Difference } from "../../../schemas/Compare.ts"
@@ -30,8 +30,8 @@ export interface SeedInput {
   /** By seed, the first one's first; as many of one as of the other. */
   readonly bn: ReadonlyArray<History>
   readonly nobn: ReadonlyArray<History>
-  /** Of the first seed: intervals by resampling test pictures. */
-  readonly pictures: ReadonlyArray<Difference>
+  /** Of the first seed: intervals by resampling test images. */
+  readonly images: ReadonlyArray<Difference>
   readonly thresholds: GradientThresholds
   readonly margin: number
   readonly resamples: number
@@ -81,14 +81,14 @@ const variantOf = (histories: ReadonlyArray<History>, epochs: number, spread: Sp
   curves: curvesOf(histories, epochs, spread)
 })
 
-/** What the bootstrap over test pictures calls a score. */
-const pictureMetric: Readonly<Record<TestMetric, string>> = { testAccuracy: "accuracy", testF1Macro: "f1Macro" }
+/** What the bootstrap over test images calls a score. */
+const imageMetric: Readonly<Record<TestMetric, string>> = { testAccuracy: "accuracy", testF1Macro: "f1Macro" }
 
-const differencesOf = ({ bn, nobn, pictures }: SeedInput, spread: SpreadOf): ReadonlyArray<SeedDifference> =>
+const differencesOf = ({ bn, nobn, images }: SeedInput, spread: SpreadOf): ReadonlyArray<SeedDifference> =>
   TestMetric.literals.map((metric) => {
     const values = bn.map((history, i) => bestOf(history)[metric] - bestOf(nobn[i]!)[metric])
     const found = spread(values)
-    const of = pictures.find((each) => each.metric === pictureMetric[metric])!
+    const of = images.find((each) => each.metric === imageMetric[metric])!
     /** By Student's t, each side widened by that of another interval. */
     const interval = (share: number, below: number, above: number): Interval => {
       const half = (studentBound(share, values.length - 1) * found.sd) / Math.sqrt(values.length)
@@ -143,7 +143,7 @@ const claimsOf = (
     sentence: differences
       .map(
         (d) =>
-          `${testMetricNames[d.metric]} differs by ${points(d.mean)} points on the mean of ${bn.length} seeds (BN minus no BN; 90\u00a0% interval over seeds and test pictures ${points(d.total90.low)} to ${points(d.total90.high)}).`
+          `${testMetricNames[d.metric]} differs by ${points(d.mean)} points on the mean of ${bn.length} seeds (BN minus no BN; 90\u00a0% interval over seeds and test images ${points(d.total90.low)} to ${points(d.total90.high)}).`
       )
       .join(" ")
   }

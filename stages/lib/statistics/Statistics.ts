@@ -1,7 +1,7 @@
 /**
- * Statistics of two classifiers on the same test pictures: McNemar's exact test, and bootstrap intervals of differences.
+ * Statistics of two classifiers on the same test images: McNemar's exact test, and bootstrap intervals of differences.
  *
- * The bootstrap resamples groups, not pictures: drawings of one emoji, or near-duplicates kept together, are not independent
+ * The bootstrap resamples groups, not images: drawings of one emoji, or near-duplicates kept together, are not independent
  * of each other, and an interval that takes them for so is too narrow.
  */
 import type { Difference, McNemar } from "../../../schemas/Compare.ts"

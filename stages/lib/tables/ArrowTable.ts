@@ -1,5 +1,5 @@
 /**
- * ArrowTable: Arrow IPC files with one row a picture, as Python and R read them.
+ * ArrowTable: Arrow IPC files with one row an image, as Python and R read them.
  *
  * One record batch, uncompressed; the schema's metadata has `format` and `classes` (a JSON array). The same columns give
  * the same bytes.

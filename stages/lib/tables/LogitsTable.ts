@@ -1,5 +1,5 @@
 /**
- * LogitsTable: the logits of every picture under both networks, as an Arrow IPC file that Python and R read.
+ * LogitsTable: the logits of every image under both networks, as an Arrow IPC file that Python and R read.
  *
  * Columns and metadata are described in `schemas/Logits.ts`, the form in ArrowTable.
  */

@@ -1,8 +1,8 @@
 /**
- * Penultimate: what the last hidden layer of a network gives for each test picture, after its ReLU. It is what the network has made
- * of a picture before it decides; maps of it (by PCA here, by others as one likes) show what it takes to be alike.
+ * Penultimate: what the last hidden layer of a network gives for each test image, after its ReLU. It is what the network has made
+ * of an image before it decides; maps of it (by PCA here, by others as one likes) show what it takes to be alike.
  *
- * The values come out of the *trunk* (see Trunk). `penultimate.arrow` is an ArrowTable, one row a test picture in the order of the index: `path` and `class` (utf8), `label` (int32), `bn` and
+ * The values come out of the feature extractor (see `stages/lib/network/FeatureExtractor.ts`). `penultimate.arrow` is an ArrowTable, one row a test image in the order of the index: `path` and `class` (utf8), `label` (int32), `bn` and
  * `nobn` (fixed-size list of float32, one per unit).
  *
  * Gotcha: a network without a hidden dense layer has no such values; its list is empty.

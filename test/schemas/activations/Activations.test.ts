@@ -32,7 +32,7 @@ const names = [
   "Usopp",
   "Zoro"
 ]
-/** Logits of the study's example picture, a drawing of Sanji. */
+/** Logits of the study's example image, a drawing of Sanji. */
 const sanji = [
   -2.085, -3.0753, -8.3504, -0.7954, 1.0111, -6.6878, -8.6665, -9.4827, -3.4167, -2.2512, -3.6292, -3.4578, 2.0929,
   -4.2941, 3.8524, -2.6056, -3.6298, -2.1692

@@ -1,4 +1,4 @@
-/** Sections about the pictures: counts, balance, what was left out and why, and the augmented ones. */
+/** Sections about the images: counts, balance, what was left out and why, and the augmented ones. */
 import type { ClassCounts } from "../../../../schemas/Split.ts"
 import { tally } from "../../Tally.ts"
 import type { ReportData, Shown } from "../Data.ts"
@@ -74,8 +74,8 @@ const policies = {
 
 const duplicateList = ({ manifest }: ReportData): Html => {
   const { duplicates, duplicatePolicy } = manifest
-  const pictures = duplicates.reduce((n, group) => n + group.paths.length, 0)
-  const said = html`Flips, quarter turns, mild crops, resized, brightened and recompressed copies are found by a perceptual descriptor and confirmed pixel by pixel. ${duplicates.length} groups with ${pictures} pictures were found; policy <code>${text(duplicatePolicy)}</code>: ${text(policies[duplicatePolicy])}.`
+  const images = duplicates.reduce((n, group) => n + group.paths.length, 0)
+  const said = html`Flips, quarter turns, mild crops, resized, brightened and recompressed copies are found by a perceptual descriptor and confirmed pixel by pixel. ${duplicates.length} groups with ${images} images were found; policy <code>${text(duplicatePolicy)}</code>: ${text(policies[duplicatePolicy])}.`
   const rows = duplicates.slice(0, limit)
   const list = table(
     html`Groups of near-duplicates${duplicates.length > limit ? html` (the first ${limit})` : nothing}`,
@@ -103,26 +103,26 @@ const duplicateList = ({ manifest }: ReportData): Html => {
   return html`<h3>Near-duplicates</h3>${paragraph(said)}${duplicates.length === 0 ? nothing : folded(html`Show the groups`, list)}`
 }
 
-const small = (picture: Shown, caption: Html): Html =>
-  picture.uri === ""
+const small = (image: Shown, caption: Html): Html =>
+  image.uri === ""
     ? html`<figure><figcaption>${caption}</figcaption></figure>`
-    : html`<figure><img src="${text(picture.uri)}" alt="${text(picture.path)}" width="96" height="96"><figcaption>${caption}</figcaption></figure>`
+    : html`<figure><img src="${text(image.uri)}" alt="${text(image.path)}" width="96" height="96"><figcaption>${caption}</figcaption></figure>`
 
 const conflictList = ({ conflicts }: ReportData): Html => {
   if (conflicts.length === 0) return nothing
   const groups = conflicts.map(
-    ({ pictures }) =>
-      html`<div class="small">${join(pictures.map((one) => small(one, html`<strong>${text(one.class)}</strong><br><code>${text(one.path)}</code>`)))}</div>`
+    ({ images }) =>
+      html`<div class="small">${join(images.map((one) => small(one, html`<strong>${text(one.class)}</strong><br><code>${text(one.path)}</code>`)))}</div>`
   )
   return html`<h3>Label conflicts</h3>${paragraph(html`${conflicts.length} groups of near-duplicates carry different labels. They stay, each group in one split; one of the labels is probably wrong.`)}${join(groups)}`
 }
 
-/** Share of pictures with a relative in train, had each been dealt on its own: 1 - (1 - f)^(n - 1) in a group of n. */
-const wouldLeak = ({ manifest: { pictures, fractions } }: ReportData): number => {
-  const sizes = tally(pictures.map(({ group }) => group))
+/** Share of images with a relative in train, had each been dealt on its own: 1 - (1 - f)^(n - 1) in a group of n. */
+const wouldLeak = ({ manifest: { images, fractions } }: ReportData): number => {
+  const sizes = tally(images.map(({ group }) => group))
   const train = fractions.train / (fractions.train + fractions.validation + fractions.test)
-  const sum = pictures.reduce((total, { group }) => total + 1 - (1 - train) ** (sizes.get(group)! - 1), 0)
-  return sum / Math.max(1, pictures.length)
+  const sum = images.reduce((total, { group }) => total + 1 - (1 - train) ** (sizes.get(group)! - 1), 0)
+  return sum / Math.max(1, images.length)
 }
 
 const alikeSplits = ({ lookAlikes: { apart }, duplicatePolicy }: ReportData["manifest"]): Html => {
@@ -136,29 +136,29 @@ export const dataSection = (data: ReportData): Html => {
   const { manifest, charts } = data
   const total = totalOf(manifest.counts)
   const grouping =
-    manifest.groupBy === "" || !manifest.pictures.some(({ path }) => new RegExp(manifest.groupBy, "u").test(path))
+    manifest.groupBy === "" || !manifest.images.some(({ path }) => new RegExp(manifest.groupBy, "u").test(path))
       ? nothing
-      : html` Pictures with the same first capture of <code>${text(manifest.groupBy)}</code> in their path stay together.`
+      : html` Images with the same first capture of <code>${text(manifest.groupBy)}</code> in their path stay together.`
   const leak = wouldLeak(data)
   const relatives =
     leak < 0.005
       ? nothing
-      : html` Had each picture been dealt on its own, ${percent(leak, 0)} of the test pictures would have had a relative or a look-alike in train, and the test scores would be too good.`
+      : html` Had each image been dealt on its own, ${percent(leak, 0)} of the test images would have had a relative or a look-alike in train, and the test scores would be too good.`
   const { pairs } = manifest.lookAlikes
   const alike =
     pairs === 0
       ? nothing
-      : html` ${count(pairs)} pairs of pictures may be copies though they differ too much to be called so; ${alikeSplits(manifest)}.`
+      : html` ${count(pairs)} pairs of images may be copies though they differ too much to be called so; ${alikeSplits(manifest)}.`
   return section(
     "data",
     "Data",
     ["manifest"],
     [
       paragraph(
-        html`${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} take part. They were split before any augmentation, stratified by class, in proportion ${manifest.fractions.train} : ${manifest.fractions.validation} : ${manifest.fractions.test}, seed ${manifest.seed}. No group of pictures that belong together is in two splits${manifest.leaks === 0 ? nothing : html`, but for ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one picture.${grouping}${alike}${relatives}`
+        html`${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} take part. They were split before any augmentation, stratified by class, in proportion ${manifest.fractions.train} : ${manifest.fractions.validation} : ${manifest.fractions.test}, seed ${manifest.seed}. No group of images that belong together is in two splits${manifest.leaks === 0 ? nothing : html`, but for ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}`
       ),
-      figure(charts.balance, text("Pictures of each class, and what became of them.")),
-      table(html`Pictures by class`, countColumns(total), [...manifest.counts, total], (row) =>
+      figure(charts.balance, text("Images of each class, and what became of them.")),
+      table(html`Images by class`, countColumns(total), [...manifest.counts, total], (row) =>
         row === total ? "total" : ""
       ),
       setAsideList(data),
@@ -178,7 +178,7 @@ export const augmentationSection = ({ index, contactSheet, missingLetters }: Rep
     ["index"],
     [
       paragraph(
-        html`The train split has ${count(originals)} originals and ${count(copies)} augmented copies, ${count(train.records.length)} pictures in all; validation (${count(validation.records.length)}) and test (${count(test.records.length)}) have originals only. All are ${index.size} × ${index.size} pixels.`
+        html`The train split has ${count(originals)} originals and ${count(copies)} augmented copies, ${count(train.records.length)} images in all; validation (${count(validation.records.length)}) and test (${count(test.records.length)}) have originals only. All are ${index.size} × ${index.size} pixels.`
       ),
       figure(
         html`<img src="${text(contactSheet)}" alt="Originals, framed in blue, each followed by its augmented copies, in rows by class">`,

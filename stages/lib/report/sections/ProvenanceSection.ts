@@ -38,7 +38,7 @@ const origins = (data: ReportData): ReadonlyArray<Origin> => {
     },
     {
       of: "index",
-      numbers: "packed and augmented pictures",
+      numbers: "packed and augmented images",
       files: ["index.json", "contact-sheet.png"],
       settings: html`seed ${param("index", "seed")}; ${index.size} px; ${index.splits.train.records.length} train records`,
       engine: false

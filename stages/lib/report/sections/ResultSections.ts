@@ -28,7 +28,7 @@ const map = ({ charts, hiddenUnits }: ReportData, variant: VariantName): Html =>
       : text("by their logits, as it has no hidden dense layer")
   return figure(
     charts[variant === "bn" ? "mapBn" : "mapNobn"],
-    html`Test pictures as the network ${text(variant === "bn" ? "with BN" : "without BN")} sees them: ${what}, on the two first principal components (PCA). A class is named where its pictures have their median; crosses are pictures that it got wrong.`
+    html`Test images as the network ${text(variant === "bn" ? "with BN" : "without BN")} sees them: ${what}, on the two first principal components (PCA). A class is named where its images have their median; crosses are images that it got wrong.`
   )
 }
 
@@ -41,7 +41,7 @@ export const logitSection = (data: ReportData): Html =>
       figure(
         data.charts.logits,
         text(
-          "Logits of every picture, one line a picture, in the order of their labels; one column a class. A network that tells classes apart shows a bright diagonal."
+          "Logits of every image, one line an image, in the order of their labels; one column a class. A network that tells classes apart shows a bright diagonal."
         )
       ),
       map(data, "bn"),
@@ -63,7 +63,7 @@ const scoreTable = (caption: Html, rows: ReadonlyArray<ActivationScores>, chosen
         numeric: true,
         cell: ({ scores }) =>
           scores.negativeLogLikelihood === null
-            ? html`<span title="${text(`${scores.zeroLabelRows} pictures whose label got probability 0`)}">∞</span>`
+            ? html`<span title="${text(`${scores.zeroLabelRows} images whose label got probability 0`)}">∞</span>`
             : number(scores.negativeLogLikelihood)
       },
       { title: "Brier", numeric: true, cell: ({ scores }) => number(scores.brier) },
@@ -87,12 +87,12 @@ export const activationSection = ({ metrics, charts }: ReportData): Html =>
         )
       ),
       html`<ul>${join(activationNames.map((name) => html`<li><strong>${text(name)}</strong>: ${text(activations[name].about)}.</li>`))}</ul>`,
-      scoreTable(html`Test pictures, network with BN`, metrics.bn.activations, metrics.activation),
-      scoreTable(html`Test pictures, network without BN`, metrics.nobn.activations, metrics.activation),
+      scoreTable(html`Test images, network with BN`, metrics.bn.activations, metrics.activation),
+      scoreTable(html`Test images, network without BN`, metrics.nobn.activations, metrics.activation),
       figure(
         charts.calibration,
         text(
-          "Network with BN: accuracy of its answers over its confidence in them, in 15 bins; the size of a dot is the number of pictures. Below the dashed line it is too sure of itself."
+          "Network with BN: accuracy of its answers over its confidence in them, in 15 bins; the size of a dot is the number of images. Below the dashed line it is too sure of itself."
         )
       ),
       paragraph(
@@ -113,7 +113,7 @@ export const predictionSection = ({ metrics, examples }: ReportData): Html =>
     ["self"],
     [
       paragraph(
-        html`${metrics.examples.length} test pictures drawn at random, their label, and the three most probable classes by the network with BN under softmax and sparsemax. Classes with probability 0 are not shown; the right class is green.`
+        html`${metrics.examples.length} test images drawn at random, their label, and the three most probable classes by the network with BN under softmax and sparsemax. Classes with probability 0 are not shown; the right class is green.`
       ),
       html`<div class="grid">${join(metrics.examples.map((example, i) => prediction(example, examples[i]!)))}</div>`
     ]
@@ -140,14 +140,14 @@ export const errorSection = ({ metrics, charts, mistakes }: ReportData): Html =>
       figure(
         charts.confusion,
         text(
-          "Test pictures: label by line, answer by column; the number of pictures in each cell, its colour their share of the line."
+          "Test images: label by line, answer by column; the number of images in each cell, its colour their share of the line."
         )
       ),
       table(
         html`Test scores by class, under ${text(metrics.activation)}`,
         [
           { title: "class", head: true, cell: ({ bn }) => text(bn.class) },
-          { title: "pictures", numeric: true, cell: ({ bn }) => text(bn.support) },
+          { title: "images", numeric: true, cell: ({ bn }) => text(bn.support) },
           { title: "precision, BN", numeric: true, cell: ({ bn }) => percent(bn.precision) },
           { title: "recall, BN", numeric: true, cell: ({ bn }) => percent(bn.recall) },
           { title: "F1, BN", numeric: true, cell: ({ bn }) => number(bn.f1) },
@@ -159,8 +159,8 @@ export const errorSection = ({ metrics, charts, mistakes }: ReportData): Html =>
       ),
       html`<h3>Worst mistakes</h3>`,
       mistakes.length === 0
-        ? paragraph(text("The network with BN made no mistake on the test pictures."))
-        : html`${paragraph(html`The test pictures that the network with BN got wrong and was surest of, under ${text(metrics.activation)}. What looks like a right answer here is worth a look at the label.`)}${picker(metrics.classes)}<div class="small" id="mistakes">${join(mistakes.map(mistake))}</div><p class="soft" id="no-mistakes" hidden>None of the worst mistakes is about this class.</p>`
+        ? paragraph(text("The network with BN made no mistake on the test images."))
+        : html`${paragraph(html`The test images that the network with BN got wrong and was surest of, under ${text(metrics.activation)}. What looks like a right answer here is worth a look at the label.`)}${picker(metrics.classes)}<div class="small" id="mistakes">${join(mistakes.map(mistake))}</div><p class="soft" id="no-mistakes" hidden>None of the worst mistakes is about this class.</p>`
     ]
   )
 }
@@ -181,7 +181,7 @@ export const claimSection = ({ metrics }: ReportData): Html =>
           ? text(
               "Each claim of the seed study, the rule that it is judged by, and what this run says. One pair of trainings is one draw: another seed may say otherwise."
             )
-          : html`Each claim of the seed study, the rule that it is judged by, and what this run says. Sentences and numbers are of the first seed. Claims 1, 2, 4 and 6 have the verdict of at least four fifths of the ${metrics.seeds.count} seeds, else they are undecided; claim 3 is judged by the interval of the mean difference over seeds and test pictures; claim 5 by the first seed alone.`
+          : html`Each claim of the seed study, the rule that it is judged by, and what this run says. Sentences and numbers are of the first seed. Claims 1, 2, 4 and 6 have the verdict of at least four fifths of the ${metrics.seeds.count} seeds, else they are undecided; claim 3 is judged by the interval of the mean difference over seeds and test images; claim 5 by the first seed alone.`
       ),
       ...metrics.claims.map(
         (claim) =>

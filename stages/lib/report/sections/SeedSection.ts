@@ -63,7 +63,7 @@ const differenceTable = (seeds: Seeds): Html =>
       { title: "sd", numeric: true, cell: (row) => text((100 * row.sd).toFixed(1)) },
       { title: "95 %, bootstrap of seeds", cell: (row) => range(row.low95, row.high95) },
       { title: "95 %, Student's t", cell: (row) => range(row.student95.low, row.student95.high) },
-      { title: "95 %, with test pictures", cell: (row) => range(row.total95.low, row.total95.high) },
+      { title: "95 %, with test images", cell: (row) => range(row.total95.low, row.total95.high) },
       { title: "seed by seed", cell: (row) => text(row.values.map(signed).join(", ")) }
     ],
     seeds.differences
@@ -84,7 +84,7 @@ export const seedSection = ({ metrics, charts, histories }: ReportData): Html =>
     ["self"],
     [
       paragraph(
-        html`Both networks were trained from ${seeds.count} seeds, on the same pictures in the same splits: first weights, order of the batches and dropout differ. Everything outside this section is about the first seed, but for the verdicts. Intervals here are about training, unless they say that the choice of test pictures, as the first seed tells of it, is taken in.`
+        html`Both networks were trained from ${seeds.count} seeds, on the same images in the same splits: first weights, order of the batches and dropout differ. Everything outside this section is about the first seed, but for the verdicts. Intervals here are about training, unless they say that the choice of test images, as the first seed tells of it, is taken in.`
       ),
       charts.seedLoss === undefined
         ? nothing
@@ -98,7 +98,7 @@ export const seedSection = ({ metrics, charts, histories }: ReportData): Html =>
       scoreTable(seeds),
       differenceTable(seeds),
       paragraph(
-        html`With a margin of ${text((100 * metrics.equivalence.margin).toFixed(0))} points, by the intervals over seeds and test pictures: ${text(seeds.equivalence)}.`
+        html`With a margin of ${text((100 * metrics.equivalence.margin).toFixed(0))} points, by the intervals over seeds and test images: ${text(seeds.equivalence)}.`
       )
     ]
   )

@@ -16,7 +16,7 @@ const files = ({ manifest }: ReportData): Html => {
   const parts = [
     aside === 0 ? text("every file could be read") : html`${count(aside)} files were <a href="#data">set aside</a>`,
     ...(dropped === 0 ? [] : [html`${count(dropped)} near-duplicates were left out`]),
-    ...(manifest.leaks === 0 ? [text("no group of pictures that belong together is in two splits")] : [])
+    ...(manifest.leaks === 0 ? [text("no group of images that belong together is in two splits")] : [])
   ]
   return html`Of ${count(sum((one) => one.found))} files found, ${join(parts, ", ")}.`
 }
@@ -38,7 +38,7 @@ export const outcome = ({ differences, equivalence: { verdict, margin } }: Compa
   const within = html`${text((100 * margin).toFixed(0))} points`
   const said = (): Html => {
     if (verdict === "equivalent")
-      return html`The two are equivalent on these pictures: accuracy and macro F1 differ by less than ${within}.`
+      return html`The two are equivalent on these images: accuracy and macro F1 differ by less than ${within}.`
     if (clearOf(accuracy)) return html`That is more than chance explains.`
     if (f1Macro !== undefined && clearOf(f1Macro))
       return html`That is no proof of a difference; but macro F1, in which every class counts alike, is ${size(f1Macro)}, which is more than chance explains.`
@@ -47,13 +47,13 @@ export const outcome = ({ differences, equivalence: { verdict, margin } }: Compa
   return html`With batch normalization test accuracy is ${size(accuracy)}. ${said()}`
 }
 
-/** McNemar's test takes each picture for itself, the interval draws groups. Where they disagree the reader is told why. */
+/** McNemar's test takes each image for itself, the interval draws groups. Where they disagree the reader is told why. */
 export const otherTest = ({ differences, mcNemar: { pValue } }: Omit<Compared, "equivalence">): Html => {
   const beyondZero = clearOf(differences.find(({ metric }) => metric === "accuracy")!)
   const unlikely = pValue < 0.05
   if (unlikely === beyondZero) return nothing
   const says = beyondZero ? text("sees no difference") : text("sees a difference")
-  return html` McNemar's test ${says} (p = ${text(pValue.toPrecision(2))}); it takes every picture as independent of the others, while the interval draws pictures that belong together as one.`
+  return html` McNemar's test ${says} (p = ${text(pValue.toPrecision(2))}); it takes every image as independent of the others, while the interval draws images that belong together as one.`
 }
 
 const leakage = ({ manifest }: ReportData): Html =>
@@ -69,7 +69,7 @@ const seedSentence = ({ seeds }: ReportData["metrics"]): Html =>
 
 export const summary = (data: ReportData): Html => {
   const { metrics, manifest } = data
-  const kept = manifest.pictures.length
+  const kept = manifest.images.length
   const chance = 1 / metrics.classes.length
   const verdicts = ["supported", "not supported", "undecided"] as const
   const tally = verdicts.map((verdict) => {
@@ -85,7 +85,7 @@ export const summary = (data: ReportData): Html => {
     "Summary",
     ["self"],
     [
-      html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained, validated and tested on ${count(kept)} pictures of ${metrics.classes.length} classes. ${outcome(metrics)}${otherTest(metrics)}${leakage(data)}</p>`,
+      html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained, validated and tested on ${count(kept)} images of ${metrics.classes.length} classes. ${outcome(metrics)}${otherTest(metrics)}${leakage(data)}</p>`,
       html`<div class="cards">${join([
         card("bn", percent(testScore(metrics.bn)), html`test accuracy with BN, epoch ${metrics.bn.bestEpoch}`),
         card("nobn", percent(testScore(metrics.nobn)), html`test accuracy without BN, epoch ${metrics.nobn.bestEpoch}`),
@@ -95,7 +95,7 @@ export const summary = (data: ReportData): Html => {
           text(metrics.mcNemar.pValue < 0.001 ? "< 0.001" : metrics.mcNemar.pValue.toPrecision(2)),
           text("McNemar's p")
         ),
-        card("", text(metrics.testPictures), text("test pictures"))
+        card("", text(metrics.testImages), text("test images"))
       ])}</div>`,
       html`<p>Both epochs were chosen on validation. ${files(data)}</p>`,
       seedSentence(metrics),

@@ -47,7 +47,7 @@ export const networkSection = (data: ReportData): Html =>
       ),
       figure(
         data.charts.network,
-        html`The network without BN: what goes through it, from the picture to one number per class.`
+        html`The network without BN: what goes through it, from the image to one number per class.`
       ),
       layerTable(data, "nobn"),
       folded(html`The network with batch normalization, layer by layer`, layerTable(data, "bn"))
@@ -105,7 +105,7 @@ export const trainingSection = (data: ReportData): Html =>
       ),
       figure(
         data.charts.loss,
-        text("Loss on train and validation pictures. The dashed line marks the epoch that was chosen on validation.")
+        text("Loss on train and validation images. The dashed line marks the epoch that was chosen on validation.")
       ),
       figure(
         data.charts.accuracy,
@@ -124,7 +124,7 @@ export const trainingSection = (data: ReportData): Html =>
       ),
       paragraph(
         text(
-          "For comparison: on its own pictures, 18 characters of an animated series, the seed study reported a test accuracy of 66.9\u00a0% without (epoch 15) and 66.2\u00a0% with BN (epoch 17), both chosen on the test set."
+          "For comparison: on its own images, 18 characters of an animated series, the seed study reported a test accuracy of 66.9\u00a0% without (epoch 15) and 66.2\u00a0% with BN (epoch 17), both chosen on the test set."
         )
       ),
       folded(html`Every epoch in numbers`, join(variants.map((variant) => epochTable(data, variant))))
@@ -208,7 +208,7 @@ export const gradientSection = (data: ReportData): Html => {
       ),
       figure(
         charts.dead,
-        html`Dead ReLUs: share of a layer's channels or units that no validation picture leaves above 0 at the layer's output, after the epoch. The dashed line is where a layer is flagged.`
+        html`Dead ReLUs: share of a layer's channels or units that no validation image leaves above 0 at the layer's output, after the epoch. The dashed line is where a layer is flagged.`
       ),
       lastEpochTable(data),
       paragraph(

@@ -1,12 +1,12 @@
 /** Which look-alikes are kept together; the policies as a whole are tested in split.test.ts. */
 import { describe, expect, it } from "vitest"
-import { groupPictures, type Scanned } from "../../../../stages/lib/dataset/LeakageGroups.ts"
+import { leakageGroups, type Scanned } from "../../../../stages/lib/dataset/LeakageGroups.ts"
 import type { Pair } from "../../../../stages/lib/dataset/NearDuplicates.ts"
 
 const fingerprint = { width: 8, height: 8, coarse: new Uint8Array(0), descriptor: new Float32Array(0) }
 
-/** `count` pictures of each of two classes: those of `a` come first. */
-const pictures = (count: number): ReadonlyArray<Scanned> =>
+/** `count` images of each of two classes: those of `a` come first. */
+const images = (count: number): ReadonlyArray<Scanned> =>
   ["a", "b"].flatMap((name, k) =>
     Array.from({ length: count }, (_, i) => {
       const at = k * count + i
@@ -20,9 +20,9 @@ const groupsOf = (
   options: { readonly copies?: ReadonlyArray<Pair>; readonly duplicates?: "drop" | "group" | "keep" } = {}
 ): ReadonlyArray<ReadonlyArray<number>> => {
   const { copies = [], duplicates = "group" } = options
-  const { kept } = groupPictures(pictures(count), { copies, lookAlikes }, { duplicates, groupBy: "" })
+  const { kept } = leakageGroups(images(count), { copies, lookAlikes }, { duplicates, groupBy: "" })
   const groups = new Map<string, Array<number>>()
-  for (const { picture, group } of kept) groups.set(group, [...(groups.get(group) ?? []), picture.at])
+  for (const { image, group } of kept) groups.set(group, [...(groups.get(group) ?? []), image.at])
   return [...groups.values()].filter((group) => group.length > 1)
 }
 
@@ -73,8 +73,8 @@ describe("look-alikes", () => {
   })
 
   it("are told as far as both stay", () => {
-    const { lookAlikes } = groupPictures(
-      pictures(15),
+    const { lookAlikes } = leakageGroups(
+      images(15),
       {
         copies: [[0, 1]],
         lookAlikes: [

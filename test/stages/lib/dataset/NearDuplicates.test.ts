@@ -13,9 +13,9 @@ import { loadEmoji } from "../../../../demo/EmojiPackages.ts"
 import { planEmoji } from "../../../../demo/EmojiPlan.ts"
 import { agreement } from "../../../../stages/lib/dataset/Alignment.ts"
 import * as Fingerprint from "../../../../stages/lib/dataset/Fingerprint.ts"
-import { groupPictures } from "../../../../stages/lib/dataset/LeakageGroups.ts"
+import { leakageGroups } from "../../../../stages/lib/dataset/LeakageGroups.ts"
 import { Components, findAlike, type Item } from "../../../../stages/lib/dataset/NearDuplicates.ts"
-import * as Records from "../../../../stages/lib/images/Resampler.ts"
+import * as Resampler from "../../../../stages/lib/images/Resampler.ts"
 import * as Random from "../../../../stages/lib/Random.ts"
 import { temporaryFolder } from "../../../lib/temporary.ts"
 
@@ -36,17 +36,19 @@ interface Known {
   readonly png: Buffer
 }
 
-const fingerprintOf = (picture: Buffer): Promise<Fingerprint.Fingerprint> =>
+const fingerprintOf = (image: Buffer): Promise<Fingerprint.Fingerprint> =>
   Effect.runPromise(
-    Records.maker(() => "nowhere").pipe(Effect.flatMap((maker) => Fingerprint.ofBytes(picture, pixelLimit, maker)))
+    Resampler.open(() => "nowhere").pipe(
+      Effect.flatMap((resampler) => Fingerprint.ofBytes(image, pixelLimit, resampler))
+    )
   )
 
 const kinds = ["cropped", "brightened", "resized", "turned", "recompressed", "all of it"] as const
 
 /** A copy as people make them: one change, or all of them, by the place of its kind. */
-const copyOf = async (picture: Buffer, name: string, kind: number): Promise<Buffer> => {
+const copyOf = async (original: Buffer, name: string, kind: number): Promise<Buffer> => {
   const random = Random.make(11, "plant", name)
-  let image = picture
+  let image = original
   const has = (k: number): boolean => kind === k || kind === 5
   if (has(0)) {
     const cut = (): number => Math.round(random.between(0, 0.05) * 256)
@@ -74,8 +76,8 @@ const copyOf = async (picture: Buffer, name: string, kind: number): Promise<Buff
 
 /** Smallest RMS difference over the eight orientations at 96 px, without white margins, levels of 255. */
 const pixelDistance = async (a: Buffer, b: Buffer): Promise<number> => {
-  const at = async (picture: Buffer, turns: number, flop: boolean): Promise<Buffer> => {
-    const image = sharp(await sharp(picture).trim({ background: "#ffffff", threshold: 10 }).png().toBuffer())
+  const at = async (encoded: Buffer, turns: number, flop: boolean): Promise<Buffer> => {
+    const image = sharp(await sharp(encoded).trim({ background: "#ffffff", threshold: 10 }).png().toBuffer())
       .resize(96, 96, { fit: "fill" })
       .rotate(90 * turns)
     return (flop ? image.flop() : image).raw().toBuffer()
@@ -93,7 +95,7 @@ const pixelDistance = async (a: Buffer, b: Buffer): Promise<number> => {
   return best
 }
 
-let pictures: ReadonlyArray<Known> = []
+let images: ReadonlyArray<Known> = []
 let items: ReadonlyArray<Whole> = []
 
 beforeAll(async () => {
@@ -103,7 +105,7 @@ beforeAll(async () => {
   const drawings = planEmoji(sources, 256, 280)
   // every nth emoji with all its drawings: what one artist may have taken from another stays together
   const chosen = drawings.filter(({ path }) => Random.make(5, path.split("-")[0]!).int(everyNth) === 0)
-  pictures = await Promise.all(
+  images = await Promise.all(
     chosen.map(async ({ path, class: name, svg }) => ({
       path,
       class: name,
@@ -111,7 +113,7 @@ beforeAll(async () => {
     }))
   )
   items = await Promise.all(
-    pictures.map(async (one) => ({ class: one.class, fingerprint: await fingerprintOf(one.png) }))
+    images.map(async (one) => ({ class: one.class, fingerprint: await fingerprintOf(one.png) }))
   )
 })
 
@@ -121,12 +123,12 @@ const run = (all: ReadonlyArray<Whole>) =>
 describe("on the demo set", () => {
   it("finds planted copies: recall of 0.95 or more, and the others are kept with their original all the same", async () => {
     const order = Random.make(3, "which")
-      .shuffle(pictures.map((_, i) => i))
+      .shuffle(images.map((_, i) => i))
       .slice(0, planted)
     const copies = await Promise.all(
       order.map(async (i, k) => ({
-        class: pictures[i]!.class,
-        fingerprint: await fingerprintOf(await copyOf(pictures[i]!.png, pictures[i]!.path, k % kinds.length))
+        class: images[i]!.class,
+        fingerprint: await fingerprintOf(await copyOf(images[i]!.png, images[i]!.path, k % kinds.length))
       }))
     )
     const all = [...items, ...copies]
@@ -137,13 +139,13 @@ describe("on the demo set", () => {
     expect(found / planted, `${found} of ${planted} found`).toBeGreaterThanOrEqual(0.95)
 
     // the copies have names of their own, as the files of a downloader do
-    const nameOf = (i: number): string => `x/${i < items.length ? pictures[i]!.path : `copy-${i}.png`}`
+    const nameOf = (i: number): string => `x/${i < items.length ? images[i]!.path : `copy-${i}.png`}`
     const scanned = all.map((one, at) => ({ ...one, at, path: nameOf(at) }))
     for (const groupBy of ["", emojiGroupBy]) {
-      const { kept } = groupPictures(scanned, alike, { duplicates: "group", groupBy })
-      const groupOf = new Map(kept.map(({ picture, group }) => [picture.at, group]))
+      const { kept } = leakageGroups(scanned, alike, { duplicates: "group", groupBy })
+      const groupOf = new Map(kept.map(({ image, group }) => [image.at, group]))
       const apart = order.flatMap((i, k) =>
-        groupOf.get(i) === groupOf.get(items.length + k) ? [] : [`${pictures[i]!.path} ${kinds[k % kinds.length]}`]
+        groupOf.get(i) === groupOf.get(items.length + k) ? [] : [`${images[i]!.path} ${kinds[k % kinds.length]}`]
       )
       // what is brightened until a white cloud is lost on its white ground cannot be told from another cloud
       expect(apart.filter((one) => !one.endsWith("brightened"))).toEqual([])
@@ -151,9 +153,9 @@ describe("on the demo set", () => {
     }
   })
 
-  it("finds crops of pictures that fill their frame, whichever of the two is laid over the other", async () => {
-    // drawings of one emoji by two artists would be other pictures that look alike: one of each is enough here
-    const chosen = pictures.filter(({ path }) => path.endsWith("-noto.png")).slice(0, 150)
+  it("finds crops of images that fill their frame, whichever of the two is laid over the other", async () => {
+    // drawings of one emoji by two artists would be other images that look alike: one of each is enough here
+    const chosen = images.filter(({ path }) => path.endsWith("-noto.png")).slice(0, 150)
     const known = await Promise.all(
       chosen.map(async ({ path, class: name, png }) => {
         const whole = await sharp(png).trim({ background: "#ffffff", threshold: 10 }).png().toBuffer()
@@ -179,29 +181,29 @@ describe("on the demo set", () => {
     expect(found / known.length, `${found} of ${known.length} found`).toBeGreaterThanOrEqual(0.85)
   })
 
-  it("merges few drawings that differ: 0.5 % of the pictures or less", async () => {
+  it("merges few drawings that differ: 0.5 % of the images or less", async () => {
     const parts = new Components(items.length)
     for (const [a, b] of (await run(items)).copies) parts.join(a, b)
     // whatever has come together counts, by whichever pairs it did
     const pairs = parts.many().flatMap((part) => part.flatMap((a, k) => part.slice(k + 1).map((b) => [a, b] as const)))
-    const distances = await Promise.all(pairs.map(([a, b]) => pixelDistance(pictures[a]!.png, pictures[b]!.png)))
+    const distances = await Promise.all(pairs.map(([a, b]) => pixelDistance(images[a]!.png, images[b]!.png)))
     // 3 % of the range: an outline that falls between other pixels stays below, another drawing does not
     const wrong = pairs.filter((_, k) => distances[k]! > 0.03 * 255)
     const components = new Components(items.length)
     for (const [a, b] of wrong) components.join(a, b)
     const lost = components.many().reduce((sum, part) => sum + part.length - 1, 0)
-    const said = wrong.map(([a, b]) => `${pictures[a]!.path} and ${pictures[b]!.path}`).join(", ")
+    const said = wrong.map(([a, b]) => `${images[a]!.path} and ${images[b]!.path}`).join(", ")
     expect(lost / items.length, said).toBeLessThanOrEqual(0.005)
   })
 
   it("every set has drawings in the sample", () => {
-    for (const { name } of emojiSets) expect(pictures.some(({ path }) => path.endsWith(`-${name}.png`))).toBe(true)
+    for (const { name } of emojiSets) expect(images.some(({ path }) => path.endsWith(`-${name}.png`))).toBe(true)
   })
 })
 
-describe("many copies of one picture", () => {
+describe("many copies of one image", () => {
   it("are found in each class and across, by few comparisons", async () => {
-    const { path, png } = pictures.find((one) => one.path.endsWith("-noto.png"))!
+    const { path, png } = images.find((one) => one.path.endsWith("-noto.png"))!
     const copies = await Promise.all(
       Array.from({ length: 40 }, async (_, i) => ({
         class: i % 2 === 0 ? "even" : "odd",
@@ -230,7 +232,7 @@ describe("many copies of one picture", () => {
   })
 })
 
-describe("a picture of one colour", () => {
+describe("an image of one colour", () => {
   it("has no descriptor and is no copy of anything drawn", async () => {
     const plain = await sharp({ create: { width: 64, height: 64, channels: 3, background: "#88aacc" } })
       .png()

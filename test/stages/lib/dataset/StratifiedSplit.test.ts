@@ -1,8 +1,8 @@
-/** Which split pictures go to: exact totals, whole groups, stratification, and independence of the order of files. */
+/** Which split images go to: exact totals, whole groups, stratification, and independence of the order of files. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { type SplitName, splitNames } from "../../../../schemas/Names.ts"
-import { assign, largestRemainder, quotas, type Unit } from "../../../../stages/lib/dataset/StratifiedSplit.ts"
+import { largestRemainder, quotas, stratifiedSplit, type Unit } from "../../../../stages/lib/dataset/StratifiedSplit.ts"
 
 const fractions = { train: 0.7, validation: 0.15, test: 0.15 }
 
@@ -22,7 +22,7 @@ const inSplit = (units: ReadonlyArray<Unit>, splits: ReadonlyMap<string, SplitNa
   units.filter((unit) => splits.get(unit.name) === name).reduce((sum, unit) => sum + (unit.counts.get(c) ?? 0), 0)
 
 describe("rounding", () => {
-  it("3,705 pictures are 2,593, 556 and 556", () => {
+  it("3,705 images are 2,593, 556 and 556", () => {
     expect(largestRemainder(3705, [0.7, 0.15, 0.15])).toEqual([2593, 556, 556])
   })
 
@@ -45,11 +45,11 @@ describe("without groups", () => {
   it("the seed's totals are met exactly, stratified", () => {
     expect(seedCounts.reduce((a, b) => a + b, 0)).toBe(3705)
     const units = singles(seedCounts)
-    const splits = assign(units, 18, fractions, 1)
+    const splits = stratifiedSplit(units, 18, fractions, 1)
     expect(totals(units, splits)).toEqual([2593, 556, 556])
     for (const [c, count] of seedCounts.entries()) {
       for (const name of splitNames) {
-        // within one picture of the class's own share, plus one to make the totals
+        // within one image of the class's own share, plus one to make the totals
         expect(Math.abs(inSplit(units, splits, c, name) - fractions[name] * count)).toBeLessThan(2)
       }
     }
@@ -62,7 +62,7 @@ describe("without groups", () => {
         fc.nat(),
         (counts, seed) => {
           const units = singles(counts)
-          const splits = assign(units, counts.length, fractions, seed)
+          const splits = stratifiedSplit(units, counts.length, fractions, seed)
           const wanted = quotas(counts, fractions)
           for (const [c, row] of wanted.entries()) {
             expect(row.reduce((a, b) => a + b, 0)).toBe(counts[c])
@@ -77,9 +77,11 @@ describe("without groups", () => {
 
   it("does not depend on the order of files; another seed deals otherwise", () => {
     const units = singles([40, 50])
-    const splits = assign(units, 2, fractions, 3)
-    expect(new Map([...assign([...units].reverse(), 2, fractions, 3)].sort())).toEqual(new Map([...splits].sort()))
-    expect(new Map([...assign(units, 2, fractions, 4)].sort())).not.toEqual(new Map([...splits].sort()))
+    const splits = stratifiedSplit(units, 2, fractions, 3)
+    expect(new Map([...stratifiedSplit([...units].reverse(), 2, fractions, 3)].sort())).toEqual(
+      new Map([...splits].sort())
+    )
+    expect(new Map([...stratifiedSplit(units, 2, fractions, 4)].sort())).not.toEqual(new Map([...splits].sort()))
   })
 })
 
@@ -94,7 +96,7 @@ describe("with groups", () => {
     fc.assert(
       fc.property(grouped, fc.nat(), (units, seed) => {
         const classCount = new Set(units.flatMap((unit) => [...unit.counts.keys()])).size
-        const splits = assign(units, classCount, fractions, seed)
+        const splits = stratifiedSplit(units, classCount, fractions, seed)
         // one answer a unit: a unit cannot be in two splits
         expect(splits.size).toBe(units.length)
         for (let c = 0; c < classCount; c++) {
@@ -122,7 +124,7 @@ describe("with groups", () => {
         ])
       }
     ]
-    const splits = assign(units, 2, fractions, 1)
+    const splits = stratifiedSplit(units, 2, fractions, 1)
     expect(splitNames).toContain(splits.get("both"))
     expect(totals(units, splits).reduce((a, b) => a + b, 0)).toBe(45)
   })

@@ -1,4 +1,4 @@
-/** Parts of a picture at another size: against slow references, and laws that any resampling keeps. */
+/** Parts of an image at another size: against slow references, and laws that any resampling keeps. */
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
@@ -20,7 +20,7 @@ import {
   straight,
   turned
 } from "../../../../stages/lib/images/Resample.ts"
-import * as Records from "../../../../stages/lib/images/Resampler.ts"
+import * as Resampler from "../../../../stages/lib/images/Resampler.ts"
 import { engine } from "../../../../stages/lib/network/EngineToolchain.ts"
 import * as Random from "../../../../stages/lib/Random.ts"
 import { cacheDir } from "../../../engine/support.ts"
@@ -31,7 +31,7 @@ const noise = (side: number, seed: number): Square => {
   return { side, rgb: Uint8Array.from({ length: side * side * 3 }, () => random.int(256)) }
 }
 
-/** Smooth shapes: neighbours differ by a few levels, as they do in pictures. */
+/** Smooth shapes: neighbours differ by a few levels, as they do in images. */
 const smooth = (side: number): Square => ({
   side,
   rgb: Uint8Array.from({ length: side * side * 3 }, (_, i) => {
@@ -201,7 +201,7 @@ describe("recolour", () => {
 describe("the engine's threads", () => {
   it("make the same bytes", async () => {
     expect(openResampler(cacheDir)).toBeDefined()
-    const maker = await Effect.runPromise(Records.maker(() => cacheDir))
+    const resampler = await Effect.runPromise(Resampler.open(() => cacheDir))
     const jobs = fc.record({
       drawn: parts,
       size: fc.integer({ min: 1, max: 40 }),
@@ -217,7 +217,7 @@ describe("the engine's threads", () => {
         const square = noise(drawn.side, seed)
         const job = { part: partOf(drawn), ...rest }
         const original = { ...job, part: whole(drawn.side), angle: 0, flip: false }
-        const made = await Effect.runPromise(maker.records(square, [job, original], size))
+        const made = await Effect.runPromise(resampler.records(square, [job, original], size))
         expect(made[0]).toEqual(Resample.make(square, job, size))
         expect(made[1]).toEqual(Resample.make(square, original, size))
       }),
@@ -225,22 +225,22 @@ describe("the engine's threads", () => {
     )
   })
 
-  it("squeeze pictures of any shape to the same bytes", async () => {
-    const maker = await Effect.runPromise(Records.maker(() => cacheDir))
+  it("squeeze images of any shape to the same bytes", async () => {
+    const resampler = await Effect.runPromise(Resampler.open(() => cacheDir))
     const sides = fc.tuple(fc.integer({ min: 1, max: 90 }), fc.integer({ min: 1, max: 90 }))
     await fc.assert(
       fc.asyncProperty(sides, fc.integer({ min: 1, max: 60 }), fc.nat(1000), async ([width, height], size, seed) => {
         const rgb = noise(90, seed).rgb.slice(0, width * height * 3)
         const part = { left: 0, top: 0, width, height }
-        const squeezed = await Effect.runPromise(maker.squeezed({ width, height, rgb }, size))
-        expect(squeezed).toEqual(straight({ width, rgb }, part, size, false))
+        const squashed = await Effect.runPromise(resampler.squashed({ width, height, rgb }, size))
+        expect(squashed).toEqual(straight({ width, rgb }, part, size, false))
       }),
       { numRuns: 200 }
     )
   })
 
   it("are the engine's, of which nothing else counts in the key of augment", async () => {
-    expect(Records.toolchainName).toBe(engine.name)
+    expect(Resampler.toolchainName).toBe(engine.name)
     const layout = Layout.make(temporaryFolder())
     const identify = Effect.gen(function* () {
       const identity = yield* CodeIdentity.make(layout, yield* StatMemo.load(layout, "stat"))

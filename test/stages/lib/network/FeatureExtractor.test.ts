@@ -1,10 +1,10 @@
-/** The trunk of a network is the network up to its last hidden layer: values that the last layer turns into the logits. */
+/** The extractor of a network is the network up to its last hidden layer: values that the last layer turns into the logits. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { describe, expect, it } from "vitest"
 import { defaultEngineParams, identify, open } from "../../../../engine/index.ts"
 import type { NetworkSpec } from "../../../../schemas/Network.ts"
-import { trunkOf } from "../../../../stages/lib/network/FeatureExtractor.ts"
+import { featureExtractorOf } from "../../../../stages/lib/network/FeatureExtractor.ts"
 import * as Network from "../../../../stages/lib/network/Network.ts"
 import * as Trainer from "../../../../stages/lib/network/Trainer.ts"
 import * as Random from "../../../../stages/lib/Random.ts"
@@ -25,8 +25,8 @@ const random = Random.make(1, "pixels")
 const count = 6
 const pixels = Uint8Array.from({ length: count * size * size * 3 }, () => random.int(256))
 
-describe("the trunk", () => {
-  it("gives what the last layer makes logits of: W relu(trunk) + b", async () => {
+describe("the extractor", () => {
+  it("gives what the last layer makes logits of: W relu(extractor) + b", async () => {
     const program = Effect.gen(function* () {
       const cacheDir = temporaryFolder()
       const asked = { ...defaultEngineParams, name: "cpu" as const }
@@ -36,9 +36,9 @@ describe("the trunk", () => {
       const whole = yield* Trainer.make(engine, { ...options, spec, classes: classes.length })
       const weights = yield* whole.saveWeights()
       const logits = yield* whole.predict(pixels, count)
-      const trunk = Option.getOrThrow(trunkOf({ spec, classes }))
-      expect(trunk).toMatchObject({ units: 512, relu: true })
-      const cut = yield* Trainer.make(engine, { ...options, seed: 9, spec: trunk.spec, classes: trunk.units })
+      const extractor = Option.getOrThrow(featureExtractorOf({ spec, classes }))
+      expect(extractor).toMatchObject({ units: 512, relu: true })
+      const cut = yield* Trainer.make(engine, { ...options, seed: 9, spec: extractor.spec, classes: extractor.units })
       yield* cut.loadWeights(weights)
       const hidden = yield* cut.predict(pixels, count)
       const tensor = (name: string) => weights.find((each) => each.name === name)!.data as Float32Array
@@ -63,7 +63,7 @@ describe("the trunk", () => {
         { type: "dense", units: "classes" }
       ]
     }
-    expect(Option.isNone(trunkOf({ spec, classes }))).toBe(true)
+    expect(Option.isNone(featureExtractorOf({ spec, classes }))).toBe(true)
   })
 
   it("has no ReLU where the layer has none, and as many units as classes where it says so", () => {
@@ -77,9 +77,9 @@ describe("the trunk", () => {
         { type: "dense", units: "classes" }
       ]
     }
-    expect(Option.getOrThrow(trunkOf({ spec, classes }))).toEqual({
+    expect(Option.getOrThrow(featureExtractorOf({ spec, classes }))).toEqual({
       spec: {
-        name: "two-trunk",
+        name: "two-features",
         layers: [{ type: "dense", units: 8 }, { type: "relu" }, { type: "dense", units: "classes" }]
       },
       units: 3,

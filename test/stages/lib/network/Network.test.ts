@@ -45,7 +45,7 @@ describe("layerTable", () => {
     expect(rows.filter((r) => r.layer.startsWith("Linear"))).toHaveLength(3)
   })
 
-  test("every size and class count works until the pictures are too small, which names the layer", () => {
+  test("every size and class count works until the images are too small, which names the layer", () => {
     const spec = Network.preset("seed", { batchNorm: false })
     for (let size = 22; size < 80; size++) {
       for (const classes of [2, 7, 100]) {

@@ -38,15 +38,15 @@ const optionsFor = (batchNorm: boolean, seed = 1, optimizer: Optimizer = adam): 
   batchSize: 16
 })
 
-/** Pictures whose class is a coarse stripe pattern under noise. */
-const pictures = (n: number, seed: number): Trainer.Batch => {
+/** Images whose class is a coarse stripe pattern under noise. */
+const images = (n: number, seed: number): Trainer.Batch => {
   const random = Random.make(seed, "pictures")
   const labels = Int32Array.from({ length: n }, () => random.int(classes))
   const pixels = new Uint8Array(n * size * size * 3)
   for (let i = 0; i < pixels.length; i++) {
-    const [picture, place] = [Math.floor(i / (size * size * 3)), Math.floor(i / 3) % (size * size)]
+    const [image, place] = [Math.floor(i / (size * size * 3)), Math.floor(i / 3) % (size * size)]
     const [y, x] = [Math.floor(place / size), place % size]
-    const wave = Math.sin(((labels[picture]! % 2 === 0 ? x : y) * (labels[picture]! < 2 ? 2 : 5) * Math.PI) / size)
+    const wave = Math.sin(((labels[image]! % 2 === 0 ? x : y) * (labels[image]! < 2 ? 2 : 5) * Math.PI) / size)
     pixels[i] = 128 + 50 * wave + random.int(70) - 35
   }
   return { pixels, labels }
@@ -71,7 +71,7 @@ const withEngine = <A, E>(
 const train = Effect.fnUntraced(function* (trainer: Trainer.Trainer, from: number, to: number) {
   const losses: Array<number> = []
   for (let i = from; i < to; i++) {
-    const { loss } = yield* trainer.step(pictures(i % 5 === 4 ? 7 : 16, i), {
+    const { loss } = yield* trainer.step(images(i % 5 === 4 ? 7 : 16, i), {
       learningRate: 2e-3,
       epoch: 1,
       batchIndex: i
@@ -82,7 +82,7 @@ const train = Effect.fnUntraced(function* (trainer: Trainer.Trainer, from: numbe
 })
 
 const accuracy = Effect.fnUntraced(function* (trainer: Trainer.Trainer) {
-  const { pixels, labels } = pictures(100, 999)
+  const { pixels, labels } = images(100, 999)
   const logits = yield* trainer.predict(pixels, 100)
   return labels.filter((label, i) => {
     const row = logits.subarray(i * classes, (i + 1) * classes)
@@ -144,7 +144,7 @@ describe.each([false, true])("batch normalization %s", (bn) => {
         if (bn) expect(tensors.find((t) => t.name === "bn1.num_batches_tracked")?.data[0]).toBe(3n)
         const other = yield* Trainer.make(engine, optionsFor(bn, 2))
         yield* other.loadWeights(yield* Effect.fromResult(Safetensors.decode(Safetensors.encode(tensors))))
-        const { pixels } = pictures(5, 1)
+        const { pixels } = images(5, 1)
         expect(yield* other.predict(pixels, 5)).toEqual(yield* trainer.predict(pixels, 5))
       })
     ))
@@ -155,11 +155,11 @@ describe("Trainer", () => {
     withEngine((engine) =>
       Effect.gen(function* () {
         const trainer = yield* Trainer.make(engine, optionsFor(true))
-        const { pixels } = pictures(37, 3)
+        const { pixels } = images(37, 3)
         const all = yield* trainer.predict(pixels, 37)
-        const perPicture = size * size * 3
+        const perImage = size * size * 3
         for (const i of [0, 15, 16, 36]) {
-          const one = yield* trainer.predict(pixels.subarray(i * perPicture, (i + 1) * perPicture), 1)
+          const one = yield* trainer.predict(pixels.subarray(i * perImage, (i + 1) * perImage), 1)
           for (let c = 0; c < classes; c++) expect(one[c]).toBeCloseTo(all[i * classes + c]!, 5)
         }
       })
@@ -173,10 +173,9 @@ describe("Trainer", () => {
       Effect.gen(function* () {
         const trainer = yield* Trainer.make(engine, optionsFor(true, 1, optimizer))
         const rate = 0.02
-        for (let i = 0; i < 4; i++)
-          yield* trainer.step(pictures(16, i), { learningRate: rate, epoch: 1, batchIndex: i })
+        for (let i = 0; i < 4; i++) yield* trainer.step(images(16, i), { learningRate: rate, epoch: 1, batchIndex: i })
         const before = yield* trainer.saveWeights()
-        yield* trainer.step(pictures(16, 4), { learningRate: rate, epoch: 1, batchIndex: 4 })
+        yield* trainer.step(images(16, 4), { learningRate: rate, epoch: 1, batchIndex: 4 })
         const after = yield* trainer.saveWeights()
         yield* trainer.saveState()
         const ratios = trainer.updateRatios(rate)
@@ -194,7 +193,7 @@ describe("Trainer", () => {
     )
   )
 
-  test("marks what pictures bring to life, over batches", () =>
+  test("marks what images bring to life, over batches", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const trainer = yield* Trainer.make(engine, optionsFor(false))
@@ -205,10 +204,10 @@ describe("Trainer", () => {
           ["conv3", 64],
           ["fc1", 512]
         ])
-        yield* trainer.predict(pictures(40, 1).pixels, 40, alive)
+        yield* trainer.predict(images(40, 1).pixels, 40, alive)
         const whole = [...alive].map(([, marks]) => Array.from(marks))
         const parts = trainer.nothingAlive()
-        const { pixels } = pictures(40, 1)
+        const { pixels } = images(40, 1)
         for (let i = 0; i < 40; i += 10) {
           const part = pixels.subarray(i * size * size * 3, (i + 10) * size * size * 3)
           yield* trainer.predict(part, 10, parts)
@@ -235,8 +234,8 @@ describe("Trainer", () => {
           const still = { ...adam, learningRate: 0, weightDecay: 0 }
           const trainer = yield* Trainer.make(engine, optionsFor(false, 1, still))
           for (let i = 0; i < before; i++)
-            yield* trainer.step(pictures(16, 1), { learningRate: 0, epoch: 2, batchIndex: i })
-          return yield* trainer.step(pictures(16, 1), { learningRate: 0, epoch: 3, batchIndex: 7 })
+            yield* trainer.step(images(16, 1), { learningRate: 0, epoch: 2, batchIndex: i })
+          return yield* trainer.step(images(16, 1), { learningRate: 0, epoch: 3, batchIndex: 7 })
         })
         expect((yield* lossAt(0)).loss).toBe((yield* lossAt(3)).loss)
       })
@@ -249,9 +248,9 @@ describe("Trainer", () => {
           engine,
           optionsFor(false, 1, { kind: "sgd", learningRate: 1e30, weightDecay: 0 })
         )
-        yield* trainer.step(pictures(16, 1), { learningRate: 1e30, epoch: 3, batchIndex: 0 })
+        yield* trainer.step(images(16, 1), { learningRate: 1e30, epoch: 3, batchIndex: 0 })
         const before = yield* trainer.saveWeights()
-        const error = yield* Effect.flip(trainer.step(pictures(16, 2), { learningRate: 1e30, epoch: 3, batchIndex: 1 }))
+        const error = yield* Effect.flip(trainer.step(images(16, 2), { learningRate: 1e30, epoch: 3, batchIndex: 1 }))
         expect(error).toMatchObject({ _tag: "NonFiniteLoss", epoch: 3, batchIndex: 1 })
         expect(yield* trainer.saveWeights()).toEqual(before)
       })
@@ -265,8 +264,8 @@ describe("Trainer", () => {
         const step = (batch: Trainer.Batch) => Effect.flip(trainer.step(batch, at))
         expect(yield* step({ pixels: new Uint8Array(5), labels: Int32Array.of(0) })).toMatchObject({ what: "pixels" })
         expect(yield* step({ pixels: new Uint8Array(0), labels: new Int32Array(0) })).toMatchObject({ what: "pixels" })
-        expect(yield* step({ ...pictures(1, 1), labels: Int32Array.of(classes) })).toMatchObject({ what: "labels" })
-        expect(yield* step(pictures(17, 1))).toMatchObject({ what: "batch" })
+        expect(yield* step({ ...images(1, 1), labels: Int32Array.of(classes) })).toMatchObject({ what: "labels" })
+        expect(yield* step(images(17, 1))).toMatchObject({ what: "batch" })
         const bn = yield* Trainer.make(engine, optionsFor(true))
         const missing = yield* Effect.flip(bn.loadWeights(yield* trainer.saveWeights()))
         expect(missing.message).toContain("bn1.weight")

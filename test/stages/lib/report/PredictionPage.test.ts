@@ -1,4 +1,4 @@
-/** The page of `predict --html`: escaped, self-contained, with every picture, and legible in dark, light and on a phone. */
+/** The page of `predict --html`: escaped, self-contained, with every image, and legible in dark, light and on a phone. */
 import { existsSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -13,11 +13,11 @@ const file = path.join(folder, "page.html")
 let page = ""
 
 beforeAll(async () => {
-  const picture = path.join(folder, "wide.png")
+  const image = path.join(folder, "wide.png")
   await sharp({ create: { width: 900, height: 300, channels: 4, background: { r: 200, g: 40, b: 40, alpha: 0.5 } } })
     .png()
-    .toFile(picture)
-  const uri = await Effect.runPromise(Page.pictureUri(picture))
+    .toFile(image)
+  const uri = await Effect.runPromise(Page.imageUri(image))
   const seenUri = await Effect.runPromise(Page.seenUri(new Uint8Array(20 * 20 * 3).fill(90), 20))
   page = Page.renderPredictions({
     asked: [
@@ -38,7 +38,7 @@ beforeAll(async () => {
         ]
       },
       { image: "over.png", uri, seenUri, top: [{ activation: "softmax-classic", classes: [] }] },
-      { image: "letter.txt", error: "letter.txt cannot be looked at (expected a picture, but found <text>)" }
+      { image: "letter.txt", error: "letter.txt cannot be looked at (expected an image, but found <text>)" }
     ],
     network: "tells 3 classes apart",
     from: [["result", "0123456789ab"]]
@@ -53,13 +53,13 @@ describe("the page", () => {
     expect(page.match(/<img (?![^>]*alt=)/g)).toBeNull()
   })
 
-  it("says all: pictures, classes, what overflowed, what could not be read, where it comes from", () => {
-    for (const said of ["2 pictures, and 1 that could not", "62.0", "花", "overflowed", "letter.txt", "0123456789ab"])
+  it("says all: images, classes, what overflowed, what could not be read, where it comes from", () => {
+    for (const said of ["2 images, and 1 that could not", "62.0", "花", "overflowed", "letter.txt", "0123456789ab"])
       expect(page).toContain(said)
   })
 
-  it("shows a picture no larger than it must be, in its own proportions", async () => {
-    const uri = /class="picture" src="data:image\/jpeg;base64,([^"]+)"/.exec(page)![1]!
+  it("shows an image no larger than it must be, in its own proportions", async () => {
+    const uri = /class="image" src="data:image\/jpeg;base64,([^"]+)"/.exec(page)![1]!
     const { width, height } = await sharp(Buffer.from(uri, "base64")).metadata()
     expect([width, height]).toEqual([480, 160])
   })
@@ -72,7 +72,7 @@ describe.skipIf(!existsSync(browser))("in a browser", () => {
     { width: 1100, colorScheme: "dark" },
     { width: 1100, colorScheme: "light" },
     { width: 390, colorScheme: "light" }
-  ] as const)("$width px, $colorScheme: nothing overflows, every picture is there", async ({ width, colorScheme }) => {
+  ] as const)("$width px, $colorScheme: nothing overflows, every image is there", async ({ width, colorScheme }) => {
     const running = await chromium.launch({ executablePath: browser, args: ["--no-sandbox"] })
     try {
       const opened = await running.newPage({ viewport: { width, height: 900 }, colorScheme })

@@ -11,8 +11,8 @@ const of = (shape: Partial<Shape>): History => history({ ...base, ...shape })
 /** A training whose test accuracy is that at every epoch. */
 const scoring = (accuracy: number): History => of({ validationAccuracy: () => accuracy })
 
-/** What the bootstrap over test pictures says: an interval of that half width. */
-const picturesOf = (half: number): SeedInput["pictures"] =>
+/** What the bootstrap over test images says: an interval of that half width. */
+const imagesOf = (half: number): SeedInput["images"] =>
   ["accuracy", "f1Macro"].map((metric) => ({
     metric,
     estimate: 0.2,
@@ -25,7 +25,7 @@ const picturesOf = (half: number): SeedInput["pictures"] =>
 const input = (bn: ReadonlyArray<History>, nobn: ReadonlyArray<History>, more: Partial<SeedInput> = {}): SeedInput => ({
   bn,
   nobn,
-  pictures: picturesOf(0),
+  images: imagesOf(0),
   thresholds,
   margin: 0.03,
   resamples: 2000,
@@ -99,9 +99,9 @@ describe("over seeds", () => {
     expect(seeds.equivalence).toBe("undecided")
   })
 
-  it("takes in what the choice of test pictures adds, as independent errors add", () => {
+  it("takes in what the choice of test images adds, as independent errors add", () => {
     const [bn, nobn] = [[0.5, 0.6, 0.7].map(scoring), [0.48, 0.61, 0.65].map(scoring)]
-    const [accuracy] = overSeeds(input(bn, nobn, { pictures: picturesOf(0.08) })).differences
+    const [accuracy] = overSeeds(input(bn, nobn, { images: imagesOf(0.08) })).differences
     const [alone, total] = [accuracy!.student95.high - 0.02, accuracy!.total95.high - 0.02]
     expect(total).toBeCloseTo(Math.hypot(alone, 0.08), 12)
     expect(accuracy!.total90.high - 0.02).toBeCloseTo(Math.hypot((2.919986 * 0.03) / Math.sqrt(3), 0.84 * 0.08), 6)
@@ -134,8 +134,8 @@ describe("claims over seeds", () => {
   it("3: equivalent, different, and too few seeds to say", () => {
     expect(verdict(3, input(near, near.slice().reverse()))).toBe("supported")
     expect(verdict(3, input(far, near))).toBe("not supported")
-    // seeds that agree are no proof on a handful of test pictures
-    expect(verdict(3, input(far, near, { pictures: picturesOf(0.3) }))).toBe("undecided")
+    // seeds that agree are no proof on a handful of test images
+    expect(verdict(3, input(far, near, { images: imagesOf(0.3) }))).toBe("undecided")
     expect(verdict(3, input([scoring(0.5), scoring(0.52)], [scoring(0.5), scoring(0.5)]))).toBe("undecided")
   })
 

@@ -58,7 +58,7 @@ describe("bootstrap", () => {
     expect(accuracy!.low90).toBeGreaterThan(accuracy!.low95)
   })
 
-  it("is wider when pictures come in groups", () => {
+  it("is wider when images come in groups", () => {
     const alone = differences(paired(600, 0.7, 0.7), 500, 1)[0]!
     const grouped = differences(paired(600, 0.7, 0.7, 6), 500, 1)[0]!
     expect(grouped.high95 - grouped.low95).toBeGreaterThan(1.5 * (alone.high95 - alone.low95))

@@ -58,7 +58,7 @@ describe("what is said of the difference", () => {
   })
 
   it("says that the two are equivalent, or that it cannot tell", () => {
-    expect(summed([0.001, -0.01, 0.01], [0, -0.01, 0.01], "equivalent")).toContain("equivalent on these pictures")
+    expect(summed([0.001, -0.01, 0.01], [0, -0.01, 0.01], "equivalent")).toContain("equivalent on these images")
     expect(summed([0.01, -0.04, 0.06], [0, -0.06, 0.06], "undecided")).toContain("no proof of a difference either")
   })
 })

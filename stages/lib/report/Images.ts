@@ -1,4 +1,4 @@
-/** Pictures for the report: records of the pack, and the contact sheet, as small data URIs. */
+/** Images for the report: records of the pack, and the contact sheet, as small data URIs. */
 import * as Effect from "effect/Effect"
 import type { Sharp } from "sharp"
 import type { PackIndex } from "../../../schemas/Augment.ts"
@@ -6,7 +6,7 @@ import { type SplitName, splitNames } from "../../../schemas/Names.ts"
 import type * as Pack from "../images/Pack.ts"
 import { loadSharp } from "../images/Sharp.ts"
 
-/** Largest side of a picture in the report. */
+/** Largest side of an image in the report. */
 const shownSize = 112
 
 const toUri = (image: Sharp): Effect.Effect<string> =>

@@ -1,8 +1,8 @@
-"""The study's augmentation by torchvision, as the other side of `npm run bench:pictures`.
+"""The study's augmentation by torchvision, as the other side of `npm run bench:images`.
 
 Reads one line of JSON ({"files": [...], "size": int, "copies": int, "workers": int, "rounds": int}) on standard input and
 answers with one line: the versions, and the seconds of each round. The transforms and their parameters are op-pipe's defaults.
-Each picture is decoded once; its original and its copies are made from that, in `workers` processes that are started
+Each image is decoded once; its original and its copies are made from that, in `workers` processes that are started
 beforehand. Nothing is sent back but a number, so that no time goes into moving pixels between processes.
 """
 import json
@@ -33,9 +33,9 @@ def prepare(size):
 def work(job):
     file, copies = job
     with Image.open(file) as opened:
-        picture = opened.convert("RGB")
-    made = [T.functional.pil_to_tensor(whole(picture))]
-    made += [T.functional.pil_to_tensor(copy(picture)) for _ in range(copies)]
+        image = opened.convert("RGB")
+    made = [T.functional.pil_to_tensor(whole(image))]
+    made += [T.functional.pil_to_tensor(copy(image)) for _ in range(copies)]
     return sum(int(each[0, 0, 0]) for each in made)
 
 

@@ -1,9 +1,9 @@
 /**
- * `npm run bench:pictures [-- --json] [--count 50000]`: how fast pictures are looked at and augmented.
+ * `npm run bench:images [-- --json] [--count 50000]`: how fast images are looked at and augmented.
  *
- * Scan: `split`'s look at every picture (decode, thumbnail, fingerprint) against nothing but sharp decoding the same JPEG
+ * Scan: `split`'s look at every image (decode, thumbnail, fingerprint) against nothing but sharp decoding the same JPEG
  * files of 320 x 240 in full, in turns; and the peak memory for a tenth of the files and for all.
- * Augment: one original and one copy of each demo picture at 224 x 224, against the same transforms by torchvision
+ * Augment: one original and one copy of each demo image at 224 x 224, against the same transforms by torchvision
  * (`apt-get install python3-torchvision`) in as many processes as there are cores. Left out where it is not installed.
  */
 import { spawnSync } from "node:child_process"
@@ -12,7 +12,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layout from "../../cache/store/Layout.ts"
-import { pictureSize } from "../../demo/EmojiSet.ts"
+import { imageSize } from "../../demo/EmojiSet.ts"
 import * as Addon from "../../engine/native/Addon.ts"
 import { loadSharp } from "../../stages/lib/images/Sharp.ts"
 import { engine } from "../../stages/lib/network/EngineToolchain.ts"
@@ -40,7 +40,7 @@ const measure = (request: Partial<Request>): Answer => {
     workdir: path.join(root, "work"),
     copies: 0,
     size,
-    side: pictureSize,
+    side: imageSize,
     toolchainDir,
     ...request
   })
@@ -93,7 +93,7 @@ const scans = async () => {
   const decodedPerSecond = some.length / best(decoded)
   const scannedPerSecond = some.length / best(scanned)
   return {
-    pictures: count,
+    images: count,
     decodedPerSecond,
     scannedPerSecond,
     ratio: scannedPerSecond / decodedPerSecond,
@@ -137,13 +137,13 @@ const augments = () => {
     const answer = torchvision(files, folder)
     if (answer !== undefined) theirs.push(answer)
   }
-  const pictures = 2 * files.length
-  const perSecond = pictures / best(ours)
+  const images = 2 * files.length
+  const perSecond = images / best(ours)
   const first = theirs[0]
-  if (first === undefined) return { pictures, perSecond, torchvision: null }
-  const torchPerSecond = pictures / best(theirs.flatMap(({ seconds }) => seconds))
+  if (first === undefined) return { images, perSecond, torchvision: null }
+  const torchPerSecond = images / best(theirs.flatMap(({ seconds }) => seconds))
   return {
-    pictures,
+    images,
     perSecond,
     torchvision: { version: first.torchvision, pillow: first.pillow, perSecond: torchPerSecond },
     ratio: perSecond / torchPerSecond
@@ -155,12 +155,12 @@ try {
   if (process.argv.includes("--json")) console.log(JSON.stringify({ scan, augment }))
   else {
     const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`
-    const rate = (perSecond: number): string => `${perSecond.toFixed(0)} pictures/s`
+    const rate = (perSecond: number): string => `${perSecond.toFixed(0)} images/s`
     console.log(
       `scan     ${rate(scan.scannedPerSecond)}; sharp alone ${rate(scan.decodedPerSecond)}; ratio ${scan.ratio.toFixed(2)}`
     )
     console.log(
-      `         all ${scan.pictures}: ${rate(scan.allPerSecond)}; peak memory ${mb(scan.peakOfAll)}, of a tenth ${mb(scan.peakOfTenth)}`
+      `         all ${scan.images}: ${rate(scan.allPerSecond)}; peak memory ${mb(scan.peakOfAll)}, of a tenth ${mb(scan.peakOfTenth)}`
     )
     const torch = augment.torchvision
     const beside =

@@ -1,5 +1,5 @@
 /**
- * One side of `npm run bench:pictures`, in a process of its own so that its peak memory is its own: reads one request (a
+ * One side of `npm run bench:images`, in a process of its own so that its peak memory is its own: reads one request (a
  * line of JSON on standard input), answers with one line.
  */
 import { readFileSync } from "node:fs"
@@ -13,10 +13,10 @@ import * as Schema from "effect/Schema"
 import { AugmentParams } from "../../schemas/Augment.ts"
 import { scan } from "../../stages/lib/dataset/Scan.ts"
 import { copyOf, decode, original } from "../../stages/lib/images/Augmentation.ts"
-import { maker } from "../../stages/lib/images/Resampler.ts"
+import * as Resampler from "../../stages/lib/images/Resampler.ts"
 import { loadSharp } from "../../stages/lib/images/Sharp.ts"
 
-/** `decode`: nothing but decoding every picture in full, as the yardstick of `scan`. */
+/** `decode`: nothing but decoding every image in full, as the yardstick of `scan`. */
 export interface Request {
   readonly mode: "decode" | "scan" | "augment"
   readonly root: string
@@ -63,11 +63,11 @@ const scanAll = ({ root, files, workdir, toolchainDir }: Request) =>
 const augmentAll = ({ root, files, size, copies, side, toolchainDir }: Request) =>
   Effect.gen(function* () {
     const params = yield* Schema.decodeEffect(AugmentParams)({ size })
-    const make = yield* maker(() => toolchainDir)
+    const resampler = yield* Resampler.open(() => toolchainDir)
     const one = Effect.fnUntraced(function* (file: string) {
       const square = yield* decode(path.join(root, file), side, side, params)
       const copied = Array.from({ length: copies }, (_, i) => copyOf(square, params, file, i + 1))
-      yield* make.records(square, [original(square), ...copied], size)
+      yield* resampler.records(square, [original(square), ...copied], size)
     })
     yield* Effect.forEach(files, one, { concurrency: atOnce, discard: true })
   })
