@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import { Artifact, Stage } from "../core/index.ts"
-import { ContactSheet, IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
+import { ContactSheet, IndexArtifact, Shards } from "../schemas/Augment.ts"
 import {
   Charts,
   CompareParams,
@@ -18,11 +18,11 @@ import {
 } from "../schemas/Compare.ts"
 import { GradstatsArtifact } from "../schemas/Gradstats.ts"
 import { LogitsArtifact, PenultimateArtifact } from "../schemas/Logits.ts"
-import { type Manifest, ManifestArtifact } from "../schemas/Split.ts"
+import { ManifestArtifact } from "../schemas/Split.ts"
 import { HistoryArtifact, NetworkArtifact } from "../schemas/Train.ts"
 import { toFailure } from "./lib/Failure.ts"
+import type { ChartFiles } from "./lib/report/ChartSet.ts"
 import type { ReportData } from "./lib/report/Data.ts"
-import type { LogitsTable } from "./lib/tables/LogitsTable.ts"
 
 const load = Effect.promise(() => import("./lib/report/Work.ts"))
 
@@ -44,14 +44,46 @@ const readTable = Effect.fnUntraced(function* <A>(
   })
 })
 
+const inputs = {
+  manifest: ManifestArtifact,
+  index: IndexArtifact,
+  shards: Shards,
+  contactSheet: ContactSheet,
+  bn: HistoryArtifact,
+  nobn: HistoryArtifact,
+  bnReplicas: Artifact.replicas(HistoryArtifact),
+  nobnReplicas: Artifact.replicas(HistoryArtifact),
+  bnNetwork: NetworkArtifact,
+  nobnNetwork: NetworkArtifact,
+  gradstats: GradstatsArtifact,
+  logits: LogitsArtifact,
+  penultimate: PenultimateArtifact
+} as const
+const output = { metrics: MetricsArtifact, report: ReportArtifact, markdown: MarkdownReport, ...Charts } as const
+type CompareContext = Stage.Context<CompareParams, typeof inputs, typeof output, Readonly<Record<never, never>>>
+
+/** All documents and tables that are compared. */
+const readInputs = Effect.fnUntraced(function* (from: CompareContext["inputs"]) {
+  const { LogitsTable, PenultimateTable } = yield* load
+  const replicasOf = (replicas: CompareContext["inputs"]["bnReplicas"]) => Effect.forEach(replicas, ({ read }) => read)
+  return {
+    manifest: yield* from.manifest.read,
+    index: yield* from.index.read,
+    table: yield* readTable("logits", from.logits.path, LogitsTable.decode),
+    hidden: yield* readTable("hidden values", from.penultimate.path, PenultimateTable.decode),
+    histories: { bn: yield* from.bn.read, nobn: yield* from.nobn.read },
+    replicas: { bn: yield* replicasOf(from.bnReplicas), nobn: yield* replicasOf(from.nobnReplicas) },
+    networks: { bn: yield* from.bnNetwork.read, nobn: yield* from.nobnNetwork.read },
+    gradients: yield* from.gradstats.read
+  }
+})
+type Study = Effect.Success<ReturnType<typeof readInputs>>
+
+/** Label conflicts beyond these are in the manifest only. */
+const mostConflicts = 40
+
 /** All images that the report shows. */
-const gatherImages = Effect.fnUntraced(function* (
-  shards: string,
-  index: PackIndex,
-  manifest: Manifest,
-  metrics: Metrics,
-  table: LogitsTable
-) {
+const gatherImages = Effect.fnUntraced(function* (shards: string, { index, manifest, table }: Study, metrics: Metrics) {
   const { Pack, show, worstMistakes } = yield* load
   const pack = yield* Pack.open(shards, index)
   const examples = yield* show(
@@ -67,7 +99,7 @@ const gatherImages = Effect.fnUntraced(function* (
   )
   const mistakes = worst.map((mistake, i) => ({ ...mistake, uri: shown[i]!.uri }))
   const conflicts = yield* Effect.forEach(
-    manifest.conflicts.slice(0, 40),
+    manifest.conflicts.slice(0, mostConflicts),
     Effect.fnUntraced(function* ({ paths }) {
       const images = yield* show(pack, index, paths)
       return { images: images.map((image) => ({ ...image, class: image.path.split("/")[0]! })) }
@@ -76,86 +108,62 @@ const gatherImages = Effect.fnUntraced(function* (
   return { examples, mistakes, conflicts }
 }, Effect.scoped)
 
+/** The charts that are files of their own. */
+const writeCharts = Effect.fnUntraced(function* (to: CompareContext["output"], files: ChartFiles) {
+  const fs = yield* FileSystem.FileSystem
+  yield* Effect.all([
+    fs.writeFileString(to.loss.path, files.loss),
+    fs.writeFileString(to.accuracy.path, files.accuracy),
+    fs.writeFileString(to.confusion.path, files.confusion),
+    fs.writeFileString(to.calibration.path, files.calibration),
+    fs.writeFile(to.logits.path, files.logits),
+    fs.writeFile(to.predictions.path, files.predictions)
+  ]).pipe(Effect.mapError(toFailure))
+})
+
+const writeReports = Effect.fnUntraced(function* (to: CompareContext["output"], data: ReportData) {
+  const { renderMarkdown, renderReport } = yield* load
+  const fs = yield* FileSystem.FileSystem
+  yield* Effect.all([
+    fs.writeFileString(to.report.path, renderReport(data)),
+    fs.writeFileString(to.markdown.path, renderMarkdown(data))
+  ]).pipe(Effect.mapError(toFailure))
+})
+
+const run = Effect.fnUntraced(function* ({ params, inputs, output, progress }: CompareContext) {
+  const part = (label: string, done: number) => progress({ label, done, total: 4, unit: "parts" })
+  const { compareAll, drawCharts, explain, sheetUri } = yield* load
+  const study = yield* readInputs(inputs)
+  yield* part("scores", 0)
+  const metrics = compareAll({ params, ...study })
+  yield* output.metrics.write(metrics)
+  yield* part("images", 1)
+  const images = yield* gatherImages(inputs.shards.path, study, metrics)
+  yield* part("charts", 2)
+  const exampleUris = images.examples.map(({ uri }) => uri)
+  const charts = yield* drawCharts({ ...study, metrics, network: study.networks.nobn, exampleUris }).pipe(
+    Effect.mapError(toFailure)
+  )
+  yield* writeCharts(output, charts.files)
+  yield* part("report", 3)
+  const { values } = study.hidden
+  yield* writeReports(output, {
+    ...study,
+    ...images,
+    params,
+    metrics,
+    contactSheet: yield* sheetUri(inputs.contactSheet.path),
+    hiddenUnits: { bn: values.bn.units, nobn: values.nobn.units },
+    missingLetters: charts.missing === undefined ? undefined : explain(charts.missing),
+    charts: charts.inline
+  })
+})
+
 export const compare = Stage.make({
   name: "compare",
   source: import.meta.url,
   params: CompareParams,
-  inputs: {
-    manifest: ManifestArtifact,
-    index: IndexArtifact,
-    shards: Shards,
-    contactSheet: ContactSheet,
-    bn: HistoryArtifact,
-    nobn: HistoryArtifact,
-    bnReplicas: Artifact.replicas(HistoryArtifact),
-    nobnReplicas: Artifact.replicas(HistoryArtifact),
-    bnNetwork: NetworkArtifact,
-    nobnNetwork: NetworkArtifact,
-    gradstats: GradstatsArtifact,
-    logits: LogitsArtifact,
-    penultimate: PenultimateArtifact
-  },
-  output: { metrics: MetricsArtifact, report: ReportArtifact, markdown: MarkdownReport, ...Charts },
-  run: ({ params, inputs, output, progress }) =>
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const step = (label: string, done: number) => progress({ label, done, total: 4, unit: "parts" })
-      const manifest = yield* inputs.manifest.read
-      const index = yield* inputs.index.read
-      const work = yield* load
-      const table = yield* readTable("logits", inputs.logits.path, work.LogitsTable.decode)
-      const hidden = yield* readTable("hidden values", inputs.penultimate.path, work.PenultimateTable.decode)
-      const histories = { bn: yield* inputs.bn.read, nobn: yield* inputs.nobn.read }
-      const replicas = {
-        bn: yield* Effect.forEach(inputs.bnReplicas, ({ read }) => read),
-        nobn: yield* Effect.forEach(inputs.nobnReplicas, ({ read }) => read)
-      }
-      const networks = { bn: yield* inputs.bnNetwork.read, nobn: yield* inputs.nobnNetwork.read }
-      const gradients = yield* inputs.gradstats.read
-      yield* step("scores", 0)
-      const metrics = work.compareAll({ params, manifest, table, histories, replicas, gradients })
-      yield* output.metrics.write(metrics)
-      yield* step("images", 1)
-      const images = yield* gatherImages(inputs.shards.path, index, manifest, metrics, table)
-      yield* step("charts", 2)
-      const drawn = yield* work
-        .drawCharts({
-          metrics,
-          manifest,
-          histories,
-          gradients,
-          network: networks.nobn,
-          table,
-          hidden,
-          exampleUris: images.examples.map(({ uri }) => uri)
-        })
-        .pipe(Effect.mapError(toFailure))
-      yield* step("report", 3)
-      const contactSheet = yield* work.sheetUri(inputs.contactSheet.path)
-      const data: ReportData = {
-        params,
-        metrics,
-        manifest,
-        index,
-        histories,
-        networks,
-        gradients,
-        ...images,
-        contactSheet,
-        hiddenUnits: { bn: hidden.values.bn.units, nobn: hidden.values.nobn.units },
-        missingLetters: drawn.missing === undefined ? undefined : work.explain(drawn.missing),
-        charts: drawn.inline
-      }
-      const { loss, accuracy, confusion, calibration } = drawn.files
-      yield* Effect.all([
-        fs.writeFileString(output.report.path, work.renderReport(data)),
-        fs.writeFileString(output.markdown.path, work.renderMarkdown(data)),
-        fs.writeFileString(output.loss.path, work.standalone(loss)),
-        fs.writeFileString(output.accuracy.path, work.standalone(accuracy)),
-        fs.writeFileString(output.confusion.path, work.standalone(confusion)),
-        fs.writeFileString(output.calibration.path, work.standalone(calibration)),
-        fs.writeFile(output.logits.path, drawn.files.logits),
-        fs.writeFile(output.predictions.path, drawn.files.predictions)
-      ]).pipe(Effect.mapError(toFailure))
-    })
+  inputs,
+  output,
+  run
 })

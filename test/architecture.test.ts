@@ -12,8 +12,6 @@ const toBeMended: ReadonlyArray<string> = [
   "makeResolver in cache/code/Packages.ts",
   "make in cache/store/ResultStore.ts",
   "load in cache/store/StatMemo.ts",
-  "run in stages/compare.ts",
-  "turned in stages/lib/images/Resample.ts",
   "a circle: core/start/bundle.mjs -> core/start/start.cjs"
 ]
 

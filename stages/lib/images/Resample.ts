@@ -163,6 +163,7 @@ export const straight = (rows: Rows, part: Part, size: number, flip: boolean): U
 
 /** Places are counted in parts of 65,536 of a pixel. */
 const one = 65_536
+const halfOne = one / 2
 
 /** Cosine and sine of an angle in degrees. */
 export const turnOf = (angle: number): readonly [cos: number, sin: number] => {
@@ -170,12 +171,65 @@ export const turnOf = (angle: number): readonly [cos: number, sin: number] => {
   return [Math.cos(radians), Math.sin(radians)]
 }
 
+/** How places move over the square along a line of the turned image, in parts of a pixel. */
+interface Turn {
+  /** Places an output pixel, along one axis. */
+  readonly n: number
+  /** Places along a line. */
+  readonly fine: number
+  readonly dx: number
+  readonly dy: number
+}
+
+/** Level `k` of the pixel at (x, y), or of `fill` beyond the square. */
+const levelAt = ({ side, rgb }: Square, fill: Colour, k: number, x: number, y: number): number =>
+  x < 0 || y < 0 || x >= side || y >= side ? fill[k]! : rgb[(y * side + x) * 3 + k]!
+
+/** Adds the levels at one line of places, from (x, y) on, to the sums of the output pixels that they lie in. */
+const addLine = (square: Square, fill: Colour, { n, fine, dx, dy }: Turn, x: number, y: number, sums: Int32Array) => {
+  const { side, rgb } = square
+  const last = side - 1
+  const row = side * 3
+  let [placeX, placeY] = [x, y]
+  let to = 0
+  for (let place = 0; place < fine; place++) {
+    const left = placeX >> 16
+    const top = placeY >> 16
+    const u = (placeX >> 8) & 255
+    const v = (placeY >> 8) & 255
+    const bottomRight = u * v
+    const topRight = (u << 8) - bottomRight
+    const bottomLeft = (v << 8) - bottomRight
+    const topLeft = one - topRight - bottomLeft - bottomRight
+    if (left >= 0 && top >= 0 && left < last && top < last) {
+      const at = top * row + left * 3
+      const under = at + row
+      for (let k = 0; k < 3; k++) {
+        const above = rgb[at + k]! * topLeft + rgb[at + k + 3]! * topRight
+        const below = rgb[under + k]! * bottomLeft + rgb[under + k + 3]! * bottomRight
+        sums[to + k]! += (above + below + halfOne) >> 16
+      }
+    } else {
+      for (let k = 0; k < 3; k++) {
+        const above = levelAt(square, fill, k, left, top) * topLeft + levelAt(square, fill, k, left + 1, top) * topRight
+        const below =
+          levelAt(square, fill, k, left, top + 1) * bottomLeft +
+          levelAt(square, fill, k, left + 1, top + 1) * bottomRight
+        sums[to + k]! += (above + below + halfOne) >> 16
+      }
+    }
+    if ((place + 1) % n === 0) to += 3
+    placeX += dx
+    placeY += dy
+  }
+}
+
 /**
  * A part of the square turned about its centre by `angle` degrees clockwise, `size * size * 3` levels; mirrored if `flip`. What lies
  * beyond the square is `fill`. An output pixel is the mean of `n * n` places where it covers that many pixels.
  */
 export const turned = (
-  { side, rgb }: Square,
+  square: Square,
   part: Part,
   angle: number,
   size: number,
@@ -187,53 +241,20 @@ export const turned = (
   const fine = size * n
   const stepX = ((flip ? -1 : 1) * part.width) / fine
   const stepY = part.height / fine
-  const centre = side / 2
-  // an x on the turned image moves the place on the square by (dxx, dxy), a y by (dyx, dyy)
-  const [dxx, dxy] = [nearest(stepX * cos * one), nearest(-stepX * sin * one)]
+  const centre = square.side / 2
+  const turn: Turn = { n, fine, dx: nearest(stepX * cos * one), dy: nearest(-stepX * sin * one) }
   const firstX = (flip ? part.left + part.width : part.left) + stepX / 2 - centre
-  const last = side - 1
-  const row = side * 3
   const out = new Uint8Array(size * size * 3)
   const sums = new Int32Array(size * 3)
   const places = n * n
   const half = places >> 1
-  const tapAt = (k: number, x: number, y: number): number =>
-    x < 0 || y < 0 || x > last || y > last ? fill[k]! : rgb[(y * side + x) * 3 + k]!
   for (let y = 0; y < size; y++) {
     sums.fill(0)
     for (let fineY = y * n; fineY < (y + 1) * n; fineY++) {
       const offY = part.top + (fineY + 0.5) * stepY - centre
-      let placeX = nearest((centre + firstX * cos + offY * sin - 0.5) * one)
-      let placeY = nearest((centre - firstX * sin + offY * cos - 0.5) * one)
-      let to = 0
-      for (let fineX = 0; fineX < fine; fineX++) {
-        const left = placeX >> 16
-        const top = placeY >> 16
-        const u = (placeX >> 8) & 255
-        const v = (placeY >> 8) & 255
-        const bottomRight = u * v
-        const topRight = (u << 8) - bottomRight
-        const bottomLeft = (v << 8) - bottomRight
-        const topLeft = one - topRight - bottomLeft - bottomRight
-        if (left >= 0 && top >= 0 && left < last && top < last) {
-          const at = top * row + left * 3
-          const under = at + row
-          for (let k = 0; k < 3; k++) {
-            const above = rgb[at + k]! * topLeft + rgb[at + k + 3]! * topRight
-            const below = rgb[under + k]! * bottomLeft + rgb[under + k + 3]! * bottomRight
-            sums[to + k]! += (above + below + 32_768) >> 16
-          }
-        } else {
-          for (let k = 0; k < 3; k++) {
-            const above = tapAt(k, left, top) * topLeft + tapAt(k, left + 1, top) * topRight
-            const below = tapAt(k, left, top + 1) * bottomLeft + tapAt(k, left + 1, top + 1) * bottomRight
-            sums[to + k]! += (above + below + 32_768) >> 16
-          }
-        }
-        if ((fineX + 1) % n === 0) to += 3
-        placeX += dxx
-        placeY += dxy
-      }
+      const placeX = nearest((centre + firstX * cos + offY * sin - 0.5) * one)
+      const placeY = nearest((centre - firstX * sin + offY * cos - 0.5) * one)
+      addLine(square, fill, turn, placeX, placeY, sums)
     }
     const line = y * size * 3
     if (places === 1) out.set(sums, line)

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { calibrationCurves, classBalance, confusionMatrices, imageMap } from "../../../charts/Classes.ts"
 import { accuracyCurves, lossCurves, lossTitle } from "../../../charts/Curves.ts"
 import { gradientCharts } from "../../../charts/GradientCharts.ts"
-import { inline, makeRenderer, type TopLevelSpec } from "../../../charts/Render.ts"
+import { inline, makeRenderer, standalone, type TopLevelSpec } from "../../../charts/Render.ts"
 import { seedAccuracyCurves, seedLossCurves } from "../../../charts/SeedCurves.ts"
 import { variantNames } from "../../../charts/Theme.ts"
 import type { Metrics } from "../../../schemas/Compare.ts"
@@ -70,29 +70,45 @@ const mapOf = (table: LogitsTable, hidden: PenultimateTable, variant: VariantNam
   )
 }
 
+/** Charts as files: SVG, and PNG where there are too many marks for it. */
+export interface ChartFiles {
+  readonly loss: string
+  readonly accuracy: string
+  readonly confusion: string
+  readonly calibration: string
+  readonly logits: Uint8Array
+  readonly predictions: Uint8Array
+}
+
+type Specs = Readonly<Partial<Record<ChartName | SeedChartName, TopLevelSpec>>>
+
+const specsOf = ({ metrics, manifest, histories, gradients, table, hidden }: ChartInput): Specs => ({
+  balance: classBalance(manifest.counts),
+  loss: lossCurves(histories),
+  accuracy: accuracyCurves(histories),
+  ...gradientCharts(gradients),
+  mapBn: mapOf(table, hidden, "bn"),
+  mapNobn: mapOf(table, hidden, "nobn"),
+  calibration: calibrationCurves(metrics.bn.activations, metrics.activation),
+  confusion: confusionMatrices({ bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }, metrics.classes),
+  ...(metrics.seeds === undefined
+    ? {}
+    : {
+        seedLoss: seedLossCurves(metrics.seeds, lossTitle(histories)),
+        seedAccuracy: seedAccuracyCurves(metrics.seeds)
+      })
+})
+
+/** Pixels of a PNG per unit of its SVG: sharp on screens that have them. */
+const pngScale = 1.5
+
 /** Draws everything. */
 export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
-  const { metrics, manifest, histories, gradients, table, hidden } = input
+  const { metrics, table } = input
   const renderer = yield* makeRenderer([...metrics.classes, "…"])
-  const specs = {
-    balance: classBalance(manifest.counts),
-    loss: lossCurves(histories),
-    accuracy: accuracyCurves(histories),
-    ...gradientCharts(gradients),
-    mapBn: mapOf(table, hidden, "bn"),
-    mapNobn: mapOf(table, hidden, "nobn"),
-    calibration: calibrationCurves(metrics.bn.activations, metrics.activation),
-    confusion: confusionMatrices({ bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }, metrics.classes),
-    ...(metrics.seeds === undefined
-      ? {}
-      : {
-          seedLoss: seedLossCurves(metrics.seeds, lossTitle(histories)),
-          seedAccuracy: seedAccuracyCurves(metrics.seeds)
-        })
-  } satisfies Partial<Record<ChartName | SeedChartName, TopLevelSpec>>
   const svgs = {} as Record<ChartName, string> & Partial<Record<SeedChartName, string>>
-  for (const [name, spec] of Object.entries(specs)) {
-    svgs[name as keyof typeof specs] = yield* renderer.svg(spec as TopLevelSpec)
+  for (const [name, spec] of Object.entries(specsOf(input))) {
+    svgs[name as ChartName] = yield* renderer.svg(spec)
   }
   // raw pixels that are ours are always encodable: a failure here is a bug
   svgs.logits = yield* Effect.promise(() => drawLogits(table, variantNames))
@@ -101,16 +117,14 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
     Object.entries(svgs).map(([name, svg]) => [name, trusted(inline(svg, name, labels[name as ChartName]))])
   ) as Record<ChartName, Html> & Partial<Record<SeedChartName, Html>>
   const predictions = drawPredictions(metrics.examples, input.exampleUris)
-  return {
-    inline: inlined,
-    missing: renderer.missing,
-    files: {
-      ...svgs,
-      // alone, a curve should show what it shows of all seeds
-      loss: svgs.seedLoss ?? svgs.loss,
-      accuracy: svgs.seedAccuracy ?? svgs.accuracy,
-      logits: yield* renderer.png(svgs.logits, 1.5),
-      predictions: yield* renderer.png(predictions, 1.5)
-    }
+  const files: ChartFiles = {
+    // alone, a curve should show what it shows of all seeds
+    loss: standalone(svgs.seedLoss ?? svgs.loss),
+    accuracy: standalone(svgs.seedAccuracy ?? svgs.accuracy),
+    confusion: standalone(svgs.confusion),
+    calibration: standalone(svgs.calibration),
+    logits: yield* renderer.png(svgs.logits, pngScale),
+    predictions: yield* renderer.png(predictions, pngScale)
   }
+  return { inline: inlined, missing: renderer.missing, files }
 })

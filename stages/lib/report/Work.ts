@@ -1,6 +1,5 @@
 /** All that `compare` works with, loaded when there is work. */
 export { explain } from "../../../charts/Fonts.ts"
-export { standalone } from "../../../charts/Render.ts"
 export * as Pack from "../images/Pack.ts"
 export { compareAll } from "../statistics/Comparison.ts"
 export * as LogitsTable from "../tables/LogitsTable.ts"
