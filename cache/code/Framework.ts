@@ -11,10 +11,13 @@ import { fileURLToPath } from "node:url"
 /** The package's name. */
 export const packageName = "op-pipe"
 
+/** A package that it shares with the project, which may find it through op-pipe alone. */
+export const peer = "effect"
+
 /** How a module's stage is run. Raise it when the same stage with the same inputs would give another result. */
 export const stageFormat = "Stage/v1"
 
-const root = fileURLToPath(new URL("../../", import.meta.url))
+export const root = fileURLToPath(new URL("../../", import.meta.url))
 const folders = ["cache", "core", "cli"].map((name) => `${path.join(root, name)}${path.sep}`)
 
 /** True of a module of op-pipe's, by its path without links. */

@@ -236,7 +236,8 @@ export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
 
   /** Adds what the module called `by`, in the folder `from`, imports as `name`, and all that depends on, to `into`; undefined when it is not installed. */
   const collect = Effect.fnUntraced(function* (name: string, by: string, from: string, into: Collected) {
-    const used = yield* find(name, from)
+    const near = yield* find(name, from)
+    const used = near ?? (name === Framework.peer ? yield* find(name, Framework.root) : undefined)
     into.imports.set(by, (into.imports.get(by) ?? new Map()).set(name, used))
     if (used === undefined) return undefined
     for (const each of yield* closureOf(used)) {

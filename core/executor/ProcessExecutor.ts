@@ -70,11 +70,18 @@ const bundleOf = async (source: string): Promise<Bundle | undefined> => {
     .catch(() => undefined)
 }
 
+/** The folder of the package that `file` lies in, below the last `node_modules`; undefined of a file that lies in none. */
+const packageFolder = (file: string): string | undefined =>
+  /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+(?=[\\/]|$)/u.exec(file)?.[0]
+
 /** A module in the bundle that the key does not know of: an edit of it would be served stale. */
 const unknownModule = (work: ModuleWork, bundle: Bundle): string | undefined => {
   const known = new Set(work.modules)
+  const own = packageFolder(fileURLToPath(work.source))
+  // another package counts by its version
+  const isCounted = (file: string): boolean => [undefined, own].includes(packageFolder(file))
   return Object.keys(bundle.digests).find(
-    (file) => !known.has(file) && !FrameworkFiles.folders.some((folder) => file.startsWith(folder))
+    (file) => !known.has(file) && isCounted(file) && !FrameworkFiles.folders.some((folder) => file.startsWith(folder))
   )
 }
 

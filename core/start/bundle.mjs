@@ -71,11 +71,26 @@ const withOwnPlace = (text, file) => {
   return `${declared} ${text.replace(/^#!.*/, "")}`
 }
 
-const isOwn = (file) => {
-  // op-pipe itself is a package too where it is installed
-  const own = file.startsWith(root) ? file.slice(root.length) : file
-  return !own.includes(`${path.sep}node_modules${path.sep}`) && !own.startsWith("node_modules")
+/** The folder of the package that `file` lies in, below the last `node_modules`; undefined of a file that lies in none. */
+const packageFolder = (file) => /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+(?=[\\/]|$)/u.exec(file)?.[0]
+
+const stagePackages = new Map()
+/** A package that is written with op-pipe has stages: it is bundled as the project's own modules are, with one copy of op-pipe. */
+const isStagePackage = (folder) => {
+  if (!stagePackages.has(folder)) {
+    const manifest = path.join(folder, "package.json")
+    const { dependencies, peerDependencies } = exists(manifest) ? JSON.parse(readFileSync(manifest, "utf8")) : {}
+    stagePackages.set(folder, "op-pipe" in { ...dependencies, ...peerDependencies })
+  }
+  return stagePackages.get(folder)
 }
+
+/** op-pipe itself is a package too where it is installed. */
+const isOwn = (file) => {
+  const folder = packageFolder(file)
+  return folder === undefined || file.startsWith(root) ? !isVendored(file) : isStagePackage(folder)
+}
+const isVendored = (file) => file.startsWith(path.join(root, "node_modules") + path.sep)
 
 /** What was looked at to find modules, with the stamp that each thing had before it was believed. */
 const makeLooked = () => {
@@ -103,25 +118,25 @@ const resolveOwn = (target, looked) => {
 const isFolder = (file) => statSync(file, { throwIfNoEntry: false })?.isDirectory() === true
 
 /**
- * Notes every place where Node would look for a package, as far as the one that surely has it; false if none has. Whether a
- * folder without a manifest is one, hangs on what is in it.
+ * Notes every place where Node would look for a package, as far as the one that surely has it, and gives that place; undefined if
+ * none has. Whether a folder without a manifest is one, hangs on what is in it.
  */
 const notePackage = (specifier, from, looked) => {
   const name = specifier
     .split("/")
     .slice(0, specifier.startsWith("@") ? 2 : 1)
     .join("/")
-  let isThere = false
+  let found
   for (let folder = from; ; folder = path.dirname(folder)) {
     if (path.basename(folder) !== "node_modules") {
       const at = path.join(folder, "node_modules", name)
       const manifest = path.join(at, "package.json")
       looked.note(at)
       looked.note(manifest)
-      if (exists(manifest)) return true
-      isThere ||= isFolder(at) && readdirSync(at).length > 0
+      if (exists(manifest)) return at
+      if (found === undefined && isFolder(at) && readdirSync(at).length > 0) found = at
     }
-    if (folder === path.dirname(folder)) return isThere
+    if (folder === path.dirname(folder)) return found
   }
 }
 
@@ -132,7 +147,10 @@ const notePackage = (specifier, from, looked) => {
 const plugin = ({ isScript, digests, looked }) => ({
   name: "op-pipe",
   setup: (build) => {
-    const resolve = async ({ path: specifier, kind, importer, resolveDir }) => {
+    const resolve = async ({ path: specifier, kind, importer, resolveDir: from }) => {
+      // A package manager may keep op-pipe's peer out of the project's reach; the project means the same one.
+      const isPeer = /^effect(\/|$)/u.test(specifier) && notePackage(specifier, from, looked) === undefined
+      const resolveDir = isPeer ? root : from
       if (isBuiltin(specifier)) return { path: specifier, external: true }
       if (specifier.startsWith(".") || path.isAbsolute(specifier)) {
         // within a package, files are what they were: a package counts by its version
@@ -145,14 +163,15 @@ const plugin = ({ isScript, digests, looked }) => ({
           path: isRequired ? path.join(resolveDir, "node_modules", specifier) : specifier,
           external: true
         }
-        if (!notePackage(specifier, resolveDir, looked)) return missing
-        if (!bundledPackage.test(specifier)) {
+        const at = notePackage(specifier, resolveDir, looked)
+        if (at === undefined) return missing
+        if (!bundledPackage.test(specifier) && !isStagePackage(at)) {
           const found = await build.resolve(specifier, { kind, resolveDir, pluginData: "resolving" })
           if (found.errors.length > 0 || !path.isAbsolute(found.path)) return missing
           return { path: isRequired ? found.path : pathToFileURL(found.path).href, external: true }
         }
       }
-      return kind === "dynamic-import"
+      return kind === "dynamic-import" || isPeer
         ? await build.resolve(specifier, { kind, resolveDir, pluginData: "resolving" })
         : undefined
     }

@@ -1,9 +1,9 @@
 /**
- * The package as a user gets it: packed, installed in an empty folder elsewhere, run there; and a pipeline of the user's own,
- * checked by TypeScript against the package's types.
+ * The packages as a user gets them: packed, installed in empty folders elsewhere by npm and by pnpm, run there; and a
+ * pipeline of the user's own, checked by TypeScript against the package's types.
  */
-import { execFile } from "node:child_process"
-import { readdirSync, readFileSync } from "node:fs"
+import { execFile, execFileSync } from "node:child_process"
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 import { promisify } from "node:util"
 import { beforeAll, describe, expect, it } from "vitest"
@@ -11,40 +11,162 @@ import { repository } from "../lib/cli.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 
 const folder = temporaryFolder()
+/** The framework alone. */
+const alone = path.join(folder, "alone")
+/** Both packages. */
 const elsewhere = path.join(folder, "elsewhere")
 
-const call = async (command: string, args: ReadonlyArray<string>, cwd: string): Promise<string> => {
-  // Without what npm sets for its own scripts, which would point npx at this checkout.
+/** Without what npm sets for its own scripts, which would point npx at this checkout; with the Node of this process. */
+const environment = (): NodeJS.ProcessEnv => {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|INIT_CWD)/i.test(name)))
   const own = path.join(repository, "node_modules/.bin")
   const searched = (process.env["PATH"] ?? "").split(path.delimiter).filter((each) => path.resolve(each) !== own)
-  const options = { cwd, env: { ...env, PATH: searched.join(path.delimiter), NO_COLOR: "1" }, maxBuffer: 2 ** 26 }
-  const { stdout } = await promisify(execFile)(command, [...args], options).catch(
-    (error: { readonly stdout: string; readonly stderr: string }) => {
-      throw new Error(`${command} ${args.join(" ")}:\n${error.stdout}\n${error.stderr}`)
-    }
-  )
+  return { ...env, PATH: [path.dirname(process.execPath), ...searched].join(path.delimiter), NO_COLOR: "1" }
+}
+
+const call = async (command: string, args: ReadonlyArray<string>, cwd: string): Promise<string> => {
+  const { stdout } = await promisify(execFile)(command, [...args], {
+    cwd,
+    env: environment(),
+    maxBuffer: 2 ** 26
+  }).catch((error: { readonly stdout: string; readonly stderr: string }) => {
+    throw new Error(`${command} ${args.join(" ")}:\n${error.stdout}\n${error.stderr}`)
+  })
   return stdout
 }
 
-const nodeVersion = (
-  JSON.parse(readFileSync(path.join(repository, "package.json"), "utf8")) as { devDependencies: { node: string } }
-).devDependencies.node
+const tarballs = (): { readonly framework: string; readonly study: string } => {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".tgz"))
+  const [study, framework] = [true, false].map((isStudy) => names.find((name) => name.includes("study") === isStudy)!)
+  return { framework: path.join(folder, framework!), study: path.join(folder, study!) }
+}
+
+const newFolder = (at: string): void => writeFiles(at, { "package.json": `{"private":true,"type":"module"}` })
+
+const install = (at: string, packages: ReadonlyArray<string>): Promise<string> => {
+  newFolder(at)
+  return call("npm", ["install", "--no-audit", "--no-fund", ...packages], at)
+}
+
+const pnpm = path.join(repository, "node_modules/pnpm/bin/pnpm.cjs")
+const pnpmAdd = (at: string, packages: ReadonlyArray<string>): Promise<string> => {
+  newFolder(at)
+  return call(process.execPath, [pnpm, "add", ...packages], at)
+}
+
+const opPipe = (at: string, ...args: ReadonlyArray<string>): Promise<string> =>
+  call(path.join(at, "node_modules/.bin/op-pipe"), args, at)
+
+const lastEvent = (stdout: string): unknown => JSON.parse(stdout.trim().split("\n").at(-1)!)
+
+const studySteps = ["split", "augment", "train@bn", "train@nobn", "gradstats", "logits", "compare"]
+
+/** A pipeline of one stage in a module: its key holds what the module imports. */
+const numbers = `import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Artifact, Pipeline, Stage } from "op-pipe"
+const Numbers = Artifact.json({ tag: "Numbers/v1", path: "numbers.json", schema: Schema.Array(Schema.Int) })
+export const count = Stage.make({
+  name: "count", source: import.meta.url, params: Schema.Struct({}), inputs: {}, output: { numbers: Numbers },
+  run: ({ output }) => Effect.gen(function* () { yield* output.numbers.write([1, 2, 3]) })
+})
+export default Pipeline.make({ name: "numbers", steps: [Pipeline.step(count, { inputs: {} })] })
+`
+
+/** Packages in the keys of all results in the store. */
+const packagesInKeys = (at: string): ReadonlyArray<string> => {
+  const results = path.join(at, ".op-pipe/v1/results")
+  const records = readdirSync(results, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => readFileSync(path.join(results, name), "utf8"))
+  return records.flatMap((record) =>
+    Array.from(record.matchAll(/"packages":(\{[^}]*\})/gu), ([, packages]) => Object.keys(JSON.parse(packages!))).flat()
+  )
+}
 
 beforeAll(async () => {
-  writeFiles(elsewhere, { "package.json": `{"private":true,"type":"module"}` })
   await call("npm", ["pack", "--pack-destination", folder], repository)
-  const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"))!
-  await call(
-    "npm",
-    ["install", "--no-audit", "--no-fund", path.join(folder, tarball), `node@${nodeVersion}`],
-    elsewhere
-  )
+  await call("npm", ["pack", "--ignore-scripts", "--pack-destination", folder, "./dist-study"], repository)
+  const { framework, study } = tarballs()
+  await install(alone, [framework])
+  await install(elsewhere, [framework, study])
+  writeFiles(elsewhere, { "pipeline.ts": `export { default } from "op-pipe-study"\n` })
 }, 600_000)
 
-describe("the package, installed elsewhere", () => {
+describe("op-pipe alone", () => {
+  it("weighs at most 90 MB installed, and holds JavaScript and types, no sources and no tests", () => {
+    const [size] = execFileSync("du", ["-sm", path.join(alone, "node_modules")], { encoding: "utf8" }).split("\t")
+    expect(Number(size)).toBeLessThanOrEqual(90)
+    const files = readdirSync(path.join(alone, "node_modules/op-pipe"), { recursive: true, encoding: "utf8" })
+    expect(files.filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))).toEqual([])
+    expect(
+      files.filter((name) => /^(test|bench|data|outputs|stages|dist\/(stages|engine|schemas))/.test(name))
+    ).toEqual([])
+    expect(files).toContain("dist/core/index.d.ts")
+  })
+
+  it("without a pipeline, is bad usage and makes nothing", async () => {
+    const empty = path.join(alone, "empty")
+    mkdirSync(empty)
+    await expect(call(path.join(alone, "node_modules/.bin/op-pipe"), ["status"], empty)).rejects.toThrow(/op-pipe init/)
+    expect(readdirSync(empty)).toEqual([])
+  })
+
+  it("runs its first pipeline, and the second time has it cached", async () => {
+    await opPipe(alone, "init")
+    expect(await opPipe(alone, "run")).toContain("1 executed (count)")
+    expect(await opPipe(alone, "run")).toContain("1 cached (count)")
+  })
+
+  it("counts of packages what the stage imports, and nothing of the study", async () => {
+    writeFiles(alone, { "pipeline.ts": numbers })
+    expect(lastEvent(await opPipe(alone, "run", "--json"))).toMatchObject({ executed: ["count"] })
+    expect(new Set(packagesInKeys(alone))).toEqual(new Set(["effect", "op-pipe"]))
+  })
+
+  it("works as pnpm installs it, also where effect is in reach of op-pipe alone", async () => {
+    const at = path.join(folder, "pnpm")
+    await pnpmAdd(at, [tarballs().framework])
+    expect(existsSync(path.join(at, "node_modules/effect"))).toBe(false)
+    await opPipe(at, "init")
+    expect(await opPipe(at, "run")).toContain("1 executed (count)")
+    expect(await opPipe(at, "run")).toContain("1 cached (count)")
+    writeFiles(at, { "pipeline.ts": numbers })
+    expect(lastEvent(await opPipe(at, "run", "--json"))).toMatchObject({ executed: ["count"] })
+    expect(new Set(packagesInKeys(at))).toEqual(new Set(["effect", "op-pipe"]))
+  }, 300_000)
+})
+
+describe("each package", () => {
+  const bare = (text: string): ReadonlyArray<string> =>
+    Array.from(
+      text.matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\(|\bresolve\()"([@a-z][^":]*)"/gu),
+      ([, name]) => name!
+    )
+      .filter((name) => !name.startsWith("node:"))
+      .map((name) =>
+        name
+          .split("/")
+          .slice(0, name.startsWith("@") ? 2 : 1)
+          .join("/")
+      )
+
+  it.each(["op-pipe", "op-pipe-study"])("%s names what it imports, and no more", (name) => {
+    const root = path.join(elsewhere, "node_modules", name)
+    const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as Record<string, object>
+    const named = [manifest["dependencies"], manifest["peerDependencies"], manifest["optionalDependencies"]]
+    const declared = new Set(named.flatMap((each) => Object.keys(each ?? {})))
+    const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => /\.[mc]?js$/.test(file))
+    const imported = new Set(files.flatMap((file) => bare(readFileSync(path.join(root, file), "utf8"))))
+    imported.delete(name)
+    expect(Array.from(imported).filter((each) => !declared.has(each))).toEqual([])
+    expect(Array.from(declared).filter((each) => !imported.has(each))).toEqual([])
+  })
+})
+
+describe("op-pipe-study beside it", () => {
   it("runs the study", async () => {
-    const stdout = await call("npx", ["op-pipe", "run", "--profile", "tiny", "--json"], elsewhere)
+    const stdout = await opPipe(elsewhere, "run", "--profile", "tiny", "--json")
     const last = JSON.parse(stdout.trim().split("\n").at(-1)!) as {
       type: string
       executed: ReadonlyArray<string>
@@ -52,7 +174,7 @@ describe("the package, installed elsewhere", () => {
     }
     expect(last).toMatchObject({
       type: "RunFinished",
-      executed: ["split", "augment", "train@bn", "train@nobn", "gradstats", "logits", "compare"]
+      executed: studySteps
     })
     // every place is filled: with the steps as the pipeline names them, and with a value for each
     const report = readFileSync(last.report, "utf8")
@@ -61,33 +183,31 @@ describe("the package, installed elsewhere", () => {
     const section = report.slice(report.indexOf('<section id="provenance"'))
     expect(section).toContain("Profile tiny, seed 17")
     expect(section.match(/>–</g)).toHaveLength(4)
-    const again = await call("npx", ["op-pipe", "run", "--profile", "tiny", "--json"], elsewhere)
+    const again = await opPipe(elsewhere, "run", "--profile", "tiny", "--json")
     expect(JSON.parse(again.trim().split("\n").at(-1)!)).toMatchObject({ executed: [] })
   }, 600_000)
 
   it("tells what the trained network says of single pictures, and of a file that is none", async () => {
     const folder = path.join(elsewhere, "data/emoji-12/birds")
     const picture = path.join(folder, readdirSync(folder)[0]!)
-    const asked = ["op-pipe", "predict", "--activation", "sparsemax", "--json"]
-    const said = JSON.parse(await call("npx", [...asked, picture], elsewhere)) as {
+    const asked = ["predict", "--activation", "sparsemax", "--json"]
+    const said = JSON.parse(await opPipe(elsewhere, ...asked, picture)) as {
       top: ReadonlyArray<{ class: string; probability: number }>
     }
     expect(said.top.length).toBeGreaterThan(0)
     expect(said.top.every((each) => each.probability > 0 && each.probability <= 1)).toBe(true)
-    await expect(call("npx", [...asked, path.join(elsewhere, "package.json"), picture], elsewhere)).rejects.toThrow(
+    await expect(opPipe(elsewhere, ...asked, path.join(elsewhere, "package.json"), picture)).rejects.toThrow(
       /cannot be looked at[\s\S]*"top"/
     )
-    await call("npx", ["op-pipe", "predict", "--html", "said/answers.html", picture], elsewhere)
+    await opPipe(elsewhere, "predict", "--html", "said/answers.html", picture)
     const page = readFileSync(path.join(elsewhere, "said/answers.html"), "utf8")
     for (const part of [path.basename(picture), "softmax", "sparsemax", "best on validation"])
       expect(page).toContain(part)
-    await expect(call("npx", ["op-pipe", "predict", "--html", picture, picture], elsewhere)).rejects.toThrow(/\.html/)
+    await expect(opPipe(elsewhere, "predict", "--html", picture, picture)).rejects.toThrow(/\.html/)
   }, 120_000)
 
   it("exports a trained network as a layers model", async () => {
-    const said = JSON.parse(
-      await call("npx", ["op-pipe", "export", "web", "--model", "nobn", "--json"], elsewhere)
-    ) as {
+    const said = JSON.parse(await opPipe(elsewhere, "export", "web", "--model", "nobn", "--json")) as {
       step: string
       sizeBytes: number
     }
@@ -99,15 +219,19 @@ describe("the package, installed elsewhere", () => {
     expect(readFileSync(path.join(elsewhere, "web/weights.bin"))).toHaveLength(said.sizeBytes)
   }, 120_000)
 
-  it("holds JavaScript and types, no TypeScript sources and no tests", () => {
-    const files = readdirSync(path.join(elsewhere, "node_modules/op-pipe"), { recursive: true, encoding: "utf8" })
-    expect(files.filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))).toEqual([])
-    expect(files.filter((name) => /^(test|bench|data|outputs)/.test(name))).toEqual([])
-    expect(files).toContain("dist/core/index.d.ts")
-  })
+  it("works as pnpm installs it", async () => {
+    const at = path.join(folder, "pnpm-study")
+    const { framework, study } = tarballs()
+    await pnpmAdd(at, [framework, study])
+    writeFiles(at, { "pipeline.ts": `export { default } from "op-pipe-study"\n` })
+    const data = ["--data", path.join(elsewhere, "data/emoji-12")]
+    const until = ["run", "--profile", "tiny", "--json", "--until", "train(bn)", ...data]
+    expect(lastEvent(await opPipe(at, ...until))).toMatchObject({ executed: ["split", "augment", "train@bn"] })
+    expect(lastEvent(await opPipe(at, ...until))).toMatchObject({ executed: [] })
+  }, 300_000)
 
   it("lets people write a pipeline of their own", async () => {
-    writeFiles(elsewhere, {
+    writeFiles(alone, {
       "texts/a.txt": "one two",
       "pipeline.ts": readFileSync(path.join(repository, "docs/example-pipeline.ts"), "utf8"),
       "tsconfig.json": JSON.stringify({
@@ -117,15 +241,14 @@ describe("the package, installed elsewhere", () => {
           strict: true,
           noEmit: true,
           skipLibCheck: true,
-          allowImportingTsExtensions: true,
           types: []
         },
         files: ["pipeline.ts"]
       })
     })
-    await call(process.execPath, [path.join(repository, "node_modules/typescript/lib/tsc.js"), "-p", "."], elsewhere)
-    const stdout = await call("npx", ["op-pipe", "run", "--data", "texts", "--json"], elsewhere)
+    await call(process.execPath, [path.join(repository, "node_modules/typescript/lib/tsc.js"), "-p", "."], alone)
+    const stdout = await opPipe(alone, "run", "--data", "texts", "--json")
     expect(JSON.parse(stdout.trim().split("\n").at(-1)!)).toMatchObject({ executed: ["words"] })
-    expect(JSON.parse(readFileSync(path.join(elsewhere, "outputs/words/words.json"), "utf8"))).toEqual(["one", "two"])
+    expect(JSON.parse(readFileSync(path.join(alone, "outputs/words/words.json"), "utf8"))).toEqual(["one", "two"])
   })
 })
