@@ -18,8 +18,6 @@ import { DemoError, type LoadedEmoji, loadEmoji } from "./EmojiPackages.ts"
 import { type Drawing, planEmoji } from "./EmojiPlan.ts"
 import { defaultPerClass, imageSize, recipeOf, title, wholeSet } from "./EmojiSet.ts"
 
-export { DemoError } from "./EmojiPackages.ts"
-
 export interface WriteEmojiOptions {
   /** The folder to make. */
   readonly dir: string
