@@ -4,7 +4,7 @@ import type { Gradstats } from "../schemas/Gradstats.ts"
 import { type VariantName, variants } from "../schemas/Names.ts"
 import type { History } from "../schemas/Train.ts"
 import type { TopLevelSpec } from "./Render.ts"
-import { variantNames, variantScale } from "./Theme.ts"
+import { panelSize, variantFacet, variantNames, variantScale } from "./Theme.ts"
 
 type Histories = Readonly<Record<VariantName, History>>
 
@@ -53,10 +53,9 @@ const panels = (
   scale: object
 ): TopLevelSpec => ({
   data: { values: rowsOf(histories, curves) },
-  facet: { column: { field: "variant", type: "nominal", title: null, sort: null } },
+  facet: variantFacet,
   spec: {
-    width: 320,
-    height: 220,
+    ...panelSize,
     layer: [
       {
         mark: { type: "line", point: { size: 18, filled: true } },

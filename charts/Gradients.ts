@@ -3,7 +3,7 @@
 import type { Gradstats } from "../schemas/Gradstats.ts"
 import { type VariantName, variants } from "../schemas/Names.ts"
 import type { TopLevelSpec } from "./Render.ts"
-import { variantNames, variantScale } from "./Theme.ts"
+import { panelSize, variantFacet, variantNames, variantScale } from "./Theme.ts"
 
 /** One row a cell. A norm of 0 has no logarithm and is left out: its cell stays empty. */
 const cellsOf = (stats: Gradstats) =>
@@ -26,7 +26,7 @@ export const gradientHeatMaps = (stats: Gradstats): TopLevelSpec => {
   const { minimum, maximum } = stats.scale
   return {
     data: { values: cellsOf(stats) },
-    facet: { column: { field: "variant", type: "nominal", title: null, sort: null } },
+    facet: variantFacet,
     spec: {
       width: cell * epochs,
       // a whole number of pixels a row, or rows wash out
@@ -72,10 +72,9 @@ export const gradientProfiles = (stats: Gradstats): TopLevelSpec => {
     .join(" || ")
   return {
     data: { values: cellsOf(stats) },
-    facet: { column: { field: "variant", type: "nominal", title: null, sort: null } },
+    facet: variantFacet,
     spec: {
-      width: 320,
-      height: 220,
+      ...panelSize,
       layer: [
         {
           mark: { type: "line", strokeWidth: 1 },

@@ -4,7 +4,7 @@ import type { Gradstats, VariantGradients } from "../schemas/Gradstats.ts"
 import { variants } from "../schemas/Names.ts"
 import { epochAxis } from "./Curves.ts"
 import type { TopLevelSpec } from "./Render.ts"
-import { variantNames } from "./Theme.ts"
+import { panelSize, variantFacet, variantNames } from "./Theme.ts"
 
 /** Okabe and Ito's: told apart by those who do not see red and green alike, on dark and on light. Ninth and later layers begin again. */
 const layerColours = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#b8a800"]
@@ -34,10 +34,9 @@ const panels = (
   const layers = stats.lastEpoch.map((row) => row.layer).filter((layer) => rows.some((row) => row.layer === layer))
   return {
     data: { values: rows as Array<Row> },
-    facet: { column: { field: "variant", type: "nominal", title: null, sort: null } },
+    facet: variantFacet,
     spec: {
-      width: 320,
-      height: 220,
+      ...panelSize,
       layer: [
         {
           data: { values: marked.map((value) => ({ value })) },

@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import type { TopLevelSpec } from "vega-lite"
 import { fontsFor, type Missing, resvgFont, textWidth } from "./Fonts.ts"
 import { config } from "./Theme.ts"
+import { escapeXml } from "./Xml.ts"
 
 export type { TopLevelSpec } from "vega-lite"
 
@@ -88,8 +89,6 @@ export const standalone = (svg: string): string =>
 /** Narrower than this a chart is not shrunk, but scrolled: its text would be too small to read. */
 const leastWidth = 560
 
-const escapeAttribute = (text: string): string => text.replace(/[&<>"]/gu, (c) => `&#${c.charCodeAt(0)};`)
-
 /**
  * The SVG for a page: it shrinks with the column as far as it can be read, says as a whole what it shows, and each mark says its numbers on hover
  * (Vega's labels become titles). `name` keeps the ids of one chart apart from those of another.
@@ -99,7 +98,7 @@ export const inline = (svg: string, name: string, label: string): string => {
   const head = svg
     .slice(svg.indexOf("<svg "), end)
     .replace(/width="([\d.]+)" height="([\d.]+)"/u, (_, width: string) => {
-      return `role="img" aria-label="${escapeAttribute(label)}" style="max-width:${width}px;min-width:${Math.min(Number(width), leastWidth)}px;width:100%;height:auto"`
+      return `role="img" aria-label="${escapeXml(label)}" style="max-width:${width}px;min-width:${Math.min(Number(width), leastWidth)}px;width:100%;height:auto"`
     })
   const body = svg
     .slice(end)

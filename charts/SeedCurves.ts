@@ -4,7 +4,7 @@ import { variants } from "../schemas/Names.ts"
 import type { SeedMetric, Seeds } from "../schemas/Seeds.ts"
 import { dashes, epochAxis } from "./Curves.ts"
 import type { TopLevelSpec } from "./Render.ts"
-import { variantNames, variantScale } from "./Theme.ts"
+import { panelSize, variantFacet, variantNames, variantScale } from "./Theme.ts"
 
 type Curves = Readonly<Record<string, SeedMetric>>
 
@@ -23,10 +23,9 @@ const panels = (seeds: Seeds, curves: Curves, title: string, scale: object): Top
   const color = { field: "variant", type: "nominal", scale: variantScale, legend: null } as const
   return {
     data: { values: rowsOf(seeds, curves) },
-    facet: { column: { field: "variant", type: "nominal", title: null, sort: null } },
+    facet: variantFacet,
     spec: {
-      width: 320,
-      height: 220,
+      ...panelSize,
       layer: [
         {
           mark: { type: "area", opacity: 0.22 },

@@ -14,6 +14,12 @@ export const variantScale = {
   range: [variantColours.bn, variantColours.nobn]
 }
 
+/** One panel a network, side by side. */
+export const variantFacet = { column: { field: "variant", type: "nominal", title: null, sort: null } } as const
+
+/** Size of one panel of curves, pixels. */
+export const panelSize = { width: 320, height: 220 } as const
+
 const ink = "currentColor"
 
 export const config: Config = {

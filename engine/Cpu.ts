@@ -5,10 +5,9 @@
 
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
 import * as tf from "@tensorflow/tfjs-core"
-import * as Effect from "effect/Effect"
 import type { Engine } from "./Engine.ts"
-import { EngineError, type EngineIdentity, messageOf } from "./Identity.ts"
-import { TfProgram } from "./tf/TfProgram.ts"
+import { EngineError, type EngineIdentity } from "./Identity.ts"
+import { openTfProgram } from "./tf/OpenTfProgram.ts"
 
 export const openCpu = async (identity: EngineIdentity): Promise<Engine> => {
   if (tf.findBackend("cpu") === null) tf.registerBackend("cpu", () => new MathBackendCPU())
@@ -25,17 +24,6 @@ export const openCpu = async (identity: EngineIdentity): Promise<Engine> => {
   await tf.setBackend("cpu")
   return {
     identity,
-    program: (options) =>
-      Effect.try({
-        try: () => new TfProgram(tf, options),
-        catch: (cause) =>
-          new EngineError({
-            engine: "cpu",
-            expected: "the network to fit in memory",
-            actual: messageOf(cause),
-            toDo: "Take a smaller batch or image size.",
-            cause
-          })
-      })
+    program: (options) => openTfProgram("cpu", tf, options)
   }
 }

@@ -12,8 +12,8 @@ import * as Effect from "effect/Effect"
 import type { Engine } from "./Engine.ts"
 import { EngineError, type EngineIdentity, messageOf } from "./Identity.ts"
 import { findPackage, type InstalledPackage, requirePackage } from "./Packages.ts"
+import { openTfProgram } from "./tf/OpenTfProgram.ts"
 import type { Tf } from "./tf/Ops.ts"
-import { TfProgram } from "./tf/TfProgram.ts"
 
 const candidates = ["@tensorflow/tfjs-node-gpu", "@tensorflow/tfjs-node"] as const
 
@@ -89,11 +89,6 @@ export const openTensorflow = async (identity: EngineIdentity): Promise<Engine> 
   }
   return {
     identity,
-    program: (options) =>
-      Effect.try({
-        try: () => new TfProgram(tf, options),
-        catch: (cause) =>
-          problem("the network to fit in memory", String(cause), "Take a smaller batch or image size.", cause)
-      })
+    program: (options) => openTfProgram("tensorflow", tf, options)
   }
 }

@@ -50,9 +50,17 @@ const infer = (inference: Inference, { network, spec, units, weights }: Asked, o
       const { batchSize, index, pack } = inference
       const engineOpen = yield* open(inference.identity, { cacheDir: inference.cacheDir })
       const { size, mean, std } = network
-      // The optimizer is never used; its moments are not allocated before a first step.
-      const optimizer = { kind: "sgd", learningRate: 1, weightDecay: 0, momentum: 0 } as const
-      const options = { spec, size, channels: 3, classes: units, seed: 0, optimizer, mean, std, batchSize }
+      const options = {
+        spec,
+        size,
+        channels: 3,
+        classes: units,
+        seed: 0,
+        optimizer: Trainer.noOptimizer,
+        mean,
+        std,
+        batchSize
+      }
       const trainer = yield* Trainer.make(engineOpen, options)
       yield* trainer.loadWeights(weights)
       const rows = of.reduce((sum, split) => sum + originals(index, split).length, 0)

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import { type Fonts, family, fontsFor, resvgFont, textWidth } from "../../../charts/Fonts.ts"
+import { escapeXml } from "../../../charts/Xml.ts"
 import { loadSharp } from "./Sharp.ts"
 
 /** One tile: an RGB image of `size * size` pixels. A mark in the corner sets originals apart. */
@@ -22,9 +23,6 @@ const tile = 72
 const gap = 6
 const nameWidth = 150
 const ground = "#f4f4f2"
-
-const escapeXml = (text: string): string =>
-  text.replace(/[&<>"]/gu, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c] ?? c)
 
 const layOut = (rows: ReadonlyArray<Row>) => {
   const columns = Math.max(1, ...rows.map((row) => row.tiles.length))

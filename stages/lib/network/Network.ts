@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import type { Block, NetworkShape, Parameter } from "../../../engine/Program.ts"
 import { parametersOf } from "../../../engine/Program.ts"
 import type { Layer, NetworkSpec, PresetName } from "../../../schemas/Network.ts"
+import { withCommas } from "../Figures.ts"
 import * as Random from "../Random.ts"
 
 export interface InputShape {
@@ -236,8 +237,6 @@ export const layerTable = (spec: NetworkSpec, input: InputShape): Result.Result<
       .map(([type, outputShape, parameters], i) => ({ layer: `${type}-${i + 1}`, outputShape, parameters }))
     return { rows, totalParameters: rows.reduce((n, row) => n + row.parameters, 0) }
   })
-
-const withCommas = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/gu, ",")
 
 /** The table as torchsummary prints it. */
 export const renderLayerTable = (table: LayerTable): string => {

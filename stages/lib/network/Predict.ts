@@ -65,9 +65,7 @@ export const make = Effect.fnUntraced(function* (options: PredictorOptions) {
   const tensors = Safetensors.decode(options.weights)
   if (Result.isFailure(tensors)) return yield* toFailure(tensors.failure)
   const engine = yield* open(options.identity, { cacheDir: options.cacheDir }).pipe(Effect.mapError(toFailure))
-  // The optimizer is never used.
-  const optimizer = { kind: "sgd", learningRate: 1, weightDecay: 0, momentum: 0 } as const
-  const shape = { spec, size, channels: 3, classes, seed: 0, optimizer, mean, std, batchSize: 1 }
+  const shape = { spec, size, channels: 3, classes, seed: 0, optimizer: Trainer.noOptimizer, mean, std, batchSize: 1 }
   const trainer = yield* Trainer.make(engine, shape).pipe(Effect.mapError(toFailure))
   yield* trainer.loadWeights(tensors.success).pipe(Effect.mapError(toFailure))
   const fs = yield* FileSystem.FileSystem

@@ -42,6 +42,9 @@ export interface TrainerOptions extends Network.InputShape {
   readonly batchSize?: number
 }
 
+/** For inference: never used, and its moments are not allocated before a first step. */
+export const noOptimizer: Optimizer = { kind: "sgd", learningRate: 1, weightDecay: 0, momentum: 0 }
+
 export interface Batch {
   /** n * size * size * channels, NHWC. */
   readonly pixels: Uint8Array

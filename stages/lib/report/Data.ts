@@ -4,7 +4,7 @@ import type { PackIndex } from "../../../schemas/Augment.ts"
 import type { CompareParams, Metrics } from "../../../schemas/Compare.ts"
 import type { Gradstats } from "../../../schemas/Gradstats.ts"
 import type { VariantName } from "../../../schemas/Names.ts"
-import type { Manifest } from "../../../schemas/Split.ts"
+import type { ClassCounts, Manifest } from "../../../schemas/Split.ts"
 import type { History, TrainedNetwork } from "../../../schemas/Train.ts"
 import type { Html } from "./Html.ts"
 
@@ -64,3 +64,18 @@ export type ChartName =
   | "calibration"
   | "confusion"
   | "network"
+
+/** All classes together. */
+export const totalOf = (counts: ReadonlyArray<ClassCounts>): ClassCounts => {
+  const sum = (key: Exclude<keyof ClassCounts, "class">): number => counts.reduce((n, one) => n + one[key], 0)
+  return {
+    class: "all",
+    found: sum("found"),
+    setAside: sum("setAside"),
+    beyondLimit: sum("beyondLimit"),
+    dropped: sum("dropped"),
+    train: sum("train"),
+    validation: sum("validation"),
+    test: sum("test")
+  }
+}

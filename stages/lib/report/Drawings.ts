@@ -1,13 +1,13 @@
 /**
  * Drawings that are no charts: the image of all logits, the network as a row of boxes, the grid of predictions.
  */
+
+import { escapeXml } from "../../../charts/Xml.ts"
 import type { Example } from "../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../schemas/Names.ts"
 import type { TrainedNetwork } from "../../../schemas/Train.ts"
 import { loadSharp } from "../images/Sharp.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"
-
-const escapeXml = (text: string): string => text.replace(/[&<>"]/gu, (c) => `&#${c.charCodeAt(0)};`)
 
 const label = (x: number, y: number, content: string, more = ""): string =>
   `<text x="${x}" y="${y}" font-size="11" fill="currentColor" ${more}>${escapeXml(content)}</text>`

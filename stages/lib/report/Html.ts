@@ -3,6 +3,8 @@
  *
  * Everything that comes from data goes through `text`; what takes and returns `Html` is markup already.
  */
+import { escapeXml } from "../../../charts/Xml.ts"
+import * as Figures from "../Figures.ts"
 
 /** Markup that is safe to put into a page. */
 export type Html = string & { readonly Html: unique symbol }
@@ -10,8 +12,7 @@ export type Html = string & { readonly Html: unique symbol }
 const raw = (markup: string): Html => markup as Html
 
 /** Text as markup. */
-export const text = (value: string | number): Html =>
-  raw(String(value).replace(/[&<>"']/gu, (c) => `&#${c.charCodeAt(0)};`))
+export const text = (value: string | number): Html => raw(escapeXml(String(value)))
 
 /** Markup written here, with values put in: strings and numbers are escaped, `Html` is taken as it is by way of `join`. */
 export const html = (parts: TemplateStringsArray, ...values: ReadonlyArray<Html | number>): Html =>
@@ -25,22 +26,16 @@ export const nothing: Html = raw("")
 export const trusted = (markup: string): Html => raw(markup)
 
 /** 0.6131 -> "61.3 %". */
-export const percent = (value: number, digits = 1): Html => text(`${(100 * value).toFixed(digits)}\u00a0%`)
+export const percent = (value: number, digits = 1): Html => text(Figures.percent(value, digits))
 
-/** 0.012 -> "+1.2 points", with a true minus sign. */
-export const points = (value: number): Html =>
-  text(`${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}\u00a0points`)
+/** 0.012 -> "+1.2 points". */
+export const points = (value: number): Html => text(`${Figures.signedPoints(value)}\u00a0points`)
 
-/** Three significant digits, no exponent for everyday sizes. */
-export const number = (value: number): Html => {
-  if (value === 0) return text("0")
-  const size = Math.abs(value)
-  if (size >= 1e5 || size < 1e-3) return text(value.toExponential(1).replace("e+", "e"))
-  return text(String(Number(value.toPrecision(3))))
-}
+/** Three significant digits. */
+export const number = (value: number): Html => text(Figures.significant(value))
 
 /** 22184498 -> "22,184,498". */
-export const count = (value: number): Html => text(String(value).replace(/\B(?=(\d{3})+$)/gu, ","))
+export const count = (value: number): Html => text(Figures.withCommas(value))
 
 export interface Column<A> {
   readonly title: string

@@ -1,6 +1,6 @@
 /** Images for the report: records of the pack, and the contact sheet, as small data URIs. */
 import * as Effect from "effect/Effect"
-import type { Sharp } from "sharp"
+import type { JpegOptions, Sharp } from "sharp"
 import type { PackIndex } from "../../../schemas/Augment.ts"
 import { type SplitName, splitNames } from "../../../schemas/Names.ts"
 import type * as Pack from "../images/Pack.ts"
@@ -9,12 +9,13 @@ import { loadSharp } from "../images/Sharp.ts"
 /** Largest side of an image in the report. */
 const shownSize = 112
 
+/** An image as a JPEG data URI. */
+export const jpegUri = async (image: Sharp, options: JpegOptions): Promise<string> =>
+  `data:image/jpeg;base64,${(await image.jpeg({ mozjpeg: true, ...options }).toBuffer()).toString("base64")}`
+
 const toUri = (image: Sharp): Effect.Effect<string> =>
   // what was packed can be encoded: a failure here is a bug
-  Effect.promise(
-    async () =>
-      `data:image/jpeg;base64,${(await image.jpeg({ quality: 86, chromaSubsampling: "4:4:4", mozjpeg: true }).toBuffer()).toString("base64")}`
-  )
+  Effect.promise(() => jpegUri(image, { quality: 86, chromaSubsampling: "4:4:4" }))
 
 /** Finds an original by its path: split and position in it. */
 export const locate = (index: PackIndex): ((path: string) => readonly [SplitName, number] | undefined) => {

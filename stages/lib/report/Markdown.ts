@@ -3,20 +3,20 @@
  *
  * Links are relative to `outputs/compare/`, as the step lays its files out.
  */
+
+import { variantNames } from "../../../charts/Theme.ts"
 import type { ActivationScores, Claim, Metrics, VariantMetrics } from "../../../schemas/Compare.ts"
 import type { VariantName } from "../../../schemas/Names.ts"
-import type { ReportData } from "./Data.ts"
+import type { ClassCounts } from "../../../schemas/Split.ts"
+import { percent, signedPoints, significant } from "../Figures.ts"
+import { type ReportData, totalOf } from "./Data.ts"
 import { overSeeds, scoreOver, verdictOf } from "./sections/SeedSection.ts"
 import { howTrained } from "./sections/TrainingSections.ts"
-
-const names: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
 
 /** Text that Markdown and HTML leave alone. */
 const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>|#]/gu, "\\$&")
 
-const percent = (value: number): string => `${(100 * value).toFixed(1)} %`
-const points = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`
-const short = (value: number | null): string => (value === null ? "∞" : String(Number(value.toPrecision(3))))
+const orInfinity = (value: number | null): string => (value === null ? "∞" : significant(value))
 
 const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string =>
   [head, head.map((_, i) => (i === 0 ? "---" : "---:")), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n")
@@ -25,12 +25,12 @@ const variantRow = (variant: VariantName, metrics: VariantMetrics): ReadonlyArra
   const of = (split: string): string => percent(metrics.splits.find((one) => one.split === split)?.accuracy ?? 0)
   const test = metrics.splits.find((one) => one.split === "test")
   return [
-    names[variant],
+    variantNames[variant],
     String(metrics.bestEpoch),
     of("train"),
     of("validation"),
     of("test"),
-    short(test?.f1Macro ?? 0),
+    orInfinity(test?.f1Macro ?? 0),
     `${percent(metrics.testSelected.accuracy)} (epoch ${metrics.testSelected.epoch})`
   ]
 }
@@ -39,16 +39,14 @@ const activationRow = ({ activation, scores }: ActivationScores): ReadonlyArray<
   activation,
   percent(scores.accuracy),
   percent(scores.top3),
-  short(scores.negativeLogLikelihood),
-  short(scores.brier),
-  short(scores.calibrationError),
-  short(scores.supportSize)
+  orInfinity(scores.negativeLogLikelihood),
+  orInfinity(scores.brier),
+  orInfinity(scores.calibrationError),
+  orInfinity(scores.supportSize)
 ]
 
 const dataPart = ({ manifest }: ReportData): string => {
-  const sum = (of: (one: ReportData["manifest"]["counts"][number]) => number): string =>
-    String(manifest.counts.reduce((total, one) => total + of(one), 0))
-  const row = (one: ReportData["manifest"]["counts"][number]): ReadonlyArray<string> => [
+  const row = (one: ClassCounts): ReadonlyArray<string> => [
     plain(one.class),
     String(one.found),
     String(one.setAside),
@@ -57,17 +55,9 @@ const dataPart = ({ manifest }: ReportData): string => {
     String(one.validation),
     String(one.test)
   ]
-  const total = [
-    "**all**",
-    sum((one) => one.found),
-    sum((one) => one.setAside),
-    sum((one) => one.dropped),
-    sum((one) => one.train),
-    sum((one) => one.validation),
-    sum((one) => one.test)
-  ]
   const head = ["class", "found", "set aside", "near-duplicates left out", "train", "validation", "test"]
-  return table(head, [...manifest.counts.map(row), total])
+  const [, ...sums] = row(totalOf(manifest.counts))
+  return table(head, [...manifest.counts.map(row), ["**all**", ...sums]])
 }
 
 /** With several seeds, the first one's sentence and what all of them say. */
@@ -81,7 +71,7 @@ const seedPart = ({ seeds }: Metrics): string =>
   seeds === undefined
     ? ""
     : `
-Over ${seeds.count} seeds, test accuracy is ${scoreOver(seeds, "bn")} with BN and ${scoreOver(seeds, "nobn")} without (mean and standard deviation); difference, seed by seed: ${seeds.differences[0]!.values.map(points).join(", ")} points. The numbers above are of the first seed.
+Over ${seeds.count} seeds, test accuracy is ${scoreOver(seeds, "bn")} with BN and ${scoreOver(seeds, "nobn")} without (mean and standard deviation); difference, seed by seed: ${seeds.differences[0]!.values.map(signedPoints).join(", ")} points. The numbers above are of the first seed.
 `
 
 /** The whole document. */
@@ -94,7 +84,7 @@ ${missingLetters === undefined ? "" : `> ${plain(missingLetters)}\n\n`}${manifes
 
 ${table(["network", "best epoch", "train", "validation", "test", "test F1 macro", "test-selected, as the seed study chose"], [variantRow("bn", metrics.bn), variantRow("nobn", metrics.nobn)])}
 
-Difference in test accuracy, BN minus no BN: ${points(accuracy.estimate)} points, 95 % interval ${points(accuracy.low95)} to ${points(accuracy.high95)}; McNemar's p ${short(metrics.mcNemar.pValue)}; accuracy and macro F1 within a margin of ${(100 * metrics.equivalence.margin).toFixed(0)} points: ${metrics.equivalence.verdict}.
+Difference in test accuracy, BN minus no BN: ${signedPoints(accuracy.estimate)} points, 95 % interval ${signedPoints(accuracy.low95)} to ${signedPoints(accuracy.high95)}; McNemar's p ${orInfinity(metrics.mcNemar.pValue)}; accuracy and macro F1 within a margin of ${(100 * metrics.equivalence.margin).toFixed(0)} points: ${metrics.equivalence.verdict}.
 ${seedPart(metrics)}
 ## Claims
 

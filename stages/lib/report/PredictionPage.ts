@@ -12,6 +12,7 @@ import type { Ranked } from "../../../schemas/Compare.ts"
 import { loadSharp } from "../images/Sharp.ts"
 import { bars } from "./Bars.ts"
 import { type Html, html, join, text, trusted } from "./Html.ts"
+import { jpegUri } from "./Images.ts"
 import { style } from "./Style.ts"
 
 /** The most probable classes under one activation. */
@@ -43,17 +44,15 @@ export interface PageData {
 /** Largest side of an image on the page: twice what is shown, for screens that have the pixels. */
 const shownSide = 480
 
-const jpeg = async (image: Sharp): Promise<string> => {
-  const bytes = await image.flatten({ background: "#ffffff" }).jpeg({ quality: 84, mozjpeg: true }).toBuffer()
-  return `data:image/jpeg;base64,${bytes.toString("base64")}`
-}
+/** On white, where it was transparent. */
+const pageUri = (image: Sharp): Promise<string> => jpegUri(image.flatten({ background: "#ffffff" }), { quality: 84 })
 
 /** The image for the page, upright. It has been decoded for the network, so its number of pixels is no objection. */
 export const imageUri = (file: string): Effect.Effect<string> =>
   // it was decoded a moment ago: a failure here is a bug
   Effect.promise(async () => {
     const sharp = await loadSharp()
-    return jpeg(
+    return pageUri(
       sharp(file, { limitInputPixels: false })
         .autoOrient()
         .resize(shownSide, shownSide, { fit: "inside", withoutEnlargement: true })
@@ -65,7 +64,7 @@ export const imageUri = (file: string): Effect.Effect<string> =>
 export const seenUri = (pixels: Uint8Array, size: number): Effect.Effect<string> =>
   Effect.promise(async () => {
     const sharp = await loadSharp()
-    return jpeg(sharp(pixels, { raw: { width: size, height: size, channels: 3 } }).resize(Math.min(size, 128)))
+    return pageUri(sharp(pixels, { raw: { width: size, height: size, channels: 3 } }).resize(Math.min(size, 128)))
   })
 
 const more = `

@@ -10,6 +10,7 @@ import type { Claim, Difference, Evidence, Scores } from "../../../schemas/Compa
 import type { Gradstats, VariantGradients } from "../../../schemas/Gradstats.ts"
 import type { Epoch, History } from "../../../schemas/Train.ts"
 import type { Equivalence, Verdict } from "../../../schemas/Verdict.ts"
+import { percent, points } from "../Figures.ts"
 import { mean, median } from "./Summary.ts"
 
 /** One pair of trainings. */
@@ -33,9 +34,6 @@ export interface ClaimInput extends TrainingPair {
 
 const fact = (name: string, value: number): Evidence => ({ name, value })
 const shown = (value: number): string => value.toPrecision(3)
-const percent = (value: number): string => `${(100 * value).toFixed(1)}\u00a0%`
-/** Differences of shares are told in points, with a true minus sign. */
-const points = (value: number): string => `${value < 0 ? "−" : ""}${Math.abs(100 * value).toFixed(1)}`
 
 /** What a loss is counted in. */
 const unitOf = ({ loss }: History): string => (loss === "crossEntropy" ? " nats" : "")

@@ -20,6 +20,7 @@ import type {
 import { SeedMetric, TestMetric } from "../../../schemas/Seeds.ts"
 import type { Epoch, History } from "../../../schemas/Train.ts"
 import type { Verdict } from "../../../schemas/Verdict.ts"
+import { points } from "../Figures.ts"
 import * as Random from "../Random.ts"
 import { judgeTrainings } from "./Claims.ts"
 import { compareGradients } from "./GradientStats.ts"
@@ -117,8 +118,6 @@ const tally = (verdicts: ReadonlyArray<Verdict>): string =>
       return count === 0 ? [] : [`${verdict} in ${count}`]
     })
     .join(", ")
-
-const points = (value: number): string => `${value < 0 ? "−" : ""}${Math.abs(100 * value).toFixed(1)}`
 
 const testMetricNames: Readonly<Record<TestMetric, string>> = { testAccuracy: "Accuracy", testF1Macro: "Macro F1" }
 

@@ -1,7 +1,7 @@
 /** Sections about the images: counts, balance, what was left out and why, and the augmented ones. */
 import type { ClassCounts } from "../../../../schemas/Split.ts"
 import { tally } from "../../Tally.ts"
-import type { ReportData, Shown } from "../Data.ts"
+import { type ReportData, type Shown, totalOf } from "../Data.ts"
 import {
   type Column,
   count,
@@ -17,20 +17,6 @@ import {
   table,
   text
 } from "../Html.ts"
-
-const totalOf = (counts: ReadonlyArray<ClassCounts>): ClassCounts => {
-  const sum = (key: Exclude<keyof ClassCounts, "class">): number => counts.reduce((n, one) => n + one[key], 0)
-  return {
-    class: "all",
-    found: sum("found"),
-    setAside: sum("setAside"),
-    beyondLimit: sum("beyondLimit"),
-    dropped: sum("dropped"),
-    train: sum("train"),
-    validation: sum("validation"),
-    test: sum("test")
-  }
-}
 
 const countColumns = (total: ClassCounts): ReadonlyArray<Column<ClassCounts>> => {
   const column = (title: string, key: Exclude<keyof ClassCounts, "class">): Column<ClassCounts> => ({

@@ -1,12 +1,14 @@
 /** What several seeds say: mean curves with bands, test scores seed by seed, their difference, and the claims over all. */
+
+import { variantNames } from "../../../../charts/Theme.ts"
 import type { Claim, Metrics } from "../../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import type { SeedClaim, SeedDifference, SeedScore, Seeds, TestMetric } from "../../../../schemas/Seeds.ts"
 import type { Verdict } from "../../../../schemas/Verdict.ts"
+import { signedPoints } from "../../Figures.ts"
 import type { ReportData } from "../Data.ts"
 import { figure, type Html, html, nothing, number, paragraph, section, table, text } from "../Html.ts"
 
-const names: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
 const metricNames: Readonly<Record<TestMetric, string>> = {
   testAccuracy: "test accuracy",
   testF1Macro: "test F1 macro"
@@ -36,7 +38,7 @@ const scoreTable = (seeds: Seeds): Html =>
   table(
     html`Scores of the epoch chosen on validation, over ${seeds.count} seeds`,
     [
-      { title: "network", head: true, cell: (row) => text(names[row.variant]) },
+      { title: "network", head: true, cell: (row) => text(variantNames[row.variant]) },
       { title: "score", cell: (row) => text(metricNames[row.metric]) },
       { title: "mean", numeric: true, cell: (row) => number(row.mean) },
       { title: "sd", numeric: true, cell: (row) => number(row.sd) },
@@ -50,21 +52,19 @@ const scoreTable = (seeds: Seeds): Html =>
     variants.flatMap((variant) => seeds[variant].scores.map((score): ScoreRow => ({ variant, ...score })))
   )
 
-/** In points, without the word. */
-const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`
-const range = (low: number, high: number): Html => text(`${signed(low)} to ${signed(high)}`)
+const range = (low: number, high: number): Html => text(`${signedPoints(low)} to ${signedPoints(high)}`)
 
 const differenceTable = (seeds: Seeds): Html =>
   table(
     html`BN minus no BN in points, seed by seed`,
     [
       { title: "score", head: true, cell: (row: SeedDifference) => text(metricNames[row.metric]) },
-      { title: "mean", numeric: true, cell: (row) => text(signed(row.mean)) },
+      { title: "mean", numeric: true, cell: (row) => text(signedPoints(row.mean)) },
       { title: "sd", numeric: true, cell: (row) => text((100 * row.sd).toFixed(1)) },
       { title: "95 %, bootstrap of seeds", cell: (row) => range(row.low95, row.high95) },
       { title: "95 %, Student's t", cell: (row) => range(row.student95.low, row.student95.high) },
       { title: "95 %, with test images", cell: (row) => range(row.total95.low, row.total95.high) },
-      { title: "seed by seed", cell: (row) => text(row.values.map(signed).join(", ")) }
+      { title: "seed by seed", cell: (row) => text(row.values.map(signedPoints).join(", ")) }
     ],
     seeds.differences
   )

@@ -1,6 +1,6 @@
 /** The first screen: what came out, in numbers and in six verdicts. */
 import type { Difference, Metrics, VariantMetrics } from "../../../../schemas/Compare.ts"
-import type { ReportData } from "../Data.ts"
+import { type ReportData, totalOf } from "../Data.ts"
 import { badge, count, type Html, html, join, nothing, percent, points, section, text } from "../Html.ts"
 import { scoreOver, verdictOf } from "./SeedSection.ts"
 
@@ -9,16 +9,14 @@ const testScore = (metrics: VariantMetrics): number =>
 
 /** What happened to the files, in one sentence. */
 const files = ({ manifest }: ReportData): Html => {
-  const sum = (of: (one: ReportData["manifest"]["counts"][number]) => number): number =>
-    manifest.counts.reduce((total, one) => total + of(one), 0)
-  const dropped = sum((one) => one.dropped)
+  const { found, dropped } = totalOf(manifest.counts)
   const aside = manifest.setAside.length
   const parts = [
     aside === 0 ? text("every file could be read") : html`${count(aside)} files were <a href="#data">set aside</a>`,
     ...(dropped === 0 ? [] : [html`${count(dropped)} near-duplicates were left out`]),
     ...(manifest.leaks === 0 ? [text("no group of images that belong together is in two splits")] : [])
   ]
-  return html`Of ${count(sum((one) => one.found))} files found, ${join(parts, ", ")}.`
+  return html`Of ${count(found)} files found, ${join(parts, ", ")}.`
 }
 
 const card = (kind: string, value: Html, label: Html): Html =>

@@ -1,5 +1,6 @@
 /** Sections about the networks, their training and their gradients. */
 
+import { variantNames } from "../../../../charts/Theme.ts"
 import type { GradientFlag } from "../../../../schemas/Gradstats.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import type { History } from "../../../../schemas/Train.ts"
@@ -19,12 +20,10 @@ import {
   text
 } from "../Html.ts"
 
-const names: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
-
 const layerTable = ({ networks }: ReportData, variant: VariantName): Html => {
   const network = networks[variant]
   return table(
-    html`Network ${text(names[variant])}: ${count(network.totalParameters)} parameters that are trained`,
+    html`Network ${text(variantNames[variant])}: ${count(network.totalParameters)} parameters that are trained`,
     [
       { title: "layer", head: true, cell: (row) => text(row.layer) },
       { title: "output (C, H, W)", cell: (row) => text(row.outputShape.join(" × ")) },
@@ -114,7 +113,7 @@ export const trainingSection = (data: ReportData): Html =>
       table(
         html`The epoch that counts, and the one the seed study's way would have picked`,
         [
-          { title: "network", head: true, cell: (row) => text(names[row.variant]) },
+          { title: "network", head: true, cell: (row) => text(variantNames[row.variant]) },
           { title: "chosen by", cell: (row) => row.how },
           { title: "epoch", numeric: true, cell: (row) => text(row.epoch) },
           { title: "test accuracy", numeric: true, cell: (row) => percent(row.test, 2) }
@@ -133,7 +132,7 @@ export const trainingSection = (data: ReportData): Html =>
 
 const epochTable = ({ histories }: ReportData, variant: VariantName): Html =>
   table(
-    html`Network ${text(names[variant])}`,
+    html`Network ${text(variantNames[variant])}`,
     [
       { title: "epoch", head: true, cell: (row) => text(row.epoch) },
       { title: "train loss", numeric: true, cell: (row) => number(row.trainLoss) },
@@ -148,14 +147,14 @@ const epochTable = ({ histories }: ReportData, variant: VariantName): Html =>
   )
 
 const flagList = (flags: ReadonlyArray<GradientFlag>, variant: VariantName): Html => {
-  if (flags.length === 0) return html`${text(names[variant])}: none`
+  if (flags.length === 0) return html`${text(variantNames[variant])}: none`
   const byKind = new Map<string, Array<number>>()
   for (const flag of flags) {
     const key = `${flag.layer} ${flag.kind}`
     byKind.set(key, [...(byKind.get(key) ?? []), flag.epoch])
   }
   const said = [...byKind].map(([what, epochs]) => html`${text(what)} in ${epochs.length} epochs (from ${epochs[0]!})`)
-  return html`${text(names[variant])}: ${join(said, ", ")}`
+  return html`${text(variantNames[variant])}: ${join(said, ", ")}`
 }
 
 const orDash = (value: number | null, show: (value: number) => Html): Html => (value === null ? text("–") : show(value))
