@@ -108,19 +108,26 @@ export const folder = <const Tag extends string>(options: {
 /** An input of replicas: `Artifact.replicas(History)`. */
 export const replicas = <const A extends Any>(of: A): Replicas<A> => ({ kind: "replicas", of })
 
-/** How a stage reads an input: always by `path`; a document also by `read`, decoded; of replicas one after the other. */
+/** How a stage reads an input: always by `path`; a document also by `read`, decoded, a file by `bytes`; of replicas one after the other. */
 export type Reader<A extends Input> =
   A extends Replicas<infer Of>
     ? ReadonlyArray<Reader<Of>>
     : A extends JsonArtifact<string, infer T>
       ? { readonly path: string; readonly read: Effect.Effect<T, ArtifactError, FileSystem.FileSystem> }
-      : { readonly path: string }
+      : A extends FileArtifact<string>
+        ? { readonly path: string; readonly bytes: Effect.Effect<Uint8Array, ArtifactError, FileSystem.FileSystem> }
+        : { readonly path: string }
 
-/** How a stage writes an output: at `path` (a folder exists already); a document by `write`, encoded. */
+/** How a stage writes an output: at `path` (a folder exists already); a document by `write`, encoded, a file by `write`, its bytes. */
 export type Writer<A extends Any> =
   A extends JsonArtifact<string, infer T>
     ? { readonly path: string; readonly write: (value: T) => Effect.Effect<void, ArtifactError, FileSystem.FileSystem> }
-    : { readonly path: string }
+    : A extends FileArtifact<string>
+      ? {
+          readonly path: string
+          readonly write: (bytes: Uint8Array) => Effect.Effect<void, ArtifactError, FileSystem.FileSystem>
+        }
+      : { readonly path: string }
 
 /** The value without the fields of these names, at any depth. */
 export const withoutVolatile = (value: unknown, volatile: ReadonlyArray<string>): unknown => {
@@ -194,9 +201,32 @@ export const inputReader = <A extends Input>(
   return found.map((path) => reader(input.of, path)) as unknown as Reader<A>
 }
 
+const readBytes = (artifact: FileArtifact<string>, path: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFile(path)).pipe(
+    Effect.mapError(
+      ({ message: actual }) => new ArtifactError({ artifact: artifact.tag, path, expected: "a file to read", actual })
+    )
+  )
+
+const writeBytes = (artifact: FileArtifact<string>, path: string) => (bytes: Uint8Array) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.writeFile(path, bytes)).pipe(
+    Effect.mapError(({ message: actual }) => {
+      const expected = `room to write ${bytes.length} bytes`
+      return new ArtifactError({ artifact: artifact.tag, path, expected, actual })
+    })
+  )
+
 /** The reader of `artifact` whose content lies at `path`. */
-export const reader = <A extends Any>(artifact: A, path: string): Reader<A> =>
-  (artifact.kind === "json" ? { path, read: readJson(artifact, path) } : { path }) as Reader<A>
+export const reader = <A extends Any>(artifact: A, path: string): Reader<A> => {
+  switch (artifact.kind) {
+    case "json":
+      return { path, read: readJson(artifact, path) } as Reader<A>
+    case "file":
+      return { path, bytes: readBytes(artifact, path) } as Reader<A>
+    case "folder":
+      return { path } as Reader<A>
+  }
+}
 
 /** The writer of `artifact` below the folder `root`; makes the folders it needs. */
 export const writer = Effect.fnUntraced(function* <A extends Any>(artifact: A, root: string) {
@@ -204,5 +234,12 @@ export const writer = Effect.fnUntraced(function* <A extends Any>(artifact: A, r
   const paths = yield* Path.Path
   const path = paths.join(root, ...artifact.path.split("/"))
   yield* fs.makeDirectory(artifact.kind === "folder" ? path : paths.dirname(path), { recursive: true })
-  return (artifact.kind === "json" ? { path, write: writeJson(artifact, path) } : { path }) as Writer<A>
+  switch (artifact.kind) {
+    case "json":
+      return { path, write: writeJson(artifact, path) } as Writer<A>
+    case "file":
+      return { path, write: writeBytes(artifact, path) } as Writer<A>
+    case "folder":
+      return { path } as Writer<A>
+  }
 })

@@ -19,8 +19,8 @@ const produce = Stage.make({
       yield* output.numbers.write([params.count])
       // @ts-expect-error a string is no number
       yield* Effect.ignore(output.numbers.write(["1"]))
-      // @ts-expect-error the artifact is one opaque file, it has no `write`
-      void output.blob.write
+      // @ts-expect-error a file is written as bytes
+      yield* Effect.ignore(output.blob.write("text"))
       // @ts-expect-error there is no such parameter
       void params.counts
     })
