@@ -115,5 +115,9 @@ for (const folder of [dist, study]) rmSync(folder, { recursive: true, force: tru
 execFileSync(path.join(root, "node_modules/.bin/tsc"), ["-p", path.join(root, "tsconfig.build.json")], {
   stdio: "inherit"
 })
+// The compiler leaves plain JavaScript and its types alone.
+for (const name of ["FileStat.cjs", "FileStat.d.cts"]) {
+  cpSync(path.join(root, "cache/identity", name), path.join(dist, "cache/identity", name))
+}
 withBuiltEndings()
 splitStudy()

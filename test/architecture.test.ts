@@ -11,8 +11,7 @@ const toBeMended: ReadonlyArray<string> = [
   "explore in cache/code/CodeIdentity.ts",
   "makeResolver in cache/code/Packages.ts",
   "make in cache/store/ResultStore.ts",
-  "load in cache/store/StatMemo.ts",
-  "a circle: core/start/bundle.mjs -> core/start/start.cjs"
+  "load in cache/store/StatMemo.ts"
 ]
 
 const readSources = (): Sources => {

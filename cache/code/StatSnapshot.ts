@@ -1,15 +1,12 @@
 /**
  * Watch: what was looked at to find something out, so that it need not be found out again while all of it is as it was.
  *
- * A file counts by size, mtime, ctime and inode, what is not there by not being there, a link by where it leads. The rule
- * for files that changed a moment ago is StatMemo's: nothing that was looked at so soon is remembered.
+ * A file counts by its figures (FileStat), what is not there by not being there, a link by where it leads. Nothing is remembered that
+ * was looked at too soon after its last change.
  */
 import * as Effect from "effect/Effect"
-import { Disk, type DiskError, type Stat } from "../store/Disk.ts"
-import { isRacy } from "../store/StatMemo.ts"
-
-/** Size, mtime, ctime, inode. */
-type Figures = readonly [number, number, number, number]
+import { type Figures, figuresOf, isAsBefore, isRacy } from "../identity/FileStat.cjs"
+import { Disk, type DiskError } from "../store/Disk.ts"
 
 /** What was seen, as plain JSON. */
 export interface Sights {
@@ -29,15 +26,6 @@ export interface Watch {
   readonly sights: Effect.Effect<Sights | undefined, never, Disk>
 }
 
-const figuresOf = (stat: Stat | undefined): Figures | null =>
-  stat === undefined ? null : [stat.sizeBytes, stat.mtimeMs, stat.ctimeMs, stat.inode]
-
-const isSame = (before: Figures | null | undefined, stat: Stat | undefined): boolean => {
-  const now = figuresOf(stat)
-  if (now === null || before === null || before === undefined) return now === before
-  return now.every((figure, index) => figure === before[index])
-}
-
 const leadsAsBefore = Effect.fnUntraced(function* (real: Sights["real"]) {
   const disk = yield* Disk
   for (const [path, target] of Object.entries(real)) {
@@ -51,7 +39,7 @@ export const holds = Effect.fnUntraced(
   function* ({ paths, figures, real }: Sights) {
     const disk = yield* Disk
     const stats = yield* disk.stats(paths)
-    return stats.every((stat, index) => isSame(figures[index], stat)) && (yield* leadsAsBefore(real))
+    return stats.every((stat, index) => isAsBefore(figures[index] ?? null, stat)) && (yield* leadsAsBefore(real))
   },
   Effect.orElseSucceed(() => false)
 )
@@ -84,7 +72,7 @@ export const make = (disk: Disk["Service"]): Watch => {
         (stat, index) =>
           (stat !== undefined) === seen.get(paths[index]!) && (stat === undefined || !isRacy(stat, startedMs))
       )
-      const sights: Sights = { paths, figures: stats.map(figuresOf), real: Object.fromEntries(real) }
+      const sights: Sights = { paths, figures: stats.map((stat) => figuresOf(stat)), real: Object.fromEntries(real) }
       return asSeen && (yield* leadsAsBefore(sights.real)) ? sights : undefined
     }).pipe(Effect.orElseSucceed(() => undefined))
   }

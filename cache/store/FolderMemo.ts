@@ -5,15 +5,16 @@
  * made for a file that is only compared.
  */
 import type * as Digest from "../identity/Digest.ts"
+import * as FileStat from "../identity/FileStat.cjs"
 import type { InspectedEntry, Stat } from "./Disk.ts"
 
-/** Size, mtime, ctime, inode. */
-const figuresEach = 4
+// as constants of this module: in a bundle a namespace has getters
+const { figureCount, hasFigures, writeFigures } = FileStat
 const digestBytes = 32
 
 export interface Columns {
   readonly names: ReadonlyArray<string>
-  /** Four of each file. */
+  /** Those of each file (FileStat). */
   readonly figures: Float64Array
   /** 32 bytes of each file. */
   readonly digests: Buffer
@@ -48,13 +49,7 @@ export class FolderMemo {
   }
 
   private hasAt(at: number, stat: Stat): boolean {
-    const first = figuresEach * at
-    return (
-      this.figures[first] === stat.sizeBytes &&
-      this.figures[first + 1] === stat.mtimeMs &&
-      this.figures[first + 2] === stat.ctimeMs &&
-      this.figures[first + 3] === stat.inode
-    )
+    return hasFigures(this.figures, figureCount * at, stat)
   }
 
   /** The digest of a file that has `stat`, if that is enough to know it. */
@@ -74,14 +69,14 @@ export class FolderMemo {
 
   note(name: string, stat: Stat, digest: Digest.Digest): void {
     const at = this.find(name) ?? this.insert(name)
-    this.figures.set([stat.sizeBytes, stat.mtimeMs, stat.ctimeMs, stat.inode], figuresEach * at)
+    writeFigures(this.figures, figureCount * at, stat)
     this.digests.write(digest, digestBytes * at, "hex")
   }
 
   /** Makes room for a new name where the order wants it. */
   private insert(name: string): number {
     const { names } = this
-    if (names.length >= this.figures.length / figuresEach) this.grow()
+    if (names.length >= this.figures.length / figureCount) this.grow()
     const last = names.at(-1)
     if (last === undefined || last < name) {
       this.index?.set(name, names.length)
@@ -94,7 +89,7 @@ export class FolderMemo {
       else end = middle
     }
     names.splice(at, 0, name)
-    this.figures.copyWithin(figuresEach * (at + 1), figuresEach * at)
+    this.figures.copyWithin(figureCount * (at + 1), figureCount * at)
     this.digests.copyWithin(digestBytes * (at + 1), digestBytes * at)
     this.index = undefined
     return at
@@ -103,7 +98,7 @@ export class FolderMemo {
   private grow(): void {
     const { figures, digests } = this
     const count = grown(this.names.length)
-    this.figures = new Float64Array(figuresEach * count)
+    this.figures = new Float64Array(figureCount * count)
     this.figures.set(figures)
     this.digests = Buffer.alloc(digestBytes * count)
     this.digests.set(digests)
@@ -113,7 +108,7 @@ export class FolderMemo {
   drop(name: string): boolean {
     const at = this.find(name)
     if (at === undefined) return false
-    this.figures.copyWithin(figuresEach * at, figuresEach * (at + 1))
+    this.figures.copyWithin(figureCount * at, figureCount * (at + 1))
     this.digests.copyWithin(digestBytes * at, digestBytes * (at + 1))
     this.names.splice(at, 1)
     this.index = undefined
@@ -134,7 +129,7 @@ export class FolderMemo {
     const { length } = this.names
     return {
       names: this.names,
-      figures: this.figures.slice(0, figuresEach * length),
+      figures: this.figures.slice(0, figureCount * length),
       digests: this.digests.subarray(0, digestBytes * length)
     }
   }
@@ -176,7 +171,7 @@ export const decode = (bytes: Uint8Array): Memo => {
   const start = 8 + buffer.readDoubleLE(0)
   const head = JSON.parse(buffer.toString("utf8", 8, start)) as Head
   const count = head.folders.reduce((sum, [, names]) => sum + names.length, 0)
-  const middle = start + 8 * figuresEach * count
+  const middle = start + 8 * figureCount * count
   // a copy, since it has to begin at a multiple of eight
   const figures = new Float64Array(new Uint8Array(bytes.subarray(start, middle)).buffer)
   const digests = buffer.subarray(middle)
@@ -185,7 +180,7 @@ export const decode = (bytes: Uint8Array): Memo => {
     const end = at + names.length
     const columns = {
       names,
-      figures: figures.subarray(figuresEach * at, figuresEach * end),
+      figures: figures.subarray(figureCount * at, figureCount * end),
       digests: digests.subarray(digestBytes * at, digestBytes * end)
     }
     at = end

@@ -1,23 +1,18 @@
 /**
  * StatMemo: the digest of a file without reading it, while its stat says that it is the same.
  *
- * An entry is trusted when size, mtime, ctime and inode are unchanged *and* the file was already older than the clock's
- * tick when it was hashed (the racy rule: a change within the tick of the snapshot leaves the same stat). The memo is a
- * hint: lost or torn, everything is hashed again and nothing else happens.
+ * An entry is trusted while the file is the same by its stat, and is made only of a file that was old enough to be told so
+ * (FileStat). The memo is a hint: lost or torn, everything is hashed again and nothing else happens.
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Digest from "../identity/Digest.ts"
+import { isRacy } from "../identity/FileStat.cjs"
 import { readRecordBytes, writeHint } from "./Commit.ts"
 import { Disk, type DiskError, type InspectedEntry, type Stat } from "./Disk.ts"
 import { decode, encode, FolderMemo, type Memo, type TreeMemo } from "./FolderMemo.ts"
 import type { Layout } from "./Layout.ts"
-
-/** Coarser than any kernel's clock tick (10 ms) and than the slack between two clocks of one machine. */
-const tickMs = 50
-/** Of file systems that keep times in seconds, or in two (FAT). */
-const coarseTickMs = 2100
 
 export interface StatMemo {
   /** What is known of the files in `folder`, if anything is. */
@@ -38,10 +33,6 @@ export interface StatMemo {
   /** Writes the memo, if anything is new. */
   readonly flush: Effect.Effect<void, DiskError, Disk>
 }
-
-/** Whether a file changed so short a time before `nowMs` that a later change could leave the same stat. */
-export const isRacy = ({ mtimeMs, ctimeMs }: Stat, nowMs: number): boolean =>
-  Math.max(mtimeMs, ctimeMs) + (ctimeMs % 1000 === 0 ? coarseTickMs : tickMs) >= nowMs
 
 const isIn = (folder: string, root: string): boolean =>
   folder === root || (folder.startsWith(root) && folder[root.length] === path.sep)

@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
+import { figureCount, isSame as isSameFile, writeFigures } from "../identity/FileStat.cjs"
 import { Disk, DiskError, type InspectedEntry, join, type Looks, orAbsent, type Stat } from "./Disk.ts"
 import type { StatMemo } from "./StatMemo.ts"
 
@@ -228,9 +229,6 @@ export const ofFile = (path: string, content: Digest.Digest, stat: Stat): Source
   return { digest: digest(tree), tree: Effect.succeed(tree), seen }
 }
 
-const isSameStat = (a: Stat | undefined, b: Stat | undefined): boolean =>
-  a?.sizeBytes === b?.sizeBytes && a?.mtimeMs === b?.mtimeMs && a?.ctimeMs === b?.ctimeMs && a?.inode === b?.inode
-
 /**
  * Whether nothing was written to a source between two looks at it. Its content may be the same and yet have been another in
  * between: what was edited and put back has a later ctime, and so has the folder that a file was put into and taken from.
@@ -242,11 +240,11 @@ export const isUntouched = (before: SourceTree, now: SourceTree): boolean =>
     const other = now.seen[index]!
     return (
       folder === other.folder &&
-      isSameStat(stat, other.stat) &&
+      isSameFile(stat, other.stat) &&
       children.length === other.children.length &&
       children.every(({ name, kind, stat }, at) => {
         const child = other.children[at]!
-        return name === child.name && kind === child.kind && (kind === "folder" || isSameStat(stat, child.stat))
+        return name === child.name && kind === child.kind && (kind === "folder" || isSameFile(stat, child.stat))
       })
     )
   })
@@ -261,9 +259,9 @@ export const sighting = ({ digest, seen }: SourceTree): Digest.Digest => {
   for (const { folder, stat, children } of seen) {
     state.update(Buffer.from(`${folder}\0${children.map(({ kind, name }) => `${kind}/${name}\0`).join("")}\0`))
     const stats = [stat, ...children.flatMap((child) => (child.kind === "folder" ? [] : [child.stat]))]
-    const figures = new Float64Array(4 * stats.length)
+    const figures = new Float64Array(figureCount * stats.length)
     stats.forEach((each, at) => {
-      if (each !== undefined) figures.set([each.sizeBytes, each.mtimeMs, each.ctimeMs, each.inode], 4 * at)
+      if (each !== undefined) writeFigures(figures, figureCount * at, each)
     })
     state.update(new Uint8Array(figures.buffer))
   }

@@ -31,21 +31,23 @@ import {
 import { isBuiltin } from "node:module"
 import path from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
-import { stampOf } from "./start.cjs"
+import FileStat from "../../cache/identity/FileStat.cjs"
 
-/** Times on disk are no finer than this; where they are whole seconds, than the other. */
-const tickMs = 50
-const coarseTickMs = 2100
 const dayMs = 24 * 3_600_000
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const exists = (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined
 
-const isYoung = (file, sinceMs) => {
+const statOf = (file) => {
   const stat = lstatSync(file, { throwIfNoEntry: false })
-  if (stat === undefined) return true
-  const tick = stat.ctimeMs % 1000 === 0 ? coarseTickMs : tickMs
-  return Math.max(stat.mtimeMs, stat.ctimeMs) > sinceMs - tick
+  return stat === undefined ? undefined : FileStat.ofNode(stat)
+}
+/** What tells whether a file is the same; null of what is not there. */
+const stampOf = (file) => FileStat.figuresOf(statOf(file))
+
+const isYoung = (file, sinceMs) => {
+  const stat = statOf(file)
+  return stat === undefined || FileStat.isRacy(stat, sinceMs)
 }
 
 const bundledPackage = /^(effect|@effect\/[^/]+|op-pipe|xxhash-wasm)(\/|$)/
@@ -306,7 +308,13 @@ export const make = async (folder, contents, resolveDir, keepNames) => {
   }
   const asScript = await attempt(true, writeScript).catch(() => undefined)
   const { main, inputs, digests, looked } = asScript ?? (await attempt(false, writeModules))
-  const ours = ["bundle.mjs", "start.cjs", "program.cjs"].map((name) => path.join(root, "core/start", name))
+  const ownNames = [
+    "core/start/bundle.mjs",
+    "core/start/start.cjs",
+    "core/start/program.cjs",
+    "cache/identity/FileStat.cjs"
+  ]
+  const ours = ownNames.map((name) => path.join(root, name))
   const files = [...ours, ...Object.keys(inputs).map((file) => path.resolve(made, file))].filter(exists)
   const stamps = new Map([...files.map((file) => [file, stampOf(file)]), ...looked.stamps])
   if (![...stamps.keys()].some((file) => exists(file) && isYoung(file, startedMs))) {

@@ -11,19 +11,14 @@ const { existsSync, lstatSync, readFileSync } = require("node:fs")
 const { homedir } = require("node:os")
 const path = require("node:path")
 const { pathToFileURL } = require("node:url")
+const FileStat = require("../../cache/identity/FileStat.cjs")
 
 /** Raise it when bundles are made otherwise. */
 const format = 6
 
-/** What tells whether a file is the same; null of what is not there. */
-const stampOf = (file) => {
+const statOf = (file) => {
   const stat = lstatSync(file, { throwIfNoEntry: false })
-  return stat === undefined ? null : [stat.size, stat.mtimeMs, stat.ctimeMs, stat.ino]
-}
-
-const isAsStamped = (file, stamp) => {
-  const now = stampOf(file)
-  return now === null || stamp === null ? now === stamp : now.every((figure, at) => figure === stamp[at])
+  return stat === undefined ? undefined : FileStat.ofNode(stat)
 }
 
 const cacheFolder = () => {
@@ -36,7 +31,7 @@ const cacheFolder = () => {
 const current = (folder) => {
   try {
     const { main, files, digests } = JSON.parse(readFileSync(path.join(folder, "bundle.json"), "utf8"))
-    if (!files.every(([file, stamp]) => isAsStamped(file, stamp))) return undefined
+    if (!files.every(([file, figures]) => FileStat.isAsBefore(figures, statOf(file)))) return undefined
     return existsSync(main) ? { main, digests } : undefined
   } catch {
     return undefined
@@ -111,5 +106,4 @@ const start = async (args) => {
 }
 
 exports.bundled = bundled
-exports.stampOf = stampOf
 exports.start = start

@@ -59,8 +59,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "the memo does not look at ctime",
-    file: "cache/store/FolderMemo.ts",
-    find: "      this.figures[first + 2] === stat.ctimeMs &&\n",
+    file: "cache/identity/FileStat.cjs",
+    find: "  figures[at + 2] === stat.ctimeMs &&\n",
     replace: "",
     caughtBy: ["test/cache/store/StatMemo.test.ts"],
     quick: true

@@ -59,14 +59,6 @@ describe("StatMemo", () => {
     }).pipe(Effect.provide(Disk.layer))
   )
 
-  it("does not trust a file for two seconds where times are whole seconds", () => {
-    const stat = (ms: number): Stat => ({ kind: "file", sizeBytes: 3, mode: 0o644, mtimeMs: ms, ctimeMs: ms, inode: 7 })
-    expect(StatMemo.isRacy(stat(5_000), 6_900)).toBe(true)
-    expect(StatMemo.isRacy(stat(5_000), 7_200)).toBe(false)
-    expect(StatMemo.isRacy(stat(5_000.25), 5_040)).toBe(true)
-    expect(StatMemo.isRacy(stat(5_000.25), 5_100)).toBe(false)
-  })
-
   it.live("sees a change that keeps size and mtime", () =>
     Effect.gen(function* () {
       const { file, layout } = setUp()

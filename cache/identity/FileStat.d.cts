@@ -1,0 +1,40 @@
+/** FileStat: the types of FileStat.cjs. */
+
+/** What tells whether a file is the same. */
+export interface FileStat {
+  readonly sizeBytes: number
+  readonly mtimeMs: number
+  readonly ctimeMs: number
+  readonly inode: number
+}
+
+/** The same as plain numbers, in that order. */
+export type Figures = readonly [sizeBytes: number, mtimeMs: number, ctimeMs: number, inode: number]
+
+export const figureCount: 4
+
+/** From what `node:fs` says. */
+export const ofNode: (stats: {
+  readonly size: number
+  readonly mtimeMs: number
+  readonly ctimeMs: number
+  readonly ino: number
+}) => FileStat
+
+/** null of what is not there. */
+export const figuresOf: (stat: FileStat | undefined) => Figures | null
+
+/** Writes the four figures into an array, from `at` on. */
+export const writeFigures: (figures: Float64Array, at: number, stat: FileStat) => void
+
+/** Whether the four figures from `at` on are those of `stat`. */
+export const hasFigures: (figures: ArrayLike<number>, at: number, stat: FileStat) => boolean
+
+/** Whether a file is what it was when it had these figures; null of what was not there. */
+export const isAsBefore: (figures: Figures | null, stat: FileStat | undefined) => boolean
+
+/** Whether two looks saw the same file, or both none. */
+export const isSame: (a: FileStat | undefined, b: FileStat | undefined) => boolean
+
+/** Whether a file changed so short a time before `nowMs` that a later change could leave the same figures. */
+export const isRacy: (stat: FileStat, nowMs: number) => boolean
