@@ -5,17 +5,15 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Gc from "../../cache/store/Gc.ts"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
-import type { Pipeline } from "../../core/pipeline/Pipeline.ts"
-import { type Selection, select } from "../../core/pipeline/Selection.ts"
 import type { AnyStep } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
-import { resolveSteps } from "../../core/plan/Settings.ts"
+import { wanted } from "../../core/plan/Wanted.ts"
 import type { RunEvent } from "../../core/run/RunEvent.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
 import * as Runner from "../../core/run/Runner.ts"
 import { formatBytes } from "../Console.ts"
-import { RunFailed, UsageError } from "../Failure.ts"
+import { RunFailed } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import type { Additions } from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
@@ -25,11 +23,6 @@ const worst = (faults: ReadonlyArray<"input" | "stage" | "bug">): "input" | "sta
   faults.includes("bug") ? "bug" : faults.includes("stage") ? "stage" : "input"
 
 const idsOf = (steps: ReadonlyArray<AnyStep>): string => steps.map((step) => step.id).join(", ")
-
-const nothingSelected = ({ only, from, until }: Selection): string => {
-  const flags = Object.entries({ only, from, until }).flatMap(([name, ids]) => ids.map((id) => `--${name} ${id}`))
-  return `${flags.join(" ")}: expected at least one step that is all of these, but found none`
-}
 
 /** Collects what is over the store's default limits. */
 const keepBounded = Effect.fnUntraced(function* (notify: (text: string) => void) {
@@ -65,23 +58,6 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
 })
 type RunFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>
 
-/** The steps that the flags ask for, with those that they need, and which of them are executed in any case. */
-const chosen = Effect.fnUntraced(function* (pipeline: Pipeline, flags: RunFlags) {
-  const selection = {
-    only: yield* resolveSteps(pipeline, "--only", flags.only),
-    from: yield* resolveSteps(pipeline, "--from", flags.from),
-    until: yield* resolveSteps(pipeline, "--until", flags.until)
-  }
-  const { asked, needed } = select(pipeline, selection)
-  if (asked.length === 0) return yield* new UsageError({ message: nothingSelected(selection) })
-  const wanted = new Set([...asked, ...needed])
-  const steps = pipeline.steps.filter((step) => wanted.has(step))
-  const named = flags.force.filter((each) => each !== "all")
-  const forced = yield* resolveSteps(pipeline, "--force", named)
-  const isAll = flags.force.includes("all")
-  return { asked, needed, steps, forced: new Set(isAll ? steps.map((step) => step.id) : forced) }
-})
-
 const bringUpToDate = Effect.fnUntraced(function* (
   prepared: Prepared,
   outputsDir: string,
@@ -89,7 +65,7 @@ const bringUpToDate = Effect.fnUntraced(function* (
   reporter: Reporter.Reporter
 ) {
   const notify = (text: string): void => Effect.runSync(reporter({ type: "Notice", text }))
-  const { asked, needed, steps, forced } = yield* chosen(prepared.pipeline, flags)
+  const { asked, needed, steps, forced } = yield* wanted(prepared.pipeline, flags)
   if (flags.dryRun) {
     for (const { step, state, reasons } of yield* Freshness.assess(prepared, steps, { forced })) {
       yield* reporter({ type: "StepPlanned", step: step.id, state, reasons })

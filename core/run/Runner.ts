@@ -52,6 +52,8 @@ export type RunFinished = Extract<RunEvent, { readonly type: "RunFinished" }>
 export interface RunSummary {
   readonly finished: RunFinished
   readonly failures: ReadonlyArray<StepError>
+  /** By step id: of each step that has one now. */
+  readonly results: ReadonlyMap<string, StepResult>
 }
 
 interface Running extends StepRun.Running {
@@ -259,6 +261,7 @@ export const run = Effect.fnUntraced(function* (prepared: Prepared, options: Run
     // the worker of a run that was killed may have gone on for a moment, and made its folder anew after the first sweep
     Effect.ensuring(sweep(layout))
   )
-  const summary: RunSummary = { finished: yield* finish(running, startedMs), failures: running.failures }
+  const { results } = running
+  const summary: RunSummary = { finished: yield* finish(running, startedMs), failures, results }
   return summary
 })

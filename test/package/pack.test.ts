@@ -101,6 +101,30 @@ describe("op-pipe alone", () => {
     expect(new Set(packagesInKeys(alone))).toEqual(new Set(["effect", "op-pipe"]))
   })
 
+  it("lets people test a stage of their own, and run a pipeline from a program", async () => {
+    writeFiles(alone, {
+      "pipeline.ts": numbers,
+      "count.test.ts": `import assert from "node:assert/strict"
+import { test } from "node:test"
+import * as Effect from "effect/Effect"
+import { runStage } from "op-pipe/testing"
+import { count } from "./pipeline.ts"
+test("counts", async () => {
+  const { output } = await Effect.runPromise(Effect.scoped(runStage(count, { inputs: {} })))
+  assert.deepEqual(output.numbers, [1, 2, 3])
+})
+`,
+      "program.ts": `import * as Effect from "effect/Effect"
+import { run } from "op-pipe/run"
+import pipeline from "./pipeline.ts"
+const result = await Effect.runPromise(run(pipeline, { force: ["all"] }))
+console.log(JSON.stringify(result.executed))
+`
+    })
+    expect(await call(process.execPath, ["--test", "count.test.ts"], alone)).toMatch(/pass 1/)
+    expect(await call(process.execPath, ["program.ts"], alone)).toBe('["count"]\n')
+  })
+
   it("works as pnpm installs it, also where effect is in reach of op-pipe alone", async () => {
     const at = path.join(folder, "pnpm")
     await pnpmAdd(at, [tarballs.framework])

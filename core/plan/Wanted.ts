@@ -1,0 +1,36 @@
+/** Wanted: the steps that a run is about, by the names that people give them. */
+import * as Effect from "effect/Effect"
+import type { Pipeline } from "../pipeline/Pipeline.ts"
+import { type Selection, select } from "../pipeline/Selection.ts"
+import { resolveSteps, SettingsError } from "./Settings.ts"
+
+/** Names of steps or stages; `train(bn)` and `train@bn` are one. Empty lists do not narrow the run. */
+export interface Asked extends Selection {
+  /** Steps to execute even if their result is there; `all` for every one. */
+  readonly force: ReadonlyArray<string>
+}
+
+const selectionFlags = ({ only, from, until }: Selection): string =>
+  Object.entries({ only, from, until })
+    .flatMap(([name, ids]) => ids.map((id) => `--${name} ${id}`))
+    .join(" ")
+
+/** The steps that were asked for, those that they need, both in the pipeline's order, and the forced ones among them. */
+export const wanted = Effect.fn("Wanted.wanted")(function* (pipeline: Pipeline, names: Asked) {
+  const selection = {
+    only: yield* resolveSteps(pipeline, "--only", names.only),
+    from: yield* resolveSteps(pipeline, "--from", names.from),
+    until: yield* resolveSteps(pipeline, "--until", names.until)
+  }
+  const { asked, needed } = select(pipeline, selection)
+  if (asked.length === 0) {
+    const expected = "at least one step that is all of these"
+    return yield* new SettingsError({ asked: selectionFlags(selection), expected, actual: "none" })
+  }
+  const all = new Set([...asked, ...needed])
+  const steps = pipeline.steps.filter((step) => all.has(step))
+  const named = names.force.filter((each) => each !== "all")
+  const forced = yield* resolveSteps(pipeline, "--force", named)
+  const isAll = names.force.includes("all")
+  return { asked, needed, steps, forced: new Set(isAll ? steps.map((step) => step.id) : forced) }
+})

@@ -1,0 +1,170 @@
+/**
+ * `op-pipe/run`: a pipeline run from a program, as `op-pipe run` does it, with typed values back.
+ */
+import { availableParallelism } from "node:os"
+import * as path from "node:path"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { CodeUnknown } from "../../cache/code/CodeIdentity.ts"
+import { Disk, type DiskError } from "../../cache/store/Disk.ts"
+import type { StepResult } from "../../cache/store/ResultStore.ts"
+import { Store } from "../../cache/store/Store.ts"
+import type { StepError } from "../executor/Executor.ts"
+import * as ProcessExecutor from "../executor/ProcessExecutor.ts"
+import * as Artifact from "../pipeline/Artifact.ts"
+import * as Pipeline from "../pipeline/Pipeline.ts"
+import type { StageFailure } from "../pipeline/Stage.ts"
+import type { Port } from "../pipeline/Step.ts"
+import type { ToolchainError } from "../pipeline/Toolchain.ts"
+import * as Plan from "../plan/Plan.ts"
+import * as Settings from "../plan/Settings.ts"
+import { wanted } from "../plan/Wanted.ts"
+import { NoResult } from "./LastResult.ts"
+import type { RunEvent } from "./RunEvent.ts"
+import * as Runner from "./Runner.ts"
+
+export { NoResult } from "./LastResult.ts"
+export type { RunEvent } from "./RunEvent.ts"
+
+/** Steps failed; what is finished is kept. */
+export class StepsFailed extends Data.TaggedError("StepsFailed")<{ readonly failures: ReadonlyArray<StepError> }> {
+  override get message(): string {
+    return this.failures.map(({ message }) => message).join("\n")
+  }
+}
+
+/** As the flags of `op-pipe run`; each may be left out. */
+export interface Options {
+  /** The folder that relative paths start from, with `.op-pipe`, `outputs` and `data` in it; the working directory unless given. */
+  readonly root?: string
+  readonly store?: string
+  readonly outputs?: string
+  /** Where sources lie, by their names. */
+  readonly sources?: Readonly<Record<string, string>>
+  readonly profile?: string
+  /** `step.parameter=value`, as for `--set`. */
+  readonly set?: ReadonlyArray<string>
+  readonly seed?: number
+  readonly seeds?: number
+  readonly only?: ReadonlyArray<string>
+  readonly from?: ReadonlyArray<string>
+  readonly until?: ReadonlyArray<string>
+  /** Steps to execute even if their result is there; `all` for every one. */
+  readonly force?: ReadonlyArray<string>
+  readonly keepGoing?: boolean
+  readonly verify?: boolean
+  readonly cores?: number
+  /** Is told each event, in order, while the run goes on. */
+  readonly onEvent?: (event: RunEvent) => Effect.Effect<void>
+}
+
+/** An output as a program gets it: the value of a document, the bytes of a file, the path of a folder in `outputs/`. */
+export type ValueOf<A extends Artifact.Any> =
+  A extends Artifact.JsonArtifact<string, infer T>
+    ? T
+    : A extends Artifact.FileArtifact<string>
+      ? Uint8Array
+      : { readonly path: string }
+
+export interface Result {
+  readonly runId: string
+  /** Ids of steps. */
+  readonly executed: ReadonlyArray<string>
+  readonly cached: ReadonlyArray<string>
+  readonly durationMs: number
+  /** The value of a step's output. Fails with `NoResult` for a step that was no part of the run. */
+  readonly read: <A extends Artifact.Any>(port: Port<A>) => Effect.Effect<ValueOf<A>, NoResult | DiskError>
+}
+
+export type Failure =
+  | StepsFailed
+  | Settings.SettingsError
+  | CodeUnknown
+  | ToolchainError
+  | StageFailure
+  | DiskError
+  | Effect.Error<ReturnType<typeof Plan.prepare>>
+  | Effect.Error<ReturnType<typeof Runner.run>>
+
+const makeRead = (outputsDir: string, results: ReadonlyMap<string, StepResult>) =>
+  Effect.gen(function* () {
+    const disk = yield* Disk
+    const { blobs } = yield* Store
+    const read = Effect.fn("Run.read")(
+      function* ({ owner, output, artifact }: Port<Artifact.Any>) {
+        const step = owner._tag === "Step" ? owner.id : owner.name
+        const entry = results.get(step)?.outputs[output]?.entries[0]
+        if (entry === undefined) return yield* new NoResult({ step })
+        if (artifact.kind === "folder") return { path: path.join(outputsDir, step, artifact.path) }
+        const blob = entry.kind === "file" ? yield* blobs.verified(entry.digest) : Option.none<string>()
+        if (Option.isNone(blob)) return yield* new NoResult({ step })
+        const bytes = yield* disk.read(blob.value)
+        if (artifact.kind === "file") return bytes
+        const value = Artifact.withoutVolatile(JSON.parse(new TextDecoder().decode(bytes)), artifact.volatile)
+        // what is in the store was decoded when it was put there
+        return yield* Effect.orDie(Schema.decodeUnknownEffect(artifact.schema)(value))
+      },
+      Effect.provideService(Disk, disk)
+    )
+    return read as Result["read"]
+  })
+
+/**
+ * Brings `pipeline` up to date and gives what its steps came to.
+ *
+ * The stages' modules are found by their `source`, so the pipeline may be imported or made on the spot. Fails with
+ * `StepsFailed` when a step did, with `SettingsError` for names and values that do not fit, with `CodeUnknown`,
+ * `ToolchainError` or `DiskError` as the command line would.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ * import { run } from "op-pipe/run"
+ *
+ * const Hello = Artifact.file({ tag: "Hello/v1", path: "hello.txt" })
+ * const hello = Pipeline.step(
+ *   Stage.command({ name: "hello", command: 'printf hello > "$text"', inputs: {}, output: { text: Hello } }),
+ *   { inputs: {} }
+ * )
+ * const pipeline = Pipeline.make({ name: "greeting", steps: [hello] })
+ *
+ * const program = Effect.gen(function* () {
+ *   const result = yield* run(pipeline)
+ *   const text = yield* result.read(hello.out.text)
+ *   console.log(new TextDecoder().decode(text)) // hello
+ * })
+ * await Effect.runPromise(program)
+ * ```
+ */
+export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.Effect<Result, Failure> => {
+  const root = path.resolve(options.root ?? ".")
+  const inRoot = (given: string | undefined, name: string): string => path.resolve(root, given ?? name)
+  const store = Store.layer(inRoot(options.store, ".op-pipe")).pipe(Layer.provideMerge(Disk.layer))
+  const emit = options.onEvent ?? (() => Effect.void)
+  return Effect.gen(function* () {
+    const placed = Pipeline.overSeeds(pipeline, options.seeds ?? pipeline.seeds)
+    const { profile, seed, set = [] } = options
+    const settings = yield* Settings.resolve(placed, { profile, seed, set })
+    const outputsDir = inRoot(options.outputs, "outputs")
+    const prepared = yield* Plan.prepare({
+      pipeline: placed,
+      settings,
+      sourcePaths: options.sources ?? {},
+      root,
+      dataDir: path.join(root, "data"),
+      outputsDir,
+      cores: options.cores ?? availableParallelism(),
+      notify: (text) => Effect.runSync(emit({ type: "Notice", text }))
+    })
+    const { only = [], from = [], until = [], force = [], keepGoing = false, verify = false } = options
+    const { steps, forced } = yield* wanted(placed, { only, from, until, force })
+    const summary = yield* Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir, emit })
+    if (summary.failures.length > 0) return yield* new StepsFailed({ failures: summary.failures })
+    const { runId, executed, cached, durationMs } = summary.finished
+    return { runId, executed, cached, durationMs, read: yield* makeRead(outputsDir, summary.results) }
+  }).pipe(Effect.provide(ProcessExecutor.layer), Effect.provide(store))
+}

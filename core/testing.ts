@@ -1,0 +1,191 @@
+/**
+ * `op-pipe/testing`: one stage run in a test of one's own, with given inputs, without a pipeline and without a store.
+ *
+ * The stage runs in the test's own process, so breakpoints and mocks work; what it reads and writes is not watched there.
+ * Parameters are decoded, documents go through their schemas, and outputs come back as values, as in a run.
+ */
+import { availableParallelism } from "node:os"
+import * as path from "node:path"
+import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
+import * as NodePath from "@effect/platform-node-shared/NodePath"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { Disk } from "../cache/store/Disk.ts"
+import type { StepTask } from "./executor/Executor.ts"
+import * as TaskRun from "./executor/TaskRun.ts"
+import * as Artifact from "./pipeline/Artifact.ts"
+import type * as Stage from "./pipeline/Stage.ts"
+import type { ParamsOf } from "./pipeline/Step.ts"
+import type * as Toolchain from "./pipeline/Toolchain.ts"
+
+/**
+ * The content of an input: the `value` of a document, the `bytes` of a file (or a text), the `files` of a folder by their
+ * paths; or a `path` where it lies already. Of replicas one after the other.
+ */
+export type Given<A extends Artifact.Input> =
+  A extends Artifact.Replicas<infer Of>
+    ? ReadonlyArray<Given<Of>>
+    :
+        | { readonly path: string }
+        | (A extends Artifact.JsonArtifact<string, infer T>
+            ? { readonly value: T }
+            : A extends Artifact.FileArtifact<string>
+              ? { readonly bytes: Uint8Array | string }
+              : { readonly files: Readonly<Record<string, Uint8Array | string>> })
+
+/** An output as the test gets it: the value of a document, the bytes of a file, the path of a folder. */
+export type Taken<A extends Artifact.Any> =
+  A extends Artifact.JsonArtifact<string, infer T>
+    ? T
+    : A extends Artifact.FileArtifact<string>
+      ? Uint8Array
+      : { readonly path: string }
+
+export interface RunStageOptions<S extends Stage.Module> {
+  /** Parameters besides the Schema's defaults, as `--set` would give them. */
+  readonly params?: Partial<ParamsOf<S>>
+  readonly inputs: { readonly [K in keyof S["inputs"]]: Given<S["inputs"][K]> }
+  /** The identity of each toolchain that the stage declares. */
+  readonly toolchain?: { readonly [K in keyof S["toolchain"]]: Toolchain.IdentityOf<S["toolchain"][K]> }
+  /** How many cores the stage is given. All unless said otherwise. */
+  readonly cores?: number
+}
+
+export interface StageRun<S extends Stage.Module> {
+  readonly output: { readonly [K in keyof S["output"]]: Taken<S["output"][K]> }
+  /** What the stage said of its progress, in order. */
+  readonly progress: ReadonlyArray<Stage.Progress>
+}
+
+type AnyGiven =
+  | { readonly path: string }
+  | { readonly value: unknown }
+  | { readonly bytes: Uint8Array | string }
+  | { readonly files: Readonly<Record<string, Uint8Array | string>> }
+
+const bytesOf = (content: Uint8Array | string): Uint8Array =>
+  typeof content === "string" ? new TextEncoder().encode(content) : content
+
+const write = Effect.fnUntraced(function* (file: string, content: Uint8Array | string) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.makeDirectory(path.dirname(file), { recursive: true })
+  yield* fs.writeFile(file, bytesOf(content))
+}, Effect.orDie)
+
+/** Where the content of an input lies, written below `folder` if it was given as a value. */
+const place = Effect.fnUntraced(function* (artifact: Artifact.Any, given: AnyGiven, folder: string) {
+  if ("path" in given) return path.resolve(given.path)
+  const to = path.join(folder, artifact.path)
+  if ("files" in given) {
+    for (const [name, content] of Object.entries(given.files)) yield* write(path.join(to, name), content)
+  } else if ("bytes" in given) yield* write(to, given.bytes)
+  else if (artifact.kind === "json") {
+    const encoded = yield* Effect.orDie(Schema.encodeEffect(artifact.schema)(given.value))
+    yield* write(to, JSON.stringify(Artifact.withoutVolatile(encoded, artifact.volatile)))
+  }
+  return to
+})
+
+/** Paths of all inputs, by the names by which a step keeps them. */
+const placeAll = Effect.fnUntraced(function* (
+  inputs: Stage.Inputs,
+  given: Readonly<Record<string, unknown>>,
+  folder: string
+) {
+  const paths: Record<string, string> = {}
+  for (const [name, input] of Object.entries(inputs)) {
+    const isReplicas = input.kind === "replicas"
+    const artifact = isReplicas ? input.of : input
+    const each = (isReplicas ? given[name] : [given[name]]) as ReadonlyArray<AnyGiven>
+    for (const [index, one] of each.entries()) {
+      const key = isReplicas ? Artifact.replicaInput(name, index + 2) : name
+      paths[key] = yield* place(artifact, one, path.join(folder, key))
+    }
+  }
+  return paths
+})
+
+const take = (artifact: Artifact.Any, root: string) => {
+  const at = path.join(root, artifact.path)
+  switch (artifact.kind) {
+    case "json":
+      return Artifact.reader(artifact, at).read
+    case "file":
+      return Artifact.reader(artifact, at).bytes
+    case "folder":
+      return Effect.succeed({ path: at })
+  }
+}
+
+const encodeIdentities = (stage: Stage.Module, identities: Readonly<Record<string, unknown>>) =>
+  Effect.forEach(Object.entries(stage.toolchain as Stage.Toolchains), ([name, toolchain]) => {
+    const schema = toolchain.identity as Schema.Codec<unknown, unknown>
+    const encoded = Effect.orDie(Schema.encodeEffect(schema)(identities[name]))
+    return Effect.map(encoded, (identity) => [toolchain.name, identity] as const)
+  })
+
+const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, Disk.layer)
+
+/**
+ * Runs `stage` with the given inputs and gives its outputs. Its folders are removed when the scope closes.
+ *
+ * Fails as the stage does, with `StageFailure` or `ArtifactError`; an output that was not written is an `ArtifactError`.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
+ * import { Artifact, Stage } from "op-pipe"
+ * import { runStage } from "op-pipe/testing"
+ *
+ * const Words = Artifact.json({ tag: "Words/v1", path: "words.json", schema: Schema.Array(Schema.String) })
+ * const Count = Artifact.json({ tag: "Count/v1", path: "count.json", schema: Schema.Int })
+ * const count = Stage.make({
+ *   name: "count",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({}),
+ *   inputs: { words: Words },
+ *   output: { count: Count },
+ *   run: ({ inputs, output }) => Effect.flatMap(inputs.words.read, (words) => output.count.write(words.length))
+ * })
+ *
+ * const { output } = await Effect.runPromise(
+ *   Effect.scoped(runStage(count, { inputs: { words: { value: ["a", "b"] } } }))
+ * )
+ * console.log(output.count) // 2
+ * ```
+ */
+export const runStage = <S extends Stage.Module>(
+  stage: S,
+  options: RunStageOptions<S>
+): Effect.Effect<StageRun<S>, Stage.Failure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const folder = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "op-pipe-stage-" }))
+    const inputs = yield* placeAll(stage.inputs, options.inputs, path.join(folder, "inputs"))
+    const [outputDir, workdir] = [path.join(folder, "outputs"), path.join(folder, "scratch")]
+    for (const each of [outputDir, workdir]) yield* Effect.orDie(fs.makeDirectory(each))
+    const work = {
+      type: "module",
+      stage: stage.name,
+      source: stage.source,
+      modules: [],
+      spawns: stage.spawns,
+      params: (options.params ?? {}) as Readonly<Record<string, unknown>>,
+      toolchain: Object.fromEntries(yield* encodeIdentities(stage, options.toolchain ?? {})),
+      toolchainsDir: path.join(folder, "toolchains")
+    } as const
+    const checkpoint = path.join(folder, "checkpoint")
+    const cores = options.cores ?? availableParallelism()
+    const task: StepTask = { step: stage.name, work, inputs, outputDir, workdir, checkpoint, cores }
+    const progress: Array<Stage.Progress> = []
+    const note = (each: Stage.Progress) => Effect.sync(() => void progress.push(each))
+    yield* TaskRun.run(task, work, () => Promise.resolve({ stage }), note)
+    const taken = yield* Effect.forEach(Object.entries(stage.output as Stage.Artifacts), ([name, artifact]) =>
+      Effect.map(take(artifact, outputDir), (value) => [name, value] as const)
+    )
+    return { output: Object.fromEntries(taken), progress } as unknown as StageRun<S>
+  }).pipe(Effect.provide(platform))
