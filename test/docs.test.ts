@@ -89,10 +89,6 @@ describe("the documents", () => {
     }
   })
 
-  it("print the example pipeline as it is", () => {
-    expect(read("README.md")).toContain(read("docs/example-pipeline.ts").trim())
-  })
-
   it("speak of the project alone", () => {
     expect(documents.map(read).join("\n")).not.toMatch(/\/work\/|\/tmp\/|\/root\/|this session|helper-\d|workplace/i)
   })

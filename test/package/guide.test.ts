@@ -4,41 +4,33 @@
  *
  * `OP_PIPE_DOCS=write npx vitest run test/package/guide.test.ts` writes into the pages what commands print now.
  */
-import { execFile } from "node:child_process"
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
-import { promisify } from "node:util"
 import { beforeAll, describe, expect, it } from "vitest"
 import { repository } from "../lib/cli.ts"
+import { call, environment, packed } from "../lib/packed.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 import { agrees, blocksOf, edited, normalize, play } from "./pages.ts"
 
 const folder = temporaryFolder()
-const exec = promisify(execFile)
-const env: NodeJS.ProcessEnv = {
-  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|INIT_CWD)/i.test(name))),
-  PATH: [path.join(folder, "node_modules/.bin"), path.dirname(process.execPath), process.env["PATH"]].join(":"),
-  NO_COLOR: "1"
-}
+const env: NodeJS.ProcessEnv = environment()
+env["PATH"] = [path.join(folder, "node_modules/.bin"), env["PATH"]].join(path.delimiter)
 const pages = ["README.md", ...readdirSync(path.join(repository, "docs/guide")).map((name) => `docs/guide/${name}`)]
 
 beforeAll(async () => {
   writeFiles(folder, { "package.json": `{"private":true,"type":"module"}` })
-  await exec("npm", ["pack", "--pack-destination", folder], { cwd: repository, maxBuffer: 2 ** 26 })
-  const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"))!
-  const { devDependencies, dependencies } = JSON.parse(
-    readFileSync(path.join(repository, "package.json"), "utf8")
-  ) as Record<"devDependencies" | "dependencies", Record<string, string>>
-  const effect = `effect@${devDependencies["effect"] ?? dependencies["effect"]}`
-  await exec("npm", ["install", "--no-audit", "--no-fund", path.join(folder, tarball), effect], { cwd: folder, env })
+  await call("npm", ["install", "--no-audit", "--no-fund", (await packed()).framework], folder)
+  await call("npx", ["op-pipe", "init"], folder)
 }, 300_000)
 
 describe.each(pages)("%s", (name) => {
   const file = path.join(repository, name)
-  const root = path.join(folder, path.basename(name, ".md"))
+  // npx looks for the package in the folder itself, as in that of the README's reader
+  const root = name === "README.md" ? folder : path.join(folder, path.basename(name, ".md"))
 
   it("prints what it says", async () => {
-    writeFiles(root, { "package.json": `{"private":true,"type":"module"}` })
+    if (root !== folder) writeFiles(root, { "package.json": `{"private":true,"type":"module"}` })
     const page = readFileSync(file, "utf8")
     const { calls, corrected } = await play(page, root, env)
     if (process.env["OP_PIPE_DOCS"] === "write") writeFileSync(file, corrected)
@@ -49,14 +41,12 @@ describe.each(pages)("%s", (name) => {
   })
 
   it("compiles", async () => {
-    const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
-      (each) => each.endsWith(".ts") && !/^(outputs|\.op-pipe|node_modules)\//.test(each)
-    )
+    const named = blocksOf(readFileSync(file, "utf8")).map((block) => block.file)
+    const files = Array.from(new Set(named)).filter((each) => each?.endsWith(".ts"))
     if (files.length === 0) return
     const compilerOptions = {
       module: "nodenext",
       target: "es2024",
-      lib: ["es2024"],
       strict: true,
       noEmit: true,
       skipLibCheck: true,
@@ -65,12 +55,20 @@ describe.each(pages)("%s", (name) => {
       types: ["node"]
     }
     writeFiles(root, { "tsconfig.json": JSON.stringify({ compilerOptions, files }) })
-    const { stdout } = await exec(
-      process.execPath,
-      [path.join(repository, "node_modules/typescript/lib/tsc.js"), "-p", "."],
-      { cwd: root }
-    ).catch((error: { readonly stdout: string }) => error)
-    expect(stdout).toBe("")
+    const tsc = path.join(repository, "node_modules/typescript/lib/tsc.js")
+    expect(await call(process.execPath, [tsc, "-p", "."], root)).toBe("")
+  })
+})
+
+describe("the README", () => {
+  it("shows the pipeline that init writes", () => {
+    const shown = blocksOf(readFileSync(path.join(repository, "README.md"), "utf8"))
+    const init = path.join(folder, "first")
+    mkdirSync(init)
+    execFileSync(path.join(folder, "node_modules/.bin/op-pipe"), ["init"], { cwd: init, env })
+    expect(readFileSync(path.join(init, "pipeline.ts"), "utf8")).toBe(
+      shown.find(({ file }) => file === "pipeline.ts")!.text
+    )
   })
 })
 

@@ -236,26 +236,4 @@ describe("op-pipe-study beside it", () => {
     expect(lastEvent(await opPipe(at, ...until))).toMatchObject({ executed: ["split", "augment", "train@bn"] })
     expect(lastEvent(await opPipe(at, ...until))).toMatchObject({ executed: [] })
   }, 300_000)
-
-  it("lets people write a pipeline of their own", async () => {
-    writeFiles(alone, {
-      "texts/a.txt": "one two",
-      "pipeline.ts": readFileSync(path.join(repository, "docs/example-pipeline.ts"), "utf8"),
-      "tsconfig.json": JSON.stringify({
-        compilerOptions: {
-          module: "nodenext",
-          target: "es2024",
-          strict: true,
-          noEmit: true,
-          skipLibCheck: true,
-          types: []
-        },
-        files: ["pipeline.ts"]
-      })
-    })
-    await call(process.execPath, [path.join(repository, "node_modules/typescript/lib/tsc.js"), "-p", "."], alone)
-    const stdout = await opPipe(alone, "run", "--data", "texts", "--json")
-    expect(JSON.parse(stdout.trim().split("\n").at(-1)!)).toMatchObject({ executed: ["words"] })
-    expect(JSON.parse(readFileSync(path.join(alone, "outputs/words/words.json"), "utf8"))).toEqual(["one", "two"])
-  })
 })
