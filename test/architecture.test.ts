@@ -15,7 +15,7 @@ const toBeMended: ReadonlyArray<string> = [
 ]
 
 const readSources = (): Sources => {
-  const folders = ["cache", "core", "schemas", "engine", "charts", "demo", "stages", "commands", "cli"]
+  const folders = ["bin", "cache", "core", "schemas", "engine", "charts", "demo", "stages", "commands", "cli"]
   const files = folders.flatMap((folder) =>
     readdirSync(path.join(repository, folder), { recursive: true, encoding: "utf8" })
       .filter((name) => /(?<!\.d)\.([cm]?ts|[cm]js)$/.test(name))

@@ -47,7 +47,7 @@ const opPipe: Peer = {
   output: (id) => `outputs/${id}/out.txt`,
   command: () => ({
     file: process.execPath,
-    args: [path.join(repository, "core/start/op-pipe.cjs"), "run", "--cores", jobs]
+    args: [path.join(repository, "bin/op-pipe.cjs"), "run", "--cores", jobs]
   }),
   writeFolder: (root, log) => {
     json(root, "package.json", { type: "module" })

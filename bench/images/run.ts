@@ -118,12 +118,7 @@ const torchvision = (files: ReadonlyArray<string>, folder: string): TorchAnswer 
 
 const augments = () => {
   const folder = path.join(root, "demo")
-  const made = spawnSync(process.execPath, [
-    path.join(scripts, "../../core/start/op-pipe.cjs"),
-    "data",
-    "emoji",
-    folder
-  ])
+  const made = spawnSync(process.execPath, [path.join(scripts, "../../bin/op-pipe.cjs"), "data", "emoji", folder])
   if (made.status !== 0) throw new Error(String(made.stderr))
   const files = fs
     .readdirSync(folder, { recursive: true, encoding: "utf8" })

@@ -17,8 +17,16 @@ export const peer = "effect"
 /** How a module's stage is run. Raise it when the same stage with the same inputs would give another result. */
 export const stageFormat = "Stage/v1"
 
-export const root = fileURLToPath(new URL("../../", import.meta.url))
-const folders = ["cache", "core", "cli"].map((name) => `${path.join(root, name)}${path.sep}`)
+/** The folder of the package or the checkout; in a package, this module is below its `dist/`. */
+export const root = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../../" : "../../../", import.meta.url))
 
-/** True of a module of op-pipe's, by its path without links. */
-export const isFramework = (file: string): boolean => folders.some((folder) => file.startsWith(folder))
+/** The folders that hold its modules, in a checkout as sources and, once it is built, also below `dist/`. */
+export const folders: ReadonlyArray<string> = [root, path.join(root, "dist")].flatMap((folder) =>
+  ["cache", "core", "cli"].map((name) => path.join(folder, name) + path.sep)
+)
+
+const anyCopy = /[\\/]node_modules[\\/]op-pipe[\\/](?!.*[\\/]node_modules[\\/])/u
+
+/** True of a module of op-pipe's, of this copy or of another one, by its path without links. */
+export const isFramework = (file: string): boolean =>
+  folders.some((folder) => file.startsWith(folder)) || anyCopy.test(file)

@@ -15,6 +15,3 @@ export const startFile = (name: string): string => path.join(start, name)
 
 /** A module of this folder, by its name without an extension. */
 export const beside = (name: string): string => path.join(core, "executor", `${name}.${isSource ? "ts" : "js"}`)
-
-/** The folders that hold the framework's code: what runs every stage, and what no cache key counts (ADR 0002). */
-export const folders: ReadonlyArray<string> = [core, path.join(core, "../cache/"), path.join(core, "../cli/"), start]

@@ -7,6 +7,7 @@
  */
 import { existsSync, lstatSync, readdirSync, realpathSync } from "node:fs"
 import * as path from "node:path"
+import * as Framework from "../../cache/code/Framework.ts"
 import { userCache } from "../../cache/store/Layout.ts"
 import type { ModuleWork, StepTask } from "./Executor.ts"
 import * as FrameworkFiles from "./FrameworkFiles.ts"
@@ -55,7 +56,7 @@ const readable = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => {
   const packages = Array.from(new Set(above.flatMap((folder) => both(path.join(folder, "node_modules")))))
   return outermost([
     ...system,
-    ...FrameworkFiles.folders,
+    ...Framework.folders,
     userCache(),
     ...modules,
     ...above.filter(isLink),

@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { isFramework } from "../../cache/code/Framework.ts"
 import {
   endedEarly,
   endRest,
@@ -80,9 +81,7 @@ const unknownModule = (work: ModuleWork, bundle: Bundle): string | undefined => 
   const own = packageFolder(fileURLToPath(work.source))
   // another package counts by its version
   const isCounted = (file: string): boolean => [undefined, own].includes(packageFolder(file))
-  return Object.keys(bundle.digests).find(
-    (file) => !known.has(file) && isCounted(file) && !FrameworkFiles.folders.some((folder) => file.startsWith(folder))
-  )
+  return Object.keys(bundle.digests).find((file) => !known.has(file) && isCounted(file) && !isFramework(file))
 }
 
 const decodeMessage = Schema.decodeUnknownOption(Message)

@@ -18,7 +18,7 @@ const shell = (line: string) =>
   new Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>((resolve) => {
     const root = temporaryFolder()
     writeFiles(root, { "package.json": '{ "type": "module" }', "pipeline.ts": many })
-    const bin = path.join(repository, "core/start/op-pipe.cjs")
+    const bin = path.join(repository, "bin/op-pipe.cjs")
     const script = `op_pipe() { '${process.execPath}' '${bin}' "$@"; }; ${line}`
     execFile("bash", ["-c", script], { cwd: root, maxBuffer: 2 ** 26 }, (error, stdout, stderr) =>
       resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr })

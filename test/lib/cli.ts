@@ -22,7 +22,7 @@ export interface CliOptions {
 
 export const opPipe = (args: ReadonlyArray<string>, options: CliOptions): Promise<Finished> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [path.join(repository, "core/start/op-pipe.cjs"), ...args], {
+    const child = spawn(process.execPath, [path.join(repository, "bin/op-pipe.cjs"), ...args], {
       cwd: options.cwd,
       env: { ...process.env, NO_COLOR: "1", ...options.env },
       stdio: ["ignore", "pipe", "pipe"]

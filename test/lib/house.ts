@@ -11,9 +11,10 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   "cache/store": ["cache/identity"],
   "cache/code": ["cache/identity", "cache/store"],
   "core/start": ["cache/identity"],
+  bin: ["core/start"],
   "core/pipeline": ["cache/identity", "cache/store"],
   "core/plan": ["cache/identity", "cache/store", "cache/code", "core/pipeline"],
-  "core/executor": ["cache/identity", "cache/store", "core/pipeline"],
+  "core/executor": ["cache/identity", "cache/store", "cache/code", "core/pipeline"],
   "core/run": ["cache/identity", "cache/store", "cache/code", "core/pipeline", "core/plan", "core/executor"],
   "core/testing": ["cache/store", "core/pipeline", "core/executor"],
   // the public face
@@ -48,7 +49,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   ]
 }
 /** The framework. Other rooms reach it through these modules alone: in the package they are what has a name. */
-const framework = ["cache/", "core/", "cli/"]
+const framework = ["bin/", "cache/", "core/", "cli/"]
 const publicFaces = new Set(["core/index.ts", "core/run/index.ts", "core/testing.ts", "cli/index.ts"])
 const isFramework = (file: string): boolean => framework.some((folder) => file.startsWith(folder))
 /** Rooms whose files do not import each other. */

@@ -9,4 +9,4 @@ if (major < 22 || (major === 22 && minor < 19)) {
   )
   process.exit(2)
 }
-require("./start.cjs").start(process.argv.slice(2))
+require("../core/start/start.cjs").start(process.argv.slice(2))
