@@ -2,6 +2,7 @@
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { CodeIdentity } from "../cache/code/CodeIdentity.ts"
 import { Disk } from "../cache/store/Disk.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Pipeline from "../core/pipeline/Pipeline.ts"
@@ -56,7 +57,7 @@ export const withPrepared = <A, E, R>(
   Effect.gen(function* () {
     const { project, settings } = yield* openSettled(flags)
     const paths = yield* sourcePaths(project, flags.data)
-    const layer = Store.layer(project.storeDir).pipe(Layer.provideMerge(Disk.layer))
+    const layer = CodeIdentity.layerIn(project.storeDir).pipe(Layer.provideMerge(Disk.layer))
     return yield* Effect.gen(function* () {
       const { pipeline, cores, dataDir, outputsDir, root } = project
       const options = { pipeline, settings, sourcePaths: paths, root, dataDir, outputsDir, cores, notify }

@@ -10,8 +10,8 @@ import * as os from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import { Disk } from "../../cache/store/Disk.ts"
-import { Store } from "../../cache/store/Store.ts"
 import { Executor } from "../../core/executor/Executor.ts"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
 import { Artifact, Pipeline, Stage } from "../../core/index.ts"
@@ -70,7 +70,7 @@ const runIn = (root: string, pipeline: Pipeline.Pipeline, data: string, executor
     })
     return { ms: performance.now() - startedMs, executed: finished.executed.length, cached: finished.cached.length }
   })
-  const store = Store.layer(path.join(root, "store")).pipe(Layer.provideMerge(Disk.layer))
+  const store = CodeIdentity.layerIn(path.join(root, "store")).pipe(Layer.provideMerge(Disk.layer))
   return Effect.runPromise(Effect.provide(program, Layer.mergeAll(store, executor)) as Effect.Effect<Measured>)
 }
 

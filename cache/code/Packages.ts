@@ -18,6 +18,7 @@ import * as Option from "effect/Option"
 import * as Digest from "../identity/Digest.ts"
 import { Disk, type DiskError, orAbsent } from "../store/Disk.ts"
 import * as Framework from "./Framework.ts"
+import { once } from "./Once.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -39,9 +40,6 @@ const stringOf = (value: unknown): string | undefined => (typeof value === "stri
 export const nameIn = (manifest: string): Option.Option<string> =>
   Option.fromUndefinedOr(stringOf(parseRecord(manifest)?.["name"]))
 
-/** Package name -> `version integrity`; several installed versions of one name are joined by `, `. */
-export type PackageVersions = Readonly<Record<string, string>>
-
 /** `@scope/name/deep/path` -> `@scope/name`; undefined for what Node brings itself. */
 export const packageName = (specifier: string): string | undefined => {
   if (isBuiltin(specifier)) return undefined
@@ -49,7 +47,8 @@ export const packageName = (specifier: string): string | undefined => {
   return specifier.startsWith("@") ? parts.slice(0, 2).join("/") : parts[0]
 }
 
-interface Installed {
+/** A package as it is installed. */
+export interface Installed {
   /** Where it lies, and not the link to it. */
   readonly folder: string
   readonly name: string
@@ -61,9 +60,9 @@ interface Installed {
 }
 
 /** What is imported, by the names it is imported by; undefined is not installed. */
-type Uses = ReadonlyMap<string, Installed | undefined>
+export type Uses = ReadonlyMap<string, Installed | undefined>
 
-interface Wired {
+export interface Wired {
   readonly own: Installed
   readonly dependencies: Uses
 }
@@ -120,51 +119,52 @@ const contentOf = (folder: string, files: ReadonlyMap<string, Digest.Digest>): D
 
 type DigestOf = (file: string) => Effect.Effect<Digest.Digest, DiskError>
 
-/** Finds packages as Node does, and remembers them for the time of one run. */
-export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
-  const disk = yield* Disk
-  const installed = new Map<string, Installed | undefined>()
-  /** By folder of a package: what it depends on, by the names it imports it by. */
-  const dependencies = new Map<string, Uses>()
-  /** By folder of a package: it and all it depends on. */
-  const closures = new Map<string, ReadonlySet<Installed>>()
-  const lockfiles = new Map<string, Json>()
-  /** Folder -> whether it has a `node_modules`: most have none, and then nothing in it need be looked for. */
-  const holding = new Map<string, boolean>()
-
-  const lockfile = Effect.fnUntraced(function* (root: string) {
-    const known = lockfiles.get(root)
-    if (known !== undefined) return known
-    const text = yield* orAbsent(disk.readText(path.join(root, "node_modules", ".package-lock.json")))
-    const lock = Option.isNone(text) ? undefined : parseRecord(text.value)
-    const packages = recordOf(lock?.["packages"]) ?? {}
-    lockfiles.set(root, packages)
-    return packages
-  })
-
-  /** What is said of the package in `folder`: what its content is, or else where it came from, as a commit of git (by pnpm in its path). */
-  const lockedAs = Effect.fnUntraced(function* (folder: string) {
+/** How to find out what a lockfile says of the package in a folder: its integrity, or else where it came from, as a commit of git (by pnpm in its path). */
+const makeLocks = (disk: Disk["Service"]) => {
+  const lockfile = once(
+    (root: string) => root,
+    Effect.fnUntraced(function* (root: string) {
+      const text = yield* orAbsent(disk.readText(path.join(root, "node_modules", ".package-lock.json")))
+      const lock = Option.isNone(text) ? undefined : parseRecord(text.value)
+      return recordOf(lock?.["packages"]) ?? {}
+    })
+  )
+  return Effect.fnUntraced(function* (folder: string) {
     const root = folder.slice(0, folder.indexOf(below))
     const locked = recordOf((yield* lockfile(root))[path.relative(root, folder).split(path.sep).join("/")])
     const [, inStore] = /[\\/]node_modules[\\/]\.pnpm[\\/]([^\\/]+)[\\/]/u.exec(folder) ?? []
     return stringOf(locked?.["integrity"]) ?? stringOf(locked?.["resolved"]) ?? inStore
   })
+}
 
-  const isLinked = Effect.fnUntraced(function* (at: string) {
-    const scope = path.dirname(at)
-    const ways = path.basename(scope).startsWith("@") ? [at, scope] : [at]
-    for (const each of ways) if ((yield* disk.lstat(each)).kind === "link") return true
-    return false
+/** Whether the package at `at`, or the folder of its scope, is a link. */
+const isLinked = Effect.fnUntraced(function* (disk: Disk["Service"], at: string) {
+  const scope = path.dirname(at)
+  const ways = path.basename(scope).startsWith("@") ? [at, scope] : [at]
+  for (const each of ways) if ((yield* disk.lstat(each)).kind === "link") return true
+  return false
+})
+
+const dependenciesIn = (manifest: Json | undefined): ReadonlyArray<string> =>
+  Object.keys({
+    ...recordOf(manifest?.["peerDependencies"]),
+    ...recordOf(manifest?.["optionalDependencies"]),
+    ...recordOf(manifest?.["dependencies"])
   })
+    .filter((name) => name !== Framework.packageName)
+    .sort()
 
-  const read = Effect.fnUntraced(function* (at: string) {
+/** How to read the package at a place where Node would look for one; undefined if there is none. */
+const makeReader = (disk: Disk["Service"], digestOf: DigestOf) => {
+  const lockedAs = makeLocks(disk)
+  return Effect.fnUntraced(function* (at: string) {
     // most of the places that Node would look at have nothing, and an error for each would cost more than all the reading
     if (!(yield* disk.exists(at))) return undefined
     const stat = yield* orAbsent(disk.stat(at))
     if (Option.isNone(stat) || stat.value.kind !== "folder") return undefined
     const file = path.join(at, "package.json")
     const manifest = (yield* disk.exists(file)) ? parseRecord(yield* disk.readText(file)) : undefined
-    const folder = (yield* isLinked(at)) ? yield* disk.realPath(at) : at
+    const folder = (yield* isLinked(disk, at)) ? yield* disk.realPath(at) : at
     const version = stringOf(manifest?.["version"]) ?? "no version"
     const isCounted = manifest !== undefined && folder.includes(below)
     const files = isCounted ? undefined : yield* Effect.provideService(filesBelow(folder, digestOf), Disk, disk)
@@ -176,66 +176,72 @@ export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
       name: stringOf(manifest?.["name"]) ?? path.basename(at),
       version,
       identity: content === undefined ? version : `${version} ${content}`,
-      dependencies: Object.keys({
-        ...recordOf(manifest?.["peerDependencies"]),
-        ...recordOf(manifest?.["optionalDependencies"]),
-        ...recordOf(manifest?.["dependencies"])
-      })
-        .filter((name) => name !== Framework.packageName)
-        .sort(),
+      dependencies: dependenciesIn(manifest),
       files
     }
     return found
   })
+}
 
-  const readInstalled = Effect.fnUntraced(function* (at: string) {
-    if (installed.has(at)) return installed.get(at)
-    const found = yield* read(at)
-    installed.set(at, found)
-    return found
-  })
-
-  const holdsPackages = Effect.fnUntraced(function* (folder: string) {
-    const known = holding.get(folder)
-    if (known !== undefined) return known
-    const holds = path.basename(folder) !== "node_modules" && (yield* disk.exists(path.join(folder, "node_modules")))
-    holding.set(folder, holds)
-    return holds
-  })
-
-  const find = Effect.fnUntraced(function* (name: string, from: string) {
+/** How to find the package that a module in a folder means by a name, as Node does. */
+const makeFind = (disk: Disk["Service"], digestOf: DigestOf) => {
+  const installed = once((at: string) => at, makeReader(disk, digestOf))
+  // most folders have none, and then nothing in it need be looked for
+  const holdsPackages = once(
+    (folder: string) => folder,
+    (folder) =>
+      path.basename(folder) === "node_modules" ? Effect.succeed(false) : disk.exists(path.join(folder, "node_modules"))
+  )
+  return Effect.fnUntraced(function* (name: string, from: string) {
     for (let folder = from; ; folder = path.dirname(folder)) {
       if (yield* holdsPackages(folder)) {
-        const found = yield* readInstalled(path.join(folder, "node_modules", name))
+        const found = yield* installed(path.join(folder, "node_modules", name))
         if (found !== undefined) return found
       }
       if (folder === path.dirname(folder)) return undefined
     }
   })
+}
 
-  const dependenciesOf = Effect.fnUntraced(function* (of: Installed) {
-    const known = dependencies.get(of.folder)
-    if (known !== undefined) return known
-    const all = new Map<string, Installed | undefined>()
-    // optional and peer dependencies may be absent
-    for (const name of of.dependencies) all.set(name, yield* find(name, of.folder))
-    dependencies.set(of.folder, all)
-    return all
-  })
-
-  const closureOf = Effect.fnUntraced(function* (first: Installed) {
-    const known = closures.get(first.folder)
-    if (known !== undefined) return known
-    const closure = new Set([first])
-    for (const next of closure) {
-      for (const found of (yield* dependenciesOf(next)).values()) if (found !== undefined) closure.add(found)
-    }
-    closures.set(first.folder, closure)
-    return closure
-  })
-
+export interface Resolver {
   /** Adds what the module called `by`, in the folder `from`, imports as `name`, and all that depends on, to `into`; undefined when it is not installed. */
-  const collect = Effect.fnUntraced(function* (name: string, by: string, from: string, into: Collected) {
+  readonly collect: (
+    name: string,
+    by: string,
+    from: string,
+    into: Collected
+  ) => Effect.Effect<Installed | undefined, DiskError>
+}
+
+/** Finds packages as Node does, and remembers them for the time of one run. */
+export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
+  const find = makeFind(yield* Disk, digestOf)
+  const folderOf = ({ folder }: Installed): string => folder
+
+  /** What a package depends on, by the names it imports it by. */
+  const dependenciesOf = once(
+    folderOf,
+    Effect.fnUntraced(function* (of: Installed) {
+      const all = new Map<string, Installed | undefined>()
+      // optional and peer dependencies may be absent
+      for (const name of of.dependencies) all.set(name, yield* find(name, of.folder))
+      return all
+    })
+  )
+
+  /** A package and all it depends on. */
+  const closureOf = once(
+    folderOf,
+    Effect.fnUntraced(function* (first: Installed) {
+      const closure = new Set([first])
+      for (const next of closure) {
+        for (const found of (yield* dependenciesOf(next)).values()) if (found !== undefined) closure.add(found)
+      }
+      return closure
+    })
+  )
+
+  const collect: Resolver["collect"] = Effect.fnUntraced(function* (name, by, from, into) {
     const near = yield* find(name, from)
     const used = near ?? (name === Framework.peer ? yield* find(name, Framework.root) : undefined)
     into.imports.set(by, (into.imports.get(by) ?? new Map()).set(name, used))
@@ -247,77 +253,5 @@ export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
     }
     return used
   })
-  return { collect }
+  return { collect } satisfies Resolver
 })
-
-const grouped = <A>(all: Iterable<A>, by: (each: A) => string): ReadonlyMap<string, ReadonlyArray<A>> => {
-  const groups = new Map<string, Array<A>>()
-  for (const each of all) groups.set(by(each), [...(groups.get(by(each)) ?? []), each])
-  return groups
-}
-
-/**
- * A text for each package, by folder: the same for two that are alike in themselves and in all that they depend on. Told by
- * what they are, and by what they use, and what that uses, until that tells no more of them apart (colour refinement).
- */
-const kindsOf = ({ packages }: Collected): ReadonlyMap<string, string> => {
-  let kinds = new Map(Array.from(packages, ([folder, { own }]) => [folder, `${own.name} ${own.identity}`]))
-  const names = new Set(Array.from(packages.values(), ({ own }) => own.name))
-  // where no two have one name, nothing else need tell them apart
-  for (let told = names.size === kinds.size ? kinds.size : 0; told < new Set(kinds.values()).size; ) {
-    told = new Set(kinds.values()).size
-    const before = kinds
-    const kindOf = (folder: string, { dependencies }: Wired): Digest.Digest => {
-      const used = Array.from(dependencies, ([name, each]) => [name, before.get(each?.folder ?? "") ?? ""])
-      const sorted = used.sort(([a = ""], [b = ""]) => (a < b ? -1 : 1))
-      return Digest.ofJson("Kind/v1", [before.get(folder) ?? "", ...sorted])
-    }
-    kinds = new Map(Array.from(packages, ([folder, wired]) => [folder, kindOf(folder, wired)]))
-  }
-  return kinds
-}
-
-/**
- * The collected identities as a plain record, sorted: by name what is called so, several joined by `, `. Where a name
- * does not tell which package is meant, also who imports which.
- */
-export const toVersions = (collected: Collected): PackageVersions => {
-  const { packages, imports } = collected
-  const kinds = kindsOf(collected)
-  const all = Array.from(packages.values(), ({ own }) => own)
-  const kindsAmong = (some: ReadonlyArray<Installed> = []): number =>
-    new Set(some.map((each) => kinds.get(each.folder))).size
-  const byIdentity = grouped(all, (each) => `${each.name} ${each.identity}`)
-  /** Tells those apart that differ in nothing but what they depend on. */
-  const mark = (each: Installed): string =>
-    kindsAmong(byIdentity.get(`${each.name} ${each.identity}`)) === 1 ? "" : ` #${kinds.get(each.folder)?.slice(0, 12)}`
-  const users: ReadonlyArray<readonly [by: string, uses: Uses]> = [
-    ...Array.from(imports, ([by, uses]) => [`in ${by}`, uses] as const),
-    ...Array.from(packages.values(), ({ own, dependencies }) => {
-      return [`of ${own.name} ${own.version}${mark(own)}`, dependencies] as const
-    })
-  ]
-  const uses = users.flatMap(([by, used]) => Array.from(used, ([name, each]) => ({ by, name, used: each })))
-  const missed = new Set(uses.flatMap(({ name, used }) => (used === undefined ? [name] : [])))
-  const byName = grouped(all, (each) => each.name)
-  const tellsAll = (name: string): boolean => kindsAmong(byName.get(name)) === 1 && !missed.has(name)
-
-  const told = new Map(Array.from(byName, ([name, some]) => [name, new Set(some.map((each) => each.identity))]))
-  const tell = (name: string, text: string): void => {
-    told.set(name, (told.get(name) ?? new Set()).add(text))
-  }
-  for (const { by, name, used } of uses) {
-    if (used === undefined) {
-      if (byName.has(name)) tell(`${name} (${by})`, "not installed")
-    } else if (name !== used.name || !tellsAll(name)) {
-      tell(`${name} (${by})`, `${used.name} ${used.identity}${mark(used)}`)
-    }
-  }
-  // of packages that is nothing new: there are many that only other systems need
-  for (const names of imports.values()) {
-    for (const [name, used] of names) if (used === undefined && !byName.has(name)) tell(name, "not installed")
-  }
-  if (collected.hasFramework) told.set(Framework.packageName, new Set([Framework.stageFormat]))
-  const entries = Array.from(told, ([name, texts]) => [name, Array.from(texts).sort().join(", ")] as const)
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
-}

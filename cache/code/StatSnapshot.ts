@@ -1,5 +1,5 @@
 /**
- * Watch: what was looked at to find something out, so that it need not be found out again while all of it is as it was.
+ * StatSnapshot: what was looked at to find something out, so that it need not be found out again while all of it is as it was.
  *
  * A file counts by its figures (FileStat), what is not there by not being there, a link by where it leads. Nothing is remembered that
  * was looked at too soon after its last change.
@@ -9,7 +9,7 @@ import { type Figures, figuresOf, isAsBefore, isRacy } from "../identity/FileSta
 import { Disk, type DiskError } from "../store/Disk.ts"
 
 /** What was seen, as plain JSON. */
-export interface Sights {
+export interface StatSnapshot {
   readonly paths: ReadonlyArray<string>
   /** In the order of `paths`; null for what is not there. */
   readonly figures: ReadonlyArray<Figures | null>
@@ -17,16 +17,17 @@ export interface Sights {
   readonly real: Readonly<Record<string, string>>
 }
 
-export interface Watch {
+/** Notes what is looked at. */
+export interface StatRecorder {
   /** The disk, which notes what it is asked for by `stat`, `lstat`, `exists`, `list`, `readText` and `realPath`. */
   readonly disk: Disk["Service"]
   /** Notes a file that is read in another way. */
   readonly note: (path: string) => void
   /** All that was noted; undefined when some of it changed since, or so shortly before that a change could go unseen. */
-  readonly sights: Effect.Effect<Sights | undefined, never, Disk>
+  readonly snapshot: Effect.Effect<StatSnapshot | undefined, never, Disk>
 }
 
-const leadsAsBefore = Effect.fnUntraced(function* (real: Sights["real"]) {
+const leadsAsBefore = Effect.fnUntraced(function* (real: StatSnapshot["real"]) {
   const disk = yield* Disk
   for (const [path, target] of Object.entries(real)) {
     if ((yield* disk.realPath(path)) !== target) return false
@@ -35,8 +36,8 @@ const leadsAsBefore = Effect.fnUntraced(function* (real: Sights["real"]) {
 })
 
 /** Whether everything is as it was seen. */
-export const holds = Effect.fnUntraced(
-  function* ({ paths, figures, real }: Sights) {
+export const isCurrent = Effect.fnUntraced(
+  function* ({ paths, figures, real }: StatSnapshot) {
     const disk = yield* Disk
     const stats = yield* disk.stats(paths)
     return stats.every((stat, index) => isAsBefore(figures[index] ?? null, stat)) && (yield* leadsAsBefore(real))
@@ -44,7 +45,7 @@ export const holds = Effect.fnUntraced(
   Effect.orElseSucceed(() => false)
 )
 
-export const make = (disk: Disk["Service"]): Watch => {
+export const record = (disk: Disk["Service"]): StatRecorder => {
   const startedMs = Date.now()
   /** Path -> whether something was there. */
   const seen = new Map<string, boolean>()
@@ -65,15 +66,26 @@ export const make = (disk: Disk["Service"]): Watch => {
       realPath: (path) => Effect.tap(disk.realPath(path), (target) => Effect.sync(() => real.set(path, target)))
     }),
     note: (path) => void seen.set(path, true),
-    sights: Effect.gen(function* () {
+    snapshot: Effect.gen(function* () {
       const paths = Array.from(seen.keys())
       const stats = yield* disk.stats(paths)
       const asSeen = stats.every(
         (stat, index) =>
           (stat !== undefined) === seen.get(paths[index]!) && (stat === undefined || !isRacy(stat, startedMs))
       )
-      const sights: Sights = { paths, figures: stats.map((stat) => figuresOf(stat)), real: Object.fromEntries(real) }
-      return asSeen && (yield* leadsAsBefore(sights.real)) ? sights : undefined
+      const snapshot: StatSnapshot = {
+        paths,
+        figures: stats.map((stat) => figuresOf(stat)),
+        real: Object.fromEntries(real)
+      }
+      return asSeen && (yield* leadsAsBefore(snapshot.real)) ? snapshot : undefined
     }).pipe(Effect.orElseSucceed(() => undefined))
   }
 }
+
+/** Both of two snapshots. */
+export const merge = (a: StatSnapshot, b: StatSnapshot): StatSnapshot => ({
+  paths: [...a.paths, ...b.paths],
+  figures: [...a.figures, ...b.figures],
+  real: { ...a.real, ...b.real }
+})

@@ -17,7 +17,7 @@ export class KeyUnknown extends Schema.TaggedError<KeyUnknown>()("KeyUnknown", {
   reason: Schema.String
 }) {
   override get message(): string {
-    return `the cache key of ${this.step} cannot be told: ${this.reason}`
+    return `could not compute the cache key of ${this.step}: ${this.reason}`
   }
 }
 

@@ -253,7 +253,7 @@ export const isUntouched = (before: SourceTree, now: SourceTree): boolean =>
  * One digest of all that `isUntouched` compares: two looks at a source that give the same one found it untouched in between. Of each
  * folder its path, kinds and names, ended by NUL, and then the figures of its own stat and of what is not a folder in it.
  */
-export const sighting = ({ digest, seen }: SourceTree): Digest.Digest => {
+export const statDigest = ({ digest, seen }: SourceTree): Digest.Digest => {
   const state = Digest.incremental()
   state.update(Buffer.from(digest))
   for (const { folder, stat, children } of seen) {

@@ -41,8 +41,8 @@ const codeOf = (prepared: Prepared, { stage }: AnyStep): CacheKey.Code =>
 
 /** The same for a key, which needs no more than its text. */
 const writtenCodeOf = (prepared: Prepared, step: AnyStep): CacheKey.KeyParts["code"] => {
-  const identified = step.stage._tag === "Command" ? undefined : prepared.code.get(step.stage.source)
-  return identified === undefined ? codeOf(prepared, step) : new CanonicalJson.Written(identified.text)
+  const fingerprint = step.stage._tag === "Command" ? undefined : prepared.code.get(step.stage.source)
+  return fingerprint === undefined ? codeOf(prepared, step) : new CanonicalJson.Written(fingerprint.text)
 }
 
 /** The same with the keys of every record in it in order: what is no part of a key is not seen by the work. */

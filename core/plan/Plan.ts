@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as CodeIdentity from "../../cache/code/CodeIdentity.ts"
+import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import { Store } from "../../cache/store/Store.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import type { AnyStep } from "../pipeline/Step.ts"
@@ -45,7 +45,6 @@ const named = <A>(entries: ReadonlyArray<readonly [string, A]>): ReadonlyMap<str
 
 export const prepare = Effect.fnUntraced(function* (options: PrepareOptions) {
   const { pipeline, settings, cores } = options
-  const { layout, memo } = yield* Store
   const sources = yield* Effect.forEach(pipeline.sources, (source) =>
     Effect.gen(function* () {
       const location = yield* Sources.locate(source, options)
@@ -56,7 +55,7 @@ export const prepare = Effect.fnUntraced(function* (options: PrepareOptions) {
   const toolchains = yield* Effect.forEach(Object.values(toolchainsOf(pipeline)), (toolchain) =>
     Effect.map(prepareToolchain(toolchain, options), (prepared) => [toolchain.name, prepared] as const)
   )
-  const identity = yield* CodeIdentity.make(layout, memo)
+  const identity = yield* CodeIdentity
   const code = yield* Effect.forEach(new Set(pipeline.steps.flatMap(sourceOf)), (source) =>
     Effect.map(identity.of(source), (found) => [source, found] as const)
   )

@@ -1,5 +1,5 @@
 /** Prepared: a pipeline of which everything is settled that does not depend on results. */
-import type * as CodeIdentity from "../../cache/code/CodeIdentity.ts"
+import type { CodeFingerprint } from "../../cache/code/CodeFingerprint.ts"
 import type * as Tree from "../../cache/store/Tree.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import type { AnySource } from "../pipeline/Step.ts"
@@ -28,6 +28,6 @@ export interface Prepared {
   readonly sources: ReadonlyMap<string, PreparedSource>
   readonly toolchains: ReadonlyMap<string, PreparedToolchain>
   /** By the stage's source. */
-  readonly code: ReadonlyMap<string, CodeIdentity.Identified>
+  readonly code: ReadonlyMap<string, CodeFingerprint>
   readonly cores: number
 }

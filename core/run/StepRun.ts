@@ -11,7 +11,8 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
-import * as CodeIdentity from "../../cache/code/CodeIdentity.ts"
+import type { CodeFingerprint } from "../../cache/code/CodeFingerprint.ts"
+import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import type * as CacheKey from "../../cache/identity/CacheKey.ts"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { Disk, orAbsent } from "../../cache/store/Disk.ts"
@@ -67,14 +68,14 @@ export interface Execution {
 
 export const bug = (step: string, reason: string): StepError => new StepError({ step, fault: "bug", reason, log: null })
 
-const loadedOtherwise = ({ files }: CodeIdentity.Identified, loaded: Loaded): ReadonlyArray<string> =>
+const loadedOtherwise = ({ files }: CodeFingerprint, loaded: Loaded): ReadonlyArray<string> =>
   Array.from(files).flatMap(([file, digest]) => {
     const then = loaded[file]
     return then === undefined || then === digest ? [] : [file]
   })
 
 /** Of what nobody saw being loaded (packages that are linked): the files that are now other than the key says. */
-const editedSince = Effect.fnUntraced(function* ({ files }: CodeIdentity.Identified, loaded: Loaded, memo: StatMemo) {
+const editedSince = Effect.fnUntraced(function* ({ files }: CodeFingerprint, loaded: Loaded, memo: StatMemo) {
   const unseen = Array.from(files).filter(([file]) => loaded[file] === undefined)
   return yield* Effect.filter(unseen, ([file, digest]) =>
     memo.digest(file).pipe(
@@ -86,14 +87,13 @@ const editedSince = Effect.fnUntraced(function* ({ files }: CodeIdentity.Identif
 
 /** The modules that were not what the key was made from: as they were loaded, or else as they are now. */
 const changedModules = Effect.fnUntraced(function* (
-  before: CodeIdentity.Identified,
+  before: CodeFingerprint,
   source: string,
   loaded: Executed["loaded"]
 ) {
-  const { layout, memo } = yield* Store
+  const { memo } = yield* Store
   if (loaded !== undefined) return [...loadedOtherwise(before, loaded), ...(yield* editedSince(before, loaded, memo))]
-  const identity = yield* CodeIdentity.make(layout, memo)
-  const now = yield* identity.of(source)
+  const now = yield* (yield* CodeIdentity).now(source)
   return now.text === before.text ? [] : ["its code"]
 })
 
@@ -150,7 +150,7 @@ const checkCode = Effect.fnUntraced(function* ({ prepared }: Running, step: AnyS
  */
 const checkTouched = Effect.fnUntraced(function* (
   checkpoint: string,
-  { files }: CodeIdentity.Identified,
+  { files }: CodeFingerprint,
   isLoadedLater: boolean
 ) {
   const disk = yield* Disk
@@ -196,7 +196,7 @@ const checkUnchanged = (running: Running, { step, key }: Execution, executed: Ex
  * sources that were touched since, even if they are as before again, lies under another name and is never found.
  */
 const checkpointOf = (prepared: Prepared, { step, key }: Execution, layout: Layout): string => {
-  const seen = sourcesOf(prepared, step).map(({ content }) => Tree.sighting(content))
+  const seen = sourcesOf(prepared, step).map(({ content }) => Tree.statDigest(content))
   return path.join(layout.checkpoint(key), Digest.ofText(seen.join()))
 }
 

@@ -8,7 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { CodeUnknown } from "../../cache/code/CodeIdentity.ts"
+import type { CodeUnknown } from "../../cache/code/CodeFingerprint.ts"
+import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import { Disk, type DiskError } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
@@ -143,7 +144,7 @@ const makeRead = (outputsDir: string, results: ReadonlyMap<string, StepResult>) 
 export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.Effect<Result, Failure> => {
   const root = path.resolve(options.root ?? ".")
   const inRoot = (given: string | undefined, name: string): string => path.resolve(root, given ?? name)
-  const store = Store.layer(inRoot(options.store, ".op-pipe")).pipe(Layer.provideMerge(Disk.layer))
+  const store = CodeIdentity.layerIn(inRoot(options.store, ".op-pipe")).pipe(Layer.provideMerge(Disk.layer))
   const emit = options.onEvent ?? (() => Effect.void)
   return Effect.gen(function* () {
     const placed = Pipeline.overSeeds(pipeline, options.seeds ?? pipeline.seeds)

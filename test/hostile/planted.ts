@@ -76,7 +76,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "what was seen of code is not looked at again",
     file: "cache/code/CodeIdentity.ts",
-    find: "(yield* Watch.holds(remembered.sights)) ? remembered : undefined",
+    find: "(yield* StatSnapshot.isCurrent(remembered.snapshot)) ? remembered : undefined",
     replace: "remembered",
     caughtBy: ["test/cache/code/CodeIdentity.test.ts", edits]
   },
@@ -97,7 +97,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a checkpoint of sources that were touched since is taken up",
     file: "core/run/StepRun.ts",
-    find: "Tree.sighting(content))",
+    find: "Tree.statDigest(content))",
     replace: "content.digest)",
     caughtBy: ["test/core/run/StepRun.test.ts"]
   },
@@ -124,7 +124,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "helpers do not count",
-    file: "cache/code/CodeIdentity.ts",
+    file: "cache/code/ModuleClosure.ts",
     find: "for (const target of syntax.imports) yield* follow",
     replace: "for (const target of syntax.imports.slice(99)) yield* follow",
     caughtBy: [edits]
@@ -138,14 +138,14 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "the order of statements does not count",
-    file: "cache/code/CodeIdentity.ts",
-    find: "      Object.assign(statements, orderIn(syntax, statements))\n",
+    file: "cache/code/ModuleClosure.ts",
+    find: "  Object.assign(statements, orderIn(syntax, statements))\n",
     replace: "",
     caughtBy: [edits]
   },
   {
     name: "where links of modules lead does not count",
-    file: "cache/code/CodeIdentity.ts",
+    file: "cache/code/ModuleClosure.ts",
     find: 'statements[`target of "${specifier}"`] = yield* label(file)',
     replace: "yield* label(file)",
     caughtBy: [edits]
@@ -159,7 +159,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "by what name a package is imported does not count",
-    file: "cache/code/Packages.ts",
+    file: "cache/code/PackageVersions.ts",
     find: "} else if (name !== used.name || !tellsAll(name)) {",
     replace: "} else if (!tellsAll(used.name)) {",
     caughtBy: [edits],
@@ -167,7 +167,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "who imports which version does not count",
-    file: "cache/code/Packages.ts",
+    file: "cache/code/PackageVersions.ts",
     find: "kindsAmong(byName.get(name)) === 1 && !missed.has(name)",
     replace: "byName.has(name) || missed.has(name)",
     caughtBy: [edits],
@@ -212,9 +212,9 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "comments count",
-    file: "cache/code/CodeIdentity.ts",
-    find: "        statements[titles[index]!] = declaration.digest",
-    replace: "        statements[titles[index]!] = yield* Effect.orDie(memo.digest(file))",
+    file: "cache/code/ModuleClosure.ts",
+    find: "    statements[titles[index]!] = declaration.digest",
+    replace: "    statements[titles[index]!] = digest",
     caughtBy: [edits]
   },
   {

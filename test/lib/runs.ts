@@ -4,8 +4,9 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import { Disk } from "../../cache/store/Disk.ts"
-import { Store } from "../../cache/store/Store.ts"
+import type { Store } from "../../cache/store/Store.ts"
 import type { Executor } from "../../core/executor/Executor.ts"
 import type { Pipeline } from "../../core/pipeline/Pipeline.ts"
 import { select } from "../../core/pipeline/Selection.ts"
@@ -56,10 +57,10 @@ export const prepare = Effect.fnUntraced(function* (pipeline: Pipeline, place: P
 /** `effect` with the store of `place` open. */
 export const inStore = <A, E>(
   place: Place,
-  effect: Effect.Effect<A, E, Store | Disk | Executor>,
+  effect: Effect.Effect<A, E, Store | CodeIdentity | Disk | Executor>,
   options: Options = {}
 ): Promise<Exit.Exit<A, unknown>> => {
-  const store = Store.layer(place.store).pipe(Layer.provideMerge(options.disk ?? Disk.layer))
+  const store = CodeIdentity.layerIn(place.store).pipe(Layer.provideMerge(options.disk ?? Disk.layer))
   return Effect.runPromiseExit(
     Effect.provide(effect, Layer.mergeAll(store, options.executor ?? InProcessExecutor.layer))
   )

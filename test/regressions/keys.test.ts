@@ -11,13 +11,12 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { describe, expect, it } from "vitest"
-import * as CodeIdentity from "../../cache/code/CodeIdentity.ts"
+import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import * as CacheKey from "../../cache/identity/CacheKey.ts"
 import * as Digest from "../../cache/identity/Digest.ts"
 import * as Commit from "../../cache/store/Commit.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import * as Layout from "../../cache/store/Layout.ts"
-import * as StatMemo from "../../cache/store/StatMemo.ts"
 import { Executor, StepError } from "../../core/executor/Executor.ts"
 import { Pipeline, Stage } from "../../core/index.ts"
 import letters from "../fixtures/letters/pipeline.ts"
@@ -144,12 +143,14 @@ describe("code", () => {
     const stages = ["split", "augment", "train", "gradstats", "logits", "compare"]
     const identities = (store: string) =>
       Effect.gen(function* () {
-        const layout = Layout.make(path.join(root, store))
-        const identity = yield* CodeIdentity.make(layout, yield* StatMemo.load(layout, "stat"))
+        const identity = yield* CodeIdentity
         return yield* Effect.forEach(stages, (stage) =>
           Effect.map(identity.of(pathToFileURL(path.join(root, `stages/${stage}.ts`)).href), ({ code }) => code)
         )
-      }).pipe(Effect.provide(Disk.layer), Effect.runPromise)
+      }).pipe(
+        Effect.provide(CodeIdentity.layerIn(path.join(root, store)).pipe(Layer.provideMerge(Disk.layer))),
+        Effect.runPromise
+      )
     const sources = () =>
       folders.flatMap((folder) =>
         Array.from(Object.entries(contents(path.join(root, folder))))
@@ -264,7 +265,7 @@ describe("parameters", () => {
       })
       const { executed, failures } = await ran(pipeline, placeIn(root), { executor: valueOfItsName })
       expect(executed).toEqual([])
-      expect(failures).toEqual([expect.stringContaining("the cache key of tuned cannot be told")])
+      expect(failures).toEqual([expect.stringContaining("could not compute the cache key of tuned")])
       expect(failures[0]).toContain("odd")
     }
   )

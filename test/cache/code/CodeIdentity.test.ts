@@ -3,12 +3,11 @@ import * as path from "node:path"
 import { pathToFileURL } from "node:url"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { describe, expect } from "vitest"
-import * as CodeIdentity from "../../../cache/code/CodeIdentity.ts"
+import { CodeIdentity } from "../../../cache/code/CodeIdentity.ts"
 import type { Code } from "../../../cache/identity/CacheKey.ts"
 import { Disk } from "../../../cache/store/Disk.ts"
-import * as Layout from "../../../cache/store/Layout.ts"
-import * as StatMemo from "../../../cache/store/StatMemo.ts"
 import { repository } from "../../lib/cli.ts"
 import { temporaryFolder, writeFiles } from "../../lib/temporary.ts"
 
@@ -32,13 +31,11 @@ const project = (): string => {
 
 const identify = (root: string) =>
   Effect.gen(function* () {
-    const layout = Layout.make(path.join(root, ".store"))
-    const memo = yield* StatMemo.load(layout, "stat")
-    const identity = yield* CodeIdentity.make(layout, memo)
+    const identity = yield* CodeIdentity
     const { code } = yield* identity.of(pathToFileURL(path.join(root, "stage.ts")).href)
     yield* identity.flush
     return code
-  }).pipe(Effect.provide(Disk.layer))
+  }).pipe(Effect.provide(CodeIdentity.layerIn(path.join(root, ".store")).pipe(Layer.provideMerge(Disk.layer))))
 
 describe("the identity of a stage's code", () => {
   it.effect("holds the modules it reaches, and of a re-exporting module only what is asked for", () =>
@@ -186,7 +183,7 @@ describe("a remembered identity", () => {
       symlinkSync("a", path.join(root, "way"))
       yield* older
       yield* identify(root)
-      expect(existsSync(path.join(root, ".store/v1/memo/code-v6.json"))).toBe(true)
+      expect(existsSync(path.join(root, ".store/v1/memo/code-v7.json"))).toBe(true)
       edit(root)
       const found: Code = yield* identify(root)
       rmSync(path.join(root, ".store"), { recursive: true })

@@ -10,12 +10,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { describe, expect } from "vitest"
-import * as CodeIdentity from "../../../cache/code/CodeIdentity.ts"
+import { CodeIdentity } from "../../../cache/code/CodeIdentity.ts"
 import type { Code } from "../../../cache/identity/CacheKey.ts"
 import * as Digest from "../../../cache/identity/Digest.ts"
 import { Disk } from "../../../cache/store/Disk.ts"
-import * as Layout from "../../../cache/store/Layout.ts"
-import * as StatMemo from "../../../cache/store/StatMemo.ts"
 import { temporaryFolder, writeFiles } from "../../lib/temporary.ts"
 
 /** What a cache key takes in of it. */
@@ -26,14 +24,11 @@ type Files = Readonly<Record<string, string>>
 /** The identity of `stage` in `root`, with all that is remembered there. */
 const identified = (root: string, stage: string, disk: Layer.Layer<Disk> = Disk.layer) =>
   Effect.gen(function* () {
-    const layout = Layout.make(path.join(root, ".store"))
-    const memo = yield* StatMemo.load(layout, "stat")
-    const identity = yield* CodeIdentity.make(layout, memo)
+    const identity = yield* CodeIdentity
     const found = yield* identity.of(pathToFileURL(path.join(root, stage)).href)
     yield* identity.flush
-    yield* memo.flush
     return found
-  }).pipe(Effect.provide(disk))
+  }).pipe(Effect.provide(CodeIdentity.layerIn(path.join(root, ".store")).pipe(Layer.provideMerge(disk))))
 
 const identify = (root: string, stage = "stage.ts", disk?: Layer.Layer<Disk>) =>
   Effect.map(identified(root, stage, disk), ({ code }) => code)
@@ -174,8 +169,8 @@ describe("what would be loaded unseen", () => {
     ["an absolute path", `import { x } from "/tmp/u.ts"`, `"/tmp/u.ts" are not followed`],
     ["an import that is assigned", `import u = require("./x.ts")`, "import name = require(...)"],
     ["an exported one", `export import u = require("./x.ts")`, "import name = require(...)"],
-    ["a text", `import d from "./d.txt"`, "d.txt cannot be told: it is no module: expected a name that ends in .ts"],
-    ["a module with markup", `import d from "./d.tsx"`, "it is no module"],
+    ["a text", `import d from "./d.txt"`, "d.txt: expected a module, whose name ends in .ts"],
+    ["a module with markup", `import d from "./d.tsx"`, "expected a module"],
     ["its own package by name", `import d from "mine/x.ts"`, `"mine/x.ts" is its own package`],
     ["its own package by a link", `import d from "self/x.ts"`, `"self/x.ts" leads to a folder that the stage lies in`]
   ] as const)("is refused: %s", ([_what, source, told]) =>

@@ -130,7 +130,7 @@ describe("a source's tree", () => {
     })
   )
 
-  it("has one sighting as long as it is untouched, and no longer", () => {
+  it("has one stat digest as long as it is untouched, and no longer", () => {
     const figures = ["sizeBytes", "mtimeMs", "ctimeMs", "inode"] as const
     const figure = fc.constantFrom(0, 1, 0.5, 1e12)
     const stat = (kind: "file" | "folder") =>
@@ -199,7 +199,7 @@ describe("a source's tree", () => {
       fc.property(looks, ([before, now]) => {
         const isSame = Tree.isUntouched(tree(before), tree(now))
         if (isSame) untouched++
-        expect(Tree.sighting(tree(before)) === Tree.sighting(tree(now))).toBe(isSame)
+        expect(Tree.statDigest(tree(before)) === Tree.statDigest(tree(now))).toBe(isSame)
       }),
       { numRuns: 2000 }
     )

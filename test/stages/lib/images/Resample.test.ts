@@ -2,12 +2,11 @@
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import * as CodeIdentity from "../../../../cache/code/CodeIdentity.ts"
+import { CodeIdentity } from "../../../../cache/code/CodeIdentity.ts"
 import { Disk } from "../../../../cache/store/Disk.ts"
-import * as Layout from "../../../../cache/store/Layout.ts"
-import * as StatMemo from "../../../../cache/store/StatMemo.ts"
 import { openResampler } from "../../../../engine/index.ts"
 import { sourceDigest } from "../../../../engine/native/Resampler.ts"
 import { augment } from "../../../../stages/augment.ts"
@@ -241,12 +240,9 @@ describe("the engine's threads", () => {
 
   it("are the engine's, of which nothing else counts in the key of augment", async () => {
     expect(Resampler.toolchainName).toBe(engine.name)
-    const layout = Layout.make(temporaryFolder())
-    const identify = Effect.gen(function* () {
-      const identity = yield* CodeIdentity.make(layout, yield* StatMemo.load(layout, "stat"))
-      return yield* identity.of(augment.source)
-    })
-    const { code } = await Effect.runPromise(Effect.provide(identify, Disk.layer))
+    const identify = Effect.flatMap(CodeIdentity, (identity) => identity.of(augment.source))
+    const layer = CodeIdentity.layerIn(temporaryFolder()).pipe(Layer.provideMerge(Disk.layer))
+    const { code } = await Effect.runPromise(Effect.provide(identify, layer))
     const ofEngine = Object.keys(code.modules).filter((each) => each.startsWith("engine/"))
     expect(ofEngine).toEqual(["engine/index.ts", "engine/native/Resampler.ts"])
     expect(Object.keys(code.modules["engine/index.ts"]!)).toEqual([
