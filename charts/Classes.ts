@@ -6,9 +6,9 @@ import type { ClassCounts } from "../schemas/Split.ts"
 import type { TopLevelSpec } from "./Render.ts"
 import { variantNames } from "./Theme.ts"
 
-/** Images of each class, stacked by what became of them. */
+/** Images of each class, stacked by split; what is not used comes last. */
 export const classBalance = (counts: ReadonlyArray<ClassCounts>): TopLevelSpec => {
-  const parts = ["train", "validation", "test", "near-duplicates left out", "set aside"]
+  const parts = ["train", "validation", "test", "near-duplicates dropped", "set aside"]
   const values = counts.flatMap((one) =>
     [one.train, one.validation, one.test, one.dropped, one.setAside].map((images, i) => ({
       class: one.class,
@@ -37,7 +37,7 @@ export const classBalance = (counts: ReadonlyArray<ClassCounts>): TopLevelSpec =
   }
 }
 
-/** Confusion matrices of both networks: rows are labels, columns answers, colour the share of the row. */
+/** Confusion matrices of both networks: rows are true classes, columns predicted ones, colour the share of the row. */
 export const confusionMatrices = (
   matrices: Readonly<Record<VariantName, ReadonlyArray<ReadonlyArray<number>>>>,
   classes: ReadonlyArray<string>
@@ -46,18 +46,24 @@ export const confusionMatrices = (
   const values = variants.flatMap((variant) =>
     matrices[variant].flatMap((row, label) => {
       const total = row.reduce((a, b) => a + b, 0)
-      return row.map((images, answer) => ({
+      return row.map((images, predicted) => ({
         variant: variantNames[variant],
         label: classes[label],
-        answer: classes[answer],
+        predicted: classes[predicted],
         images,
         share: total === 0 ? 0 : images / total
       }))
     })
   )
   const domain = { domain: classes as Array<string> }
-  const x = { field: "answer", type: "nominal", title: "answer", scale: domain, axis: { labelAngle: -60 } } as const
-  const y = { field: "label", type: "nominal", title: "label", scale: domain } as const
+  const x = {
+    field: "predicted",
+    type: "nominal",
+    title: "predicted class",
+    scale: domain,
+    axis: { labelAngle: -60 }
+  } as const
+  const y = { field: "label", type: "nominal", title: "true class", scale: domain } as const
   return {
     data: { values },
     facet: { column: { field: "variant", type: "nominal", title: null, sort: [variantNames.bn, variantNames.nobn] } },
@@ -76,7 +82,7 @@ export const confusionMatrices = (
             color: {
               field: "share",
               type: "quantitative",
-              title: "share of the label's images",
+              title: "share of the true class",
               scale: { scheme: "blues", domain: [0, 1] },
               legend: { orient: "bottom", gradientLength: 200, format: "%" }
             }
@@ -99,7 +105,7 @@ export const confusionMatrices = (
 
 const lineColours = ["#2f6fde", "#2a9d6f", "#8e5bd0", "#d9730d", "#c0392b", "#1fa3b5", "#d45c9b", "#8c6239"]
 
-/** Reliability: accuracy of the answers over their confidence, one line an activation; the diagonal is perfect. */
+/** Reliability: accuracy by confidence, one line per activation; the diagonal is perfect. */
 export const calibrationCurves = (scores: ReadonlyArray<ActivationScores>, chosen: string): TopLevelSpec => {
   const values = scores.flatMap(({ activation, calibration }) =>
     calibration
@@ -245,7 +251,7 @@ export const spreadNames = (
   return names.map(({ label, x }, i) => ({ label, x, y: placed[i]!.y / upPixel }))
 }
 
-/** One point a test image, at its place on two principal components, coloured by label; names stand where their class lies. */
+/** One point per test image on two principal components, coloured by true class; a class name stands at the median of its points. */
 export const imageMap = (
   points: ReadonlyArray<MapPoint>,
   classes: ReadonlyArray<string>,

@@ -72,8 +72,8 @@ const readme = (drawings: ReadonlyArray<Drawing>, infos: LoadedEmoji["infos"], p
 
 const platform = (dir: string) => (cause: { readonly message: string }) =>
   new DemoError({
-    reason: "The demo images could not be written",
-    expected: `a folder that can be made at ${dir}, and about 60 MB of room`,
+    reason: "The demo images cannot be written",
+    expected: `a writable folder at ${dir} with about 60 MB of room`,
     actual: cause.message,
     toDo: "Name another folder"
   })
@@ -91,10 +91,10 @@ const draw = (drawing: Drawing): Effect.Effect<Uint8Array, DemoError> =>
     },
     catch: (cause) =>
       new DemoError({
-        reason: `A demo image could not be drawn: ${drawing.path}`,
-        expected: "an SVG that sharp renders",
+        reason: `The demo image ${drawing.path} cannot be drawn`,
+        expected: "an SVG that sharp can render",
         actual: String(cause),
-        toDo: "Install the packages anew (npm ci)"
+        toDo: "Reinstall the packages: npm ci"
       })
   })
 
@@ -107,9 +107,9 @@ const inspect = Effect.fnUntraced(function* (dir: string, perClass: number) {
   const text = yield* fs.readFileString(paths.join(dir, "README.md")).pipe(Effect.catch(() => Effect.succeed("")))
   if (!text.startsWith(title)) {
     return yield* new DemoError({
-      reason: `${dir} holds something else than the demo set`,
-      expected: "a folder that is empty, is not there, or has the demo set in it",
-      actual: "it has files of another kind, which are left alone",
+      reason: `${dir} holds other files than the demo set`,
+      expected: "a new or empty folder, or one that holds the demo set",
+      actual: "it has other files, which stay as they are",
       toDo: "Name another folder"
     })
   }

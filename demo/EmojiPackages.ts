@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import { emojiNames, emojiSets } from "./EmojiClasses.ts"
 import { CodePoints, Emoji, type EmojiSources, IconSet } from "./EmojiPlan.ts"
 
-/** The demo set could not be had; `toDo` says what may help. */
+/** The demo set cannot be made; `toDo` says what may help. */
 export class DemoError extends Schema.TaggedError<DemoError>()("DemoError", {
   reason: Schema.String,
   expected: Schema.String,
@@ -68,10 +68,10 @@ const locate = Effect.fnUntraced(function* (roots: ReadonlyArray<string>) {
 
 const npmFailed = (missing: ReadonlyArray<Wanted>, actual: string) =>
   new DemoError({
-    reason: `The demo images come from ${missing.length} npm packages that are not here yet, and npm could not fetch them`,
+    reason: `npm could not fetch ${missing.length} packages that the demo images are drawn from`,
     expected: missing.map((want) => `${want.packageName}@${want.version}`).join(", "),
     actual,
-    toDo: "Check the connection to the npm registry and run this again, or use images of your own with --data DIR"
+    toDo: "Check the connection to the npm registry, then run this again; or use your own images with --data DIR"
   })
 
 const install = Effect.fnUntraced(function* (cacheDir: string, missing: ReadonlyArray<Wanted>) {
@@ -105,7 +105,7 @@ const obtain = Effect.fnUntraced(function* (cacheDir: string, notify: (line: str
   )
   const found = yield* locate(roots)
   const still = wanted.filter((want) => !found.has(want.packageName))
-  return still.length === 0 ? found : yield* npmFailed(still, `npm ended well, but they are not in ${cacheDir}`)
+  return still.length === 0 ? found : yield* npmFailed(still, `npm succeeded, but the packages are not in ${cacheDir}`)
 })
 
 const readJson = Effect.fnUntraced(function* <A, I>(schema: Schema.Codec<A, I>, ...parts: ReadonlyArray<string>) {
@@ -117,10 +117,10 @@ const readJson = Effect.fnUntraced(function* <A, I>(schema: Schema.Codec<A, I>, 
     Effect.mapError(
       (cause) =>
         new DemoError({
-          reason: `An emoji package is not as it was published: ${path}`,
+          reason: `A file of an emoji package is damaged: ${path}`,
           expected: "the document of the pinned version",
           actual: cause.message,
-          toDo: "Remove the package's folder and run this again"
+          toDo: "Remove the package's folder, then run this again"
         })
     )
   )

@@ -98,16 +98,16 @@ const fp32Only = (params: EngineParams, engine: string): Effect.Effect<void, Eng
 const automatic = Effect.fnUntraced(function* (params: EngineParams, options: IdentifyOptions) {
   const native = yield* Effect.result(identifyNative(params, options))
   if (native._tag === "Success") return native.success
-  options.notify(`the native engine is not available: ${native.failure.actual}. ${native.failure.toDo}`)
+  options.notify(`The native engine is not available: ${native.failure.actual}. ${native.failure.toDo}`)
   yield* fp32Only(params, "auto")
   const tensorflow = yield* Effect.result(identifyTensorflow(threadsOf(params, options)))
   if (tensorflow._tag === "Success") {
-    options.notify(`using ${tensorflow.success.library} instead`)
+    options.notify(`Using ${tensorflow.success.library} instead.`)
     return tensorflow.success
   }
   options.notify(
-    "using plain JavaScript instead: expect one to two images a second at 224 px, some hundred times slower than native " +
-      "(hours for the quick profile, days for the seed profile)"
+    "Using plain JavaScript instead: about one to two images per second at 224 px, some hundred times slower than native " +
+      "(hours for the quick profile, days for the seed profile)."
   )
   return yield* identifyCpu()
 })

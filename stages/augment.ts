@@ -79,10 +79,10 @@ const plan = (manifest: Manifest, params: AugmentParams): Planned => {
 
 const cannotDecode = (path: string) => (reason: string) =>
   new Stage.StageFailure({
-    reason: `An image could be read when the data were split, and cannot be now: ${path}`,
-    expected: "the file as it was",
+    reason: `An image has changed since the split and cannot be read: ${path}`,
+    expected: "the file that the step split read",
     actual: reason,
-    toDo: "Leave the data folder alone while a run is going on, then run again",
+    toDo: "Keep the data folder unchanged during a run, then run again",
     badInput: true
   })
 

@@ -39,8 +39,8 @@ const readTable = Effect.fnUntraced(function* <A>(
   if (Option.isSome(table)) return table.value
   return yield* new Stage.StageFailure({
     reason: `The table of ${what} cannot be read`,
-    expected: "an Arrow file as the step logits writes it",
-    actual: "something else"
+    expected: "an Arrow file that the step logits wrote",
+    actual: "bytes of another format"
   })
 })
 

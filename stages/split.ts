@@ -51,7 +51,8 @@ const mostCommon = (reasons: ReadonlyArray<string>): string => {
   return best === undefined ? "" : `; most often: ${best[0]}`
 }
 
-const least = 3
+/** Images, and groups, that a class needs: one per split. */
+const leastPerClass = 3
 
 /** Fails when there are not two classes, or one is too small, naming every such class. */
 const checkClasses = Effect.fnUntraced(function* (
@@ -62,27 +63,27 @@ const checkClasses = Effect.fnUntraced(function* (
 ) {
   if (listing.classes.length < 2) {
     return yield* bad({
-      reason: listing.classes.length === 0 ? "The data folder has no class" : "The data folder has one class only",
-      expected: "at least two folders, one a class, with images in them",
-      actual: listing.classes.length === 0 ? "no folder" : `the class "${listing.classes[0]}" alone`,
-      toDo: "Lay the images out as <folder>/<class>/<image>"
+      reason: listing.classes.length === 0 ? "The data folder has no class" : "The data folder has only one class",
+      expected: "at least two class folders with images",
+      actual: listing.classes.length === 0 ? "no folder" : `only the class "${listing.classes[0]}"`,
+      toDo: "Arrange the images as <folder>/<class>/<image>"
     })
   }
-  const small = listing.classes.filter((name) => countOf(name) < least)
+  const small = listing.classes.filter((name) => countOf(name) < leastPerClass)
   if (small.length === 0) return
-  const said = small.map((name) => {
+  const counts = small.map((name) => {
     const lost = setAside.filter((one) => one.class === name)
     const aside = lost.length === 0 ? "" : ` (${lost.length} set aside${mostCommon(lost.map((one) => one.reason))})`
     return `"${name}" has ${countOf(name)}${aside}`
   })
   return yield* bad({
-    reason: `${small.length === 1 ? "A class is" : `${small.length} classes are`} too small to be split in three`,
-    expected: `at least ${least} ${what === "images" ? "readable images" : "groups of images that belong together"} in each class`,
-    actual: said.join(", "),
+    reason: `${small.length === 1 ? "One class has" : `${small.length} classes have`} too few ${what} for three splits`,
+    expected: `at least ${leastPerClass} ${what === "images" ? "readable images" : "groups of related images"} in each class`,
+    actual: counts.join(", "),
     toDo:
       what === "images"
         ? `Add images to ${small.map((name) => `"${name}"`).join(", ")}, or move the folder away`
-        : `Add images that are no copies of others to ${small.map((name) => `"${name}"`).join(", ")}, or loosen split.groupBy or split.duplicates`
+        : `Add images that are not copies of others to ${small.map((name) => `"${name}"`).join(", ")}, or relax split.groupBy or split.duplicates`
   })
 })
 

@@ -213,7 +213,7 @@ const missingCompiler = (): EngineError =>
   new EngineError({
     engine: "native",
     expected: "a C++ compiler to build the addon with",
-    actual: "none of g++, c++, clang++ is on the path",
+    actual: "none of g++, c++, clang++ is on PATH",
     toDo: "Install one (Debian: `apt-get install g++`), or set CXX."
   })
 
@@ -262,7 +262,7 @@ const buildLocked = async (
     if (isBuilt(location)) return
     const started = performance.now()
     const oneDnn = location.oneDnn === undefined ? "without oneDNN" : `with oneDNN ${location.oneDnn.version}`
-    notify(`building the native engine ${oneDnn} (once, some seconds) ...`)
+    notify(`Building the native engine ${oneDnn} (once, some seconds) ...`)
     const temporary = fs.mkdtempSync(`${location.folder}.`)
     try {
       await compileAll(location, compiler, temporary, signal)
@@ -273,7 +273,7 @@ const buildLocked = async (
     } finally {
       fs.rmSync(temporary, { recursive: true, force: true })
     }
-    notify(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`)
+    notify(`Built in ${((performance.now() - started) / 1000).toFixed(1)} s`)
   } finally {
     fs.rmSync(lock, { force: true })
   }

@@ -93,7 +93,7 @@ describe("writing", () => {
 
   it("leaves a folder of another kind alone", async () => {
     writeFiles(path.join(folder, "mine"), { "cats/1.png": "mine" })
-    await expect(write("mine")).rejects.toThrow(/something else than the demo set/)
+    await expect(write("mine")).rejects.toThrow(/other files than the demo set/)
     expect(readFileSync(path.join(folder, "mine", "cats", "1.png"), "utf8")).toBe("mine")
   })
 })

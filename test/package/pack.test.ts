@@ -204,7 +204,7 @@ describe("op-pipe-study beside it", () => {
     expect(said.top.length).toBeGreaterThan(0)
     expect(said.top.every((each) => each.probability > 0 && each.probability <= 1)).toBe(true)
     await expect(opPipe(elsewhere, ...asked, path.join(elsewhere, "package.json"), picture)).rejects.toThrow(
-      /cannot be looked at[\s\S]*"top"/
+      /cannot be read[\s\S]*"top"/
     )
     await opPipe(elsewhere, "predict", "--html", "said/answers.html", picture)
     const page = readFileSync(path.join(elsewhere, "said/answers.html"), "utf8")

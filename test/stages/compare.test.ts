@@ -196,8 +196,8 @@ describe("the report", () => {
 
   it("maps test images by the last hidden layer, or says that a network has none", async () => {
     const { report } = await compared("maps")
-    expect(report).toContain("by what its last hidden layer (5 units) makes of them")
-    expect(report).toContain("the network without BN sees them: by their logits, as it has no hidden dense layer")
+    expect(report).toContain("by the last hidden layer (5 units) of the network with BN")
+    expect(report).toContain("by the logits of the network without BN, which has no hidden dense layer")
     // the one unit that tells the classes apart is the first component
     expect(/component 1 \((\d+) % of the variance\)/.exec(report)?.[1]).toMatch(/^(9[5-9]|100)$/)
   })

@@ -96,13 +96,13 @@ describe("a folder with everything that can be wrong", () => {
       "good/truncated.jpg",
       "stray.png"
     ])
-    expect(reasons["good/truncated.jpg"]).toMatch(/cut short/)
+    expect(reasons["good/truncated.jpg"]).toMatch(/truncated or damaged/)
     expect(reasons["good/empty.png"]).toBe("empty file")
     expect(reasons["good/text.jpg"]).toMatch(/not an image/)
     expect(reasons["good/huge.png"]).toMatch(/pixelLimit/)
     expect(reasons["good/out.png"]).toMatch(/leaves the data folder/)
     expect(reasons["good/outfolder"]).toMatch(/leaves the data folder/)
-    expect(reasons["good/broken.png"]).toMatch(/leads nowhere/)
+    expect(reasons["good/broken.png"]).toMatch(/broken symbolic link/)
     expect(reasons["stray.png"]).toMatch(/outside any class/)
   })
 
@@ -128,7 +128,7 @@ describe("folders that cannot be split", () => {
 
   it.each([
     ["no class", {}, /has no class/],
-    ["one class", { "one/a.txt": "x" }, /one class only/]
+    ["one class", { "one/a.txt": "x" }, /only one class/]
   ])("%s", async (name, files, message) => {
     const root = path.join(folder, name)
     mkdirSync(root)

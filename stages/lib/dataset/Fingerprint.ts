@@ -164,11 +164,11 @@ export const fromPixels = (pixels: Uint8Array, width: number, height: number): F
   return { width, height, rgb, coarse: coarsen(grey), descriptor: describe(grey) }
 }
 
-/** libvips' reasons in words that say what is the matter with the file. */
+/** libvips' messages, and what they mean for the file. */
 const inWords: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
-  [/unsupported image format/iu, "not an image in any format that can be read"],
+  [/unsupported image format/iu, "not an image in a supported format"],
   [/exceeds pixel limit/iu, "more pixels than split.pixelLimit allows"],
-  [/premature end|truncated|unexpected end|libpng read error|out of order read/iu, "cut short or damaged"]
+  [/premature end|truncated|unexpected end|libpng read error|out of order read/iu, "truncated or damaged"]
 ]
 
 const reasonOf = (cause: unknown): string => {

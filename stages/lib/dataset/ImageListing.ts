@@ -1,8 +1,8 @@
 /**
- * What lies below a data root: class folders, and every file below them, at any depth.
+ * The listing of a data root: its class folders, and every file below them, at any depth.
  *
- * Nothing is passed over in silence: a hidden file, a link that leads nowhere or out of the root, and an image that lies
- * outside any class folder come back as `setAside` with the reason. Other files of the root itself (a README, a licence)
+ * Nothing is skipped in silence: hidden files, links that are broken or leave the root, and images outside any class folder
+ * come back as `setAside` with the reason. Other files of the root itself (a README, a licence)
  * and its hidden folders are no data and are not listed. Links within the root are followed once.
  */
 import * as Effect from "effect/Effect"
@@ -54,14 +54,14 @@ const look = Effect.fnUntraced(function* (realRoot: string, path: string) {
 const reasons: Record<Exclude<Kind, "file" | "folder">, string> = {
   empty: "empty file",
   leaves: "symbolic link that leaves the data folder",
-  broken: "symbolic link that leads nowhere",
+  broken: "broken symbolic link",
   other: "neither a file nor a folder"
 }
 
 const unreadable = (path: string) => (cause: { readonly message: string }) =>
   new Stage.StageFailure({
-    reason: `The data folder cannot be read at ${path}`,
-    expected: "a folder that can be listed",
+    reason: `A folder of the data cannot be listed: ${path}`,
+    expected: "a folder that this user may read",
     actual: cause.message,
     badInput: true
   })
@@ -95,7 +95,7 @@ const listFolder: (
         const { kind, real } = yield* look(state.realRoot, paths.join(folder, name))
         if (kind === "file") state.files.push({ path, class: className })
         else if (kind !== "folder") setAside(reasons[kind])
-        else if (state.visited.has(real)) setAside("folder that was looked at already, through another link")
+        else if (state.visited.has(real)) setAside("folder that another link leads to already")
         else {
           state.visited.add(real)
           folders.push(path)
@@ -129,7 +129,7 @@ export const listImages = Effect.fnUntraced(function* (root: string, classLimit:
     } else if (kind !== "file" && kind !== "empty")
       state.setAside.push({ path: name, class: "", reason: reasons[kind] })
     else if (imageName.test(name)) {
-      state.setAside.push({ path: name, class: "", reason: "lies outside any class folder" })
+      state.setAside.push({ path: name, class: "", reason: "outside any class folder" })
     }
   }
   return { classes, files: state.files.sort(byPath), setAside: state.setAside.sort(byPath) } satisfies ImageListing

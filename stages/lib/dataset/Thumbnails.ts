@@ -17,7 +17,11 @@ export interface Thumbnails {
 }
 
 const failed = (cause: { readonly message: string }): Stage.StageFailure =>
-  new Stage.StageFailure({ reason: `Thumbnails cannot be kept in the scratch folder: ${cause.message}` })
+  new Stage.StageFailure({
+    reason: "The thumbnails cannot be kept in the scratch folder",
+    expected: "a writable folder with room for them",
+    actual: cause.message
+  })
 
 /** Sizes, in images but for `bytes`, the size of one thumbnail. */
 export interface Room {
@@ -46,10 +50,10 @@ export const make = Effect.fnUntraced(function* (file: string, { bytes, inMemory
   const get: Thumbnails["get"] = Effect.fnUntraced(function* (at) {
     const kept = near[at]
     if (kept !== undefined) return kept
-    if (handle === undefined) return yield* failed({ message: `image ${at} has none` })
+    if (handle === undefined) return yield* failed({ message: `image ${at} has no thumbnail` })
     const into = new Uint8Array(bytes)
     const got = yield* handle.read(into, { position: BigInt((at - inMemory) * bytes) }).pipe(Effect.mapError(failed))
-    return Number(got) === bytes ? into : yield* failed({ message: `image ${at} has none` })
+    return Number(got) === bytes ? into : yield* failed({ message: `image ${at} has no thumbnail` })
   })
   return { put, get } satisfies Thumbnails
 })

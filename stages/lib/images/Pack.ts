@@ -25,8 +25,12 @@ export const planShards = (split: SplitName, count: number, perShard: number): R
     records: Math.min(perShard, count - i * perShard)
   }))
 
-const cannot = (what: string, file: string) => (cause: { readonly message: string }) =>
-  new Stage.StageFailure({ reason: `Packed images cannot be ${what}: ${file}: ${cause.message}` })
+const cannot = (what: "read" | "written", file: string) => (cause: { readonly message: string }) =>
+  new Stage.StageFailure({
+    reason: `Packed images cannot be ${what}: ${file}`,
+    expected: what === "read" ? "a whole shard" : "a writable folder with room for the shards",
+    actual: cause.message
+  })
 
 export interface Writer {
   /** Writes one record at its place. Safe to call from many fibers. */
@@ -122,7 +126,7 @@ const openShard = Effect.fnUntraced(
     const { size } = yield* handle.stat
     if (Number(size) !== records * recordBytes) {
       return yield* new Stage.StageFailure({
-        reason: `A shard of packed images is not whole: ${file}`,
+        reason: `A shard of packed images has the wrong size: ${file}`,
         expected: `${records * recordBytes} bytes`,
         actual: `${size} bytes`
       })
@@ -135,7 +139,7 @@ const openShard = Effect.fnUntraced(
 
 const outOfRange = (split: SplitName, count: number, actual: string): Stage.StageFailure =>
   new Stage.StageFailure({
-    reason: `Packed images of ${split} were asked for that are not there`,
+    reason: `The ${split} split has no packed image at a position that was asked for`,
     expected: `positions from 0 to ${count - 1} and room for their records`,
     actual
   })
@@ -163,7 +167,7 @@ const readerOf = (
       for (let done = 0; done < target.length; ) {
         const position = BigInt(piece.at * recordBytes + done)
         const got = yield* handle.read(target.subarray(done), { position }).pipe(Effect.mapError(cannot("read", file)))
-        if (got === 0) return yield* cannot("read", file)({ message: "it ends too early" })
+        if (got === 0) return yield* cannot("read", file)({ message: "the file ends too early" })
         done += Number(got)
       }
     }

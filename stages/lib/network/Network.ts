@@ -82,7 +82,7 @@ type Problem = { readonly expected: string; readonly actual: string; readonly to
 
 const misplaced = (layer: Layer, after: string): Problem => ({
   expected: `${layer.type} ${after}`,
-  actual: "it stands elsewhere",
+  actual: "it is not",
   toDo: "Order the layers as conv, batchNorm, relu, maxPool and dense, relu, dropout."
 })
 

@@ -1,5 +1,5 @@
 /**
- * Predict: what a trained network says of single images, prepared as the originals of the data set were.
+ * Predictions of a trained network for single images, prepared as the originals of the data set were.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -25,7 +25,7 @@ export interface PredictorOptions {
   readonly prepared: AugmentParams
 }
 
-/** What the network says of an image, and what it was shown of it. */
+/** The logits of an image, and the input that gave them. */
 export interface Answer {
   /** One per class. */
   readonly logits: Float32Array
@@ -34,14 +34,14 @@ export interface Answer {
 }
 
 export interface Predictor {
-  /** The answer, or why the file is no image that can be read. */
+  /** Fails where the file is not an image that can be read. */
   readonly ask: (file: string) => Effect.Effect<Answer, Stage.StageFailure>
 }
 
 const unreadable = (file: string, actual: string): Stage.StageFailure =>
   new Stage.StageFailure({
-    reason: `${file} cannot be looked at`,
-    expected: "an image in a format that can be read",
+    reason: `${file} cannot be read`,
+    expected: "an image in a supported format",
     actual,
     badInput: true
   })

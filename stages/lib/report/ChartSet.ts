@@ -1,4 +1,4 @@
-/** Every chart of the report, drawn once: inline for the page, and as files for those who want them alone. */
+/** Every chart of the report, drawn once: inline for the page, and as files of their own. */
 import * as Effect from "effect/Effect"
 import { calibrationCurves, classBalance, confusionMatrices, imageMap } from "../../../charts/Classes.ts"
 import { accuracyCurves, lossCurves, lossTitle } from "../../../charts/Curves.ts"
@@ -31,22 +31,22 @@ export interface ChartInput {
   readonly exampleUris: ReadonlyArray<string>
 }
 
-/** What each chart shows, for those who do not see it. */
+/** What each chart shows, for readers who do not see it. */
 const labels: Readonly<Record<ChartName | SeedChartName, string>> = {
   balance: "Bar chart: images of each class by split",
   loss: "Line chart: train and validation loss by epoch, with and without BN",
   accuracy: "Line chart: train, validation and test accuracy by epoch, with and without BN",
   heatMaps: "Heat maps: gradient norm by layer and epoch, with and without BN",
-  profiles: "Line chart: gradient norm over the layers, one line an epoch",
-  ratio: "Line chart: gradient norm of the first layer over that of the last, by epoch",
-  updates: "Line chart: update-to-weight ratio by epoch, one line a layer, with and without BN",
-  dead: "Line chart: share of dead ReLUs by epoch, one line a layer, with and without BN",
-  logits: "Image: logits by class and image, with and without BN",
-  mapBn: "Scatter plot: test images on two principal components of what the network with BN makes of them",
-  mapNobn: "Scatter plot: test images on two principal components of what the network without BN makes of them",
-  calibration: "Line chart: accuracy over confidence, one line an activation",
+  profiles: "Line chart: gradient norm by layer, one line per epoch",
+  ratio: "Line chart: gradient norm of the first layer divided by that of the last, by epoch",
+  updates: "Line chart: update-to-weight ratio by epoch, one line per layer, with and without BN",
+  dead: "Line chart: share of dead ReLUs by epoch, one line per layer, with and without BN",
+  logits: "Heat map: logits by image and class, with and without BN",
+  mapBn: "Scatter plot: test images on two principal components of the network with BN",
+  mapNobn: "Scatter plot: test images on two principal components of the network without BN",
+  calibration: "Line chart: accuracy by confidence, one line per activation",
   confusion: "Confusion matrices of both networks; the numbers by class are in the table below",
-  network: "Drawing of the network's layers",
+  network: "Diagram of the network's layers",
   seedLoss: "Line chart with bands: mean train and validation loss over seeds by epoch, with and without BN",
   seedAccuracy: "Line chart with bands: mean accuracy over seeds by epoch, with and without BN"
 }

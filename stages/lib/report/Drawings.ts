@@ -1,5 +1,5 @@
 /**
- * Drawings that are no charts: the image of all logits, the network as a row of boxes, the grid of predictions.
+ * Drawings that are not charts of Vega: the heat map of all logits, the network as a row of boxes, the grid of predictions.
  */
 
 import { escapeXml } from "../../../charts/Xml.ts"

@@ -77,11 +77,11 @@ export const figure = (content: Html, caption: Html): Html =>
   html`<figure><div class="chart">${content}</div><figcaption>${caption}</figcaption></figure>`
 
 /** A place that is filled when the report is laid out: a field of the step that `of` is wired to, of `self`, or of the run. */
-export const place = (of: string, field: string): Html => raw(`<!--op-pipe ${of} ${field}-->`)
+export const placeholder = (of: string, field: string): Html => raw(`<!--op-pipe ${of} ${field}-->`)
 
 const origin = (from: ReadonlyArray<string>): Html => {
   const steps = from.map(
-    (of) => html`<a href="#from-${raw(of)}">${place(of, "step")}</a> <code>${place(of, "key")}</code>`
+    (of) => html`<a href="#from-${raw(of)}">${placeholder(of, "step")}</a> <code>${placeholder(of, "key")}</code>`
   )
   return html`<p class="from">From ${join(steps, ", ")}</p>`
 }

@@ -1,5 +1,5 @@
 /**
- * The report in short, as Markdown: for a repository's page, with the charts beside it as SVG and PNG files.
+ * The report in short, as Markdown for a repository's page, with the charts beside it as SVG and PNG files.
  *
  * Links are relative to `outputs/compare/`, as the step lays its files out.
  */
@@ -55,7 +55,7 @@ const dataPart = ({ manifest }: ReportData): string => {
     String(one.validation),
     String(one.test)
   ]
-  const head = ["class", "found", "set aside", "near-duplicates left out", "train", "validation", "test"]
+  const head = ["class", "found", "set aside", "near-duplicates dropped", "train", "validation", "test"]
   const [, ...sums] = row(totalOf(manifest.counts))
   return table(head, [...manifest.counts.map(row), ["**all**", ...sums]])
 }
@@ -71,7 +71,7 @@ const seedPart = ({ seeds }: Metrics): string =>
   seeds === undefined
     ? ""
     : `
-Over ${seeds.count} seeds, test accuracy is ${scoreOver(seeds, "bn")} with BN and ${scoreOver(seeds, "nobn")} without (mean and standard deviation); difference, seed by seed: ${seeds.differences[0]!.values.map(signedPoints).join(", ")} points. The numbers above are of the first seed.
+Over ${seeds.count} seeds, test accuracy is ${scoreOver(seeds, "bn")} with BN and ${scoreOver(seeds, "nobn")} without (mean and standard deviation). Difference by seed: ${seeds.differences[0]!.values.map(signedPoints).join(", ")} points. The numbers above are of the first seed.
 `
 
 /** The whole document. */
@@ -82,7 +82,7 @@ export const renderMarkdown = (data: ReportData): string => {
 
 ${missingLetters === undefined ? "" : `> ${plain(missingLetters)}\n\n`}${manifest.images.length} images of ${metrics.classes.length} classes; ${metrics.testImages} test images. Scores under \`${metrics.activation}\`.
 
-${table(["network", "best epoch", "train", "validation", "test", "test F1 macro", "test-selected, as the seed study chose"], [variantRow("bn", metrics.bn), variantRow("nobn", metrics.nobn)])}
+${table(["network", "best epoch", "train", "validation", "test", "test F1 macro", "selected on test, the seed study's method"], [variantRow("bn", metrics.bn), variantRow("nobn", metrics.nobn)])}
 
 Difference in test accuracy, BN minus no BN: ${signedPoints(accuracy.estimate)} points, 95 % interval ${signedPoints(accuracy.low95)} to ${signedPoints(accuracy.high95)}; McNemar's p ${orInfinity(metrics.mcNemar.pValue)}; accuracy and macro F1 within a margin of ${(100 * metrics.equivalence.margin).toFixed(0)} points: ${metrics.equivalence.verdict}.
 ${seedPart(metrics)}
@@ -108,7 +108,7 @@ ${metrics.seeds === undefined ? "" : `Means over ${metrics.seeds.count} seeds wi
 
 ![Gradient norms by layer and epoch, both networks on one scale](../gradstats/gradient-norms.svg)
 
-![Gradient norms over the layers](../gradstats/gradient-profiles.svg)
+![Gradient norms by layer](../gradstats/gradient-profiles.svg)
 
 ![Update-to-weight ratio by epoch](../gradstats/update-to-weight.svg)
 

@@ -35,9 +35,9 @@ export type Asked =
 
 export interface PageData {
   readonly asked: ReadonlyArray<Asked>
-  /** What the network is: "with batch normalization, best epoch 18". */
+  /** A clause about the network: "has batch normalization and distinguishes 18 classes". */
   readonly network: string
-  /** What the answers come from: names and values. */
+  /** Provenance: names and values. */
   readonly from: ReadonlyArray<readonly [name: string, value: string]>
 }
 
@@ -60,7 +60,7 @@ export const imageUri = (file: string): Effect.Effect<string> =>
     )
   })
 
-/** What the network saw: `size * size * 3` levels. */
+/** The input of the network: `size * size * 3` levels. */
 export const seenUri = (pixels: Uint8Array, size: number): Effect.Effect<string> =>
   Effect.promise(async () => {
     const sharp = await loadSharp()
@@ -86,14 +86,14 @@ dl { display:grid; grid-template-columns:max-content minmax(0,1fr); gap:.2rem 1r
 const answers = ({ activation, classes }: Top): Html =>
   classes.length > 0
     ? html`<div>${bars(activation, classes)}</div>`
-    : html`<div><h4>${text(activation)}</h4><p class="error">It overflowed: a logit is above 88.7, and exp of that is no float32 number.</p></div>`
+    : html`<div><h4>${text(activation)}</h4><p class="error">Overflow: a logit is above 88.7, and its exponential exceeds float32.</p></div>`
 
 const card = (asked: Asked): Html =>
   "error" in asked
     ? html`<article class="asked"><div></div><div><h2>${text(asked.image)}</h2><p class="error">${text(asked.error)}</p></div></article>`
-    : html`<article class="asked"><div><img class="image" src="${text(asked.uri)}" alt="${text(asked.image)}"><p class="seen"><img src="${text(asked.seenUri)}" alt="" width="48" height="48">what the network saw</p></div><div><h2>${text(asked.image)}</h2><div class="bars">${join(asked.top.map(answers))}</div></div></article>`
+    : html`<article class="asked"><div><img class="image" src="${text(asked.uri)}" alt="${text(asked.image)}"><p class="seen"><img src="${text(asked.seenUri)}" alt="" width="48" height="48">input of the network</p></div><div><h2>${text(asked.image)}</h2><div class="bars">${join(asked.top.map(answers))}</div></div></article>`
 
-const title = "What the network says"
+const title = "Predictions"
 
 /** The whole page. */
 export const renderPredictions = ({ asked, network, from }: PageData): string => {
@@ -110,9 +110,9 @@ export const renderPredictions = ({ asked, network, from }: PageData): string =>
 <style>${trusted(style + more)}</style></head>
 <body><main class="one">
 <h1>${text(title)}</h1>
-<p class="lead">${good} ${text(good === 1 ? "image" : "images")}${unread}; the network ${text(network)}. Up to three classes each; a class with probability 0 is not shown.</p>
+<p class="lead">${good} ${text(good === 1 ? "image" : "images")}${unread}; the network ${text(network)}. Each image has up to three classes; classes with probability 0 are left out.</p>
 ${join(asked.map(card))}
-<h2>Where the answers come from</h2>
+<h2>Provenance</h2>
 <dl>${join(facts)}</dl>
 </main></body></html>
 `

@@ -1,8 +1,8 @@
 /**
- * The six claims of the study, each turned into a rule over numbers and a verdict that may come out any way.
+ * The six claims of the study: each has a rule over numbers that gives its verdict.
  *
- * Every rule is stated in words beside its verdict. The thresholds are the authors' of this program, chosen before any run was
- * looked at; one pair of trainings is one draw, so a verdict here is about this run and no more.
+ * The report states each rule beside its verdict. The thresholds were chosen before any run. One pair of trainings is one
+ * sample, so a verdict is about this run only.
  */
 
 import type { ActivationName } from "../../../schemas/activations/Activations.ts"
@@ -20,7 +20,7 @@ export interface TrainingPair {
   readonly gradients: Gradstats
 }
 
-/** All that the rules look at. */
+/** The input of all rules. */
 export interface ClaimInput extends TrainingPair {
   readonly differences: ReadonlyArray<Difference>
   readonly margin: number
@@ -35,10 +35,10 @@ export interface ClaimInput extends TrainingPair {
 const fact = (name: string, value: number): Evidence => ({ name, value })
 const shown = (value: number): string => value.toPrecision(3)
 
-/** What a loss is counted in. */
+/** The unit of a loss. */
 const unitOf = ({ loss }: History): string => (loss === "crossEntropy" ? " nats" : "")
 
-/** Less by a tenth or more: smaller differences than that between two single trainings are nobody's. */
+/** Less by at least 10 %: smaller differences between two single trainings say nothing. */
 const clearlyLess = (a: number, b: number): boolean => a < b - 0.1 * Math.abs(b)
 
 /** All parts hold: supported. None or a minority: not supported. In between: undecided. */
@@ -47,7 +47,7 @@ const byParts = (parts: ReadonlyArray<boolean>): Verdict => {
   return held === parts.length ? "supported" : held * 2 < parts.length ? "not supported" : "undecided"
 }
 
-/** Root mean square of the second differences of a curve over its mean: how jagged it is, whatever its slope. */
+/** Root mean square of the second differences of a curve, divided by its mean: its roughness, whatever its slope. */
 export const roughness = (curve: ReadonlyArray<number>): number => {
   const second = curve.slice(2).map((value, i) => value - 2 * curve[i + 1]! + curve[i]!)
   return Math.sqrt(mean(second.map((value) => value * value))) / Math.max(1e-12, mean(curve))
@@ -78,7 +78,7 @@ const tooShort = (id: number, claim: string, rule: string, needed: number, have:
 const smoother = ({ bn, nobn }: TrainingPair): Claim => {
   const claim = "Batch normalization smooths training and slows overfitting."
   const rule =
-    "Smoother: the jaggedness (RMS of second differences over the mean) of both train and validation loss is lower by a tenth or more with BN. Slower: the gap between validation and train loss grows less an epoch, again by a tenth, and validation loss is not lowest earlier. All four hold: supported; fewer than two: not supported."
+    "Smoother: with BN the roughness (RMS of second differences divided by the mean) of train loss and of validation loss is lower by at least 10 %. Slower: the gap between validation and train loss grows by at least 10 % less per epoch, and validation loss reaches its minimum no earlier. Supported if all four hold, not supported if fewer than two do."
   const epochs = Math.min(bn.epochs.length, nobn.epochs.length)
   if (epochs < 4) return tooShort(1, claim, rule, 4, epochs)
   const rough = [bn, nobn].map((history) => ({
@@ -99,12 +99,12 @@ const smoother = ({ bn, nobn }: TrainingPair): Claim => {
     claim,
     rule,
     verdict: byParts(parts),
-    sentence: `Validation loss is ${shown(b.validation / Math.max(1e-12, a.validation))} times as jagged without BN as with it; the gap grows by ${shown(a.growth)}${unitOf(bn)} an epoch with BN and ${shown(b.growth)} without; validation loss is lowest at epoch ${a.lowest} with BN and ${b.lowest} without.`,
+    sentence: `Validation loss is ${shown(b.validation / Math.max(1e-12, a.validation))} times as rough without BN as with it. The gap grows by ${shown(a.growth)}${unitOf(bn)} per epoch with BN and by ${shown(b.growth)} without. Validation loss is lowest at epoch ${a.lowest} with BN and ${b.lowest} without.`,
     evidence: [
-      fact("jaggedness of train loss, BN", a.train),
-      fact("jaggedness of train loss, no BN", b.train),
-      fact("jaggedness of validation loss, BN", a.validation),
-      fact("jaggedness of validation loss, no BN", b.validation),
+      fact("roughness of train loss, BN", a.train),
+      fact("roughness of train loss, no BN", b.train),
+      fact("roughness of validation loss, BN", a.validation),
+      fact("roughness of validation loss, no BN", b.validation),
       fact("growth of the gap, BN", a.growth),
       fact("growth of the gap, no BN", b.growth),
       fact("epoch of lowest validation loss, BN", a.lowest),
@@ -135,9 +135,9 @@ const steadierGradients = ({ gradients: { bn, nobn } }: TrainingPair): Claim => 
     id: 2,
     claim:
       "With batch normalization gradient norms are steadier, more even over layers and higher in the last layer; without it those of the later convolutions are larger and that of the last layer much smaller.",
-    rule: "Four parts, on norms averaged over epochs, each by a tenth or more: less change from epoch to epoch, less spread over layers, a larger norm in the last layer, and smaller ones in every convolution after the first, with BN than without. All four: supported; fewer than two: not supported.",
+    rule: "On norms averaged over epochs, with BN and by at least 10 %: less change from epoch to epoch, less spread over layers, a larger norm in the last layer, and smaller norms in every convolution after the first. Supported if all four hold, not supported if fewer than two do.",
     verdict: byParts(parts),
-    sentence: `Steadier with BN: ${parts[0] ? "yes" : "no"}; more even: ${parts[1] ? "yes" : "no"}; ${last ?? "the last layer"} has ${shown(lastRatio)} times the norm with BN; the later convolutions have ${middleRatios.map(shown).join(" and ") || "no"} times the norm without.`,
+    sentence: `Steadier with BN: ${parts[0] ? "yes" : "no"}. More even: ${parts[1] ? "yes" : "no"}. The norm of ${last ?? "the last layer"} with BN is ${shown(lastRatio)} times that without; the norms of the later convolutions without BN are ${middleRatios.map(shown).join(" and ") || "no"} times those with BN.`,
     evidence: [
       fact("unsteadiness, BN", bn.unsteadiness),
       fact("unsteadiness, no BN", nobn.unsteadiness),
@@ -152,7 +152,7 @@ const steadierGradients = ({ gradients: { bn, nobn } }: TrainingPair): Claim => 
 const sameMetrics = ({ differences, margin, equivalence }: ClaimInput): Claim => ({
   id: 3,
   claim: "Test metrics are the same with and without batch normalization.",
-  rule: `An equivalence claim: the 90 % bootstrap interval of the difference lies within ±${points(margin)} points for accuracy and macro F1 (two one-sided tests at 5 %): supported. Otherwise, if a 95 % interval leaves out 0: not supported; else there are too few test images to say.`,
+  rule: `Supported if the 90 % bootstrap interval of the difference lies within ±${points(margin)} points for accuracy and macro F1 (two one-sided tests at 5 %). Not supported if it does not and a 95 % interval excludes 0. Otherwise there are too few test images to decide.`,
   verdict: equivalence === "equivalent" ? "supported" : equivalence === "different" ? "not supported" : "undecided",
   sentence: differences
     .map(
@@ -171,10 +171,10 @@ const memoriseAfter = 10
 
 const memorises = ({ bn, nobn }: TrainingPair): Claim => {
   const claim = `After epoch ${memoriseAfter} the network memorises the train set.`
-  const rule = `In each training, after epoch ${memoriseAfter}: train accuracy still rises by a point or is above 97 %, while validation accuracy gains less than 2 points on its best until then and validation loss ends higher than its lowest until then. Both trainings: supported; neither: not supported.`
+  const rule = `In each training, after epoch ${memoriseAfter}: train accuracy rises by more than 1 point or ends above 97 %, validation accuracy gains less than 2 points on its best before, and validation loss ends above its lowest before. Supported if this holds in both trainings, not supported if in neither.`
   const epochs = Math.min(bn.epochs.length, nobn.epochs.length)
   if (epochs < memoriseAfter + 2) return tooShort(4, claim, rule, memoriseAfter + 2, epochs)
-  const looked = [bn, nobn].map(({ epochs: all }) => {
+  const ends = [bn, nobn].map(({ epochs: all }) => {
     const until = all.filter((epoch) => epoch.epoch <= memoriseAfter)
     const after = all.filter((epoch) => epoch.epoch > memoriseAfter)
     const end = after[after.length - 1]!
@@ -191,14 +191,14 @@ const memorises = ({ bn, nobn }: TrainingPair): Claim => {
       holds: (rise > 0.01 || end.trainAccuracy > 0.97) && gain < 0.02 && loss > 0
     }
   })
-  const [a, b] = [looked[0]!, looked[1]!]
+  const [a, b] = [ends[0]!, ends[1]!]
   const held = Number(a.holds) + Number(b.holds)
   return {
     id: 4,
     claim,
     rule,
     verdict: held === 2 ? "supported" : held === 0 ? "not supported" : "undecided",
-    sentence: `At the end train accuracy is ${percent(a.train)} with BN and ${percent(b.train)} without; after epoch ${memoriseAfter} validation accuracy gained ${points(a.gain)} and ${points(b.gain)} points, and validation loss ended ${shown(a.loss)} and ${shown(b.loss)}${unitOf(bn)} above its lowest before.`,
+    sentence: `Train accuracy ends at ${percent(a.train)} with BN and ${percent(b.train)} without. After epoch ${memoriseAfter}, validation accuracy gained ${points(a.gain)} and ${points(b.gain)} points, and validation loss ended ${shown(a.loss)} and ${shown(b.loss)}${unitOf(bn)} above its lowest before.`,
     evidence: [
       fact("train accuracy at the end, BN", a.train),
       fact("train accuracy at the end, no BN", b.train),
@@ -222,13 +222,13 @@ const sparser = ({ scores, classes, lostBySparsemax }: ClaimInput): Claim => {
   return {
     id: 5,
     claim: "Sparsemax zeroes classes that do not matter, and the top three become easier to read.",
-    rule: "On the test images, network with BN: sparsemax leaves three classes or fewer on average, and in at most 10 % of images gives 0 to a right class that is among softmax's top three: supported. More than half of the classes left, or more than 25 % of right classes lost: not supported.",
+    rule: "On the test images, for the network with BN: supported if sparsemax keeps three classes or fewer on average and gives 0 to a true class among softmax's top three in at most 10 % of images. Not supported if it keeps more than half of the classes or loses the true class in more than 25 % of images.",
     verdict,
-    sentence: `Sparsemax leaves ${shown(support)} of ${classes} classes on average (softmax ${shown(scores.softmax.supportSize)}), and gives 0 to a right class that softmax has among its top three in ${percent(lostBySparsemax)} of images; its Brier score is ${shown(scores.sparsemax.brier)} against ${shown(scores.softmax.brier)}.`,
+    sentence: `Sparsemax keeps ${shown(support)} of ${classes} classes on average (softmax ${shown(scores.softmax.supportSize)}). It gives 0 to a true class among softmax's top three in ${percent(lostBySparsemax)} of images. Its Brier score is ${shown(scores.sparsemax.brier)}; that of softmax is ${shown(scores.softmax.brier)}.`,
     evidence: [
       fact("mean support, sparsemax", support),
       fact("mean support, softmax", scores.softmax.supportSize),
-      fact("right classes lost", lostBySparsemax),
+      fact("true classes lost", lostBySparsemax),
       fact("Brier score, sparsemax", scores.sparsemax.brier),
       fact("Brier score, softmax", scores.softmax.brier)
     ]
@@ -246,7 +246,7 @@ const course = (stats: VariantGradients, layer: string, epochs: number): Readonl
 const sameDynamics = ({ gradients: { bn, nobn } }: TrainingPair): Claim => {
   const claim = "Gradient norms show no difference in their dynamics over epochs."
   const rule =
-    "Each layer's log10 norm over epochs, less its mean, is compared between the two networks by RMS. Median over layers at most 0.1 (26 %): supported; above 0.2 (58 %): not supported."
+    "The RMS difference between the two networks of each layer's log10 norm over epochs, less its mean. Supported if its median over layers is at most 0.1 (26 %), not supported if above 0.2 (58 %)."
   const epochs = Math.min(bn.epochs.length, nobn.epochs.length)
   if (epochs < 4) return tooShort(6, claim, rule, 4, epochs)
   const shared = nobn.layers.filter((layer) => bn.layers.includes(layer))
@@ -260,7 +260,7 @@ const sameDynamics = ({ gradients: { bn, nobn } }: TrainingPair): Claim => {
     claim,
     rule,
     verdict: middle <= 0.1 ? "supported" : middle > 0.2 ? "not supported" : "undecided",
-    sentence: `After their levels are taken out, the courses of the norms differ by a factor of ${shown(10 ** middle)} in the median layer${shared.length === 0 ? "" : ` (most in ${shared[apart.indexOf(Math.max(...apart))]!}, ${shown(10 ** Math.max(...apart))})`}.`,
+    sentence: `Apart from their levels, the norms over epochs differ by a factor of ${shown(10 ** middle)} in the median layer${shared.length === 0 ? "" : ` (most in ${shared[apart.indexOf(Math.max(...apart))]!}: ${shown(10 ** Math.max(...apart))})`}.`,
     evidence: [fact("median over layers", middle), ...shared.map((layer, i) => fact(layer, apart[i]!))]
   }
 }
@@ -275,7 +275,7 @@ const ofOneLoss = ({ bn, nobn }: TrainingPair, claim: Claim): Claim =>
         sentence: "The networks were trained with different losses, whose curves and gradients cannot be compared."
       }
 
-/** Those that histories alone decide: 1, 2, 4 and 6. */
+/** The claims that histories alone decide: 1, 2, 4 and 6. */
 export const judgeTrainings = (pair: TrainingPair): ReadonlyArray<Claim> => [
   ofOneLoss(pair, smoother(pair)),
   ofOneLoss(pair, steadierGradients(pair)),

@@ -2,9 +2,9 @@
  * Several seeds of the same two trainings: means, spreads, paired differences, and the claims over all of them.
  *
  * Seeds are resampled whole: one draw of seeds serves every metric and epoch. With few seeds the bootstrap's interval of a mean is about from the
- * least to the greatest value; verdicts on differences go by Student's t, which is honest from two seeds on, and by the bootstrap over test
- * images besides: all seeds are tested on the same ones. The two are added as independent errors are, half width by half width; since the
- * first seed's bootstrap stands for the mean of all, that is rather too wide than too narrow.
+ * least to the greatest value. Verdicts on differences use Student's t, which holds from two seeds on, and the bootstrap over test images,
+ * since all seeds are tested on the same ones. The two half widths are added as independent errors are. The first seed's bootstrap
+ * stands for the mean of all, which makes the interval too wide rather than too narrow.
  */
 import type { Difference } from "../../../schemas/Compare.ts"
 import type { GradientThresholds } from "../../../schemas/Gradstats.ts"
@@ -39,7 +39,7 @@ export interface SeedInput {
   readonly seed: number
 }
 
-/** Gives what `values` of the seeds come to, always by the same draws of seeds. */
+/** Mean and interval of values by seed, always by the same draws of seeds. */
 export const makeSpread = (count: number, resamples: number, seed: number) => {
   const random = Random.make(seed, "seeds", count)
   const draws = Int32Array.from({ length: resamples * count }, () => random.int(count))
@@ -149,7 +149,7 @@ const claimsOf = (
   return [...bySeed, same].sort((a, b) => a.id - b.id)
 }
 
-/** All that is said over seeds. At least two of each. */
+/** All results over seeds. At least two of each. */
 export const overSeeds = (input: SeedInput): Seeds => {
   const { bn, nobn, margin, resamples, seed } = input
   const count = bn.length

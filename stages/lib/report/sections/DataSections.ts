@@ -1,4 +1,4 @@
-/** Sections about the images: counts, balance, what was left out and why, and the augmented ones. */
+/** Sections about the images: counts, balance, what is not used and why, and the augmented copies. */
 import type { ClassCounts } from "../../../../schemas/Split.ts"
 import { tally } from "../../Tally.ts"
 import { type ReportData, type Shown, totalOf } from "../Data.ts"
@@ -28,8 +28,8 @@ const countColumns = (total: ClassCounts): ReadonlyArray<Column<ClassCounts>> =>
     { title: "class", head: true, cell: (row) => text(row.class) },
     column("found", "found"),
     column("set aside", "setAside"),
-    ...(total.beyondLimit > 0 ? [column("beyond limit", "beyondLimit")] : []),
-    column("near-duplicates left out", "dropped"),
+    ...(total.beyondLimit > 0 ? [column("over the limit", "beyondLimit")] : []),
+    column("near-duplicates dropped", "dropped"),
     column("train", "train"),
     column("validation", "validation"),
     column("test", "test")
@@ -43,7 +43,7 @@ const setAsideList = ({ manifest: { setAside } }: ReportData): Html => {
   const rows = setAside.slice(0, limit)
   const more = setAside.length > limit ? html` (the first ${limit} are listed; all are in the manifest)` : nothing
   return html`<h3>Set aside</h3>${table(
-    html`${setAside.length} files take no part${more}`,
+    html`${setAside.length} files are not used${more}`,
     [
       { title: "file", head: true, cell: (row) => html`<code>${text(row.path)}</code>` },
       { title: "reason", cell: (row) => html`<div class="wrap">${text(row.reason)}</div>` }
@@ -53,15 +53,15 @@ const setAsideList = ({ manifest: { setAside } }: ReportData): Html => {
 }
 
 const policies = {
-  drop: "the best of each group stays, the others are left out",
-  group: "all stay, each group in one split",
-  keep: "all stay, wherever they fall"
+  drop: "the best image of each group stays, the others are dropped",
+  group: "all images stay, each group in one split",
+  keep: "all images stay, in any split"
 } as const
 
 const duplicateList = ({ manifest }: ReportData): Html => {
   const { duplicates, duplicatePolicy } = manifest
   const images = duplicates.reduce((n, group) => n + group.paths.length, 0)
-  const said = html`Flips, quarter turns, mild crops, resized, brightened and recompressed copies are found by a perceptual descriptor and confirmed pixel by pixel. ${duplicates.length} groups with ${images} images were found; policy <code>${text(duplicatePolicy)}</code>: ${text(policies[duplicatePolicy])}.`
+  const method = html`A perceptual descriptor finds copies that were flipped, turned by a right angle, slightly cropped, resized, brightened or recompressed; a comparison pixel by pixel confirms them. There are ${duplicates.length} groups with ${images} images. Policy <code>${text(duplicatePolicy)}</code>: ${text(policies[duplicatePolicy])}.`
   const rows = duplicates.slice(0, limit)
   const list = table(
     html`Groups of near-duplicates${duplicates.length > limit ? html` (the first ${limit})` : nothing}`,
@@ -76,7 +76,7 @@ const duplicateList = ({ manifest }: ReportData): Html => {
           )
       },
       {
-        title: "left out",
+        title: "dropped",
         cell: (row) =>
           join(
             row.paths.filter((path) => !row.kept.includes(path)).map((path) => html`<code>${text(path)}</code>`),
@@ -86,7 +86,7 @@ const duplicateList = ({ manifest }: ReportData): Html => {
     ],
     rows
   )
-  return html`<h3>Near-duplicates</h3>${paragraph(said)}${duplicates.length === 0 ? nothing : folded(html`Show the groups`, list)}`
+  return html`<h3>Near-duplicates</h3>${paragraph(method)}${duplicates.length === 0 ? nothing : folded(html`Show the groups`, list)}`
 }
 
 const small = (image: Shown, caption: Html): Html =>
@@ -100,10 +100,10 @@ const conflictList = ({ conflicts }: ReportData): Html => {
     ({ images }) =>
       html`<div class="small">${join(images.map((one) => small(one, html`<strong>${text(one.class)}</strong><br><code>${text(one.path)}</code>`)))}</div>`
   )
-  return html`<h3>Label conflicts</h3>${paragraph(html`${conflicts.length} groups of near-duplicates carry different labels. They stay, each group in one split; one of the labels is probably wrong.`)}${join(groups)}`
+  return html`<h3>Label conflicts</h3>${paragraph(html`${conflicts.length} groups of near-duplicates have different labels. The images stay, each group in one split; one of the labels is probably wrong.`)}${join(groups)}`
 }
 
-/** Share of images with a relative in train, had each been dealt on its own: 1 - (1 - f)^(n - 1) in a group of n. */
+/** Share of images with a related image in train, were images split without groups: 1 - (1 - f)^(n - 1) in a group of n. */
 const wouldLeak = ({ manifest: { images, fractions } }: ReportData): number => {
   const sizes = tally(images.map(({ group }) => group))
   const train = fractions.train / (fractions.train + fractions.validation + fractions.test)
@@ -113,9 +113,9 @@ const wouldLeak = ({ manifest: { images, fractions } }: ReportData): number => {
 
 const alikeSplits = ({ lookAlikes: { apart }, duplicatePolicy }: ReportData["manifest"]): Html => {
   if (duplicatePolicy === "keep")
-    return html`${count(apart)} of them are in two splits, as the policy <code>keep</code> allows`
+    return html`${count(apart)} pairs are in two splits, which the policy <code>keep</code> allows`
   if (apart === 0) return text("each pair is in one split")
-  return html`each is in one split, but for ${count(apart)} that would have made groups too large to be split`
+  return html`each pair is in one split, except ${count(apart)} whose groups would have become too large to split`
 }
 
 export const dataSection = (data: ReportData): Html => {
@@ -124,26 +124,26 @@ export const dataSection = (data: ReportData): Html => {
   const grouping =
     manifest.groupBy === "" || !manifest.images.some(({ path }) => new RegExp(manifest.groupBy, "u").test(path))
       ? nothing
-      : html` Images with the same first capture of <code>${text(manifest.groupBy)}</code> in their path stay together.`
+      : html` Images whose paths share the first capture of <code>${text(manifest.groupBy)}</code> are in one split.`
   const leak = wouldLeak(data)
   const relatives =
     leak < 0.005
       ? nothing
-      : html` Had each image been dealt on its own, ${percent(leak, 0)} of the test images would have had a relative or a look-alike in train, and the test scores would be too good.`
+      : html` Without groups, ${percent(leak, 0)} of the test images would have a related image or a look-alike in train, and the test scores would be too high.`
   const { pairs } = manifest.lookAlikes
   const alike =
     pairs === 0
       ? nothing
-      : html` ${count(pairs)} pairs of images may be copies though they differ too much to be called so; ${alikeSplits(manifest)}.`
+      : html` ${count(pairs)} pairs of images look alike and may be copies, but differ too much to be called so; ${alikeSplits(manifest)}.`
   return section(
     "data",
     "Data",
     ["manifest"],
     [
       paragraph(
-        html`${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} take part. They were split before any augmentation, stratified by class, in proportion ${manifest.fractions.train} : ${manifest.fractions.validation} : ${manifest.fractions.test}, seed ${manifest.seed}. No group of images that belong together is in two splits${manifest.leaks === 0 ? nothing : html`, but for ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}`
+        html`The data folder has ${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} images are used. The split is stratified by class, in proportion ${manifest.fractions.train} : ${manifest.fractions.validation} : ${manifest.fractions.test}, with seed ${manifest.seed}; it comes before augmentation. No group of related images is in two splits${manifest.leaks === 0 ? nothing : html`, except ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}`
       ),
-      figure(charts.balance, text("Images of each class, and what became of them.")),
+      figure(charts.balance, text("Images of each class by split.")),
       table(html`Images by class`, countColumns(total), [...manifest.counts, total], (row) =>
         row === total ? "total" : ""
       ),
@@ -164,11 +164,11 @@ export const augmentationSection = ({ index, contactSheet, missingLetters }: Rep
     ["index"],
     [
       paragraph(
-        html`The train split has ${count(originals)} originals and ${count(copies)} augmented copies, ${count(train.records.length)} images in all; validation (${count(validation.records.length)}) and test (${count(test.records.length)}) have originals only. All are ${index.size} × ${index.size} pixels.`
+        html`The train split has ${count(originals)} originals and ${count(copies)} augmented copies (${count(train.records.length)} images); validation (${count(validation.records.length)}) and test (${count(test.records.length)}) have originals only. All images are ${index.size} × ${index.size} pixels.`
       ),
       figure(
         html`<img src="${text(contactSheet)}" alt="Originals, framed in blue, each followed by its augmented copies, in rows by class">`,
-        html`Originals (framed) beside their augmented copies, some of each class.`
+        html`Originals (framed) and their augmented copies, a few of each class.`
       ),
       missingLetters === undefined ? nothing : paragraph(text(missingLetters))
     ]

@@ -1,6 +1,6 @@
-/** Where the numbers come from: for each step the files, the result, the code, the engine and the settings. */
+/** Provenance: the files, result, code, engine and settings of each step. */
 import type { ReportData } from "../Data.ts"
-import { type Html, html, join, nothing, paragraph, place, section, table, text } from "../Html.ts"
+import { type Html, html, join, nothing, paragraph, placeholder, section, table, text } from "../Html.ts"
 
 interface Origin {
   /** An input of `compare` that is wired to the step, or `self`. */
@@ -8,11 +8,11 @@ interface Origin {
   readonly numbers: string
   readonly files: ReadonlyArray<string>
   readonly settings: Html
-  /** It computes with an engine. */
+  /** Whether it computes with an engine. */
   readonly engine: boolean
 }
 
-const param = (of: string, name: string): Html => place(of, `params.${name}`)
+const param = (of: string, name: string): Html => placeholder(of, `params.${name}`)
 
 const trained = (of: "bn" | "nobn", { histories }: ReportData): Origin => {
   const { epochs, bestEpoch } = histories[of]
@@ -70,13 +70,13 @@ const origins = (data: ReportData): ReadonlyArray<Origin> => {
 }
 
 const namesOf = ({ of, numbers, files }: Origin): Html => {
-  const listed = files.map((file) => html`<br><code>${place(of, "step")}/${text(file)}</code>`)
+  const listed = files.map((file) => html`<br><code>${placeholder(of, "step")}/${text(file)}</code>`)
   return html`<span id="from-${text(of)}">${text(numbers)}</span>${join(listed)}`
 }
 
 const engineOf = ({ of, engine }: Origin): Html => {
   if (!engine) return text("–")
-  const property = (name: string): Html => place(of, `toolchain.engine.${name}`)
+  const property = (name: string): Html => placeholder(of, `toolchain.engine.${name}`)
   return html`<div class="narrow">${property("name")} ${property("version")}<br>${property("library")}, ${property("device")}<br>${property("threads")} threads, ${property("precision")}</div>`
 }
 
@@ -87,7 +87,7 @@ export const provenanceSection = (data: ReportData): Html =>
     [],
     [
       paragraph(
-        html`Profile ${place("run", "profile")}, seed ${place("run", "seed")}. A result is named by its key, a digest of all that it was made from: code, settings, inputs, engine. The commit is that of the working directory when the result was made; what counts is the key. When each result was made, and how long it took, is told by <code>op-pipe show</code>: the same results give the same report, byte for byte.`
+        html`Profile ${placeholder("run", "profile")}, seed ${placeholder("run", "seed")}. A key identifies a result: it is a digest of the code, settings, inputs and engine that made it. The commit is that of the working directory when the result was made. <code>op-pipe show</code> prints when each result was made and how long it took; this page does not, so that the same results give the same report, byte for byte.`
       ),
       table(
         nothing,
@@ -95,11 +95,12 @@ export const provenanceSection = (data: ReportData): Html =>
           { title: "numbers and files", head: true, cell: namesOf },
           {
             title: "result",
-            cell: ({ of }) => html`<code>${place(of, "key")}</code>`
+            cell: ({ of }) => html`<code>${placeholder(of, "key")}</code>`
           },
           {
             title: "code",
-            cell: ({ of }) => html`<div class="narrow">${place(of, "commit")}<br>${place(of, "versions")}</div>`
+            cell: ({ of }) =>
+              html`<div class="narrow">${placeholder(of, "commit")}<br>${placeholder(of, "versions")}</div>`
           },
           { title: "engine", cell: engineOf },
           { title: "settings", cell: ({ settings }) => html`<div class="wrap">${settings}</div>` }

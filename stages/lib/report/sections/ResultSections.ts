@@ -1,7 +1,9 @@
-/** Sections about what the networks say: logits, activations, predictions, confusion, mistakes, claims. */
+/** Sections about the networks' outputs: logits, activations, predictions, confusion, mistakes, claims. */
+
+import { variantNames } from "../../../../charts/Theme.ts"
 import { activationNames, activations } from "../../../../schemas/activations/Activations.ts"
 import type { ActivationScores, Claim, ClassScores, Example, Metrics } from "../../../../schemas/Compare.ts"
-import type { VariantName } from "../../../../schemas/Names.ts"
+import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import { bars } from "../Bars.ts"
 import type { Mistake, ReportData, Shown } from "../Data.ts"
 import {
@@ -22,13 +24,14 @@ import { overSeeds, verdictOf } from "./SeedSection.ts"
 
 const map = ({ charts, hiddenUnits }: ReportData, variant: VariantName): Html => {
   const units = hiddenUnits[variant]
-  const what =
+  const name = text(variantNames[variant])
+  const values =
     units > 0
-      ? html`by what its last hidden layer (${units} units) makes of them`
-      : text("by their logits, as it has no hidden dense layer")
+      ? html`the last hidden layer (${units} units) of the network ${name}`
+      : html`the logits of the network ${name}, which has no hidden dense layer`
   return figure(
     charts[variant === "bn" ? "mapBn" : "mapNobn"],
-    html`Test images as the network ${text(variant === "bn" ? "with BN" : "without BN")} sees them: ${what}, on the two first principal components (PCA). A class is named where its images have their median; crosses are images that it got wrong.`
+    html`Test images by ${values}, projected on the first two principal components (PCA). A class name is at the median of its images; a cross is a misclassified image.`
   )
 }
 
@@ -41,7 +44,7 @@ export const logitSection = (data: ReportData): Html =>
       figure(
         data.charts.logits,
         text(
-          "Logits of every image, one line an image, in the order of their labels; one column a class. A network that tells classes apart shows a bright diagonal."
+          "Logits of all images: one row per image, sorted by label, and one column per class. A network that separates the classes shows a bright diagonal."
         )
       ),
       map(data, "bn"),
@@ -63,7 +66,7 @@ const scoreTable = (caption: Html, rows: ReadonlyArray<ActivationScores>, chosen
         numeric: true,
         cell: ({ scores }) =>
           scores.negativeLogLikelihood === null
-            ? html`<span title="${text(`${scores.zeroLabelRows} images whose label got probability 0`)}">∞</span>`
+            ? html`<span title="${text(`the true class of ${scores.zeroLabelRows} images has probability 0`)}">∞</span>`
             : number(scores.negativeLogLikelihood)
       },
       { title: "Brier", numeric: true, cell: ({ scores }) => number(scores.brier) },
@@ -75,6 +78,11 @@ const scoreTable = (caption: Html, rows: ReadonlyArray<ActivationScores>, chosen
     (row) => (row.activation === chosen ? "chosen" : "")
   )
 
+const temperature = (metrics: Metrics, variant: VariantName): Html => {
+  const { value, calibrationError, negativeLogLikelihood } = metrics[variant].temperature
+  return html`${text(variantNames[variant])}, the temperature ${number(value)} gives an expected calibration error of ${number(calibrationError)} on test (NLL ${number(negativeLogLikelihood)})`
+}
+
 export const activationSection = ({ metrics, charts }: ReportData): Html =>
   section(
     "activations",
@@ -83,7 +91,7 @@ export const activationSection = ({ metrics, charts }: ReportData): Html =>
     [
       paragraph(
         text(
-          `The same logits under ${activationNames.length} activations. They keep the order of the classes, so accuracy does not tell them apart; how sure they are does. Sparsemax and 1.5-entmax give classes that are far behind exactly 0; when that hits the right class, its negative log-likelihood is infinite.`
+          `The same logits under ${activationNames.length} activations. All keep the order of the classes, so accuracy is the same; confidence is not. Sparsemax and 1.5-entmax give exactly 0 to classes that are far behind. When the true class gets 0, the negative log-likelihood is infinite.`
         )
       ),
       html`<ul>${join(activationNames.map((name) => html`<li><strong>${text(name)}</strong>: ${text(activations[name].about)}.</li>`))}</ul>`,
@@ -92,11 +100,14 @@ export const activationSection = ({ metrics, charts }: ReportData): Html =>
       figure(
         charts.calibration,
         text(
-          "Network with BN: accuracy of its answers over its confidence in them, in 15 bins; the size of a dot is the number of images. Below the dashed line it is too sure of itself."
+          "Network with BN: accuracy by confidence in 15 bins; the size of a dot is the number of images. Below the dashed line the network is overconfident."
         )
       ),
       paragraph(
-        html`A temperature fitted on validation (Guo et al. 2017) makes the softmax more modest: ${number(metrics.bn.temperature.value)} with BN brings the expected calibration error on test to ${number(metrics.bn.temperature.calibrationError)} (NLL ${number(metrics.bn.temperature.negativeLogLikelihood)}), ${number(metrics.nobn.temperature.value)} without BN to ${number(metrics.nobn.temperature.calibrationError)} (NLL ${number(metrics.nobn.temperature.negativeLogLikelihood)}).`
+        html`Temperature scaling (Guo et al. 2017), fitted on validation: ${join(
+          variants.map((variant) => temperature(metrics, variant)),
+          "; "
+        )}.`
       )
     ]
   )
@@ -113,17 +124,17 @@ export const predictionSection = ({ metrics, examples }: ReportData): Html =>
     ["self"],
     [
       paragraph(
-        html`${metrics.examples.length} test images drawn at random, their label, and the three most probable classes by the network with BN under softmax and sparsemax. Classes with probability 0 are not shown; the right class is green.`
+        html`${metrics.examples.length} random test images with their label and the three most probable classes of the network with BN, under softmax and sparsemax. Classes with probability 0 are left out; the true class is green.`
       ),
       html`<div class="grid">${join(metrics.examples.map((example, i) => prediction(example, examples[i]!)))}</div>`
     ]
   )
 
 const picker = (classes: ReadonlyArray<string>): Html =>
-  html`<p class="pick"><label>Look at one class: <select id="pick-class"><option value="">all classes</option>${join(classes.map((name) => html`<option>${text(name)}</option>`))}</select></label></p>`
+  html`<p class="pick"><label>Show one class: <select id="pick-class"><option value="">all classes</option>${join(classes.map((name) => html`<option>${text(name)}</option>`))}</select></label></p>`
 
 const mistake = (one: Mistake): Html =>
-  html`<figure data-label="${text(one.label)}" data-answer="${text(one.answer)}"><img src="${text(one.uri)}" alt="${text(one.path)}" width="96" height="96"><figcaption><strong>${text(one.label)}</strong><br>taken for ${text(one.answer)}, ${percent(one.confidence, 0)}</figcaption></figure>`
+  html`<figure data-label="${text(one.label)}" data-answer="${text(one.answer)}"><img src="${text(one.uri)}" alt="${text(one.path)}" width="96" height="96"><figcaption><strong>${text(one.label)}</strong><br>predicted ${text(one.answer)}, ${percent(one.confidence, 0)}</figcaption></figure>`
 
 interface ClassRow {
   readonly bn: ClassScores
@@ -140,7 +151,7 @@ export const errorSection = ({ metrics, charts, mistakes }: ReportData): Html =>
       figure(
         charts.confusion,
         text(
-          "Test images: label by line, answer by column; the number of images in each cell, its colour their share of the line."
+          "Test images: true class by row, predicted class by column. A cell has the number of images; its colour is their share of the row."
         )
       ),
       table(
@@ -160,7 +171,7 @@ export const errorSection = ({ metrics, charts, mistakes }: ReportData): Html =>
       html`<h3>Worst mistakes</h3>`,
       mistakes.length === 0
         ? paragraph(text("The network with BN made no mistake on the test images."))
-        : html`${paragraph(html`The test images that the network with BN got wrong and was surest of, under ${text(metrics.activation)}. What looks like a right answer here is worth a look at the label.`)}${picker(metrics.classes)}<div class="small" id="mistakes">${join(mistakes.map(mistake))}</div><p class="soft" id="no-mistakes" hidden>None of the worst mistakes is about this class.</p>`
+        : html`${paragraph(html`The test images that the network with BN misclassified with the highest confidence, under ${text(metrics.activation)}. Where the prediction looks right, check the label.`)}${picker(metrics.classes)}<div class="small" id="mistakes">${join(mistakes.map(mistake))}</div><p class="soft" id="no-mistakes" hidden>No mistake in this list is about this class.</p>`
     ]
   )
 }
@@ -179,9 +190,9 @@ export const claimSection = ({ metrics }: ReportData): Html =>
       paragraph(
         metrics.seeds === undefined
           ? text(
-              "Each claim of the seed study, the rule that it is judged by, and what this run says. One pair of trainings is one draw: another seed may say otherwise."
+              "Each claim of the seed study, the rule that decides it, and the verdict of this run. One pair of trainings is one sample: another seed may give another verdict."
             )
-          : html`Each claim of the seed study, the rule that it is judged by, and what this run says. Sentences and numbers are of the first seed. Claims 1, 2, 4 and 6 have the verdict of at least four fifths of the ${metrics.seeds.count} seeds, else they are undecided; claim 3 is judged by the interval of the mean difference over seeds and test images; claim 5 by the first seed alone.`
+          : html`Each claim of the seed study, the rule that decides it, and the verdict of this run. Sentences and numbers are of the first seed. Claims 1, 2, 4 and 6 get the verdict of at least four fifths of the ${metrics.seeds.count} seeds, else they are undecided. The interval of the mean difference over seeds and test images decides claim 3; the first seed alone decides claim 5.`
       ),
       ...metrics.claims.map(
         (claim) =>
@@ -191,7 +202,7 @@ export const claimSection = ({ metrics }: ReportData): Html =>
   )
 
 const evidence = (claim: ReportData["metrics"]["claims"][number]): Html =>
-  html`<details><summary>The numbers</summary>${table(
+  html`<details><summary>Evidence</summary>${table(
     nothing,
     [
       { title: "number", head: true, cell: (row) => text(row.name) },

@@ -1,4 +1,4 @@
-/** What several seeds say: mean curves with bands, test scores seed by seed, their difference, and the claims over all. */
+/** Results over several seeds: mean curves with bands, test scores by seed, their difference, and the claims over all. */
 
 import { variantNames } from "../../../../charts/Theme.ts"
 import type { Claim, Metrics } from "../../../../schemas/Compare.ts"
@@ -36,7 +36,7 @@ const each = (values: ReadonlyArray<number>): Html => text(values.map((value) =>
 
 const scoreTable = (seeds: Seeds): Html =>
   table(
-    html`Scores of the epoch chosen on validation, over ${seeds.count} seeds`,
+    html`Scores of the epoch with the best validation accuracy, over ${seeds.count} seeds`,
     [
       { title: "network", head: true, cell: (row) => text(variantNames[row.variant]) },
       { title: "score", cell: (row) => text(metricNames[row.metric]) },
@@ -46,7 +46,7 @@ const scoreTable = (seeds: Seeds): Html =>
         title: "95 % interval of the mean",
         cell: (row) => text(`${row.low95.toFixed(3)} to ${row.high95.toFixed(3)}`)
       },
-      { title: "seed by seed", cell: (row) => each(row.values) },
+      { title: "by seed", cell: (row) => each(row.values) },
       { title: "epochs", cell: (row) => text(seeds[row.variant].bestEpochs.join(", ")) }
     ],
     variants.flatMap((variant) => seeds[variant].scores.map((score): ScoreRow => ({ variant, ...score })))
@@ -56,7 +56,7 @@ const range = (low: number, high: number): Html => text(`${signedPoints(low)} to
 
 const differenceTable = (seeds: Seeds): Html =>
   table(
-    html`BN minus no BN in points, seed by seed`,
+    html`BN minus no BN, in points, paired by seed`,
     [
       { title: "score", head: true, cell: (row: SeedDifference) => text(metricNames[row.metric]) },
       { title: "mean", numeric: true, cell: (row) => text(signedPoints(row.mean)) },
@@ -64,7 +64,7 @@ const differenceTable = (seeds: Seeds): Html =>
       { title: "95 %, bootstrap of seeds", cell: (row) => range(row.low95, row.high95) },
       { title: "95 %, Student's t", cell: (row) => range(row.student95.low, row.student95.high) },
       { title: "95 %, with test images", cell: (row) => range(row.total95.low, row.total95.high) },
-      { title: "seed by seed", cell: (row) => text(row.values.map(signedPoints).join(", ")) }
+      { title: "by seed", cell: (row) => text(row.values.map(signedPoints).join(", ")) }
     ],
     seeds.differences
   )
@@ -76,7 +76,7 @@ export const seedSection = ({ metrics, charts, histories }: ReportData): Html =>
   const epochs = Math.max(histories.bn.epochs.length, histories.nobn.epochs.length)
   const cut =
     seeds.sharedEpochs < epochs
-      ? html` They end at epoch ${seeds.sharedEpochs}, where the first of the trainings ended: a mean over fewer seeds would jump.`
+      ? html` The curves end at epoch ${seeds.sharedEpochs}, where the shortest training ends: a mean over fewer seeds would jump.`
       : nothing
   return section(
     "seeds",
@@ -84,13 +84,13 @@ export const seedSection = ({ metrics, charts, histories }: ReportData): Html =>
     ["self"],
     [
       paragraph(
-        html`Both networks were trained from ${seeds.count} seeds, on the same images in the same splits: first weights, order of the batches and dropout differ. Everything outside this section is about the first seed, but for the verdicts. Intervals here are about training, unless they say that the choice of test images, as the first seed tells of it, is taken in.`
+        html`Both networks were trained with ${seeds.count} seeds on the same images in the same splits; initial weights, order of batches and dropout differ. Outside this section everything but the verdicts is about the first seed. Intervals in this section are over trainings. Where they say so, they include the choice of test images, estimated from the first seed.`
       ),
       charts.seedLoss === undefined
         ? nothing
         : figure(
             charts.seedLoss,
-            html`Mean loss over ${seeds.count} seeds. Bands are 95 % bootstrap intervals of the mean; with few seeds that is about from the least to the greatest.${cut}`
+            html`Mean loss over ${seeds.count} seeds. Bands are 95 % bootstrap intervals of the mean; with few seeds they span about the range of the values.${cut}`
           ),
       charts.seedAccuracy === undefined
         ? nothing
@@ -98,7 +98,7 @@ export const seedSection = ({ metrics, charts, histories }: ReportData): Html =>
       scoreTable(seeds),
       differenceTable(seeds),
       paragraph(
-        html`With a margin of ${text((100 * metrics.equivalence.margin).toFixed(0))} points, by the intervals over seeds and test images: ${text(seeds.equivalence)}.`
+        html`Verdict for a margin of ${text((100 * metrics.equivalence.margin).toFixed(0))} points, by the intervals over seeds and test images: ${text(seeds.equivalence)}.`
       )
     ]
   )

@@ -1,4 +1,4 @@
-/** The first screen: what came out, in numbers and in six verdicts. */
+/** The first screen: the outcome in numbers and six verdicts. */
 import type { Difference, Metrics, VariantMetrics } from "../../../../schemas/Compare.ts"
 import { type ReportData, totalOf } from "../Data.ts"
 import { badge, count, type Html, html, join, nothing, percent, points, section, text } from "../Html.ts"
@@ -7,16 +7,18 @@ import { scoreOver, verdictOf } from "./SeedSection.ts"
 const testScore = (metrics: VariantMetrics): number =>
   metrics.splits.find(({ split }) => split === "test")?.accuracy ?? 0
 
-/** What happened to the files, in one sentence. */
+/** How many files were read, set aside and dropped. */
 const files = ({ manifest }: ReportData): Html => {
   const { found, dropped } = totalOf(manifest.counts)
   const aside = manifest.setAside.length
-  const parts = [
-    aside === 0 ? text("every file could be read") : html`${count(aside)} files were <a href="#data">set aside</a>`,
-    ...(dropped === 0 ? [] : [html`${count(dropped)} near-duplicates were left out`]),
-    ...(manifest.leaks === 0 ? [text("no group of images that belong together is in two splits")] : [])
+  const sentences = [
+    aside === 0
+      ? html`All ${count(found)} files could be read.`
+      : html`${count(aside)} of ${count(found)} files were <a href="#data">set aside</a>.`,
+    ...(dropped === 0 ? [] : [html`${count(dropped)} near-duplicates were dropped.`]),
+    ...(manifest.leaks === 0 ? [text("No group of related images is in two splits.")] : [])
   ]
-  return html`Of ${count(found)} files found, ${join(parts, ", ")}.`
+  return join(sentences, " ")
 }
 
 const card = (kind: string, value: Html, label: Html): Html =>
@@ -29,41 +31,41 @@ const size = ({ estimate, low95, high95 }: Difference): Html =>
 
 type Compared = Pick<Metrics, "differences" | "equivalence" | "mcNemar">
 
-/** How the two networks compare: the difference in accuracy, and what is to be made of it. */
+/** How the two networks compare: the difference in accuracy, and whether it is one. */
 export const outcome = ({ differences, equivalence: { verdict, margin } }: Compared): Html => {
   const accuracy = differences.find(({ metric }) => metric === "accuracy")!
   const f1Macro = differences.find(({ metric }) => metric === "f1Macro")
   const within = html`${text((100 * margin).toFixed(0))} points`
-  const said = (): Html => {
+  const conclusion = (): Html => {
     if (verdict === "equivalent")
-      return html`The two are equivalent on these images: accuracy and macro F1 differ by less than ${within}.`
-    if (clearOf(accuracy)) return html`That is more than chance explains.`
+      return html`The two networks are equivalent on these images: accuracy and macro F1 differ by less than ${within}.`
+    if (clearOf(accuracy)) return html`Chance alone does not explain this difference.`
     if (f1Macro !== undefined && clearOf(f1Macro))
-      return html`That is no proof of a difference; but macro F1, in which every class counts alike, is ${size(f1Macro)}, which is more than chance explains.`
-    return html`That is too wide an interval to call them equivalent within ${within}, and no proof of a difference either.`
+      return html`This interval does not show a difference. Macro F1, which weighs all classes equally, is ${size(f1Macro)}; chance alone does not explain that.`
+    return html`The interval is too wide to call the networks equivalent within ${within}, and it does not show a difference.`
   }
-  return html`With batch normalization test accuracy is ${size(accuracy)}. ${said()}`
+  return html`Test accuracy with batch normalization is ${size(accuracy)}. ${conclusion()}`
 }
 
-/** McNemar's test takes each image for itself, the interval draws groups. Where they disagree the reader is told why. */
+/** McNemar's test treats images as independent, the interval resamples groups. Where they disagree, this says why. */
 export const otherTest = ({ differences, mcNemar: { pValue } }: Omit<Compared, "equivalence">): Html => {
   const beyondZero = clearOf(differences.find(({ metric }) => metric === "accuracy")!)
   const unlikely = pValue < 0.05
   if (unlikely === beyondZero) return nothing
-  const says = beyondZero ? text("sees no difference") : text("sees a difference")
-  return html` McNemar's test ${says} (p = ${text(pValue.toPrecision(2))}); it takes every image as independent of the others, while the interval draws images that belong together as one.`
+  const says = beyondZero ? text("finds no difference") : text("finds a difference")
+  return html` McNemar's test ${says} (p = ${text(pValue.toPrecision(2))}). It treats images as independent; the interval resamples whole groups of related images.`
 }
 
 const leakage = ({ manifest }: ReportData): Html =>
   manifest.leaks > 0
-    ? html` <strong>${manifest.leaks} groups of near-duplicates sit in more than one split</strong> (policy <code>keep</code>): the test scores are too good.`
+    ? html` <strong>${manifest.leaks} groups of near-duplicates are in more than one split</strong> (policy <code>keep</code>): the test scores are too high.`
     : html``
 
-/** What the other seeds say, in one sentence. */
+/** Accuracy over all seeds, in one sentence. */
 const seedSentence = ({ seeds }: ReportData["metrics"]): Html =>
   seeds === undefined
     ? nothing
-    : html`<p>Over <a href="#seeds">${seeds.count} seeds</a> test accuracy is ${text(scoreOver(seeds, "bn"))} with BN and ${text(scoreOver(seeds, "nobn"))} without (mean and standard deviation); the figures above are of the first.</p>`
+    : html`<p>Over <a href="#seeds">${seeds.count} seeds</a>, test accuracy is ${text(scoreOver(seeds, "bn"))} with BN and ${text(scoreOver(seeds, "nobn"))} without (mean and standard deviation). The figures above are of the first seed.</p>`
 
 export const summary = (data: ReportData): Html => {
   const { metrics, manifest } = data
@@ -83,11 +85,11 @@ export const summary = (data: ReportData): Html => {
     "Summary",
     ["self"],
     [
-      html`<p class="lead">Two small convolutional networks, alike but for batch normalization, were trained, validated and tested on ${count(kept)} images of ${metrics.classes.length} classes. ${outcome(metrics)}${otherTest(metrics)}${leakage(data)}</p>`,
+      html`<p class="lead">Two small convolutional networks, which differ in batch normalization only, were trained and tested on ${count(kept)} images of ${metrics.classes.length} classes. ${outcome(metrics)}${otherTest(metrics)}${leakage(data)}</p>`,
       html`<div class="cards">${join([
         card("bn", percent(testScore(metrics.bn)), html`test accuracy with BN, epoch ${metrics.bn.bestEpoch}`),
         card("nobn", percent(testScore(metrics.nobn)), html`test accuracy without BN, epoch ${metrics.nobn.bestEpoch}`),
-        card("", percent(chance), text("by chance")),
+        card("", percent(chance), text("chance level")),
         card(
           "",
           text(metrics.mcNemar.pValue < 0.001 ? "< 0.001" : metrics.mcNemar.pValue.toPrecision(2)),
@@ -95,9 +97,9 @@ export const summary = (data: ReportData): Html => {
         ),
         card("", text(metrics.testImages), text("test images"))
       ])}</div>`,
-      html`<p>Both epochs were chosen on validation. ${files(data)}</p>`,
+      html`<p>Each epoch has the best validation accuracy of its training. ${files(data)}</p>`,
       seedSentence(metrics),
-      html`<p>Of the study's six claims, ${join(tally, ", ")} on this run:</p>`,
+      html`<p>Verdicts of this run on the study's six claims: ${join(tally, ", ")}.</p>`,
       html`<ul class="claims">${join(claims)}</ul>`
     ]
   )

@@ -23,7 +23,7 @@ import {
 const layerTable = ({ networks }: ReportData, variant: VariantName): Html => {
   const network = networks[variant]
   return table(
-    html`Network ${text(variantNames[variant])}: ${count(network.totalParameters)} parameters that are trained`,
+    html`Network ${text(variantNames[variant])}: ${count(network.totalParameters)} trainable parameters`,
     [
       { title: "layer", head: true, cell: (row) => text(row.layer) },
       { title: "output (C, H, W)", cell: (row) => text(row.outputShape.join(" × ")) },
@@ -41,13 +41,10 @@ export const networkSection = (data: ReportData): Html =>
     [
       paragraph(
         text(
-          "Both networks start from the same weights and see the same batches in the same order; they differ in nothing but the normalization after each convolution."
+          "Both networks start from the same weights and see the same batches in the same order. They differ only in the normalization after each convolution."
         )
       ),
-      figure(
-        data.charts.network,
-        html`The network without BN: what goes through it, from the image to one number per class.`
-      ),
+      figure(data.charts.network, html`The network without BN, from the image to one logit per class.`),
       layerTable(data, "nobn"),
       folded(html`The network with batch normalization, layer by layer`, layerTable(data, "bn"))
     ]
@@ -70,7 +67,7 @@ const choices = ({ metrics, histories }: ReportData): ReadonlyArray<ChoiceRow> =
       {
         variant,
         epoch: testSelected.epoch,
-        how: text("test accuracy (as the seed study did; a choice made on the test set, hence too good)"),
+        how: text("test accuracy (the seed study's method; selecting on the test set makes the score too high)"),
         test: testSelected.accuracy,
         chosen: false
       }
@@ -82,11 +79,11 @@ const lossNames: Readonly<Record<History["loss"], string>> = {
   sparsemax: "the loss of sparsemax (Martins and Astudillo 2016)"
 }
 
-/** With which loss, and how long. */
+/** The loss and the number of epochs. */
 export const howTrained = (history: History): string => {
   const { loss, plannedEpochs, stoppedEarly, epochs } = history
   const length = stoppedEarly
-    ? `stopped after epoch ${epochs.length} of ${plannedEpochs} for want of a better validation accuracy`
+    ? `stopped after epoch ${epochs.length} of ${plannedEpochs}, since validation accuracy did not improve`
     : `${epochs.length} epochs`
   return `${lossNames[loss]}, ${length}`
 }
@@ -99,22 +96,19 @@ export const trainingSection = (data: ReportData): Html =>
     [
       paragraph(
         text(
-          `Loss and length, with BN: ${howTrained(data.histories.bn)}; without BN: ${howTrained(data.histories.nobn)}.`
+          `Loss and epochs with BN: ${howTrained(data.histories.bn)}. Without BN: ${howTrained(data.histories.nobn)}.`
         )
       ),
       figure(
         data.charts.loss,
-        text("Loss on train and validation images. The dashed line marks the epoch that was chosen on validation.")
+        text("Train and validation loss. The dashed line marks the epoch with the best validation accuracy.")
       ),
-      figure(
-        data.charts.accuracy,
-        text("Accuracy on all three splits. The test curve is shown and was not used for any choice.")
-      ),
+      figure(data.charts.accuracy, text("Train, validation and test accuracy. No choice was made by the test curve.")),
       table(
-        html`The epoch that counts, and the one the seed study's way would have picked`,
+        html`The epoch that this study uses, and the one that the seed study's method selects`,
         [
           { title: "network", head: true, cell: (row) => text(variantNames[row.variant]) },
-          { title: "chosen by", cell: (row) => row.how },
+          { title: "selected by", cell: (row) => row.how },
           { title: "epoch", numeric: true, cell: (row) => text(row.epoch) },
           { title: "test accuracy", numeric: true, cell: (row) => percent(row.test, 2) }
         ],
@@ -123,10 +117,10 @@ export const trainingSection = (data: ReportData): Html =>
       ),
       paragraph(
         text(
-          "For comparison: on its own images, 18 characters of an animated series, the seed study reported a test accuracy of 66.9\u00a0% without (epoch 15) and 66.2\u00a0% with BN (epoch 17), both chosen on the test set."
+          "For comparison, the seed study used its own images (18 characters of an animated series). It reported a test accuracy of 66.9\u00a0% without (epoch 15) and 66.2\u00a0% with BN (epoch 17), both selected on the test set."
         )
       ),
-      folded(html`Every epoch in numbers`, join(variants.map((variant) => epochTable(data, variant))))
+      folded(html`All epochs in numbers`, join(variants.map((variant) => epochTable(data, variant))))
     ]
   )
 
@@ -153,8 +147,10 @@ const flagList = (flags: ReadonlyArray<GradientFlag>, variant: VariantName): Htm
     const key = `${flag.layer} ${flag.kind}`
     byKind.set(key, [...(byKind.get(key) ?? []), flag.epoch])
   }
-  const said = [...byKind].map(([what, epochs]) => html`${text(what)} in ${epochs.length} epochs (from ${epochs[0]!})`)
-  return html`${text(variantNames[variant])}: ${join(said, ", ")}`
+  const flagged = [...byKind].map(
+    ([what, epochs]) => html`${text(what)} in ${epochs.length} epochs (from ${epochs[0]!})`
+  )
+  return html`${text(variantNames[variant])}: ${join(flagged, ", ")}`
 }
 
 const orDash = (value: number | null, show: (value: number) => Html): Html => (value === null ? text("–") : show(value))
@@ -185,33 +181,38 @@ export const gradientSection = (data: ReportData): Html => {
     [
       paragraph(
         text(
-          "The L2 norm of the loss gradient with respect to each layer's weights, averaged over the batches of an epoch."
+          "A gradient norm is the L2 norm of the loss gradient with respect to a layer's weights, averaged over the batches of an epoch."
         )
       ),
-      figure(charts.heatMaps, text("Both networks on one logarithmic colour scale: equal colours are equal norms.")),
+      figure(
+        charts.heatMaps,
+        text("Gradient norm by layer and epoch, on one logarithmic colour scale for both networks.")
+      ),
       figure(
         charts.profiles,
-        text("From the input to the output: one line an epoch, the later the stronger; the last one thick.")
+        text(
+          "Gradient norm by layer, from input to output: one line per epoch, later epochs darker, the last one thick."
+        )
       ),
       figure(
         charts.ratio,
         text(
-          "Norm of the first layer over that of the last. 1 means that as much gradient reaches the first layer as the last."
+          "Gradient norm of the first layer divided by that of the last. At 1, the first layer gets as much gradient as the last."
         )
       ),
       figure(
         charts.updates,
         text(
-          "Update-to-weight ratio: L2 norm of the epoch's last optimizer step on a layer's weights, L2 regularization included, over that of the weights before it. By rule of thumb a thousandth (dashed) is healthy; it falls with the learning rate."
+          "Update-to-weight ratio: L2 norm of the epoch's last optimizer step on a layer's weights (L2 regularization included), divided by the norm of the weights before it. As a rule of thumb, 0.001 (dashed) is healthy; the ratio falls with the learning rate."
         )
       ),
       figure(
         charts.dead,
-        html`Dead ReLUs: share of a layer's channels or units that no validation image leaves above 0 at the layer's output, after the epoch. The dashed line is where a layer is flagged.`
+        html`Dead ReLUs: share of a layer's channels or units whose output is 0 for every validation image, after the epoch. A layer above the dashed line is flagged.`
       ),
       lastEpochTable(data),
       paragraph(
-        html`Flagged ${flagList(gradients.bn.flags, "bn")}; ${flagList(gradients.nobn.flags, "nobn")}. A norm is flagged as vanishing below ${number(vanishing)} of the epoch's largest, as exploding above ${number(exploding)}; a layer as dead with more than ${percent(dead, 0)} of its ReLUs dead; as still or rushed with an update-to-weight ratio below ${number(still)} or above ${number(rushed)}.`
+        html`Flags ${flagList(gradients.bn.flags, "bn")}; ${flagList(gradients.nobn.flags, "nobn")}. A gradient norm is flagged as vanishing below ${number(vanishing)} of the epoch's largest norm and as exploding above ${number(exploding)}. A layer is flagged as dead when more than ${percent(dead, 0)} of its ReLUs are dead, as still when its update-to-weight ratio is below ${number(still)}, and as rushed when it is above ${number(rushed)}.`
       )
     ]
   )

@@ -39,5 +39,5 @@ it("a thumbnail that was never put is an error", async () => {
     yield* store.put(1, thumbnail(1))
     return yield* store.get(2)
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer), Effect.runPromise)
-  await expect(get).rejects.toThrow(/image 2 has none/)
+  await expect(get).rejects.toThrow(/image 2 has no thumbnail/)
 })

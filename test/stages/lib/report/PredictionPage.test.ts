@@ -38,7 +38,7 @@ beforeAll(async () => {
         ]
       },
       { image: "over.png", uri, seenUri, top: [{ activation: "softmax-classic", classes: [] }] },
-      { image: "letter.txt", error: "letter.txt cannot be looked at (expected an image, but found <text>)" }
+      { image: "letter.txt", error: "letter.txt cannot be read (expected an image, but found <text>)" }
     ],
     network: "tells 3 classes apart",
     from: [["result", "0123456789ab"]]
@@ -54,7 +54,7 @@ describe("the page", () => {
   })
 
   it("says all: images, classes, what overflowed, what could not be read, where it comes from", () => {
-    for (const said of ["2 images, and 1 that could not", "62.0", "花", "overflowed", "letter.txt", "0123456789ab"])
+    for (const said of ["2 images, and 1 that could not", "62.0", "花", "Overflow", "letter.txt", "0123456789ab"])
       expect(page).toContain(said)
   })
 

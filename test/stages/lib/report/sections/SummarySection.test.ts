@@ -27,8 +27,8 @@ describe("McNemar's test beside the interval", () => {
   })
 
   it("is where it sees a difference that the interval does not, and the other way round", () => {
-    expect(said(-0.009, 0.083, 0.046)).toContain("sees a difference (p = 0.046)")
-    expect(said(0.001, 0.083, 0.061)).toContain("sees no difference (p = 0.061)")
+    expect(said(-0.009, 0.083, 0.046)).toContain("finds a difference (p = 0.046)")
+    expect(said(0.001, 0.083, 0.061)).toContain("finds no difference (p = 0.061)")
   })
 })
 
@@ -47,18 +47,18 @@ describe("what is said of the difference", () => {
   it("is about accuracy where accuracy differs", () => {
     const text = summed([0.05, 0.02, 0.08], [0.01, -0.02, 0.04], "different")
     expect(text).toContain("5.0 points higher than without it")
-    expect(text).toContain("That is more than chance explains")
+    expect(text).toContain("Chance alone does not explain this difference")
   })
 
   it("does not call a difference in accuracy proven where macro F1 alone differs", () => {
     const text = summed([0.001, -0.021, 0.024], [-0.035, -0.064, -0.009], "different")
-    expect(text).not.toContain("That is more than chance")
-    expect(text).toContain("That is no proof of a difference; but macro F1")
+    expect(text).not.toContain("Chance alone")
+    expect(text).toContain("This interval does not show a difference. Macro F1")
     expect(text).toContain("3.5 points lower than without it")
   })
 
   it("says that the two are equivalent, or that it cannot tell", () => {
     expect(summed([0.001, -0.01, 0.01], [0, -0.01, 0.01], "equivalent")).toContain("equivalent on these images")
-    expect(summed([0.01, -0.04, 0.06], [0, -0.06, 0.06], "undecided")).toContain("no proof of a difference either")
+    expect(summed([0.01, -0.04, 0.06], [0, -0.06, 0.06], "undecided")).toContain("does not show a difference")
   })
 })
