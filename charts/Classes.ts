@@ -1,4 +1,4 @@
-/** Charts about classes: balance over the splits, confusion, calibration, and a map of the test images. */
+/** Charts about classes: balance over the splits, confusion, calibration. */
 import { activationNames, activations } from "../schemas/activations/Activations.ts"
 import type { ActivationScores } from "../schemas/Compare.ts"
 import { type VariantName, variants } from "../schemas/Names.ts"
@@ -37,13 +37,11 @@ export const classBalance = (counts: ReadonlyArray<ClassCounts>): TopLevelSpec =
   }
 }
 
-/** Confusion matrices of both networks: rows are true classes, columns predicted ones, colour the share of the row. */
-export const confusionMatrices = (
-  matrices: Readonly<Record<VariantName, ReadonlyArray<ReadonlyArray<number>>>>,
-  classes: ReadonlyArray<string>
-): TopLevelSpec => {
-  const cell = Math.max(12, Math.min(24, Math.floor(420 / classes.length)))
-  const values = variants.flatMap((variant) =>
+type Matrices = Readonly<Record<VariantName, ReadonlyArray<ReadonlyArray<number>>>>
+
+/** One row per cell: the number of images, and their share of the true class. */
+const cellsOf = (matrices: Matrices, classes: ReadonlyArray<string>) =>
+  variants.flatMap((variant) =>
     matrices[variant].flatMap((row, label) => {
       const total = row.reduce((a, b) => a + b, 0)
       return row.map((images, predicted) => ({
@@ -55,17 +53,28 @@ export const confusionMatrices = (
       }))
     })
   )
-  const domain = { domain: classes as Array<string> }
-  const x = {
-    field: "predicted",
-    type: "nominal",
-    title: "predicted class",
-    scale: domain,
-    axis: { labelAngle: -60 }
-  } as const
-  const y = { field: "label", type: "nominal", title: "true class", scale: domain } as const
+
+/** Pixels of a cell: as large as fits, within what can be read. */
+const cellSizeOf = (classes: number): number => Math.max(12, Math.min(24, Math.floor(420 / classes)))
+
+const shareColour = {
+  field: "share",
+  type: "quantitative",
+  title: "share of the true class",
+  scale: { scheme: "blues" as const, domain: [0, 1] as Array<number> },
+  legend: { orient: "bottom", gradientLength: 200, format: "%" }
+} as const
+
+/** Confusion matrices of both networks: rows are true classes, columns predicted ones, colour the share of the row. */
+export const confusionMatrices = (matrices: Matrices, classes: ReadonlyArray<string>): TopLevelSpec => {
+  const cell = cellSizeOf(classes.length)
+  const scale = { domain: [...classes] }
+  const axis = { labelAngle: -60 }
+  const x = { field: "predicted", type: "nominal", title: "predicted class", scale, axis } as const
+  const y = { field: "label", type: "nominal", title: "true class", scale } as const
+  const transform = [{ filter: "datum.images > 0" }]
   return {
-    data: { values },
+    data: { values: cellsOf(matrices, classes) },
     facet: { column: { field: "variant", type: "nominal", title: null, sort: [variantNames.bn, variantNames.nobn] } },
     spec: {
       width: cell * classes.length,
@@ -73,23 +82,9 @@ export const confusionMatrices = (
       // empty cells are the ground: with many classes nearly all are empty
       view: { fill: "#e3eef9" },
       layer: [
+        { transform, mark: { type: "rect" }, encoding: { x, y, color: shareColour } },
         {
-          transform: [{ filter: "datum.images > 0" }],
-          mark: { type: "rect" },
-          encoding: {
-            x,
-            y,
-            color: {
-              field: "share",
-              type: "quantitative",
-              title: "share of the true class",
-              scale: { scheme: "blues", domain: [0, 1] },
-              legend: { orient: "bottom", gradientLength: 200, format: "%" }
-            }
-          }
-        },
-        {
-          transform: [{ filter: "datum.images > 0" }],
+          transform,
           mark: { type: "text", fontSize: Math.max(7, Math.floor(cell * 0.45)) },
           encoding: {
             x,
@@ -105,6 +100,21 @@ export const confusionMatrices = (
 
 const lineColours = ["#2f6fde", "#2a9d6f", "#8e5bd0", "#d9730d", "#c0392b", "#1fa3b5", "#d45c9b", "#8c6239"]
 
+/** Where confidence equals accuracy. */
+const perfect = {
+  data: {
+    values: [
+      { confidence: 0, accuracy: 0 },
+      { confidence: 1, accuracy: 1 }
+    ]
+  },
+  mark: { type: "line" as const, color: "currentColor", opacity: 0.4, strokeDash: [4, 4], strokeWidth: 1 },
+  encoding: {
+    x: { field: "confidence", type: "quantitative" as const },
+    y: { field: "accuracy", type: "quantitative" as const }
+  }
+}
+
 /** Reliability: accuracy by confidence, one line per activation; the diagonal is perfect. */
 export const calibrationCurves = (scores: ReadonlyArray<ActivationScores>, chosen: string): TopLevelSpec => {
   const values = scores.flatMap(({ activation, calibration }) =>
@@ -119,16 +129,7 @@ export const calibrationCurves = (scores: ReadonlyArray<ActivationScores>, chose
     width: 300,
     height: 300,
     layer: [
-      {
-        data: {
-          values: [
-            { confidence: 0, accuracy: 0 },
-            { confidence: 1, accuracy: 1 }
-          ]
-        },
-        mark: { type: "line", color: "currentColor", opacity: 0.4, strokeDash: [4, 4], strokeWidth: 1 },
-        encoding: { x: { field: "confidence", type: "quantitative" }, y: { field: "accuracy", type: "quantitative" } }
-      },
+      perfect,
       {
         mark: { type: "line", point: false },
         encoding: {
@@ -156,146 +157,6 @@ export const calibrationCurves = (scores: ReadonlyArray<ActivationScores>, chose
           },
           color: { field: "activation", type: "nominal" }
         }
-      }
-    ]
-  }
-}
-
-/** Twenty colours that can be told apart on white and on black; more classes than that share them. */
-const classColours = [
-  "#2f6fde",
-  "#d9730d",
-  "#2a9d6f",
-  "#c0392b",
-  "#8e5bd0",
-  "#8c6239",
-  "#d45c9b",
-  "#7d8590",
-  "#a3a11a",
-  "#1fa3b5",
-  "#6b8df0",
-  "#f0a35e",
-  "#57c297",
-  "#e0776b",
-  "#b795e6",
-  "#b8906b",
-  "#e894c0",
-  "#5a6b2f",
-  "#c9b93b",
-  "#4f7f8c"
-]
-
-interface MapPoint {
-  readonly x: number
-  readonly y: number
-  readonly label: string
-  readonly right: boolean
-}
-
-/** Where a class lies: the median of its points, which a few strays do not move. */
-const centresOf = (points: ReadonlyArray<MapPoint>, classes: ReadonlyArray<string>) =>
-  classes.flatMap((label) => {
-    const own = points.filter((point) => point.label === label)
-    const median = (of: (point: MapPoint) => number): number => own.map(of).sort((a, b) => a - b)[own.length >> 1]!
-    return own.length === 0 ? [] : [{ label, x: median((point) => point.x), y: median((point) => point.y) }]
-  })
-
-const mapWidth = 660
-const mapHeight = 500
-const nameSize = 12
-
-/** Ends of an axis: the values and a little room, so that places in pixels can be told from values. */
-const endsOf = (values: ReadonlyArray<number>): readonly [number, number] => {
-  const [low, high] = [Math.min(...values), Math.max(...values)]
-  const room = Math.max((high - low) * 0.03, Number.EPSILON)
-  return [low - room, high + room]
-}
-
-interface Name {
-  readonly label: string
-  readonly x: number
-  readonly y: number
-}
-
-/**
- * Moves names up and down, as little as it takes, until no two cover each other. Width of a letter: about 0.58 of its height.
- * Each round parts every pair that still overlaps by half of what it lacks; names in a heap part within a few rounds.
- */
-export const spreadNames = (
-  names: ReadonlyArray<Name>,
-  xEnds: readonly [number, number],
-  yEnds: readonly [number, number]
-): ReadonlyArray<Name> => {
-  const acrossPixel = mapWidth / (xEnds[1] - xEnds[0])
-  const upPixel = mapHeight / (yEnds[1] - yEnds[0])
-  const lineHeight = nameSize + 2
-  const placed = names.map(({ label, x, y }) => ({
-    x: x * acrossPixel,
-    y: y * upPixel,
-    half: ([...label].length * nameSize * 0.58) / 2 + 3
-  }))
-  for (let round = 0; round < 200; round++) {
-    let moved = false
-    for (const [i, a] of placed.entries()) {
-      for (const b of placed.slice(i + 1)) {
-        const lacking = lineHeight - Math.abs(a.y - b.y)
-        if (lacking <= 0.01 || Math.abs(a.x - b.x) >= a.half + b.half) continue
-        const up = a.y < b.y ? -1 : 1
-        a.y += (up * lacking) / 2
-        b.y -= (up * lacking) / 2
-        moved = true
-      }
-    }
-    if (!moved) break
-  }
-  return names.map(({ label, x }, i) => ({ label, x, y: placed[i]!.y / upPixel }))
-}
-
-/** One point per test image on two principal components, coloured by true class; a class name stands at the median of its points. */
-export const imageMap = (
-  points: ReadonlyArray<MapPoint>,
-  classes: ReadonlyArray<string>,
-  axes: readonly [string, string]
-): TopLevelSpec => {
-  const xEnds = endsOf(points.map((point) => point.x))
-  const yEnds = endsOf(points.map((point) => point.y))
-  const axis = { grid: false } as const
-  const scaleOf = (ends: readonly [number, number]) => ({ domain: [...ends], nice: false, zero: false })
-  const x = { field: "x", type: "quantitative", title: axes[0], axis, scale: scaleOf(xEnds) } as const
-  const y = { field: "y", type: "quantitative", title: axes[1], axis, scale: scaleOf(yEnds) } as const
-  const color = {
-    field: "label",
-    type: "nominal",
-    sort: null,
-    scale: { domain: classes as Array<string>, range: classes.map((_, k) => classColours[k % classColours.length]!) },
-    legend: null
-  } as const
-  const named = spreadNames(centresOf(points, classes), xEnds, yEnds)
-  return {
-    width: mapWidth,
-    height: mapHeight,
-    layer: [
-      {
-        data: { values: points.map((point) => ({ ...point, answer: point.right ? "right" : "wrong" })) },
-        mark: { type: "point", size: 30, strokeWidth: 1.5, filled: false, opacity: 0.75 },
-        encoding: {
-          x,
-          y,
-          color,
-          shape: {
-            field: "answer",
-            type: "nominal",
-            title: null,
-            // strokes of their own: Vega's "cross" is an outline that looks like a dot at this size
-            scale: { domain: ["right", "wrong"], range: ["circle", "M-1,-1L1,1M-1,1L1,-1"] },
-            legend: { symbolStrokeColor: "currentColor" }
-          }
-        }
-      },
-      {
-        data: { values: named },
-        mark: { type: "text", fontSize: nameSize, fontWeight: 600 },
-        encoding: { x, y, color, text: { field: "label" } }
       }
     ]
   }

@@ -1,8 +1,9 @@
 /** Every chart of the report, drawn once: inline for the page, and as files of their own. */
 import * as Effect from "effect/Effect"
-import { calibrationCurves, classBalance, confusionMatrices, imageMap } from "../../../charts/Classes.ts"
+import { calibrationCurves, classBalance, confusionMatrices } from "../../../charts/Classes.ts"
 import { accuracyCurves, lossCurves, lossTitle } from "../../../charts/Curves.ts"
 import { gradientCharts } from "../../../charts/GradientCharts.ts"
+import { imageMap } from "../../../charts/ImageMap.ts"
 import { inline, makeRenderer, standalone, type TopLevelSpec } from "../../../charts/Render.ts"
 import { seedAccuracyCurves, seedLossCurves } from "../../../charts/SeedCurves.ts"
 import { variantNames } from "../../../charts/Theme.ts"

@@ -1,7 +1,7 @@
 /** Names on the map of images stand near their class and never on top of each other. */
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { spreadNames } from "../../charts/Classes.ts"
+import { spreadNames } from "../../charts/ImageMap.ts"
 
 const ends = [0, 1] as const
 const height = 500

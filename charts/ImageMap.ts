@@ -1,0 +1,151 @@
+/** A map of the test images: points on two principal components, with class names that do not cover each other. */
+import type { TopLevelSpec } from "./Render.ts"
+
+/** Twenty colours that differ on white and on black; more classes than that share them. */
+const classColours = [
+  "#2f6fde",
+  "#d9730d",
+  "#2a9d6f",
+  "#c0392b",
+  "#8e5bd0",
+  "#8c6239",
+  "#d45c9b",
+  "#7d8590",
+  "#a3a11a",
+  "#1fa3b5",
+  "#6b8df0",
+  "#f0a35e",
+  "#57c297",
+  "#e0776b",
+  "#b795e6",
+  "#b8906b",
+  "#e894c0",
+  "#5a6b2f",
+  "#c9b93b",
+  "#4f7f8c"
+]
+
+interface MapPoint {
+  readonly x: number
+  readonly y: number
+  readonly label: string
+  readonly right: boolean
+}
+
+/** Where a class lies: the median of its points, which a few strays do not move. */
+const centresOf = (points: ReadonlyArray<MapPoint>, classes: ReadonlyArray<string>) =>
+  classes.flatMap((label) => {
+    const own = points.filter((point) => point.label === label)
+    const median = (of: (point: MapPoint) => number): number => own.map(of).sort((a, b) => a - b)[own.length >> 1]!
+    return own.length === 0 ? [] : [{ label, x: median((point) => point.x), y: median((point) => point.y) }]
+  })
+
+const mapWidth = 660
+const mapHeight = 500
+const nameSize = 12
+
+/** Ends of an axis: the values and a little room, so that places in pixels follow from values. */
+const endsOf = (values: ReadonlyArray<number>): readonly [number, number] => {
+  const [low, high] = [Math.min(...values), Math.max(...values)]
+  const room = Math.max((high - low) * 0.03, Number.EPSILON)
+  return [low - room, high + room]
+}
+
+interface Name {
+  readonly label: string
+  readonly x: number
+  readonly y: number
+}
+
+/**
+ * Moves names up and down, as little as it takes, until no two cover each other. Width of a letter: about 0.58 of its height.
+ * Each round parts every pair that still overlaps by half of what it lacks; names in a heap part within a few rounds.
+ */
+export const spreadNames = (
+  names: ReadonlyArray<Name>,
+  xEnds: readonly [number, number],
+  yEnds: readonly [number, number]
+): ReadonlyArray<Name> => {
+  const acrossPixel = mapWidth / (xEnds[1] - xEnds[0])
+  const upPixel = mapHeight / (yEnds[1] - yEnds[0])
+  const lineHeight = nameSize + 2
+  const placed = names.map(({ label, x, y }) => ({
+    x: x * acrossPixel,
+    y: y * upPixel,
+    half: ([...label].length * nameSize * 0.58) / 2 + 3
+  }))
+  for (let round = 0; round < 200; round++) {
+    let moved = false
+    for (const [i, a] of placed.entries()) {
+      for (const b of placed.slice(i + 1)) {
+        const lacking = lineHeight - Math.abs(a.y - b.y)
+        if (lacking <= 0.01 || Math.abs(a.x - b.x) >= a.half + b.half) continue
+        const up = a.y < b.y ? -1 : 1
+        a.y += (up * lacking) / 2
+        b.y -= (up * lacking) / 2
+        moved = true
+      }
+    }
+    if (!moved) break
+  }
+  return names.map(({ label, x }, i) => ({ label, x, y: placed[i]!.y / upPixel }))
+}
+
+/** How an axis and the colours of the classes are encoded, the same in every layer. */
+const encodingsOf = (
+  classes: ReadonlyArray<string>,
+  axes: readonly [string, string],
+  xEnds: readonly [number, number],
+  yEnds: readonly [number, number]
+) => {
+  const axis = { grid: false } as const
+  const scaleOf = (ends: readonly [number, number]) => ({ domain: [...ends], nice: false, zero: false })
+  return {
+    x: { field: "x", type: "quantitative", title: axes[0], axis, scale: scaleOf(xEnds) },
+    y: { field: "y", type: "quantitative", title: axes[1], axis, scale: scaleOf(yEnds) },
+    color: {
+      field: "label",
+      type: "nominal",
+      sort: null,
+      scale: { domain: [...classes], range: classes.map((_, k) => classColours[k % classColours.length]!) },
+      legend: null
+    }
+  } as const
+}
+
+/** One point per test image on two principal components, coloured by true class; a class name stands at the median of its points. */
+export const imageMap = (
+  points: ReadonlyArray<MapPoint>,
+  classes: ReadonlyArray<string>,
+  axes: readonly [string, string]
+): TopLevelSpec => {
+  const xEnds = endsOf(points.map((point) => point.x))
+  const yEnds = endsOf(points.map((point) => point.y))
+  const encodings = encodingsOf(classes, axes, xEnds, yEnds)
+  return {
+    width: mapWidth,
+    height: mapHeight,
+    layer: [
+      {
+        data: { values: points.map((point) => ({ ...point, prediction: point.right ? "right" : "wrong" })) },
+        mark: { type: "point", size: 30, strokeWidth: 1.5, filled: false, opacity: 0.75 },
+        encoding: {
+          ...encodings,
+          shape: {
+            field: "prediction",
+            type: "nominal",
+            title: null,
+            // strokes of their own: Vega's "cross" is an outline that looks like a dot at this size
+            scale: { domain: ["right", "wrong"], range: ["circle", "M-1,-1L1,1M-1,1L1,-1"] },
+            legend: { symbolStrokeColor: "currentColor" }
+          }
+        }
+      },
+      {
+        data: { values: spreadNames(centresOf(points, classes), xEnds, yEnds) },
+        mark: { type: "text", fontSize: nameSize, fontWeight: 600 },
+        encoding: { ...encodings, text: { field: "label" } }
+      }
+    ]
+  }
+}
