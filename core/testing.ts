@@ -16,7 +16,8 @@ import type * as Scope from "effect/Scope"
 import { Disk } from "../cache/store/Disk.ts"
 import type { StepTask } from "./executor/Executor.ts"
 import * as TaskRun from "./executor/TaskRun.ts"
-import * as Artifact from "./pipeline/Artifact.ts"
+import type * as Artifact from "./pipeline/Artifact.ts"
+import * as ArtifactIO from "./pipeline/ArtifactIO.ts"
 import type * as Stage from "./pipeline/Stage.ts"
 import type { ParamsOf } from "./pipeline/Step.ts"
 import type * as Toolchain from "./pipeline/Toolchain.ts"
@@ -84,7 +85,7 @@ const place = Effect.fnUntraced(function* (artifact: Artifact.Any, given: AnyGiv
   } else if ("bytes" in given) yield* write(to, given.bytes)
   else if (artifact.kind === "json") {
     const encoded = yield* Effect.orDie(Schema.encodeEffect(artifact.schema)(given.value))
-    yield* write(to, JSON.stringify(Artifact.withoutVolatile(encoded, artifact.volatile)))
+    yield* write(to, JSON.stringify(ArtifactIO.withoutVolatile(encoded, artifact.volatile)))
   }
   return to
 })
@@ -101,7 +102,7 @@ const placeAll = Effect.fnUntraced(function* (
     const artifact = isReplicas ? input.of : input
     const each = (isReplicas ? given[name] : [given[name]]) as ReadonlyArray<AnyGiven>
     for (const [index, one] of each.entries()) {
-      const key = isReplicas ? Artifact.replicaInput(name, index + 2) : name
+      const key = isReplicas ? ArtifactIO.replicaInput(name, index + 2) : name
       paths[key] = yield* place(artifact, one, path.join(folder, key))
     }
   }
@@ -112,9 +113,9 @@ const take = (artifact: Artifact.Any, root: string) => {
   const at = path.join(root, artifact.path)
   switch (artifact.kind) {
     case "json":
-      return Artifact.reader(artifact, at).read
+      return ArtifactIO.reader(artifact, at).read
     case "file":
-      return Artifact.reader(artifact, at).bytes
+      return ArtifactIO.reader(artifact, at).bytes
     case "folder":
       return Effect.succeed({ path: at })
   }

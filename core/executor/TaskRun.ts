@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Commit from "../../cache/store/Commit.ts"
 import { Disk } from "../../cache/store/Disk.ts"
-import * as Artifact from "../pipeline/Artifact.ts"
+import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
 import * as Stage from "../pipeline/Stage.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 import type { ModuleWork, StepTask } from "./Executor.ts"
@@ -67,10 +67,10 @@ export const run = Effect.fnUntraced(function* (
   const stage: AnyStage = yield* loadStage(work, load)
   const params = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(work.params))
   const readers = Object.entries(stage.inputs).map(
-    ([name, input]) => [name, Artifact.inputReader(input, name, task.inputs)] as const
+    ([name, input]) => [name, ArtifactIO.inputReader(input, name, task.inputs)] as const
   )
   const writers = yield* Effect.forEach(Object.entries(stage.output), ([name, artifact]) =>
-    Effect.map(Effect.orDie(Artifact.writer(artifact, task.outputDir)), (writer) => [name, writer] as const)
+    Effect.map(Effect.orDie(ArtifactIO.writer(artifact, task.outputDir)), (writer) => [name, writer] as const)
   )
   const identities = yield* Effect.forEach(
     Object.entries(stage.toolchain),

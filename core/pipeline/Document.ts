@@ -5,7 +5,8 @@ import * as Schema from "effect/Schema"
 import type * as CanonicalJson from "../../cache/identity/CanonicalJson.ts"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { Disk } from "../../cache/store/Disk.ts"
-import * as Artifact from "./Artifact.ts"
+import type * as Artifact from "./Artifact.ts"
+import * as ArtifactIO from "./ArtifactIO.ts"
 
 /** A file does not hold what its artifact declares. */
 export class DocumentInvalid extends Data.TaggedError("DocumentInvalid")<{
@@ -31,5 +32,5 @@ export const digest = Effect.fnUntraced(function* (artifact: Artifact.JsonArtifa
     )
   )
   // Plain JSON that was just parsed is canonical.
-  return Digest.ofJson("Document/v1", Artifact.withoutVolatile(value, artifact.volatile) as CanonicalJson.Json)
+  return Digest.ofJson("Document/v1", ArtifactIO.withoutVolatile(value, artifact.volatile) as CanonicalJson.Json)
 })

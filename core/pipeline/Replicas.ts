@@ -7,7 +7,8 @@
  *
  * Gotchas: a `perSeed` step that reads from another one reads from its replica of the same number. Any other step reads from the first.
  */
-import * as Artifact from "./Artifact.ts"
+import type * as Artifact from "./Artifact.ts"
+import * as ArtifactIO from "./ArtifactIO.ts"
 import { type AnyStep, type Port, withOutputs } from "./Step.ts"
 
 const replicaId = (id: string, number: number): string => `${id}#${number}`
@@ -27,7 +28,7 @@ export const place = (steps: ReadonlyArray<AnyStep>, seeds: number): ReadonlyArr
     // by number, then by name: seed after seed, so that a run that is stopped has whole seeds
     const ofReplicas = numbers.flatMap((each) =>
       Object.entries(step.replicaInputs).map(
-        ([name, port]) => [Artifact.replicaInput(name, each), rewire(port, each)] as const
+        ([name, port]) => [ArtifactIO.replicaInput(name, each), rewire(port, each)] as const
       )
     )
     const first = number === 1

@@ -14,7 +14,8 @@ import * as Lock from "../../cache/store/Lock.ts"
 import type { Output, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import type * as Tree from "../../cache/store/Tree.ts"
-import * as Artifact from "../pipeline/Artifact.ts"
+import type * as Artifact from "../pipeline/Artifact.ts"
+import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
 import { asStored, besides, difference, expectedTree, isOccupied, type Rendered } from "../plan/OutputFolder.ts"
 
 /** A blob that a result names went away between the look at it and its use. */
@@ -75,7 +76,7 @@ const withoutVolatile = Effect.fnUntraced(function* (output: Output, artifact: A
   const blob = yield* blobs.verified(entry.digest)
   if (Option.isNone(blob)) return yield* new BlobGone({ digest: entry.digest })
   const value = JSON.parse(yield* disk.readText(blob.value)) as unknown
-  const text = `${JSON.stringify(Artifact.withoutVolatile(value, artifact.volatile), null, 2)}\n`
+  const text = `${JSON.stringify(ArtifactIO.withoutVolatile(value, artifact.volatile), null, 2)}\n`
   return new Map([[entry.path, Buffer.from(text)]]) as Rendered
 })
 

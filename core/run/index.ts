@@ -15,7 +15,8 @@ import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import type { StepError } from "../executor/Executor.ts"
 import * as ProcessExecutor from "../executor/ProcessExecutor.ts"
-import * as Artifact from "../pipeline/Artifact.ts"
+import type * as Artifact from "../pipeline/Artifact.ts"
+import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
 import type { StageFailure } from "../pipeline/Stage.ts"
 import type { Port } from "../pipeline/Step.ts"
@@ -104,7 +105,7 @@ const makeRead = (outputsDir: string, results: ReadonlyMap<string, StepResult>) 
         if (Option.isNone(blob)) return yield* new NoResult({ step })
         const bytes = yield* disk.read(blob.value)
         if (artifact.kind === "file") return bytes
-        const value = Artifact.withoutVolatile(JSON.parse(new TextDecoder().decode(bytes)), artifact.volatile)
+        const value = ArtifactIO.withoutVolatile(JSON.parse(new TextDecoder().decode(bytes)), artifact.volatile)
         // what is in the store was decoded when it was put there
         return yield* Effect.orDie(Schema.decodeUnknownEffect(artifact.schema)(value))
       },

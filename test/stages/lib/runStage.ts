@@ -2,7 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
-import { Artifact, type Stage } from "../../../core/index.ts"
+import type { Stage } from "../../../core/index.ts"
+import * as ArtifactIO from "../../../core/pipeline/ArtifactIO.ts"
 
 export interface RunOptions {
   readonly params?: unknown
@@ -24,12 +25,12 @@ export const runStage = Effect.fnUntraced(function* (stage: Stage.Module, option
   const inputs = Object.fromEntries(
     Object.entries(stage.inputs as Stage.Inputs).map(([port, input]) => [
       port,
-      Artifact.inputReader(input, port, options.inputs)
+      ArtifactIO.inputReader(input, port, options.inputs)
     ])
   )
   const output: Record<string, { readonly path: string }> = {}
   for (const [port, artifact] of Object.entries(stage.output as Stage.Artifacts)) {
-    output[port] = yield* Effect.orDie(Artifact.writer(artifact, options.to))
+    output[port] = yield* Effect.orDie(ArtifactIO.writer(artifact, options.to))
   }
   yield* stage.run({
     params,

@@ -8,6 +8,7 @@ import { systemError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import { describe, expect } from "vitest"
 import { Artifact } from "../../../core/index.ts"
+import * as ArtifactIO from "../../../core/pipeline/ArtifactIO.ts"
 import { temporaryFolder } from "../../lib/temporary.ts"
 
 const Blob = Artifact.file({ tag: "Blob/v1", path: "deep/blob.bin" })
@@ -24,17 +25,17 @@ describe("a file", () => {
   it.effect("comes back as it was written", () =>
     Effect.gen(function* () {
       const folder = temporaryFolder()
-      const writer = yield* Artifact.writer(Blob, folder)
+      const writer = yield* ArtifactIO.writer(Blob, folder)
       yield* writer.write(new Uint8Array([1, 2, 255]))
       expect(writer.path).toBe(path.join(folder, "deep/blob.bin"))
-      const bytes = yield* Artifact.reader(Blob, writer.path).bytes
+      const bytes = yield* ArtifactIO.reader(Blob, writer.path).bytes
       expect(Array.from(bytes)).toEqual([1, 2, 255])
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
   it.effect("that is not there is an error that names it", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(Artifact.reader(Blob, "/nowhere/blob.bin").bytes)
+      const error = yield* Effect.flip(ArtifactIO.reader(Blob, "/nowhere/blob.bin").bytes)
       expect(error).toMatchObject({ _tag: "ArtifactError", artifact: "Blob/v1", path: "/nowhere/blob.bin" })
     }).pipe(Effect.provide(NodeServices.layer))
   )
@@ -45,7 +46,7 @@ describe("on a full disk", () => {
     Effect.gen(function* () {
       const fs = full(yield* FileSystem.FileSystem)
       const folder = temporaryFolder()
-      const [blob, names] = [yield* Artifact.writer(Blob, folder), yield* Artifact.writer(Names, folder)]
+      const [blob, names] = [yield* ArtifactIO.writer(Blob, folder), yield* ArtifactIO.writer(Names, folder)]
       for (const write of [blob.write(new Uint8Array(7)), names.write(["a"])]) {
         const error = yield* Effect.flip(Effect.provideService(write, FileSystem.FileSystem, fs))
         expect(error._tag).toBe("ArtifactError")
