@@ -63,6 +63,13 @@ type PipelineModule = Promise<{ readonly default?: unknown }>
 export type Loaders = Readonly<Record<string, () => PipelineModule>>
 export const Loaders = Context.Reference<Loaders>("op-pipe/Loaders", { defaultValue: () => ({}) })
 
+/** A declaration that was refused says what is wrong; of anything else the trace says where. */
+const describe = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause)
+  // by name, since the project may have a copy of op-pipe of its own
+  return cause.name === "DeclarationError" ? cause.message : (cause.stack ?? cause.message)
+}
+
 const load = Effect.fnUntraced(function* (file: string) {
   if (!existsSync(file))
     return yield* new UsageError({ message: `--file ${file}: expected a pipeline, but there is no such file` })
@@ -71,26 +78,12 @@ const load = Effect.fnUntraced(function* (file: string) {
     try: loaders[file] ?? (() => import(pathToFileURL(file).href) as PipelineModule),
     catch: (cause) =>
       new PipelineError({
-        message: `${file} could not be loaded: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`
+        message: `${file} could not be loaded: ${describe(cause)}`
       })
   })
   if (!Pipeline.isPipeline(loaded.default)) {
     return yield* new PipelineError({
       message: `${file}: expected a default export made by Pipeline.make, but found ${loaded.default === undefined ? "no default export" : typeof loaded.default}`
-    })
-  }
-  const ids = loaded.default.steps.map((step) => step.id)
-  const numbered = loaded.default.steps.find((step) => step.replica === undefined && step.id.includes("#"))
-  if (numbered !== undefined) {
-    return yield* new PipelineError({
-      message: `${file}: expected variants without #, which numbers the seeds of a step, but found ${numbered.id}. Give it another variant`
-    })
-  }
-  const seen = new Set<string>()
-  const twice = ids.find((id) => seen.size === seen.add(id).size)
-  if (twice !== undefined) {
-    return yield* new PipelineError({
-      message: `${file}: expected step ids to differ, but two steps are called ${twice}. Give one a variant`
     })
   }
   return loaded.default

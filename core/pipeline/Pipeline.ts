@@ -17,6 +17,8 @@
  */
 import type * as Command from "effect/cli/Command"
 import type * as Artifact from "./Artifact.ts"
+import { checkDeclared } from "./Declaration.ts"
+import { DeclarationError } from "./Names.ts"
 import * as Replicas from "./Replicas.ts"
 import type * as Stage from "./Stage.ts"
 import type { AnySource, AnyStep, ParamsOf, Port, Step } from "./Step.ts"
@@ -90,25 +92,10 @@ const collect = (roots: ReadonlyArray<AnyStep>): Pick<Pipeline, "steps" | "sourc
 /** The same pipeline over that many seeds. */
 export const overSeeds = (pipeline: Pipeline, seeds: number): Pipeline => {
   if (!Number.isInteger(seeds) || seeds < 1) {
-    throw new TypeError(`${pipeline.name}: expected seeds to be a whole number from 1 on, but found ${seeds}`)
+    throw new DeclarationError(`${pipeline.name}: expected seeds to be a whole number from 1 on, but found ${seeds}`)
   }
   if (seeds === pipeline.seeds) return pipeline
   return { ...pipeline, ...collect(Replicas.place(collect(pipeline.declared).steps, seeds)), seeds }
-}
-
-/** Of two stages of one name in one module, a process would not know which to load, and their keys would be one. */
-const refuseNamesakes = (pipeline: string, steps: ReadonlyArray<AnyStep>): void => {
-  const stages = new Map<string, Stage.Any>()
-  for (const { stage } of steps) {
-    if (stage._tag !== "Stage") continue
-    const at = `${stage.source}\0${stage.name}`
-    if ((stages.get(at) ?? stage) !== stage) {
-      throw new TypeError(
-        `${pipeline}: expected stages of one module to have different names, but two of ${stage.source} are called "${stage.name}". Place one stage twice, or make what differs a parameter`
-      )
-    }
-    stages.set(at, stage)
-  }
 }
 
 export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options: {
@@ -136,7 +123,7 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
     commands: options.commands ?? (() => Promise.resolve([])),
     flags: options.flags ?? {}
   }
-  refuseNamesakes(options.name, single.steps)
+  checkDeclared(single)
   return overSeeds(single, options.seeds ?? 1)
 }
 

@@ -7,6 +7,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Artifact from "./Artifact.ts"
+import { checkName } from "./Names.ts"
 import type * as Stage from "./Stage.ts"
 import type { StageFailure } from "./Stage.ts"
 
@@ -80,6 +81,7 @@ export const source = <const A extends Artifact.Any, P = never, PI = never>(opti
   readonly params?: Schema.Codec<P, PI>
   readonly provide?: (params: P, options: ProvideOptions) => Effect.Effect<string, StageFailure>
 }): Source<A, P> => {
+  checkName("source", options.name, "@#()=")
   const made: { -readonly [K in keyof Source<A, P>]: Source<A, P>[K] } = {
     _tag: "Source",
     name: options.name,
@@ -110,14 +112,6 @@ type InputsOf<S> = S extends { readonly inputs: infer I } ? I : never
 /** A stage's decoded parameters. */
 export type ParamsOf<S> = S extends { readonly params: Schema.Codec<infer P, infer _E> } ? P : never
 
-/** Names folders in the outputs and the store, each step one. */
-const refuseNoFolder = (what: string, name: string): void => {
-  if (name !== "" && !name.startsWith(".") && !/[\\/\0]/.test(name)) return
-  throw new TypeError(
-    `${what}: expected a name that a folder can have, without "/" and not beginning with a dot, but found ${JSON.stringify(name)}`
-  )
-}
-
 type IdOf<S extends Stage.Any, V> = V extends string ? `${S["name"]}@${V}` : S["name"]
 
 type Wired<I> = I extends Artifact.Replicas<infer A> ? ReplicaPorts<A> : I extends Artifact.Any ? Port<I> : never
@@ -133,8 +127,8 @@ export const step = <S extends Stage.Any, const V extends string | undefined = u
     readonly perSeed?: ParamsOf<S> extends { readonly seed: number } ? boolean : false
   }
 ): Step<S, IdOf<S, V>> => {
-  refuseNoFolder("stage", stage.name)
-  if (options.variant !== undefined) refuseNoFolder(`variant of ${stage.name}`, options.variant)
+  checkName("stage", stage.name, "@#()=")
+  if (options.variant !== undefined) checkName(`variant of ${stage.name}`, options.variant, "#()=")
   const wired = Object.entries(
     options.inputs as Readonly<Record<string, Port<Artifact.Any> | ReplicaPorts<Artifact.Any>>>
   )

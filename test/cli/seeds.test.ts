@@ -97,8 +97,8 @@ describe("the other verbs", () => {
     writeFileSync(file, readFileSync(file, "utf8").replace('variant: "b"', 'variant: "a#2"'))
     const finished = await command("status")
     expect(finished.code).toBe(2)
-    expect(finished.stderr).toContain("expected variants without #")
-    expect(finished.stderr).toContain("roll@a#2")
+    expect(finished.stderr).toContain("variant of roll: expected a name without #")
+    expect(finished.stderr).toContain('found "a#2"')
   })
 
   it("refuse what is no number of seeds, and a replica beyond it", async () => {
