@@ -1,7 +1,8 @@
 /**
  * Failure: how a command ends when it does not end well.
  *
- * Exit codes: 0 done; 1 a stage failed or the machine did; 2 bad usage or bad input; 70 a bug; 130 interrupted.
+ * Exit codes: 0 done; 1 a stage failed or the machine did; 2 bad usage or bad input; 70 a bug; 130 interrupted. Each error declares
+ * its fault (cache/identity/Fault.ts); what is thrown is a bug.
  */
 import { mkdtempSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -10,26 +11,18 @@ import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Fault from "../cache/identity/Fault.ts"
 
 /** The command line itself is wrong. */
-export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {}
+export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {
+  readonly fault = "input"
+}
 
 /** Steps failed; each has been told already. */
 export class RunFailed extends Data.TaggedError("RunFailed")<{
-  readonly fault: "input" | "stage" | "bug"
+  readonly fault: Fault.Fault
   readonly message: string
 }> {}
-
-const badInput = new Set([
-  "UsageError",
-  "SettingsError",
-  "CodeUnknown",
-  "KeyUnknown",
-  "ToolchainError",
-  "PipelineError",
-  "OutputsOccupied"
-])
-const faultCodes = { input: 2, stage: 1, bug: 70 } as const
 
 export interface Ending {
   readonly code: number
@@ -53,15 +46,13 @@ export const ending = (exit: Exit.Exit<unknown, unknown>, inSources: (trace: str
     return { code: 130, message: "Interrupted. What is finished is kept; run again to go on." }
   }
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  if (error instanceof RunFailed) return { code: faultCodes[error.fault], message: undefined }
-  if (error instanceof UsageError && error.message === "") return { code: 2, message: undefined }
-  if (hasMessage(error) && typeof error._tag === "string") {
-    if (error._tag === "StageFailure") return { code: 2, message: error.message }
-    return { code: badInput.has(error._tag) ? 2 : 1, message: error.message }
-  }
+  const code = Fault.exitCodes[Fault.of(error)]
+  if (error instanceof RunFailed) return { code, message: undefined }
+  if (error instanceof UsageError && error.message === "") return { code, message: undefined }
+  if (hasMessage(error) && typeof error._tag === "string") return { code, message: error.message }
   const trace = inSources(Cause.pretty(exit.cause))
   return {
-    code: 70,
+    code: Fault.exitCodes.bug,
     message: `This is a bug in op-pipe: ${trace.split("\n")[0]}\nThe trace is in ${saveTrace(trace)}; please report it with what you did.`
   }
 }

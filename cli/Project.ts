@@ -15,7 +15,9 @@ import * as Pipeline from "../core/pipeline/Pipeline.ts"
 import { UsageError } from "./Failure.ts"
 
 /** A `pipeline.ts` cannot be loaded or exports no pipeline. */
-export class PipelineError extends Data.TaggedError("PipelineError")<{ readonly message: string }> {}
+export class PipelineError extends Data.TaggedError("PipelineError")<{ readonly message: string }> {
+  readonly fault = "input"
+}
 
 export interface ProjectFlags {
   readonly file: string | undefined

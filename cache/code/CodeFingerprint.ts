@@ -8,6 +8,8 @@ export class CodeUnknown extends Schema.TaggedError<CodeUnknown>()("CodeUnknown"
   file: Schema.String,
   reason: Schema.String
 }) {
+  readonly fault = "input"
+
   override get message(): string {
     return `could not identify the code of ${this.file}: ${this.reason}`
   }

@@ -16,6 +16,8 @@ export class KeyUnknown extends Schema.TaggedError<KeyUnknown>()("KeyUnknown", {
   step: Schema.String,
   reason: Schema.String
 }) {
+  readonly fault = "input"
+
   override get message(): string {
     return `could not compute the cache key of ${this.step}: ${this.reason}`
   }
@@ -135,16 +137,16 @@ const diffModules = (before: Code["modules"], after: Code["modules"]): ReadonlyA
     const names = Array.from(new Set([...Object.keys(now), ...Object.keys(old)])).filter(
       (name) => old[name] !== now[name]
     )
-    // who adds or removes a statement changes their order, and need not be told
-    const told = names.length === 1 ? names : names.filter((name) => name !== orderOfStatements)
-    return told.length === 0 ? [] : [`code: ${list(told)} in ${file} changed`]
+    // an added or removed statement changes their order, which need not be said too
+    const named = names.length === 1 ? names : names.filter((name) => name !== orderOfStatements)
+    return named.length === 0 ? [] : [`code: ${list(named)} in ${file} changed`]
   })
 }
 
-/** The version in `version integrity`; of what is told otherwise, all. */
-const versionOf = (told: string | undefined): string | undefined => told?.replace(/^(\S+) \S+$/, "$1")
+/** The version in `version integrity`; all of a text of another form. */
+const versionOf = (text: string | undefined): string | undefined => text?.replace(/^(\S+) \S+$/, "$1")
 
-/** What was installed as a package's version counts too, but need not be told where the versions differ. */
+/** The integrity counts too, but need not be said where the versions differ. */
 const diffPackages = (before: Code["packages"], after: Code["packages"]): ReadonlyArray<string> =>
   Array.from(new Set([...Object.keys(before), ...Object.keys(after)])).flatMap((name) => {
     const versions = diffJson(versionOf(before[name]), versionOf(after[name]), name)

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Digest from "../identity/Digest.ts"
 import * as Commit from "./Commit.ts"
-import { Disk, type DiskError, type Looks, orAbsent } from "./Disk.ts"
+import { Disk, type DiskError, orAbsent, type SyncDisk } from "./Disk.ts"
 import type { Layout } from "./Layout.ts"
 import type { StatMemo } from "./StatMemo.ts"
 
@@ -16,7 +16,7 @@ export interface BlobStore {
   /** The path of a blob with its content proved; none if it is absent or was damaged (then it is removed, and `damaged` counts it). */
   readonly verified: (digest: Digest.Digest) => Effect.Effect<Option.Option<string>, DiskError, Disk>
   /** Whether a blob is known to be there and undamaged, without reading it. If not, `verified` finds out. */
-  readonly isKnown: (digest: Digest.Digest, looks: Looks) => boolean
+  readonly isKnown: (digest: Digest.Digest, sync: SyncDisk) => boolean
   /** Takes a finished file in by moving it; it no longer exists at `path` afterwards. `known` spares the hashing. */
   readonly take: (path: string, known?: Digest.Digest) => Effect.Effect<Digest.Digest, DiskError, Disk>
   /** Keeps a small text. */
@@ -40,9 +40,9 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
     return Option.none<string>()
   })
 
-  const isKnown: BlobStore["isKnown"] = (digest, looks) => {
+  const isKnown: BlobStore["isKnown"] = (digest, sync) => {
     const path = layout.blob(digest)
-    const stat = looks.stat(path)
+    const stat = sync.stat(path)
     return stat !== undefined && memo.known(path, stat) === digest
   }
 

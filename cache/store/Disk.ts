@@ -22,6 +22,8 @@ export class DiskError extends Schema.TaggedError<DiskError>()("DiskError", {
   code: Schema.String,
   reason: Schema.String
 }) {
+  readonly fault = "stage"
+
   override get message(): string {
     return `could not ${this.operation} ${this.path}: ${this.reason}${advice[this.code] ?? ""}`
   }
@@ -66,7 +68,7 @@ export interface Hashed {
 }
 
 /** The disk as it is seen within one call; undefined for what is not there. What else stands in the way is thrown, and becomes the call's error. */
-export interface Looks {
+export interface SyncDisk {
   /** Of what a link leads to. */
   readonly stat: (path: string) => Stat | undefined
   readonly text: (path: string) => string | undefined
@@ -94,8 +96,8 @@ export class Disk extends Context.Service<
     readonly list: (path: string) => Op<ReadonlyArray<Entry>>
     /** The same with the stat of each file and folder: one call for thousands of them. */
     readonly listFiles: (path: string) => Op<ReadonlyArray<InspectedEntry>>
-    /** All the looks that one question about `path` takes, in one call: a call for each takes longer than the look itself. */
-    readonly look: <A>(path: string, ask: (looks: Looks) => A) => Op<A>
+    /** All that one question about `path` needs of the disk, in one call: an effect for each stat takes longer than the stat itself. */
+    readonly synchronously: <A>(path: string, ask: (sync: SyncDisk) => A) => Op<A>
     readonly realPath: (path: string) => Op<string>
     readonly read: (path: string) => Op<Uint8Array>
     readonly readText: (path: string) => Op<string>
@@ -289,7 +291,7 @@ const statIfThere = (path: string): Stat | undefined => {
 
 const isThere = (path: string): boolean => fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined
 
-const looks: Looks = {
+const syncDisk: SyncDisk = {
   stat: statIfThere,
   text: (path) => ifThere(() => fs.readFileSync(path, "utf8")),
   files: (path) => ifThere(() => listFiles(path)),
@@ -304,7 +306,7 @@ const nodeDisk: Disk["Service"] = {
   exists: (path) => attempt("inspect", path, () => isThere(path)),
   list: (path) => attempt("list", path, () => list(path)),
   listFiles: (path) => attempt("list", path, () => listFiles(path)),
-  look: (path, ask) => attempt("inspect", path, () => ask(looks)),
+  synchronously: (path, ask) => attempt("inspect", path, () => ask(syncDisk)),
   realPath: (path) => attempt("resolve", path, () => fs.realpathSync.native(path)),
   read: (path) => attempt("read", path, () => fs.readFileSync(path)),
   readText: (path) => attempt("read", path, () => fs.readFileSync(path, "utf8")),

@@ -69,7 +69,7 @@ const release = (held: Held): Effect.Effect<void> =>
 
 const acquire = (address: string, onWait: (pid: string) => void): Effect.Effect<Held> =>
   Effect.gen(function* () {
-    let told = false
+    let isWaiting = false
     for (;;) {
       const server = yield* tryListen(address)
       if (server !== undefined) {
@@ -81,8 +81,8 @@ const acquire = (address: string, onWait: (pid: string) => void): Effect.Effect<
         return { server, connections }
       }
       const waited = yield* waitForOwner(address, (pid) => {
-        if (!told) onWait(pid)
-        told = true
+        if (!isWaiting) onWait(pid)
+        isWaiting = true
       })
       // A socket file that nobody listens to was left by a process that was killed.
       if (!waited && !isLinux) rmSync(address, { force: true })

@@ -13,7 +13,7 @@ import { type Ingredients, isIngredients, isRecord } from "../identity/CacheKey.
 import * as Digest from "../identity/Digest.ts"
 import type { BlobStore } from "./BlobStore.ts"
 import * as Commit from "./Commit.ts"
-import { Disk, type DiskError, type Looks } from "./Disk.ts"
+import { Disk, type DiskError, type SyncDisk } from "./Disk.ts"
 import type { Layout } from "./Layout.ts"
 import * as Tree from "./Tree.ts"
 
@@ -112,7 +112,7 @@ export interface ResultStore {
    * How to tell by looks alone that `usable` gives a record and that it is the step's last; undefined says nothing: a blob may have to be
    * read first, or there is no such record.
    */
-  readonly known: Effect.Effect<(step: string, key: Digest.Digest, looks: Looks) => StepResult | undefined>
+  readonly known: Effect.Effect<(step: string, key: Digest.Digest, sync: SyncDisk) => StepResult | undefined>
   readonly write: (result: StepResult) => Effect.Effect<void, DiskError, Disk>
   /** The last result of a step, to compare with. */
   readonly last: (step: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
@@ -139,26 +139,32 @@ export const outputsOf = (result: StepResult): Digest.Digest => {
 /** The name of an earlier record of `key`, which another one has replaced. */
 export const replacedName = (key: Digest.Digest, outputs: Digest.Digest): string => `${key}~${outputs.slice(0, 16)}`
 
-export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
-  const named = (name: string, body: string): Option.Option<StepResult> =>
-    Option.filter(parse(body), (result) => name === result.key || name === replacedName(result.key, outputsOf(result)))
+/** The result that the record called `name` holds; none if it is another's. */
+const named = (name: string, body: string): Option.Option<StepResult> =>
+  Option.filter(parse(body), (result) => name === result.key || name === replacedName(result.key, outputsOf(result)))
+
+const makeKnown = (layout: Layout, blobs: BlobStore): ResultStore["known"] =>
+  Effect.map(Commit.bodies, (bodyOf) => {
+    const bodyAt = (file: string, sync: SyncDisk): string | undefined => {
+      const text = sync.text(file)
+      return text === undefined ? undefined : bodyOf(text)
+    }
+    return (step, key, sync) => {
+      const body = bodyAt(layout.result(key), sync)
+      const result = body === undefined ? undefined : Option.getOrUndefined(named(key, body))
+      if (result === undefined || bodyAt(layout.lastResult(step), sync) !== key) return undefined
+      return blobsOf(result).every((digest) => blobs.isKnown(digest, sync)) ? result : undefined
+    }
+  })
+
+type Reading = Pick<ResultStore, "read" | "withOutputs" | "usable" | "known">
+
+const makeReading = (layout: Layout, blobs: BlobStore): Reading => {
   const read: ResultStore["read"] = (name) =>
     Effect.map(
       Commit.readRecord(layout.result(name)),
       Option.flatMap((body) => named(name, body))
     )
-  const known: ResultStore["known"] = Effect.map(Commit.bodies, (bodyOf) => {
-    const bodyAt = (file: string, looks: Looks): string | undefined => {
-      const text = looks.text(file)
-      return text === undefined ? undefined : bodyOf(text)
-    }
-    return (step, key, looks) => {
-      const body = bodyAt(layout.result(key), looks)
-      const result = body === undefined ? undefined : Option.getOrUndefined(named(key, body))
-      if (result === undefined || bodyAt(layout.lastResult(step), looks) !== key) return undefined
-      return blobsOf(result).every((digest) => blobs.isKnown(digest, looks)) ? result : undefined
-    }
-  })
   const withOutputs: ResultStore["withOutputs"] = Effect.fnUntraced(function* (key, outputs) {
     const current = yield* read(key)
     if (outputs === undefined || Option.exists(current, (result) => outputsOf(result) === outputs)) return current
@@ -172,6 +178,12 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     }
     return result.value
   })
+  return { read, withOutputs, usable, known: makeKnown(layout, blobs) }
+}
+
+export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
+  const reading = makeReading(layout, blobs)
+  const { read } = reading
   const lastKey = Effect.fnUntraced(function* (step: string) {
     const last = yield* Commit.readRecord(layout.lastResult(step))
     return Option.getOrUndefined(Option.filter(last, Digest.isDigest))
@@ -192,10 +204,7 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     yield* Commit.writeRecord(layout, layout.result(result.key), JSON.stringify(result))
   })
   return {
-    read,
-    withOutputs,
-    usable,
-    known,
+    ...reading,
     noteUse,
     write,
     noteLast,

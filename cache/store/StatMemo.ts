@@ -43,74 +43,102 @@ const split = (file: string): readonly [folder: string, name: string] => {
   return [at === 0 ? path.sep : file.slice(0, at), file.slice(at + 1)]
 }
 
+/** What is known of files and trees, and whether any of it is new. */
+class KnownFiles {
+  private readonly memo: Memo
+  private isNew = false
+
+  constructor(memo: Memo) {
+    this.memo = memo
+  }
+
+  /** What is known of files in `folder` is another thing now, and so is every tree that it is in. */
+  private noteChange(folder: string): void {
+    this.isNew = true
+    const { trees } = this.memo
+    for (const root of trees.keys()) if (isIn(folder, root)) trees.delete(root)
+  }
+
+  within(folder: string): FolderMemo | undefined {
+    return this.memo.folders.get(folder)
+  }
+
+  known(file: string, stat: Stat): Digest.Digest | undefined {
+    const [folder, name] = split(file)
+    return this.within(folder)?.known(name, stat)
+  }
+
+  note(file: string, stat: Stat, digest: Digest.Digest): void {
+    const [folder, name] = split(file)
+    const known = this.within(folder) ?? FolderMemo.empty()
+    this.memo.folders.set(folder, known)
+    known.note(name, stat, digest)
+    this.noteChange(folder)
+  }
+
+  drop(file: string): void {
+    const [folder, name] = split(file)
+    if (this.within(folder)?.drop(name)) this.noteChange(folder)
+  }
+
+  keepOnly(folder: string, files: ReadonlyArray<InspectedEntry>): void {
+    if (this.within(folder)?.keepOnly(files)) this.noteChange(folder)
+  }
+
+  tree(root: string): TreeMemo | undefined {
+    return this.memo.trees.get(root)
+  }
+
+  noteTree(root: string, tree: TreeMemo): void {
+    this.memo.trees.set(root, tree)
+    this.isNew = true
+  }
+
+  /** All but what is known below `scratch`, which has another name each time; undefined if nothing is new since the last call. */
+  takeNew(scratch: string): Memo | undefined {
+    if (!this.isNew) return undefined
+    this.isNew = false
+    for (const known of [this.memo.folders, this.memo.trees]) {
+      for (const folder of known.keys()) if (isIn(folder, scratch)) known.delete(folder)
+    }
+    return this.memo
+  }
+}
+
 /** Loads the memo called `name`. */
 export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
   const disk = yield* Disk
   const body = yield* readRecordBytes(layout.memo(name))
-  const { folders, trees } = Option.match(body, {
-    onNone: (): Memo => ({ folders: new Map(), trees: new Map() }),
-    onSome: decode
-  })
-  let dirty = false
+  const known = new KnownFiles(
+    Option.match(body, { onNone: (): Memo => ({ folders: new Map(), trees: new Map() }), onSome: decode })
+  )
   let filesRead = 0
-
-  const folderOf = (folder: string): FolderMemo => {
-    const found = folders.get(folder) ?? FolderMemo.empty()
-    folders.set(folder, found)
-    return found
-  }
-
-  /** What is known of files in `folder` is another thing now, and so is every tree that it is in. */
-  const noteChange = (folder: string): void => {
-    dirty = true
-    for (const root of trees.keys()) if (isIn(folder, root)) trees.delete(root)
-  }
 
   const digest: StatMemo["digest"] = Effect.fnUntraced(function* (file: string, found?: Stat) {
     const stat = found ?? (yield* disk.stat(file))
-    const [at, base] = split(file)
-    const folder = folderOf(at)
-    const remembered = folder.known(base, stat)
+    const remembered = known.known(file, stat)
     if (remembered !== undefined) return remembered
     const startedMs = Date.now()
     filesRead++
     const hashed = yield* disk.hash(file)
-    if (!isRacy(stat, startedMs)) {
-      folder.note(base, stat, hashed.digest)
-      noteChange(at)
-    } else if (folder.drop(base)) noteChange(at)
+    if (!isRacy(stat, startedMs)) known.note(file, stat, hashed.digest)
+    else known.drop(file)
     return hashed.digest
   })
 
   const flush = Effect.suspend(() => {
-    if (!dirty) return Effect.void
-    dirty = false
-    // scratch has another name each time
-    for (const known of [folders, trees]) {
-      for (const folder of known.keys()) if (isIn(folder, layout.work)) known.delete(folder)
-    }
-    return writeHint(layout, layout.memo(name), encode({ folders, trees }))
+    const memo = known.takeNew(layout.work)
+    return memo === undefined ? Effect.void : writeHint(layout, layout.memo(name), encode(memo))
   })
 
   const memo: StatMemo = {
-    within: (folder) => folders.get(folder),
-    known: (file, stat) => {
-      const [folder, name] = split(file)
-      return folders.get(folder)?.known(name, stat)
-    },
-    keepOnly: (folder, files) => {
-      if (folders.get(folder)?.keepOnly(files)) noteChange(folder)
-    },
-    tree: (root) => trees.get(root),
-    noteTree: (root, tree) => {
-      trees.set(root, tree)
-      dirty = true
-    },
+    within: (folder) => known.within(folder),
+    known: (file, stat) => known.known(file, stat),
+    keepOnly: (folder, files) => known.keepOnly(folder, files),
+    tree: (root) => known.tree(root),
+    noteTree: (root, tree) => known.noteTree(root, tree),
     digest,
-    forget: (file) => {
-      const [folder, name] = split(file)
-      if (folders.get(folder)?.drop(name)) noteChange(folder)
-    },
+    forget: (file) => known.drop(file),
     filesRead: () => filesRead,
     flush
   }

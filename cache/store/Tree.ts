@@ -15,7 +15,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
 import { figureCount, isSame as isSameFile, writeFigures } from "../identity/FileStat.cjs"
-import { Disk, DiskError, type InspectedEntry, join, type Looks, orAbsent, type Stat } from "./Disk.ts"
+import { Disk, DiskError, type InspectedEntry, join, orAbsent, type Stat, type SyncDisk } from "./Disk.ts"
 import type { StatMemo } from "./StatMemo.ts"
 
 export type TreeEntry =
@@ -172,12 +172,12 @@ const entriesOf = Effect.fnUntraced(function* (
 })
 
 /** `snapshot` of an output, if it is known without reading a file; undefined if it is not, or not there. */
-export const known = (root: string, memo: StatMemo, looks: Looks): Tree | undefined => {
+export const known = (root: string, memo: StatMemo, sync: SyncDisk): Tree | undefined => {
   const entries: Array<TreeEntry> = []
   const isKnown = (folder: string): boolean => {
     const absolute = folder === "" ? root : join(root, folder)
     const digests = memo.within(absolute)
-    const children = looks.files(absolute)
+    const children = sync.files(absolute)
     if (children === undefined) return false
     for (const { name, kind, stat } of children) {
       const at = inFolder(folder, name)
@@ -185,7 +185,7 @@ export const known = (root: string, memo: StatMemo, looks: Looks): Tree | undefi
         entries.push({ kind, path: at, mode: folderMode(stat) })
         if (!isKnown(at)) return false
       } else if (kind === "link") {
-        const target = looks.target(`${absolute}${path.sep}${name}`)
+        const target = sync.target(`${absolute}${path.sep}${name}`)
         if (target === undefined) return false
         entries.push({ kind, path: at, target, digest: null })
       } else {

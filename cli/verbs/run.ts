@@ -3,6 +3,7 @@
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Fault from "../../cache/identity/Fault.ts"
 import * as Gc from "../../cache/store/Gc.ts"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
 import type { AnyStep } from "../../core/pipeline/Step.ts"
@@ -18,9 +19,6 @@ import * as Flags from "../Flags.ts"
 import type { Additions } from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
 import * as Session from "../Session.ts"
-
-const worst = (faults: ReadonlyArray<"input" | "stage" | "bug">): "input" | "stage" | "bug" =>
-  faults.includes("bug") ? "bug" : faults.includes("stage") ? "stage" : "input"
 
 const idsOf = (steps: ReadonlyArray<AnyStep>): string => steps.map((step) => step.id).join(", ")
 
@@ -84,7 +82,7 @@ const bringUpToDate = Effect.fnUntraced(function* (
   yield* reporter(summary.finished)
   if (summary.failures.length === 0) return
   return yield* new RunFailed({
-    fault: worst(summary.failures.map((each) => each.fault)),
+    fault: Fault.worst(summary.failures.map((each) => each.fault)),
     message: "steps failed"
   })
 })

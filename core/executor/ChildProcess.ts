@@ -38,7 +38,7 @@ export const stop = (child: ChildProcess): Effect.Effect<void> =>
 const reapedMs = 200
 
 /** Ends what is left of the group of a child that has ended, so that nothing writes to what it made. */
-export const endRest = async (child: ChildProcess): Promise<void> => {
+export const killGroup = async (child: ChildProcess): Promise<void> => {
   if (child.pid === undefined) return
   try {
     process.kill(-child.pid, "SIGKILL")

@@ -5,8 +5,8 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import {
   endedEarly,
-  endRest,
   environment,
+  killGroup,
   lastWords,
   noteProcess,
   notStarted,
@@ -47,7 +47,7 @@ export const run = (task: StepTask, work: CommandWork): Effect.Effect<Executed, 
     noteProcess(task, child)
     child.once("error", (cause) => resume(Effect.fail(notStarted(task, cause))))
     child.once("exit", async (code, signal) => {
-      await endRest(child)
+      await killGroup(child)
       if (code === 0) return resume(Effect.succeed({ loaded: {} }))
       if (code === null) return resume(Effect.fail(endedEarly(task, log, signal ?? "a signal")))
       const reason = `its command ended with exit code ${code}${lastWords(log)}`

@@ -8,6 +8,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { Fault } from "../../cache/identity/Fault.ts"
 
 /** Work that a stage's module does. */
 export const ModuleWork = Schema.Struct({
@@ -86,7 +87,7 @@ export interface Executed {
 /** A step did not succeed. */
 export class StepError extends Schema.TaggedError<StepError>()("StepError", {
   step: Schema.String,
-  fault: Schema.Literals(["input", "stage", "bug"]),
+  fault: Fault,
   reason: Schema.String,
   /** The file that holds what the step printed, if it printed anything. */
   log: Schema.NullOr(Schema.String)

@@ -19,8 +19,8 @@ import * as Schema from "effect/Schema"
 import { isFramework } from "../../cache/code/Framework.ts"
 import {
   endedEarly,
-  endRest,
   environment,
+  killGroup,
   type Log,
   noteProcess,
   notStarted,
@@ -145,7 +145,7 @@ const runModule = (
     child.once("error", (cause) => resume(Effect.fail(notStarted(task, cause))))
     // Not on "exit", which may come before the last message that the process sent; "close" comes after the channel's end.
     child.once("close", async (code, signal) => {
-      await endRest(child)
+      await killGroup(child)
       resume(toExit(task, bundle, log, outcome, signal ?? `exit code ${code}`))
     })
     child.send(task)

@@ -22,6 +22,8 @@ export class ArtifactError extends Schema.TaggedError<ArtifactError>()("Artifact
   expected: Schema.String,
   actual: Schema.String
 }) {
+  readonly fault = "stage"
+
   override get message(): string {
     return `${this.artifact} at ${this.path}: expected ${this.expected}, but found ${this.actual}`
   }

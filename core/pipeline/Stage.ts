@@ -18,6 +18,7 @@ import type * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { Fault } from "../../cache/identity/Fault.ts"
 import type * as Artifact from "./Artifact.ts"
 import type * as Toolchain from "./Toolchain.ts"
 
@@ -29,6 +30,10 @@ export class StageFailure extends Schema.TaggedError<StageFailure>()("StageFailu
   toDo: Schema.optionalKey(Schema.String),
   badInput: Schema.optionalKey(Schema.Boolean)
 }) {
+  get fault(): Fault {
+    return this.badInput === true ? "input" : "stage"
+  }
+
   override get message(): string {
     const versus =
       this.expected === undefined ? "" : ` (expected ${this.expected}, but found ${this.actual ?? "something else"})`

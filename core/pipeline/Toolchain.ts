@@ -17,6 +17,8 @@ export class ToolchainError extends Schema.TaggedError<ToolchainError>()("Toolch
   actual: Schema.String,
   toDo: Schema.String
 }) {
+  readonly fault = "input"
+
   override get message(): string {
     return `${this.toolchain}: expected ${this.expected}, but ${this.actual}. ${this.toDo}`
   }

@@ -15,7 +15,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as CacheKey from "../../cache/identity/CacheKey.ts"
 import type * as Digest from "../../cache/identity/Digest.ts"
-import { Disk, type Looks } from "../../cache/store/Disk.ts"
+import { Disk, type SyncDisk } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
@@ -226,23 +226,23 @@ export const quick = Effect.fn("Freshness.quick")(function* (prepared: Prepared,
   const known = yield* stored.known
   // once for all steps: there may be thousands
   const marked = yield* Effect.orElseSucceed(
-    disk.look(outputsDir, (looks) => new Set(looks.names(OutputFolder.marksIn(outputsDir)))),
+    disk.synchronously(outputsDir, (sync) => new Set(sync.names(OutputFolder.marksIn(outputsDir)))),
     () => new Set<string>()
   )
-  const answer = (step: AnyStep, { results, forced }: Known, looks: Looks): QuickAnswer => {
+  const answer = (step: AnyStep, { results, forced }: Known, sync: SyncDisk): QuickAnswer => {
     if (forced.has(step.id) || Template.isReporting(prepared.pipeline, step.id)) return unknown
     const parts = Ingredients.keyParts(prepared, step, results)
     const key = parts === undefined ? undefined : Result.getOrUndefined(CacheKey.attempt(parts))
-    const found = key === undefined ? undefined : known(step.id, key, looks)
+    const found = key === undefined ? undefined : known(step.id, key, sync)
     if (found === undefined || StoredResult.decodesDocuments(step)) return unknown
     const result = StoredResult.asDeclared(step, found)
-    const tree = Tree.known(`${outputsDir}${path.sep}${step.id}`, memo, looks)
+    const tree = Tree.known(`${outputsDir}${path.sep}${step.id}`, memo, sync)
     if (tree === undefined || !Tree.isSame(tree, OutputFolder.expectedTree(result))) return unknown
     return marked.has(step.id) ? { state: "fresh", result } : unknown
   }
-  return (step: AnyStep, of: Known, looks: Looks): QuickAnswer => {
+  return (step: AnyStep, of: Known, sync: SyncDisk): QuickAnswer => {
     try {
-      return answer(step, of, looks)
+      return answer(step, of, sync)
     } catch {
       // the full answer says what is wrong with what cannot be looked at
       return unknown

@@ -18,6 +18,8 @@ export class SettingsError extends Schema.TaggedError<SettingsError>()("Settings
   expected: Schema.String,
   actual: Schema.String
 }) {
+  readonly fault = "input"
+
   override get message(): string {
     return `${this.asked}: expected ${this.expected}, but found ${this.actual}`
   }

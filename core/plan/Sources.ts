@@ -145,10 +145,10 @@ const isListed = Effect.fnUntraced(function* (digest: Digest.Digest) {
   const disk = yield* Disk
   const { blobs, layout } = yield* Store
   const bodyOf = yield* bodies
-  const known = yield* disk.look(layout.source(digest), (looks) => {
-    const text = looks.text(layout.source(digest))
+  const known = yield* disk.synchronously(layout.source(digest), (sync) => {
+    const text = sync.text(layout.source(digest))
     const blob = text === undefined ? undefined : bodyOf(text)
-    return Digest.isDigest(blob) && blobs.isKnown(blob, looks)
+    return Digest.isDigest(blob) && blobs.isKnown(blob, sync)
   })
   return known || Option.isSome(yield* listingOf(digest))
 })

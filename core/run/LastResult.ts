@@ -8,6 +8,8 @@ import { Store } from "../../cache/store/Store.ts"
 
 /** The step has no result, or a blob of it is gone. */
 export class NoResult extends Schema.TaggedError<NoResult>()("NoResult", { step: Schema.String }) {
+  readonly fault = "input"
+
   override get message(): string {
     return `expected a result of ${this.step}, but found none. Run \`op-pipe run\` first`
   }

@@ -20,6 +20,8 @@ import { asStored, besides, difference, expectedTree, isOccupied, type Rendered 
 
 /** A blob that a result names went away between the look at it and its use. */
 export class BlobGone extends Data.TaggedError("BlobGone")<{ readonly digest: Digest.Digest }> {
+  readonly fault = "stage"
+
   override get message(): string {
     return `the store lost the blob ${Digest.short(this.digest)} during the run; run again`
   }
@@ -97,6 +99,8 @@ export const provideInput = Effect.fnUntraced(function* (
 
 /** Something lies where a step is to be laid out, and op-pipe did not put it there. */
 export class OutputsOccupied extends Data.TaggedError("OutputsOccupied")<{ readonly folder: string }> {
+  readonly fault = "input"
+
   override get message(): string {
     return `${this.folder} holds what op-pipe did not write, and would be replaced. Move it away, or choose another folder with --outputs; the result is kept`
   }

@@ -2,6 +2,7 @@
  * RunEvent: what a run says while it goes on, as data. `run --json` prints one a line; the terminal draws from the same.
  */
 import * as Schema from "effect/Schema"
+import { Fault } from "../../cache/identity/Fault.ts"
 
 const StepId = Schema.String
 const Reasons = Schema.Array(Schema.String)
@@ -43,7 +44,7 @@ export const StepFailed = Schema.Struct({
   step: StepId,
   reason: Schema.String,
   /** The user's input is at fault (exit code 2), the stage could not do its work (1), or op-pipe has a bug (70). */
-  fault: Schema.Literals(["input", "stage", "bug"]),
+  fault: Fault,
   log: Schema.NullOr(Schema.String)
 })
 /** A result from the store was made again, and came out the same. */

@@ -12,6 +12,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
+import * as Fault from "../../cache/identity/Fault.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import { outputsOf, type StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
@@ -66,20 +67,13 @@ interface Running extends StepRun.Running {
 const makeRunId = (now: Date): string =>
   `${now.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15)}-${randomBytes(2).toString("hex")}`
 
-const faults: Readonly<Record<string, StepError["fault"]>> = { OutputMissing: "bug", OutputsOccupied: "input" }
-
-/** Errors of the store during a step: the machine's fault, told as the step's. */
+/** Any error during a step, as the step's. */
 const asStepError =
   (step: string) =>
-  (error: { readonly _tag: string; readonly message: string }): StepError =>
+  (error: { readonly message: string }): StepError =>
     error instanceof StepError
       ? error
-      : new StepError({
-          step,
-          fault: faults[error._tag] ?? "stage",
-          reason: error.message,
-          log: null
-        })
+      : new StepError({ step, fault: Fault.of(error), reason: error.message, log: null })
 
 const sameOutputs = (a: StepResult, b: StepResult): boolean =>
   Object.keys(b.outputs).every((name) => a.outputs[name]?.digest === b.outputs[name]?.digest)
@@ -136,9 +130,9 @@ const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Runnin
   const known = { results: running.results, forced: options.forced }
   for (let at = 0; at < options.steps.length; at += atOnce) {
     const group = options.steps.slice(at, at + atOnce)
-    const look = disk.look(options.outputsDir, (looks) => {
+    const look = disk.synchronously(options.outputsDir, (sync) => {
       for (const step of group) {
-        const answer = answerFor(step, known, looks)
+        const answer = answerFor(step, known, sync)
         if (answer.state === "fresh") running.results.set(step.id, answer.result)
       }
     })

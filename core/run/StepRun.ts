@@ -283,7 +283,7 @@ const work = Effect.fnUntraced(function* (
   running: Running,
   execution: Execution,
   cores: number,
-  letGo: Effect.Effect<void>
+  releaseCores: Effect.Effect<void>
 ) {
   const disk = yield* Disk
   const executor = yield* Executor
@@ -307,7 +307,7 @@ const work = Effect.fnUntraced(function* (
     checkBegin(running, step, task.checkpoint, disk)
   )
   // What is left is hashing and waiting for the disk; another step's work goes on meanwhile.
-  yield* letGo
+  yield* releaseCores
   yield* checkUnchanged(running, execution, executed)
   const origins = Array.from(running.prepared.sources.values(), (source) => source.path)
   const outputs = yield* takeOutputs(step.stage.output, task.outputDir, origins)
@@ -333,13 +333,13 @@ const work = Effect.fnUntraced(function* (
 /** Takes `count` of the run's cores, once they are free, until the scope closes or the effect that it gives is run. */
 const holdCores = Effect.fnUntraced(function* ({ cores }: Running, count: number) {
   let held = count
-  const letGo = Effect.suspend(() => {
+  const releaseCores = Effect.suspend(() => {
     const returned = held
     held = 0
     return returned === 0 ? Effect.void : Effect.asVoid(Semaphore.release(cores, returned))
   })
-  yield* Effect.acquireRelease(Semaphore.take(cores, count), () => letGo, { interruptible: true })
-  return letGo
+  yield* Effect.acquireRelease(Semaphore.take(cores, count), () => releaseCores, { interruptible: true })
+  return releaseCores
 })
 
 /** Executes a step, or waits for another process that does; `executed` says which. */
@@ -352,7 +352,7 @@ export const execute = Effect.fnUntraced(function* (running: Running, execution:
   const granted = toolchains.length > 0 ? busy : prepared.cores
   const alone = Effect.gen(function* () {
     // Cores first, then the lock: who holds a lock is working or committing, so no two runs wait for each other.
-    const letGo = yield* holdCores(running, busy)
+    const releaseCores = yield* holdCores(running, busy)
     const because = running.stoppedBy()
     if (because !== undefined) return yield* new Stopped({ because })
     yield* Lock.hold(`key ${layout.root} ${execution.key}`, (pid) => {
@@ -362,7 +362,7 @@ export const execute = Effect.fnUntraced(function* (running: Running, execution:
     const again = execution.forced || execution.verify !== undefined
     const meanwhile = again ? "absent" : yield* StoredResult.find(execution.step, execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
-    return { executed: true, result: yield* work(running, execution, granted, letGo) }
+    return { executed: true, result: yield* work(running, execution, granted, releaseCores) }
   })
   return yield* Effect.scoped(alone)
 })

@@ -21,6 +21,8 @@ export class OutputMissing extends Data.TaggedError("OutputMissing")<{
   readonly expected: string
   readonly actual: string
 }> {
+  readonly fault = "bug"
+
   override get message(): string {
     return `output ${this.output}: expected ${this.expected}, but found ${this.actual}`
   }

@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { CodeUnknown } from "../../cache/code/CodeFingerprint.ts"
 import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
+import * as Fault from "../../cache/identity/Fault.ts"
 import { Disk, type DiskError } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
@@ -33,6 +34,10 @@ export type { RunEvent } from "./RunEvent.ts"
 
 /** Steps failed; what is finished is kept. */
 export class StepsFailed extends Data.TaggedError("StepsFailed")<{ readonly failures: ReadonlyArray<StepError> }> {
+  get fault(): Fault.Fault {
+    return Fault.worst(this.failures.map(({ fault }) => fault))
+  }
+
   override get message(): string {
     return this.failures.map(({ message }) => message).join("\n")
   }

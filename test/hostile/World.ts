@@ -209,10 +209,10 @@ export const packageValue = (world: World, folder: string): Value => {
   ]
 }
 
-const importedValue = (world: World, specifier: string, from: string, told: Set<string> = new Set()): Value => {
+const importedValue = (world: World, specifier: string, from: string, seen: Set<string> = new Set()): Value => {
   const name = nameInBarrel(specifier)
-  if (name !== undefined) return [name, moduleValue(world, world.reexports.get(name)!, told)]
-  if (specifier.startsWith(".")) return moduleValue(world, moduleAt(world, path.posix.join(from, specifier))!, told)
+  if (name !== undefined) return [name, moduleValue(world, world.reexports.get(name)!, seen)]
+  if (specifier.startsWith(".")) return moduleValue(world, moduleAt(world, path.posix.join(from, specifier))!, seen)
   const found = packageAt(world, specifier, from)
   return found === undefined ? absent : packageValue(world, found)
 }
@@ -224,12 +224,12 @@ export const ownValue = (file: string, { constant, swapped }: Module): Value => 
   ...(swapped ? [2, 1] : [1, 2])
 ]
 
-/** What the module at `file` gives, besides what those in `told` gave already. */
-export const moduleValue = (world: World, file: string, told: Set<string> = new Set()): Value => {
-  if (told.has(file)) return [file]
-  told.add(file)
+/** What the module at `file` gives, besides what those in `seen` gave already. */
+export const moduleValue = (world: World, file: string, seen: Set<string> = new Set()): Value => {
+  if (seen.has(file)) return [file]
+  seen.add(file)
   const module = world.modules.get(file)!
-  const imported = module.imports.map((each) => importedValue(world, each, path.posix.dirname(file), told))
+  const imported = module.imports.map((each) => importedValue(world, each, path.posix.dirname(file), seen))
   return [...ownValue(file, module), ...imported]
 }
 

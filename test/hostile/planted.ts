@@ -52,8 +52,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "the racy rule is off",
     file: "cache/store/StatMemo.ts",
-    find: "    if (!isRacy(stat, startedMs)) {",
-    replace: "    if (!isRacy(stat, startedMs) || filesRead > 0) {",
+    find: "    if (!isRacy(stat, startedMs)) ",
+    replace: "    if (!isRacy(stat, startedMs) || filesRead > 0) ",
     caughtBy: ["test/cache/store/StatMemo.test.ts"],
     quick: true
   },
@@ -227,7 +227,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "of an up-to-date result no blob is looked at",
     file: "cache/store/ResultStore.ts",
-    find: "return blobsOf(result).every((digest) => blobs.isKnown(digest, looks)) ? result : undefined",
+    find: "return blobsOf(result).every((digest) => blobs.isKnown(digest, sync)) ? result : undefined",
     replace: "return result",
     caughtBy: [skipping],
     quick: true
@@ -251,7 +251,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a result is up to date although it is not the step's last",
     file: "cache/store/ResultStore.ts",
-    find: "if (result === undefined || bodyAt(layout.lastResult(step), looks) !== key) return undefined",
+    find: "if (result === undefined || bodyAt(layout.lastResult(step), sync) !== key) return undefined",
     replace: "if (result === undefined) return undefined",
     caughtBy: [skipping],
     quick: true

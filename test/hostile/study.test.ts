@@ -44,8 +44,8 @@ beforeAll(async () => {
   )
 }, timeoutMs)
 
-/** Names of the steps whose execution was told to have begun or ended in a (possibly cut) output. */
-const told = (stdout: string, type: RunEvent["type"]): ReadonlyArray<string> =>
+/** Names of the steps that began or ended in a (possibly cut) output. */
+const stepsOf = (stdout: string, type: RunEvent["type"]): ReadonlyArray<string> =>
   eventsSoFar(stdout).flatMap((event) => (event.type === type && "step" in event ? [event.step] : []))
 
 /** The steps of which there are results: one may be there that nobody was told of before the kill. */
@@ -65,7 +65,7 @@ const killedAfter = async (step: string, afterMs: number) => {
   const finished = await study("killed", {
     cwd: root,
     onOutput: (text, kill) => {
-      if (told(text, "StepStarted").includes(step)) handle ??= setTimeout(() => kill("SIGKILL"), afterMs)
+      if (stepsOf(text, "StepStarted").includes(step)) handle ??= setTimeout(() => kill("SIGKILL"), afterMs)
     }
   })
   clearTimeout(handle)
@@ -82,7 +82,7 @@ describe("SIGKILL while a step of the study is at work", () => {
       for (let share = random.between(0.1, 0.9); ; share /= 2) {
         const first = await killedAfter(step, share * tookMs[step]!)
         done = committed("killed")
-        expect(done).toEqual(expect.arrayContaining([...told(first.stdout, "StepExecuted")]))
+        expect(done).toEqual(expect.arrayContaining([...stepsOf(first.stdout, "StepExecuted")]))
         if (first.code === null && !done.includes(step)) break
       }
       const second = await study("killed")

@@ -90,8 +90,8 @@ const importText = (specifier: string, index: number): string => {
 
 const importedText = (specifier: string, index: number): string => {
   const name = nameInBarrel(specifier)
-  if (name !== undefined) return `["${name}", i${index}(told)]`
-  return specifier.startsWith(".") ? `i${index}.value(told)` : `i${index}.value`
+  if (name !== undefined) return `["${name}", i${index}(seen)]`
+  return specifier.startsWith(".") ? `i${index}.value(seen)` : `i${index}.value`
 }
 
 const moduleText = (file: string, module: Module, stage: ReadonlyArray<string>): string => {
@@ -106,8 +106,8 @@ const moduleText = (file: string, module: Module, stage: ReadonlyArray<string>):
     "let turn = 0",
     ...(module.swapped ? turns.toReversed() : turns),
     // when it is loaded, a module that imports it may not be
-    `export const value = (told = new Set()) =>`,
-    `  told.has(${place}) ? [${place}] : [told.add(${place}) && ${place}, ${constant}, first, second${imported.join("")}]`,
+    `export const value = (seen = new Set()) =>`,
+    `  seen.has(${place}) ? [${place}] : [seen.add(${place}) && ${place}, ${constant}, first, second${imported.join("")}]`,
     ...stage,
     ""
   ].join("\n")

@@ -65,7 +65,7 @@ export const write = (item: Item, at: string): void => {
 }
 
 /** Everything below a folder in words: kind, mode, bytes, target. Links are not followed: some lead in circles. */
-export const told = (folder: string, below = ""): ReadonlyArray<string> =>
+export const describeTree = (folder: string, below = ""): ReadonlyArray<string> =>
   readdirSync(path.join(folder, below))
     .sort()
     .flatMap((each) => {
@@ -74,6 +74,6 @@ export const told = (folder: string, below = ""): ReadonlyArray<string> =>
       const stat = lstatSync(at)
       const mode = (stat.mode & 0o777).toString(8)
       if (stat.isSymbolicLink()) return [`${name} -> ${readlinkSync(at)}`]
-      if (stat.isDirectory()) return [`${name}/ ${mode}`, ...told(folder, name)]
+      if (stat.isDirectory()) return [`${name}/ ${mode}`, ...describeTree(folder, name)]
       return [`${name} ${mode} ${readFileSync(at, "hex")}`]
     })

@@ -39,7 +39,7 @@ import * as InProcessExecutor from "../lib/InProcessExecutor.ts"
 import { letterSteps, newPlace, type Place, placeIn } from "../lib/place.ts"
 import { contents, inStore } from "../lib/runs.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
-import { type Content, type Folder, folders, told, write } from "../lib/trees.ts"
+import { type Content, describeTree, type Folder, folders, write } from "../lib/trees.ts"
 import {
   around,
   blobsNamedIn,
@@ -209,19 +209,19 @@ describe("what is laid out", () => {
     const executor = doing((task) => {
       const { number } = (task.work as { readonly params?: unknown }).params as { readonly number: number }
       write({ kind: "folder", items: forms[number]! }, path.join(task.outputDir, "made"))
-      kept[number] = told(path.join(task.outputDir, "made"))
+      kept[number] = describeTree(path.join(task.outputDir, "made"))
     })
     // each after each other, executed at first and restored later
     for (const number of [0, 1, 2, 0, 2, 1, 0]) {
       const again = kept[number] !== undefined
       const { executed } = await ran(pipeline, place, { executor, set: [`make.number=${number}`] })
       expect(executed).toEqual(again ? [] : ["make"])
-      expect(told(laidOut)).toEqual(kept[number])
+      expect(describeTree(laidOut)).toEqual(kept[number])
       writeFiles(laidOut, { stray: "", "c-folder/stray": "" })
       writeFileSync(path.join(place.outputs, "make/stray"), "")
     }
     await ran(pipeline, place, { executor })
-    expect(told(laidOut)).toEqual(kept[0])
+    expect(describeTree(laidOut)).toEqual(kept[0])
     expect(readdirSync(place.outputs)).toEqual([".laid-out", "make"])
     expect(readdirSync(path.join(place.outputs, "make"))).toEqual(["made"])
   })
@@ -237,15 +237,15 @@ describe("what is laid out", () => {
           set: [`make.number=${++number}`],
           executor: doing((task) => {
             write(tree, path.join(task.outputDir, "made"))
-            made = told(path.join(task.outputDir, "made"))
+            made = describeTree(path.join(task.outputDir, "made"))
           })
         }
         const laidOut = path.join(place.outputs, "make/made")
         expect((await ran(pipeline, place, options)).executed).toEqual(["make"])
-        expect(told(laidOut)).toEqual(made)
+        expect(describeTree(laidOut)).toEqual(made)
         rmSync(place.outputs, { recursive: true })
         expect((await ran(pipeline, place, options)).executed).toEqual([])
-        expect(told(laidOut)).toEqual(made)
+        expect(describeTree(laidOut)).toEqual(made)
       }),
       // without shrinking: each try is two runs
       { numRuns: 30, endOnFailure: true }
@@ -380,8 +380,8 @@ describe("the store's bounds", () => {
     const places = ["--file", file, "--data", place.data, "--store", place.store, "--outputs", place.outputs]
     const finished = await opPipe(["run", "--json", ...places], { cwd: place.data })
     expect(finished.code, finished.stderr).toBe(0)
-    const told = expect.stringContaining("the store was over its limits: 4 old results went")
-    expect(events(finished)).toContainEqual({ type: "Notice", text: told })
+    const notice = expect.stringContaining("the store was over its limits: 4 old results went")
+    expect(events(finished)).toContainEqual({ type: "Notice", text: notice })
     const left = recordsOf(place)
     expect(left.length).toBe(4)
     expect(left.filter((record) => old.includes(record))).toEqual([])

@@ -173,7 +173,7 @@ describe("what would be loaded unseen", () => {
     ["a module with markup", `import d from "./d.tsx"`, "expected a module"],
     ["its own package by name", `import d from "mine/x.ts"`, `"mine/x.ts" is its own package`],
     ["its own package by a link", `import d from "self/x.ts"`, `"self/x.ts" leads to a folder that the stage lies in`]
-  ] as const)("is refused: %s", ([_what, source, told]) =>
+  ] as const)("is refused: %s", ([_what, source, problem]) =>
     Effect.gen(function* () {
       const root = temporaryFolder()
       writeFiles(root, {
@@ -187,7 +187,7 @@ describe("what would be loaded unseen", () => {
       symlinkSync("..", path.join(root, "node_modules/self"))
       const error = yield* Effect.flip(identify(root))
       expect(error._tag).toBe("CodeUnknown")
-      expect(error.message).toContain(told)
+      expect(error.message).toContain(problem)
     })
   )
 })

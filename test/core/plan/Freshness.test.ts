@@ -71,9 +71,9 @@ const ask = async (place: Place, options: Options): Promise<Answers> => {
     const { results: stored } = yield* Store
     const answerFor = yield* Freshness.quick(prepared, place.outputs)
     const results = new Map<string, StepResult>()
-    yield* disk.look(place.outputs, (looks) => {
+    yield* disk.synchronously(place.outputs, (sync) => {
       for (const step of steps) {
-        const answer = answerFor(step, { results, forced }, looks)
+        const answer = answerFor(step, { results, forced }, sync)
         if (answer.state === "fresh") results.set(step.id, answer.result)
       }
     })

@@ -56,7 +56,7 @@ describe("a link in an output", () => {
 describe("a folder of the outputs", () => {
   const text = (place: Place): string => readFileSync(path.join(place.outputs, "s/text.txt"), "utf8")
 
-  it("that people made is not replaced, and told of", async () => {
+  it("that people made is not replaced, and is named", async () => {
     const place = newPlace()
     const notes = path.join(place.outputs, "s/notes.txt")
     mkdirSync(path.dirname(notes), { recursive: true })
@@ -131,9 +131,9 @@ describe("what a run writes", () => {
     ["a store in", (data: string) => ({ store: path.join(data, "deep/store") }), "--store"]
   ])("is refused with %s the data", async (_what, moved, flag) => {
     const place = newPlace()
-    const told = await refusal({ ...place, ...moved(place.data) })
-    expect(told).toContain("SettingsError")
-    expect(told).toContain(`Choose another with ${flag}`)
+    const message = await refusal({ ...place, ...moved(place.data) })
+    expect(message).toContain("SettingsError")
+    expect(message).toContain(`Choose another with ${flag}`)
   })
 
   it("is seen through links", async () => {

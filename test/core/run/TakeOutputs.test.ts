@@ -14,7 +14,7 @@ import * as Artifact from "../../../core/pipeline/Artifact.ts"
 import { materialize } from "../../../core/run/Materialize.ts"
 import { takeOutputs } from "../../../core/run/TakeOutputs.ts"
 import { temporaryFolder } from "../../lib/temporary.ts"
-import { folders, told, write } from "../../lib/trees.ts"
+import { describeTree, folders, write } from "../../lib/trees.ts"
 
 const resultOf = (outputs: Readonly<Record<string, Output>>): StepResult => ({
   format: "Result/v1",
@@ -44,14 +44,14 @@ describe("outputs", () => {
         const outputDir = path.join(root, "work", String(count++))
         const laidOut = path.join(root, "outputs", "step")
         write(made, path.join(outputDir, "pages"))
-        const expected = told(path.join(outputDir, "pages"))
+        const expected = describeTree(path.join(outputDir, "pages"))
         const program = Effect.gen(function* () {
           const outputs = yield* takeOutputs({ pages: Pages }, outputDir, [])
           const result = resultOf(outputs)
           yield* materialize(resultOf({}), laidOut)
           writeFileSync(path.join(laidOut, "stray"), "of an earlier run")
           expect(yield* materialize(result, laidOut)).toBe(true)
-          expect(told(path.join(laidOut, "pages"))).toEqual(expected)
+          expect(describeTree(path.join(laidOut, "pages"))).toEqual(expected)
           expect(readdirSync(laidOut)).toEqual(["pages"])
           expect(yield* materialize(result, laidOut)).toBe(false)
         })

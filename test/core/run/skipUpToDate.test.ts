@@ -145,8 +145,8 @@ describe("a result that is up to date", () => {
     await settle(twins, place)
     const { cached, events } = await ran(twins, place)
     expect(cached).toEqual(["same@a", "same@b"])
-    const told = events.flatMap((event) => (event.type === "StepCached" ? [event.step] : []))
-    expect(told).toEqual(["same@a", "same@b"])
+    const steps = events.flatMap((event) => (event.type === "StepCached" ? [event.step] : []))
+    expect(steps).toEqual(["same@a", "same@b"])
     expect(readFileSync(path.join(place.outputs, "same@b/text.txt"), "utf8")).toBe("same\n")
   })
 
