@@ -5,7 +5,6 @@
  * bytes depend on parameters, paths and images alone.
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import { Stage } from "../core/index.ts"
 import {
@@ -190,19 +189,11 @@ export const augment = Stage.make({
   output: { shards: Shards, index: IndexArtifact, contactSheet: ContactSheetArtifact },
   run: ({ params, inputs, output, toolchainDir, cores, progress }) =>
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
       const planned = plan(yield* inputs.manifest.read, params)
       const resampler = yield* Resampler.open(toolchainDir)
       const [root, folder] = [inputs.images.path, output.shards.path]
       yield* packAll({ root, folder, planned, params, resampler, cores, progress })
       yield* output.index.write(planned.index)
-      const sheet = yield* drawSheet(output.shards.path, planned.index)
-      yield* fs
-        .writeFile(output.contactSheet.path, sheet)
-        .pipe(
-          Effect.mapError(
-            (cause) => new Stage.StageFailure({ reason: `The contact sheet cannot be written: ${cause.message}` })
-          )
-        )
+      yield* output.contactSheet.write(yield* drawSheet(output.shards.path, planned.index))
     })
 })

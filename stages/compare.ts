@@ -4,7 +4,6 @@
  * It reads logits, not networks: another activation reruns this stage alone.
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import { Artifact, Stage } from "../core/index.ts"
 import { ContactSheet, IndexArtifact, Shards } from "../schemas/Augment.ts"
@@ -23,26 +22,9 @@ import { HistoryArtifact, NetworkArtifact } from "../schemas/Train.ts"
 import { toFailure } from "./lib/Failure.ts"
 import type { ChartFiles } from "./lib/report/ChartSet.ts"
 import type { ReportData } from "./lib/report/Data.ts"
+import { utf8 } from "./lib/Utf8.ts"
 
 const load = Effect.promise(() => import("./lib/report/Work.ts"))
-
-const readTable = Effect.fnUntraced(function* <A>(
-  what: string,
-  path: string,
-  decode: (bytes: Uint8Array) => Option.Option<A>
-) {
-  const fs = yield* FileSystem.FileSystem
-  const bytes = yield* Effect.mapError(fs.readFile(path), toFailure)
-  const table = yield* Effect.try({ try: () => decode(bytes), catch: () => undefined }).pipe(
-    Effect.catch(() => Effect.succeed(Option.none<A>()))
-  )
-  if (Option.isSome(table)) return table.value
-  return yield* new Stage.StageFailure({
-    reason: `The table of ${what} cannot be read`,
-    expected: "an Arrow file that the step logits wrote",
-    actual: "bytes of another format"
-  })
-})
 
 const inputs = {
   manifest: ManifestArtifact,
@@ -62,6 +44,23 @@ const inputs = {
 const output = { metrics: MetricsArtifact, report: ReportArtifact, markdown: MarkdownReport, ...Charts } as const
 type CompareContext = Stage.Context<CompareParams, typeof inputs, typeof output, Readonly<Record<never, never>>>
 
+const readTable = Effect.fnUntraced(function* <A>(
+  what: string,
+  file: CompareContext["inputs"]["logits" | "penultimate"],
+  decode: (bytes: Uint8Array) => Option.Option<A>
+) {
+  const bytes = yield* file.bytes
+  const table = yield* Effect.try({ try: () => decode(bytes), catch: () => undefined }).pipe(
+    Effect.catch(() => Effect.succeed(Option.none<A>()))
+  )
+  if (Option.isSome(table)) return table.value
+  return yield* new Stage.StageFailure({
+    reason: `The table of ${what} cannot be read`,
+    expected: "an Arrow file that the step logits wrote",
+    actual: "bytes of another format"
+  })
+})
+
 /** All documents and tables that are compared. */
 const readInputs = Effect.fnUntraced(function* (from: CompareContext["inputs"]) {
   const { LogitsTable, PenultimateTable } = yield* load
@@ -69,8 +68,8 @@ const readInputs = Effect.fnUntraced(function* (from: CompareContext["inputs"]) 
   return {
     manifest: yield* from.manifest.read,
     index: yield* from.index.read,
-    table: yield* readTable("logits", from.logits.path, LogitsTable.decode),
-    hidden: yield* readTable("hidden values", from.penultimate.path, PenultimateTable.decode),
+    table: yield* readTable("logits", from.logits, LogitsTable.decode),
+    hidden: yield* readTable("hidden values", from.penultimate, PenultimateTable.decode),
     histories: { bn: yield* from.bn.read, nobn: yield* from.nobn.read },
     replicas: { bn: yield* replicasOf(from.bnReplicas), nobn: yield* replicasOf(from.nobnReplicas) },
     networks: { bn: yield* from.bnNetwork.read, nobn: yield* from.nobnNetwork.read },
@@ -110,24 +109,18 @@ const gatherImages = Effect.fnUntraced(function* (shards: string, { index, manif
 
 /** The charts that are files of their own. */
 const writeCharts = Effect.fnUntraced(function* (to: CompareContext["output"], files: ChartFiles) {
-  const fs = yield* FileSystem.FileSystem
-  yield* Effect.all([
-    fs.writeFileString(to.loss.path, files.loss),
-    fs.writeFileString(to.accuracy.path, files.accuracy),
-    fs.writeFileString(to.confusion.path, files.confusion),
-    fs.writeFileString(to.calibration.path, files.calibration),
-    fs.writeFile(to.logits.path, files.logits),
-    fs.writeFile(to.predictions.path, files.predictions)
-  ]).pipe(Effect.mapError(toFailure))
+  yield* to.loss.write(utf8(files.loss))
+  yield* to.accuracy.write(utf8(files.accuracy))
+  yield* to.confusion.write(utf8(files.confusion))
+  yield* to.calibration.write(utf8(files.calibration))
+  yield* to.logits.write(files.logits)
+  yield* to.predictions.write(files.predictions)
 })
 
 const writeReports = Effect.fnUntraced(function* (to: CompareContext["output"], data: ReportData) {
   const { renderMarkdown, renderReport } = yield* load
-  const fs = yield* FileSystem.FileSystem
-  yield* Effect.all([
-    fs.writeFileString(to.report.path, renderReport(data)),
-    fs.writeFileString(to.markdown.path, renderMarkdown(data))
-  ]).pipe(Effect.mapError(toFailure))
+  yield* to.report.write(utf8(renderReport(data)))
+  yield* to.markdown.write(utf8(renderMarkdown(data)))
 })
 
 const run = Effect.fnUntraced(function* ({ params, inputs, output, progress }: CompareContext) {
@@ -152,7 +145,7 @@ const run = Effect.fnUntraced(function* ({ params, inputs, output, progress }: C
     ...images,
     params,
     metrics,
-    contactSheet: yield* sheetUri(inputs.contactSheet.path),
+    contactSheet: yield* sheetUri(yield* inputs.contactSheet.bytes),
     hiddenUnits: { bn: values.bn.units, nobn: values.nobn.units },
     missingLetters: charts.missing === undefined ? undefined : explain(charts.missing),
     charts: charts.inline

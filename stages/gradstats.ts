@@ -2,7 +2,6 @@
  * gradstats: gradient norms, update-to-weight ratios and dead ReLUs of both trainings by layer and epoch, as numbers and as charts.
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import { gradientCharts } from "../charts/GradientCharts.ts"
 import { makeRenderer, standalone, type TopLevelSpec } from "../charts/Render.ts"
 import { Stage } from "../core/index.ts"
@@ -18,6 +17,7 @@ import {
 import { HistoryArtifact } from "../schemas/Train.ts"
 import { toFailure } from "./lib/Failure.ts"
 import { compareGradients } from "./lib/statistics/GradientStats.ts"
+import { utf8 } from "./lib/Utf8.ts"
 
 export const gradstats = Stage.make({
   name: "gradstats",
@@ -34,20 +34,19 @@ export const gradstats = Stage.make({
   },
   run: ({ params, inputs, output }) =>
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
       const stats = compareGradients(yield* inputs.bn.read, yield* inputs.nobn.read, params)
       yield* output.summary.write(stats)
       const renderer = yield* makeRenderer([])
-      const draw = (spec: TopLevelSpec, path: string) =>
+      const draw = (spec: TopLevelSpec) =>
         renderer.svg(spec).pipe(
-          Effect.flatMap((svg) => fs.writeFileString(path, standalone(svg))),
+          Effect.map((svg) => utf8(standalone(svg))),
           Effect.mapError(toFailure)
         )
-      const charts = gradientCharts(stats)
-      yield* draw(charts.heatMaps, output.heatMaps.path)
-      yield* draw(charts.profiles, output.profiles.path)
-      yield* draw(charts.ratio, output.ratio.path)
-      yield* draw(charts.updates, output.updates.path)
-      yield* draw(charts.dead, output.dead.path)
+      const { heatMaps, profiles, ratio, updates, dead } = gradientCharts(stats)
+      yield* output.heatMaps.write(yield* draw(heatMaps))
+      yield* output.profiles.write(yield* draw(profiles))
+      yield* output.ratio.write(yield* draw(ratio))
+      yield* output.updates.write(yield* draw(updates))
+      yield* output.dead.write(yield* draw(dead))
     })
 })

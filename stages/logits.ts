@@ -5,7 +5,6 @@
  * Rows are the originals (no augmented copies) of train, validation and test, each in the order of the packed index.
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { Stage } from "../core/index.ts"
@@ -80,12 +79,11 @@ const infer = (inference: Inference, { network, spec, units, weights }: Asked, o
       }
       return outputs
     })
-  ).pipe(Effect.mapError((error) => (error._tag === "StageFailure" ? error : toFailure(error))))
+  ).pipe(Effect.mapError(toFailure))
 
 /** Logits of all originals, and the values of the last hidden layer for those of test. */
-const ask = Effect.fnUntraced(function* (inference: Inference, network: TrainedNetwork, file: string) {
-  const fs = yield* FileSystem.FileSystem
-  const decoded = Safetensors.decode(yield* Effect.orDie(fs.readFile(file)))
+const ask = Effect.fnUntraced(function* (inference: Inference, network: TrainedNetwork, safetensors: Uint8Array) {
+  const decoded = Safetensors.decode(safetensors)
   if (Result.isFailure(decoded)) return yield* toFailure(decoded.failure)
   const weights = decoded.success
   const whole: Asked = { network, spec: network.spec, units: network.classes.length, weights }
@@ -113,7 +111,6 @@ export const logits = Stage.make({
   toolchain: { engine },
   run: ({ params, inputs, output, toolchain, toolchainDir, progress }) =>
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
       const index = yield* inputs.index.read
       const { classes } = index
       const pack = yield* Pack.open(inputs.shards.path, index)
@@ -137,8 +134,8 @@ export const logits = Stage.make({
         pack,
         onImages
       }
-      const bn = yield* ask(inference, networks.bn, inputs.bnWeights.path)
-      const nobn = yield* ask(inference, networks.nobn, inputs.nobnWeights.path)
+      const bn = yield* ask(inference, networks.bn, yield* inputs.bnWeights.bytes)
+      const nobn = yield* ask(inference, networks.nobn, yield* inputs.nobnWeights.bytes)
       const [LogitsTable, PenultimateTable] = yield* Effect.promise(() =>
         Promise.all([import("./lib/tables/LogitsTable.ts"), import("./lib/tables/PenultimateTable.ts")])
       )
@@ -150,13 +147,13 @@ export const logits = Stage.make({
         bn: bn.logits,
         nobn: nobn.logits
       })
-      yield* Effect.orDie(fs.writeFile(output.logits.path, table))
+      yield* output.logits.write(table)
       const hidden = PenultimateTable.encode({
         classes,
         paths: tested.map(({ record }) => record.path),
         labels: Int32Array.from(tested, ({ record }) => record.label),
         values: { bn: bn.hidden, nobn: nobn.hidden }
       })
-      yield* Effect.orDie(fs.writeFile(output.penultimate.path, hidden))
+      yield* output.penultimate.write(hidden)
     })
 })

@@ -14,11 +14,10 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { Stage } from "../core/index.ts"
-import { type Alive, open } from "../engine/index.ts"
+import { type Alive, type Optimizer, open } from "../engine/index.ts"
 import { IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
 import type { SplitName } from "../schemas/Names.ts"
 import type { NetworkSpec } from "../schemas/Network.ts"
@@ -34,6 +33,7 @@ import * as TrainingState from "./lib/network/TrainingState.ts"
 import * as Random from "./lib/Random.ts"
 import * as Scores from "./lib/statistics/Scores.ts"
 import * as Safetensors from "./lib/tables/Safetensors.ts"
+import { utf8 } from "./lib/Utf8.ts"
 
 const specOf = (params: TrainParams): NetworkSpec =>
   typeof params.network === "string"
@@ -52,14 +52,11 @@ interface Run {
   readonly progress: (progress: Stage.Progress) => Effect.Effect<void>
 }
 
-/** Bytes of one image. */
-const recordBytes = (run: Run): number => run.index.size ** 2 * 3
-
 /** Reads a batch into `buffer`, which the batch then is a part of. */
 const readBatch = (run: Run, order: Int32Array, start: number, buffer: Uint8Array) =>
   Effect.gen(function* () {
     const indices = order.subarray(start, Math.min(order.length, start + run.params.batchSize))
-    const pixels = buffer.subarray(0, indices.length * recordBytes(run))
+    const pixels = buffer.subarray(0, indices.length * run.pack.recordBytes)
     yield* run.pack.read("train", indices, pixels)
     return { pixels, labels: Int32Array.from(indices, (each) => run.labels.train[each]!) }
   })
@@ -116,7 +113,7 @@ const evaluate = Effect.fnUntraced(function* (run: Run, split: SplitName, alive?
   const piece = params.batchSize
   for (let start = 0; start < count; start += piece) {
     const indices = Int32Array.from({ length: Math.min(piece, count - start) }, (_, each) => start + each)
-    const pixels = run.buffers[0].subarray(0, indices.length * recordBytes(run))
+    const pixels = run.buffers[0].subarray(0, indices.length * run.pack.recordBytes)
     yield* pack.read(split, indices, pixels)
     logits.set(yield* trainer.predict(pixels, indices.length, alive), start * classes)
   }
@@ -204,70 +201,78 @@ const runEpochs = Effect.fnUntraced(function* (run: Run, checkpoint: Stage.Check
   return { epochs, bestEpoch, bestWeights }
 })
 
+const inputs = { index: IndexArtifact, shards: Shards } as const
+const output = {
+  history: HistoryArtifact,
+  weights: Weights,
+  network: NetworkArtifact,
+  networkTable: NetworkTable
+} as const
+const toolchain = { engine } as const
+type TrainContext = Stage.Context<TrainParams, typeof inputs, typeof output, typeof toolchain>
+
+const optimizerOf = ({ optimizer, learningRate, weightDecay, momentum }: TrainParams): Optimizer =>
+  optimizer === "sgd"
+    ? { kind: "sgd", learningRate, weightDecay, momentum }
+    : { kind: "adam", learningRate, weightDecay }
+
+/** The training as it begins: images and first weights in their places. */
+const begin = Effect.fnUntraced(function* (
+  { params, toolchain, toolchainDir, inputs, progress }: TrainContext,
+  spec: NetworkSpec,
+  index: PackIndex
+) {
+  const loaded = yield* open(toolchain.engine, { cacheDir: toolchainDir(engine.name) })
+  const pack = yield* Pack.open(inputs.shards.path, index)
+  const { batchSize, seed, loss } = params
+  const trainer = yield* Trainer.make(loaded, {
+    spec,
+    size: index.size,
+    channels: index.channels,
+    classes: index.classes.length,
+    seed,
+    optimizer: optimizerOf(params),
+    loss,
+    ...ImageNet.normalization,
+    batchSize
+  })
+  const labels = { train: pack.labels("train"), validation: pack.labels("validation"), test: pack.labels("test") }
+  const batchBytes = batchSize * pack.recordBytes
+  const buffers = [new Uint8Array(batchBytes), new Uint8Array(batchBytes)] as const
+  return { params, index, pack, labels, trainer, buffers, progress } satisfies Run
+}, Effect.mapError(toFailure))
+
 export const train = Stage.make({
   name: "train",
   source: import.meta.url,
   params: TrainParams,
-  inputs: { index: IndexArtifact, shards: Shards },
-  output: { history: HistoryArtifact, weights: Weights, network: NetworkArtifact, networkTable: NetworkTable },
-  toolchain: { engine },
-  run: ({ params, inputs, output, toolchain, toolchainDir, progress, checkpoint }) =>
+  inputs,
+  output,
+  toolchain,
+  run: (context) =>
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const index = yield* inputs.index.read
-      const { size, classes } = index
+      const { params, output, checkpoint } = context
+      const index = yield* context.inputs.index.read
+      const { size, channels, classes } = index
       const spec = specOf(params)
-      const table = Network.layerTable(spec, { size, channels: 3, classes: classes.length })
-      if (Result.isFailure(table))
-        return yield* new Stage.StageFailure({ reason: table.failure.message, badInput: true })
-      const loaded = yield* open(toolchain.engine, { cacheDir: toolchainDir(engine.name) }).pipe(
-        Effect.mapError(toFailure)
-      )
-      const pack = yield* Pack.open(inputs.shards.path, index)
-      const { optimizer: kind, weightDecay, momentum, batchSize, seed } = params
-      const optimizer = {
-        kind,
-        learningRate: params.learningRate,
-        weightDecay,
-        ...(kind === "sgd" ? { momentum } : {})
-      }
-      const trainer = yield* Trainer.make(loaded, {
-        spec,
-        size,
-        channels: 3,
-        classes: classes.length,
-        seed,
-        optimizer: optimizer as Trainer.TrainerOptions["optimizer"],
-        loss: params.loss,
-        ...ImageNet.normalization,
-        batchSize
-      }).pipe(Effect.mapError(toFailure))
-      const labels = { train: pack.labels("train"), validation: pack.labels("validation"), test: pack.labels("test") }
-      const bytes = batchSize * size ** 2 * 3
-      const buffers = [new Uint8Array(bytes), new Uint8Array(bytes)] as const
-      const run: Run = { params, index, pack, labels, trainer, buffers, progress }
-      const { epochs, bestEpoch, bestWeights } = yield* runEpochs(run, checkpoint).pipe(
-        Effect.mapError((error) => (error._tag === "StageFailure" ? error : toFailure(error)))
-      )
+      const layers = Network.layerTable(spec, { size, channels, classes: classes.length })
+      if (Result.isFailure(layers))
+        return yield* new Stage.StageFailure({ reason: layers.failure.message, badInput: true })
+      const run = yield* begin(context, spec, index)
+      const { epochs, bestEpoch, bestWeights } = yield* runEpochs(run, checkpoint).pipe(Effect.mapError(toFailure))
       const [first, ...others] = epochs
       yield* output.history.write({
         classes,
-        layers: trainer.layers,
+        layers: run.trainer.layers,
         loss: params.loss,
         plannedEpochs: params.epochs,
         stoppedEarly: epochs.length < params.epochs,
         bestEpoch,
         epochs: [first!, ...others]
       })
-      yield* output.network.write({
-        spec,
-        size,
-        classes,
-        ...ImageNet.normalization,
-        table: table.success.rows,
-        totalParameters: table.success.totalParameters
-      })
-      yield* Effect.orDie(fs.writeFile(output.weights.path, bestWeights))
-      yield* Effect.orDie(fs.writeFileString(output.networkTable.path, `${Network.renderLayerTable(table.success)}\n`))
+      const { rows: table, totalParameters } = layers.success
+      yield* output.network.write({ spec, size, classes, ...ImageNet.normalization, table, totalParameters })
+      yield* output.weights.write(bestWeights)
+      yield* output.networkTable.write(utf8(`${Network.renderLayerTable(layers.success)}\n`))
     })
 })

@@ -9,6 +9,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import type { Stage } from "../../../core/index.ts"
 import type { SetAside } from "../../../schemas/Split.ts"
+import { toFailure } from "../Failure.ts"
 import * as Resampler from "../images/Resampler.ts"
 import * as Fingerprint from "./Fingerprint.ts"
 import type { ListedFile } from "./ImageListing.ts"
@@ -51,7 +52,7 @@ export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
   const resampler = yield* Resampler.open(toolchainDir)
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
-  yield* Effect.orDie(fs.makeDirectory(workdir, { recursive: true }))
+  yield* fs.makeDirectory(workdir, { recursive: true }).pipe(Effect.mapError(toFailure))
   const room = { bytes: Fingerprint.thumbnailBytes, inMemory, total: files.length }
   const thumbnails = yield* Thumbnails.make(paths.join(workdir, "thumbnails.bin"), room)
   const look = Effect.fnUntraced(function* (file: ListedFile, at: number) {

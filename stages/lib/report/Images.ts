@@ -48,5 +48,5 @@ export const show = Effect.fnUntraced(function* (pack: Pack.Pack, index: PackInd
 })
 
 /** The contact sheet, recoded to a fraction of its size. */
-export const sheetUri = (file: string): Effect.Effect<string> =>
-  Effect.flatMap(Effect.promise(loadSharp), (sharp) => toUri(sharp(file)))
+export const sheetUri = (png: Uint8Array): Effect.Effect<string> =>
+  Effect.flatMap(Effect.promise(loadSharp), (sharp) => toUri(sharp(png)))
