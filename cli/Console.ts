@@ -12,7 +12,16 @@ const codes: Readonly<Record<Style, number>> = { bold: 1, dim: 2, green: 32, yel
 const wantsColour = (stream: NodeJS.WriteStream): boolean =>
   stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb"
 
-/** Text in a style, if the stream is a terminal and NO_COLOR is not set. */
+/**
+ * Text in a style, if the stream is a terminal and NO_COLOR is not set.
+ *
+ * @example
+ * ```ts
+ * import { paint } from "op-pipe/cli"
+ *
+ * console.log(paint("green", "fresh", process.stdout).includes("fresh")) // true
+ * ```
+ */
 export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string =>
   wantsColour(stream) ? `\u001b[${codes[style]}m${text}\u001b[0m` : text
 
@@ -37,15 +46,46 @@ export const whenWritten = (then: () => void): void => {
   process.stdout.write("", then)
 }
 
+/**
+ * Prints a line to standard output, in order with all that op-pipe prints there.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { printLine } from "op-pipe/cli"
+ *
+ * await Effect.runPromise(printLine(JSON.stringify({ answer: 42 }))) // {"answer":42}
+ * ```
+ */
 export const printLine = (line: string): Effect.Effect<void> => Effect.sync(() => write(`${line}\n`))
 
+/**
+ * Prints a line to standard error, after what was printed before.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { printError } from "op-pipe/cli"
+ *
+ * await Effect.runPromise(printError("head: 3 lines left out"))
+ * ```
+ */
 export const printError = (line: string): Effect.Effect<void> =>
   Effect.sync(() => {
     flush()
     process.stderr.write(`${line}\n`)
   })
 
-/** `0.8 s`, `23.4 s`, `4 min 5 s`, `1 h 2 min`. */
+/**
+ * A duration in words: `0.8 s`, `23.4 s`, `4 min 5 s`, `1 h 2 min`.
+ *
+ * @example
+ * ```ts
+ * import { formatDuration } from "op-pipe/cli"
+ *
+ * console.log(formatDuration(245_000)) // 4 min 5 s
+ * ```
+ */
 export const formatDuration = (durationMs: number): string => {
   const seconds = durationMs / 1000
   if (seconds < 60) return `${seconds.toFixed(1)} s`
@@ -54,10 +94,28 @@ export const formatDuration = (durationMs: number): string => {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
 }
 
-/** `1,234`. */
+/**
+ * A count with its thousands apart: `1,234`.
+ *
+ * @example
+ * ```ts
+ * import { formatCount } from "op-pipe/cli"
+ *
+ * console.log(formatCount(1234)) // 1,234
+ * ```
+ */
 export const formatCount = (count: number): string => Math.round(count).toLocaleString("en-US")
 
-/** `12 B`, `3.4 MiB`. */
+/**
+ * A size in words: `12 B`, `3.4 MiB`.
+ *
+ * @example
+ * ```ts
+ * import { formatBytes } from "op-pipe/cli"
+ *
+ * console.log(formatBytes(3_565_158)) // 3.4 MiB
+ * ```
+ */
 export const formatBytes = (bytes: number): string => {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"]
   const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))

@@ -13,12 +13,32 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Fault from "../cache/identity/Fault.ts"
 
-/** The command line itself is wrong. */
+/**
+ * The command line itself is wrong: exit code 2.
+ *
+ * @example
+ * ```ts
+ * import { UsageError } from "op-pipe/cli"
+ *
+ * const error = new UsageError({ message: "head: expected a number of lines, but found -1" })
+ * console.log(error._tag) // UsageError
+ * ```
+ */
 export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {
   readonly fault = "input"
 }
 
-/** Steps failed; each has been told already. */
+/**
+ * Steps failed, and each was reported already. `fault` chooses the exit code: 2, 1 or 70.
+ *
+ * @example
+ * ```ts
+ * import { RunFailed } from "op-pipe/cli"
+ *
+ * const error = new RunFailed({ fault: "stage", message: "count failed" })
+ * console.log(error.fault) // stage
+ * ```
+ */
 export class RunFailed extends Data.TaggedError("RunFailed")<{
   readonly fault: Fault.Fault
   readonly message: string

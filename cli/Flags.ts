@@ -24,9 +24,34 @@ const natural = (name: string, minimum: number, description: string) =>
     Flag.map(Option.getOrUndefined)
   )
 
+/**
+ * The flag `--json`.
+ *
+ * @example
+ * ```ts
+ * import * as Command from "effect/cli/Command"
+ * import { jsonFlag, printLine } from "op-pipe/cli"
+ *
+ * export const verb = Command.make("count", { json: jsonFlag }, ({ json }) => printLine(json ? '{"count":3}' : "3"))
+ * console.log(verb.name) // count
+ * ```
+ */
 export const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON, for machines"), Flag.withDefault(false))
 
-/** Where things are. */
+/**
+ * Flags that say where things are: `--file`, `--store`, `--outputs`, `--cores`. `withStore` takes what they give.
+ *
+ * @example
+ * ```ts
+ * import * as Command from "effect/cli/Command"
+ * import { printLine, projectFlags, withStore } from "op-pipe/cli"
+ *
+ * export const verb = Command.make("head", projectFlags, (flags) =>
+ *   withStore(flags, () => printLine("the store is open"))
+ * )
+ * console.log(verb.name) // head
+ * ```
+ */
 export const project = {
   file: text("file", "FILE", "The pipeline; default: pipeline.ts in this folder or above"),
   store: text("store", "DIR", "The store; default: .op-pipe beside the pipeline"),

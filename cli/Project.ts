@@ -19,6 +19,7 @@ export class PipelineError extends Data.TaggedError("PipelineError")<{ readonly 
   readonly fault = "input"
 }
 
+/** What `projectFlags` decode to. */
 export interface ProjectFlags {
   readonly file: string | undefined
   readonly store: string | undefined
@@ -26,6 +27,7 @@ export interface ProjectFlags {
   readonly cores: number | undefined
 }
 
+/** The pipeline that a command is about, and its folders. */
 export interface Project {
   readonly pipeline: Pipeline.Pipeline
   readonly pipelineFile: string

@@ -66,11 +66,38 @@ export const withPrepared = <A, E, R>(
     }).pipe(Effect.provide(layer))
   })
 
-/** The folder in which the toolchain called `name` keeps what it built, in the store that is open. */
+/**
+ * The folder in which the toolchain called `name` keeps what it built, in the store that is open.
+ *
+ * @example
+ * ```ts
+ * import * as Command from "effect/cli/Command"
+ * import * as Effect from "effect/Effect"
+ * import { printLine, projectFlags, toolchainDir, withStore } from "op-pipe/cli"
+ *
+ * export const verb = Command.make("head", projectFlags, (flags) =>
+ *   withStore(flags, () => Effect.flatMap(toolchainDir("solver"), printLine))
+ * )
+ * console.log(verb.name) // head
+ * ```
+ */
 export const toolchainDir = (name: string): Effect.Effect<string, never, Store> =>
   Effect.map(Store, ({ layout }) => layout.toolchain(name))
 
-/** Writes a file beside its place and moves it there, so that nobody sees half of it. Makes its folder. */
+/**
+ * Writes a file beside its place and moves it there, so that nobody sees half of it. Makes its folder. Fails with `DiskError`.
+ *
+ * @example
+ * ```ts
+ * import * as Command from "effect/cli/Command"
+ * import { projectFlags, replaceFile, withStore } from "op-pipe/cli"
+ *
+ * export const verb = Command.make("head", projectFlags, (flags) =>
+ *   withStore(flags, () => replaceFile("page.html", new TextEncoder().encode("<p>")))
+ * )
+ * console.log(verb.name) // head
+ * ```
+ */
 export const replaceFile = Effect.fn("cli.replaceFile")(function* (file: string, content: Uint8Array) {
   const disk = yield* Disk
   const to = path.resolve(file)
@@ -80,7 +107,20 @@ export const replaceFile = Effect.fn("cli.replaceFile")(function* (file: string,
   yield* disk.rename(aside, to)
 })
 
-/** Runs `use` with the project's store open, without a look at its data or code. */
+/**
+ * Runs `use` with the project's store open, without a look at its data or code. Fails with `UsageError` if there is no pipeline.
+ *
+ * @example
+ * ```ts
+ * import * as Command from "effect/cli/Command"
+ * import { printLine, projectFlags, withStore } from "op-pipe/cli"
+ *
+ * export const verb = Command.make("head", projectFlags, (flags) =>
+ *   withStore(flags, ({ storeDir }) => printLine(storeDir))
+ * )
+ * console.log(verb.name) // head
+ * ```
+ */
 export const withStore = <A, E, R>(
   flags: Project.ProjectFlags,
   use: (project: Project.Project) => Effect.Effect<A, E, R>

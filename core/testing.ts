@@ -45,6 +45,7 @@ export type Taken<A extends Artifact.Any> =
       ? Uint8Array
       : { readonly path: string }
 
+/** What a stage is run with. */
 export interface RunStageOptions<S extends Stage.Module> {
   /** Parameters besides the Schema's defaults, as `--set` would give them. */
   readonly params?: Partial<ParamsOf<S>>
@@ -55,6 +56,7 @@ export interface RunStageOptions<S extends Stage.Module> {
   readonly cores?: number
 }
 
+/** What a stage came to. */
 export interface StageRun<S extends Stage.Module> {
   readonly output: { readonly [K in keyof S["output"]]: Taken<S["output"][K]> }
   /** What the stage said of its progress, in order. */

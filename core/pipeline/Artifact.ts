@@ -15,7 +15,35 @@ import type * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 
-/** A document, a file or a folder did not have the content that its artifact promises. */
+/**
+ * A document, a file or a folder does not have the content that its artifact promises, or there is no room to write it.
+ *
+ * A stage need not catch it: the step fails and says so.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Artifact, Stage } from "op-pipe"
+ * import { runStage } from "op-pipe/testing"
+ *
+ * const Names = Artifact.json({ tag: "Names/v1", path: "names.json", schema: Schema.Array(Schema.String) })
+ * const count = Stage.make({
+ *   name: "count",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({}),
+ *   inputs: { names: Names },
+ *   output: { copy: Names },
+ *   run: ({ inputs, output }) =>
+ *     inputs.names.read.pipe(
+ *       Effect.catchTag("ArtifactError", () => Effect.succeed([])),
+ *       Effect.flatMap(output.copy.write)
+ *     )
+ * })
+ *
+ * const run = runStage(count, { inputs: { names: { path: "no-such-file.json" } } })
+ * console.log((await Effect.runPromise(Effect.scoped(run))).output.copy.length) // 0
+ * ```
+ */
 export class ArtifactError extends Schema.TaggedError<ArtifactError>()("ArtifactError", {
   artifact: Schema.String,
   path: Schema.String,
@@ -53,6 +81,7 @@ export interface FolderArtifact<Tag extends string> extends Common<Tag> {
 }
 
 // The schema's codec is invariant in its type, so "any artifact" has to accept any value type.
+/** Any artifact. */
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameter
 export type Any = JsonArtifact<string, any> | FileArtifact<string> | FolderArtifact<string>
 
@@ -65,7 +94,25 @@ export interface Replicas<A extends Any> {
 /** What a stage can declare as an input. */
 export type Input = Any | Replicas<Any>
 
-/** A document artifact: `Artifact.json({ tag: "SplitManifest/v1", path: "manifest.json", schema: SplitManifest })`. */
+/**
+ * A JSON document that `schema` describes.
+ *
+ * Fields named in `volatile` are no part of the content; with `materialize: false` the document stays in the store.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Artifact } from "op-pipe"
+ *
+ * const Scores = Artifact.json({
+ *   tag: "Scores/v1",
+ *   path: "scores.json",
+ *   schema: Schema.Struct({ scores: Schema.Array(Schema.Finite), seconds: Schema.Finite }),
+ *   volatile: ["seconds"]
+ * })
+ * console.log(Scores.kind) // json
+ * ```
+ */
 export const json = <const Tag extends string, A, I>(options: {
   readonly tag: Tag
   readonly path: string
@@ -81,7 +128,17 @@ export const json = <const Tag extends string, A, I>(options: {
   materialize: options.materialize ?? true
 })
 
-/** A one-file artifact: `Artifact.file({ tag: "Weights/v1", path: "model.safetensors" })`. */
+/**
+ * One file: a stage reads its `bytes` and writes them by `write`, or opens it by its `path`.
+ *
+ * @example
+ * ```ts
+ * import { Artifact } from "op-pipe"
+ *
+ * const Weights = Artifact.file({ tag: "Weights/v1", path: "model.safetensors" })
+ * console.log(Weights.path) // model.safetensors
+ * ```
+ */
 export const file = <const Tag extends string>(options: {
   readonly tag: Tag
   readonly path: string
@@ -93,7 +150,17 @@ export const file = <const Tag extends string>(options: {
   materialize: options.materialize ?? true
 })
 
-/** A folder artifact: `Artifact.folder({ tag: "Shards/v1", path: "shards", materialize: false })`. */
+/**
+ * One folder with everything below it; `path: "."` is the step's own folder, or the whole of a source.
+ *
+ * @example
+ * ```ts
+ * import { Artifact } from "op-pipe"
+ *
+ * const Shards = Artifact.folder({ tag: "Shards/v1", path: "shards", materialize: false })
+ * console.log(Shards.materialize) // false
+ * ```
+ */
 export const folder = <const Tag extends string>(options: {
   readonly tag: Tag
   readonly path: string
@@ -105,7 +172,33 @@ export const folder = <const Tag extends string>(options: {
   materialize: options.materialize ?? true
 })
 
-/** An input of replicas: `Artifact.replicas(History)`. */
+/**
+ * An input that takes the artifact of each further seed of a step; a list, which is empty with one seed.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Artifact, Stage } from "op-pipe"
+ * import { runStage } from "op-pipe/testing"
+ *
+ * const Score = Artifact.json({ tag: "Score/v1", path: "score.json", schema: Schema.Finite })
+ * const best = Stage.make({
+ *   name: "best",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({}),
+ *   inputs: { first: Score, others: Artifact.replicas(Score) },
+ *   output: { best: Score },
+ *   run: ({ inputs, output }) =>
+ *     Effect.gen(function* () {
+ *       const others = yield* Effect.forEach(inputs.others, ({ read }) => read)
+ *       yield* output.best.write(Math.max(yield* inputs.first.read, ...others))
+ *     })
+ * })
+ *
+ * const run = runStage(best, { inputs: { first: { value: 1 }, others: [{ value: 3 }, { value: 2 }] } })
+ * console.log((await Effect.runPromise(Effect.scoped(run))).output.best) // 3
+ * ```
+ */
 export const replicas = <const A extends Any>(of: A): Replicas<A> => ({ kind: "replicas", of })
 
 /** How a stage reads an input: always by `path`; a document also by `read`, decoded, a file by `bytes`; of replicas one after the other. */

@@ -54,6 +54,7 @@ export interface ParameterFlag {
   readonly description: string
 }
 
+/** A pipeline as `make` returns it: all steps and sources that the declared steps reach. */
 export interface Pipeline {
   readonly _tag: "Pipeline"
   readonly name: string
@@ -89,7 +90,27 @@ const collect = (roots: ReadonlyArray<AnyStep>): Pick<Pipeline, "steps" | "sourc
   return { steps: Array.from(steps), sources: Array.from(sources) }
 }
 
-/** The same pipeline over that many seeds. */
+/**
+ * The same pipeline over that many seeds. Throws `DeclarationError` for a number that is no whole number from 1 on.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ *
+ * const Value = Artifact.json({ tag: "Value/v1", path: "value.json", schema: Schema.Finite })
+ * const draw = Stage.make({
+ *   name: "draw",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({ seed: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))) }),
+ *   inputs: {},
+ *   output: { value: Value },
+ *   run: ({ params, output }) => output.value.write(params.seed)
+ * })
+ * const one = Pipeline.make({ name: "draws", steps: [Pipeline.step(draw, { inputs: {}, perSeed: true })] })
+ * console.log(Pipeline.overSeeds(one, 3).steps.map(({ id }) => id).join(" ")) // draw draw#2 draw#3
+ * ```
+ */
 export const overSeeds = (pipeline: Pipeline, seeds: number): Pipeline => {
   if (!Number.isInteger(seeds) || seeds < 1) {
     throw new DeclarationError(`${pipeline.name}: expected seeds to be a whole number from 1 on, but found ${seeds}`)
@@ -98,6 +119,29 @@ export const overSeeds = (pipeline: Pipeline, seeds: number): Pipeline => {
   return { ...pipeline, ...collect(Replicas.place(collect(pipeline.declared).steps, seeds)), seeds }
 }
 
+/**
+ * Makes a pipeline of steps, and of all steps and sources that these need. It is the default export of `pipeline.ts`.
+ *
+ * Throws `DeclarationError` for steps, sources or profiles whose names clash or name nothing.
+ *
+ * @example
+ * ```ts
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ *
+ * const Line = Artifact.file({ tag: "Line/v1", path: "line.txt" })
+ * const greet = Stage.command({ name: "greet", command: 'echo hello > "$line"', inputs: {}, output: { line: Line } })
+ * const shout = Stage.command({
+ *   name: "shout",
+ *   command: 'tr a-z A-Z < "$quiet" > "$loud"',
+ *   inputs: { quiet: Line },
+ *   output: { loud: Line }
+ * })
+ *
+ * const greeted = Pipeline.step(greet, { inputs: {} })
+ * const shouted = Pipeline.step(shout, { inputs: { quiet: greeted.out.line } })
+ * export default Pipeline.make({ name: "greetings", steps: [shouted], report: shouted.out.loud })
+ * ```
+ */
 export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options: {
   readonly name: string
   readonly steps: Steps
@@ -127,6 +171,15 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
   return overSeeds(single, options.seeds ?? 1)
 }
 
-/** True of a value that `make` returned. */
+/**
+ * Whether a value is a pipeline that `make` returned.
+ *
+ * @example
+ * ```ts
+ * import { Pipeline } from "op-pipe"
+ *
+ * console.log(Pipeline.isPipeline({ name: "no pipeline" })) // false
+ * ```
+ */
 export const isPipeline = (value: unknown): value is Pipeline =>
   typeof value === "object" && value !== null && (value as { readonly _tag?: unknown })._tag === "Pipeline"

@@ -22,7 +22,41 @@ import type { Fault } from "../../cache/identity/Fault.ts"
 import type * as Artifact from "./Artifact.ts"
 import type * as Toolchain from "./Toolchain.ts"
 
-/** A stage could not do its work: bad data, a diverged training. `badInput` means the user's input is at fault (exit code 2). */
+/**
+ * A stage could not do its work: bad data, a diverged training. `badInput` means that the user's input is at fault (exit code 2).
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Artifact, Stage } from "op-pipe"
+ * import { runStage } from "op-pipe/testing"
+ *
+ * const Numbers = Artifact.json({ tag: "Numbers/v1", path: "numbers.json", schema: Schema.Array(Schema.Finite) })
+ * const Mean = Artifact.json({ tag: "Mean/v1", path: "mean.json", schema: Schema.Finite })
+ * const average = Stage.make({
+ *   name: "average",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({}),
+ *   inputs: { numbers: Numbers },
+ *   output: { mean: Mean },
+ *   run: ({ inputs, output }) =>
+ *     Effect.gen(function* () {
+ *       const numbers = yield* inputs.numbers.read
+ *       if (numbers.length === 0)
+ *         return yield* new Stage.StageFailure({
+ *           reason: "There is no mean",
+ *           expected: "at least one number",
+ *           actual: "none",
+ *           badInput: true
+ *         })
+ *       yield* output.mean.write(numbers.reduce((a, b) => a + b, 0) / numbers.length)
+ *     })
+ * })
+ *
+ * const failure = Effect.flip(Effect.scoped(runStage(average, { inputs: { numbers: { value: [] } } })))
+ * console.log((await Effect.runPromise(failure)).message) // There is no mean (expected at least one number, but found none)
+ * ```
+ */
 export class StageFailure extends Schema.TaggedError<StageFailure>()("StageFailure", {
   reason: Schema.String,
   expected: Schema.optionalKey(Schema.String),
@@ -60,6 +94,7 @@ export interface Checkpoint {
   readonly save: (...pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void, StageFailure>
 }
 
+/** What `run` is given: parameters, inputs to read, outputs to write, and the means to say how far it is. */
 export interface Context<P, I extends Inputs, O extends Artifacts, T extends Toolchains> {
   readonly params: P
   readonly inputs: { readonly [K in keyof I]: Artifact.Reader<I[K]> }
@@ -76,10 +111,15 @@ export interface Context<P, I extends Inputs, O extends Artifacts, T extends Too
   readonly checkpoint: Checkpoint
 }
 
+/** Outputs of a stage, and inputs of a command, by name. */
 export type Artifacts = Readonly<Record<string, Artifact.Any>>
+/** Inputs of a stage, by name. */
 export type Inputs = Readonly<Record<string, Artifact.Input>>
+/** Toolchains that a stage computes with, by the name that it gives them. */
 export type Toolchains = Readonly<Record<string, Toolchain.Any>>
+/** What `run` may fail with. Anything else is an error of the stage, and reported with its trace. */
 export type Failure = StageFailure | Artifact.ArtifactError
+/** Services that `run` may ask for. */
 export type Requirements = FileSystem.FileSystem | Path.Path | Scope.Scope
 
 interface Common<Name extends string, P, I extends Inputs, O extends Artifacts, T extends Toolchains> {
@@ -90,6 +130,7 @@ interface Common<Name extends string, P, I extends Inputs, O extends Artifacts, 
   readonly toolchain: T
 }
 
+/** A stage whose work is a function, as `make` returns it. */
 export interface Stage<
   Name extends string,
   P,
@@ -113,11 +154,37 @@ export interface Command<Name extends string, I extends Artifacts, O extends Art
   readonly defaults: CommandParams
 }
 
+/** Any stage whose work is a function. */
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
 export type Module = Stage<string, any, any, any, any>
+/** Any stage. */
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
 export type Any = Module | Command<string, any, any>
 
+/**
+ * Declares a stage. Its module must export it, and `source` is that module's `import.meta.url`: the process that does the work finds it by both.
+ *
+ * `run` fails with `StageFailure` or `ArtifactError`. It closes over nothing but imports: what it depends on is parameters, inputs and toolchains.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ *
+ * const Squares = Artifact.json({ tag: "Squares/v1", path: "squares.json", schema: Schema.Array(Schema.Int) })
+ *
+ * export const square = Stage.make({
+ *   name: "square",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({ count: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(3))) }),
+ *   inputs: {},
+ *   output: { squares: Squares },
+ *   run: ({ params, output }) => output.squares.write(Array.from({ length: params.count }, (_, i) => i * i))
+ * })
+ *
+ * export default Pipeline.make({ name: "squares", steps: [Pipeline.step(square, { inputs: {} })] })
+ * ```
+ */
 export const make = <
   const Name extends string,
   P,
@@ -153,19 +220,46 @@ const CommandParams = Schema.Struct({
   /** Variables that the command sees besides PATH, HOME, TMPDIR and its inputs and outputs. */
   env: Schema.Record(Schema.String, Schema.String)
 })
+/** The parameters of a command: itself and its variables. */
 export type CommandParams = typeof CommandParams.Type
 
 const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
 
 /**
- * A stage that runs a command: `Stage.command({ name: "count", command: 'wc -l < "$text" > "$lines"', inputs: { text: Text }, output: { lines: Lines } })`.
+ * A stage whose work is a command for the shell.
  *
  * The command finds each input and output under a variable of that name, as an absolute path. It runs in an empty folder
  * that is removed afterwards, by `sh -eu`, and sees no variable of the user's but PATH and HOME. What it left in the background
  * is ended with it.
  *
- * Gotcha: the key holds the command and what it declares, not the programs that it calls. Who wants their upgrades
- * noticed writes a version into `env`.
+ * Gotcha: the key holds the command and what it declares, not the programs that it calls. To have their upgrades noticed,
+ * put a version into `env`.
+ *
+ * Throws `TypeError` for names that are no names of shell variables, or that are used twice.
+ *
+ * @example
+ * ```ts
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ *
+ * const Line = Artifact.file({ tag: "Line/v1", path: "line.txt" })
+ * const Count = Artifact.file({ tag: "Count/v1", path: "count.txt" })
+ * const greet = Stage.command({
+ *   name: "greet",
+ *   command: 'echo "hello $NAME" > "$line"',
+ *   inputs: {},
+ *   output: { line: Line },
+ *   env: { NAME: "you" }
+ * })
+ * const count = Stage.command({
+ *   name: "count",
+ *   command: 'wc -w < "$line" > "$count"',
+ *   inputs: { line: Line },
+ *   output: { count: Count }
+ * })
+ *
+ * const greeted = Pipeline.step(greet, { inputs: {} })
+ * export default Pipeline.make({ name: "words", steps: [Pipeline.step(count, { inputs: { line: greeted.out.line } })] })
+ * ```
  */
 export const command = <const Name extends string, const I extends Artifacts, const O extends Artifacts>(options: {
   readonly name: Name
@@ -199,6 +293,17 @@ export const command = <const Name extends string, const I extends Artifacts, co
   }
 }
 
-/** True of a value that `Stage.make` returned. */
+/**
+ * Whether a value is a stage that `make` returned.
+ *
+ * @example
+ * ```ts
+ * import { Artifact, Stage } from "op-pipe"
+ *
+ * const Line = Artifact.file({ tag: "Line/v1", path: "line.txt" })
+ * const greet = Stage.command({ name: "greet", command: 'echo hello > "$line"', inputs: {}, output: { line: Line } })
+ * console.log(Stage.isStage(greet)) // false
+ * ```
+ */
 export const isStage = (value: unknown): value is Module =>
   typeof value === "object" && value !== null && (value as { readonly _tag?: unknown })._tag === "Stage"

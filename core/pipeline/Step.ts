@@ -24,6 +24,7 @@ export interface ReplicaPorts<out A extends Artifact.Any> {
   readonly replicasOf: Port<A>
 }
 
+/** A stage in its place, as `step` returns it. `out` has a port for each output, to wire inputs to. */
 export interface Step<S extends Stage.Any, Id extends string = string> {
   readonly _tag: "Step"
   /** `train@bn`: the stage's name, and the variant where it has one. */
@@ -41,6 +42,7 @@ export interface Step<S extends Stage.Any, Id extends string = string> {
   readonly out: { readonly [K in keyof S["output"]]: Port<S["output"][K]> }
 }
 
+/** Any step. */
 export type AnyStep = Step<Stage.Any>
 
 /** What a source's `provide` is told. */
@@ -67,12 +69,35 @@ export interface Source<A extends Artifact.Any, P = unknown> {
   readonly port: Port<A>
 }
 
+/** Any source. */
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
 export type AnySource = Source<any, any>
 
 const hidden = (path: string): boolean => path.split("/").some((part) => part.startsWith("."))
 
-/** Declares a source. Hidden files are never part of it. */
+/**
+ * Declares content from outside of the pipeline: the file or folder at `path`, or what `provide` makes. Hidden files are never part of it.
+ *
+ * Throws `DeclarationError` for a name that the command line could not take.
+ *
+ * @example
+ * ```ts
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ *
+ * const Texts = Artifact.folder({ tag: "Texts/v1", path: "." })
+ * const List = Artifact.file({ tag: "List/v1", path: "list.txt" })
+ * const list = Stage.command({
+ *   name: "list",
+ *   command: 'ls "$texts" > "$list"',
+ *   inputs: { texts: Texts },
+ *   output: { list: List }
+ * })
+ *
+ * const texts = Pipeline.source({ name: "texts", artifact: Texts, path: "texts", ignore: (path) => path.endsWith(".md") })
+ * const pipeline = Pipeline.make({ name: "lists", steps: [Pipeline.step(list, { inputs: { texts: texts.port } })] })
+ * console.log(pipeline.sources[0]?.name) // texts
+ * ```
+ */
 export const source = <const A extends Artifact.Any, P = never, PI = never>(options: {
   readonly name: string
   readonly artifact: A
@@ -116,7 +141,31 @@ type IdOf<S extends Stage.Any, V> = V extends string ? `${S["name"]}@${V}` : S["
 
 type Wired<I> = I extends Artifact.Replicas<infer A> ? ReplicaPorts<A> : I extends Artifact.Any ? Port<I> : never
 
-/** Places `stage`. `params` are those that set this step apart; the others come from the profile and the defaults. */
+/**
+ * Places `stage`. `params` are those that set this step apart; the others come from the profile and the defaults.
+ *
+ * Throws `DeclarationError` for a name or a variant that the command line or a folder could not take.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ *
+ * const Value = Artifact.json({ tag: "Value/v1", path: "value.json", schema: Schema.Finite })
+ * export const scale = Stage.make({
+ *   name: "scale",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({ factor: Schema.Finite.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))) }),
+ *   inputs: {},
+ *   output: { value: Value },
+ *   run: ({ params, output }) => output.value.write(params.factor)
+ * })
+ *
+ * const doubled = Pipeline.step(scale, { variant: "double", inputs: {}, params: { factor: 2 } })
+ * console.log(doubled.id) // scale@double
+ * export default Pipeline.make({ name: "scales", steps: [Pipeline.step(scale, { inputs: {} }), doubled] })
+ * ```
+ */
 export const step = <S extends Stage.Any, const V extends string | undefined = undefined>(
   stage: S,
   options: {
@@ -146,7 +195,37 @@ export const step = <S extends Stage.Any, const V extends string | undefined = u
   return made as unknown as Step<S, IdOf<S, V>>
 }
 
-/** That output of each replica of its step: `Pipeline.replicas(bn.out.history)`. */
+/**
+ * That output of each replica of its step, for an input of `Artifact.replicas`.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ *
+ * const Value = Artifact.json({ tag: "Value/v1", path: "value.json", schema: Schema.Finite })
+ * export const draw = Stage.make({
+ *   name: "draw",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({ seed: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))) }),
+ *   inputs: {},
+ *   output: { value: Value },
+ *   run: ({ params, output }) => output.value.write(params.seed)
+ * })
+ * export const count = Stage.make({
+ *   name: "count",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({}),
+ *   inputs: { others: Artifact.replicas(Value) },
+ *   output: { value: Value },
+ *   run: ({ inputs, output }) => output.value.write(1 + inputs.others.length)
+ * })
+ *
+ * const drawn = Pipeline.step(draw, { inputs: {}, perSeed: true })
+ * const counted = Pipeline.step(count, { inputs: { others: Pipeline.replicas(drawn.out.value) } })
+ * export default Pipeline.make({ name: "draws", steps: [drawn, counted], seeds: 3 })
+ * ```
+ */
 export const replicas = <A extends Artifact.Any>(port: Port<A>): ReplicaPorts<A> => ({ replicasOf: port })
 
 /** The steps that `step` reads from, directly. */

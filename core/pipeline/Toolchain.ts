@@ -10,7 +10,22 @@
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-/** A toolchain that was asked for cannot be had; `toDo` says how to get it. */
+/**
+ * A toolchain that was asked for cannot be had; `toDo` says how to get it.
+ *
+ * @example
+ * ```ts
+ * import { Toolchain } from "op-pipe"
+ *
+ * const error = new Toolchain.ToolchainError({
+ *   toolchain: "solver",
+ *   expected: "the solver that was asked for",
+ *   actual: "it is not installed",
+ *   toDo: "Install it, or use --set solver.name=plain"
+ * })
+ * console.log(error.message.split(". ")[1]) // Install it, or use --set solver.name=plain
+ * ```
+ */
 export class ToolchainError extends Schema.TaggedError<ToolchainError>()("ToolchainError", {
   toolchain: Schema.String,
   expected: Schema.String,
@@ -24,6 +39,7 @@ export class ToolchainError extends Schema.TaggedError<ToolchainError>()("Toolch
   }
 }
 
+/** What `identify` is given besides the parameters. */
 export interface IdentifyOptions {
   /** How many cores the run may use. */
   readonly cores: number
@@ -44,6 +60,7 @@ export interface CheckRow {
   readonly howToGet: string
 }
 
+/** A toolchain, as `make` returns it. */
 export interface Toolchain<out Name extends string, in out P, in out Id> {
   readonly name: Name
   readonly params: Schema.Codec<P, unknown>
@@ -55,16 +72,51 @@ export interface Toolchain<out Name extends string, in out P, in out Id> {
   readonly check: ((options: CheckOptions) => Effect.Effect<ReadonlyArray<CheckRow>>) | undefined
 }
 
+/** What `check` is given. */
 export interface CheckOptions {
   /** The folder that `identify` is given. */
   readonly cacheDir: string
 }
 
+/** Any toolchain. */
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
 export type Any = Toolchain<string, any, any>
 
+/** The identity of a toolchain. */
 export type IdentityOf<T> = T extends Toolchain<string, infer _P, infer Id> ? Id : never
 
+/**
+ * Declares a toolchain. `identity` is the Schema of what `identify` gives, which counts in the keys of the stages that declare it.
+ *
+ * `identify` fails with `ToolchainError` if what was asked for cannot be had.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Artifact, Pipeline, Stage, Toolchain } from "op-pipe"
+ *
+ * const solver = Toolchain.make({
+ *   name: "solver",
+ *   params: Schema.Struct({ digits: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(4))) }),
+ *   identity: Schema.Struct({ version: Schema.String, digits: Schema.Int }),
+ *   identify: ({ digits }) => Effect.succeed({ version: "1.2.0", digits }),
+ *   cores: () => 1
+ * })
+ *
+ * const Root = Artifact.json({ tag: "Root/v1", path: "root.json", schema: Schema.Finite })
+ * export const solve = Stage.make({
+ *   name: "solve",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({}),
+ *   inputs: {},
+ *   output: { root: Root },
+ *   toolchain: { solver },
+ *   run: ({ toolchain, output }) => output.root.write(+Math.SQRT2.toFixed(toolchain.solver.digits))
+ * })
+ *
+ * export default Pipeline.make({ name: "roots", steps: [Pipeline.step(solve, { inputs: {} })] })
+ * ```
+ */
 export const make = <const Name extends string, P, PI, Id, IdI>(options: {
   readonly name: Name
   readonly params: Schema.Codec<P, PI>

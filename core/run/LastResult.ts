@@ -6,7 +6,33 @@ import { Disk, type DiskError } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 
-/** The step has no result, or a blob of it is gone. */
+/**
+ * The step has no result, or a blob of it is gone.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ * import { run } from "op-pipe/run"
+ *
+ * const Hello = Artifact.file({ tag: "Hello/v1", path: "hello.txt" })
+ * const hello = Pipeline.step(
+ *   Stage.command({ name: "hello", command: 'printf hello > "$text"', inputs: {}, output: { text: Hello } }),
+ *   { inputs: {} }
+ * )
+ * const pipeline = Pipeline.make({ name: "greeting", steps: [hello] })
+ *
+ * const other = Pipeline.step(
+ *   Stage.command({ name: "other", command: 'printf other > "$text"', inputs: {}, output: { text: Hello } }),
+ *   { inputs: {} }
+ * )
+ * const said = Effect.gen(function* () {
+ *   const result = yield* run(pipeline)
+ *   return yield* Effect.flip(result.read(other.out.text))
+ * })
+ * console.log((await Effect.runPromise(said))._tag) // NoResult
+ * ```
+ */
 export class NoResult extends Schema.TaggedError<NoResult>()("NoResult", { step: Schema.String }) {
   readonly fault = "input"
 
@@ -15,6 +41,7 @@ export class NoResult extends Schema.TaggedError<NoResult>()("NoResult", { step:
   }
 }
 
+/** The last result of a step, as `lastResult` gives it. */
 export interface LastResult {
   readonly step: string
   readonly key: string
@@ -30,7 +57,21 @@ export interface LastResult {
   ) => Effect.Effect<A, NoResult | DiskError | Schema.SchemaError>
 }
 
-/** The last result of `step`, all of its blobs there and undamaged. */
+/**
+ * The last result of `step` in the store that is open, all of its blobs there and undamaged. Fails with `NoResult`.
+ *
+ * @example
+ * ```ts
+ * import * as Command from "effect/cli/Command"
+ * import * as Effect from "effect/Effect"
+ * import { lastResult, printLine, projectFlags, withStore } from "op-pipe/cli"
+ *
+ * export const verb = Command.make("head", projectFlags, (flags) =>
+ *   withStore(flags, () => Effect.flatMap(lastResult("count"), ({ key }) => printLine(key)))
+ * )
+ * console.log(verb.name) // head
+ * ```
+ */
 export const of = Effect.fn("LastResult.of")(function* (step: string) {
   const disk = yield* Disk
   const { blobs, results } = yield* Store

@@ -34,7 +34,16 @@ const readVersion = (): string => {
   return "unknown"
 }
 
-/** op-pipe's own version. */
+/**
+ * The version of op-pipe.
+ *
+ * @example
+ * ```ts
+ * import { version } from "op-pipe/cli"
+ *
+ * console.log(/^\d+\.\d+\.\d+/.test(version)) // true
+ * ```
+ */
 export const version = readVersion()
 
 /** What does not change during a run. */

@@ -74,6 +74,7 @@ export const RunFinished = Schema.Struct({
   report: Schema.NullOr(Schema.String)
 })
 
+/** One event of a run, as `onEvent` is told it and `--json` prints it. */
 export const RunEvent = Schema.Union([
   RunStarted,
   Notice,
@@ -87,4 +88,5 @@ export const RunEvent = Schema.Union([
   StepPlanned,
   RunFinished
 ])
+/** One event of a run, as `onEvent` is told it and `--json` prints it. */
 export type RunEvent = typeof RunEvent.Type

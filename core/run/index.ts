@@ -32,7 +32,29 @@ import * as Runner from "./Runner.ts"
 export { NoResult } from "./LastResult.ts"
 export type { RunEvent } from "./RunEvent.ts"
 
-/** Steps failed; what is finished is kept. */
+/**
+ * Steps failed; what is finished is kept.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ * import { run } from "op-pipe/run"
+ *
+ * const Hello = Artifact.file({ tag: "Hello/v1", path: "hello.txt" })
+ * const hello = Pipeline.step(
+ *   Stage.command({ name: "hello", command: 'exit 3', inputs: {}, output: { text: Hello } }),
+ *   { inputs: {} }
+ * )
+ * const pipeline = Pipeline.make({ name: "greeting", steps: [hello] })
+ *
+ * const said = run(pipeline).pipe(
+ *   Effect.as("all is well"),
+ *   Effect.catchTag("StepsFailed", ({ failures }) => Effect.succeed(failures.map(({ step }) => step).join()))
+ * )
+ * console.log(await Effect.runPromise(said)) // hello
+ * ```
+ */
 export class StepsFailed extends Data.TaggedError("StepsFailed")<{ readonly failures: ReadonlyArray<StepError> }> {
   get fault(): Fault.Fault {
     return Fault.worst(this.failures.map(({ fault }) => fault))
@@ -76,6 +98,7 @@ export type ValueOf<A extends Artifact.Any> =
       ? Uint8Array
       : { readonly path: string }
 
+/** What a run came to. */
 export interface Result {
   readonly runId: string
   /** Ids of steps. */
@@ -86,6 +109,7 @@ export interface Result {
   readonly read: <A extends Artifact.Any>(port: Port<A>) => Effect.Effect<ValueOf<A>, NoResult | DiskError>
 }
 
+/** What a run may fail with. */
 export type Failure =
   | StepsFailed
   | Settings.SettingsError
