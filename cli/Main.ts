@@ -14,24 +14,24 @@ import * as Platform from "./Platform.ts"
 import * as Project from "./Project.ts"
 import { run } from "./verbs/run.ts"
 
-/**
- * The verbs that the arguments may be about, and the platform as the command line's library wants it. All of that takes longer to
- * load than many a run, and `run` needs little of it.
- */
-const load = async ([first, ...others]: ReadonlyArray<string>, loaders: Project.Loaders) => {
+/** The verbs that the arguments may be about: to load all takes longer than many a run, and a run needs one. */
+const load = async (
+  [first, ...others]: ReadonlyArray<string>,
+  loaders: Project.Loaders
+): Promise<ReadonlyArray<Verb>> => {
   const additions = await Project.additions(loaders)
   const running = run(additions)
   const wantsAll = others.some((each) => /^(-h$|--(help|completions|wizard))/u.test(each))
-  if (first === running.name && !wantsAll) return { verbs: [running], platform: Platform.forFlags }
-  const { platform, rest } = await import("./verbs/rest.ts")
+  if (first === running.name && !wantsAll) return [running]
+  const { rest } = await import("./verbs/rest.ts")
   const ours: ReadonlyArray<Verb> = [running, ...rest(additions)]
   const taken = new Set(ours.map(({ name }) => name))
   // a verb of the pipeline's that has a name of ours would hide it
   const theirs = (await additions.commands()).filter(({ name }) => !taken.has(name))
-  return { verbs: [...ours, ...theirs], platform }
+  return [...ours, ...theirs]
 }
 
-type PlatformServices = Layer.Success<typeof Platform.forFlags>
+type PlatformServices = Layer.Success<typeof Platform.layer>
 
 const root = Command.make("op-pipe").pipe(
   Command.withDescription("Declarative, typed pipelines with a content-addressed cache")
@@ -50,11 +50,11 @@ const presenter = CliOutput.layerPresenter({
 
 const program = (args: ReadonlyArray<string>, loaders: Project.Loaders) =>
   Effect.promise(() => load(args, loaders)).pipe(
-    Effect.flatMap(({ verbs, platform }) => {
+    Effect.flatMap((verbs) => {
       const whole = Command.runWith(root.pipe(Command.withSubcommands(verbs)), { version })
       // The verbs of a pipeline are of any type; they get the whole platform.
       const typed = whole(joinOptionalValues(args).slice()) as Effect.Effect<void, unknown, PlatformServices>
-      return Effect.provide(typed, Layer.merge(platform, presenter))
+      return Effect.provide(typed, Layer.merge(Platform.layer, presenter))
     }),
     Effect.catchIf(
       (error) => error instanceof CliError.ShowHelp,

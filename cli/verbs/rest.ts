@@ -1,11 +1,5 @@
-/** Every verb but `run`, in the order of the help, and the whole platform. */
+/** Every verb but `run`, in the order of the help. */
 
-import * as NodeChildProcessSpawner from "@effect/platform-node-shared/NodeChildProcessSpawner"
-import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
-import * as NodePath from "@effect/platform-node-shared/NodePath"
-import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
-import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
-import * as Layer from "effect/Layer"
 import type { Additions } from "../Project.ts"
 import { cache } from "./cache.ts"
 import { dag } from "./dag.ts"
@@ -28,8 +22,3 @@ export const rest = (additions: Additions) => [
   cache,
   doctor
 ]
-
-export const platform = Layer.provideMerge(
-  NodeChildProcessSpawner.layer,
-  Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, NodeStdio.layer, NodeTerminal.layer)
-)

@@ -1,7 +1,8 @@
 /**
  * start: the command line, from a bundle of it and its pipeline; and the bundle of a contents, if there is one that still holds.
- * What makes them is bundle.mjs. What the pipeline's code *is*, for the cache keys, is told from the sources as ever. When no bundle
- * can be made, the sources are loaded.
+ *
+ * bundle.mjs makes bundles. A code identity, for cache keys, is made from the sources as ever. When no bundle can be made, the
+ * sources are loaded; so they are with `OP_PIPE_BUNDLE=off`, in several times the time.
  *
  * CommonJS and apart from bundle.mjs: every run waits for it.
  */
@@ -44,6 +45,7 @@ const current = (folder) => {
  * have the same; it takes a little of every start. Fails as esbuild does.
  */
 const bundled = async (contents, resolveDir, { keepNames = false } = {}) => {
+  if (process.env.OP_PIPE_BUNDLE === "off") throw new Error("OP_PIPE_BUNDLE is off")
   const told = [format, process.version, keepNames, resolveDir, contents].join("\0")
   const folder = path.join(cacheFolder(), hash("sha256", told, "hex").slice(0, 24))
   return current(folder) ?? (await import("./bundle.mjs")).make(folder, contents, resolveDir, keepNames)

@@ -109,7 +109,7 @@ export const commands = [tell, refuse, run]
     expect((await opPipe(["tell"], { cwd })).stdout).toBe("it is keen\n")
     expect((await opPipe(["--help"], { cwd })).stdout).toMatch(/\btell\b/)
     expect(await opPipe(["refuse"], { cwd })).toMatchObject({ code: 2, stderr: "op-pipe: refused\n" })
-    expect(await opPipe(["tell", "--store", "elsewhere"], { cwd })).toMatchObject({ code: 1 })
+    expect(await opPipe(["tell", "--store", "elsewhere"], { cwd })).toMatchObject({ code: 2 })
   })
 
   it("rows of doctor", async () => {

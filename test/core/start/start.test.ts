@@ -51,6 +51,18 @@ describe("the start", () => {
     expect(packagesOf(["stages/lib/tables/ArrowTable.ts"])).toContain("apache-arrow")
   })
 
+  it("goes without bundles when it is told to, for the command line and for a stage", async () => {
+    const cwd = temporaryFolder()
+    writeFiles(cwd, { "texts/a.txt": "one two" })
+    const env = { OP_PIPE_CACHE_DIR: path.join(cwd, "cache"), OP_PIPE_BUNDLE: "off" }
+    const finished = await opPipe(runLetters(), { cwd, env })
+    expect(lastEvent(finished).executed).toContain("words")
+    expect(globSync("cache/**", { cwd })).toEqual([])
+    const bundled = await opPipe(runLetters(), { cwd, env: { ...env, OP_PIPE_BUNDLE: "" } })
+    expect(lastEvent(bundled).executed).toEqual([])
+    expect(globSync("cache/**", { cwd })).not.toEqual([])
+  })
+
   const withoutSegmenter = `Intl.Segmenter = class { constructor() { throw new Error("a segmenter was made") } }`
 
   it("makes no segmenter, which loads tables for a tenth of its time", async () => {
