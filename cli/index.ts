@@ -16,6 +16,8 @@
  *   withStore(flags, () => Effect.flatMap(lastResult(flags.step), ({ key }) => printLine(`${flags.step}: ${key}`)))
  * )
  * ```
+ *
+ * @module op-pipe/cli
  */
 export { type LastResult, NoResult, of as lastResult } from "../core/run/LastResult.ts"
 export { version } from "../core/run/Provenance.ts"

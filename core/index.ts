@@ -1,4 +1,8 @@
-/** The public face of the framework: what a `pipeline.ts` and a stage import. */
+/**
+ * The public face of the framework: what a `pipeline.ts` and a stage import.
+ *
+ * @module op-pipe
+ */
 export * as Artifact from "./pipeline/Artifact.ts"
 export * as Pipeline from "./pipeline/Pipeline.ts"
 export * as Stage from "./pipeline/Stage.ts"

@@ -3,6 +3,8 @@
  *
  * The stage runs in the test's own process, so breakpoints and mocks work; what it reads and writes is not watched there.
  * Parameters are decoded, documents go through their schemas, and outputs come back as values, as in a run.
+ *
+ * @module op-pipe/testing
  */
 import { availableParallelism } from "node:os"
 import * as path from "node:path"

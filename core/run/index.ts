@@ -1,5 +1,7 @@
 /**
  * `op-pipe/run`: a pipeline run from a program, as `op-pipe run` does it, with typed values back.
+ *
+ * @module op-pipe/run
  */
 import { availableParallelism } from "node:os"
 import * as path from "node:path"
