@@ -40,10 +40,12 @@ export const write = (text: string): void => {
   pending += text
 }
 
-/** Calls `then` once all that was written has gone out. */
+/** Calls `then` once all that was written has gone out; if it cannot, the stream's error ends the process. */
 export const whenWritten = (then: () => void): void => {
   flush()
-  process.stdout.write("", then)
+  process.stdout.write("", (error) => {
+    if (error === null || error === undefined) then()
+  })
 }
 
 /**

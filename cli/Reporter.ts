@@ -6,17 +6,16 @@
  * printed each time a step enters another phase.
  */
 import * as path from "node:path"
-import * as Effect from "effect/Effect"
 import type { RunEvent } from "../core/run/RunEvent.ts"
 import { formatCount, formatDuration, paint, write } from "./Console.ts"
 
 type ProgressEvent = Extract<RunEvent, { readonly type: "StepProgress" }>
 type FinishedEvent = Extract<RunEvent, { readonly type: "RunFinished" }>
 
-export type Reporter = (event: RunEvent) => Effect.Effect<void>
+export type Reporter = (event: RunEvent) => void
 
 /** One event a line, for machines. */
-export const json: Reporter = (event) => Effect.sync(() => write(`${JSON.stringify(event)}\n`))
+export const json: Reporter = (event) => write(`${JSON.stringify(event)}\n`)
 
 interface Track {
   readonly startedMs: number
@@ -147,11 +146,10 @@ export const terminal = (): Reporter => {
     tracks.delete(step)
     return track === undefined ? [] : leave(track)
   }
-  return (event) =>
-    Effect.sync(() => {
-      if (event.type === "StepProgress") draw(note(event))
-      else if (event.type === "StepExecuted" || event.type === "StepFailed")
-        draw([...end(event.step), ...lasting(event)])
-      else draw(lasting(event))
-    })
+  return (event) => {
+    if (event.type === "StepProgress") draw(note(event))
+    else if (event.type === "StepExecuted" || event.type === "StepFailed") {
+      draw([...end(event.step), ...lasting(event)])
+    } else draw(lasting(event))
+  }
 }

@@ -17,6 +17,7 @@ import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
 import { Artifact, Pipeline, Stage } from "../../core/index.ts"
 import * as Plan from "../../core/plan/Plan.ts"
 import * as Settings from "../../core/plan/Settings.ts"
+import { RunEvents } from "../../core/run/RunEvents.ts"
 import * as Runner from "../../core/run/Runner.ts"
 import letters from "../../test/fixtures/letters/pipeline.ts"
 import { generate } from "./graph.ts"
@@ -65,13 +66,21 @@ const runIn = (root: string, pipeline: Pipeline.Pipeline, data: string, executor
       forced: new Set(),
       keepGoing: false,
       verify: false,
-      outputsDir: path.join(root, "outputs"),
-      emit: () => Effect.void
+      outputsDir: path.join(root, "outputs")
     })
     return { ms: performance.now() - startedMs, executed: finished.executed.length, cached: finished.cached.length }
   })
   const store = CodeIdentity.layerIn(path.join(root, "store")).pipe(Layer.provideMerge(Disk.layer))
-  return Effect.runPromise(Effect.provide(program, Layer.mergeAll(store, executor)) as Effect.Effect<Measured>)
+  return Effect.runPromise(
+    Effect.provide(
+      program,
+      Layer.mergeAll(
+        store,
+        executor,
+        RunEvents.to(() => undefined)
+      )
+    ) as Effect.Effect<Measured>
+  )
 }
 
 interface Measured {

@@ -10,7 +10,7 @@ import type { AnyStep } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
 import { wanted } from "../../core/plan/Wanted.ts"
-import type { RunEvent } from "../../core/run/RunEvent.ts"
+import { RunEvents } from "../../core/run/RunEvents.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
 import * as Runner from "../../core/run/Runner.ts"
 import { formatBytes } from "../Console.ts"
@@ -62,11 +62,11 @@ const bringUpToDate = Effect.fnUntraced(function* (
   flags: RunFlags,
   reporter: Reporter.Reporter
 ) {
-  const notify = (text: string): void => Effect.runSync(reporter({ type: "Notice", text }))
+  const notify = (text: string): void => reporter({ type: "Notice", text })
   const { asked, needed, steps, forced } = yield* wanted(prepared.pipeline, flags)
   if (flags.dryRun) {
     for (const { step, state, reasons } of yield* Freshness.assess(prepared, steps, { forced })) {
-      yield* reporter({ type: "StepPlanned", step: step.id, state, reasons })
+      reporter({ type: "StepPlanned", step: step.id, state, reasons })
     }
     return
   }
@@ -76,10 +76,10 @@ const bringUpToDate = Effect.fnUntraced(function* (
   }
   const { keepGoing, verify } = flags
   // that it has finished is the last thing it says
-  const emit = (event: RunEvent): Effect.Effect<void> => (event.type === "RunFinished" ? Effect.void : reporter(event))
-  const summary = yield* Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir, emit })
+  const events = RunEvents.to((event) => (event.type === "RunFinished" ? undefined : reporter(event)))
+  const summary = yield* Effect.provide(Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir }), events)
   if (summary.finished.executed.length > 0) yield* keepBounded(notify)
-  yield* reporter(summary.finished)
+  reporter(summary.finished)
   if (summary.failures.length === 0) return
   return yield* new RunFailed({
     fault: Fault.worst(summary.failures.map((each) => each.fault)),
@@ -93,7 +93,7 @@ export const run = (additions: Pick<Additions, "flags">) =>
     flagsOf(additions),
     Effect.fn("cli.run")(function* (flags) {
       const reporter = flags.json ? Reporter.json : Reporter.terminal()
-      const notify = (text: string): void => Effect.runSync(reporter({ type: "Notice", text }))
+      const notify = (text: string): void => reporter({ type: "Notice", text })
       yield* Session.withPrepared(flags, notify, (prepared, { outputsDir }) =>
         Effect.provide(bringUpToDate(prepared, outputsDir, flags, reporter), ProcessExecutor.layer)
       )

@@ -28,6 +28,7 @@ import * as Template from "../plan/Template.ts"
 import { materialize } from "./Materialize.ts"
 import * as Provenance from "./Provenance.ts"
 import type { RunEvent } from "./RunEvent.ts"
+import { RunEvents } from "./RunEvents.ts"
 import * as RunLog from "./RunLog.ts"
 import * as StepRun from "./StepRun.ts"
 
@@ -40,7 +41,6 @@ export interface RunOptions {
   /** Make results that are there again, and compare. */
   readonly verify: boolean
   readonly outputsDir: string
-  readonly emit: (event: RunEvent) => Effect.Effect<void>
 }
 
 type Outcome =
@@ -80,6 +80,7 @@ const sameOutputs = (a: StepResult, b: StepResult): boolean =>
 
 /** The step's result: from the store, or by executing it. */
 const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running, step: AnyStep) {
+  const events = yield* RunEvents
   const { options, prepared } = running
   const { results } = yield* Store
   const found = yield* Freshness.of(prepared, step, { results: running.results, forced: options.forced })
@@ -101,21 +102,22 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   const restored = yield* materialize(result, path.join(options.outputsDir, step.id), rendered)
   yield* results.noteLast(step.id, key)
   if (!executed) {
-    yield* options.emit({ type: "StepCached", step: step.id, key, restored })
+    events.publish({ type: "StepCached", step: step.id, key, restored })
     return { state: "cached", result } satisfies Outcome
   }
   const unchanged = Option.isSome(before) && sameOutputs(before.value, result)
   const { durationMs } = result.provenance
-  yield* options.emit({ type: "StepExecuted", step: step.id, key, durationMs, unchanged })
+  events.publish({ type: "StepExecuted", step: step.id, key, durationMs, unchanged })
   return { state: "executed", result } satisfies Outcome
 })
 
 /** Makes a result again that is there, and compares. */
 const verify = Effect.fnUntraced(function* (running: Running, execution: StepRun.Execution, result: StepResult) {
+  const events = yield* RunEvents
   const startedMs = Date.now()
   yield* StepRun.execute(running, { ...execution, reasons: ["verified"], forced: false, verify: result })
   const { step, key } = execution
-  yield* running.emit({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
+  events.publish({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
 })
 
 /**
@@ -123,6 +125,7 @@ const verify = Effect.fnUntraced(function* (running: Running, execution: StepRun
  * call, since an effect for each takes longer than the look. `resolveStep` finds out about all others.
  */
 const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Running) {
+  const events = yield* RunEvents
   const { options, outcomes, prepared } = running
   const disk = yield* Disk
   const { results } = yield* Store
@@ -145,7 +148,7 @@ const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Runnin
     yield* results.noteUse(skipped.map(([, { key }]) => key))
     for (const [step, result] of skipped) {
       outcomes.set(step, { state: "cached", result })
-      yield* options.emit({ type: "StepCached", step, key: result.key, restored: false })
+      events.publish({ type: "StepCached", step, key: result.key, restored: false })
     }
   }
 })
@@ -154,7 +157,8 @@ const atOnce = 100
 
 /** Waits for what `step` reads from, then brings it to an outcome; never fails. */
 const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
-  const { done, failures, options } = running
+  const events = yield* RunEvents
+  const { done, failures } = running
   for (const needed of upstream(step)) {
     const outcome = running.outcomes.get(needed.id) ?? (yield* Deferred.await(done.get(needed.id)!))
     if (outcome.state === "failed") return { state: "skipped", because: needed.id } satisfies Outcome
@@ -175,7 +179,8 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
       failures.push(error)
       const { reason, fault, log } = error
       const outcome: Outcome = { state: "failed" }
-      return Effect.as(options.emit({ type: "StepFailed", step: step.id, reason, fault, log }), outcome)
+      events.publish({ type: "StepFailed", step: step.id, reason, fault, log })
+      return Effect.succeed(outcome)
     })
   )
 })
@@ -187,6 +192,7 @@ const reportPath = (running: Running): string | null => {
 }
 
 const finish = Effect.fnUntraced(function* (running: Running, startedMs: number) {
+  const events = yield* RunEvents
   const { options, outcomes, runId } = running
   const inState = (state: Outcome["state"]): ReadonlyArray<string> =>
     options.steps.filter((step) => outcomes.get(step.id)?.state === state).map((step) => step.id)
@@ -210,11 +216,12 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
   const outputs = recordOf(made.map(([id, result]) => [id, outputsOf(result)] as const))
   const { type: _type, report: _report, ...did } = finished
   yield* RunLog.write({ ...did, startedMs, profile: profile ?? null, seed, seeds: pipeline.seeds, keys, outputs })
-  yield* options.emit(finished)
+  events.publish(finished)
   return finished
 })
 
 export const run = Effect.fnUntraced(function* (prepared: Prepared, options: RunOptions) {
+  const events = yield* RunEvents
   const { layout, memo } = yield* Store
   const startedMs = Date.now()
   const done = new Map<string, Deferred.Deferred<Outcome>>()
@@ -222,7 +229,6 @@ export const run = Effect.fnUntraced(function* (prepared: Prepared, options: Run
   const running: Running = {
     prepared,
     options,
-    emit: options.emit,
     runId: makeRunId(new Date(startedMs)),
     cores: yield* Semaphore.make(prepared.cores),
     provenance: yield* Effect.cached(Provenance.ofRun),
@@ -233,15 +239,14 @@ export const run = Effect.fnUntraced(function* (prepared: Prepared, options: Run
     stoppedBy: () => (options.keepGoing ? undefined : failures[0]?.step)
   }
   const steps = options.steps.map((step) => step.id)
-  yield* options.emit({ type: "RunStarted", runId: running.runId, steps, profile: prepared.settings.profile ?? null })
+  events.publish({ type: "RunStarted", runId: running.runId, steps, profile: prepared.settings.profile ?? null })
   yield* sweep(layout)
   for (const source of prepared.sources.values()) yield* Sources.remember(source)
   const one = Effect.fnUntraced(function* (step: AnyStep) {
     const outcome: Outcome = yield* settle(running, step)
     running.outcomes.set(step.id, outcome)
     if ("result" in outcome) running.results.set(step.id, outcome.result)
-    if (outcome.state === "skipped")
-      yield* options.emit({ type: "StepSkipped", step: step.id, because: outcome.because })
+    if (outcome.state === "skipped") events.publish({ type: "StepSkipped", step: step.id, because: outcome.because })
     yield* Deferred.succeed(done.get(step.id)!, outcome)
   })
   const settleAll = Effect.gen(function* () {

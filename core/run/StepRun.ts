@@ -31,14 +31,13 @@ import type { Prepared, PreparedSource } from "../plan/Prepared.ts"
 import * as Sources from "../plan/Sources.ts"
 import * as StoredResult from "../plan/StoredResult.ts"
 import * as Materialize from "./Materialize.ts"
-import type { RunEvent } from "./RunEvent.ts"
+import { RunEvents } from "./RunEvents.ts"
 import { takeOutputs } from "./TakeOutputs.ts"
 
 /** What the steps of one run share. */
 export interface Running {
   readonly prepared: Prepared
   readonly runId: string
-  readonly emit: (event: RunEvent) => Effect.Effect<void>
   /** As many permits as the run may use cores. */
   readonly cores: Semaphore.Semaphore
   readonly provenance: Effect.Effect<Omit<Provenance, "runId" | "startedAt" | "durationMs">>
@@ -287,11 +286,12 @@ const work = Effect.fnUntraced(function* (
 ) {
   const disk = yield* Disk
   const executor = yield* Executor
+  const events = yield* RunEvents
   const { layout, results } = yield* Store
   const { step, ingredients, key, reasons } = execution
   yield* checkSources(running, step, "since the run began")
   const startedMs = Date.now()
-  yield* running.emit({ type: "StepStarted", step: step.id, reasons })
+  events.publish({ type: "StepStarted", step: step.id, reasons })
   const workdir = path.join(layout.work, `${ownPrefix}${running.runId}+${step.id}`)
   const checkpoints = layout.checkpoint(key)
   yield* Effect.addFinalizer(() =>
@@ -303,7 +303,7 @@ const work = Effect.fnUntraced(function* (
   if (execution.forced || execution.verify !== undefined) yield* disk.remove(task.checkpoint)
   const executed = yield* executor.execute(
     task,
-    (progress) => Effect.runFork(running.emit({ ...progress, type: "StepProgress", step: step.id })),
+    (progress) => events.publish({ ...progress, type: "StepProgress", step: step.id }),
     checkBegin(running, step, task.checkpoint, disk)
   )
   // What is left is hashing and waiting for the disk; another step's work goes on meanwhile.
@@ -344,6 +344,7 @@ const holdCores = Effect.fnUntraced(function* ({ cores }: Running, count: number
 
 /** Executes a step, or waits for another process that does; `executed` says which. */
 export const execute = Effect.fnUntraced(function* (running: Running, execution: Execution) {
+  const events = yield* RunEvents
   const { prepared } = running
   const { layout } = yield* Store
   const toolchains = Ingredients.toolchainsOfStep(prepared, execution.step)
@@ -357,7 +358,7 @@ export const execute = Effect.fnUntraced(function* (running: Running, execution:
     if (because !== undefined) return yield* new Stopped({ because })
     yield* Lock.hold(`key ${layout.root} ${execution.key}`, (pid) => {
       const text = `${execution.step.id} is being executed by process ${pid}; waiting for its result`
-      Effect.runFork(running.emit({ type: "Notice", text }))
+      events.publish({ type: "Notice", text })
     })
     const again = execution.forced || execution.verify !== undefined
     const meanwhile = again ? "absent" : yield* StoredResult.find(execution.step, execution.key)

@@ -5,10 +5,13 @@
  */
 import { availableParallelism } from "node:os"
 import * as path from "node:path"
+import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type { CodeUnknown } from "../../cache/code/CodeFingerprint.ts"
 import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
@@ -29,6 +32,7 @@ import * as Settings from "../plan/Settings.ts"
 import { wanted } from "../plan/Wanted.ts"
 import { NoResult } from "./LastResult.ts"
 import type { RunEvent } from "./RunEvent.ts"
+import { RunEvents } from "./RunEvents.ts"
 import * as Runner from "./Runner.ts"
 
 export { NoResult } from "./LastResult.ts"
@@ -145,6 +149,21 @@ const makeRead = (outputsDir: string, results: ReadonlyMap<string, StepResult>) 
     return read as Result["read"]
   })
 
+/** Every event goes to `handle`, one after the other; the scope closes when all are handled. */
+const oneByOne = (handle: (event: RunEvent) => Effect.Effect<void>): Layer.Layer<RunEvents> =>
+  Layer.effect(
+    RunEvents,
+    Effect.gen(function* () {
+      const queue = yield* Queue.unbounded<RunEvent, Cause.Done>()
+      const handling = Effect.forever(Effect.flatMap(Queue.take(queue), handle)).pipe(
+        Effect.catchIf(Cause.isDone, () => Effect.void)
+      )
+      const fiber = yield* Effect.forkScoped(handling)
+      yield* Effect.addFinalizer(() => Effect.andThen(Queue.end(queue), Fiber.join(fiber)))
+      return { publish: (event: RunEvent): void => void Queue.offerUnsafe(queue, event) }
+    })
+  )
+
 /**
  * Brings `pipeline` up to date and gives what its steps came to.
  *
@@ -177,8 +196,9 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
   const root = path.resolve(options.root ?? ".")
   const inRoot = (given: string | undefined, name: string): string => path.resolve(root, given ?? name)
   const store = CodeIdentity.layerIn(inRoot(options.store, ".op-pipe")).pipe(Layer.provideMerge(Disk.layer))
-  const emit = options.onEvent ?? (() => Effect.void)
+  const events = options.onEvent === undefined ? RunEvents.to(() => undefined) : oneByOne(options.onEvent)
   return Effect.gen(function* () {
+    const { publish } = yield* RunEvents
     const placed = Pipeline.overSeeds(pipeline, options.seeds ?? pipeline.seeds)
     const { profile, seed, set = [] } = options
     const settings = yield* Settings.resolve(placed, { profile, seed, set })
@@ -191,13 +211,13 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
       dataDir: path.join(root, "data"),
       outputsDir,
       cores: options.cores ?? availableParallelism(),
-      notify: (text) => Effect.runSync(emit({ type: "Notice", text }))
+      notify: (text) => publish({ type: "Notice", text })
     })
     const { only = [], from = [], until = [], force = [], keepGoing = false, verify = false } = options
     const { steps, forced } = yield* wanted(placed, { only, from, until, force })
-    const summary = yield* Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir, emit })
+    const summary = yield* Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir })
     if (summary.failures.length > 0) return yield* new StepsFailed({ failures: summary.failures })
     const { runId, executed, cached, durationMs } = summary.finished
     return { runId, executed, cached, durationMs, read: yield* makeRead(outputsDir, summary.results) }
-  }).pipe(Effect.provide(ProcessExecutor.layer), Effect.provide(store))
+  }).pipe(Effect.provide(ProcessExecutor.layer), Effect.provide([store, events]))
 }

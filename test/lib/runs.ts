@@ -13,6 +13,7 @@ import { select } from "../../core/pipeline/Selection.ts"
 import * as Plan from "../../core/plan/Plan.ts"
 import * as Settings from "../../core/plan/Settings.ts"
 import type { RunEvent } from "../../core/run/RunEvent.ts"
+import { RunEvents } from "../../core/run/RunEvents.ts"
 import * as Runner from "../../core/run/Runner.ts"
 import * as InProcessExecutor from "./InProcessExecutor.ts"
 import type { Place } from "./place.ts"
@@ -76,16 +77,15 @@ export const run = (pipeline: Pipeline, place: Place, options: Options = {}): Pr
       forced: new Set(options.forced ?? []),
       keepGoing: false,
       verify: options.verify ?? false,
-      outputsDir: place.outputs,
-      emit: (event) =>
-        Effect.sync(() => {
-          events.push(event)
-          options.onEvent?.(event)
-        })
+      outputsDir: place.outputs
     })
     return { summary, events }
   })
-  return inStore(place, program, options)
+  const listening = RunEvents.to((event) => {
+    events.push(event)
+    options.onEvent?.(event)
+  })
+  return inStore(place, Effect.provide(program, listening), options)
 }
 
 /** Every file below `folder` with its content; what starts with a dot at the top is left out. */

@@ -13,7 +13,12 @@ describe("a run from a program", () => {
       const { store, outputs, data } = newPlace()
       const options = { store, outputs, sources: { texts: data } }
       const events: Array<RunEvent> = []
-      const onEvent = (event: RunEvent) => Effect.sync(() => void events.push(event))
+      // each takes its time, and is heard out before the run ends
+      const onEvent = (event: RunEvent) =>
+        Effect.andThen(
+          Effect.sleep("2 millis"),
+          Effect.sync(() => void events.push(event))
+        )
       const first = yield* run(pipeline, { ...options, onEvent })
       expect(first).toMatchObject({ executed: letterSteps, cached: [] })
       expect(events[0]).toMatchObject({ type: "RunStarted", runId: first.runId })
