@@ -6,7 +6,7 @@ import type { ClassCounts } from "../schemas/Split.ts"
 import type { TopLevelSpec } from "./Render.ts"
 import { variantNames } from "./Theme.ts"
 
-/** Images of each class, stacked by split; what is not used comes last. */
+/** Images of each class, stacked by split; unused images come last. */
 export const classBalance = (counts: ReadonlyArray<ClassCounts>): TopLevelSpec => {
   const parts = ["train", "validation", "test", "near-duplicates dropped", "set aside"]
   const values = counts.flatMap((one) =>
@@ -54,7 +54,7 @@ const cellsOf = (matrices: Matrices, classes: ReadonlyArray<string>) =>
     })
   )
 
-/** Pixels of a cell: as large as fits, within what can be read. */
+/** Pixels of a cell: as large as fits, but legible. */
 const cellSizeOf = (classes: number): number => Math.max(12, Math.min(24, Math.floor(420 / classes)))
 
 const shareColour = {
@@ -79,7 +79,7 @@ export const confusionMatrices = (matrices: Matrices, classes: ReadonlyArray<str
     spec: {
       width: cell * classes.length,
       height: cell * classes.length,
-      // empty cells are the ground: with many classes nearly all are empty
+      // empty cells are the background: with many classes nearly all are empty
       view: { fill: "#e3eef9" },
       layer: [
         { transform, mark: { type: "rect" }, encoding: { x, y, color: shareColour } },

@@ -15,7 +15,7 @@ export const epochAxis = {
   axis: { tickMinStep: 1, format: "d", grid: false }
 } as const
 
-/** Tells up to three curves of one colour apart. */
+/** Dashes that distinguish up to three curves of one colour. */
 export const dashes = (curves: Readonly<Record<string, unknown>>) => ({
   field: "curve",
   type: "nominal" as const,
@@ -32,7 +32,7 @@ export const dashes = (curves: Readonly<Record<string, unknown>>) => ({
   legend: { symbolStrokeColor: "currentColor", symbolType: "stroke" as const }
 })
 
-/** Long form: one row an epoch, variant and curve. */
+/** Long form: one row per epoch, variant and curve. */
 const rowsOf = (histories: Histories, curves: Readonly<Record<string, keyof History["epochs"][number]>>) =>
   variants.flatMap((variant) =>
     histories[variant].epochs.flatMap((epoch) =>
@@ -45,7 +45,7 @@ const rowsOf = (histories: Histories, curves: Readonly<Record<string, keyof Hist
     )
   )
 
-/** One panel a variant, curves told apart by their dashes; the epoch that was chosen is marked. */
+/** One panel per variant, with dashed curves; a line marks the best epoch. */
 const panels = (
   histories: Histories,
   curves: Readonly<Record<string, keyof History["epochs"][number]>>,
@@ -86,7 +86,7 @@ const lossTitles: Readonly<Record<History["loss"], string>> = {
   sparsemax: "sparsemax loss"
 }
 
-/** What the axis of losses says. */
+/** The title of the loss axis. */
 export const lossTitle = ({ bn, nobn }: Histories): string =>
   bn.loss === nobn.loss ? lossTitles[bn.loss] : `loss (${lossTitles[bn.loss]}; ${lossTitles[nobn.loss]})`
 
@@ -102,7 +102,7 @@ export const accuracyCurves = (histories: Histories): TopLevelSpec =>
 
 const ratioTitle = "first layer's norm / last layer's"
 
-/** A ratio of 0 has no logarithm, and none is known where the last layer's norm is 0: both are left out. */
+/** Ratios of 0, which have no logarithm, and ratios to a norm of 0 are left out. */
 const ratiosOf = (stats: Gradstats) =>
   (["nobn", "bn"] as const).flatMap((variant) =>
     stats[variant].firstOverLast.flatMap((value, e) =>

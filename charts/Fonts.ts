@@ -1,12 +1,12 @@
 /**
- * The fonts of charts and images, as TTF files from npm packages, so that text looks the same everywhere and the same input
- * gives the same bytes: Inter for Latin, Greek and Cyrillic letters, and for others what is installed of the packages below.
- * A machine's own fonts are never used.
+ * The fonts of charts and images, as TTF files from npm packages, so that text looks the same everywhere and the same
+ * input gives the same bytes: Inter for Latin, Greek and Cyrillic letters, and for others the installed ones of the
+ * packages below. The machine's fonts are never used.
  *
- * Each package counts in the keys of the stages that draw, also by not being there: installed later, it brings them to
- * draw again. A page shows names in the browser's fonts; what is said here is of PNG images and of widths.
+ * The keys of the stages that draw depend on each package, installed or not: installing one reruns them. HTML pages use
+ * the browser's fonts; the fonts here are for PNG images and for text widths.
  *
- * Gotcha: fonts must be TTF or OTF files. resvg reads no others, and says nothing of it.
+ * Gotcha: fonts must be TTF or OTF files. resvg ignores others without a message.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -42,21 +42,21 @@ const packages: ReadonlyArray<readonly [script: RegExp, name: string]> = [
   [/\p{Script=Thai}/u, "@expo-google-fonts/noto-sans-thai"]
 ]
 
-/** Letters without a font, and the package that would bring one; null where none is known. */
+/** Letters without a font, and a package that has one; null where none is known. */
 export interface Missing {
   readonly letters: string
   readonly install: string | null
 }
 
 export interface Fonts {
-  /** Files for resvg: Inter, and those that the texts need. */
+  /** Font files for resvg: Inter, and those that the texts need. */
   readonly files: ReadonlyArray<string>
   /** Width of a character, as a share of the font size. */
   readonly advance: (character: string) => number
   readonly missing: Missing | undefined
 }
 
-/** Marks and spaces have no shape of their own. */
+/** Marks and spaces, which need no glyph. */
 const shapeless = /[\p{Mark}\p{Separator}\p{Other}]/u
 /** Scripts whose letters are as wide as they are high. */
 const wide = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}]/u
@@ -150,6 +150,6 @@ export const textWidth = ({ advance }: Fonts, text: string, fontSize: number): n
   return sum * fontSize
 }
 
-/** What to tell of letters that have no font. */
+/** A sentence on letters without a font. */
 export const explain = ({ letters, install }: Missing): string =>
   `No font that is installed has ${letters}; PNG images show boxes instead.${install === null ? "" : ` npm install ${install} brings one.`}`

@@ -5,7 +5,7 @@ import { type VariantName, variants } from "../schemas/Names.ts"
 import type { TopLevelSpec } from "./Render.ts"
 import { panelSize, variantFacet, variantNames, variantScale } from "./Theme.ts"
 
-/** One row a cell. A norm of 0 has no logarithm and is left out: its cell stays empty. */
+/** One row per cell. A norm of 0 has no logarithm; its cell stays empty. */
 const cellsOf = (stats: Gradstats) =>
   variants.flatMap((variant) => {
     const { layers, epochs, gradientNorm } = stats[variant]
@@ -29,7 +29,7 @@ export const gradientHeatMaps = (stats: Gradstats): TopLevelSpec => {
     facet: variantFacet,
     spec: {
       width: cell * epochs,
-      // a whole number of pixels a row, or rows wash out
+      // a whole number of pixels per row, or rows blur
       height: 26 * layersOf(stats).length,
       mark: { type: "rect" },
       encoding: {
@@ -47,7 +47,7 @@ export const gradientHeatMaps = (stats: Gradstats): TopLevelSpec => {
   }
 }
 
-/** Norm over the layers, one thin line an epoch, the last one strong: whether it falls or rises towards the input. */
+/** Norm by layer, one thin line per epoch, the last one thick: whether it falls or rises towards the input. */
 export const gradientProfiles = (stats: Gradstats): TopLevelSpec => {
   const encoding = {
     x: {

@@ -32,7 +32,7 @@ interface MapPoint {
   readonly right: boolean
 }
 
-/** Where a class lies: the median of its points, which a few strays do not move. */
+/** The centre of a class: the median of its points, which outliers do not move. */
 const centresOf = (points: ReadonlyArray<MapPoint>, classes: ReadonlyArray<string>) =>
   classes.flatMap((label) => {
     const own = points.filter((point) => point.label === label)
@@ -44,7 +44,7 @@ const mapWidth = 660
 const mapHeight = 500
 const nameSize = 12
 
-/** Ends of an axis: the values and a little room, so that places in pixels follow from values. */
+/** Domain of an axis: the values and a margin. It is fixed, so that pixels can be computed from values. */
 const endsOf = (values: ReadonlyArray<number>): readonly [number, number] => {
   const [low, high] = [Math.min(...values), Math.max(...values)]
   const room = Math.max((high - low) * 0.03, Number.EPSILON)
@@ -58,8 +58,8 @@ interface Name {
 }
 
 /**
- * Moves names up and down, as little as it takes, until no two cover each other. Width of a letter: about 0.58 of its height.
- * Each round parts every pair that still overlaps by half of what it lacks; names in a heap part within a few rounds.
+ * Moves names up and down, as little as possible, until no two overlap. A letter is about 0.58 as wide as high. Each
+ * round moves every overlapping pair apart by half of the overlap; names in a cluster separate within a few rounds.
  */
 export const spreadNames = (
   names: ReadonlyArray<Name>,
@@ -91,7 +91,7 @@ export const spreadNames = (
   return names.map(({ label, x }, i) => ({ label, x, y: placed[i]!.y / upPixel }))
 }
 
-/** How an axis and the colours of the classes are encoded, the same in every layer. */
+/** Axes and colours, the same in every layer. */
 const encodingsOf = (
   classes: ReadonlyArray<string>,
   axes: readonly [string, string],

@@ -1,4 +1,4 @@
-/** Curves over epochs with one line a layer; one panel a network. */
+/** Curves over epochs with one line per layer and one panel per network. */
 
 import type { Gradstats, VariantGradients } from "../schemas/Gradstats.ts"
 import { variants } from "../schemas/Names.ts"
@@ -6,7 +6,7 @@ import { epochAxis } from "./Curves.ts"
 import type { TopLevelSpec } from "./Render.ts"
 import { panelSize, variantFacet, variantNames } from "./Theme.ts"
 
-/** Okabe and Ito's: told apart by those who do not see red and green alike, on dark and on light. Ninth and later layers begin again. */
+/** Okabe and Ito's colours, distinct in colour blindness, on dark and on light. From the ninth layer on they repeat. */
 const layerColours = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#b8a800"]
 
 interface Rows {
@@ -63,7 +63,10 @@ const panels = (
   }
 }
 
-/** Update-to-weight ratio on a logarithmic scale, with the rule of thumb of a thousandth. A ratio of 0 has no place there and is left out. */
+/**
+ * Update-to-weight ratio on a logarithmic scale, with the rule of thumb of a thousandth. A ratio of 0 has no logarithm
+ * and is left out.
+ */
 export const updateCurves = (stats: Gradstats): TopLevelSpec =>
   panels(
     stats,

@@ -1,13 +1,13 @@
 /**
  * From a Vega-Lite specification to SVG, and from SVG to PNG, without a browser and without `canvas`.
  *
- * Vega guesses the width of text when it has no canvas, and guesses far too wide. Here widths are summed from the glyphs of
- * the font that the charts are set in.
+ * Without a canvas Vega estimates the width of text, far too wide. Here widths are summed from the glyphs of the
+ * charts' font.
  *
  * Gotchas:
  * - Colours of text and axes are `currentColor`: an SVG that is put into a page takes the page's, in dark and in light.
- *   `standalone` fixes them for a file that is looked at alone.
- * - Vega and resvg are loaded when a renderer is made: whoever only reads the pipeline's declarations never waits for them.
+ *   `standalone` fixes them for a file of its own.
+ * - Vega and resvg are loaded when a renderer is made, so that reading a pipeline's declarations does not load them.
  * - Vega's text metrics are a global of the module; they are set once and are the same for every chart.
  */
 import * as Data from "effect/Data"
@@ -19,7 +19,7 @@ import { escapeXml } from "./Xml.ts"
 
 export type { TopLevelSpec } from "vega-lite"
 
-/** A chart could not be drawn: the specification is wrong, which is a bug of ours. */
+/** A chart cannot be drawn: its specification is wrong, which is a bug. */
 export class ChartError extends Data.TaggedError("ChartError")<{ readonly reason: string }> {
   override get message(): string {
     return `A chart cannot be drawn: ${this.reason}`
@@ -27,9 +27,9 @@ export class ChartError extends Data.TaggedError("ChartError")<{ readonly reason
 }
 
 export interface Renderer {
-  /** SVG with `currentColor` for text and axes and no ground. */
+  /** SVG with `currentColor` for text and axes and no background. */
   readonly svg: (spec: TopLevelSpec) => Effect.Effect<string, ChartError>
-  /** PNG of an SVG, `scale` pixels a unit, on white. */
+  /** PNG of an SVG, `scale` pixels per unit, on white. */
   readonly png: (svg: string, scale: number) => Effect.Effect<Uint8Array, ChartError>
   /** Letters of the names that no font has. */
   readonly missing: Missing | undefined
@@ -37,7 +37,7 @@ export interface Renderer {
 
 const failed = (cause: unknown): ChartError => new ChartError({ reason: String(cause) })
 
-/** What Vega hands to its text metrics. */
+/** The item that Vega passes to its text metrics. */
 interface TextItem {
   readonly fontSize?: number
   readonly limit?: number
@@ -51,7 +51,7 @@ export const makeRenderer = Effect.fnUntraced(function* (names: ReadonlyArray<st
     Promise.all([import("vega"), import("vega-lite"), import("@resvg/resvg-js")])
   )
   const fonts = yield* fontsFor(names)
-  // the types of vega leave it out
+  // not in vega's types
   const metrics = (vega as unknown as { textMetrics: { width: (item: TextItem, text: unknown) => number } }).textMetrics
   metrics.width = (item, text) => {
     const width = textWidth(fonts, textOf(text), item.fontSize ?? 11)
@@ -61,7 +61,7 @@ export const makeRenderer = Effect.fnUntraced(function* (names: ReadonlyArray<st
     Effect.tryPromise({
       try: () => {
         const compiled = compile({ ...spec, config: { ...config, ...spec.config } } as TopLevelSpec)
-        // ids of gradients count on from chart to chart otherwise
+        // otherwise ids of gradients go on counting from chart to chart
         vega.resetSVGDefIds()
         return new vega.View(vega.parse(compiled.spec), { renderer: "none" }).toSVG()
       },
@@ -82,16 +82,17 @@ export const makeRenderer = Effect.fnUntraced(function* (names: ReadonlyArray<st
   return { svg, png, missing: fonts.missing } satisfies Renderer
 })
 
-/** The SVG for a file of its own: dark text on white whatever looks at it. */
+/** The SVG for a file of its own: dark text on white in any viewer. */
 export const standalone = (svg: string): string =>
   svg.replace(/currentColor/gu, "#24292f").replace("<svg ", '<svg style="background:#fff" ')
 
-/** Narrower than this a chart is not shrunk, but scrolled: its text would be too small to read. */
+/** A chart that would become narrower than this scrolls instead: its text would be too small to read. */
 const leastWidth = 560
 
 /**
- * The SVG for a page: it shrinks with the column as far as it can be read, says as a whole what it shows, and each mark says its numbers on hover
- * (Vega's labels become titles). `name` keeps the ids of one chart apart from those of another.
+ * The SVG for a page: it shrinks with the column as far as it stays legible, has one label as a whole, and each mark
+ * shows its numbers on hover (Vega's labels become titles). `name` keeps the ids of one chart apart from those of
+ * another.
  */
 export const inline = (svg: string, name: string, label: string): string => {
   const end = svg.indexOf(">", svg.indexOf("<svg ")) + 1

@@ -1,4 +1,4 @@
-/** Curves over epochs of several seeds: the mean as a line, its bootstrap interval as a band, one panel a network. */
+/** Curves over epochs of several seeds: the mean as a line, its bootstrap interval as a band, one panel per network. */
 
 import { variants } from "../schemas/Names.ts"
 import type { SeedMetric, Seeds } from "../schemas/Seeds.ts"

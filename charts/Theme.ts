@@ -1,9 +1,9 @@
-/** How charts look: one font, few colours, thin lines, room to breathe. */
+/** The look of charts: one font, few colours, thin lines, space. */
 import type { Config } from "vega-lite"
 import type { VariantName } from "../schemas/Names.ts"
 import { family } from "./Fonts.ts"
 
-/** The two networks keep their colours everywhere; told apart by those who do not see red and green alike. */
+/** The colours of the two networks, the same everywhere and distinct in colour blindness. */
 export const variantColours: Readonly<Record<VariantName, string>> = { bn: "#2f6fde", nobn: "#d9730d" }
 
 export const variantNames: Readonly<Record<VariantName, string>> = { bn: "with BN", nobn: "without BN" }
@@ -14,7 +14,7 @@ export const variantScale = {
   range: [variantColours.bn, variantColours.nobn]
 }
 
-/** One panel a network, side by side. */
+/** One panel per network, side by side. */
 export const variantFacet = { column: { field: "variant", type: "nominal", title: null, sort: null } } as const
 
 /** Size of one panel of curves, pixels. */

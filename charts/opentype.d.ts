@@ -1,4 +1,4 @@
-/** The part of opentype.js that is used here; the package has no types of its own. */
+/** Types of opentype.js, as far as they are used; the package has none. */
 declare module "opentype.js" {
   interface Glyph {
     /** 0 for a character that the font lacks. */

@@ -1,14 +1,14 @@
 /**
- * The demo data: open emoji art by six artists, as `<class>/<image>.png`, one class a subject.
+ * The demo data: open emoji art by six artists, as `<class>/<image>.png`, one class per subject.
  *
- * Use it when there are no images of one's own at hand: it needs the npm registry and nothing else, and is laid out as
- * a user's folder would be, so that the pipeline cannot tell the two apart. A file's name is the emoji's code point and
- * the set (`1f600-noto.png`): `split.groupBy=/([0-9a-f-]+)-[^/]*$` keeps all drawings of one emoji in one split.
+ * For users without images of their own. It needs only the npm registry and has the form of a user's folder, so that
+ * the pipeline treats both alike. A file's name is the emoji's code point and the set (`1f600-noto.png`):
+ * `split.groupBy=/([0-9a-f-]+)-[^/]*$` keeps all drawings of one emoji in one split.
  *
  * Gotchas:
- * - The set is drawn into a folder beside the wanted one and renamed at the end: it is there whole or not at all.
- * - A complete set is recognised by the recipe in its README and its number of images, and left alone. A folder that
- *   holds anything else is never written to.
+ * - The set is drawn into a folder beside the target and renamed at the end, so that it is complete or absent.
+ * - A complete set is recognised by the recipe in its README and its number of images, and kept. A folder with other
+ *   files is never written to.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -23,9 +23,9 @@ export interface WriteEmojiOptions {
   readonly dir: string
   /** At most so many images of each class; 0: all. About 3,700 images by default. */
   readonly perClass?: number
-  /** Where packages that have to be fetched are kept. */
+  /** Folder for packages that are fetched. */
   readonly cacheDir: string
-  /** Prints a line for the person who waits. */
+  /** Prints a line of progress. */
   readonly notify: (line: string) => void
 }
 
@@ -78,7 +78,7 @@ const platform = (dir: string) => (cause: { readonly message: string }) =>
     toDo: "Name another folder"
   })
 
-/** PNG, 8-bit RGB. sharp brings its own librsvg, so that the bytes depend on nothing of the machine's. */
+/** PNG, 8-bit RGB. sharp has its own librsvg, so that the bytes do not depend on the machine. */
 const draw = (drawing: Drawing): Effect.Effect<Uint8Array, DemoError> =>
   Effect.tryPromise({
     try: async () => {
@@ -98,7 +98,10 @@ const draw = (drawing: Drawing): Effect.Effect<Uint8Array, DemoError> =>
       })
   })
 
-/** What is at `dir`: nothing, a whole set of this recipe (with its number of images), another or a broken demo set. */
+/**
+ * The content of `dir`: nothing, a complete set of this recipe (with its number of images), or another or incomplete
+ * demo set.
+ */
 const inspect = Effect.fnUntraced(function* (dir: string, perClass: number) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
@@ -137,7 +140,7 @@ const drawAll = Effect.fnUntraced(function* (
   )
 })
 
-/** Makes the demo set at `dir`, or finds it there. */
+/** Makes the demo set at `dir`, unless it is there. */
 export const writeEmoji = Effect.fnUntraced(function* (options: WriteEmojiOptions) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path

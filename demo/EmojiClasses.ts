@@ -1,8 +1,8 @@
 /**
- * What the demo set is made of: six sets of open emoji art, and eighteen classes by subject.
+ * The parts of the demo set: six sets of open emoji art, and eighteen classes by subject.
  *
- * A class is one or more subgroups of `emojibase-data` (the subgroups of Unicode's emoji list). The versions are pinned:
- * other versions are other images.
+ * A class is one or more subgroups of `emojibase-data` (the subgroups of Unicode's emoji list). The versions are
+ * pinned: other versions are other images.
  */
 
 /** One artist's drawings. */

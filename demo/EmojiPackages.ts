@@ -1,6 +1,6 @@
 /**
- * Where the emoji packages are: in the checkout's `node_modules`, or in a folder of their own, fetched there from the npm
- * registry on first use, at pinned versions.
+ * The emoji packages: from the project's `node_modules`, or from a folder of their own, into which npm fetches pinned
+ * versions on first use.
  */
 import { createRequire } from "node:module"
 import * as Effect from "effect/Effect"
@@ -46,7 +46,7 @@ const locateIn = Effect.fnUntraced(function* (from: string, { packageName, versi
   )
 })
 
-/** Every folder whose `node_modules` this module's own imports would be looked for in. */
+/** Every folder whose `node_modules` would resolve this module's own imports. */
 const ownRoots = Effect.gen(function* () {
   const paths = yield* Path.Path
   const lookup = createRequire(import.meta.url).resolve.paths("effect") ?? []
@@ -140,7 +140,7 @@ export interface LoadedEmoji {
   readonly infos: Readonly<Record<string, SetInfo>>
 }
 
-/** Everything that the packages hold and the demo needs. */
+/** The contents of the packages that the demo needs. */
 export const loadEmoji = Effect.fnUntraced(function* (cacheDir: string, notify: (line: string) => void) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path

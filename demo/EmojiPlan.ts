@@ -1,9 +1,9 @@
 /**
- * Which images the demo set has: for every emoji of a class, its drawing in every set that draws it.
+ * The images of the demo set: for every emoji of a class, its drawing in every set that has one.
  *
- * No skin-tone copies: `emojibase-data` lists those apart from the emoji, and they are not looked at. A class with more
- * drawings than the limit keeps whole emoji, chosen by a hash of the emoji's name, so that the choice does not depend on
- * the order of any list.
+ * Skin-tone variants are left out: `emojibase-data` lists them apart from the emoji. A class with more drawings than
+ * the limit keeps whole emoji, chosen by a hash of the emoji's name, so that the choice does not depend on the order of
+ * any list.
  */
 import * as Schema from "effect/Schema"
 import { emojiClasses, emojiSets } from "./EmojiClasses.ts"
@@ -82,7 +82,7 @@ const lookUp = (set: IconSet, name: string): Found | undefined => {
     const icon = set.icons[at]
     if (icon !== undefined) return { name: at, icon }
     const alias = set.aliases?.[at]
-    // a mirrored alias is another emoji's drawing turned round, hence no drawing of its own
+    // a mirrored alias is another emoji's drawing, not one of its own
     if (alias === undefined || alias.hFlip === true) return undefined
     at = alias.parent
   }
@@ -98,10 +98,12 @@ const svgOf = (set: IconSet, icon: Icon, size: number): string => {
   )
 }
 
-/** Emoji that a set matched by name would take for another: its "cricket" is the game, not the insect. */
+/** Emoji that matching by name would mistake for another: a set's "cricket" is the game, not the insect. */
 const namesMisread = new Set(["1f997"])
 
-/** Every drawing of one emoji, one a set at most. `used` holds the icons that another emoji of the class has taken. */
+/**
+ * Every drawing of one emoji, at most one per set. `used` holds the icons that another emoji of the class has taken.
+ */
 const drawingsOf = (
   sources: EmojiSources,
   className: string,
@@ -130,14 +132,14 @@ const drawingsOf = (
   })
 }
 
-/** FNV-1a, 32 bits, of the UTF-16 code units: an order that has nothing to do with the alphabet. */
+/** FNV-1a, 32 bits, of the UTF-16 code units: an order that is independent of the alphabet. */
 const hash = (text: string): number => {
   let h = 0x811c9dc5
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193) >>> 0
   return h
 }
 
-/** Whole emoji, in the order of their hashes, as long as the class stays within `limit` (0: no limit). */
+/** Complete emoji, in the order of their hashes, up to `limit` drawings in the class (0: no limit). */
 const within = (groups: ReadonlyArray<ReadonlyArray<Drawing>>, limit: number): ReadonlyArray<Drawing> => {
   if (limit === 0) return groups.flat()
   const keyed = groups

@@ -1,4 +1,4 @@
-/** The demo set as it lies on the disk: what its README says, and whether a folder holds it whole. */
+/** The demo set on the disk: its README, and whether a folder has it complete. */
 import { readdirSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 import { emojiClasses } from "./EmojiClasses.ts"
@@ -26,7 +26,7 @@ const countImages = (dir: string): number => {
   return files.filter((file) => file.endsWith(".png")).length
 }
 
-/** How many images the whole set of this recipe at `dir` has; undefined if there is none. */
+/** The number of images of the complete set of this recipe at `dir`; undefined if there is none. */
 export const wholeSet = (dir: string, perClass: number): number | undefined => {
   const text = ifReadable(() => readFileSync(path.join(dir, "README.md"), "utf8"), "")
   const images = Number(/^Pictures: (\d+)$/mu.exec(text)?.[1] ?? Number.NaN)

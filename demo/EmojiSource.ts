@@ -16,7 +16,7 @@ const EmojiParams = Schema.Struct({
   perClass: withDefault(Count, defaultPerClass)
 })
 
-/** Draws the set into `dir`. Who has it does not load what draws. */
+/** Draws the set into `dir`; loaded only where the set is missing. */
 const write = Effect.fnUntraced(function* (options: WriteEmojiOptions) {
   const { writeEmoji } = yield* Effect.promise(() => import("./Emoji.ts"))
   const NodeFileSystem = yield* Effect.promise(() => import("@effect/platform-node-shared/NodeFileSystem"))
@@ -33,7 +33,7 @@ const write = Effect.fnUntraced(function* (options: WriteEmojiOptions) {
   return dir
 })
 
-/** `<root>/<class>/**`; files beside the class folders (a README) are no part of it. */
+/** `<root>/<class>/**`; files beside the class folders (a README) are left out. */
 export const images = Pipeline.source({
   name: "images",
   artifact: Images,

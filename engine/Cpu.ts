@@ -1,6 +1,6 @@
 /**
- * The `cpu` engine: TensorFlow.js's own plain JavaScript. Always there, correct, and some hundred times slower than
- * `native`: for tiny runs, and to hold the others against.
+ * The `cpu` engine: TensorFlow.js's own plain JavaScript. Always available, correct, and some hundred times slower than
+ * `native`: for tiny runs, and as the reference in tests.
  */
 
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"

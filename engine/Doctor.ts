@@ -1,6 +1,6 @@
 /**
- * What `op-pipe doctor` shows of engines: which ones work here, what they consist of, and how to get those that do not.
- * Nothing is built or loaded.
+ * The engines in `op-pipe doctor`: which ones work on this machine, their versions, and how to get the others. Nothing
+ * is built or loaded.
  */
 import * as os from "node:os"
 import * as Effect from "effect/Effect"

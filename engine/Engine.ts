@@ -1,4 +1,4 @@
-/** An open engine: all that is above it sees. */
+/** The interface of an open engine. */
 import type * as Effect from "effect/Effect"
 import type { EngineError, EngineIdentity, EngineOutOfMemory } from "./Identity.ts"
 import type { Program, ProgramOptions } from "./Program.ts"

@@ -1,9 +1,9 @@
 /**
- * From what was asked for to what there is. Cheap when the addon is built: it reads the addon's sources and some file
- * times, and loads neither TensorFlow.js nor the addon.
+ * From parameters to the identity of an engine. Fast when the addon is built: it reads the addon's sources and some
+ * file times, and loads neither TensorFlow.js nor the addon.
  *
  * Gotchas: `auto` takes native, else tensorflow, else cpu, and says through `notify` what is missing and what it costs.
- * An engine asked for by name is had or fails; nothing is put in its place.
+ * An engine that is chosen by name is used or fails; there is no fallback.
  */
 import * as Effect from "effect/Effect"
 import { EngineError, type EngineIdentity, type EngineParams } from "./Identity.ts"
@@ -18,7 +18,7 @@ export interface IdentifyOptions {
   readonly cores: number
   /** A folder for what is built. */
   readonly cacheDir: string
-  /** Prints a line for the person who waits. */
+  /** Prints a line of progress. */
   readonly notify: (line: string) => void
 }
 
@@ -112,7 +112,10 @@ const automatic = Effect.fnUntraced(function* (params: EngineParams, options: Id
   return yield* identifyCpu()
 })
 
-/** The identity of the engine that was asked for. May build the addon on first use; fails when it cannot be had. */
+/**
+ * The identity of the engine for these parameters. May build the addon on first use; fails when the engine is not
+ * available.
+ */
 export const identify = (
   params: EngineParams,
   options: IdentifyOptions

@@ -1,8 +1,8 @@
 /**
- * What an engine is: the parameters that ask for one, the identity that goes into cache keys, and the errors.
+ * Parameters that choose an engine, the identity that goes into cache keys, and the errors.
  *
- * Two trainings whose identities are equal give the same bits; nothing that cannot change a result belongs in here,
- * and nothing that can may be left out (thread count and precision change the last bits, so they are in).
+ * Two trainings whose identities are equal give the same bits; so the identity has everything that can change a result,
+ * such as thread count and precision, which change the last bits, and nothing else.
  */
 import * as Schema from "effect/Schema"
 
@@ -14,23 +14,23 @@ export type EngineName = typeof EngineName.Type
 export const Precision = Schema.Literals(["fp32", "bf16"])
 export type Precision = typeof Precision.Type
 
-/** What may be asked for: `--set engine.name=cpu`. */
+/** The engine's parameters: `--set engine.name=cpu`. */
 export const EngineParams = Schema.Struct({
   /** `auto` takes the first of native, tensorflow and cpu that works here. */
   name: Schema.Literals(["auto", "native", "tensorflow", "webgpu", "cpu"]),
   /** bf16 keeps fp32 weights, loss and statistics, and multiplies in bf16. Only `native` has it. */
   precision: Precision,
-  /** 0: as many as the cores budget gives. */
+  /** 0: as many as the run may use. */
   threads: NonNegativeInt
 }).annotate({ identifier: "EngineParams", description: "Which engine trains and infers, and how" })
 export type EngineParams = typeof EngineParams.Type
 
 export const defaultEngineParams: EngineParams = { name: "auto", precision: "fp32", threads: 0 }
 
-/** What is computed with. Plain JSON, part of the cache key of every stage that computes with an engine. */
+/** The engine that computes. Plain JSON, part of the cache key of every stage that uses an engine. */
 export const EngineIdentity = Schema.Struct({
   name: EngineName,
-  /** What does the arithmetic: "op-pipe kernels + oneDNN", "tfjs-backend-cpu", ... */
+  /** The library that does the arithmetic: "op-pipe kernels + oneDNN", "tfjs-backend-cpu", ... */
   library: Schema.NonEmptyString,
   version: Schema.NonEmptyString,
   /** Instruction set or adapter. */
@@ -42,7 +42,7 @@ export const EngineIdentity = Schema.Struct({
 }).annotate({ identifier: "EngineIdentity", description: "What a network is computed with" })
 export type EngineIdentity = typeof EngineIdentity.Type
 
-/** An engine cannot be had, or broke: what was expected, what was found, and what to do. */
+/** An engine is not available or failed: what was expected, what was found, and what to do. */
 export class EngineError extends Schema.TaggedError<EngineError>()("EngineError", {
   engine: Schema.String,
   expected: Schema.String,
@@ -55,7 +55,7 @@ export class EngineError extends Schema.TaggedError<EngineError>()("EngineError"
   }
 }
 
-/** Memory that a network needs is not there. Raised before anything is allocated. */
+/** A network needs more memory than is free. Raised before anything is allocated. */
 export class EngineOutOfMemory extends Schema.TaggedError<EngineOutOfMemory>()("EngineOutOfMemory", {
   engine: Schema.String,
   /** What the memory was for. */

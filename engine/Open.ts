@@ -1,8 +1,8 @@
 /**
  * Opens an engine by its identity. This is where TensorFlow.js or the addon is loaded, and not before.
  *
- * Gotchas: what is opened must be what the identity says, or results would be stored under a wrong cache key; a
- * difference is an `EngineError`, never a silent fallback.
+ * Gotchas: the engine must match its identity, or results would be stored under a wrong cache key; a difference is an
+ * `EngineError`, never a silent fallback.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

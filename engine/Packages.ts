@@ -10,13 +10,13 @@ export interface InstalledPackage {
   readonly folder: string
 }
 
-/** Where packages are looked for: from this file upwards, then from the project's folder. */
+/** The starts of the search: this file, then the project's folder. */
 const starts = (): ReadonlyArray<string> => [
   import.meta.url,
   pathToFileURL(path.join(process.cwd(), "package.json")).href
 ]
 
-/** Where a step may not look it has no packages; Node throws there, also where nothing is. */
+/** A folder that a step may not read has no packages; Node throws there. */
 const isThere = (file: string): boolean => {
   try {
     return fs.existsSync(file)

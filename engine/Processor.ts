@@ -1,7 +1,7 @@
 /**
- * The processor's instruction sets, as far as the native kernels tell them apart, without loading anything.
+ * The processor's instruction sets, as far as the native kernels distinguish them, without loading anything.
  *
- * Gotchas: must say what `bestKernels` in native/src/addon.cpp says; `open` compares the two.
+ * Gotchas: must agree with `bestKernels` in native/src/addon.cpp; `open` compares the two.
  */
 import * as fs from "node:fs"
 
@@ -9,7 +9,7 @@ export interface Processor {
   readonly isa: "avx512" | "avx2" | "base"
   /** AVX-512 BF16 (VDPBF16PS). */
   readonly bf16: boolean
-  /** Its maker: estimates of reciprocals and roots differ between makers in their last bits. */
+  /** Its vendor: approximate reciprocals and roots differ between vendors in their last bits. */
   readonly vendor: string
 }
 

@@ -1,12 +1,12 @@
 /**
- * What an engine trains: a network as a list of blocks, its parameters by PyTorch's names and layouts, and the face
- * of a running network. Every engine implements `Program`; nothing above it knows tensors of TensorFlow.js.
+ * The networks of engines: a network as a list of blocks, its parameters by PyTorch's names and layouts, and the
+ * interface of a network in memory. Every engine implements `Program`; no other module uses tensors of TensorFlow.js.
  *
- * Gotchas: images come as uint8 NHWC and are normalized inside; `read` and `write` speak PyTorch's layouts (OIHW,
- * out x in with columns in C,H,W order), whatever the engine keeps internally.
+ * Gotchas: images come as uint8 NHWC and are normalized inside; `read` and `write` speak PyTorch's layouts (OIHW, out x
+ * in with columns in C,H,W order), whatever the engine keeps internally.
  */
 
-/** Convolution, then batch normalization, ReLU and max pooling as far as given. Sizes are H = W. */
+/** A convolution with optional batch normalization, ReLU and max pooling. Sizes are H = W. */
 export interface ConvBlock {
   readonly kind: "conv"
   readonly name: string
@@ -28,7 +28,7 @@ export interface ConvBlock {
   readonly outputSize: number
 }
 
-/** Fully connected, then ReLU and dropout as far as given. */
+/** A dense layer with optional ReLU and dropout. */
 export interface DenseBlock {
   readonly kind: "dense"
   readonly name: string
@@ -37,7 +37,7 @@ export interface DenseBlock {
   readonly relu: boolean
   /** Probability of a zero; 0 is no dropout. */
   readonly dropout: number
-  /** What is flattened into this layer (H, W, C), or null after a dense layer. */
+  /** The shape that is flattened into this layer (H, W, C), or null after a dense layer. */
   readonly flattens: readonly [height: number, width: number, channels: number] | null
 }
 
@@ -51,7 +51,7 @@ export interface NetworkShape {
   readonly blocks: ReadonlyArray<Block>
 }
 
-/** One tensor of a network's state. `role` says how it changes: by the optimizer, or by the batch statistics. */
+/** One tensor of a network's state. `role` tells whether the optimizer changes it or the batch statistics do. */
 export interface Parameter {
   readonly name: string
   readonly shape: ReadonlyArray<number>
@@ -110,8 +110,9 @@ export type Optimizer =
     }
 
 /**
- * What is made small. `crossEntropy`: of softmax(z), in nats. `sparsemax`: Martins and Astudillo 2016, equation 17,
- * -z[label] + 1/2 sum over the support of (z^2 - tau^2) + 1/2; its gradient is sparsemax(z) - onehot, and it is 0 where the label leads by 1 or more.
+ * The loss to minimize. `crossEntropy`: of softmax(z), in nats. `sparsemax`: Martins and Astudillo 2016, equation 17,
+ * -z[label] + 1/2 sum over the support of (z^2 - tau^2) + 1/2; its gradient is sparsemax(z) - onehot, and it is 0 where
+ * the label leads by 1 or more.
  */
 export type Loss = "crossEntropy" | "sparsemax"
 
@@ -140,22 +141,27 @@ export interface StepInput {
 export interface StepOutput {
   /** Mean over the batch of the program's loss; may be NaN or infinite. The parameters are unchanged when it is not finite. */
   readonly loss: number
-  /** How many of the batch had the label as their largest logit. */
+  /** Number of images in the batch whose largest logit is that of the label. */
   readonly correct: number
   /** Block name -> L2 norm of the loss gradient with respect to the block's weights (not bias, no L2 term). */
   readonly gradientNorms: Readonly<Record<string, number>>
 }
 
-/** What is kept per parameter: the value, and the optimizer's moments (SGD's momentum is `moment1`). */
+/** The values of a parameter: itself, and the optimizer's moments (SGD's momentum is `moment1`). */
 export type Slot = "value" | "moment1" | "moment2"
 
-/** By name, for blocks with a ReLU: a byte a channel or unit, which is set to 1 when some image left it above 0 at the block's output. */
+/**
+ * By name, for blocks with a ReLU: one byte per channel or unit, set to 1 when its output is above 0 for some image.
+ */
 export type Alive = ReadonlyMap<string, Uint8Array>
 
 /** A network in an engine's memory. One call at a time: wait for a promise before the next call. */
 export interface Program {
   readonly step: (input: StepInput) => Promise<StepOutput>
-  /** Logits n x classes, with running statistics and without dropout. Marks in `alive` what these images bring to life. */
+  /**
+   * Logits n x classes, with running statistics and without dropout. Marks in `alive` the channels and units that these
+   * images activate.
+   */
   readonly predict: (pixels: Uint8Array, n: number, alive?: Alive) => Promise<Float32Array>
   /** A copy in PyTorch's layout; into `into` when it is given. */
   readonly read: (slot: Slot, parameter: Parameter, into?: Float32Array) => Promise<Float32Array>

@@ -2,9 +2,9 @@
  * The `tensorflow` engine: TensorFlow's C library through `@tensorflow/tfjs-node-gpu`, else `@tensorflow/tfjs-node`,
  * when the user has installed one of them. Neither is a dependency: their install step downloads libtensorflow.
  *
- * Gotchas: a package may be there without the library (an install with --ignore-scripts, or offline), or without CUDA;
- * that shows when it is loaded, and the error says which. TensorFlow's CPU kernels do not promise equal bits from run
- * to run.
+ * Gotchas: a package may lack the library (after an install with --ignore-scripts, or offline) or CUDA; loading it
+ * fails then, and the error says which is missing. TensorFlow's CPU kernels do not guarantee equal bits from run to
+ * run.
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
@@ -57,7 +57,7 @@ export const identifyTensorflow = (threads: number): Effect.Effect<EngineIdentit
     addon: null
   }))
 
-/** What a failed load of the package means to the person who installed it. */
+/** The error for a package that cannot be loaded, with a remedy. */
 export const explainLoadFailure = (found: InstalledPackage, cause: unknown): EngineError => {
   const text = messageOf(cause)
   if (/libcu(da|dart|dnn|blas)|CUDA/iu.test(text)) {

@@ -2,9 +2,10 @@
  * The `webgpu` engine: TensorFlow.js's WebGPU backend on Dawn (npm `webgpu`), for any vendor's GPU without CUDA. Both
  * packages are optional.
  *
- * Gotchas, all found by trying:
- * - the globals and `navigator.gpu` must be there before the backend is imported;
- * - the backend is registered here, with the adapter's full limits: the package's own factory crashes without an adapter;
+ * Gotchas, all found in practice:
+ * - the globals and `navigator.gpu` must exist before the backend is imported;
+ * - the backend is registered here, with the adapter's full limits: the package's own factory crashes without an
+ *   adapter;
  * - WebGPU's errors do not throw. They are collected (`onuncapturederror`, `lost`) and raised after each awaited read,
  *   and the largest buffer is compared with the limits before anything runs;
  * - split-K matrix products add in an order that changes from run to run, so another program is chosen;
@@ -29,7 +30,7 @@ const backendPackage = "@tensorflow/tfjs-backend-webgpu"
 const problem = (expected: string, actual: string, toDo: string, cause?: unknown): EngineError =>
   new EngineError({ engine: "webgpu", expected, actual, toDo, ...(cause === undefined ? {} : { cause }) })
 
-// the parts of WebGPU and of the backend that are used here; neither package is a dependency
+// types of WebGPU and of the backend, as far as they are used; neither package is a dependency
 interface Limits {
   readonly maxBufferSize: number
   readonly maxStorageBufferBindingSize: number
@@ -94,7 +95,7 @@ const noAdapter = (actual: string, cause?: unknown): EngineError => {
 
 const dawnModule = (dawn: InstalledPackage): string => pathToFileURL(path.join(dawn.folder, "index.js")).href
 
-/** Asks for the adapter in a process of its own: a driver that crashes must not take the command line with it. */
+/** Requests the adapter in a process of its own: a driver's crash must not end the command line. */
 const askAdapter = async (dawn: InstalledPackage): Promise<AdapterInfo> => {
   const script = `
     const { create, globals } = await import(${JSON.stringify(dawnModule(dawn))})
@@ -159,7 +160,7 @@ interface Opened {
 }
 
 const start = async ({ dawn, backend }: Packages): Promise<Opened> => {
-  // Loaded by path and not by an import that names it: which Dawn it is stands in the engine's identity, not in its code.
+  // loaded by path, not by name: Dawn's version is in the engine's identity, not in its code
   const { create, globals } = createRequire(import.meta.url)(path.join(dawn.folder, "index.js")) as Dawn
   Object.assign(globalThis, globals)
   const gpu = create([])

@@ -1,6 +1,6 @@
 /**
- * The engines' public face. Stages ask for one by parameters and never name it in code: `identify` says what there is
- * (cheap, part of cache keys), `open` loads it, and the `Engine` makes programs out of networks.
+ * The engines' public face. Parameters choose an engine, never the code of a stage: `identify` gives its identity
+ * (fast, part of cache keys), `open` loads it, and the `Engine` makes programs of networks.
  *
  * Gotchas: importing this file loads neither TensorFlow.js nor the addon; `open` does.
  */

@@ -1,5 +1,5 @@
 /**
- * What `augment` takes and gives: its parameters, and the index of the packed images.
+ * Parameters and outputs of `augment`: the index of the packed images.
  *
  * A record is `size * size * channels` bytes, uint8, row by row, channels last (NHWC), RGB. The records of a split lie
  * one after the other over its shards in the order of the index. The train split holds every original first, then the
@@ -39,11 +39,14 @@ export type Transforms = typeof Transforms.Type
 export const AugmentParams = Schema.Struct({
   /** Width and height of a packed image, pixels. */
   size: withDefault(integerBetween(8, 1024), 224),
-  /** How an image that is not square becomes so: squashed, cut at the centre, or padded. */
+  /** How an image becomes square: squashed, cropped at the centre, or padded. */
   fit: withDefault(Schema.Literals(["fill", "cover", "contain"]), "fill"),
-  /** Train images after augmentation, originals and copies; 0: as `copies` says. Never fewer than the originals. */
+  /**
+   * Number of train images after augmentation, originals and copies, but never fewer than the originals; 0: as `copies`
+   * says.
+   */
   trainSize: withDefault(Count, 6298),
-  /** Copies of each train image; looked at only when `trainSize` is 0. */
+  /** Copies of each train image; used only when `trainSize` is 0. */
   copies: withDefault(integerBetween(0, 1000), 0),
   transforms: withDefault(Transforms, {}),
   seed: withDefault(Count, 1),

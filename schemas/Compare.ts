@@ -1,8 +1,8 @@
 /**
- * What `compare` takes and gives: scores of both networks under every output activation, statistics of their difference,
- * and a verdict on each of the study's six claims.
+ * Parameters and outputs of `compare`: scores of both networks under every output activation, statistics of their
+ * difference, and a verdict on each of the study's six claims.
  *
- * Unless a name says otherwise a score is of the test split, of the epoch that was best on validation.
+ * Unless a name says otherwise, a score is of the test split and of the epoch with the best validation accuracy.
  */
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
@@ -20,7 +20,7 @@ export const CompareParams = Schema.Struct({
   seed: withDefault(Count, 1),
   /** Resamples for the intervals. */
   bootstrap: withDefault(integerBetween(100, 100_000), 2000),
-  /** Two networks are called equivalent when the interval of their difference lies within this, either way. */
+  /** Two networks are equivalent when the interval of their difference lies within plus and minus this. */
   equivalenceMargin: withDefault(Fraction, 0.03),
   /** Test images in the grid of predictions. */
   examples: withDefault(integerBetween(1, 100), 9)
@@ -85,9 +85,9 @@ export const SplitScore = Schema.Struct({
 export type SplitScore = typeof SplitScore.Type
 
 export const VariantMetrics = Schema.Struct({
-  /** Best on validation: the honest choice. */
+  /** The epoch with the best validation accuracy. */
   bestEpoch: AtLeastOne,
-  /** The seed's way: the best test score over epochs; a choice made on the test set, hence too good. */
+  /** The seed study's method: the best test score over epochs. Selecting on the test set makes it too high. */
   testSelected: Schema.Struct({ epoch: AtLeastOne, accuracy: Fraction, f1Micro: Fraction }),
   splits: Schema.Array(SplitScore),
   activations: Schema.Array(ActivationScores),
@@ -121,7 +121,7 @@ export type McNemar = typeof McNemar.Type
 export const Ranked = Schema.Struct({ class: Schema.NonEmptyString, probability: Fraction })
 export type Ranked = typeof Ranked.Type
 
-/** A test image with what the network says of it. */
+/** A test image with the network's predictions. */
 export const Example = Schema.Struct({
   path: Schema.NonEmptyString,
   label: Schema.NonEmptyString,
@@ -155,7 +155,7 @@ export const Metrics = Schema.Struct({
   differences: Schema.Array(Difference),
   equivalence: Schema.Struct({ margin: Fraction, verdict: Equivalence }),
   examples: Schema.Array(Example),
-  /** Of the first seed, whose networks all of this is about. */
+  /** Of the first seed; everything but `seeds` is about its networks. */
   claims: Schema.Array(Claim),
   /** With several seeds only. */
   seeds: Schema.optionalKey(Seeds)

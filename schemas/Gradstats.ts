@@ -1,4 +1,7 @@
-/** What `gradstats` takes and gives: gradient norms, update-to-weight ratios and dead ReLUs by layer and epoch of both networks, and what they say. */
+/**
+ * Parameters and outputs of `gradstats`: gradient norms, update-to-weight ratios and dead ReLUs of both networks by
+ * layer and epoch.
+ */
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
 import { AtLeastOne, Fraction, NonNegative, Positive, withDefault } from "./Numbers.ts"
@@ -9,7 +12,7 @@ export const GradientThresholds = Schema.Struct({
   vanishing: Positive,
   /** A layer explodes when its norm is above this. */
   exploding: Positive,
-  /** A layer is dead when more than this share of its channels or units is. */
+  /** A layer is dead when more than this share of its channels or units is dead. */
   dead: Fraction,
   /** A layer stands still when its update-to-weight ratio is below this; about 1e-3 is healthy. */
   still: Positive,
@@ -33,7 +36,7 @@ export const GradientFlag = Schema.Struct({
   kind: Schema.Literals(["vanishing", "exploding", "dead", "still", "rushed"]),
   layer: Schema.NonEmptyString,
   epoch: AtLeastOne,
-  /** What was measured: a norm, a share or a ratio. */
+  /** The measured norm, share or ratio. */
   value: NonNegative
 })
 export type GradientFlag = typeof GradientFlag.Type
@@ -41,7 +44,7 @@ export type GradientFlag = typeof GradientFlag.Type
 /** Of the layers with a ReLU. */
 export const DeadShares = Schema.Struct({
   layers: Schema.Array(Schema.NonEmptyString),
-  /** `[layer][epoch]`: share of the channels or units that no validation image leaves above 0. */
+  /** `[layer][epoch]`: share of the channels or units whose output is 0 for every validation image. */
   share: Schema.Array(Schema.Array(Fraction))
 })
 export type DeadShares = typeof DeadShares.Type

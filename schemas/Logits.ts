@@ -1,9 +1,10 @@
 /**
- * What `logits` takes and gives: raw outputs of both best networks over the whole data set.
+ * Parameters and outputs of `logits`: raw outputs of both best networks over the whole data set.
  *
  * `logits.arrow` is an Arrow IPC file, uncompressed, one record batch, one row per original image: `path`, `class`,
- * `split` (utf8), `label` (int32), `logitsBn` and `logitsNobn` (fixed-size list of float32, one per class). The schema's
- * metadata has `classes` (a JSON array) and `format`. Rows: train, validation, test, each in the order of the index.
+ * `split` (utf8), `label` (int32), `logitsBn` and `logitsNobn` (fixed-size list of float32, one per class). The
+ * schema's metadata has `classes` (a JSON array) and `format`. Rows: train, validation, test, each in the order of the
+ * index.
  */
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
@@ -15,7 +16,9 @@ export const LogitsParams = Schema.Struct({
 }).annotate({ identifier: "LogitsParams" })
 export type LogitsParams = typeof LogitsParams.Type
 
-/** What the last hidden layers give for the test images; the format is described in `stages/lib/tables/PenultimateTable.ts`. */
+/**
+ * Values of the last hidden layers for the test images; `stages/lib/tables/PenultimateTable.ts` describes the format.
+ */
 export const PenultimateArtifact = Artifact.file({ tag: "Penultimate/v1", path: "penultimate.arrow" })
 
 export const LogitsArtifact = Artifact.file({ tag: "Logits/v1", path: "logits.arrow" })

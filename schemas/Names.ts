@@ -1,4 +1,4 @@
-/** Names that are in most schemas and tables: the three splits, and the two networks that the study compares. */
+/** Names that most schemas and tables use: the three splits, and the two networks that the study compares. */
 import * as Schema from "effect/Schema"
 
 export const SplitName = Schema.Literals(["train", "validation", "test"])

@@ -8,7 +8,7 @@
 import * as Schema from "effect/Schema"
 import { Fraction, integerBetween, numberBetween, Positive } from "./Numbers.ts"
 
-/** How many, or how large, as far as a network is asked for. */
+/** A number or a size of a layer. */
 const Extent = integerBetween(1, 65536)
 
 /** Square convolution with bias, stride `stride`. Weights are He/Kaiming uniform with a = sqrt 5, as torch's default. */
@@ -29,7 +29,7 @@ export const BatchNormLayer = Schema.Struct({
 
 export const ReluLayer = Schema.Struct({ type: Schema.Literal("relu") })
 
-/** Max pooling with stride = size; what does not fill a window at the right and bottom is dropped (floor). */
+/** Max pooling with stride = size; pixels at the right and bottom that fill no window are dropped (floor). */
 export const MaxPoolLayer = Schema.Struct({ type: Schema.Literal("maxPool"), size: Extent })
 
 export const DenseLayer = Schema.Struct({
@@ -52,6 +52,6 @@ export const NetworkSpec = Schema.Struct({
 }).annotate({ identifier: "NetworkSpec", description: "A stack of layers, first to last" })
 export type NetworkSpec = typeof NetworkSpec.Type
 
-/** The networks that have a name: the seed's final one, and the deeper one that it was simplified from. */
+/** The named networks: the seed study's final one, and the deeper one that it was simplified from. */
 export const PresetName = Schema.Literals(["seed", "deep"])
 export type PresetName = typeof PresetName.Type

@@ -1,4 +1,4 @@
-/** The numbers that parameters and artifacts are made of, and how a parameter gets its default. */
+/** Schemas of numbers, and defaults of parameters. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
@@ -22,7 +22,7 @@ export const integerBetween = (minimum: number, maximum: number) =>
 export const numberBetween = (minimum: number, maximum: number) =>
   Schema.Finite.check(Schema.isBetween({ minimum, maximum }))
 
-/** A parameter that need not be given; `value` is its default, encoded. */
+/** A parameter with a default; `value` is encoded. */
 export const withDefault = <S extends Schema.Constraint>(
   schema: S,
   value: NoInfer<S["Encoded"]>

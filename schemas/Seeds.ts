@@ -1,11 +1,11 @@
-/** What `compare` says over several seeds: the same trainings begun from other weights, on the same images. */
+/** Results of `compare` over several seeds: the same trainings from other initial weights, on the same images. */
 import * as Schema from "effect/Schema"
 import { AtLeastOne, Count, NonNegative } from "./Numbers.ts"
 import { ClaimId, Equivalence, Verdict } from "./Verdict.ts"
 
 const SeedCount = Schema.Int.check(Schema.isGreaterThanOrEqualTo(2))
 
-/** Values of several seeds in short. */
+/** Summary of values over seeds. */
 export const Spread = Schema.Struct({
   mean: Schema.Finite,
   /** Sample standard deviation (n - 1). */
@@ -40,7 +40,7 @@ export type SeedCurve = typeof SeedCurve.Type
 export const TestMetric = Schema.Literals(["testAccuracy", "testF1Macro"])
 export type TestMetric = typeof TestMetric.Type
 
-/** A score of the epoch that was best on validation, seed by seed. */
+/** A score of the epoch with the best validation accuracy, by seed. */
 export const SeedScore = Schema.Struct({
   metric: TestMetric,
   values: Schema.Array(Schema.Finite),
@@ -64,9 +64,9 @@ export const SeedDifference = Schema.Struct({
   metric: TestMetric,
   values: Schema.Array(Schema.Finite),
   ...Spread.fields,
-  /** 95 % interval of the mean by Student's t: what is the seeds' alone, on these test images. */
+  /** 95 % interval of the mean by Student's t: the variation over seeds alone, on these test images. */
   student95: Interval,
-  /** The same and the 90 % one with what the choice of test images adds, the bootstrap interval of the first seed: for verdicts. */
+  /** For verdicts: intervals that include the choice of test images, by the bootstrap of the first seed. */
   total95: Interval,
   total90: Interval
 })
@@ -75,7 +75,7 @@ export type SeedDifference = typeof SeedDifference.Type
 /** A claim of the study over all seeds. */
 export const SeedClaim = Schema.Struct({
   id: ClaimId,
-  /** Of each seed by itself; empty for a claim that is judged over seeds only. */
+  /** One verdict per seed; empty for a claim that is judged over seeds only. */
   verdicts: Schema.Array(Verdict),
   verdict: Verdict,
   sentence: Schema.NonEmptyString

@@ -1,10 +1,10 @@
 /**
- * What `split` takes and gives: its parameters, and the manifest that says which image belongs where and why.
+ * Parameters and outputs of `split`: the manifest, which says where each image belongs and why.
  *
  * Gotchas:
  * - Paths are relative to the data root, with forward slashes, in Unicode as the file system gave them.
- * - An image's `group` is the unit that the split keeps whole: no group is in two splits. An image that belongs with no
- *   other is a group of its own, named by its path.
+ * - An image's `group` is the unit that the split keeps whole: no group is in two splits. An unrelated image is a group
+ *   of its own, named by its path.
  */
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
@@ -24,7 +24,7 @@ export type DuplicatePolicy = typeof DuplicatePolicy.Type
 const hasCapture = (pattern: string): true | string => {
   if (pattern === "") return true
   try {
-    // an alternative that matches the empty string tells how many captures the pattern has
+    // an alternative that matches the empty string gives the number of captures
     const found = new RegExp(`${pattern}|`, "u").exec("")
     return (found?.length ?? 0) > 1 || "expected a regular expression with a capture, such as ([0-9a-f-]+)-[^/]*$"
   } catch (cause) {
@@ -65,7 +65,7 @@ export const Image = Schema.Struct({
 })
 export type Image = typeof Image.Type
 
-/** A file that takes no part, and why. `class` is empty for a file that lies outside any class folder. */
+/** A file that is not used, and why. `class` is empty for a file outside any class folder. */
 export const SetAside = Schema.Struct({
   path: Schema.NonEmptyString,
   class: Schema.String,
@@ -73,7 +73,7 @@ export const SetAside = Schema.Struct({
 })
 export type SetAside = typeof SetAside.Type
 
-/** Near-duplicates within one class. `kept` are those that take part under the policy. */
+/** Near-duplicates within one class. `kept` are those that the policy keeps. */
 export const DuplicateGroup = Schema.Struct({
   class: Schema.NonEmptyString,
   paths: Schema.Array(Schema.NonEmptyString),
@@ -81,7 +81,7 @@ export const DuplicateGroup = Schema.Struct({
 })
 export type DuplicateGroup = typeof DuplicateGroup.Type
 
-/** Near-duplicates that carry different labels. They stay, in one split (unless the policy is `keep`). */
+/** Near-duplicates with different labels. They stay, in one split (unless the policy is `keep`). */
 export const LabelConflict = Schema.Struct({
   classes: Schema.Array(Schema.NonEmptyString),
   paths: Schema.Array(Schema.NonEmptyString)
@@ -95,7 +95,7 @@ export const ClassCounts = Schema.Struct({
   setAside: Count,
   /** Left out by `perClass`. */
   beyondLimit: Count,
-  /** Near-duplicates left out by the policy `drop`. */
+  /** Near-duplicates that the policy `drop` leaves out. */
   dropped: Count,
   train: Count,
   validation: Count,
@@ -113,11 +113,11 @@ export const Manifest = Schema.Struct({
   counts: Schema.Array(ClassCounts),
   /** Groups that hold more than one image, of any origin. */
   groupsOfMany: Count,
-  /** Groups of near-duplicates that sit in more than one split; above 0 only under the policy `keep`. */
+  /** Groups of near-duplicates in more than one split; above 0 only under the policy `keep`. */
   leaks: Count,
   /**
-   * Pairs of images that may be copies though they differ too much to be called so, and no copies of other images tie them; and
-   * how many of them are in two splits: they are kept together as long as their groups stay small.
+   * Pairs of images that look alike and may be copies, but differ too much to be called so and are not linked by other
+   * copies; and the number of them in two splits. They stay together as long as their groups stay small.
    */
   lookAlikes: Schema.Struct({ pairs: Count, apart: Count }),
   setAside: Schema.Array(SetAside),

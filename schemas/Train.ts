@@ -1,4 +1,4 @@
-/** What `train` takes and gives: its parameters, and the history of one training. */
+/** Parameters and outputs of `train`: the history of one training, and its network. */
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
 import { NetworkSpec, PresetName } from "./Network.ts"
@@ -14,7 +14,7 @@ export const TrainParams = Schema.Struct({
   normalization: withDefault(Schema.Literals(["batch", "none"]), "none"),
   epochs: withDefault(integerBetween(1, 10_000), 24),
   batchSize: withDefault(integerBetween(1, 4096), 32),
-  /** What is made small: the cross-entropy of softmax, or the loss of sparsemax (Martins and Astudillo 2016). */
+  /** The loss to minimize: the cross-entropy of softmax, or the loss of sparsemax (Martins and Astudillo 2016). */
   loss: withDefault(LossName, "crossEntropy"),
   optimizer: withDefault(Schema.Literals(["adam", "sgd"]), "adam"),
   learningRate: withDefault(Positive, 0.0005),
@@ -23,20 +23,21 @@ export const TrainParams = Schema.Struct({
   /** Of `sgd`. */
   momentum: withDefault(Fraction, 0.9),
   /**
-   * How the learning rate goes on: `constant`; `step`, times `gamma` every `stepEpochs`; `cosine`, down to zero over all
-   * epochs; `plateau`, times `gamma` when more than `plateauEpochs` epochs in a row brought no lower validation loss.
+   * How the learning rate changes: `constant`; `step`, times `gamma` every `stepEpochs`; `cosine`, down to zero over
+   * all epochs; `plateau`, times `gamma` when more than `plateauEpochs` epochs in a row brought no lower validation
+   * loss.
    */
   schedule: withDefault(Schema.Literals(["constant", "step", "cosine", "plateau"]), "step"),
   stepEpochs: withDefault(AtLeastOne, 8),
   gamma: withDefault(Fraction, 0.5),
   plateauEpochs: withDefault(AtLeastOne, 3),
-  /** Training stops after this many epochs in a row without a better validation accuracy; 0 is never. */
+  /** Training stops after this many epochs in a row without a better validation accuracy; 0: never. */
   patience: withDefault(Count, 0),
   seed: withDefault(Count, 0)
 }).annotate({ identifier: "TrainParams", description: "How a network is trained" })
 export type TrainParams = typeof TrainParams.Type
 
-/** One epoch. Losses are means of the training's loss (cross-entropy in nats); rates of correct answers are fractions. */
+/** One epoch. Losses are means of the training's loss (cross-entropy in nats); accuracies are fractions. */
 export const Epoch = Schema.Struct({
   /** From 1. */
   epoch: AtLeastOne,
@@ -50,13 +51,13 @@ export const Epoch = Schema.Struct({
   testF1Macro: Fraction,
   testF1Micro: Fraction,
   learningRate: NonNegative,
-  /** Images a second while training; a timing, hence volatile. */
+  /** Images per second while training; a timing, hence volatile. */
   imagesPerSecond: Schema.optionalKey(Positive),
   /** Layer name -> L2 norm of the loss gradient with respect to the layer's weights, mean over the epoch's batches. */
   gradientNorm: Schema.Record(Schema.String, NonNegative),
   /** Layer name -> norm of the epoch's last optimizer step on the layer's weights over the norm of the weights before it. */
   updateRatio: Schema.Record(Schema.String, NonNegative),
-  /** Name of a layer with a ReLU -> share of its channels or units that no validation image leaves above 0 at the layer's output. */
+  /** Name of a layer with a ReLU -> share of its channels or units whose output is 0 for every validation image. */
   deadShare: Schema.Record(Schema.String, Fraction)
 })
 export type Epoch = typeof Epoch.Type
@@ -66,9 +67,9 @@ export const History = Schema.Struct({
   /** Layers that have weights, first to last. */
   layers: Schema.Array(Schema.NonEmptyString),
   loss: LossName,
-  /** How many epochs it was to have. */
+  /** The number of epochs that were planned. */
   plannedEpochs: AtLeastOne,
-  /** It ended before that, for want of a better validation accuracy (`patience`). */
+  /** Whether it ended before that, since validation accuracy did not improve (`patience`). */
   stoppedEarly: Schema.Boolean,
   /** The epoch with the highest validation accuracy (the earliest of equals). Its weights are the model. */
   bestEpoch: AtLeastOne,
@@ -93,7 +94,7 @@ export const LayerTableRow = Schema.Struct({
   parameters: Count
 })
 
-/** The network that was trained: all that is needed, with its weights, to run it. */
+/** The trained network: with its weights, all that inference needs. */
 export const TrainedNetwork = Schema.Struct({
   spec: NetworkSpec,
   size: AtLeastOne,

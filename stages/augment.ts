@@ -1,8 +1,8 @@
 /**
- * augment: packs every image at one size, and adds augmented copies to the train split.
+ * augment: packs all images at one size and adds augmented copies to the train split.
  *
- * Each file is decoded once; its original and its copies go to their places in the shards as soon as they are made. The
- * bytes depend on parameters, paths and images alone.
+ * Each file is decoded once; its original and its copies are written to the shards as soon as they are made. The bytes
+ * depend only on parameters, paths and images.
  */
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
@@ -23,7 +23,7 @@ import * as ContactSheet from "./lib/images/ContactSheet.ts"
 import * as Pack from "./lib/images/Pack.ts"
 import * as Resampler from "./lib/images/Resampler.ts"
 
-/** One image, and where its records go: the original first, then copy 1, 2, ... */
+/** One image and the positions of its records: the original first, then copy 1, 2, ... */
 interface Work {
   readonly image: Image
   readonly places: ReadonlyArray<number>
@@ -34,7 +34,7 @@ interface Planned {
   readonly work: ReadonlyArray<Work>
 }
 
-/** Lays out the records of one split: originals by path, then the copies by number and path. */
+/** The records of one split in order: originals by path, then the copies by number and path. */
 const layOutSplit = (
   images: ReadonlyArray<Image>,
   copies: ReadonlyArray<number>,
@@ -161,7 +161,7 @@ const chooseForSheet = ({ classes, splits }: PackIndex) => {
   })
 }
 
-/** The contact sheet, from what was packed. */
+/** The contact sheet, drawn from the packed images. */
 const drawSheet = Effect.fnUntraced(function* (folder: string, index: PackIndex) {
   const pack = yield* Pack.open(folder, index)
   const rows = yield* Effect.forEach(

@@ -1,6 +1,6 @@
 /**
- * logits: what both best networks say of every image of the data set, before any output activation; and, for the test
- * images, what their last hidden layers give.
+ * logits: the outputs of both best networks for every image, before any output activation; and, for the test images,
+ * the values of their last hidden layers.
  *
  * Rows are the originals (no augmented copies) of train, validation and test, each in the order of the packed index.
  */
@@ -34,7 +34,7 @@ interface Inference {
   readonly onImages: (count: number) => Effect.Effect<void>
 }
 
-/** What is to be run: a trained network, or a part of it. */
+/** The network to run: a trained one, or a part of it. */
 interface Asked {
   readonly network: TrainedNetwork
   readonly spec: NetworkSpec

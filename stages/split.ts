@@ -1,9 +1,9 @@
 /**
- * split: looks at every image of the data root, sets aside what cannot be decoded, finds near-duplicates, and deals the
- * rest to train, validation and test.
+ * split: decodes every image of the data root, sets aside those that cannot be decoded, finds near-duplicates, and
+ * assigns the others to train, validation and test.
  *
- * The manifest accounts for every file found. What makes a run impossible (no two classes, a class with fewer than three
- * images or groups) fails as bad input and names the class.
+ * The manifest accounts for every file found. Fewer than two classes, or a class with fewer than three images or
+ * groups, is bad input; the failure names the class.
  */
 import * as Effect from "effect/Effect"
 import { Stage } from "../core/index.ts"
@@ -87,7 +87,7 @@ const checkClasses = Effect.fnUntraced(function* (
   })
 })
 
-/** The images that take part, with the split of their group. */
+/** The images that are used, each with the split of its group. */
 const assignSplits = (
   kept: LeakageGroups["kept"],
   classes: ReadonlyArray<string>,
@@ -123,7 +123,7 @@ interface Account {
   readonly images: ReadonlyArray<Image>
 }
 
-/** How many there are of a class. */
+/** The number of entries of a class. */
 const byClass = (of: ReadonlyArray<{ readonly class: string }>): ((name: string) => number) => {
   const counts = tally(of.map((one) => one.class))
   return (name) => counts.get(name) ?? 0

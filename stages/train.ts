@@ -2,14 +2,15 @@
  * train: one network, from its first weights to those of its best epoch.
  *
  * Per epoch: every train image once, in an order drawn from the seed and the epoch; then loss and scores over
- * validation and test. The best epoch is the one with the highest validation accuracy (the earliest of equals); its weights are
- * the model. Test scores are recorded for each epoch because the seed study chose by them, and so that it can be shown
- * what that does; nothing here looks at them.
+ * validation and test. The best epoch is the one with the highest validation accuracy (the earliest of equals); its
+ * weights are the model. Test scores are recorded per epoch because the seed study selected by them; this stage does
+ * not use them.
  *
  * Gotchas:
  * - Two trainings with the same seed start from the same weights and see the same batches, whatever their
- *   normalization: draws are named by the seed and what they are for, never by the step.
- * - A checkpoint is kept after each epoch, and written during the next one. A resumed training ends with the same bits as an undisturbed one.
+ *   normalization: random streams are named by the seed and their purpose, never by the step.
+ * - A checkpoint is written after each epoch, while the next one runs. A resumed training ends with the same bits as an
+ *   uninterrupted one.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -40,7 +41,7 @@ const specOf = (params: TrainParams): NetworkSpec =>
     ? Network.preset(params.network, { batchNorm: params.normalization === "batch" })
     : params.network
 
-/** Everything about one training that does not change while it goes on. */
+/** What stays the same during one training. */
 interface Run {
   readonly params: TrainParams
   readonly index: PackIndex
@@ -52,7 +53,7 @@ interface Run {
   readonly progress: (progress: Stage.Progress) => Effect.Effect<void>
 }
 
-/** Reads a batch into `buffer`, which the batch then is a part of. */
+/** Reads a batch into `buffer`; the batch is a view of it. */
 const readBatch = (run: Run, order: Int32Array, start: number, buffer: Uint8Array) =>
   Effect.gen(function* () {
     const indices = order.subarray(start, Math.min(order.length, start + run.params.batchSize))
@@ -76,7 +77,7 @@ const trainEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: n
   let lossSum = 0
   let correct = 0
   let batches = 0
-  // Two buffers in turn, one trained on while the other is read into; a new one for each batch would be paid for in page faults.
+  // Two buffers in turn: one is read into while the other is trained on. A new one per batch would cost page faults.
   const { buffers } = run
   let next = yield* Effect.forkChild(readBatch(run, order, 0, buffers[0]))
   for (let start = 0; start < count; start += params.batchSize) {
@@ -120,7 +121,7 @@ const evaluate = Effect.fnUntraced(function* (run: Run, split: SplitName, alive?
   return Scores.of(logits, run.labels[split], classes, params.loss)
 })
 
-/** Layer name -> share of its channels or units that are not alive; nothing is known of them without images. */
+/** Layer name -> share of its channels or units that are not alive; empty without images. */
 const deadShares = (alive: Alive, images: number): Readonly<Record<string, number>> =>
   images === 0
     ? {}
@@ -164,7 +165,7 @@ const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: num
 const isBest = (record: Pick<Epoch, "validationAccuracy">, epochs: ReadonlyArray<Epoch>): boolean =>
   epochs.every((earlier) => record.validationAccuracy > earlier.validationAccuracy)
 
-/** The whole training, from the checkpoint on if there is one. */
+/** The whole training, resumed from the checkpoint if there is one. */
 const runEpochs = Effect.fnUntraced(function* (run: Run, checkpoint: Stage.Checkpoint) {
   const { params, trainer } = run
   const saved = yield* checkpoint.load
@@ -178,7 +179,7 @@ const runEpochs = Effect.fnUntraced(function* (run: Run, checkpoint: Stage.Check
     bestEpoch = resumed.value.bestEpoch
     bestWeights = resumed.value.bestWeights
   }
-  // Written while the next epoch goes on: a few hundred megabytes take the disk seconds.
+  // Written while the next epoch runs: a few hundred megabytes take seconds.
   let saving: Fiber.Fiber<void, Stage.StageFailure> | undefined
   const accuracies = () => epochs.map((each) => each.validationAccuracy)
   while (epochs.length < params.epochs && !outOfPatience(params.patience, accuracies())) {
@@ -216,7 +217,7 @@ const optimizerOf = ({ optimizer, learningRate, weightDecay, momentum }: TrainPa
     ? { kind: "sgd", learningRate, weightDecay, momentum }
     : { kind: "adam", learningRate, weightDecay }
 
-/** The training as it begins: images and first weights in their places. */
+/** Opens the images and the network with its initial weights. */
 const begin = Effect.fnUntraced(function* (
   { params, toolchain, toolchainDir, inputs, progress }: TrainContext,
   spec: NetworkSpec,

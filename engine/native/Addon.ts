@@ -1,9 +1,9 @@
 /**
- * The C++ addon: where its sources are, what its binary is keyed by, how it is built, and what it exports.
+ * The C++ addon: its sources, the key of its binary, its build, and its exports.
  *
  * Built on first use into the engine's cache folder, in some seconds, by the C++ compiler of the machine. The folder's
  * name is a digest of the sources, the flags, the platform, and the oneDNN that it links (if any): a change of any of
- * them builds another one beside it. A binary appears under its name whole or not at all.
+ * them builds another binary beside it. A binary has its name only when it is complete.
  *
  * Gotchas: the kernels are compiled once per instruction set and chosen when the addon is loaded, so the binary suits
  * every machine of its architecture. oneDNN goes into a second binary, which is loaded only for networks outside
@@ -143,7 +143,7 @@ export interface Location {
   readonly oneDnn: OneDnn.OneDnn | undefined
 }
 
-/** What the addon's binary is called here and now. Reads the sources (some 60 KB), starts nothing. */
+/** The path of the addon's binary. Reads the sources (some 60 KB) and starts no process. */
 export const locate = (cacheDir: string, projectDir: string): Location => {
   const oneDnn = OneDnn.find(projectDir)
   const hash = crypto.createHash("sha256")
@@ -229,8 +229,8 @@ const lockIsStale = (lock: string): boolean => {
 }
 
 /**
- * Waits until this process may build, or the binary is there. Several processes that start at once would else compile the
- * same thing side by side. A lock whose process is gone counts for nothing.
+ * Waits until this process may build, or the binary is there. Several processes that start at once would else compile
+ * the same thing side by side. A lock whose process has ended is ignored.
  */
 const takeLock = async (location: Location, lock: string, signal: AbortSignal): Promise<boolean> => {
   for (;;) {

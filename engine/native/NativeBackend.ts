@@ -1,16 +1,16 @@
 /**
- * The memory of the TensorFlow.js backend over oneDNN: tfjs's own CPU backend, whose large results live in reused buffers.
- * `NativeTf` puts the fast kernels in.
+ * The memory of the TensorFlow.js backend over oneDNN: tfjs's own CPU backend, whose large results live in reused
+ * buffers. `NativeTf` registers the fast kernels.
  *
  * Gotchas: buffers are given back in `disposeData` (fresh memory costs more than the arithmetic: the operating system
- * clears every page). So arrays that leave the backend (`read`, `readSync`) are copies, and a
- * kernel must not hand out views of its input.
+ * clears every page). So arrays that leave the backend (`read`, `readSync`) are copies, and a kernel must not hand out
+ * views of its input.
  */
 
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
 import type * as tf from "@tensorflow/tfjs-core"
 
-/** Below this many elements an array is not worth keeping. */
+/** Arrays with fewer elements are not kept. */
 const pooledFrom = 1 << 14
 
 type Values = ReturnType<MathBackendCPU["readSync"]>

@@ -1,8 +1,8 @@
 /**
  * A network in the addon: whole training steps and inferences as single native calls. See src/program.h.
  *
- * Gotchas: it covers stacks of stride-1 convolutions with 2 x 2 pooling and dense layers, which is what `supports`
- * tells; everything else goes through TensorFlow.js on `NativeBackend`.
+ * Gotchas: it covers stacks of stride-1 convolutions with 2 x 2 pooling and dense layers (`supports`); other networks
+ * run in TensorFlow.js on `NativeBackend`.
  */
 
 import * as fs from "node:fs"
@@ -84,7 +84,7 @@ const encodeSpec = (options: ProgramOptions, threads: number, precision: Precisi
 const roles: ReadonlyArray<Parameter["role"]> = ["weight", "bias", "gamma", "beta", "runningMean", "runningVariance"]
 const slots: ReadonlyArray<Slot> = ["value", "moment1", "moment2"]
 
-/** Bytes that can be had without swapping, as the kernel estimates them; a container's limit counts too. */
+/** Bytes that are available without swapping, as the kernel estimates them, within the container's limit. */
 const availableBytes = (): number => {
   let available = os.freemem()
   try {

@@ -1,8 +1,8 @@
 /**
  * TensorFlow.js over oneDNN: tfjs's own CPU backend with its hot kernels replaced. Every operation of tfjs works on it,
- * since all tensors stay typed arrays; what has no fast path runs in JavaScript and is still right.
+ * since all tensors stay typed arrays; operations without a fast path run in JavaScript.
  *
- * Networks that the addon's own programs cover do not come here. Without oneDNN this is tfjs's `cpu` backend.
+ * Networks that the addon's own programs cover do not use it. Without oneDNN this is tfjs's `cpu` backend.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import type { DnnlExports } from "./Addon.ts"

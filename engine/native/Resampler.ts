@@ -1,24 +1,28 @@
 /**
- * The addon's part that makes records of images (src/resample.cpp): the same bytes as `stages/lib/images/Resample.ts`, on other threads.
+ * The addon's resampling of images (src/resample.cpp): the same bytes as `stages/lib/images/Resample.ts`, on other
+ * threads.
  *
- * Since the bytes are the same, nothing of it counts in any key, and whoever does not find it does without. It is built with
- * the native engine, into a binary of its own that is named by the digest of its source, so that a binary from another
- * source is never taken for it.
+ * Since the bytes are the same, no key depends on it, and a machine without it uses JavaScript. It is built with the
+ * native engine, into a binary of its own that is named by the digest of its source, so that a binary of another source
+ * is never used.
  */
 import * as fs from "node:fs"
 import { createRequire } from "node:module"
 import * as path from "node:path"
 
-/** SHA-256 of src/resample.cpp, 16 digits; a test says what it must be. */
+/** SHA-256 of src/resample.cpp, 16 digits; a test checks it. */
 export const sourceDigest = "57a7cdeefaea9d15"
 
-/** What the binary is called in the folder that the addon is built into. */
+/** The binary's file name in the folder of the addon. */
 export const binaryName = `op_pipe_resample-${sourceDigest}-${process.platform}-${process.arch}.node`
 
 /** Numbers of one job, in the order of `Job` in src/resample.cpp. */
 export const jobNumbers = 13
 
-/** Makes one record a job from an RGB square, each into its array of `size * size * 3` levels. The arrays are held until it is done. */
+/**
+ * Makes one record per job from an RGB square, each into its array of `size * size * 3` levels. The arrays must stay
+ * unchanged until it is done.
+ */
 export type Resampler = (
   square: Uint8Array,
   side: number,
@@ -36,7 +40,7 @@ export const openResampler = (cacheDir: string): Resampler | undefined => {
     try {
       return (createRequire(import.meta.url)(file) as { readonly resample: Resampler }).resample
     } catch {
-      // built for another C library, say: there is always the other way
+      // built for another C library, for example: JavaScript does the work
     }
   }
   return undefined

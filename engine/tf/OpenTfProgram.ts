@@ -1,4 +1,4 @@
-/** A network on a TensorFlow.js backend; what the backend throws is told as memory that is not there. */
+/** Puts a network into a TensorFlow.js backend; an exception there means that memory does not suffice. */
 import * as Effect from "effect/Effect"
 import { EngineError, messageOf } from "../Identity.ts"
 import type { Program, ProgramOptions } from "../Program.ts"

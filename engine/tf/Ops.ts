@@ -1,10 +1,10 @@
 /**
  * The fused operations that networks are made of, each with its own gradient (`tf.customGrad`) written out in
- * TensorFlow.js kernels: this is the definition of what every engine computes, and what the native one is tested against.
+ * TensorFlow.js kernels: the definition of what every engine computes, and the reference in the native engine's tests.
  *
  * Gotchas: TensorFlow.js registers its gradients only with tfjs-layers, and does not fuse under a gradient tape; with
- * the gradients written here neither matters. All convolutions are NHWC with HWIO weights. A tensor that a gradient needs
- * must be given to `save`: what is merely captured is disposed of when the forward pass of the operation returns.
+ * the gradients written here neither matters. All convolutions are NHWC with HWIO weights. A tensor that a gradient
+ * needs must be given to `save`: what is merely captured is disposed of when the forward pass of the operation returns.
  */
 import type * as tfjs from "@tensorflow/tfjs-core"
 import type { ConvBlock, DenseBlock } from "../Program.ts"
@@ -15,7 +15,7 @@ type T4 = tfjs.Tensor4D
 type T2 = tfjs.Tensor2D
 type T1 = tfjs.Tensor1D
 
-/** What `customGrad` takes for a gradient; its own type cannot say that there are several inputs. */
+/** The gradient function for `customGrad`, whose own type does not allow several inputs. */
 type Gradient = (dy: tfjs.Tensor, saved: Array<tfjs.Tensor>) => Array<tfjs.Tensor>
 
 /** What batch normalization saw in a batch: for the running statistics. Variance over N, biased. */
@@ -138,7 +138,7 @@ export const convBlock = (tf: Tf, block: ConvBlock, x: T4, w: T4, b: T1): T4 =>
       const [xs, ws, z, open, y] = saved as [T4, T4, T4, T4, T4]
       const dz = throughPool(tf, block, dy as T4, z, open, y)
       const { dx, dw } = convGradients(tf, block, dz, xs, ws)
-      // the first block's input is the images, whose gradient nobody wants
+      // the first block's input is the images, whose gradient is not needed
       return [block.name === "conv1" ? tf.zerosLike(xs) : dx(), dw(), tf.sum(dz, [0, 1, 2])]
     }
     return { value: pooled.y, gradFunc: gradFunc as Gradient }

@@ -1,9 +1,9 @@
 /**
  * A network on any TensorFlow.js backend: the fused operations of Ops.ts under a gradient tape, and the optimizer
- * written out in tensors. The definition that the native program is held against, and what the other engines run.
+ * written out in tensors. The reference for the native program, and the program of the other engines.
  *
  * Gotchas: values are read with `await` only (GPU backends have no synchronous read). `check` is called after each
- * awaited read: WebGPU reports errors on the side, not by throwing.
+ * awaited read: WebGPU reports errors by events, not by exceptions.
  */
 import type * as tfjs from "@tensorflow/tfjs-core"
 import {
@@ -250,7 +250,7 @@ export class TfProgram implements Program {
     this.#activate()
     const tf = this.#tf
     const values = new Map([...this.#state].map(([name, slots]) => [name, slots.value]))
-    /** The largest value of each channel or unit, of blocks whose life is wanted. */
+    /** The largest value of each channel or unit, for the blocks in `alive`. */
     const peaks = new Map<string, tfjs.Tensor>()
     const logits = tf.tidy(() =>
       this.#forward(this.#input(pixels, n), values, new Map(), null, (block, output) => {

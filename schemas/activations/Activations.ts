@@ -1,10 +1,11 @@
 /**
  * The output activations: from logits to probabilities, as pure functions on rows of numbers.
  *
- * To add one, add its entry to `table` below, and nothing else: the parameter `compare.activation`, the scores, the chart of
- * calibration, the report, the flag `--activation` of `predict`, and the tests take their names and functions from here.
+ * To add one, add its entry to `table` below, and nothing else: the parameter `compare.activation`, the scores, the
+ * chart of calibration, the report, the flag `--activation` of `predict`, and the tests take their names and functions
+ * from here.
  *
- * All keep the order of the logits and, but for the classic form's overflow, do not change when the same number is
+ * All keep the order of the logits and, except for the classic form's overflow, do not change when the same number is
  * added to every logit.
  */
 import { descending, sparsemaxThreshold } from "./Sparsemax.ts"
@@ -69,14 +70,14 @@ const entmax15: Activation = (logits) => {
   return halved.map((z) => Math.max(0, z - tau) ** 2)
 }
 
-/** An output activation: what it is in a sentence, its function, and the weights of its Jacobian. */
+/** An output activation: a description, its function, and the weights of its Jacobian. */
 export interface OutputActivation {
-  /** For the report; begins in the middle of a sentence: "softmax: ...". */
+  /** For the report, after the name and a colon. */
   readonly about: string
   readonly apply: Activation
   /** The `s` of the Jacobian at the output `p`: J v = s * (v - <s, v> / sum s). All of them have one of this form. */
   readonly slope: (p: Float64Array) => Float64Array
-  /** Its probabilities are those of another activation wherever it does not overflow. */
+  /** Set where the probabilities equal those of another activation unless they overflow. */
   readonly overflows?: true
 }
 

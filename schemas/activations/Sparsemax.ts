@@ -1,5 +1,5 @@
 /**
- * The threshold of sparsemax and its loss (Martins and Astudillo 2016): what the activation and the training have in common.
+ * The threshold of sparsemax and its loss (Martins and Astudillo 2016), shared by the activation and the training.
  */
 
 /** A copy, largest first. */

@@ -1,4 +1,4 @@
-/** What went wrong, in words and as a stage's failure. */
+/** Errors as sentences and as failures of a stage. */
 import { Stage } from "../../core/index.ts"
 
 /** The message of whatever was thrown. */

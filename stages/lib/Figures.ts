@@ -1,4 +1,4 @@
-/** Numbers as they are read, in reports, sentences and tables. */
+/** Numbers as text for reports, sentences and tables. */
 
 /** 0.6131 -> "61.3 %", with a space that does not break. */
 export const percent = (value: number, digits = 1): string => `${(100 * value).toFixed(digits)}\u00a0%`

@@ -1,13 +1,13 @@
 /**
  * Seeded random streams.
  *
- * A stream is named by a seed and the identity of what it is for (`Random.make(seed, "augment", path, copy)`), so that a
- * draw depends on what it is drawn for and never on order, concurrency or thread count. Two streams with different
- * names are independent for every practical purpose.
+ * A stream is named by a seed and its purpose (`Random.make(seed, "augment", path, copy)`), so that a draw does not
+ * depend on order, concurrency or thread count. Streams with different names are independent for all practical
+ * purposes.
  *
  * The generator is sfc32 (Chris Doty-Humphrey, PractRand), whose 128 bits of state are filled from the name by
- * MurmurHash3's 128-bit x86 variant without its tail shortcuts: the name is first turned into length-framed 32-bit words.
- * Not for cryptography.
+ * MurmurHash3's 128-bit x86 variant without its tail shortcuts: the name is first turned into length-framed 32-bit
+ * words. Not for cryptography.
  */
 
 export interface Random {

@@ -1,4 +1,4 @@
-/** A kernel that takes the place of tfjs's own. */
+/** A kernel that replaces tfjs's own. */
 import type * as tf from "@tensorflow/tfjs-core"
 
 export interface NativeKernel {

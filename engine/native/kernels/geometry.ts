@@ -5,7 +5,7 @@ import { backend_util } from "@tensorflow/tfjs-core"
 /** The attributes that tfjs's convolution and its two gradients have in common. */
 type Attributes = Pick<tf.Conv2DAttrs, "strides" | "pad" | "dataFormat" | "dimRoundingMode">
 
-/** A convolution of `x` with `filter`: what tfjs makes of it, and its geometry for oneDNN. */
+/** A convolution of `x` with `filter`: tfjs's description, and the geometry for oneDNN. */
 export interface Convolution {
   readonly info: backend_util.Conv2DInfo
   /** Null when oneDNN is not used for it: another data format than NHWC, groups, or an empty tensor. */
@@ -29,7 +29,7 @@ const geometryOf = (info: backend_util.Conv2DInfo): Int32Array | null => {
     info.strideWidth,
     padInfo.top,
     padInfo.left,
-    // what the output's size needs, which with rounding down may be less than what was asked for, or negative
+    // the padding that the output's size needs; with rounding down it may be less than requested, or negative
     (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight - inHeight - padInfo.top,
     (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth - inWidth - padInfo.left,
     info.dilationHeight,

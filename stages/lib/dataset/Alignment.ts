@@ -1,11 +1,12 @@
 /**
- * Whether one image is a copy of another: flipped, turned by a quarter, mildly cropped, resized, brightened, recompressed.
+ * Whether one image is a copy of another: flipped, turned by a quarter, mildly cropped, resized, brightened,
+ * recompressed.
  *
- * Two drawings of one subject look alike and are no copies, so a distance between summaries is not enough. Of the eight
- * orientations the one that correlates best is taken; then one thumbnail is laid over the other by a shift and a scale
- * per axis together with a brightness gain and offset, found by Gauss-Newton steps on the squared difference (Lucas and
- * Kanade 1981); what is left must be small everywhere: a copy has no block of pixels that disagrees, while another
- * drawing, or a clock that shows another hour, has.
+ * Two drawings of one subject look alike without being copies, so a distance between summaries is not enough. Of the
+ * eight orientations the one that correlates best is taken; then one thumbnail is laid over the other by a shift and a
+ * scale per axis together with a brightness gain and offset, found by Gauss-Newton steps on the squared difference
+ * (Lucas and Kanade 1981); the residual must be small everywhere: a copy has no block of pixels that disagrees; another
+ * drawing, or a clock that shows another hour, has one.
  */
 import { coarseSide, type Fingerprint, greyOf, type Summary, side } from "./Fingerprint.ts"
 import * as Orientations from "./Orientations.ts"
@@ -43,12 +44,12 @@ const correlate = (a: ArrayLike<number>, b: ArrayLike<number>, table: Uint16Arra
   return va <= 0 || vb <= 0 ? 0 : (sab - (sa * sb) / n) / Math.sqrt(va * vb)
 }
 
-/** Pixels at the border that the thumbnail's blur has mixed with what is not there. */
+/** Pixels at the border, which the thumbnail's blur has mixed with padding. */
 const margin = 3
 const last = side - 1
-/** The first steps of the search look at every fourth pixel in each direction, and send most pairs away. */
+/** The first steps of the search use every fourth pixel in each direction and reject most pairs. */
 const coarseStride = 4
-/** The others look at every second: blurred thumbnails have no more to say. */
+/** The other steps use every second pixel; blurred thumbnails hold no more detail. */
 const fineStride = 2
 
 /**
@@ -173,7 +174,7 @@ const normalEquations = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp:
 /** One Gauss-Newton step; undefined when the images leave the warp open. */
 const step = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp: Warp, stride: number): Stepped | undefined => {
   const { m, v, count, sum, sumSquares, left } = normalEquations(a, b, table, warp, stride)
-  // an image of two greys leaves the bend open: prefer none
+  // an image of two greys does not determine the bend: prefer none
   m[unknowns * unknowns - 1]! += count * bendPenalty
   v[unknowns - 1]! -= count * bendPenalty * warp.bend
   for (let r = 1; r < unknowns; r++) for (let c = 0; c < r; c++) m[r * unknowns + c] = m[c * unknowns + r]!
@@ -193,7 +194,7 @@ const step = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp: Warp, stri
   }
 }
 
-/** A mild crop keeps scale and shift near those of the whole; anything further is another image. */
+/** A mild crop has a scale and shift near those of the whole; beyond that it is another image. */
 const mild = (warp: Warp): boolean =>
   Math.abs(Math.log(Math.max(warp.scaleX, 1e-6))) < 0.3 &&
   Math.abs(Math.log(Math.max(warp.scaleY, 1e-6))) < 0.3 &&
@@ -202,7 +203,7 @@ const mild = (warp: Warp): boolean =>
   warp.gain + warp.bend > 0.4 &&
   warp.gain + warp.bend < 2.5
 
-/** After so many steps the greys of a copy agree at least so well; what does not is not worth more steps. */
+/** The least correlation of a copy after each step; a pair below it gets no more steps. */
 const hopeful: ReadonlyArray<number> = [0, 0.7, 0.8]
 const leastGrey = 0.86
 
@@ -267,8 +268,8 @@ const meanOf = (values: Float32Array): number => {
 }
 
 /**
- * Differences between the brighter image and min(255, gain * darker + offset): a brightened copy is clipped at white, and
- * a darkened one is undone. Gain and offset by Gauss-Newton steps in which clipped levels take no part.
+ * Differences between the brighter image and min(255, gain * darker + offset): a brightened copy is clipped at white,
+ * and a darkened one is undone. Gain and offset come from Gauss-Newton steps that leave clipped levels out.
  */
 const differences = (brighter: Float32Array, darker: Float32Array): Float32Array => {
   let gain = 1
@@ -296,7 +297,7 @@ const differences = (brighter: Float32Array, darker: Float32Array): Float32Array
   return darker.map((x, i) => Math.min(255, gain * x + offset) - brighter[i]!)
 }
 
-/** What is left after alignment, over the standard deviation of the image's levels. */
+/** The residual after alignment, divided by the standard deviation of the image's levels. */
 const residual = ({ count, pixel, first, second }: Overlaid): Agreement => {
   const mean = meanOf(first)
   const firstIsBrighter = mean >= meanOf(second)
@@ -317,7 +318,7 @@ const residual = ({ count, pixel, first, second }: Overlaid): Agreement => {
   if (variance < left.length) return { correlation: 0, worstBlock: Number.POSITIVE_INFINITY, overlap }
   let worst = 0
   for (let k = 0; k < squares.length; k++) {
-    // a block that is covered by less than a quarter says little
+    // a block with little overlap says little
     if (counts[k]! >= (3 * blockSide * blockSide) / 4) worst = Math.max(worst, squares[k]! / counts[k]!)
   }
   return {
@@ -342,7 +343,7 @@ const bestOrientation = (a: Summary, b: Summary): readonly [orientation: number,
   return [best, bestCorrelation]
 }
 
-/** Coarse thumbnails of copies correlate at least so well before they are aligned. */
+/** The least correlation of the coarse thumbnails of copies, before alignment. */
 const leastCoarse = 0.65
 
 /** The orientation in which b may be a copy of a, by their coarse thumbnails; undefined when there is none. */
@@ -375,22 +376,25 @@ export const agreement = (a: Fingerprint, b: Fingerprint): Agreement | undefined
   return orientation === undefined ? undefined : agreementIn(orientation, a.rgb, b.rgb)
 }
 
-/** Below this the worst block of a copy that was resized and recompressed may lie, wherever it is. */
+/** A worst block below this is allowed anywhere: resizing and recompression cause it. */
 const slight = 0.045
 
 /**
- * The worst block over the mean of all: of a copy, what is left after alignment is spread over its edges; of another drawing it
- * is in one place, as the hand of a clock or a moustache.
+ * The worst block divided by the mean of all. The residual of a copy is spread over its edges; that of another drawing
+ * is in one place, such as the hand of a clock or a moustache.
  */
 const concentration = ({ correlation, worstBlock }: Agreement): number =>
   worstBlock / Math.sqrt(Math.max(1e-9, 1 - correlation ** 2))
 
-/** Whether enough of the second image is covered by the first. A part of an image, laid over the whole, may fail where the whole over the part does not. */
+/**
+ * Whether the first image covers enough of the second. A part laid over the whole may fail where the whole over the
+ * part does not.
+ */
 export const covers = ({ overlap }: Agreement): boolean => overlap > 0.65
 
 /**
- * Whether a pair may be a copy, be it one by `isCopy` or not: a crop or a change of brightness beyond what those thresholds
- * allow, or another drawing of the same thing.
+ * Whether a pair may be copies, with looser thresholds than `isCopy`: a stronger crop or change of brightness, or
+ * another drawing of the same thing.
  */
 export const isLookAlike = (found: Agreement): boolean => found.correlation > 0.95 && covers(found)
 

@@ -1,11 +1,11 @@
 /**
- * What is remembered of an image to find its near-copies: a thumbnail, and a descriptor that flips and quarter turns do
- * not change.
+ * Fingerprints of images, to find near-duplicates: a thumbnail, and a descriptor that flips and quarter turns do not
+ * change.
  *
  * The descriptor is made of the low frequencies of the thumbnail's two-dimensional cosine transform (DCT-II), as in the
- * perceptual hash "pHash" (Zauner 2010), but kept as numbers. A flip changes only the signs of odd frequencies, a quarter turn
- * also swaps (u, v) with (v, u); so the magnitudes, with each such pair sorted, are the same for all eight. Division by
- * the vector's length takes out contrast, leaving out (0, 0) takes out brightness.
+ * perceptual hash "pHash" (Zauner 2010), but with numbers in place of bits. A flip changes only the signs of odd
+ * frequencies, a quarter turn also swaps (u, v) with (v, u); so the magnitudes, with each such pair sorted, are the
+ * same for all eight. Division by the vector's length removes contrast; leaving out (0, 0) removes brightness.
  *
  * The thumbnail is blurred a little, so that it can be sampled between its pixels.
  *
@@ -26,7 +26,7 @@ const frequencies = 7
 /** Length of a descriptor: every (u, v) but (0, 0). */
 export const descriptorLength = frequencies * frequencies - 1
 
-/** What is kept in memory of every image. */
+/** The part of a fingerprint that stays in memory for every image. */
 export interface Summary {
   /** Pixels, EXIF orientation applied. */
   readonly width: number
@@ -182,8 +182,8 @@ const reasonOf = (cause: unknown): string => {
 const smallPixels = 1 << 18
 
 /**
- * Decodes an image once, a large one as far as its thumbnail needs (JPEG: at a fraction of its size). Fails with the reason,
- * in words, when it is no image, is cut short, or has more than `pixelLimit` pixels.
+ * Decodes an image once, a large one as far as its thumbnail needs (JPEG: at a fraction of its size). Fails with a
+ * reason in words when the file is not an image, is truncated, or has more than `pixelLimit` pixels.
  */
 export const ofBytes = Effect.fnUntraced(function* (
   bytes: Uint8Array,
@@ -210,7 +210,7 @@ export const ofBytes = Effect.fnUntraced(function* (
   return fromPixels(thumbnail, size.width, size.height)
 })
 
-/** The same, of a file. libvips would read it in many small pieces, which takes it as long as the decoding. */
+/** The same for a file, read at once: libvips would read many small pieces, which takes as long as the decoding. */
 export const ofFile = Effect.fnUntraced(function* (
   file: string,
   pixelLimit: number,

@@ -1,9 +1,9 @@
 /**
  * The listing of a data root: its class folders, and every file below them, at any depth.
  *
- * Nothing is skipped in silence: hidden files, links that are broken or leave the root, and images outside any class folder
- * come back as `setAside` with the reason. Other files of the root itself (a README, a licence)
- * and its hidden folders are no data and are not listed. Links within the root are followed once.
+ * Nothing is skipped in silence: hidden files, links that are broken or leave the root, and images outside any class
+ * folder come back as `setAside` with the reason. Other files in the root itself (a README, a licence) and its hidden
+ * folders are not data and are not listed. Links within the root are followed once.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -33,7 +33,7 @@ const outOf = (paths: Path.Path, root: string, path: string): boolean => {
   return relative === ".." || relative.startsWith(`..${paths.sep}`) || paths.isAbsolute(relative)
 }
 
-/** Looks at one directory entry; `real` is where a folder truly lies, so that a cycle of links is seen. */
+/** Classifies one directory entry; `real` is the folder's real path, by which a cycle of links is found. */
 const look = Effect.fnUntraced(function* (realRoot: string, path: string) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
@@ -110,7 +110,7 @@ const listFolder: (
 /** By UTF-16 code units. */
 export const byPath = (a: { readonly path: string }, b: { readonly path: string }): number => (a.path < b.path ? -1 : 1)
 
-/** Walks the data root. `classLimit` takes the first classes by name only; 0 takes all. */
+/** Lists the data root. `classLimit` takes only the first classes by name; 0 takes all. */
 export const listImages = Effect.fnUntraced(function* (root: string, classLimit: number) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path

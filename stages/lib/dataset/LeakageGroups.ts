@@ -1,13 +1,13 @@
 /**
- * Which images belong together, and which near-duplicates stay: the policies of `split`.
+ * Groups of related images, which a split must not separate, and the policies on near-duplicates.
  *
- * Three things join images into a group that is kept in one split: being near-duplicates (also across classes: a label
- * conflict), the first capture of `groupBy` on the path, and looking so much alike that they may be copies. Under `drop` only
- * the best image of a group of near-duplicates within a class stays: most pixels, then first by path. Under `keep`
- * near-duplicates are reported and join nothing.
+ * Images are in one group if they are near-duplicates (also across classes: a label conflict), if their paths share the
+ * first capture of `groupBy`, or if they look so much alike that they may be copies. Under `drop` only the best image
+ * of a group of near-duplicates within a class stays: most pixels, then first by path. Under `keep` near-duplicates are
+ * reported and join nothing.
  *
- * A copy in two splits makes a score too good, while two images that are no copies lose nothing by being in one split.
- * Hence look-alikes are joined on far less evidence than is needed to call one a copy, as long as the group stays small.
+ * A copy in two splits makes a score too high, while two images that are not copies lose nothing by being in one split.
+ * Hence look-alikes join a group on less evidence than copies need, as long as the group stays small.
  */
 import type { DuplicateGroup, LabelConflict, SplitParams } from "../../../schemas/Split.ts"
 import { tally } from "../Tally.ts"
@@ -79,15 +79,18 @@ const report = (scanned: ReadonlyArray<Scanned>, pairs: ReadonlyArray<Pair>, pol
   return { duplicates: duplicates.sort(byFirst), conflicts: conflicts.sort(byFirst) }
 }
 
-/** Share of its class that a group may come to, or gain, by look-alikes: every split shall get some of each class. */
+/**
+ * The largest share of its class that a group may reach, or gain, by look-alikes: every split needs images of each
+ * class.
+ */
 const most = 1 / 5
-/** A class that has no more groups than these is left alone, for the same reason. */
+/** A class with no more groups than this is left as it is, for the same reason. */
 const leastGroups = 5
 
 /**
- * Joins look-alikes, those that differ least first, and before others those of which one is in no group: nothing else may tie a
- * copy to its original. These may add `most` of a class to a group, however large it is for other reasons; the others may
- * not make one larger than that.
+ * Joins look-alikes, those that differ least first. Pairs with an image in no group come before the others, since
+ * nothing else may link a copy to its original; they may add a share of `most` of a class to a group of any size. The
+ * others may not make a group larger than that.
  */
 const joinLookAlikes = (
   components: Components,
@@ -100,7 +103,7 @@ const joinLookAlikes = (
   const sizes = new Uint32Array(scanned.length)
   for (let i = 0; i < scanned.length; i++) sizes[components.find(i)]! += 1
   const alone = scanned.map((_, i) => sizes[components.find(i)] === 1)
-  /** Size of the largest part that is together for other reasons. */
+  /** Size of the largest part that is joined for other reasons. */
   const given = Uint32Array.from(sizes)
   const join = ([i, j]: Pair, isGain: boolean): void => {
     const [a, b] = [components.find(i), components.find(j)]
@@ -129,7 +132,7 @@ export const leakageGroups = (
 ): LeakageGroups => {
   const { duplicates, conflicts } = report(scanned, pairs, params.duplicates)
   const components = new Components(scanned.length)
-  // copies that are dropped still tie together what they are copies of
+  // copies that are dropped still link their originals
   if (params.duplicates !== "keep") for (const [i, j] of pairs) components.join(i, j)
   const capture = captureOf(params.groupBy)
   const firstOf = new Map<string, number>()

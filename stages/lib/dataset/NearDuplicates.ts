@@ -1,12 +1,12 @@
 /**
- * Near-duplicates among many images: which are copies of one another, within a class and across classes, and which look so
+ * Near-duplicates among many images: pairs that are copies, within a class and across classes, and pairs that look so
  * much alike that they may be.
  *
- * Candidates are pairs whose descriptors (Fingerprint) lie within a radius: the components are ordered by their variance,
- * images are sorted by the first, so that a window over it holds all candidates, and a distance is given up as soon as
- * it is too large. What is near is then aligned and compared pixel by pixel (Alignment). Across classes the radius is
- * smaller: there it is a matter of a wrong label, and what was cropped hard is not looked for.
- * What is tied already is not compared again: otherwise an image that is there a thousand times would take half a million comparisons.
+ * Candidates are pairs whose descriptors (Fingerprint) lie within a radius: the components are ordered by their
+ * variance, images are sorted by the first, so that a window over it holds all candidates, and a distance is given up
+ * as soon as it is too large. What is near is then aligned and compared pixel by pixel (Alignment). Across classes the
+ * radius is smaller: such a pair means a wrong label, and strong crops are not searched for. Images that are linked
+ * already are not compared again: otherwise a thousand copies of one image would take half a million comparisons.
  *
  * Gotcha: groups are the connected parts of the pairs found; a chain of mild changes makes one group.
  */
@@ -32,7 +32,10 @@ export type Pair = readonly [first: number, second: number]
 export interface Alike {
   /** Enough pairs to connect all that are copies, within a class by pairs of that class alone; not every pair. */
   readonly copies: ReadonlyArray<Pair>
-  /** Pairs that are no copies by the thresholds, nor tied by others that are, and may be; those that differ least come first. */
+  /**
+   * Pairs that may be copies but are not by the thresholds, and that no copies link; those that differ least come
+   * first.
+   */
   readonly lookAlikes: ReadonlyArray<Pair>
 }
 
@@ -77,8 +80,8 @@ export class Components {
 }
 
 /**
- * What is known to be one image so far. Pairs within a class are counted apart from those across, since each tells of
- * something else (Groups): a pair is tied if it can add nothing to the parts of its kind.
+ * The copies found so far. Pairs within a class are counted apart from pairs across classes (see LeakageGroups): a pair
+ * is tied if it would add nothing to the parts of its kind.
  */
 class Ties {
   readonly #items: ReadonlyArray<Item>
@@ -113,7 +116,7 @@ interface Compared {
   readonly worstBlock: number
 }
 
-/** Components by falling variance: those that tell images apart come first. */
+/** Components by falling variance: the most distinctive come first. */
 const byVariance = (items: ReadonlyArray<Item>): ReadonlyArray<number> => {
   const variance = Array.from({ length: descriptorLength }, (_, k) => {
     let sum = 0
@@ -165,7 +168,7 @@ interface Candidate {
   readonly orientation: number
 }
 
-/** What may be a copy of the image at position `p` among those after it in the window. */
+/** Candidates for copies of the image at position `p`, among those after it in the window. */
 const candidatesAfter = (
   items: ReadonlyArray<Item>,
   { order, descriptors }: Sorted,
@@ -200,17 +203,20 @@ const confirm = Effect.fnUntraced(function* (
     const second = yield* thumbnails.get(other)
     const agreed = agreementIn(orientation, first, second)
     const covered = agreed !== undefined && covers(agreed)
-    // what was cut off of the second is there in the first, and says nothing: then the whole is laid over the part
+    // where the second is a crop of the first, the whole is laid over the part instead
     const likely = covered ? undefined : likelyOrientation(items[other]!.fingerprint, items[own]!.fingerprint)
     const turned = likely === undefined ? agreed : agreementIn(likely, second, first)
     if (turned === undefined || !isLookAlike(turned)) continue
-    // what can be aligned one way only is doubtful
+    // a pair that can be aligned in one direction only is doubtful
     found.push({ pair: [own, other], copy: agreed !== undefined && isCopy(turned), worstBlock: turned.worstBlock })
   }
   return found
 })
 
-/** All pairs that are alike. `thumbnails` has that of item `i` at `i`; `progress` is told how many images have been looked at. */
+/**
+ * All pairs that are alike. `thumbnails` has that of item `i` at `i`; `progress` gets the number of images that were
+ * searched.
+ */
 export const findAlike = Effect.fnUntraced(function* (
   items: ReadonlyArray<Item>,
   thumbnails: Pick<Thumbnails, "get">,
@@ -225,7 +231,7 @@ export const findAlike = Effect.fnUntraced(function* (
       found.push(one)
       if (one.copy) ties.tie(...one.pair)
     }
-    // the search is plain computation: give others a turn now and then
+    // the search never waits: let other fibers run now and then
     if (p % 32 === 31) {
       yield* Effect.yieldNow
       yield* progress(p + 1)

@@ -1,4 +1,4 @@
-/** Orientations: the eight ways in which a square lies on itself. */
+/** The eight orientations of a square: its flips and quarter turns. */
 
 const make = (n: number): ReadonlyArray<Uint16Array> =>
   Array.from({ length: 8 }, (_, k) =>

@@ -1,8 +1,8 @@
 /**
- * Looks at every image once: decodes it to a thumbnail and a descriptor, or learns why it cannot be decoded.
+ * Decodes every image once, to a thumbnail and a descriptor, or finds why it cannot be decoded.
  *
- * Memory holds a few hundred bytes an image, and the thumbnails of the first some thousands; the others wait in the
- * scratch folder.
+ * Memory holds a few hundred bytes per image and the first ten thousand thumbnails; the others are in the scratch
+ * folder.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -46,7 +46,10 @@ const summaryOf = ({ width, height, coarse, descriptor }: Fingerprint.Fingerprin
   descriptor
 })
 
-/** Scans all files. Concurrency hides the wait for the disk; the work is done by libvips and, where it is built, the engine, on threads of their own. */
+/**
+ * Scans all files. Concurrency hides the wait for the disk; libvips and, where it is built, the native engine work on
+ * threads of their own.
+ */
 export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
   const { root, files, pixelLimit, cores, workdir, toolchainDir, progress } = options
   const resampler = yield* Resampler.open(toolchainDir)
@@ -76,7 +79,7 @@ export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
     }),
     { concurrency: Math.max(2, cores * 3) }
   )
-  // libvips keeps one buffer of messages for all threads: a reason is only to be trusted when nothing else is going on
+  // libvips keeps one buffer of messages for all threads: a reason is certain only when nothing else is decoded at the time
   const sure = yield* Effect.forEach(first, (seen, at) =>
     "reason" in seen ? look(files[at]!, at) : Effect.succeed(seen)
   )

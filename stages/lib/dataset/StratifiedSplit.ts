@@ -1,12 +1,12 @@
 /**
- * Which split each image goes to: stratified by class, whole groups, exact totals, seeded.
+ * The stratified split: by class, of whole groups, with exact totals, by a seed.
  *
- * Wanted numbers come first: a table class x split of whole numbers near `fraction * images`, whose columns add up to
- * the totals of largest-remainder rounding (3,705 images at 70/15/15 are 2,593/556/556), each class having at least one
- * image in each split. Then groups are dealt: the largest first, each to the split that lacks most in proportion to what it
- * should have; equals by the seed. Groups of one fill what is left, so that without grouping the numbers are met exactly.
+ * Quotas come first: a table class x split of whole numbers near `fraction * images`, whose columns add up to the
+ * totals of largest-remainder rounding (3,705 images at 70/15/15 are 2,593/556/556), with at least one image of each
+ * class in each split. Then groups are assigned, the largest first, each to the split that lacks most in proportion to
+ * its quota; ties go by the seed. Groups of one fill the rest, so that without grouping the quotas are met exactly.
  *
- * A group's place in the deal comes from the seed and its name, not from the order of files.
+ * A group's turn depends on the seed and its name, not on the order of files.
  */
 
 import { type SplitName, splitNames } from "../../../schemas/Names.ts"
@@ -23,7 +23,7 @@ export interface Unit {
 /** Train, validation, test. */
 export type Triple = [number, number, number]
 
-/** Whole numbers near `shares * total` that add up to `total`; what is left over goes to the largest remainders. */
+/** Whole numbers near `shares * total` that add up to `total`; the rest goes to the largest remainders. */
 export const largestRemainder = (total: number, shares: ReadonlyArray<number>): Array<number> => {
   // ten decimals: 0.15 * 20 is 3, not 2.9999999999999996
   const exact = shares.map((share) => Number((share * total).toFixed(10)))
@@ -69,7 +69,7 @@ export const quotas = (counts: ReadonlyArray<number>, fractions: Fractions): Rea
     shares
   )
   const surplus = (s: number): number => rows.reduce((sum, row) => sum + row[s]!, 0) - totals[s]!
-  // every move brings the columns one image nearer to the totals, hence this ends
+  // every move brings the columns one image nearer to the totals, so this ends
   for (;;) {
     const from = [0, 1, 2].find((s) => surplus(s) > 0)
     const to = [0, 1, 2].find((s) => surplus(s) < 0)
@@ -95,7 +95,10 @@ const sizeOf = (unit: Unit): number => {
   return size
 }
 
-/** Lack of a split in proportion to what it should have, for the classes of this unit; what would not fit counts against it. */
+/**
+ * What a split lacks in proportion to its quota, for the classes of this unit; images beyond the quota count against
+ * it.
+ */
 const lack = (unit: Unit, wanted: ReadonlyArray<Triple>, have: ReadonlyArray<Triple>, s: number): number => {
   let lacking = 0
   let should = 0
@@ -113,7 +116,7 @@ const put = (unit: Unit, have: ReadonlyArray<Triple>, s: number, sign: 1 | -1): 
   for (const [c, count] of unit.counts) have[c]![s]! += sign * count
 }
 
-/** Squared distance of what a class has from what it should have. */
+/** Squared distance of a class from its quota. */
 const distance = (wanted: Triple, have: Triple): number =>
   [0, 1, 2].reduce((sum, s) => sum + (wanted[s]! - have[s]!) ** 2, 0)
 

@@ -1,8 +1,8 @@
 /**
  * Thumbnails of many images: the first so many in memory, the others in a file of the step's scratch folder.
  *
- * Use it when there may be too many images to hold them all: memory stays the same from some thousands on, and a set of
- * ordinary size never touches the disk.
+ * For sets of any size: memory stops growing at some thousands of images, and a set of ordinary size never touches the
+ * disk.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -23,7 +23,7 @@ const failed = (cause: { readonly message: string }): Stage.StageFailure =>
     actual: cause.message
   })
 
-/** Sizes, in images but for `bytes`, the size of one thumbnail. */
+/** `bytes` is the size of one thumbnail; the others count images. */
 export interface Room {
   readonly bytes: number
   readonly inMemory: number

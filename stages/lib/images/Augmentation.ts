@@ -1,10 +1,11 @@
 /**
- * From an image file to packed records: the original at the wanted size, and copies that are flipped, turned and cropped.
+ * From an image file to packed records: the original at the given size, and copies that are flipped, rotated and
+ * cropped.
  *
- * A file is decoded once, to a square of working size that leaves a crop its detail; original and copies are made from that.
- * What a copy looks like is drawn from a stream named by the seed, the path and the copy's number, hence depends neither
- * on order nor on concurrency. Transforms, as torchvision has them: rotation about the centre on an unchanged canvas, then a
- * random resized crop (area share uniform, aspect ratio log-uniform), then a horizontal flip.
+ * A file is decoded once, to a working square that is large enough for the smallest crop; original and copies are made
+ * from that. A copy's draws come from a stream named by the seed, the path and the copy's number, so they depend
+ * neither on order nor on concurrency. Transforms, as torchvision has them: rotation about the centre on an unchanged
+ * canvas, then a random resized crop (area share uniform, aspect ratio log-uniform), then a horizontal flip.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -14,7 +15,7 @@ import * as Random from "../Random.ts"
 import type { Colour, Job, Square } from "./Resample.ts"
 import { loadSharp } from "./Sharp.ts"
 
-/** What was drawn for one copy. Lengths in pixels of the working square. */
+/** The draws for one copy. Lengths are in pixels of the working square. */
 export interface Drawn {
   readonly flip: boolean
   /** Degrees, clockwise. */
@@ -60,7 +61,7 @@ const workingSide = (params: AugmentParams, width: number, height: number): numb
 export const decode = Effect.fnUntraced(function* (file: string, width: number, height: number, params: AugmentParams) {
   const fs = yield* FileSystem.FileSystem
   const side = workingSide(params, width, height)
-  // libvips reads files in many small pieces, which takes it as long as the decoding
+  // libvips would read the file in many small pieces, which takes as long as the decoding
   const bytes = yield* fs.readFile(file).pipe(Effect.mapError(messageOf))
   const rgb = yield* Effect.tryPromise({
     try: async () => {
@@ -68,7 +69,7 @@ export const decode = Effect.fnUntraced(function* (file: string, width: number, 
       const image = sharp(bytes, { failOn: "error", limitInputPixels: width * height })
         .autoOrient()
         .flatten({ background: "#ffffff" })
-      // a size that is asked for costs, even where it is the image's own
+      // asking for a size costs time, even where it is the image's own
       if (width !== side || height !== side) image.resize(side, side, { fit: params.fit, background: "#ffffff" })
       return image.toColourspace("srgb").raw({ depth: "uchar" }).toBuffer()
     },
@@ -93,7 +94,7 @@ export const borderColour = ({ side, rgb }: Square): Colour => {
   return [Math.round(sums[0] / count), Math.round(sums[1] / count), Math.round(sums[2] / count)]
 }
 
-/** What is to be made for the original. */
+/** The job for the original. */
 export const original = ({ side }: Square): Job => ({
   part: { left: 0, top: 0, width: side, height: side },
   angle: 0,
@@ -103,7 +104,7 @@ export const original = ({ side }: Square): Job => ({
   saturation: 1
 })
 
-/** What is to be made for copy `copy`. */
+/** The job for copy `copy`. */
 export const copyOf = (square: Square, { transforms, seed }: AugmentParams, path: string, copy: number): Job => {
   const { flip, angle, brightness, saturation, ...part } = draw(transforms, seed, path, copy, square.side)
   return {

@@ -1,7 +1,7 @@
 /**
- * A sheet of small images in rows, each row with a name in front: originals beside their augmented copies.
+ * A contact sheet: originals beside their augmented copies, in rows that begin with a name.
  *
- * Names are set in the charts' font, the rest is pasted by libvips.
+ * Names are in the charts' font; libvips pastes the images.
  */
 import * as Effect from "effect/Effect"
 import { type Fonts, family, fontsFor, resvgFont, textWidth } from "../../../charts/Fonts.ts"

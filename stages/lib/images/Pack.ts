@@ -1,10 +1,11 @@
 /**
  * Packed images: fixed-size records in shard files, written in any order and read by position.
  *
- * Use it to train: a batch is a handful of reads at known places, with no decoding and never the whole set in memory.
- * The layout is that of `schemas/Augment.ts`: record `i` of a split is the `i`-th of its shards taken together.
+ * For training: a batch is a few reads at known positions, without decoding and without the whole set in memory. The
+ * layout is that of `schemas/Augment.ts`: record `i` of a split is the `i`-th of its shards taken together.
  *
- * Gotcha: a reader keeps its files open until its scope closes, and one call of `read` at a time is meant for one `into`.
+ * Gotcha: a reader keeps its files open until its scope closes, and calls of `read` that run at the same time need an
+ * `into` each.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -14,7 +15,7 @@ import { Stage } from "../../../core/index.ts"
 import type { PackIndex, PackSplit, Shard } from "../../../schemas/Augment.ts"
 import { type SplitName, splitNames } from "../../../schemas/Names.ts"
 
-/** How many records fit a shard of at most `shardBytes`, one at least. */
+/** The number of records in a shard of at most `shardBytes`; at least one. */
 export const recordsPerShard = (recordBytes: number, shardBytes: number): number =>
   Math.max(1, Math.floor(shardBytes / recordBytes))
 
@@ -90,7 +91,7 @@ export interface Pack {
   ) => Effect.Effect<void, Stage.StageFailure>
 }
 
-/** One read: `records` records from place `at` of a shard to place `to` of the batch. */
+/** One read: `records` records from position `at` of a shard to position `to` of the batch. */
 interface Piece {
   readonly shard: number
   readonly at: number

@@ -1,12 +1,12 @@
 /**
- * Resample: parts of an RGB square at another size, straight or turned.
+ * Resampling: parts of an RGB square at another size, straight or rotated.
  *
- * A library for large images spends far longer on setting up than on so few pixels, and a turn, a crop and a change of size
- * done one after the other blur three times. Here each record is made in one go, from the working square:
- * `straight` weighs all pixels below an output pixel by a triangle (as Pillow's BILINEAR does), `turned` reads between
- * four pixels, at several places an output pixel where the image gets smaller.
+ * An imaging library spends far longer on its setup than on so few pixels, and a rotation, a crop and a resize one
+ * after the other blur three times. Here each record is made in one pass from the working square: `straight` weighs all
+ * pixels below an output pixel by a triangle (as Pillow's BILINEAR does), `turned` reads between four pixels, at
+ * several places an output pixel where the image gets smaller.
  *
- * The arithmetic is in whole numbers, so the same square gives the same bytes everywhere.
+ * All arithmetic is on integers, so the same square gives the same bytes on every machine.
  */
 
 /** An RGB square. */
@@ -47,7 +47,7 @@ export interface Job {
   readonly saturation: number
 }
 
-/** Halves go up, as in `Math.round`, by arithmetic that C++ does alike. */
+/** Rounds halves up, as `Math.round` does, with arithmetic that is the same in C++. */
 const nearest = (x: number): number => Math.floor(x + 0.5)
 
 /** The weights of an output pixel add up to this. */
@@ -55,14 +55,19 @@ const unit = 1 << 14
 /** Most input pixels an output pixel has while the image gets no smaller than half. */
 const few = 4
 
-/** Which input pixels an output pixel is made of: `most` of them from `firsts[i]` on, their weights one after the other. */
+/**
+ * The input pixels of each output pixel: `most` of them from `firsts[i]` on, with their weights one after the other.
+ */
 interface Taps {
   readonly firsts: Int32Array
   readonly weights: Int32Array
   readonly most: number
 }
 
-/** A triangle over the pixels from 0 to `span`, made `size`. Every output pixel has as many taps; some may weigh nothing. */
+/**
+ * Triangle weights from `span` pixels to `size`. Every output pixel has the same number of taps; some may have weight
+ * 0.
+ */
 const tapsOf = (span: number, size: number): Taps => {
   const scale = span / size
   const reach = Math.max(1, scale)
@@ -78,7 +83,7 @@ const tapsOf = (span: number, size: number): Taps => {
       exact[k] = Math.max(0, 1 - Math.abs(first + k + 0.5 - centre) / reach)
       sum += exact[k]!
     }
-    // the shares are cut so that they add up: each is what the sum so far, rounded, has grown by
+    // weights are rounded so that they add up: each is the growth of the rounded running sum
     let before = 0
     let upTo = 0
     for (let k = 0; k < most; k++) {
@@ -161,7 +166,7 @@ export const straight = (rows: Rows, part: Part, size: number, flip: boolean): U
   return out
 }
 
-/** Places are counted in parts of 65,536 of a pixel. */
+/** Positions are in units of 1/65,536 pixel. */
 const one = 65_536
 const halfOne = one / 2
 
@@ -171,11 +176,11 @@ export const turnOf = (angle: number): readonly [cos: number, sin: number] => {
   return [Math.cos(radians), Math.sin(radians)]
 }
 
-/** How places move over the square along a line of the turned image, in parts of a pixel. */
+/** How sample positions move over the square along a line of the rotated image. */
 interface Turn {
-  /** Places an output pixel, along one axis. */
+  /** Samples per output pixel along one axis. */
   readonly n: number
-  /** Places along a line. */
+  /** Samples along a line. */
   readonly fine: number
   readonly dx: number
   readonly dy: number
@@ -185,7 +190,7 @@ interface Turn {
 const levelAt = ({ side, rgb }: Square, fill: Colour, k: number, x: number, y: number): number =>
   x < 0 || y < 0 || x >= side || y >= side ? fill[k]! : rgb[(y * side + x) * 3 + k]!
 
-/** Adds the levels at one line of places, from (x, y) on, to the sums of the output pixels that they lie in. */
+/** Adds the levels of one line of samples, from (x, y) on, to the sums of their output pixels. */
 const addLine = (square: Square, fill: Colour, { n, fine, dx, dy }: Turn, x: number, y: number, sums: Int32Array) => {
   const { side, rgb } = square
   const last = side - 1
@@ -225,8 +230,9 @@ const addLine = (square: Square, fill: Colour, { n, fine, dx, dy }: Turn, x: num
 }
 
 /**
- * A part of the square turned about its centre by `angle` degrees clockwise, `size * size * 3` levels; mirrored if `flip`. What lies
- * beyond the square is `fill`. An output pixel is the mean of `n * n` places where it covers that many pixels.
+ * A part of the square, rotated about its centre by `angle` degrees clockwise, `size * size * 3` levels; mirrored if
+ * `flip`. Pixels beyond the square are `fill`. An output pixel is the mean of `n * n` samples where it covers that many
+ * pixels.
  */
 export const turned = (
   square: Square,
@@ -263,7 +269,10 @@ export const turned = (
   return out
 }
 
-/** Brightness multiplied, then colours moved from grey (luma of ITU-R BT.601) by `saturation`; in place. */
+/**
+ * Multiplies brightness, then scales the distance of colours from grey (luma of ITU-R BT.601) by `saturation`; in
+ * place.
+ */
 export const recolour = (rgb: Uint8Array, brightness: number, saturation: number): void => {
   const level = (value: number): number => Math.max(0, Math.min(255, nearest(value)))
   for (let i = 0; i < rgb.length; i += 3) {

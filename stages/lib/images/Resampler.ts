@@ -50,7 +50,10 @@ const native = (resample: NativeResampler): Resampler => ({
     })
 })
 
-/** The toolchain whose threads these are; by name, since nothing else of it may count in the keys of what is resampled. */
+/**
+ * The toolchain whose threads are used. Only its name is known here, since the bytes, and so the keys, do not depend on
+ * it.
+ */
 export const toolchainName = "engine"
 
 /** `toolchainDir` gives the folder in which a toolchain keeps what it built. */

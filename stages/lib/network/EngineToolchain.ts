@@ -1,6 +1,6 @@
 /**
- * EngineToolchain: the engine as a toolchain that a stage can declare, so that its identity counts in the stage's key and
- * the runner knows how many cores it keeps busy.
+ * The engine as a toolchain: a stage that declares it has the engine's identity in its key, and the runner knows how
+ * many cores the engine uses.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"

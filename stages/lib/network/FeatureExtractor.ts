@@ -1,4 +1,6 @@
-/** The feature extractor: a network cut after its last hidden layer, whose values before the ReLU come out as logits do. */
+/**
+ * The feature extractor: a network cut after its last hidden layer. Its output is the layer's values before the ReLU.
+ */
 import * as Option from "effect/Option"
 import type { NetworkSpec } from "../../../schemas/Network.ts"
 import type { TrainedNetwork } from "../../../schemas/Train.ts"

@@ -1,10 +1,12 @@
 /**
- * A trained network as a TensorFlow.js layers model: `model.json` and `weights.bin`, as `tf.loadLayersModel` reads them.
+ * A trained network as a TensorFlow.js layers model: `model.json` and `weights.bin`, as `tf.loadLayersModel` reads
+ * them.
  *
- * The model takes pixels as they are (0 to 255, N x size x size x 3) and gives logits: its first layer, a frozen batch normalization,
- * is the normalization of pixels. Names of layers and weights are those of Keras ("conv1/kernel", "bn1/moving_mean").
+ * The model takes pixels as they are (0 to 255, N x size x size x 3) and gives logits: its first layer, a frozen batch
+ * normalization, is the normalization of pixels. Names of layers and weights are those of Keras ("conv1/kernel",
+ * "bn1/moving_mean").
  *
- * Gotcha: moments of the optimizer are not part of it; it is for use, not for training on.
+ * Gotcha: the optimizer's moments are not part of it; the model is for inference, not for further training.
  */
 import * as Result from "effect/Result"
 import type { Block, NetworkShape, Parameter } from "../../../engine/Program.ts"
@@ -56,7 +58,7 @@ const convLayers = (block: Extract<Block, { kind: "conv" }>): ReadonlyArray<Laye
         use_bias: true
       }
     },
-    // Keras counts the share of the old value, PyTorch that of the new
+    // Keras's momentum is the share of the old value, PyTorch's that of the new
     ...(norm === null ? [] : [batchNorm(norm.name, norm.epsilon, 1 - norm.momentum, true)]),
     ...(block.relu ? [relu(`${name}_relu`)] : []),
     ...(pool === 1
@@ -100,7 +102,7 @@ const layersOf = ({ size, channels, blocks }: NetworkShape): ReadonlyArray<Layer
   ]
 }
 
-/** What Keras calls a parameter within its layer. */
+/** Keras's name of a parameter within its layer. */
 const kerasNames: Readonly<Record<Parameter["role"], string>> = {
   weight: "kernel",
   bias: "bias",

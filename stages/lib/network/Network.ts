@@ -1,10 +1,10 @@
 /**
- * Networks: the two presets, what a spec comes to at a given image size (names, shapes, parameters), the layer table
- * in the manner of torchsummary, and the initialisation.
+ * Networks: the two presets, the shape of a spec at a given image size (names, sizes, parameters), the layer table as
+ * torchsummary prints it, and the initialisation.
  *
  * Gotchas: layers are named as PyTorch users name them, by kind and order (conv1, bn1, fc1). A spec must be a stack of
- * convolutions (each with batchNorm, relu, maxPool after it, in that order, as far as wanted), then of dense layers
- * (each with relu, dropout): anything else is a `NetworkError` that names the layer.
+ * convolutions (each with an optional batchNorm, relu and maxPool after it, in that order), then of dense layers (each
+ * with an optional relu and dropout). Anything else is a `NetworkError` that names the layer.
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -21,7 +21,7 @@ export interface InputShape {
   readonly classes: number
 }
 
-/** A spec that makes no network at the given size. `layer` counts from 1, as in the layer table. */
+/** A spec that is not a network at the given size. `layer` counts from 1, as in the layer table. */
 export class NetworkError extends Schema.TaggedError<NetworkError>()("NetworkError", {
   network: Schema.String,
   layer: Schema.String,
@@ -98,7 +98,7 @@ const addConv = (stack: Stack, layer: Extract<Layer, { type: "conv" }>): Problem
   const outputSize =
     layer.padding === "same" ? Math.ceil(stack.size / stride) : Math.floor((stack.size - kernel) / stride) + 1
   if (outputSize < 1) return tooSmall(kernel, stack.size)
-  // TensorFlow's "same": what does not split evenly goes after
+  // TensorFlow's "same": of an odd padding the larger half goes after
   const pad = layer.padding === "same" ? Math.max(0, (outputSize - 1) * stride + kernel - stack.size) : 0
   stack.blocks.push({
     kind: "conv",
@@ -165,7 +165,7 @@ const amend = (stack: Stack, layer: Layer): Problem => {
   return undefined
 }
 
-/** What a spec comes to for given images and classes. */
+/** The shape of a spec for given images and classes. */
 export const resolve = (spec: NetworkSpec, input: InputShape): Result.Result<NetworkShape, NetworkError> => {
   const stack: Stack = { blocks: [], size: input.size, channels: input.channels, flat: 0, seen: [] }
   for (const [index, layer] of spec.layers.entries()) {

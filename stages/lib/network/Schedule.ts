@@ -1,4 +1,7 @@
-/** When a training changes its learning rate, and when it ends. Schedules as PyTorch's StepLR, CosineAnnealingLR and ReduceLROnPlateau define them. */
+/**
+ * Learning rate schedules, as PyTorch's StepLR, CosineAnnealingLR and ReduceLROnPlateau define them, and early
+ * stopping.
+ */
 import type { TrainParams } from "../../../schemas/Train.ts"
 
 type ScheduleParams = Pick<
@@ -27,8 +30,8 @@ const plateau = (params: ScheduleParams, validationLosses: ReadonlyArray<number>
 }
 
 /**
- * The rate of the epoch after `validationLosses.length` finished ones. Depends on nothing else, so that a resumed
- * training goes on with the same rate.
+ * The learning rate of the epoch after `validationLosses.length` finished ones. It depends on nothing else, so that a
+ * resumed training has the same rate.
  */
 export const learningRate = (params: ScheduleParams, validationLosses: ReadonlyArray<number>): number => {
   const finished = validationLosses.length
@@ -44,7 +47,7 @@ export const learningRate = (params: ScheduleParams, validationLosses: ReadonlyA
   }
 }
 
-/** Whether the last `patience` epochs brought no better validation accuracy than there was before; 0 waits for ever. */
+/** Whether the last `patience` epochs brought no better validation accuracy; never with a patience of 0. */
 export const outOfPatience = (patience: number, validationAccuracies: ReadonlyArray<number>): boolean => {
   const best = validationAccuracies.indexOf(Math.max(...validationAccuracies))
   return patience > 0 && validationAccuracies.length - 1 - best >= patience

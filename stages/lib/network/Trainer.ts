@@ -1,10 +1,10 @@
 /**
- * Training and inference of a network, without a tensor in sight: uint8 images and labels in, losses, logits and
- * named weights out. Stages use this and nothing below it.
+ * Training and inference of a network: uint8 images and labels in, losses, logits and named weights out. Stages use
+ * this module and not the engine's programs.
  *
- * Gotchas: one call at a time. `step` runs off the event loop where the engine can, so the next batch can be put
- * together meanwhile. Dropout draws come from the seed, the layer, the epoch and the batch, so a resumed training
- * draws what an unbroken one would have drawn.
+ * Gotchas: one call at a time. `step` runs off the event loop where the engine can, so the next batch can be read
+ * meanwhile. Dropout masks depend on the seed, the layer, the epoch and the batch, so a resumed training has those of
+ * an uninterrupted one.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -30,7 +30,7 @@ import * as Network from "./Network.ts"
 
 export interface TrainerOptions extends Network.InputShape {
   readonly spec: NetworkSpec
-  /** Of the initial weights and of dropout. */
+  /** Seeds the initial weights and dropout. */
   readonly seed: number
   readonly optimizer: Optimizer
   /** Default `crossEntropy`. */
@@ -101,22 +101,29 @@ export interface Trainer {
     batch: Batch,
     options: StepOptions
   ) => Effect.Effect<StepResult, NonFiniteLoss | TrainerMismatch | EngineFailure>
-  /** Logits, n x classes row-major, with running statistics and without dropout. Any n. Marks in `alive` what these images bring to life. */
+  /**
+   * Logits, n x classes row-major, with running statistics and without dropout. Any n. Marks in `alive` the channels
+   * and units that these images activate.
+   */
   readonly predict: (
     pixels: Uint8Array,
     n: number,
     alive?: Alive
   ) => Effect.Effect<Float32Array, TrainerMismatch | EngineFailure>
-  /** A mark for each channel or unit of each layer that has a ReLU: nothing is alive yet. */
+  /** Marks for each channel or unit of each layer with a ReLU, none of them alive yet. */
   readonly nothingAlive: () => Alive
   /** In PyTorch's names, layouts and order, `num_batches_tracked` included. */
   readonly saveWeights: () => Effect.Effect<ReadonlyArray<Safetensors.NamedTensor>, EngineFailure>
   readonly loadWeights: (tensors: ReadonlyArray<Safetensors.NamedTensor>) => Effect.Effect<void, LoadFailure>
-  /** Weights, optimizer moments and step count: what resuming needs to give the same bits. Valid until the next call. */
+  /**
+   * Weights, optimizer moments and step count: all that a resumed training needs to give the same bits. Valid until the
+   * next call.
+   */
   readonly saveState: () => Effect.Effect<Uint8Array, EngineFailure>
   /**
-   * Layer name -> L2 norm of the last optimizer step on the layer's weights over that of the weights before it, the L2 term
-   * included. Told from the moments of the state that `saveState` gave last, so that no copy of the weights is kept.
+   * Layer name -> L2 norm of the last optimizer step on the layer's weights over that of the weights before it, the L2
+   * term included. Computed from the moments of the state that `saveState` gave last, so that no copy of the weights is
+   * needed.
    */
   readonly updateRatios: (learningRate: number) => Readonly<Record<string, number>>
   readonly loadState: (state: Uint8Array) => Effect.Effect<void, LoadFailure>
@@ -129,7 +136,7 @@ interface Context {
   readonly parameters: ReadonlyArray<Parameter>
   readonly program: Program
   readonly batchSize: number
-  /** Where `saveState` puts the state, each time anew: made once, a few hundred megabytes are not worth their page faults twice. */
+  /** The buffer of `saveState`, made once and used each time: a few hundred megabytes would cost page faults. */
   readonly state: () => Safetensors.Layout
 }
 
@@ -267,7 +274,7 @@ const loadWeights = Effect.fnUntraced(function* (context: Context, tensors: Read
 
 const stepCountName = "optimizer.step"
 
-/** What a state consists of: the tensors and, for each, where it is kept. */
+/** The tensors of a state and the slot of each. */
 const stateOf = (context: Pick<Context, "options" | "parameters">) => {
   const slots: ReadonlyArray<Slot> =
     context.options.optimizer.kind === "adam" ? ["value", "moment1", "moment2"] : ["value", "moment1"]
@@ -284,7 +291,7 @@ const stateLayout = (context: Pick<Context, "options" | "parameters">): Safetens
   return Safetensors.layout([counter, ...specs], { optimizer: context.options.optimizer.kind })
 }
 
-/** What the optimizer's step number `steps` took from a weight, by the moments after it; see `Optimizer`. */
+/** The change of a weight by the optimizer's step number `steps`, from the moments after it; see `Optimizer`. */
 const changeOf = (optimizer: Optimizer, rate: number, steps: number): ((m: number, v: number) => number) => {
   if (optimizer.kind === "sgd") return (m) => rate * m
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = optimizer

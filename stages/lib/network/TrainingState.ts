@@ -1,5 +1,5 @@
 /**
- * TrainingState: an unfinished training as bytes, to go on from after a kill.
+ * An unfinished training as bytes: the checkpoint that a killed training resumes from.
  *
  * Layout: length of the header (uint32, little endian), header (JSON), engine state, weights of the best epoch so far.
  */
@@ -36,7 +36,7 @@ export const encode = (state: TrainingState): ReadonlyArray<Uint8Array> => {
   return [opening, engineState, bestWeights]
 }
 
-/** None if the bytes are no training state: then training starts from the beginning. */
+/** None if the bytes are not a training state; training then starts from the beginning. */
 export const decode = (bytes: Uint8Array): Option.Option<TrainingState> => {
   if (bytes.length < 4) return Option.none()
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)

@@ -2,7 +2,7 @@
 import type { Ranked } from "../../../schemas/Compare.ts"
 import { type Html, html, join, percent, text } from "./Html.ts"
 
-/** `label` is the right class where it is known; its bar is green. */
+/** `label` is the true class where it is known; its bar is green. */
 export const bars = (title: string, top: ReadonlyArray<Ranked>, label?: string): Html => {
   const rows = top.map(
     (one) =>

@@ -111,7 +111,7 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
   for (const [name, spec] of Object.entries(specsOf(input))) {
     svgs[name as ChartName] = yield* renderer.svg(spec)
   }
-  // raw pixels that are ours are always encodable: a failure here is a bug
+  // the pixels are made here, so they can be encoded: a failure is a bug
   svgs.logits = yield* Effect.promise(() => drawLogits(table, variantNames))
   svgs.network = drawNetwork(input.network)
   const inlined = Object.fromEntries(
@@ -119,7 +119,7 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
   ) as Record<ChartName, Html> & Partial<Record<SeedChartName, Html>>
   const predictions = drawPredictions(metrics.examples, input.exampleUris)
   const files: ChartFiles = {
-    // alone, a curve should show what it shows of all seeds
+    // as a file, a curve shows all seeds
     loss: standalone(svgs.seedLoss ?? svgs.loss),
     accuracy: standalone(svgs.seedAccuracy ?? svgs.accuracy),
     confusion: standalone(svgs.confusion),

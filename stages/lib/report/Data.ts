@@ -1,4 +1,4 @@
-/** What the report is written from. */
+/** The data of the report. */
 
 import type { PackIndex } from "../../../schemas/Augment.ts"
 import type { CompareParams, Metrics } from "../../../schemas/Compare.ts"
@@ -8,13 +8,13 @@ import type { ClassCounts, Manifest } from "../../../schemas/Split.ts"
 import type { History, TrainedNetwork } from "../../../schemas/Train.ts"
 import type { Html } from "./Html.ts"
 
-/** An image to show: where it is from, and its pixels as a data URI. */
+/** An image of the report: its path, and its pixels as a data URI. */
 export interface Shown {
   readonly path: string
   readonly uri: string
 }
 
-/** A test image that the network with BN got wrong, and how sure it was. */
+/** A test image that the network with BN misclassified, and its confidence. */
 export interface Mistake extends Shown {
   readonly label: string
   readonly answer: string
@@ -34,16 +34,16 @@ export interface ReportData {
   readonly histories: Readonly<Record<VariantName, History>>
   readonly networks: Readonly<Record<VariantName, TrainedNetwork>>
   readonly gradients: Gradstats
-  /** One an example of `metrics.examples`, in their order. */
+  /** One image per example of `metrics.examples`, in their order. */
   readonly examples: ReadonlyArray<Shown>
   readonly mistakes: ReadonlyArray<Mistake>
   readonly conflicts: ReadonlyArray<Conflict>
   readonly contactSheet: string
   /** Units of the last hidden layer; 0 where a network has none, and its map is of logits. */
   readonly hiddenUnits: Readonly<Record<VariantName, number>>
-  /** Letters of class names that the fonts of PNG images lack, and what to do. */
+  /** A sentence on letters of class names that the fonts of PNG images lack. */
   readonly missingLetters: string | undefined
-  /** Those over seeds are there with several seeds only. */
+  /** Charts over seeds exist only with several seeds. */
   readonly charts: Readonly<Record<ChartName, Html>> & Readonly<Partial<Record<SeedChartName, Html>>>
 }
 

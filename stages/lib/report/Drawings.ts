@@ -23,11 +23,11 @@ const diverging = (value: number): readonly [number, number, number] => {
   return [0, 1, 2].map((k) => Math.round(247 + (end[k]! - 247) * s)) as unknown as readonly [number, number, number]
 }
 
-/** Columns are wide enough for their names, and together for an image. */
+/** Columns are wide enough for their names, and together for a heat map. */
 const columnWidthOf = (classes: number): number => Math.max(18, Math.floor(260 / classes))
 const imageHeight = 520
 
-/** Rows in the order of labels; one pixel a row and class, then scaled. */
+/** The heat map: rows sorted by label, one pixel per row and class, then scaled. */
 const logitPixels = async (logits: Float32Array, order: ReadonlyArray<number>, classes: number, limit: number) => {
   const pixels = new Uint8Array(order.length * classes * 3)
   for (const [y, row] of order.entries()) {
@@ -47,7 +47,7 @@ const logitPixels = async (logits: Float32Array, order: ReadonlyArray<number>, c
   return `data:image/png;base64,${png.toString("base64")}`
 }
 
-/** The 99th percentile of the absolute values: one scale for both networks that a few giants do not flatten. */
+/** The 99th percentile of the absolute values: one scale for both networks, without the few largest. */
 const scaleOf = (values: ReadonlyArray<Float32Array>): number => {
   const all = values.flatMap((part) => Array.from(part, Math.abs)).sort((a, b) => a - b)
   return Math.max(1e-6, all[Math.floor(all.length * 0.99)] ?? 1)
@@ -62,7 +62,7 @@ const legend = (x: number, y: number, limit: number): string => {
   return `${steps.join("")}${label(x, y + 24, `−${round}`)}${label(x + 82, y + 24, "0", 'text-anchor="middle"')}${label(x + 164, y + 24, round, 'text-anchor="end"')}${label(x + 176, y + 9, "logit")}`
 }
 
-/** Logits of all images under both networks: class by column, image by line. */
+/** Logits of all images under both networks: images by row, classes by column. */
 export const drawLogits = async (table: LogitsTable, names: Readonly<Record<VariantName, string>>): Promise<string> => {
   const classes = table.classes.length
   const rows = table.paths.map((_, row) => row)
@@ -112,7 +112,7 @@ const boxSize = ([channels = 1, height = 1]: ReadonlyArray<number>) => ({
   width: height > 1 ? 10 + 5 * Math.log2(Math.max(2, channels)) : 16
 })
 
-/** The layers that change the shape, from left to right; ReLU, normalization and dropout go with what they follow. */
+/** The layers that change the shape, from left to right; ReLU, normalization and dropout are left out. */
 export const drawNetwork = (network: TrainedNetwork): string => {
   const boxes: Array<Box> = [{ name: "image", shape: [3, network.size, network.size] }]
   for (const { layer, outputShape } of network.table) {

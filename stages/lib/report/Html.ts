@@ -1,7 +1,7 @@
 /**
- * Pieces of HTML as strings: escaped text, numbers as they are read, tables, figures.
+ * Pieces of HTML as strings: escaped text, formatted numbers, tables, figures.
  *
- * Everything that comes from data goes through `text`; what takes and returns `Html` is markup already.
+ * All data goes through `text`; a value of type `Html` is markup already.
  */
 import { escapeXml } from "../../../charts/Xml.ts"
 import * as Figures from "../Figures.ts"
@@ -14,7 +14,7 @@ const raw = (markup: string): Html => markup as Html
 /** Text as markup. */
 export const text = (value: string | number): Html => raw(escapeXml(String(value)))
 
-/** Markup written here, with values put in: strings and numbers are escaped, `Html` is taken as it is by way of `join`. */
+/** Markup from a template whose values are markup or numbers. */
 export const html = (parts: TemplateStringsArray, ...values: ReadonlyArray<Html | number>): Html =>
   raw(parts.reduce((out, part, i) => out + part + (i < values.length ? String(values[i]) : ""), ""))
 
@@ -22,7 +22,7 @@ export const join = (parts: ReadonlyArray<Html>, between = ""): Html => raw(part
 
 export const nothing: Html = raw("")
 
-/** Markup that another module made and vouches for: an inline SVG. */
+/** Markup of another module, which guarantees that it is safe: an inline SVG. */
 export const trusted = (markup: string): Html => raw(markup)
 
 /** 0.6131 -> "61.3 %". */
@@ -42,7 +42,7 @@ export interface Column<A> {
   readonly cell: (row: A) => Html
   /** Numbers stand flush right. */
   readonly numeric?: boolean
-  /** Heads the row for those who hear the table. */
+  /** The row's header, for screen readers. */
   readonly head?: boolean
 }
 
@@ -72,11 +72,14 @@ export const table = <A>(
   return html`<div ${region}><table>${heading}<thead><tr>${join(heads)}</tr></thead><tbody>${join(body)}</tbody></table></div>`
 }
 
-/** A chart or image with what it says beneath. */
+/** A chart or image with its caption. */
 export const figure = (content: Html, caption: Html): Html =>
   html`<figure><div class="chart">${content}</div><figcaption>${caption}</figcaption></figure>`
 
-/** A place that is filled when the report is laid out: a field of the step that `of` is wired to, of `self`, or of the run. */
+/**
+ * A placeholder, rendered when the report is written to `outputs/`: a field of the step that `of` is wired to, of
+ * `self`, or of the run.
+ */
 export const placeholder = (of: string, field: string): Html => raw(`<!--op-pipe ${of} ${field}-->`)
 
 const origin = (from: ReadonlyArray<string>): Html => {
@@ -86,7 +89,7 @@ const origin = (from: ReadonlyArray<string>): Html => {
   return html`<p class="from">From ${join(steps, ", ")}</p>`
 }
 
-/** A section that the contents name; `from` are the inputs of `compare` (or `self`) whose steps gave what it shows. */
+/** A section of the contents; `from` names the inputs of `compare` (or `self`) whose steps made its data. */
 export const section = (id: string, title: string, from: ReadonlyArray<string>, content: ReadonlyArray<Html>): Html =>
   html`<section id="${text(id)}" aria-labelledby="${text(`${id}-title`)}"><h2 id="${text(`${id}-title`)}">${text(title)}</h2>${from.length === 0 ? nothing : origin(from)}${join(content)}</section>`
 

@@ -14,7 +14,7 @@ export const jpegUri = async (image: Sharp, options: JpegOptions): Promise<strin
   `data:image/jpeg;base64,${(await image.jpeg({ mozjpeg: true, ...options }).toBuffer()).toString("base64")}`
 
 const toUri = (image: Sharp): Effect.Effect<string> =>
-  // what was packed can be encoded: a failure here is a bug
+  // packed pixels can be encoded: a failure is a bug
   Effect.promise(() => jpegUri(image, { quality: 86, chromaSubsampling: "4:4:4" }))
 
 /** Finds an original by its path: split and position in it. */
@@ -47,6 +47,6 @@ export const show = Effect.fnUntraced(function* (pack: Pack.Pack, index: PackInd
   )
 })
 
-/** The contact sheet, recoded to a fraction of its size. */
+/** The contact sheet as a JPEG, a fraction of its size as PNG. */
 export const sheetUri = (png: Uint8Array): Effect.Effect<string> =>
   Effect.flatMap(Effect.promise(loadSharp), (sharp) => toUri(sharp(png)))

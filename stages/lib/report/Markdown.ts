@@ -1,7 +1,7 @@
 /**
  * The report in short, as Markdown for a repository's page, with the charts beside it as SVG and PNG files.
  *
- * Links are relative to `outputs/compare/`, as the step lays its files out.
+ * Links are relative to `outputs/compare/`, where the step's files are.
  */
 
 import { variantNames } from "../../../charts/Theme.ts"
@@ -60,7 +60,7 @@ const dataPart = ({ manifest }: ReportData): string => {
   return table(head, [...manifest.counts.map(row), ["**all**", ...sums]])
 }
 
-/** With several seeds, the first one's sentence and what all of them say. */
+/** With several seeds, the sentence of the first and that of all. */
 const claimLine = (metrics: Metrics, claim: Claim): string => {
   const over = overSeeds(metrics, claim)
   const more = over === undefined ? "" : ` ${plain(over.sentence)}`

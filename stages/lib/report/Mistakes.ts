@@ -1,4 +1,4 @@
-/** The test images that the network with BN got wrong and was surest of. */
+/** The test images that the network with BN misclassified with the highest confidence. */
 import type { ActivationName } from "../../../schemas/activations/Activations.ts"
 import { predict, rowsOf } from "../statistics/Comparison.ts"
 import { answersOf } from "../statistics/Metrics.ts"
@@ -6,10 +6,10 @@ import type { LogitsTable } from "../tables/LogitsTable.ts"
 import type { Mistake } from "./Data.ts"
 
 const most = 24
-/** So that every class that can be picked has something to show. */
+/** At least so many of each class, so that every class in the list has images. */
 const perClass = 3
 
-/** Surest first: the surest of all, and the surest few of each label. Equals by path. */
+/** By falling confidence: the highest of all, and the few highest of each label. Ties go by path. */
 export const worstMistakes = (table: LogitsTable, activation: ActivationName): ReadonlyArray<Omit<Mistake, "uri">> => {
   const test = rowsOf(table, "test")
   const classes = table.classes.length

@@ -1,5 +1,5 @@
 /**
- * The report: one HTML file that needs nothing from anywhere, with charts as inline SVG and images as data URIs.
+ * The report: one self-contained HTML file, with charts as inline SVG and images as data URIs.
  */
 
 import type { ReportData } from "./Data.ts"
@@ -18,7 +18,7 @@ import { seedSection } from "./sections/SeedSection.ts"
 import { summary } from "./sections/SummarySection.ts"
 import { gradientSection, networkSection, trainingSection } from "./sections/TrainingSections.ts"
 
-/** Picking a class shows its mistakes only. Without scripts everything is shown. */
+/** Choosing a class shows only its mistakes. Without scripts all mistakes are shown. */
 const script = `
 const pick = document.getElementById("pick-class");
 pick?.addEventListener("change", () => {

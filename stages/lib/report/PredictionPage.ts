@@ -1,9 +1,8 @@
 /**
- * The page that `op-pipe predict --html` writes: each image beside its most probable classes, in one HTML file that needs
- * nothing from anywhere.
+ * The page of `op-pipe predict --html`: each image beside its most probable classes, in one self-contained HTML file.
  *
- * Beside the image as it is stands what the network was shown of it: squashed or cut to a square, at the size that it was
- * trained on. A wrong answer is often a matter of that.
+ * The network's input stands beside each image: squashed or cropped to a square, at the size of the training. A wrong
+ * prediction often comes from that.
  */
 import * as Effect from "effect/Effect"
 import type { Sharp } from "sharp"
@@ -22,11 +21,11 @@ export interface Top {
   readonly classes: ReadonlyArray<Ranked>
 }
 
-/** An image that was asked about. */
+/** An image with its predictions, or the reason why there are none. */
 export type Asked =
   | {
       readonly image: string
-      /** Data URIs: the image, and the square that the network saw. */
+      /** Data URIs: the image, and the network's input. */
       readonly uri: string
       readonly seenUri: string
       readonly top: ReadonlyArray<Top>
@@ -47,9 +46,9 @@ const shownSide = 480
 /** On white, where it was transparent. */
 const pageUri = (image: Sharp): Promise<string> => jpegUri(image.flatten({ background: "#ffffff" }), { quality: 84 })
 
-/** The image for the page, upright. It has been decoded for the network, so its number of pixels is no objection. */
+/** The image for the page, upright. It was decoded for the network before, so its number of pixels is acceptable. */
 export const imageUri = (file: string): Effect.Effect<string> =>
-  // it was decoded a moment ago: a failure here is a bug
+  // it was decoded for the network before: a failure is a bug
   Effect.promise(async () => {
     const sharp = await loadSharp()
     return pageUri(

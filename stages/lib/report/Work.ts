@@ -1,4 +1,4 @@
-/** All that `compare` works with, loaded when there is work. */
+/** The modules that `compare` works with, loaded when it runs. */
 export { explain } from "../../../charts/Fonts.ts"
 export * as Pack from "../images/Pack.ts"
 export { compareAll } from "../statistics/Comparison.ts"

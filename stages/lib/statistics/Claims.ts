@@ -235,7 +235,7 @@ const sparser = ({ scores, classes, lostBySparsemax }: ClaimInput): Claim => {
   }
 }
 
-/** log10 of a layer's norms over the epochs both trainings have, less its mean: its course, whatever its level. */
+/** log10 of a layer's norms over the epochs both trainings have, less its mean: its curve without its level. */
 const course = (stats: VariantGradients, layer: string, epochs: number): ReadonlyArray<number> => {
   const row = stats.gradientNorm[stats.layers.indexOf(layer)]!.slice(0, epochs)
   const levels = row.map((norm) => Math.log10(Math.max(norm, 1e-30)))
@@ -265,7 +265,7 @@ const sameDynamics = ({ gradients: { bn, nobn } }: TrainingPair): Claim => {
   }
 }
 
-/** Curves of losses, and norms of their gradients, are compared for one loss only. */
+/** Loss curves and gradient norms are comparable under one loss only. */
 const ofOneLoss = ({ bn, nobn }: TrainingPair, claim: Claim): Claim =>
   bn.loss === nobn.loss
     ? claim

@@ -1,5 +1,5 @@
 /**
- * From logits, histories and the manifest to the metrics of the study: what `compare` writes down as numbers.
+ * The metrics of the study, from logits, histories and the manifest.
  */
 
 import type { ActivationName } from "../../../schemas/activations/Activations.ts"
@@ -62,7 +62,7 @@ export interface ComparisonInput {
   readonly gradients: Gradstats
 }
 
-/** The best test score over epochs, as the seed study chose: from epoch 4 on when there are so many. */
+/** The best test score over epochs, by the seed study's method: from epoch 4 on where there are so many. */
 const testSelected = ({ epochs }: History): VariantMetrics["testSelected"] => {
   const late = epochs.filter((epoch) => epoch.epoch >= 4)
   const from = late.length > 0 ? late : epochs
@@ -117,7 +117,7 @@ const variantMetrics = (
   }
 }
 
-/** Rows of the test split for the grid, by a draw that is each image's own. */
+/** Random rows of the test split for the grid; an image's draw does not depend on the others. */
 export const exampleRows = (test: SplitRows, count: number, seed: number): ReadonlyArray<number> =>
   test.paths
     .map((path, row) => ({ row, key: Random.make(seed, "example", path).float() }))
@@ -173,7 +173,7 @@ const seedsOf = (
         })
       }
 
-/** Everything that `metrics.json` holds. */
+/** The content of `metrics.json`. */
 export const compareAll = (input: ComparisonInput): Metrics => {
   const { params, manifest, table, histories, gradients } = input
   const classes = table.classes.length

@@ -1,9 +1,9 @@
 /**
- * What the gradient norms of two trainings say: matrices, ratios, evenness, steadiness, and flags; beside them how far each
- * layer is moved by a step, and how much of it is dead.
+ * Statistics of the gradient norms of two trainings: matrices, ratios, evenness, steadiness and flags; with the
+ * update-to-weight ratio and the dead ReLUs of each layer.
  *
- * Norms span orders of magnitude, so everything that compares them works on log10. A norm of 0 is left out of logarithms
- * and flagged as vanishing.
+ * Norms span orders of magnitude, so comparisons use log10. A norm of 0 is left out of logarithms and flagged as
+ * vanishing.
  */
 import type {
   GradientFlag,
@@ -20,7 +20,7 @@ const logs = (values: ReadonlyArray<number>): ReadonlyArray<number> =>
 
 type Matrix = ReadonlyArray<ReadonlyArray<number>>
 
-/** What was measured of one training. */
+/** The measurements of one training. */
 interface Measured {
   readonly layers: ReadonlyArray<string>
   readonly gradientNorm: Matrix
@@ -28,7 +28,7 @@ interface Measured {
   readonly dead: VariantGradients["dead"]
 }
 
-/** What is wrong with a layer in an epoch, and the number that says so. */
+/** The flags of a layer in an epoch, with the number that raised each. */
 const wrongAt = (
   measured: Measured,
   layer: string,
@@ -42,7 +42,7 @@ const wrongAt = (
   const update = updateRatio[l]![e]!
   const share = dead.share[dead.layers.indexOf(layer)]?.[e] ?? 0
   const exploding = norm > thresholds.exploding
-  // all zero is as vanished as can be
+  // a norm of 0 has vanished too
   const vanishing = !exploding && (norm < thresholds.vanishing * largest || norm === 0)
   return [
     ...(exploding ? [{ kind: "exploding" as const, value: norm }] : []),
@@ -64,7 +64,7 @@ const flagsOf = (
     )
   )
 
-/** `[layer][epoch]` of what each epoch has by layer. */
+/** `[layer][epoch]` of a record by layer in each epoch. */
 const matrixOf = (
   history: History,
   layers: ReadonlyArray<string>,
@@ -99,13 +99,13 @@ export const summarize = (history: History, thresholds: GradientThresholds): Var
   }
 }
 
-/** The layers of both, in the order of the one that has more; a layer that only the other has comes last. */
+/** The layers of both, in the order of the one that has more; layers of the other alone come last. */
 const allLayers = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): ReadonlyArray<string> => {
   const [more, fewer] = a.length >= b.length ? [a, b] : [b, a]
   return [...more, ...fewer.filter((layer) => !more.includes(layer))]
 }
 
-/** The last epoch of a layer's row, if it has one. */
+/** The value of a layer's last epoch, if there is one. */
 const lastOf = (layers: ReadonlyArray<string>, matrix: Matrix, layer: string): number | null =>
   matrix[layers.indexOf(layer)]?.at(-1) ?? null
 

@@ -1,13 +1,13 @@
 /**
- * Scores of probabilities against labels: what `compare` says of one network under one activation.
+ * Scores of one network under one activation: probabilities against labels.
  *
- * A row whose probabilities are not finite (classic softmax, overflowed) counts as wrong, as without its label among the
- * top three, and as far off as can be in the Brier score; it makes the negative log-likelihood undefined.
+ * A row whose probabilities are not finite (classic softmax, overflowed) counts as wrong, as without its label among
+ * the top three, and as far off as can be in the Brier score; it makes the negative log-likelihood undefined.
  */
 import type { CalibrationBin, ClassScores, Ranked, Scores } from "../../../schemas/Compare.ts"
 import * as Scoring from "./Scores.ts"
 
-/** Probabilities, rows x classes, row-major, and one label a row. */
+/** Probabilities, rows x classes, row-major, and one label per row. */
 export interface Predictions {
   readonly classes: number
   readonly probabilities: Float64Array
@@ -44,7 +44,7 @@ export const topOf = (
     .filter((k) => probabilities[k]! > 0)
     .map((k) => ({ class: classes[k]!, probability: Math.min(1, probabilities[k]!) }))
 
-/** Reliability: rows by the probability of their answer, in 15 bins of equal width. */
+/** Reliability: rows by confidence, in 15 bins of equal width. */
 export const calibrationOf = (predictions: Predictions): ReadonlyArray<CalibrationBin> => {
   const { classes, probabilities, labels } = predictions
   const answers = answersOf(predictions)
@@ -130,7 +130,7 @@ export const scoresOf = (predictions: Predictions): Scores => {
   }
 }
 
-/** Macro F1, with rows without an answer counted as missed. */
+/** Macro F1; rows without a prediction count as missed. */
 export const f1MacroOf = (labels: ArrayLike<number>, answers: ArrayLike<number>, classes: number): number => {
   const missed = new Float64Array(classes)
   for (let row = 0; row < labels.length; row++) if (answers[row]! < 0) missed[labels[row]!]! += 1

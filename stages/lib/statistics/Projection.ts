@@ -1,8 +1,9 @@
 /**
  * Two-dimensional maps by principal component analysis.
  *
- * The leading eigenvectors of the covariance are found by power iteration; the matrix itself, hundreds of columns squared, is
- * never made. The start vector is fixed and the sign is chosen so that the largest component is positive: the same rows give the same map.
+ * The leading eigenvectors of the covariance are found by power iteration; the covariance matrix, with hundreds of
+ * columns, is never built. The start vector is fixed and the sign is chosen so that the largest component is positive:
+ * the same rows give the same map.
  */
 
 export interface Projection {
@@ -16,7 +17,7 @@ const norm = (v: Float64Array): number => Math.sqrt(v.reduce((sum, x) => sum + x
 
 const scaled = (v: Float64Array, factor: number): Float64Array => v.map((x) => x * factor)
 
-/** Rows less their mean, and the variance summed over columns. */
+/** Rows minus their mean, and the total variance. */
 const centre = (rows: Float32Array, columns: number) => {
   const count = rows.length / columns
   const means = new Float64Array(columns)
@@ -37,7 +38,7 @@ const along = (centred: Float64Array, v: Float64Array): Float64Array => {
   return out
 }
 
-/** The covariance times the `v` that these coordinates are along. */
+/** The covariance times the vector whose coordinates these are. */
 const covarianceTimes = (centred: Float64Array, coordinates: Float64Array, columns: number): Float64Array => {
   const out = new Float64Array(columns)
   for (let row = 0; row < coordinates.length; row++) {

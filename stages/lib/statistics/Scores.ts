@@ -1,16 +1,16 @@
 /**
  * Scores of a classifier's logits: loss, accuracy, F1.
  *
- * For one label an image, micro-averaged F1 equals accuracy: every wrong answer is one false positive and one false
- * negative. Macro-averaged F1 is the plain mean over the classes that occur among the labels or the answers; a class
- * that was never right has F1 = 0 (as scikit-learn's `f1_score` with `zero_division=0`).
+ * With one label per image, micro-averaged F1 equals accuracy: every wrong prediction is one false positive and one
+ * false negative. Macro-averaged F1 is the mean over the classes that occur among labels or predictions; a class
+ * without a true positive has F1 = 0 (as scikit-learn's `f1_score` with `zero_division=0`).
  */
 
 import { sparsemaxLoss } from "../../../schemas/activations/Sparsemax.ts"
 import type { LossName } from "../../../schemas/Train.ts"
 
 export interface Scores {
-  /** Mean of the loss asked for. */
+  /** Mean of the given loss. */
   readonly loss: number
   readonly accuracy: number
   readonly f1Micro: number
@@ -34,7 +34,10 @@ export const crossEntropy = (logits: ArrayLike<number>, offset: number, classes:
   return Math.log(sum) + top - logits[offset + label]!
 }
 
-/** Row: label; column: answer. Counts, row-major, classes x classes; a row without an answer (-1) is left out. */
+/**
+ * The confusion matrix: counts by label (row) and prediction (column), row-major. Rows without a prediction (-1) are
+ * left out.
+ */
 export const confusion = (labels: ArrayLike<number>, answers: ArrayLike<number>, classes: number): Float64Array => {
   const matrix = new Float64Array(classes * classes)
   for (let index = 0; index < labels.length; index++) {
@@ -45,7 +48,7 @@ export const confusion = (labels: ArrayLike<number>, answers: ArrayLike<number>,
   return matrix
 }
 
-/** Mean F1 over the classes that occur. `missed` counts rows of each class that got no answer. */
+/** Mean F1 over the classes that occur. `missed` counts the rows of each class without a prediction. */
 export const f1Macro = (matrix: Float64Array, classes: number, missed?: ArrayLike<number>): number => {
   let sum = 0
   let occurring = 0

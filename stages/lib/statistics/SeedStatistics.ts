@@ -28,7 +28,7 @@ import { equivalence, studentBound } from "./Statistics.ts"
 import { mean, quantile, sampleDeviation } from "./Summary.ts"
 
 export interface SeedInput {
-  /** By seed, the first one's first; as many of one as of the other. */
+  /** One history per seed, the first seed first; as many for one network as for the other. */
   readonly bn: ReadonlyArray<History>
   readonly nobn: ReadonlyArray<History>
   /** Of the first seed: intervals by resampling test images. */
@@ -82,7 +82,7 @@ const variantOf = (histories: ReadonlyArray<History>, epochs: number, spread: Sp
   curves: curvesOf(histories, epochs, spread)
 })
 
-/** What the bootstrap over test images calls a score. */
+/** The name of a score in the bootstrap over test images. */
 const imageMetric: Readonly<Record<TestMetric, string>> = { testAccuracy: "accuracy", testF1Macro: "f1Macro" }
 
 const differencesOf = ({ bn, nobn, images }: SeedInput, spread: SpreadOf): ReadonlyArray<SeedDifference> =>
@@ -90,7 +90,7 @@ const differencesOf = ({ bn, nobn, images }: SeedInput, spread: SpreadOf): Reado
     const values = bn.map((history, i) => bestOf(history)[metric] - bestOf(nobn[i]!)[metric])
     const found = spread(values)
     const of = images.find((each) => each.metric === imageMetric[metric])!
-    /** By Student's t, each side widened by that of another interval. */
+    /** An interval by Student's t, each side widened by that of another interval. */
     const interval = (share: number, below: number, above: number): Interval => {
       const half = (studentBound(share, values.length - 1) * found.sd) / Math.sqrt(values.length)
       return { low: found.mean - Math.hypot(half, below), high: found.mean + Math.hypot(half, above) }

@@ -1,8 +1,8 @@
 /**
  * Statistics of two classifiers on the same test images: McNemar's exact test, and bootstrap intervals of differences.
  *
- * The bootstrap resamples groups, not images: drawings of one emoji, or near-duplicates kept together, are not independent
- * of each other, and an interval that takes them for so is too narrow.
+ * The bootstrap resamples groups, not images: drawings of one emoji, or near-duplicates kept together, are not
+ * independent, and an interval that assumes so is too narrow.
  */
 import type { Difference, McNemar } from "../../../schemas/Compare.ts"
 import type { Equivalence } from "../../../schemas/Verdict.ts"
@@ -28,7 +28,7 @@ export const binomialTest = (k: number, n: number): number => {
   return Math.min(1, 2 * tail)
 }
 
-/** McNemar's test on paired answers: only rows that exactly one of the two got right count. */
+/** McNemar's test on paired predictions: only rows that exactly one network classified correctly count. */
 export const mcNemar = (labels: Int32Array, bn: Int32Array, nobn: Int32Array): McNemar => {
   let onlyBnRight = 0
   let onlyNobnRight = 0
@@ -41,14 +41,14 @@ export const mcNemar = (labels: Int32Array, bn: Int32Array, nobn: Int32Array): M
   return { onlyBnRight, onlyNobnRight, pValue: binomialTest(onlyBnRight, onlyBnRight + onlyNobnRight) }
 }
 
-/** What is resampled: rows with their group, and what is known of each row. */
+/** The rows to resample, with their groups, labels and predictions. */
 export interface Paired {
   readonly classes: number
   readonly labels: Int32Array
-  /** Answers of the two networks. */
+  /** Predictions of the two networks. */
   readonly bn: Int32Array
   readonly nobn: Int32Array
-  /** One name a row; rows with one name are drawn together. */
+  /** One name per row; rows of one name are drawn together. */
   readonly groups: ReadonlyArray<string>
 }
 
@@ -104,8 +104,8 @@ export const differences = (paired: Paired, resamples: number, seed: number): Re
 }
 
 /**
- * Two one-sided tests at 5 % (Schuirmann 1987) by way of the 90 % interval: equivalent when it lies within the margin for
- * every metric; different when some 95 % interval leaves out 0 and no equivalence holds; otherwise there is not enough data to say.
+ * Two one-sided tests at 5 % (Schuirmann 1987) by way of the 90 % interval: equivalent when it lies within the margin
+ * for every metric; different when some 95 % interval excludes 0 and equivalence does not hold; undecided otherwise.
  */
 export const equivalence = (found: ReadonlyArray<Difference>, margin: number): Equivalence => {
   if (found.every(({ low90, high90 }) => low90 > -margin && high90 < margin)) return "equivalent"
@@ -129,7 +129,7 @@ const withinStudent = (angle: number, freedom: number): number => {
 /** The t that Student's distribution exceeds, to either side, with probability 1 - `share`: 4.303 for 0.95 and 2 degrees of freedom. */
 export const studentBound = (share: number, freedom: number): number => {
   let [low, high] = [0, Math.PI / 2]
-  // 60 halvings are more than a double can tell
+  // 60 halvings exceed the precision of a double
   for (let i = 0; i < 60; i++) {
     const middle = (low + high) / 2
     if (withinStudent(middle, freedom) < share) low = middle

@@ -1,4 +1,4 @@
-/** A list of numbers in one: mean, standard deviation, median, quantiles. */
+/** Summary statistics: mean, standard deviation, quantiles, median. */
 
 /** 0 of no values. */
 export const mean = (values: ReadonlyArray<number>): number =>

@@ -1,8 +1,8 @@
 /**
- * ArrowTable: Arrow IPC files with one row an image, as Python and R read them.
+ * Arrow IPC files with one row per image, for Python and R.
  *
- * One record batch, uncompressed; the schema's metadata has `format` and `classes` (a JSON array). The same columns give
- * the same bytes.
+ * One record batch, uncompressed; the schema's metadata has `format` and `classes` (a JSON array). The same columns
+ * give the same bytes.
  */
 import {
   Schema as ArrowSchema,
@@ -32,7 +32,7 @@ export const labelled = (labels: Int32Array, classes: ReadonlyArray<string>): Da
 
 export const integers = (values: Int32Array): Data => makeData({ type: new Int32(), data: values })
 
-/** A column of `rows` lists of `length` values each, out of all values one after the other. */
+/** A column of `rows` lists with `length` values each; `values` has them one after the other. */
 export const lists = (values: Float32Array, rows: number, length: number): Data => {
   const type = new FixedSizeList(length, new Field("item", new Float32(), false))
   return makeData({ type, length: rows, nullCount: 0, child: makeData({ type: new Float32(), data: values }) })
@@ -68,7 +68,7 @@ export interface Columns {
   readonly listLength: (name: string) => number
 }
 
-/** Arrow pads buffers to eight bytes; what is beyond the last list is cut off. */
+/** Arrow pads buffers to eight bytes; the padding is cut off. */
 const valuesOf = (table: Table, name: string): Float32Array => {
   const parts = (table.getChild(name)?.data ?? []).map((data) => {
     const values = data.children[0]?.values as Float32Array | undefined

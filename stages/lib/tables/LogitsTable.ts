@@ -1,7 +1,7 @@
 /**
- * LogitsTable: the logits of every image under both networks, as an Arrow IPC file that Python and R read.
+ * The logits of every image under both networks, as an Arrow IPC file.
  *
- * Columns and metadata are described in `schemas/Logits.ts`, the form in ArrowTable.
+ * `schemas/Logits.ts` describes columns and metadata, `ArrowTable.ts` the format.
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"

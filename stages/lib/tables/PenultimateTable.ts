@@ -1,9 +1,10 @@
 /**
- * Penultimate: what the last hidden layer of a network gives for each test image, after its ReLU. It is what the network has made
- * of an image before it decides; maps of it (by PCA here, by others as one likes) show what it takes to be alike.
+ * The values of the last hidden layer for each test image, after its ReLU. Maps of them (here by PCA) show which images
+ * the network takes to be alike.
  *
- * The values come out of the feature extractor (see `stages/lib/network/FeatureExtractor.ts`). `penultimate.arrow` is an ArrowTable, one row a test image in the order of the index: `path` and `class` (utf8), `label` (int32), `bn` and
- * `nobn` (fixed-size list of float32, one per unit).
+ * The values come from the feature extractor (`stages/lib/network/FeatureExtractor.ts`). `penultimate.arrow` has one
+ * row per test image, in the order of the index: `path` and `class` (utf8), `label` (int32), `bn` and `nobn`
+ * (fixed-size list of float32, one per unit).
  *
  * Gotcha: a network without a hidden dense layer has no such values; its list is empty.
  */

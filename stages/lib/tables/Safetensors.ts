@@ -18,7 +18,7 @@ export type NamedTensor =
       readonly data: BigInt64Array
     }
 
-/** Bytes that are no safetensors file, or hold what is not supported here. */
+/** Bytes that are not a safetensors file, or hold an unsupported type. */
 export class SafetensorsError extends Schema.TaggedError<SafetensorsError>()("SafetensorsError", {
   expected: Schema.String,
   actual: Schema.String
@@ -42,7 +42,7 @@ const maximumHeaderBytes = 100_000_000
 
 const elements = (shape: ReadonlyArray<number>): number => shape.reduce((n, d) => n * d, 1)
 
-/** A tensor whose values are yet to come. */
+/** A tensor without its values. */
 export type TensorSpec = Pick<NamedTensor, "name" | "shape" | "dtype">
 
 export interface Layout {
@@ -65,7 +65,7 @@ const withHeader = (specs: ReadonlyArray<TensorSpec>, metadata: Readonly<Record<
     end += byteLength(spec)
     header.push([spec.name, { dtype: spec.dtype, shape: spec.shape, data_offsets: [from, end] }])
   }
-  // not one object: keys of it that look like numbers would come first
+  // not one object, in which keys that look like numbers would come first
   const entries = header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
   const json = new TextEncoder().encode(`{${entries.join(",")}}`)
   const padded = Math.ceil(json.length / 8) * 8

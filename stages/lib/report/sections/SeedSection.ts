@@ -14,7 +14,7 @@ const metricNames: Readonly<Record<TestMetric, string>> = {
   testF1Macro: "test F1 macro"
 }
 
-/** The claim over seeds, where there are several and it can be judged so. */
+/** The claim over seeds, where there are several and the claim is judged over them. */
 export const overSeeds = (metrics: Metrics, claim: Claim): SeedClaim | undefined =>
   metrics.seeds?.claims.find(({ id }) => id === claim.id)
 
@@ -22,7 +22,7 @@ export const overSeeds = (metrics: Metrics, claim: Claim): SeedClaim | undefined
 export const verdictOf = (metrics: Metrics, claim: Claim): Verdict =>
   overSeeds(metrics, claim)?.verdict ?? claim.verdict
 
-/** The mean with its standard deviation, as it is written in a sentence. */
+/** Mean and standard deviation of test accuracy, for a sentence. */
 export const scoreOver = (seeds: Seeds, variant: VariantName): string => {
   const { mean, sd } = seeds[variant].scores.find(({ metric }) => metric === "testAccuracy")!
   return `${(100 * mean).toFixed(1)} ± ${(100 * sd).toFixed(1)}\u00a0%`
