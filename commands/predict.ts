@@ -22,7 +22,7 @@ import {
 } from "../cli/index.ts"
 import { AugmentParams } from "../schemas/Augment.ts"
 import { type ActivationName, activationNames, activations } from "../schemas/activations/Activations.ts"
-import type { Asked, PageData, Top } from "../stages/lib/report/PredictionPage.ts"
+import type { PageData, PredictedImage, Top } from "../stages/lib/report/PredictionPage.ts"
 import * as Trained from "./Trained.ts"
 
 /** The network of the last training, ready to be asked. */
@@ -50,22 +50,29 @@ const ask = Effect.fnUntraced(function* (
   image: string,
   under: ReadonlyArray<ActivationName>,
   forPage: boolean
-): Effect.fn.Return<Asked> {
+): Effect.fn.Return<PredictedImage> {
   const { predictor, network } = loaded
-  const answer = yield* Effect.result(predictor.ask(image))
+  const answer = yield* Effect.result(predictor.predict(image))
   if (Result.isFailure(answer)) return { image, error: answer.failure.message }
-  const { topOf } = yield* Effect.promise(() => import("../stages/lib/statistics/Metrics.ts"))
-  const { logits, seen } = answer.success
+  const { topCount, topOf } = yield* Effect.promise(() => import("../stages/lib/statistics/Metrics.ts"))
+  const { logits, input } = answer.success
   const top = under.map(
-    (activation): Top => ({ activation, classes: topOf(activations[activation].apply(logits), network.classes, 3) })
+    (activation): Top => ({
+      activation,
+      classes: topOf(activations[activation].apply(logits), network.classes, topCount)
+    })
   )
-  if (!forPage) return { image, uri: "", seenUri: "", top }
+  if (!forPage) return { image, uri: "", inputUri: "", top }
   const Page = yield* Effect.promise(() => import("../stages/lib/report/PredictionPage.ts"))
-  return { image, uri: yield* Page.imageUri(image), seenUri: yield* Page.seenUri(seen, network.size), top }
+  return { image, uri: yield* Page.imageUri(image), inputUri: yield* Page.inputUri(input, network.size), top }
 })
 
 /** Says the answer under the first of the activations. */
-const say = Effect.fnUntraced(function* (loaded: Loaded, asked: Asked, flags: { model: string; json: boolean }) {
+const say = Effect.fnUntraced(function* (
+  loaded: Loaded,
+  asked: PredictedImage,
+  flags: { model: string; json: boolean }
+) {
   const { image } = asked
   if ("error" in asked) {
     return yield* flags.json
@@ -86,7 +93,7 @@ const say = Effect.fnUntraced(function* (loaded: Loaded, asked: Asked, flags: { 
 const described = (
   { trained, network, bestEpoch, identity }: Loaded,
   model: "bn" | "nobn"
-): Omit<PageData, "asked"> => {
+): Omit<PageData, "images"> => {
   const { provenance, params } = trained
   const { commit, dirty } = provenance
   const { name, version, device, threads, precision } = identity
@@ -145,14 +152,14 @@ export const predict = Command.make(
       Effect.scoped(
         Effect.gen(function* () {
           const loaded = yield* load(flags.model)
-          const answers: Array<Asked> = []
+          const answers: Array<PredictedImage> = []
           for (const image of flags.images) {
             const asked = yield* ask(loaded, image, under, html !== undefined)
             yield* say(loaded, asked, flags)
             answers.push(asked)
           }
           if (html !== undefined) {
-            yield* writePage(html, { asked: answers, ...described(loaded, flags.model) })
+            yield* writePage(html, { images: answers, ...described(loaded, flags.model) })
             yield* printError(`The page is ${html}`)
           }
           return answers

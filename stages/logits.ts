@@ -35,7 +35,7 @@ interface Inference {
 }
 
 /** The network to run: a trained one, or a part of it. */
-interface Asked {
+interface NetworkPart {
   readonly network: TrainedNetwork
   readonly spec: NetworkSpec
   readonly units: number
@@ -43,7 +43,7 @@ interface Asked {
 }
 
 /** Outputs for the originals of these splits, rows x units. The network is in memory only as long as this takes. */
-const infer = (inference: Inference, { network, spec, units, weights }: Asked, of: ReadonlyArray<SplitName>) =>
+const infer = (inference: Inference, { network, spec, units, weights }: NetworkPart, of: ReadonlyArray<SplitName>) =>
   Effect.scoped(
     Effect.gen(function* () {
       const { batchSize, index, pack } = inference
@@ -82,11 +82,11 @@ const infer = (inference: Inference, { network, spec, units, weights }: Asked, o
   ).pipe(Effect.mapError(toFailure))
 
 /** Logits of all originals, and the values of the last hidden layer for those of test. */
-const ask = Effect.fnUntraced(function* (inference: Inference, network: TrainedNetwork, safetensors: Uint8Array) {
+const outputsOf = Effect.fnUntraced(function* (inference: Inference, network: TrainedNetwork, safetensors: Uint8Array) {
   const decoded = Safetensors.decode(safetensors)
   if (Result.isFailure(decoded)) return yield* toFailure(decoded.failure)
   const weights = decoded.success
-  const whole: Asked = { network, spec: network.spec, units: network.classes.length, weights }
+  const whole: NetworkPart = { network, spec: network.spec, units: network.classes.length, weights }
   const logits = yield* infer(inference, whole, splitNames)
   const extractor = featureExtractorOf(network)
   if (Option.isNone(extractor)) return { logits, hidden: { units: 0, data: new Float32Array(0) } }
@@ -134,8 +134,8 @@ export const logits = Stage.make({
         pack,
         onImages
       }
-      const bn = yield* ask(inference, networks.bn, yield* inputs.bnWeights.bytes)
-      const nobn = yield* ask(inference, networks.nobn, yield* inputs.nobnWeights.bytes)
+      const bn = yield* outputsOf(inference, networks.bn, yield* inputs.bnWeights.bytes)
+      const nobn = yield* outputsOf(inference, networks.nobn, yield* inputs.nobnWeights.bytes)
       const [LogitsTable, PenultimateTable] = yield* Effect.promise(() =>
         Promise.all([import("./lib/tables/LogitsTable.ts"), import("./lib/tables/PenultimateTable.ts")])
       )

@@ -187,9 +187,9 @@ export const split = Stage.make({
       const listing = yield* listImages(root, params.classes)
       const taken = limitPerClass(listing, params.perClass, params.seed)
       const { pixelLimit } = params
-      const looked = yield* scan({ root, files: taken, pixelLimit, cores, workdir, toolchainDir, progress })
-      const { scanned, thumbnails } = looked
-      const setAside = [...listing.setAside, ...looked.setAside].sort(byPath)
+      const scanResult = yield* scan({ root, files: taken, pixelLimit, cores, workdir, toolchainDir, progress })
+      const { scanned, thumbnails } = scanResult
+      const setAside = [...listing.setAside, ...scanResult.setAside].sort(byPath)
       yield* checkClasses(listing, byClass(scanned), "images", setAside)
       const thumbnailOf = { get: (i: number) => thumbnails.get(scanned[i]!.at) }
       const alike = yield* findAlike(scanned, thumbnailOf, (done) =>

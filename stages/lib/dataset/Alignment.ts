@@ -194,26 +194,35 @@ const step = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp: Warp, stri
   }
 }
 
+/** The largest shift, in half widths, and the largest logarithm of a scale. */
+const mostMove = 0.3
+/** The range of the gain at white. */
+const leastGain = 0.4
+const mostGain = 2.5
+
 /** A mild crop has a scale and shift near those of the whole; beyond that it is another image. */
 const mild = (warp: Warp): boolean =>
-  Math.abs(Math.log(Math.max(warp.scaleX, 1e-6))) < 0.3 &&
-  Math.abs(Math.log(Math.max(warp.scaleY, 1e-6))) < 0.3 &&
-  Math.abs(warp.shiftX) < 0.3 &&
-  Math.abs(warp.shiftY) < 0.3 &&
-  warp.gain + warp.bend > 0.4 &&
-  warp.gain + warp.bend < 2.5
+  Math.abs(Math.log(Math.max(warp.scaleX, 1e-6))) < mostMove &&
+  Math.abs(Math.log(Math.max(warp.scaleY, 1e-6))) < mostMove &&
+  Math.abs(warp.shiftX) < mostMove &&
+  Math.abs(warp.shiftY) < mostMove &&
+  warp.gain + warp.bend > leastGain &&
+  warp.gain + warp.bend < mostGain
 
 /** The least correlation of a copy after each step; a pair below it gets no more steps. */
 const hopeful: ReadonlyArray<number> = [0, 0.7, 0.8]
 const leastGrey = 0.86
+/** Most Gauss-Newton steps, and the move below which they have converged. */
+const mostSteps = 15
+const converged = 1e-3
 
 const align = (a: Uint8Array, b: Uint8Array, table: Uint16Array): Warp | undefined => {
   const warp: Warp = { scaleX: 1, scaleY: 1, shiftX: 0, shiftY: 0, gain: 1, bend: 0, offset: 0 }
-  for (let i = 0; i < 15; i++) {
+  for (let i = 0; i < mostSteps; i++) {
     const stepped = step(a, b, table, warp, i < hopeful.length ? coarseStride : fineStride)
     if (stepped === undefined || !mild(warp)) return undefined
     if (stepped.correlation < (hopeful[i] ?? leastGrey)) return undefined
-    if (stepped.moved < 1e-3 && i >= hopeful.length) break
+    if (stepped.moved < converged && i >= hopeful.length) break
   }
   return warp
 }
@@ -375,32 +384,3 @@ export const agreement = (a: Fingerprint, b: Fingerprint): Agreement | undefined
   const orientation = likelyOrientation(a, b)
   return orientation === undefined ? undefined : agreementIn(orientation, a.rgb, b.rgb)
 }
-
-/** A worst block below this is allowed anywhere: resizing and recompression cause it. */
-const slight = 0.045
-
-/**
- * The worst block divided by the mean of all. The residual of a copy is spread over its edges; that of another drawing
- * is in one place, such as the hand of a clock or a moustache.
- */
-const concentration = ({ correlation, worstBlock }: Agreement): number =>
-  worstBlock / Math.sqrt(Math.max(1e-9, 1 - correlation ** 2))
-
-/**
- * Whether the first image covers enough of the second. A part laid over the whole may fail where the whole over the
- * part does not.
- */
-export const covers = ({ overlap }: Agreement): boolean => overlap > 0.65
-
-/**
- * Whether a pair may be copies, with looser thresholds than `isCopy`: a stronger crop or change of brightness, or
- * another drawing of the same thing.
- */
-export const isLookAlike = (found: Agreement): boolean => found.correlation > 0.95 && covers(found)
-
-/** Thresholds, chosen on 3,730 drawings with 1,000 planted copies; see the tests for recall and false merges. */
-export const isCopy = (found: Agreement): boolean =>
-  found.correlation > 0.98 &&
-  found.worstBlock < 0.175 &&
-  (found.worstBlock < slight || concentration(found) < 2.42) &&
-  covers(found)

@@ -34,7 +34,7 @@ const outOf = (paths: Path.Path, root: string, path: string): boolean => {
 }
 
 /** Classifies one directory entry; `real` is the folder's real path, by which a cycle of links is found. */
-const look = Effect.fnUntraced(function* (realRoot: string, path: string) {
+const classify = Effect.fnUntraced(function* (realRoot: string, path: string) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const isLink = yield* fs.readLink(path).pipe(
@@ -92,7 +92,7 @@ const listFolder: (
         const path = `${relative}/${name}`
         const setAside = (reason: string): void => void state.setAside.push({ path, class: className, reason })
         if (name.startsWith(".")) return setAside("hidden file")
-        const { kind, real } = yield* look(state.realRoot, paths.join(folder, name))
+        const { kind, real } = yield* classify(state.realRoot, paths.join(folder, name))
         if (kind === "file") state.files.push({ path, class: className })
         else if (kind !== "folder") setAside(reasons[kind])
         else if (state.visited.has(real)) setAside("folder that another link leads to already")
@@ -120,7 +120,7 @@ export const listImages = Effect.fnUntraced(function* (root: string, classLimit:
   const classes: Array<string> = []
   for (const name of names.sort()) {
     if (name.startsWith(".")) continue
-    const { kind, real } = yield* look(realRoot, paths.join(realRoot, name))
+    const { kind, real } = yield* classify(realRoot, paths.join(realRoot, name))
     if (kind === "folder") {
       if (classLimit > 0 && classes.length === classLimit) continue
       classes.push(name)

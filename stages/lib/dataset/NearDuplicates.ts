@@ -12,7 +12,8 @@
  */
 import * as Effect from "effect/Effect"
 import type { Stage } from "../../../core/index.ts"
-import { agreementIn, covers, isCopy, isLookAlike, likelyOrientation } from "./Alignment.ts"
+import { agreementIn, likelyOrientation } from "./Alignment.ts"
+import { covers, isCopy, isLookAlike } from "./CopyRules.ts"
 import { descriptorLength, type Summary } from "./Fingerprint.ts"
 import type { Thumbnails } from "./Thumbnails.ts"
 

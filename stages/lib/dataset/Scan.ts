@@ -58,7 +58,7 @@ export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
   yield* fs.makeDirectory(workdir, { recursive: true }).pipe(Effect.mapError(toFailure))
   const room = { bytes: Fingerprint.thumbnailBytes, inMemory, total: files.length }
   const thumbnails = yield* Thumbnails.make(paths.join(workdir, "thumbnails.bin"), room)
-  const look = Effect.fnUntraced(function* (file: ListedFile, at: number) {
+  const decode = Effect.fnUntraced(function* (file: ListedFile, at: number) {
     const result = yield* Effect.result(
       Fingerprint.ofFile(paths.join(root, ...file.path.split("/")), pixelLimit, resampler)
     )
@@ -70,22 +70,22 @@ export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
   const first = yield* Effect.forEach(
     files,
     Effect.fnUntraced(function* (file, at) {
-      const seen = yield* look(file, at)
+      const entry = yield* decode(file, at)
       done += 1
       if (done % 64 === 0 || done === files.length) {
         yield* progress({ label: "scan", done, total: files.length, unit: "images" })
       }
-      return seen
+      return entry
     }),
     { concurrency: Math.max(2, cores * 3) }
   )
   // libvips keeps one buffer of messages for all threads: a reason is certain only when nothing else is decoded at the time
-  const sure = yield* Effect.forEach(first, (seen, at) =>
-    "reason" in seen ? look(files[at]!, at) : Effect.succeed(seen)
+  const certain = yield* Effect.forEach(first, (entry, at) =>
+    "reason" in entry ? decode(files[at]!, at) : Effect.succeed(entry)
   )
   return {
-    scanned: sure.flatMap((seen) => ("reason" in seen ? [] : [seen])),
-    setAside: sure.flatMap((seen) => ("reason" in seen ? [seen] : [])),
+    scanned: certain.flatMap((entry) => ("reason" in entry ? [] : [entry])),
+    setAside: certain.flatMap((entry) => ("reason" in entry ? [entry] : [])),
     thumbnails
   } satisfies Scan
 })

@@ -120,29 +120,29 @@ const put = (unit: Unit, have: ReadonlyArray<Triple>, s: number, sign: 1 | -1): 
 const distance = (wanted: Triple, have: Triple): number =>
   [0, 1, 2].reduce((sum, s) => sum + (wanted[s]! - have[s]!) ** 2, 0)
 
-interface Dealt {
+interface Assigned {
   readonly unit: Unit
   split: number
 }
 
 /** Tries to move one unit of the class, or to swap two, so that the class comes nearer to its quota; true when it did. */
-const improve = (units: ReadonlyArray<Dealt>, wanted: Triple, have: Triple): boolean => {
+const improve = (units: ReadonlyArray<Assigned>, wanted: Triple, have: Triple): boolean => {
   const now = distance(wanted, have)
   // one unit of each size in each split stands for all of its kind
-  const kinds = new Map<string, Dealt>()
-  for (const dealt of units) kinds.set(`${dealt.split}/${sizeOf(dealt.unit)}`, dealt)
+  const kinds = new Map<string, Assigned>()
+  for (const assigned of units) kinds.set(`${assigned.split}/${sizeOf(assigned.unit)}`, assigned)
   const some = [...kinds.values()]
-  const after = (moves: ReadonlyArray<readonly [Dealt, number]>): number => {
+  const after = (moves: ReadonlyArray<readonly [Assigned, number]>): number => {
     const changed: Triple = [...have]
-    for (const [dealt, to] of moves) {
-      changed[dealt.split]! -= sizeOf(dealt.unit)
-      changed[to]! += sizeOf(dealt.unit)
+    for (const [assigned, to] of moves) {
+      changed[assigned.split]! -= sizeOf(assigned.unit)
+      changed[to]! += sizeOf(assigned.unit)
     }
     return Math.min(...changed) < 1 ? Number.POSITIVE_INFINITY : distance(wanted, changed)
   }
-  let best: ReadonlyArray<readonly [Dealt, number]> = []
+  let best: ReadonlyArray<readonly [Assigned, number]> = []
   let bestDistance = now
-  const consider = (moves: ReadonlyArray<readonly [Dealt, number]>): void => {
+  const consider = (moves: ReadonlyArray<readonly [Assigned, number]>): void => {
     const found = after(moves)
     if (found < bestDistance) {
       best = moves
@@ -160,20 +160,20 @@ const improve = (units: ReadonlyArray<Dealt>, wanted: Triple, have: Triple): boo
       }
     }
   }
-  for (const [dealt, to] of best) {
-    have[dealt.split]! -= sizeOf(dealt.unit)
-    have[to]! += sizeOf(dealt.unit)
-    dealt.split = to
+  for (const [assigned, to] of best) {
+    have[assigned.split]! -= sizeOf(assigned.unit)
+    have[to]! += sizeOf(assigned.unit)
+    assigned.split = to
   }
   return best.length > 0
 }
 
 /** A class with three units or more has at least one in each split. */
-const fillEmpty = (units: ReadonlyArray<Dealt>, have: Triple): void => {
+const fillEmpty = (units: ReadonlyArray<Assigned>, have: Triple): void => {
   for (let s = 0; s < 3; s++) {
     if (have[s]! > 0) continue
     const spare = units
-      .filter((dealt) => units.filter((other) => other.split === dealt.split).length > 1)
+      .filter((assigned) => units.filter((other) => other.split === assigned.split).length > 1)
       .sort((a, b) => sizeOf(a.unit) - sizeOf(b.unit))[0]
     if (spare === undefined) continue
     have[spare.split]! -= sizeOf(spare.unit)
@@ -181,6 +181,9 @@ const fillEmpty = (units: ReadonlyArray<Dealt>, have: Triple): void => {
     spare.split = s
   }
 }
+
+/** Rounds of improvement per class; each brings the class nearer to its quota, and a few are enough. */
+const mostRounds = 200
 
 /** Unit name -> split. `classCount` classes are numbered from 0. */
 export const stratifiedSplit = (
@@ -194,19 +197,19 @@ export const stratifiedSplit = (
   )
   const wanted = quotas(counts, fractions)
   const have: ReadonlyArray<Triple> = wanted.map(() => [0, 0, 0])
-  const dealt: ReadonlyArray<Dealt> = units
+  const assigned: ReadonlyArray<Assigned> = units
     .map((unit) => ({ unit, size: sizeOf(unit), key: Random.make(seed, "split", unit.name).float() }))
     .sort((a, b) => b.unit.counts.size - a.unit.counts.size || b.size - a.size || a.key - b.key)
     .map(({ unit }) => ({ unit, split: 0 }))
-  for (const one of dealt) {
+  for (const one of assigned) {
     const lacks = [0, 1, 2].map((s) => lack(one.unit, wanted, have, s))
     one.split = lacks.indexOf(Math.max(...lacks))
     put(one.unit, have, one.split, 1)
   }
   for (let c = 0; c < classCount; c++) {
-    const own = dealt.filter(({ unit }) => unit.counts.size === 1 && unit.counts.has(c))
+    const own = assigned.filter(({ unit }) => unit.counts.size === 1 && unit.counts.has(c))
     fillEmpty(own, have[c]!)
-    for (let round = 0; round < 200 && improve(own, wanted[c]!, have[c]!); round++);
+    for (let round = 0; round < mostRounds && improve(own, wanted[c]!, have[c]!); round++);
   }
-  return new Map(dealt.map(({ unit, split }) => [unit.name, splitNames[split]!]))
+  return new Map(assigned.map(({ unit, split }) => [unit.name, splitNames[split]!]))
 }

@@ -26,16 +26,16 @@ export interface PredictorOptions {
 }
 
 /** The logits of an image, and the input that gave them. */
-export interface Answer {
+export interface Prediction {
   /** One per class. */
   readonly logits: Float32Array
   /** `size * size * 3` levels. */
-  readonly seen: Uint8Array
+  readonly input: Uint8Array
 }
 
 export interface Predictor {
   /** Fails where the file is not an image that can be read. */
-  readonly ask: (file: string) => Effect.Effect<Answer, Stage.StageFailure>
+  readonly predict: (file: string) => Effect.Effect<Prediction, Stage.StageFailure>
 }
 
 const unreadable = (file: string, actual: string): Stage.StageFailure =>
@@ -70,9 +70,9 @@ export const make = Effect.fnUntraced(function* (options: PredictorOptions) {
   yield* trainer.loadWeights(tensors.success).pipe(Effect.mapError(toFailure))
   const fs = yield* FileSystem.FileSystem
   const predictor: Predictor = {
-    ask: Effect.fnUntraced(function* (file: string) {
-      const seen = yield* readImage(file, size, prepared).pipe(Effect.provideService(FileSystem.FileSystem, fs))
-      return { logits: yield* trainer.predict(seen, 1).pipe(Effect.mapError(toFailure)), seen }
+    predict: Effect.fnUntraced(function* (file: string) {
+      const input = yield* readImage(file, size, prepared).pipe(Effect.provideService(FileSystem.FileSystem, fs))
+      return { logits: yield* trainer.predict(input, 1).pipe(Effect.mapError(toFailure)), input }
     })
   }
   return predictor

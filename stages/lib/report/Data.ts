@@ -17,7 +17,7 @@ export interface Shown {
 /** A test image that the network with BN misclassified, and its confidence. */
 export interface Mistake extends Shown {
   readonly label: string
-  readonly answer: string
+  readonly predicted: string
   readonly confidence: number
 }
 

@@ -1,7 +1,7 @@
 /** The test images that the network with BN misclassified with the highest confidence. */
 import type { ActivationName } from "../../../schemas/activations/Activations.ts"
 import { predict, rowsOf } from "../statistics/Comparison.ts"
-import { answersOf } from "../statistics/Metrics.ts"
+import { predictedClasses } from "../statistics/Metrics.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"
 import type { Mistake } from "./Data.ts"
 
@@ -14,14 +14,14 @@ export const worstMistakes = (table: LogitsTable, activation: ActivationName): R
   const test = rowsOf(table, "test")
   const classes = table.classes.length
   const predictions = predict(test, "bn", activation, classes)
-  const answers = answersOf(predictions)
-  const wrong = Array.from(answers, (answer, row) => ({ answer, row }))
-    .filter(({ answer, row }) => answer >= 0 && answer !== test.labels[row])
-    .map(({ answer, row }) => ({
+  const predicted = predictedClasses(predictions)
+  const wrong = Array.from(predicted, (predicted, row) => ({ predicted, row }))
+    .filter(({ predicted, row }) => predicted >= 0 && predicted !== test.labels[row])
+    .map(({ predicted, row }) => ({
       path: test.paths[row]!,
       label: table.classes[test.labels[row]!]!,
-      answer: table.classes[answer]!,
-      confidence: Math.min(1, predictions.probabilities[row * classes + answer]!)
+      predicted: table.classes[predicted]!,
+      confidence: Math.min(1, predictions.probabilities[row * classes + predicted]!)
     }))
     .sort((a, b) => b.confidence - a.confidence || (a.path < b.path ? -1 : 1))
   const seen = new Map<string, number>()

@@ -24,7 +24,7 @@ const pick = document.getElementById("pick-class");
 pick?.addEventListener("change", () => {
   let shown = 0;
   for (const one of document.querySelectorAll("#mistakes figure")) {
-    const hit = pick.value === "" || one.dataset.label === pick.value || one.dataset.answer === pick.value;
+    const hit = pick.value === "" || one.dataset.label === pick.value || one.dataset.predicted === pick.value;
     one.hidden = !hit;
     if (hit) shown += 1;
   }

@@ -22,18 +22,18 @@ export interface Top {
 }
 
 /** An image with its predictions, or the reason why there are none. */
-export type Asked =
+export type PredictedImage =
   | {
       readonly image: string
       /** Data URIs: the image, and the network's input. */
       readonly uri: string
-      readonly seenUri: string
+      readonly inputUri: string
       readonly top: ReadonlyArray<Top>
     }
   | { readonly image: string; readonly error: string }
 
 export interface PageData {
-  readonly asked: ReadonlyArray<Asked>
+  readonly images: ReadonlyArray<PredictedImage>
   /** A clause about the network: "has batch normalization and distinguishes 18 classes". */
   readonly network: string
   /** Provenance: names and values. */
@@ -60,44 +60,44 @@ export const imageUri = (file: string): Effect.Effect<string> =>
   })
 
 /** The input of the network: `size * size * 3` levels. */
-export const seenUri = (pixels: Uint8Array, size: number): Effect.Effect<string> =>
+export const inputUri = (pixels: Uint8Array, size: number): Effect.Effect<string> =>
   Effect.promise(async () => {
     const sharp = await loadSharp()
     return pageUri(sharp(pixels, { raw: { width: size, height: size, channels: 3 } }).resize(Math.min(size, 128)))
   })
 
 const more = `
-.asked { display:grid; grid-template-columns:minmax(0,15rem) minmax(0,1fr); gap:1.4rem; background:var(--panel); border:1px solid var(--line); border-radius:10px; padding:1rem; margin:1rem 0; }
-.asked h2 { font-size:1rem; margin:0 0 .2rem; padding:0; border:0; overflow-wrap:anywhere; }
-.asked .image { display:block; max-width:100%; max-height:15rem; border-radius:6px; background:#fff; }
-.asked .seen { margin:.6rem 0 0; display:flex; gap:.6rem; align-items:center; font-size:.78rem; color:var(--soft); }
-.asked .seen img { width:48px; height:48px; border-radius:4px; background:#fff; }
-.asked .error { color:var(--no); font-weight:500; margin:.2rem 0; }
-.asked .bars { display:grid; grid-template-columns:repeat(auto-fit,minmax(13rem,1fr)); gap:.2rem 1.6rem; max-width:44rem; }
-.asked .bars h4 { font-size:.82rem; } .asked .bar { font-size:.92rem; padding:.16rem .4rem; } .asked .bar i { opacity:.3; }
-.asked .bar + .bar { margin-top:.15rem; }
+.prediction { display:grid; grid-template-columns:minmax(0,15rem) minmax(0,1fr); gap:1.4rem; background:var(--panel); border:1px solid var(--line); border-radius:10px; padding:1rem; margin:1rem 0; }
+.prediction h2 { font-size:1rem; margin:0 0 .2rem; padding:0; border:0; overflow-wrap:anywhere; }
+.prediction .image { display:block; max-width:100%; max-height:15rem; border-radius:6px; background:#fff; }
+.prediction .input { margin:.6rem 0 0; display:flex; gap:.6rem; align-items:center; font-size:.78rem; color:var(--soft); }
+.prediction .input img { width:48px; height:48px; border-radius:4px; background:#fff; }
+.prediction .error { color:var(--no); font-weight:500; margin:.2rem 0; }
+.prediction .bars { display:grid; grid-template-columns:repeat(auto-fit,minmax(13rem,1fr)); gap:.2rem 1.6rem; max-width:44rem; }
+.prediction .bars h4 { font-size:.82rem; } .prediction .bar { font-size:.92rem; padding:.16rem .4rem; } .prediction .bar i { opacity:.3; }
+.prediction .bar + .bar { margin-top:.15rem; }
 .one { max-width:960px; margin:0 auto; padding:0 1.25rem 4rem; }
 dl { display:grid; grid-template-columns:max-content minmax(0,1fr); gap:.2rem 1rem; font-size:.88rem; } dt { color:var(--soft); } dd { margin:0; overflow-wrap:anywhere; }
-@media (max-width: 600px) { .asked { grid-template-columns:minmax(0,1fr); gap:.8rem; } dl { grid-template-columns:minmax(0,1fr); gap:0; } dd { margin-bottom:.4rem; } }
-@media print { .asked { break-inside:avoid; } }
+@media (max-width: 600px) { .prediction { grid-template-columns:minmax(0,1fr); gap:.8rem; } dl { grid-template-columns:minmax(0,1fr); gap:0; } dd { margin-bottom:.4rem; } }
+@media print { .prediction { break-inside:avoid; } }
 `
 
-const answers = ({ activation, classes }: Top): Html =>
+const topBars = ({ activation, classes }: Top): Html =>
   classes.length > 0
     ? html`<div>${bars(activation, classes)}</div>`
     : html`<div><h4>${text(activation)}</h4><p class="error">Overflow: a logit is above 88.7, and its exponential exceeds float32.</p></div>`
 
-const card = (asked: Asked): Html =>
-  "error" in asked
-    ? html`<article class="asked"><div></div><div><h2>${text(asked.image)}</h2><p class="error">${text(asked.error)}</p></div></article>`
-    : html`<article class="asked"><div><img class="image" src="${text(asked.uri)}" alt="${text(asked.image)}"><p class="seen"><img src="${text(asked.seenUri)}" alt="" width="48" height="48">input of the network</p></div><div><h2>${text(asked.image)}</h2><div class="bars">${join(asked.top.map(answers))}</div></div></article>`
+const card = (one: PredictedImage): Html =>
+  "error" in one
+    ? html`<article class="prediction"><div></div><div><h2>${text(one.image)}</h2><p class="error">${text(one.error)}</p></div></article>`
+    : html`<article class="prediction"><div><img class="image" src="${text(one.uri)}" alt="${text(one.image)}"><p class="input"><img src="${text(one.inputUri)}" alt="" width="48" height="48">input of the network</p></div><div><h2>${text(one.image)}</h2><div class="bars">${join(one.top.map(topBars))}</div></div></article>`
 
 const title = "Predictions"
 
 /** The whole page. */
-export const renderPredictions = ({ asked, network, from }: PageData): string => {
-  const bad = asked.filter((one) => "error" in one).length
-  const good = asked.length - bad
+export const renderPredictions = ({ images, network, from }: PageData): string => {
+  const bad = images.filter((one) => "error" in one).length
+  const good = images.length - bad
   const unread = bad === 0 ? text("") : html`, and ${bad} that could not be read`
   const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
   const facts = from.map(([name, value]) => html`<dt>${text(name)}</dt><dd>${text(value)}</dd>`)
@@ -110,7 +110,7 @@ export const renderPredictions = ({ asked, network, from }: PageData): string =>
 <body><main class="one">
 <h1>${text(title)}</h1>
 <p class="lead">${good} ${text(good === 1 ? "image" : "images")}${unread}; the network ${text(network)}. Each image has up to three classes; classes with probability 0 are left out.</p>
-${join(asked.map(card))}
+${join(images.map(card))}
 <h2>Provenance</h2>
 <dl>${join(facts)}</dl>
 </main></body></html>

@@ -38,8 +38,10 @@ const shown = (value: number): string => value.toPrecision(3)
 /** The unit of a loss. */
 const unitOf = ({ loss }: History): string => (loss === "crossEntropy" ? " nats" : "")
 
-/** Less by at least 10 %: smaller differences between two single trainings say nothing. */
-const clearlyLess = (a: number, b: number): boolean => a < b - 0.1 * Math.abs(b)
+/** Smaller differences between two single trainings say nothing. */
+const clearShare = 0.1
+
+const clearlyLess = (a: number, b: number): boolean => a < b - clearShare * Math.abs(b)
 
 /** All parts hold: supported. None or a minority: not supported. In between: undecided. */
 const byParts = (parts: ReadonlyArray<boolean>): Verdict => {
@@ -75,12 +77,15 @@ const tooShort = (id: number, claim: string, rule: string, needed: number, have:
   evidence: [fact("epochs", have)]
 })
 
+/** The second differences of shorter curves say nothing of their roughness. */
+const leastEpochs = 4
+
 const smoother = ({ bn, nobn }: TrainingPair): Claim => {
   const claim = "Batch normalization smooths training and slows overfitting."
   const rule =
     "Smoother: with BN the roughness (RMS of second differences divided by the mean) of train loss and of validation loss is lower by at least 10 %. Slower: the gap between validation and train loss grows by at least 10 % less per epoch, and validation loss reaches its minimum no earlier. Supported if all four hold, not supported if fewer than two do."
   const epochs = Math.min(bn.epochs.length, nobn.epochs.length)
-  if (epochs < 4) return tooShort(1, claim, rule, 4, epochs)
+  if (epochs < leastEpochs) return tooShort(1, claim, rule, leastEpochs, epochs)
   const rough = [bn, nobn].map((history) => ({
     train: roughness(curve(history, (epoch) => epoch.trainLoss)),
     validation: roughness(curve(history, (epoch) => epoch.validationLoss)),
@@ -168,6 +173,11 @@ const sameMetrics = ({ differences, margin, equivalence }: ClaimInput): Claim =>
 })
 
 const memoriseAfter = 10
+/** Train accuracy rises by more than this, or ends above `highAccuracy`. */
+const leastRise = 0.01
+const highAccuracy = 0.97
+/** Validation accuracy gains less than this. */
+const mostGain = 0.02
 
 const memorises = ({ bn, nobn }: TrainingPair): Claim => {
   const claim = `After epoch ${memoriseAfter} the network memorises the train set.`
@@ -188,7 +198,7 @@ const memorises = ({ bn, nobn }: TrainingPair): Claim => {
       gain,
       loss,
       train: end.trainAccuracy,
-      holds: (rise > 0.01 || end.trainAccuracy > 0.97) && gain < 0.02 && loss > 0
+      holds: (rise > leastRise || end.trainAccuracy > highAccuracy) && gain < mostGain && loss > 0
     }
   })
   const [a, b] = [ends[0]!, ends[1]!]
@@ -210,13 +220,18 @@ const memorises = ({ bn, nobn }: TrainingPair): Claim => {
   }
 }
 
+/** Classes that are left on average, and the share of true classes that are lost: few enough to be readable, or too many. */
+const readableClasses = 3
+const fewLost = 0.1
+const manyLost = 0.25
+
 const sparser = ({ scores, classes, lostBySparsemax }: ClaimInput): Claim => {
   const support = scores.sparsemax.supportSize
-  const readable = support <= 3
+  const readable = support <= readableClasses
   const verdict: Verdict =
-    readable && lostBySparsemax <= 0.1
+    readable && lostBySparsemax <= fewLost
       ? "supported"
-      : support > classes / 2 || lostBySparsemax > 0.25
+      : support > classes / 2 || lostBySparsemax > manyLost
         ? "not supported"
         : "undecided"
   return {
@@ -243,12 +258,16 @@ const course = (stats: VariantGradients, layer: string, epochs: number): Readonl
   return levels.map((level) => level - middle)
 }
 
+/** RMS of log10 differences: the same course below the first, another above the second. */
+const sameCourse = 0.1
+const otherCourse = 0.2
+
 const sameDynamics = ({ gradients: { bn, nobn } }: TrainingPair): Claim => {
   const claim = "Gradient norms show no difference in their dynamics over epochs."
   const rule =
     "The RMS difference between the two networks of each layer's log10 norm over epochs, less its mean. Supported if its median over layers is at most 0.1 (26 %), not supported if above 0.2 (58 %)."
   const epochs = Math.min(bn.epochs.length, nobn.epochs.length)
-  if (epochs < 4) return tooShort(6, claim, rule, 4, epochs)
+  if (epochs < leastEpochs) return tooShort(6, claim, rule, leastEpochs, epochs)
   const shared = nobn.layers.filter((layer) => bn.layers.includes(layer))
   const apart = shared.map((layer) => {
     const [a, b] = [course(bn, layer, epochs), course(nobn, layer, epochs)]
@@ -259,7 +278,7 @@ const sameDynamics = ({ gradients: { bn, nobn } }: TrainingPair): Claim => {
     id: 6,
     claim,
     rule,
-    verdict: middle <= 0.1 ? "supported" : middle > 0.2 ? "not supported" : "undecided",
+    verdict: middle <= sameCourse ? "supported" : middle > otherCourse ? "not supported" : "undecided",
     sentence: `Apart from their levels, the norms over epochs differ by a factor of ${shown(10 ** middle)} in the median layer${shared.length === 0 ? "" : ` (most in ${shared[apart.indexOf(Math.max(...apart))]!}: ${shown(10 ** Math.max(...apart))})`}.`,
     evidence: [fact("median over layers", middle), ...shared.map((layer, i) => fact(layer, apart[i]!))]
   }

@@ -62,9 +62,12 @@ export interface ComparisonInput {
   readonly gradients: Gradstats
 }
 
+/** The seed study selected no earlier epoch. */
+const firstSelected = 4
+
 /** The best test score over epochs, by the seed study's method: from epoch 4 on where there are so many. */
 const testSelected = ({ epochs }: History): VariantMetrics["testSelected"] => {
-  const late = epochs.filter((epoch) => epoch.epoch >= 4)
+  const late = epochs.filter((epoch) => epoch.epoch >= firstSelected)
   const from = late.length > 0 ? late : epochs
   const best = from.reduce((a, b) => (b.testAccuracy > a.testAccuracy ? b : a), from[0]!)
   return { epoch: best.epoch, accuracy: best.testAccuracy, f1Micro: best.testF1Micro }
@@ -95,7 +98,7 @@ const variantMetrics = (
 ): VariantMetrics => {
   const classes = table.classes.length
   const test = bySplit.test
-  const answers = Measure.answersOf(predict(test, variant, params.activation, classes))
+  const predicted = Measure.predictedClasses(predict(test, variant, params.activation, classes))
   return {
     bestEpoch: histories[variant].bestEpoch,
     testSelected: testSelected(histories[variant]),
@@ -112,8 +115,8 @@ const variantMetrics = (
       }
     }),
     temperature: temperatureOf(bySplit.validation, test, variant, classes),
-    perClass: Measure.perClassOf(table.classes, test.labels, answers),
-    confusion: toRows(confusion(test.labels, answers, classes), classes)
+    perClass: Measure.perClassOf(table.classes, test.labels, predicted),
+    confusion: toRows(confusion(test.labels, predicted, classes), classes)
   }
 }
 
@@ -131,8 +134,8 @@ const examplesOf = (test: SplitRows, classes: ReadonlyArray<string>, params: Com
     return {
       path: test.paths[row]!,
       label: classes[test.labels[row]!]!,
-      softmax: Measure.topOf(activations.softmax.apply(logits), classes, 3),
-      sparsemax: Measure.topOf(activations.sparsemax.apply(logits), classes, 3)
+      softmax: Measure.topOf(activations.softmax.apply(logits), classes, Measure.topCount),
+      sparsemax: Measure.topOf(activations.sparsemax.apply(logits), classes, Measure.topCount)
     }
   })
 
@@ -144,7 +147,7 @@ const lostBySparsemax = (test: SplitRows, classes: number): number => {
   for (let row = 0; row < test.labels.length; row++) {
     const label = test.labels[row]!
     const order = Measure.ranked(soft.probabilities.subarray(row * classes, (row + 1) * classes))
-    if (order.indexOf(label) < 3 && sparse.probabilities[row * classes + label] === 0) lost += 1
+    if (order.indexOf(label) < Measure.topCount && sparse.probabilities[row * classes + label] === 0) lost += 1
   }
   return lost / Math.max(1, test.labels.length)
 }
@@ -189,8 +192,8 @@ export const compareAll = (input: ComparisonInput): Metrics => {
   const paired: Statistics.Paired = {
     classes,
     labels: test.labels,
-    bn: Measure.answersOf(predict(test, "bn", params.activation, classes)),
-    nobn: Measure.answersOf(predict(test, "nobn", params.activation, classes)),
+    bn: Measure.predictedClasses(predict(test, "bn", params.activation, classes)),
+    nobn: Measure.predictedClasses(predict(test, "nobn", params.activation, classes)),
     groups: test.paths.map((path) => groupOf.get(path) ?? path)
   }
   const differences = Statistics.differences(paired, params.bootstrap, params.seed)

@@ -15,6 +15,8 @@ export interface Predictions {
 }
 
 const bins = 15
+/** The number of classes in a top list. */
+export const topCount = 3
 
 const isFiniteRow = ({ classes, probabilities }: Predictions, row: number): boolean => {
   for (let k = row * classes; k < (row + 1) * classes; k++) if (!Number.isFinite(probabilities[k]!)) return false
@@ -22,7 +24,7 @@ const isFiniteRow = ({ classes, probabilities }: Predictions, row: number): bool
 }
 
 /** The most probable class of each row (the first of equals), -1 for a row that is not finite. */
-export const answersOf = (predictions: Predictions): Int32Array =>
+export const predictedClasses = (predictions: Predictions): Int32Array =>
   Int32Array.from(predictions.labels, (_, row) =>
     isFiniteRow(predictions, row)
       ? Scoring.argmax(predictions.probabilities, row * predictions.classes, predictions.classes)
@@ -47,17 +49,17 @@ export const topOf = (
 /** Reliability: rows by confidence, in 15 bins of equal width. */
 export const calibrationOf = (predictions: Predictions): ReadonlyArray<CalibrationBin> => {
   const { classes, probabilities, labels } = predictions
-  const answers = answersOf(predictions)
+  const predicted = predictedClasses(predictions)
   const rows = new Float64Array(bins)
   const confidence = new Float64Array(bins)
   const right = new Float64Array(bins)
   for (let row = 0; row < labels.length; row++) {
-    if (answers[row]! < 0) continue
-    const p = Math.min(1, probabilities[row * classes + answers[row]!]!)
+    if (predicted[row]! < 0) continue
+    const p = Math.min(1, probabilities[row * classes + predicted[row]!]!)
     const bin = Math.min(bins - 1, Math.max(0, Math.ceil(p * bins) - 1))
     rows[bin]! += 1
     confidence[bin]! += p
-    if (answers[row] === labels[row]) right[bin]! += 1
+    if (predicted[row] === labels[row]) right[bin]! += 1
   }
   return Array.from(rows, (count, bin) => ({
     low: bin / bins,
@@ -98,7 +100,7 @@ const sumsOf = (predictions: Predictions): Sums => {
     const label = labels[row]!
     const order = ranked(p)
     if (order[0] === label) sums.right += 1
-    if (p[label]! > 0 && order.indexOf(label) < 3) sums.top3 += 1
+    if (p[label]! > 0 && order.indexOf(label) < topCount) sums.top3 += 1
     if (p[label]! > 0) sums.logLikelihood += Math.log(p[label]!)
     else sums.zeroLabelRows += 1
     for (let k = 0; k < classes; k++) {
@@ -119,7 +121,7 @@ export const scoresOf = (predictions: Predictions): Scores => {
   return {
     accuracy,
     f1Micro: accuracy,
-    f1Macro: f1MacroOf(labels, answersOf(predictions), classes),
+    f1Macro: f1MacroOf(labels, predictedClasses(predictions), classes),
     top3: sums.top3 / n,
     negativeLogLikelihood: sums.zeroLabelRows + sums.overflowRows > 0 ? null : Math.max(0, -sums.logLikelihood / n),
     zeroLabelRows: sums.zeroLabelRows,
@@ -131,28 +133,28 @@ export const scoresOf = (predictions: Predictions): Scores => {
 }
 
 /** Macro F1; rows without a prediction count as missed. */
-export const f1MacroOf = (labels: ArrayLike<number>, answers: ArrayLike<number>, classes: number): number => {
+export const f1MacroOf = (labels: ArrayLike<number>, predicted: ArrayLike<number>, classes: number): number => {
   const missed = new Float64Array(classes)
-  for (let row = 0; row < labels.length; row++) if (answers[row]! < 0) missed[labels[row]!]! += 1
-  return Scoring.f1Macro(Scoring.confusion(labels, answers, classes), classes, missed)
+  for (let row = 0; row < labels.length; row++) if (predicted[row]! < 0) missed[labels[row]!]! += 1
+  return Scoring.f1Macro(Scoring.confusion(labels, predicted, classes), classes, missed)
 }
 
 /** Precision, recall and F1 of each class; 0 where there is nothing to divide by. */
 export const perClassOf = (
   names: ReadonlyArray<string>,
   labels: Int32Array,
-  answers: Int32Array
+  predicted: Int32Array
 ): ReadonlyArray<ClassScores> => {
-  const matrix = Scoring.confusion(labels, answers, names.length)
+  const matrix = Scoring.confusion(labels, predicted, names.length)
   const classes = names.length
   return names.map((name, k) => {
     const support = labels.filter((label) => label === k).length
-    let answered = 0
-    for (let j = 0; j < classes; j++) answered += matrix[j * classes + k]!
+    let predictedCount = 0
+    for (let j = 0; j < classes; j++) predictedCount += matrix[j * classes + k]!
     const hit = matrix[k * classes + k]!
-    const precision = answered === 0 ? 0 : hit / answered
+    const precision = predictedCount === 0 ? 0 : hit / predictedCount
     const recall = support === 0 ? 0 : hit / support
-    const f1 = support + answered === 0 ? 0 : (2 * hit) / (support + answered)
+    const f1 = support + predictedCount === 0 ? 0 : (2 * hit) / (support + predictedCount)
     return { class: name, support, precision, recall, f1 }
   })
 }

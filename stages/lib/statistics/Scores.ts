@@ -38,11 +38,11 @@ export const crossEntropy = (logits: ArrayLike<number>, offset: number, classes:
  * The confusion matrix: counts by label (row) and prediction (column), row-major. Rows without a prediction (-1) are
  * left out.
  */
-export const confusion = (labels: ArrayLike<number>, answers: ArrayLike<number>, classes: number): Float64Array => {
+export const confusion = (labels: ArrayLike<number>, predicted: ArrayLike<number>, classes: number): Float64Array => {
   const matrix = new Float64Array(classes * classes)
   for (let index = 0; index < labels.length; index++) {
-    if (answers[index]! < 0) continue
-    const cell = labels[index]! * classes + answers[index]!
+    if (predicted[index]! < 0) continue
+    const cell = labels[index]! * classes + predicted[index]!
     matrix[cell] = matrix[cell]! + 1
   }
   return matrix
@@ -54,14 +54,14 @@ export const f1Macro = (matrix: Float64Array, classes: number, missed?: ArrayLik
   let occurring = 0
   for (let each = 0; each < classes; each++) {
     let labelled = missed?.[each] ?? 0
-    let answered = 0
+    let predictedCount = 0
     for (let other = 0; other < classes; other++) {
       labelled += matrix[each * classes + other]!
-      answered += matrix[other * classes + each]!
+      predictedCount += matrix[other * classes + each]!
     }
-    if (labelled + answered === 0) continue
+    if (labelled + predictedCount === 0) continue
     occurring++
-    sum += (2 * matrix[each * classes + each]!) / (labelled + answered)
+    sum += (2 * matrix[each * classes + each]!) / (labelled + predictedCount)
   }
   return occurring === 0 ? 0 : sum / occurring
 }
@@ -75,23 +75,23 @@ export const of = (
 ): Scores => {
   const count = labels.length
   if (count === 0) return { loss: 0, accuracy: 0, f1Micro: 0, f1Macro: 0 }
-  const answers = new Int32Array(count)
+  const predicted = new Int32Array(count)
   let loss = 0
   let correct = 0
   for (let index = 0; index < count; index++) {
     const offset = index * classes
-    answers[index] = argmax(logits, offset, classes)
+    predicted[index] = argmax(logits, offset, classes)
     loss +=
       lossName === "sparsemax"
         ? sparsemaxLoss(logits.subarray(offset, offset + classes), labels[index]!)
         : crossEntropy(logits, offset, classes, labels[index]!)
-    if (answers[index] === labels[index]) correct++
+    if (predicted[index] === labels[index]) correct++
   }
   const accuracy = correct / count
   return {
     loss: loss / count,
     accuracy,
     f1Micro: accuracy,
-    f1Macro: f1Macro(confusion(labels, answers, classes), classes)
+    f1Macro: f1Macro(confusion(labels, predicted, classes), classes)
   }
 }

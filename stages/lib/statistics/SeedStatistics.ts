@@ -105,10 +105,13 @@ const differencesOf = ({ bn, nobn, images }: SeedInput, spread: SpreadOf): Reado
     }
   })
 
+/** The share of seeds that must agree. */
+const agreement = 0.8
+
 /** The verdict that at least four fifths of the seeds have. */
 export const agreed = (verdicts: ReadonlyArray<Verdict>): Verdict =>
   (["supported", "not supported"] as const).find(
-    (verdict) => verdicts.filter((each) => each === verdict).length >= 0.8 * verdicts.length
+    (verdict) => verdicts.filter((each) => each === verdict).length >= agreement * verdicts.length
   ) ?? "undecided"
 
 const tally = (verdicts: ReadonlyArray<Verdict>): string =>

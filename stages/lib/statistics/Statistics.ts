@@ -52,13 +52,13 @@ export interface Paired {
   readonly groups: ReadonlyArray<string>
 }
 
-const accuracyOf = (labels: ArrayLike<number>, answers: ArrayLike<number>): number => {
+const accuracyOf = (labels: ArrayLike<number>, predicted: ArrayLike<number>): number => {
   let right = 0
-  for (let row = 0; row < labels.length; row++) if (labels[row] === answers[row]) right += 1
+  for (let row = 0; row < labels.length; row++) if (labels[row] === predicted[row]) right += 1
   return right / Math.max(1, labels.length)
 }
 
-type Statistic = (labels: ArrayLike<number>, answers: ArrayLike<number>, classes: number) => number
+type Statistic = (labels: ArrayLike<number>, predicted: ArrayLike<number>, classes: number) => number
 
 const statistics: Readonly<Record<string, Statistic>> = { accuracy: accuracyOf, f1Macro: f1MacroOf }
 

@@ -134,7 +134,7 @@ const picker = (classes: ReadonlyArray<string>): Html =>
   html`<p class="pick"><label>Show one class: <select id="pick-class"><option value="">all classes</option>${join(classes.map((name) => html`<option>${text(name)}</option>`))}</select></label></p>`
 
 const mistake = (one: Mistake): Html =>
-  html`<figure data-label="${text(one.label)}" data-answer="${text(one.answer)}"><img src="${text(one.uri)}" alt="${text(one.path)}" width="96" height="96"><figcaption><strong>${text(one.label)}</strong><br>predicted ${text(one.answer)}, ${percent(one.confidence, 0)}</figcaption></figure>`
+  html`<figure data-label="${text(one.label)}" data-predicted="${text(one.predicted)}"><img src="${text(one.uri)}" alt="${text(one.path)}" width="96" height="96"><figcaption><strong>${text(one.label)}</strong><br>predicted ${text(one.predicted)}, ${percent(one.confidence, 0)}</figcaption></figure>`
 
 interface ClassRow {
   readonly bn: ClassScores

@@ -18,13 +18,13 @@ beforeAll(async () => {
     .png()
     .toFile(image)
   const uri = await Effect.runPromise(Page.imageUri(image))
-  const seenUri = await Effect.runPromise(Page.seenUri(new Uint8Array(20 * 20 * 3).fill(90), 20))
+  const inputUri = await Effect.runPromise(Page.inputUri(new Uint8Array(20 * 20 * 3).fill(90), 20))
   page = Page.renderPredictions({
-    asked: [
+    images: [
       {
         image: "holiday/<img onerror=x>.png",
         uri,
-        seenUri,
+        inputUri,
         top: [
           {
             activation: "softmax",
@@ -37,7 +37,7 @@ beforeAll(async () => {
           { activation: "sparsemax", classes: [{ class: "花", probability: 1 }] }
         ]
       },
-      { image: "over.png", uri, seenUri, top: [{ activation: "softmax-classic", classes: [] }] },
+      { image: "over.png", uri, inputUri, top: [{ activation: "softmax-classic", classes: [] }] },
       { image: "letter.txt", error: "letter.txt cannot be read (expected an image, but found <text>)" }
     ],
     network: "tells 3 classes apart",

@@ -3,12 +3,12 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { applyRows } from "../../../../schemas/activations/Activations.ts"
 import {
-  answersOf,
   calibrationError,
   calibrationOf,
   fitTemperature,
   type Predictions,
   perClassOf,
+  predictedClasses,
   scoresOf,
   topOf
 } from "../../../../stages/lib/statistics/Metrics.ts"
@@ -43,7 +43,7 @@ describe("by hand", () => {
   })
 
   it("per class", () => {
-    const rows = perClassOf(["a", "b", "c", "d"], four.labels, answersOf(four))
+    const rows = perClassOf(["a", "b", "c", "d"], four.labels, predictedClasses(four))
     expect(rows[0]).toEqual({ class: "a", support: 1, precision: 0.5, recall: 1, f1: 2 / 3 })
     expect(rows[1]).toEqual({ class: "b", support: 2, precision: 1, recall: 0.5, f1: 2 / 3 })
     expect(rows[3]).toEqual({ class: "d", support: 0, precision: 0, recall: 0, f1: 0 })
@@ -116,16 +116,16 @@ describe("laws", () => {
     )
   })
 
-  it("activations do not change the answers", () => {
+  it("activations do not change the predicted", () => {
     fc.assert(
       fc.property(logits, ({ classes, rows }) => {
         const z = Float32Array.from(rows.flatMap((row) => row.z))
         const labels = Int32Array.from(rows, (row) => row.label)
-        const answers = (name: "softmax" | "sparsemax" | "entmax15") =>
-          answersOf({ classes, probabilities: applyRows(name, z, classes), labels })
+        const predicted = (name: "softmax" | "sparsemax" | "entmax15") =>
+          predictedClasses({ classes, probabilities: applyRows(name, z, classes), labels })
         // equal logits aside, whose answer is the first of equals under all
-        expect(answers("sparsemax")).toEqual(answers("softmax"))
-        expect(answers("entmax15")).toEqual(answers("softmax"))
+        expect(predicted("sparsemax")).toEqual(predicted("softmax"))
+        expect(predicted("entmax15")).toEqual(predicted("softmax"))
       })
     )
   })

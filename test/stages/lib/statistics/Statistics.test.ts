@@ -36,7 +36,7 @@ it("quantile interpolates as R's type 7", () => {
 const paired = (rows: number, bnRight: number, nobnRight: number, perGroup = 1) => {
   const random = Random.make(9, "paired", rows, bnRight, nobnRight, perGroup)
   const labels = Int32Array.from({ length: rows }, () => random.int(2))
-  const answers = (right: number): Int32Array => {
+  const predicted = (right: number): Int32Array => {
     let hit = false
     return labels.map((label, row) => {
       if (row % perGroup === 0) hit = random.float() < right
@@ -44,7 +44,7 @@ const paired = (rows: number, bnRight: number, nobnRight: number, perGroup = 1) 
     })
   }
   const groups = Array.from({ length: rows }, (_, row) => String(Math.floor(row / perGroup)))
-  return { classes: 2, labels, bn: answers(bnRight), nobn: answers(nobnRight), groups }
+  return { classes: 2, labels, bn: predicted(bnRight), nobn: predicted(nobnRight), groups }
 }
 
 describe("bootstrap", () => {
