@@ -7,7 +7,7 @@ export default defineConfig({
       provider: "v8",
       include: ["cache/**/*.ts", "core/**/*.ts"],
       reporter: ["text"],
-      thresholds: { statements: 85, branches: 77, functions: 82, lines: 86 }
+      thresholds: { statements: 89, branches: 81, functions: 87, lines: 91 }
     },
     include: ["test/**/*.test.ts"],
     testTimeout: 120_000,
