@@ -1,5 +1,5 @@
 /** `op-pipe init`: a first pipeline in this folder. */
-import { existsSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import { printLine } from "../Console.ts"
@@ -28,6 +28,16 @@ const files: Readonly<Record<string, string>> = {
 /** Files that may be there already: then they stay as they are. */
 const kept = new Set(["package.json", "text.txt"])
 
+/**
+ * The `package.json` that `npm install` makes in an empty folder, which holds dependencies alone, for modules: without a `type`
+ * TypeScript takes them for CommonJS. Any other stays as it is.
+ */
+const asModules = (text: string): string => {
+  const manifest = JSON.parse(text) as Readonly<Record<string, unknown>>
+  const isMadeByInstall = Object.keys(manifest).every((key) => key === "dependencies" || key === "devDependencies")
+  return isMadeByInstall ? `${JSON.stringify({ private: true, type: "module", ...manifest }, null, 2)}\n` : text
+}
+
 export const init = Command.make(
   "init",
   { json: Flags.json },
@@ -42,7 +52,10 @@ export const init = Command.make(
     const written = Object.keys(files).filter((name) => !there.includes(name))
     yield* Effect.try({
       try: () => {
+        const manifest = there.includes("package.json") ? readFileSync("package.json", "utf8") : undefined
+        const changed = manifest === undefined ? manifest : asModules(manifest)
         for (const name of written) writeFileSync(name, files[name]!, { flag: "wx" })
+        if (changed !== undefined && changed !== manifest) writeFileSync("package.json", changed)
       },
       catch: (cause) => new UsageError({ message: `init: the files cannot be written: ${String(cause)}` })
     })

@@ -39,6 +39,19 @@ describe("init", () => {
     expect((await opPipe(["run"], { cwd })).stdout).toContain("1 cached (count)")
   })
 
+  it("makes a folder of modules of one in which npm has just installed, and of no other", async () => {
+    const manifests = { installed: { dependencies: { "op-pipe": "^0.1.0" } }, mine: { name: "mine", dependencies: {} } }
+    const after = await Promise.all(
+      Object.values(manifests).map(async (manifest) => {
+        const cwd = temporaryFolder()
+        writeFiles(cwd, { "package.json": JSON.stringify(manifest) })
+        expect(await opPipe(["init"], { cwd })).toMatchObject({ code: 0 })
+        return JSON.parse(readFileSync(path.join(cwd, "package.json"), "utf8")) as unknown
+      })
+    )
+    expect(after).toEqual([{ private: true, type: "module", ...manifests.installed }, manifests.mine])
+  })
+
   it("leaves what is there", async () => {
     const cwd = temporaryFolder()
     writeFiles(cwd, { "pipeline.ts": "// mine" })
