@@ -1,4 +1,4 @@
-/** `op-pipe data emoji [DIR]`: pictures to try op-pipe with. */
+/** `op-pipe data emoji [DIR]`: images to try op-pipe with. */
 import * as path from "node:path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -11,7 +11,7 @@ const emoji = Command.make(
   {
     dir: Argument.String("dir").pipe(Argument.withDefault(path.join("data", "emoji"))),
     perClass: Flag.Int("per-class").pipe(
-      Flag.withDescription("At most so many pictures of each class; 0: all"),
+      Flag.withDescription("At most this many images of each class; 0: all"),
       Flag.optional
     ),
     ...projectFlags
@@ -29,12 +29,12 @@ const emoji = Command.make(
       })
     )
     yield* printLine(
-      `${written.images} pictures of ${written.classes} classes are in ${written.dir}; their licences in its README.md`
+      `${written.dir} has ${written.images} images of ${written.classes} classes; its README.md has their licences.`
     )
   })
-).pipe(Command.withDescription("Emoji by several artists, 18 classes by subject, about 3,700 pictures of 256 x 256"))
+).pipe(Command.withDescription("Emoji by several artists, 18 classes by subject, about 3,700 images of 256 x 256"))
 
 export const data = Command.make("data").pipe(
-  Command.withDescription("Make pictures to try op-pipe with"),
+  Command.withDescription("Make images to try op-pipe with"),
   Command.withSubcommands([emoji])
 )

@@ -6,15 +6,16 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { formatBytes, jsonFlag, printLine, projectFlags, replaceFile, version, withStore } from "../cli/index.ts"
+import { variants } from "../schemas/Names.ts"
 import * as Trained from "./Trained.ts"
 
 export const exportModel = Command.make(
   "export",
   {
     ...projectFlags,
-    dir: Argument.String("dir").pipe(Argument.withDescription("The folder to write model.json and weights.bin to")),
-    model: Flag.Literals("model", Trained.models).pipe(
-      Flag.withDescription("With batch normalization or without"),
+    dir: Argument.String("dir").pipe(Argument.withDescription("Folder for model.json and weights.bin")),
+    model: Flag.Literals("model", variants).pipe(
+      Flag.withDescription("The network with batch normalization (bn) or without (nobn)"),
       Flag.withDefault("bn")
     ),
     json: jsonFlag
@@ -29,7 +30,7 @@ export const exportModel = Command.make(
         const made = Result.flatMap(Safetensors.decode(weights), (tensors) =>
           LayersModel.make(network, tensors, `op-pipe ${version}`)
         )
-        // what `train` wrote makes a model: anything else is our bug
+        // the weights of `train` make a model: a failure is a bug
         if (Result.isFailure(made)) return yield* Effect.die(made.failure)
         const { fileNames } = LayersModel
         yield* replaceFile(path.join(dir, fileNames.weights), made.success.weights)
@@ -39,6 +40,8 @@ export const exportModel = Command.make(
     )
     const { step, epoch, sizeBytes } = written
     if (flags.json) return yield* printLine(JSON.stringify({ dir, ...written }))
-    yield* printLine(`${flags.dir} has model.json and weights.bin (${formatBytes(sizeBytes)}): ${step}, epoch ${epoch}`)
+    yield* printLine(
+      `${flags.dir} has model.json and weights.bin (${formatBytes(sizeBytes)}) of ${step}, epoch ${epoch}.`
+    )
   })
 ).pipe(Command.withDescription("Write a trained network as a TensorFlow.js layers model"))

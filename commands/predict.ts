@@ -1,4 +1,4 @@
-/** `op-pipe predict IMAGE...`: what the trained networks say of pictures of one's own. */
+/** `op-pipe predict IMAGE...`: predictions of the trained networks for a user's own images. */
 import { availableParallelism } from "node:os"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -22,11 +22,12 @@ import {
 } from "../cli/index.ts"
 import { AugmentParams } from "../schemas/Augment.ts"
 import { type ActivationName, activationNames, activations } from "../schemas/activations/Activations.ts"
+import { type VariantName, variants } from "../schemas/Names.ts"
 import type { PageData, PredictedImage, Top } from "../stages/lib/report/PredictionPage.ts"
 import * as Trained from "./Trained.ts"
 
-/** The network of the last training, ready to be asked. */
-const load = Effect.fnUntraced(function* (model: Trained.Model) {
+/** The network of the last training, loaded. */
+const load = Effect.fnUntraced(function* (model: VariantName) {
   const { result: trained, network, bestEpoch, weights } = yield* Trained.load(model)
   const augmented = yield* lastResult("augment")
   const prepared = yield* Effect.orDie(Schema.decodeUnknownEffect(AugmentParams)(augmented.params))
@@ -44,18 +45,18 @@ type Loaded = Effect.Success<ReturnType<typeof load>>
 
 const bar = (share: number): string => "█".repeat(Math.round(share * 24)).padEnd(24, "░")
 
-/** Asks about one picture. The pictures for a page are made only when there is to be one. */
-const ask = Effect.fnUntraced(function* (
+/** Predicts one image. Data URIs are made only for a page. */
+const predictImage = Effect.fnUntraced(function* (
   loaded: Loaded,
   image: string,
   under: ReadonlyArray<ActivationName>,
   forPage: boolean
 ): Effect.fn.Return<PredictedImage> {
   const { predictor, network } = loaded
-  const answer = yield* Effect.result(predictor.predict(image))
-  if (Result.isFailure(answer)) return { image, error: answer.failure.message }
+  const prediction = yield* Effect.result(predictor.predict(image))
+  if (Result.isFailure(prediction)) return { image, error: prediction.failure.message }
   const { topCount, topOf } = yield* Effect.promise(() => import("../stages/lib/statistics/Metrics.ts"))
-  const { logits, input } = answer.success
+  const { logits, input } = prediction.success
   const top = under.map(
     (activation): Top => ({
       activation,
@@ -67,19 +68,19 @@ const ask = Effect.fnUntraced(function* (
   return { image, uri: yield* Page.imageUri(image), inputUri: yield* Page.inputUri(input, network.size), top }
 })
 
-/** Says the answer under the first of the activations. */
-const say = Effect.fnUntraced(function* (
+/** Prints the prediction under the first of the activations. */
+const print = Effect.fnUntraced(function* (
   loaded: Loaded,
-  asked: PredictedImage,
+  predicted: PredictedImage,
   flags: { model: string; json: boolean }
 ) {
-  const { image } = asked
-  if ("error" in asked) {
+  const { image } = predicted
+  if ("error" in predicted) {
     return yield* flags.json
-      ? printLine(JSON.stringify({ image, error: asked.error }))
-      : printError(`${paint("red", "✗", process.stderr)} ${asked.error}`)
+      ? printLine(JSON.stringify({ image, error: predicted.error }))
+      : printError(`${paint("red", "✗", process.stderr)} ${predicted.error}`)
   }
-  const { activation, classes: top } = asked.top[0]!
+  const { activation, classes: top } = predicted.top[0]!
   if (flags.json) return yield* printLine(JSON.stringify({ image, model: flags.model, activation, top }))
   yield* printLine(paint("bold", image))
   const width = Math.max(...loaded.network.classes.map((name) => name.length))
@@ -89,25 +90,22 @@ const say = Effect.fnUntraced(function* (
     )
 })
 
-/** What the page says of the network and of where it comes from. */
-const described = (
-  { trained, network, bestEpoch, identity }: Loaded,
-  model: "bn" | "nobn"
-): Omit<PageData, "images"> => {
+/** The network and the provenance of the predictions, for the page. */
+const described = ({ trained, network, bestEpoch, identity }: Loaded, model: VariantName): Omit<PageData, "images"> => {
   const { provenance, params } = trained
   const { commit, dirty } = provenance
   const { name, version, device, threads, precision } = identity
   const at = commit === null ? "" : `, commit ${commit.slice(0, 12)}${dirty === true ? " with changes" : ""}`
   return {
-    network: `has ${model === "bn" ? "batch normalization" : "no batch normalization"} and tells ${network.classes.length} classes apart`,
+    network: `has ${model === "bn" ? "batch normalization" : "no batch normalization"} and distinguishes ${network.classes.length} classes`,
     from: [
       ["network", `train@${model}, epoch ${bestEpoch} (best on validation), seed ${params["seed"]}`],
       [
         "result",
         `${trained.key.slice(0, 12)}, made ${provenance.startedAt.slice(0, 16).replace("T", " ")} UTC by op-pipe ${provenance.opPipe}${at}`
       ],
-      ["pictures", `${network.size} × ${network.size} pixels`],
-      ["asked on", `engine ${name} ${version}, ${device}, ${threads} threads, ${precision}`]
+      ["images", `${network.size} × ${network.size} pixels`],
+      ["computed by", `engine ${name} ${version}, ${device}, ${threads} threads, ${precision}`]
     ]
   }
 }
@@ -123,55 +121,60 @@ export const predict = Command.make(
   "predict",
   {
     ...projectFlags,
-    images: Argument.String("image").pipe(Argument.withDescription("Pictures"), Argument.atLeast(1)),
+    images: Argument.String("image").pipe(Argument.withDescription("Image files"), Argument.atLeast(1)),
     activation: Flag.Literals("activation", activationNames).pipe(
-      Flag.withDescription("How logits become probabilities; default: softmax, on a page softmax and sparsemax"),
+      Flag.withDescription("Output activation; default: softmax, on a page softmax and sparsemax"),
       Flag.optional
     ),
-    model: Flag.Literals("model", Trained.models).pipe(
-      Flag.withDescription("With batch normalization or without"),
+    model: Flag.Literals("model", variants).pipe(
+      Flag.withDescription("The network with batch normalization (bn) or without (nobn)"),
       Flag.withDefault("bn")
     ),
     html: Flag.String("html").pipe(
       Flag.withMetavar("FILE"),
-      Flag.withDescription("Write a page with each picture beside its classes, to open or to pass on"),
+      Flag.withDescription("Write an HTML page with each image beside its most probable classes"),
       Flag.optional
     ),
     json: jsonFlag
   },
   Effect.fn("cli.predict")(function* (flags) {
     const html = Option.getOrUndefined(flags.html)
-    // a picture that a shell's pattern put there would be lost
+    // a shell's pattern may have put an image there, which would be overwritten
     if (html !== undefined && !isPage(html))
-      return yield* new UsageError({ message: `--html ${html}: expected a file name that ends with .html` })
+      return yield* new UsageError({
+        message: `--html ${html}: expected a file name that ends with .html. Name one before the images`
+      })
     const under = Option.match(flags.activation, {
       onNone: (): ReadonlyArray<ActivationName> => (html === undefined ? ["softmax"] : ["softmax", "sparsemax"]),
       onSome: (chosen) => [chosen]
     })
-    const answers = yield* withStore(flags, () =>
+    const predictions = yield* withStore(flags, () =>
       Effect.scoped(
         Effect.gen(function* () {
           const loaded = yield* load(flags.model)
-          const answers: Array<PredictedImage> = []
+          const predictions: Array<PredictedImage> = []
           for (const image of flags.images) {
-            const asked = yield* ask(loaded, image, under, html !== undefined)
-            yield* say(loaded, asked, flags)
-            answers.push(asked)
+            const predicted = yield* predictImage(loaded, image, under, html !== undefined)
+            yield* print(loaded, predicted, flags)
+            predictions.push(predicted)
           }
           if (html !== undefined) {
-            yield* writePage(html, { images: answers, ...described(loaded, flags.model) })
-            yield* printError(`The page is ${html}`)
+            yield* writePage(html, { images: predictions, ...described(loaded, flags.model) })
+            yield* printError(`The page is ${html}.`)
           }
-          return answers
+          return predictions
         })
       )
     )
-    const unreadable = answers.filter((asked) => "error" in asked).length
+    const unreadable = predictions.filter((predicted) => "error" in predicted).length
     if (unreadable > 0)
-      return yield* new RunFailed({ fault: "input", message: `${unreadable} pictures could not be read` })
+      return yield* new RunFailed({
+        fault: "input",
+        message: `${unreadable} ${unreadable === 1 ? "image" : "images"} could not be read`
+      })
   })
 ).pipe(
-  Command.withDescription("Top three classes of pictures of your own, by the networks of the last run"),
+  Command.withDescription("Print the three most probable classes of images, by a network of the last run"),
   Command.withExamples([
     { command: "op-pipe predict --html answers.html photos/*.jpg", description: "A page to look at in a browser" }
   ])
