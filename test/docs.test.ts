@@ -11,10 +11,13 @@ const markdownIn = (folder: string): ReadonlyArray<string> =>
     .map((name) => `${folder}/${name}`)
 const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 const documents = [...pages, ...markdownIn("docs"), ...["docs/guide", "docs/adr", "docs/design"].flatMap(markdownIn)]
-/** Text in backquotes and in code blocks. */
+const fence = /^```(\w*)(?: [^\n]*)?\n([\s\S]*?)^```/gm
+/** Text in backquotes and in code blocks, but for those that `package/guide.test.ts` runs. */
 const codeIn = (text: string): ReadonlyArray<string> => [
-  ...Array.from(text.matchAll(/```\w*\n([\s\S]*?)```/g), (match) => match[1]!).flatMap((block) => block.split("\n")),
-  ...Array.from(text.replace(/```[\s\S]*?```/g, "").matchAll(/`([^`]+)`/g), (match) => match[1]!)
+  ...Array.from(text.matchAll(fence), ([, language, block]) => (language === "console" ? "" : block!)).flatMap(
+    (block) => block.split("\n")
+  ),
+  ...Array.from(text.replace(fence, "").matchAll(/`([^`]+)`/g), (match) => match[1]!)
 ]
 const all = documents.flatMap((file) => codeIn(read(file)))
 
