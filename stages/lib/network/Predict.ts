@@ -49,7 +49,7 @@ const unreadable = (file: string, actual: string): Stage.StageFailure =>
 const readImage = Effect.fnUntraced(function* (file: string, size: number, prepared: AugmentParams) {
   const { autoOrient } = yield* Effect.tryPromise({
     try: async () => (await loadSharp())(file).metadata(),
-    catch: (cause) => unreadable(file, messageOf(cause))
+    catch: (cause) => unreadable(file, messageOf(cause).replace(/^Input (file|buffer) contains /u, ""))
   })
   const square = yield* Augmentation.decode(file, autoOrient.width, autoOrient.height, prepared).pipe(
     Effect.mapError((reason) => unreadable(file, reason))

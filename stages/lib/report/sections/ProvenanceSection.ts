@@ -1,6 +1,7 @@
 /** Provenance: the files, result, code, engine and settings of each step. */
 import type { ReportData } from "../Data.ts"
 import { type Html, html, join, nothing, paragraph, placeholder, section, table, text } from "../Html.ts"
+import { lossNames } from "./TrainingSections.ts"
 
 interface Origin {
   /** An input of `compare` that is wired to the step, or `self`. */
@@ -15,12 +16,12 @@ interface Origin {
 const param = (of: string, name: string): Html => placeholder(of, `params.${name}`)
 
 const trained = (of: "bn" | "nobn", { histories }: ReportData): Origin => {
-  const { epochs, bestEpoch } = histories[of]
+  const { epochs, bestEpoch, loss } = histories[of]
   return {
     of,
     numbers: of === "bn" ? "network and curves with BN" : "network and curves without BN",
     files: ["history.json", "network.json", "model.safetensors"],
-    settings: html`seed ${param(of, "seed")}; loss: mean cross-entropy (nats), L2 ${param(of, "weightDecay")}; ${param(of, "optimizer")}, learning rate ${param(of, "learningRate")}, schedule ${param(of, "schedule")}; batches of ${param(of, "batchSize")}; ${epochs.length} epochs, best ${bestEpoch}`,
+    settings: html`seed ${param(of, "seed")}; loss: ${text(lossNames[loss])}, L2 ${param(of, "weightDecay")}; ${param(of, "optimizer")}, learning rate ${param(of, "learningRate")}, schedule ${param(of, "schedule")}; batches of ${param(of, "batchSize")}; ${epochs.length} epochs, best ${bestEpoch}`,
     engine: true
   }
 }

@@ -67,14 +67,14 @@ const choices = ({ metrics, histories }: ReportData): ReadonlyArray<ChoiceRow> =
       {
         variant,
         epoch: testSelected.epoch,
-        how: text("test accuracy (the seed study's method; selecting on the test set makes the score too high)"),
+        how: text("test accuracy, the seed study's method (a score that is too high)"),
         test: testSelected.accuracy,
         chosen: false
       }
     ]
   })
 
-const lossNames: Readonly<Record<History["loss"], string>> = {
+export const lossNames: Readonly<Record<History["loss"], string>> = {
   crossEntropy: "the cross-entropy of softmax",
   sparsemax: "the loss of sparsemax (Martins and Astudillo 2016)"
 }
