@@ -1,4 +1,4 @@
-/** CodeFingerprint: what the code of one stage is, and the files that it was read from. */
+/** CodeFingerprint: the identity of one stage's code, and the files that it was read from. */
 import * as Schema from "effect/Schema"
 import type { Code } from "../identity/CacheKey.ts"
 import type * as Digest from "../identity/Digest.ts"
@@ -16,11 +16,14 @@ export class CodeUnknown extends Schema.TaggedError<CodeUnknown>()("CodeUnknown"
 }
 
 export interface Parts {
-  /** The canonical JSON of the code: for a key, nothing more is needed. */
+  /** The canonical JSON of the code; a key needs nothing else. */
   readonly text: string
-  /** Absolute path -> SHA-256 of the file, for each module that was looked at and all that linked packages hold. */
+  /** Absolute path -> SHA-256 of the file, for each module and for all files of linked packages. */
   readonly files: ReadonlyMap<string, Digest.Digest>
-  /** Every module that may be loaded with it, also what a re-exporting module loads and nobody asks for, and all of linked packages. */
+  /**
+   * Every module that may be loaded with the stage, including those that a re-exporting module loads unasked, and all
+   * modules of linked packages.
+   */
   readonly loaded: ReadonlyArray<string>
 }
 

@@ -1,15 +1,16 @@
 /**
- * CodeIdentity: what a stage's code is, by all that it reaches.
+ * CodeIdentity: the identity of a stage's code, with all that it reaches.
  *
- * From the stage's module along relative imports (see ModuleClosure), each module counts as the digests of its top-level statements and
- * the order of those that are evaluated in their turn (see ModuleSyntax), and each package by its version (see Packages).
- * op-pipe's own modules are not followed: they count by a format tag (see Framework).
+ * From the stage's module along relative imports (see ModuleClosure), each module counts as the digests of its
+ * top-level statements and the order of those that are evaluated in sequence (see ModuleSyntax), and each package by
+ * its version (see Packages). op-pipe's own modules are not followed: they count by a format tag (see Framework).
  *
- * What was found is remembered with all that was looked at (see StatSnapshot): while that is as it was, nothing is parsed or walked.
+ * Fingerprints are remembered with the stats of all files that were looked at (see StatSnapshot). While these are
+ * unchanged, nothing is parsed or walked.
  *
  * Gotchas:
  * - Imports through `package.json#imports` (`#name`) are not followed and are an error.
- * - A re-exporting module is taken to have no effect of its own on being loaded.
+ * - A module that only re-exports is assumed to have no side effect of its own.
  */
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
@@ -30,10 +31,10 @@ import * as Packages from "./Packages.ts"
 import * as PackageVersions from "./PackageVersions.ts"
 import * as StatSnapshot from "./StatSnapshot.ts"
 
-/** Counted into the name of what is remembered: raise it when a fingerprint is made differently, or written differently. */
+/** Part of the memo's name: raise it when fingerprints are made or written differently. */
 const identityVersion = 7
 
-/** Fingerprints by URL, and what was looked at for all of them. */
+/** Fingerprints by URL, and the stats of all files that were looked at for them. */
 interface Remembered {
   readonly snapshot: StatSnapshot.StatSnapshot
   readonly fingerprints: Readonly<
@@ -41,7 +42,7 @@ interface Remembered {
   >
 }
 
-/** What was remembered, if all is as it was. */
+/** The remembered fingerprints, if all files are unchanged. */
 const recall = Effect.fnUntraced(
   function* (file: string) {
     const known = yield* readRecord(file)
@@ -52,7 +53,7 @@ const recall = Effect.fnUntraced(
   Effect.orElseSucceed(() => undefined)
 )
 
-/** Makes fingerprints anew, and notes all that it looks at. */
+/** Makes new fingerprints, and records all files that it looks at. */
 const makeFingerprinter = Effect.gen(function* () {
   const { layout, memo } = yield* Store
   const recorder = StatSnapshot.record(yield* Disk)
@@ -61,7 +62,7 @@ const makeFingerprinter = Effect.gen(function* () {
   const digestOf = (file: string) => Effect.provideService(memo.digest(file), Disk, disk)
   const packages = yield* Effect.provideService(Packages.makeResolver(digestOf), Disk, disk)
 
-  const of = Effect.fnUntraced(
+  const of = Effect.fn("CodeIdentity.of")(
     function* (url: string) {
       const start = yield* disk.realPath(fileURLToPath(url))
       const { files, modules: statements, collected } = yield* ModuleClosure.explore({ modules, packages }, start)
@@ -90,7 +91,7 @@ interface Fingerprints {
   readonly flush: Effect.Effect<void>
 }
 
-/** Fingerprints as things are now: those that are remembered and still hold, and others on demand. */
+/** Fingerprints of the code as it is now: remembered ones if they are still valid, others on demand. */
 const look = Effect.gen(function* () {
   const context = yield* Effect.context<Disk | Store>()
   const { layout } = yield* Store
@@ -135,11 +136,11 @@ const look = Effect.gen(function* () {
 export class CodeIdentity extends Context.Service<
   CodeIdentity,
   {
-    /** The fingerprint of the module at `url` (a `file:` URL) and all it reaches: as it was when it was first asked for. */
+    /** The fingerprint of the module at `url` (a `file:` URL) and all it reaches, as it was on the first call. */
     readonly of: Fingerprints["of"]
-    /** The same as it is at this moment. */
+    /** The same, as it is at this moment. */
     readonly now: Fingerprints["of"]
-    /** Remembers what was found. */
+    /** Remembers the fingerprints for later runs. */
     readonly flush: Fingerprints["flush"]
   }
 >()("op-pipe/CodeIdentity") {
@@ -154,7 +155,7 @@ export class CodeIdentity extends Context.Service<
     })
   )
 
-  /** With the store in `folder`. */
+  /** The service together with the store in `folder`. */
   static readonly layerIn = (folder: string): Layer.Layer<CodeIdentity | Store, DiskError, Disk> =>
     CodeIdentity.layer.pipe(Layer.provideMerge(Store.layer(folder)))
 }

@@ -1,9 +1,9 @@
 /**
  * Framework: which modules and packages are op-pipe itself.
  *
- * A stage's code identity does not follow op-pipe's own modules: how they run a stage is in its key as a format tag, so an
- * upgrade of op-pipe, or an edit of it in a checkout, reruns nothing unless it changes what a stage computes. Whoever
- * changes that raises the tag.
+ * A stage's code identity does not follow op-pipe's own modules: how they run a stage is in its key as a format tag, so
+ * an upgrade of op-pipe, or an edit of it in a checkout, reruns nothing unless it changes what a stage computes.
+ * Whoever changes that raises the tag.
  */
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"

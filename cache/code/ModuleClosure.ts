@@ -1,8 +1,8 @@
 /**
- * ModuleClosure: all that a stage's module reaches.
+ * ModuleClosure: all modules and packages that a stage's module reaches.
  *
- * From the module along relative imports. A module that only re-exports counts by those re-exports that are asked for: a stage that
- * takes `normalize` from an index does not depend on its neighbours.
+ * It follows relative imports from the stage's module. Of a module that only re-exports, only the requested re-exports
+ * count: a stage that imports `normalize` from an index does not depend on its neighbours.
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -15,7 +15,7 @@ import type { ModuleFiles } from "./ModuleFiles.ts"
 import type * as ModuleSyntax from "./ModuleSyntax.ts"
 import * as Packages from "./Packages.ts"
 
-/** What is wanted of a module. */
+/** The names that are imported from a module. */
 interface Wanted {
   readonly file: string
   readonly names: "all" | ReadonlyArray<string>
@@ -24,7 +24,7 @@ interface Wanted {
 const wants = (names: Wanted["names"], offered: "all" | ReadonlyArray<string>): boolean =>
   names === "all" || offered === "all" || offered.some((name) => names.includes(name))
 
-/** The names to ask of what a re-export re-exports. */
+/** The names to import from the target of a re-export. */
 const passOn = (
   names: Wanted["names"],
   reexport: NonNullable<ModuleSyntax.Declaration["reexport"]>
@@ -47,7 +47,7 @@ const unique = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
 const titlesOf = (syntax: ModuleSyntax.ModuleSyntax): ReadonlyArray<string> =>
   unique(syntax.declarations.map((each) => each.name))
 
-/** The order of those `statements` of a module that are evaluated in their turn, where there is more than one. */
+/** The order of those `statements` of a module that are evaluated in sequence, if there are several. */
 const orderIn = (syntax: ModuleSyntax.ModuleSyntax, statements: object): Readonly<Record<string, Digest.Digest>> => {
   const ordered = titlesOf(syntax).filter(
     (title, index) => title in statements && syntax.declarations[index]?.hoisted !== true
@@ -58,8 +58,9 @@ const orderIn = (syntax: ModuleSyntax.ModuleSyntax, statements: object): Readonl
 const relativePath = (from: string, to: string): string => path.relative(from, to).split(path.sep).join("/")
 
 /**
- * Labels of the modules of one closure: a module's path in the stage's package or, where a link led out of that, another one's name with
- * its path in it. Where two packages have one name, or none, the way to it tells the second of their modules apart.
+ * Labels of the modules of one closure: a module's path in the stage's package or, if a link led out of that, the name
+ * of the other package and the path in it. If two packages have the same name, or none, the relative path distinguishes
+ * the second module.
  */
 const makeLabels = (modules: ModuleFiles, root: string) => {
   const taken = new Map<string, string>()
@@ -138,14 +139,14 @@ const follow = Effect.fnUntraced(function* (
     collected.hasFramework = true
     return
   }
-  // what is imported is known by its place, but for a link or a name that is completed
+  // the specifier names the file, unless a link or a missing extension stands between
   if (file !== path.resolve(path.dirname(from), specifier)) {
     statements[`target of "${specifier}"`] = yield* label(file)
   }
   queue.push({ file, names })
 })
 
-/** Collects what is wanted of one module. */
+/** Collects the requested statements of one module, and follows its imports. */
 const visit = Effect.fnUntraced(function* (exploration: Exploration, { file, names }: Wanted, start: string) {
   const { done, files, label, lookup, modules } = exploration
   const name = yield* label(file)
@@ -156,7 +157,7 @@ const visit = Effect.fnUntraced(function* (exploration: Exploration, { file, nam
   if (done.has(mark)) return
   done.add(mark)
   const titles = titlesOf(syntax)
-  // two stages of one name, in modules that import each other, reach the same
+  // without this entry, two stages of one name in modules that import each other would be equal
   const statements = modules.get(name) ?? (file === start ? { "the stage": "in this module" } : {})
   modules.set(name, statements)
   for (const [index, declaration] of syntax.declarations.entries()) {
@@ -173,7 +174,7 @@ const visit = Effect.fnUntraced(function* (exploration: Exploration, { file, nam
   }
 })
 
-/** Goes along imports from the stage's module at `start`. */
+/** Follows imports from the stage's module at `start`. */
 export const explore = Effect.fnUntraced(function* (
   { modules: lookup, packages }: Lookup,
   start: string
@@ -195,7 +196,7 @@ export const explore = Effect.fnUntraced(function* (
   return exploration
 })
 
-/** All that is loaded with `files`, as Node loads it: whole modules. */
+/** All modules that Node loads with `files`: a re-exporting module loads all of its targets. */
 export const loadedWith = Effect.fnUntraced(function* (lookup: ModuleFiles, files: Iterable<string>) {
   const loaded = new Set(files)
   for (const file of loaded) {

@@ -1,7 +1,7 @@
 /**
- * ModuleFiles: modules as files: what one holds, which one an import means, and the package that it lies in.
+ * ModuleFiles: modules as files: their syntax, the files that imports resolve to, and the packages that they lie in.
  *
- * Each module is looked at once: what it was at that moment, it is for every stage that reaches it.
+ * Each module is read once; every stage that reaches it sees it as it was at that moment.
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -18,12 +18,12 @@ import { once } from "./Once.ts"
 import * as Packages from "./Packages.ts"
 import type { StatRecorder } from "./StatSnapshot.ts"
 
-/** Counted into the memo's name: raise it when `ModuleSyntax` digests differently. */
+/** Part of the memo's name: raise it when `ModuleSyntax` digests differently. */
 const syntaxVersion = 4
 
 export const moduleExtensions: ReadonlySet<string> = new Set([".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", ".json"])
 
-/** A module, as it was when it was looked at. */
+/** A module as it was when it was read. */
 export interface ModuleFile {
   readonly digest: Digest.Digest
   readonly syntax: ModuleSyntax
@@ -39,11 +39,11 @@ export interface ModuleFiles {
   readonly packageRoot: (file: string) => Op<string>
   /** The name of the package in `folder`; empty if it has none. */
   readonly packageName: (folder: string) => Op<string>
-  /** Keeps what was parsed, for later runs. */
+  /** Remembers parsed modules for later runs. */
   readonly flush: Effect.Effect<void>
 }
 
-/** Where a module is looked for that is imported by a path, in this order; core/start/bundle.mjs has the same list. */
+/** Where to look for a module that is imported by a path, in this order; core/start/bundle.mjs has the same list. */
 const candidates = (target: string): ReadonlyArray<string> => [
   target,
   `${target}.ts`,
@@ -76,7 +76,7 @@ const loadSyntaxes = Effect.fnUntraced(function* (layout: Layout) {
   }
 })
 
-/** How to look at a module: by its digest if its content was parsed before. */
+/** Makes `look`: a module whose content was parsed before is known by its digest. */
 const makeLook = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo, recorder: StatRecorder) {
   const disk = yield* Disk
   const syntaxes = yield* loadSyntaxes(layout)
@@ -90,9 +90,9 @@ const makeLook = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo, re
     const digest = yield* Effect.provideService(memo.digest(file), Disk, disk)
     const known = syntaxes.get(`${digest}${extension}`)
     if (known !== undefined) return { digest, syntax: known }
-    // the parser is loaded for a file that is new, and not for a run in which nothing is
+    // the parser is loaded for new content only: it takes longer than a run with nothing to do
     const { parse } = yield* Effect.promise(() => import("./ModuleSyntax.ts"))
-    // it may have been edited since: what counts are the bytes that are parsed
+    // the file may have been edited since: the parsed bytes count
     const bytes = yield* disk.read(file)
     const parsed = parse(file, new TextDecoder().decode(bytes))
     if (Result.isFailure(parsed)) return yield* new CodeUnknown({ file, reason: parsed.failure.reason })
@@ -103,7 +103,7 @@ const makeLook = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo, re
   return { look: once((file: string) => file, find), flush: syntaxes.flush }
 })
 
-/** All that is looked at to find modules is noted by `recorder`. */
+/** `recorder` notes all paths that are looked at to find modules. */
 export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo, recorder: StatRecorder) {
   const { disk } = recorder
   const { look, flush } = yield* makeLook(layout, memo, recorder)
@@ -112,7 +112,7 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo,
   const resolve = Effect.fnUntraced(function* (specifier: string, from: string) {
     for (const candidate of candidates(targetOf(specifier, from))) {
       const stat = yield* orAbsent(disk.stat(candidate))
-      // Node loads a module from where it lies in truth, and so does what it imports.
+      // Node resolves imports from a module's real path
       if (Option.isSome(stat) && stat.value.kind !== "folder") return yield* disk.realPath(candidate)
     }
     return yield* new CodeUnknown({ file: from, reason: `it imports "${specifier}", but there is no such file` })

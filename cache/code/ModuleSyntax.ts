@@ -1,20 +1,20 @@
 /**
- * A module by what it does: its syntax tree without positions, comments, types and formatting.
+ * ModuleSyntax: a module by what it does: its syntax tree without positions, comments, types and formatting.
  *
- * Each top-level statement is digested on its own and kept under the names it declares, so that a change can be told by
+ * Each top-level statement has its own digest, under the names that it declares, so that a change can be reported by
  * name ("`normalize` in stages/lib/images/Pack.ts changed"). Imports are listed for the closure.
  *
  * Gotchas:
- * - A computed `import(x)` or `require` cannot be followed and is an error: what cannot be seen would go stale unseen.
- * - A package whose file is looked up by `import.meta.resolve` counts as an imported one does.
- * - Syntax that is not erasable (enums, namespaces) stays in the tree and counts; that is safe, only less minimal.
+ * - A computed `import(x)` or `require` cannot be followed and is an error: changes of its target would go unnoticed.
+ * - A package whose file is looked up by `import.meta.resolve` counts as an imported one.
+ * - Syntax that is not erasable (enums, namespaces) stays in the tree and counts, which is safe.
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
 import { parseSync } from "oxc-parser"
 import * as Digest from "../identity/Digest.ts"
 
-/** A module could not be read as one whose imports are all known. */
+/** The module cannot be parsed, or not all of its imports can be known. */
 export class UnreadableModule extends Data.TaggedError("UnreadableModule")<{
   readonly file: string
   readonly reason: string
@@ -34,7 +34,7 @@ export interface ModuleImport {
 export interface Declaration {
   readonly name: string
   readonly digest: Digest.Digest
-  /** It is the same wherever it stands: a function, or a list of what is exported. All else is evaluated in its turn. */
+  /** Its position does not matter: a function, or a list of exports. All others are evaluated in sequence. */
   readonly hoisted?: true
   /** For a re-export: the names it offers, and what it imports for them. */
   readonly reexport?: { readonly offers: "all" | ReadonlyArray<string>; readonly from: ModuleImport }
@@ -82,7 +82,7 @@ const isErased = (node: Node): boolean =>
 const isThisParameter = (value: unknown): boolean =>
   isNode(value) && value.type === "Identifier" && value["name"] === "this"
 
-/** The part of a node that decides what it does, as plain JSON. */
+/** The part of a node that determines its behaviour, as plain JSON. */
 const essence = (value: unknown): unknown => {
   if (Array.isArray(value)) {
     return value
@@ -155,7 +155,7 @@ const declaredNames = (node: Node): ReadonlyArray<string> => {
 const titleOf = (node: Node, index: number): string => {
   const source = sourceOf(node)
   if (node.type === "ImportDeclaration") return `import of "${source}"`
-  // by what it offers: others that re-export from the same module may come and go
+  // by the names that it exports: there may be other re-exports from the same module
   if (node.type === "ExportNamedDeclaration" && source !== undefined) {
     const offered = valueSpecifiers(node).map((each) => nameOf(each["exported"]))
     return `export of ${offered.join(", ")} from "${source}"`
@@ -191,7 +191,7 @@ const isHoisted = (node: Node): boolean => {
 const isRequire = (node: Node): boolean =>
   node.type === "CallExpression" && isNode(node["callee"]) && node["callee"]["name"] === "require"
 
-/** The package that `import.meta.resolve("package/file")` looks for, its file perhaps computed; what it finds is read later on. */
+/** The package in `import.meta.resolve("package/file")`; the file's name may be computed. */
 const resolvedPackage = (node: Node): string | undefined => {
   const callee = node["callee"]
   if (node.type !== "CallExpression" || !isNode(callee) || callee.type !== "MemberExpression") return undefined
@@ -204,7 +204,10 @@ const resolvedPackage = (node: Node): string | undefined => {
   return typeof text === "string" && /^(?:@[\w.-]+\/)?[\w-][\w.-]*\//u.test(text) ? text : undefined
 }
 
-/** Adds the `import()`s below `value`, and packages whose files are resolved, to `found`; returns what cannot be followed. */
+/**
+ * Adds the `import()`s below `value`, and packages whose files are resolved, to `found`; returns the problem with one
+ * that cannot be followed.
+ */
 const dynamicImports = (value: unknown, found: Array<ModuleImport>): string | undefined => {
   if (Array.isArray(value)) {
     for (const item of value) {
@@ -233,7 +236,7 @@ const dynamicImports = (value: unknown, found: Array<ModuleImport>): string | un
   return dynamicImports(Object.values(value), found)
 }
 
-/** Reads `source` (TypeScript or JavaScript, by the name of `file`). */
+/** Parses `source`: TypeScript or JavaScript, by the extension of `file`. */
 export const parse = (file: string, source: string): Result.Result<ModuleSyntax, UnreadableModule> => {
   const parsed = parseSync(file, source, { sourceType: "module" })
   const error = parsed.errors[0]

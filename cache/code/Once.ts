@@ -1,7 +1,7 @@
-/** Once: something that is found out once for each thing it is asked of, and stays so for the time of one run. */
+/** Once: memoization for the time of one run. */
 import * as Effect from "effect/Effect"
 
-/** `find`, whose answers are kept by `keyOf`; a failure is not kept. */
+/** `find` with memory: one call for each key. Failures are not remembered. */
 export const once = <Asked extends ReadonlyArray<unknown>, A, E, R>(
   keyOf: (...asked: Asked) => string,
   find: (...asked: Asked) => Effect.Effect<A, E, R>

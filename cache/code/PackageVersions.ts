@@ -1,9 +1,9 @@
-/** PackageVersions: the packages that a stage reaches, as they count in its key. */
+/** PackageVersions: the packages that a stage reaches, as they appear in its key. */
 import * as Digest from "../identity/Digest.ts"
 import * as Framework from "./Framework.ts"
 import type { Collected, Installed, Uses, Wired } from "./Packages.ts"
 
-/** Package name -> `version integrity`; several installed versions of one name are joined by `, `. */
+/** Package name -> `version integrity`; several installed versions of a name are joined by `, `. */
 export type PackageVersions = Readonly<Record<string, string>>
 
 const grouped = <A>(all: Iterable<A>, by: (each: A) => string): ReadonlyMap<string, ReadonlyArray<A>> => {
@@ -13,13 +13,14 @@ const grouped = <A>(all: Iterable<A>, by: (each: A) => string): ReadonlyMap<stri
 }
 
 /**
- * A text for each package, by folder: the same for two that are alike in themselves and in all that they depend on. It is made of
- * what they are, and of what they use, and what that uses, until that tells no more of them apart (colour refinement).
+ * A text for each package, by folder: the same text for two packages that are equal in themselves and in all their
+ * dependencies. It is refined by the texts of direct dependencies until no more packages are distinguished (colour
+ * refinement).
  */
 const kindsOf = ({ packages }: Collected): ReadonlyMap<string, string> => {
   let kinds = new Map(Array.from(packages, ([folder, { own }]) => [folder, `${own.name} ${own.identity}`]))
   const names = new Set(Array.from(packages.values(), ({ own }) => own.name))
-  // where no two have one name, nothing else need tell them apart
+  // distinct names need no refinement
   for (let count = names.size === kinds.size ? kinds.size : 0; count < new Set(kinds.values()).size; ) {
     count = new Set(kinds.values()).size
     const before = kinds
@@ -34,8 +35,8 @@ const kindsOf = ({ packages }: Collected): ReadonlyMap<string, string> => {
 }
 
 /**
- * The collected identities as a plain record, sorted: by name what is called so, several joined by `, `. Where a name
- * does not tell which package is meant, also who imports which.
+ * The collected packages as a plain sorted record: name -> identity, several joined by `, `. Where a name is ambiguous,
+ * further entries say which module or package imports which.
  */
 export const of = (collected: Collected): PackageVersions => {
   const { packages, imports } = collected
@@ -44,7 +45,7 @@ export const of = (collected: Collected): PackageVersions => {
   const kindsAmong = (some: ReadonlyArray<Installed> = []): number =>
     new Set(some.map((each) => kinds.get(each.folder))).size
   const byIdentity = grouped(all, (each) => `${each.name} ${each.identity}`)
-  /** Tells those apart that differ in nothing but what they depend on. */
+  /** Distinguishes packages that differ only in their dependencies. */
   const mark = (each: Installed): string =>
     kindsAmong(byIdentity.get(`${each.name} ${each.identity}`)) === 1 ? "" : ` #${kinds.get(each.folder)?.slice(0, 12)}`
   const users: ReadonlyArray<readonly [by: string, uses: Uses]> = [
@@ -69,7 +70,7 @@ export const of = (collected: Collected): PackageVersions => {
       add(`${name} (${by})`, `${used.name} ${used.identity}${mark(used)}`)
     }
   }
-  // of packages that is nothing new: there are many that only other systems need
+  // not for the imports of packages: many are optional dependencies of other systems
   for (const names of imports.values()) {
     for (const [name, used] of names) if (used === undefined && !byName.has(name)) add(name, "not installed")
   }

@@ -1,15 +1,15 @@
 /**
- * Packages: the identity of what a module imports by a bare name.
+ * Packages: the packages that modules import by a bare name, as they are installed.
  *
- * A package counts by name, version and the lockfile's integrity (of one from git, by where it was resolved to), together
- * with all that it depends on in turn: an upgrade two levels down may change a result as surely as one at the top. What is
- * read is what lies in `node_modules`. Where a name alone does not tell which package is meant, it is told who imports which.
+ * A package counts by its name, version and the lockfile's integrity (a package from git by its resolved commit),
+ * together with all its dependencies: an upgrade two levels down may change a result as surely as one at the top. The
+ * installed packages count, in `node_modules`.
  *
- * A package that is linked from elsewhere (a workspace, `npm link`) is worked on and keeps its version meanwhile, and a folder
- * without a `package.json` has none: these count by the content of their folders.
+ * A package that is linked from elsewhere (a workspace, `npm link`) changes without a new version, and a folder without
+ * a `package.json` has no version: these count by the content of their folders.
  *
  * Gotchas:
- * - What a package imports without naming it in its `package.json` is not seen.
+ * - An import of a package that its `package.json` does not name goes unnoticed.
  */
 import { isBuiltin } from "node:module"
 import * as path from "node:path"
@@ -22,7 +22,10 @@ import { once } from "./Once.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
-/** Decoded by hand: there are hundreds of these files, of which a few fields count, and a Schema takes longer than reading them. */
+/**
+ * Decoded by hand: there are hundreds of these files with a few relevant fields, and a Schema takes longer than reading
+ * them.
+ */
 const parseRecord = (text: string): Json | undefined => {
   try {
     return recordOf(JSON.parse(text))
@@ -36,30 +39,30 @@ const recordOf = (value: unknown): Json | undefined =>
 
 const stringOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined)
 
-/** The name that the text of a `package.json` gives. */
+/** The name in the text of a `package.json`. */
 export const nameIn = (manifest: string): Option.Option<string> =>
   Option.fromUndefinedOr(stringOf(parseRecord(manifest)?.["name"]))
 
-/** `@scope/name/deep/path` -> `@scope/name`; undefined for what Node brings itself. */
+/** `@scope/name/deep/path` -> `@scope/name`; undefined for Node's own modules. */
 export const packageName = (specifier: string): string | undefined => {
   if (isBuiltin(specifier)) return undefined
   const parts = specifier.split("/")
   return specifier.startsWith("@") ? parts.slice(0, 2).join("/") : parts[0]
 }
 
-/** A package as it is installed. */
+/** An installed package. */
 export interface Installed {
-  /** Where it lies, and not the link to it. */
+  /** Its real folder, not a link to it. */
   readonly folder: string
   readonly name: string
   readonly version: string
   readonly identity: string
   readonly dependencies: ReadonlyArray<string>
-  /** Of one that counts by its content: its files. */
+  /** The files of a package that counts by its content. */
   readonly files: ReadonlyMap<string, Digest.Digest> | undefined
 }
 
-/** What is imported, by the names it is imported by; undefined is not installed. */
+/** Imported packages by import name; undefined for what is not installed. */
 export type Uses = ReadonlyMap<string, Installed | undefined>
 
 export interface Wired {
@@ -67,11 +70,11 @@ export interface Wired {
   readonly dependencies: Uses
 }
 
-/** What was collected for one identity. */
+/** What was collected for one fingerprint. */
 export interface Collected {
   /** By folder. */
   readonly packages: Map<string, Wired>
-  /** What modules import, by their labels. */
+  /** The imports of each module, by the module's label. */
   readonly imports: Map<string, Map<string, Installed | undefined>>
   /** The files of packages that count by their content. */
   readonly files: Map<string, Digest.Digest>
@@ -88,14 +91,14 @@ export const nothing = (): Collected => ({
 
 const below = `${path.sep}node_modules${path.sep}`
 
-/** Every file below `folder`, also behind links, with its digest; without `node_modules` and what begins with a dot. */
+/** Every file below `folder`, following links, with its digest; without `node_modules` and hidden entries. */
 const filesBelow = Effect.fnUntraced(function* (folder: string, digestOf: DigestOf) {
   const disk = yield* Disk
   const files = new Map<string, Digest.Digest>()
   const visited = new Set<string>()
   const visit: (at: string) => Effect.Effect<void, DiskError> = Effect.fnUntraced(function* (at) {
     const real = yield* disk.realPath(at)
-    // links may lead in a circle
+    // links may be circular
     if (visited.has(real)) return
     visited.add(real)
     for (const { name } of yield* disk.list(at)) {
@@ -119,7 +122,10 @@ const contentOf = (folder: string, files: ReadonlyMap<string, Digest.Digest>): D
 
 type DigestOf = (file: string) => Effect.Effect<Digest.Digest, DiskError>
 
-/** How to find out what a lockfile says of the package in a folder: its integrity, or else where it came from, as a commit of git (by pnpm in its path). */
+/**
+ * Makes the lookup of a package's folder in the lockfile: its integrity, or else its origin, such as a commit of git
+ * (pnpm has it in the path).
+ */
 const makeLocks = (disk: Disk["Service"]) => {
   const lockfile = once(
     (root: string) => root,
@@ -154,11 +160,12 @@ const dependenciesIn = (manifest: Json | undefined): ReadonlyArray<string> =>
     .filter((name) => name !== Framework.packageName)
     .sort()
 
-/** How to read the package at a place where Node would look for one; undefined if there is none. */
+/** Makes the reader of the package at a path where Node would look for one; undefined if there is none. */
 const makeReader = (disk: Disk["Service"], digestOf: DigestOf) => {
   const lockedAs = makeLocks(disk)
   return Effect.fnUntraced(function* (at: string) {
-    // most of the places that Node would look at have nothing, and an error for each would cost more than all the reading
+    // most of the paths that Node would look at do not exist, and an error for each would cost more than all the
+    // reading
     if (!(yield* disk.exists(at))) return undefined
     const stat = yield* orAbsent(disk.stat(at))
     if (Option.isNone(stat) || stat.value.kind !== "folder") return undefined
@@ -168,7 +175,7 @@ const makeReader = (disk: Disk["Service"], digestOf: DigestOf) => {
     const version = stringOf(manifest?.["version"]) ?? "no version"
     const isCounted = manifest !== undefined && folder.includes(below)
     const files = isCounted ? undefined : yield* Effect.provideService(filesBelow(folder, digestOf), Disk, disk)
-    // what npm leaves of a package that is gone: Node goes on looking
+    // an empty folder that npm left of a removed package: Node goes on looking
     if (manifest === undefined && files?.size === 0) return undefined
     const content = files === undefined ? yield* lockedAs(folder) : `content ${contentOf(folder, files)}`
     const found: Installed = {
@@ -183,10 +190,10 @@ const makeReader = (disk: Disk["Service"], digestOf: DigestOf) => {
   })
 }
 
-/** How to find the package that a module in a folder means by a name, as Node does. */
+/** Makes the lookup of the package that a name means in a folder, as Node resolves it. */
 const makeFind = (disk: Disk["Service"], digestOf: DigestOf) => {
   const installed = once((at: string) => at, makeReader(disk, digestOf))
-  // most folders have none, and then nothing in it need be looked for
+  // most folders have no `node_modules`
   const holdsPackages = once(
     (folder: string) => folder,
     (folder) =>
@@ -204,7 +211,10 @@ const makeFind = (disk: Disk["Service"], digestOf: DigestOf) => {
 }
 
 export interface Resolver {
-  /** Adds what the module called `by`, in the folder `from`, imports as `name`, and all that depends on, to `into`; undefined when it is not installed. */
+  /**
+   * Adds the package that the module labelled `by`, in the folder `from`, imports as `name`, and all its dependencies,
+   * to `into`; undefined if it is not installed.
+   */
   readonly collect: (
     name: string,
     by: string,
@@ -218,7 +228,7 @@ export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
   const find = makeFind(yield* Disk, digestOf)
   const folderOf = ({ folder }: Installed): string => folder
 
-  /** What a package depends on, by the names it imports it by. */
+  /** The dependencies of a package, by name. */
   const dependenciesOf = once(
     folderOf,
     Effect.fnUntraced(function* (of: Installed) {
@@ -229,7 +239,7 @@ export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
     })
   )
 
-  /** A package and all it depends on. */
+  /** A package and all its dependencies. */
   const closureOf = once(
     folderOf,
     Effect.fnUntraced(function* (first: Installed) {

@@ -1,29 +1,33 @@
 /**
- * StatSnapshot: what was looked at to find something out, so that it need not be found out again while all of it is as it was.
+ * StatSnapshot: the stats of all files that a computation looked at. While they are unchanged, its result is still
+ * valid.
  *
- * A file counts by its figures (FileStat), what is not there by not being there, a link by where it leads. Nothing is remembered that
- * was looked at too soon after its last change.
+ * A file counts by its figures (FileStat), a missing file by its absence, a link by its target. A snapshot with a file
+ * that was looked at too soon after its last change is not valid.
  */
 import * as Effect from "effect/Effect"
 import { type Figures, figuresOf, isAsBefore, isRacy } from "../identity/FileStat.cjs"
 import { Disk, type DiskError } from "../store/Disk.ts"
 
-/** What was seen, as plain JSON. */
+/** As plain JSON. */
 export interface StatSnapshot {
   readonly paths: ReadonlyArray<string>
-  /** In the order of `paths`; null for what is not there. */
+  /** In the order of `paths`; null for a missing file. */
   readonly figures: ReadonlyArray<Figures | null>
-  /** Where paths lead to. */
+  /** Path -> real path. */
   readonly real: Readonly<Record<string, string>>
 }
 
-/** Notes what is looked at. */
+/** Records the paths that are looked at. */
 export interface StatRecorder {
-  /** The disk, which notes what it is asked for by `stat`, `lstat`, `exists`, `list`, `readText` and `realPath`. */
+  /** The disk, which records the paths given to `stat`, `lstat`, `exists`, `list`, `readText` and `realPath`. */
   readonly disk: Disk["Service"]
-  /** Notes a file that is read in another way. */
+  /** Records a file that is read in another way. */
   readonly note: (path: string) => void
-  /** All that was noted; undefined when some of it changed since, or so shortly before that a change could go unseen. */
+  /**
+   * The snapshot of all recorded paths; undefined if one changed since, or so shortly before that a change could go
+   * unnoticed.
+   */
   readonly snapshot: Effect.Effect<StatSnapshot | undefined, never, Disk>
 }
 
@@ -35,7 +39,7 @@ const leadsAsBefore = Effect.fnUntraced(function* (real: StatSnapshot["real"]) {
   return true
 })
 
-/** Whether everything is as it was seen. */
+/** Whether all files are unchanged. */
 export const isCurrent = Effect.fnUntraced(
   function* ({ paths, figures, real }: StatSnapshot) {
     const disk = yield* Disk
@@ -47,7 +51,7 @@ export const isCurrent = Effect.fnUntraced(
 
 export const record = (disk: Disk["Service"]): StatRecorder => {
   const startedMs = Date.now()
-  /** Path -> whether something was there. */
+  /** Path -> whether it existed. */
   const seen = new Map<string, boolean>()
   const real = new Map<string, string>()
   const noting = <A>(path: string, effect: Effect.Effect<A, DiskError>): Effect.Effect<A, DiskError> =>
@@ -83,7 +87,7 @@ export const record = (disk: Disk["Service"]): StatRecorder => {
   }
 }
 
-/** Both of two snapshots. */
+/** One snapshot of two. */
 export const merge = (a: StatSnapshot, b: StatSnapshot): StatSnapshot => ({
   paths: [...a.paths, ...b.paths],
   figures: [...a.figures, ...b.figures],

@@ -1,9 +1,9 @@
 /**
  * CacheKey: the name of a result before it is known, made of everything that can change it.
  *
- * The ingredients are kept with the result, so that a later run can say which of them differs. Inputs count by what they
- * are and not by who made them: an upstream step that runs again and gives the same bytes changes nothing here. Times,
- * hosts, attempts and paths on disk are no ingredients.
+ * The ingredients are kept with the result, so that a later run can say which of them differs. Inputs count by what
+ * they are and not by the step that made them: an upstream step that runs again and gives the same bytes changes
+ * nothing here. Times, hosts, attempts and paths on disk do not count.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import type * as CanonicalJson from "./CanonicalJson.ts"
 import * as Digest from "./Digest.ts"
 
-/** Part of a key could not be written down, so there is no key. */
+/** A part of a key has no canonical text, so there is no key. */
 export class KeyUnknown extends Schema.TaggedError<KeyUnknown>()("KeyUnknown", {
   step: Schema.String,
   reason: Schema.String
@@ -23,7 +23,7 @@ export class KeyUnknown extends Schema.TaggedError<KeyUnknown>()("KeyUnknown", {
   }
 }
 
-/** Stands among a module's statements for the order of those that are evaluated in their turn. */
+/** The entry, among a module's statements, for the order of those that are evaluated in sequence. */
 export const orderOfStatements = "the order of statements"
 
 /** Module (relative to its package) -> top-level statement -> digest; package -> version. */
@@ -41,7 +41,7 @@ const isRecordOf = <A>(value: unknown, isValue: (each: unknown) => each is A): v
 const isString = (value: unknown): value is string => typeof value === "string"
 const isModule = (value: unknown): value is Record<string, string> => isRecordOf(value, isString)
 
-/** Of what came out of JSON. */
+/** Whether a value that was parsed from JSON is an object. */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
@@ -53,11 +53,14 @@ export interface Ingredients {
   readonly params: Readonly<Record<string, unknown>>
   readonly inputs: Readonly<Record<string, Digest.Digest>>
   readonly toolchain: Readonly<Record<string, unknown>>
-  /** Where native code and number formatting come from: Node's major version, the platform, the processor's architecture. */
+  /**
+   * Where native code and number formatting come from: Node's major version, the platform, the processor's
+   * architecture.
+   */
   readonly runtime: { readonly node: string; readonly platform: string }
 }
 
-/** By hand, since every result holds thousands of these texts, and every run reads every result. */
+/** Checked by hand and not by a Schema: every run reads every result, and each holds thousands of these texts. */
 export const isIngredients = (value: unknown): value is Ingredients => {
   if (!isRecord(value)) return false
   const { stage, code, params, inputs, toolchain, runtime } = value
@@ -80,10 +83,10 @@ export const runtime: Ingredients["runtime"] = {
   platform: `${process.platform}-${process.arch}`
 }
 
-/** What a key is made from: the ingredients, whose code may be written already. */
+/** What a key is computed from: the ingredients, whose code may be canonical text already. */
 export type KeyParts = Omit<Ingredients, "code"> & { readonly code: Code | CanonicalJson.Written }
 
-/** The key of `ingredients`, if all of them can be written down. */
+/** The key of `ingredients`, if all of them have a canonical text. */
 export const attempt = ({ stage, code, params, inputs, toolchain, runtime }: KeyParts) =>
   Digest.ofValue("CacheKey/v1", [stage, code, params, inputs, toolchain, runtime])
 
@@ -97,7 +100,7 @@ export const of = (step: string, ingredients: KeyParts): Effect.Effect<Digest.Di
 
 const textOf = (value: unknown): string => {
   if (value === undefined) return "absent"
-  // Of a digest, enough to tell it from another.
+  // the first characters distinguish digests
   if (typeof value === "string" && /^[0-9a-f]{64}$/.test(value)) return value.slice(0, 12)
   return JSON.stringify(value)
 }
@@ -137,16 +140,16 @@ const diffModules = (before: Code["modules"], after: Code["modules"]): ReadonlyA
     const names = Array.from(new Set([...Object.keys(now), ...Object.keys(old)])).filter(
       (name) => old[name] !== now[name]
     )
-    // an added or removed statement changes their order, which need not be said too
+    // an added or removed statement changes the order too, and is reason enough
     const named = names.length === 1 ? names : names.filter((name) => name !== orderOfStatements)
     return named.length === 0 ? [] : [`code: ${list(named)} in ${file} changed`]
   })
 }
 
-/** The version in `version integrity`; all of a text of another form. */
+/** The version in `version integrity`; a text of another form as a whole. */
 const versionOf = (text: string | undefined): string | undefined => text?.replace(/^(\S+) \S+$/, "$1")
 
-/** The integrity counts too, but need not be said where the versions differ. */
+/** One line for each package that differs: by its versions or, where they are equal, by its integrity. */
 const diffPackages = (before: Code["packages"], after: Code["packages"]): ReadonlyArray<string> =>
   Array.from(new Set([...Object.keys(before), ...Object.keys(after)])).flatMap((name) => {
     const versions = diffJson(versionOf(before[name]), versionOf(after[name]), name)
@@ -155,7 +158,10 @@ const diffPackages = (before: Code["packages"], after: Code["packages"]): Readon
 
 type Changes = (before: Ingredients, after: Ingredients) => ReadonlyArray<string>
 
-/** Each way in which ingredients can differ: a line for each difference. Inputs are left to whoever can say what they are. */
+/**
+ * Each way in which ingredients can differ: one line for each difference. Inputs are described elsewhere, by their
+ * content.
+ */
 export const changes = {
   parameters: (before, after) => diffJson(before.params, after.params, "").map((line) => `parameter ${line}`),
   code: (before, after) => diffModules(before.code.modules, after.code.modules),
@@ -164,5 +170,5 @@ export const changes = {
   runtime: (before, after) => diffJson(before.runtime, after.runtime, "").map((line) => `runtime ${line}`)
 } as const satisfies Readonly<Record<string, Changes>>
 
-/** All of these. */
+/** All differences of these kinds. */
 export const diff: Changes = (before, after) => Object.values(changes).flatMap((each) => each(before, after))

@@ -1,9 +1,10 @@
 /**
  * Canonical JSON: one text for one value, whatever the order in which its keys were written.
  *
- * Keys are sorted by UTF-16 code units, there is no white space, numbers are written as ECMAScript writes them (RFC 8785
- * does the same), `-0` is `0`. What JSON cannot say (undefined, functions, symbols, bigints, NaN, infinities, lone
- * surrogates) is an error and never dropped: a part of a cache key that vanishes silently is a stale result.
+ * Keys are sorted by UTF-16 code units, there is no white space, numbers are written as ECMAScript writes them (RFC
+ * 8785 does the same), `-0` is `0`. What JSON cannot represent (undefined, functions, symbols, bigints, NaN,
+ * infinities, lone surrogates) is an error and never dropped: a part of a cache key that vanishes silently is a stale
+ * result.
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
@@ -20,7 +21,7 @@ export class NotCanonical extends Data.TaggedError("NotCanonical")<{
 
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
-/** A value whose canonical text is at hand, in the place of that value. */
+/** A value whose canonical text is known already; it stands in the place of that value. */
 export class Written {
   readonly text: string
   constructor(text: string) {
@@ -32,7 +33,7 @@ const refuse = (actual: string): never => {
   throw new NotCanonical({ path: [], actual })
 }
 
-/** What stands in the way of an item, told from where `key` leads to it. */
+/** What stands in the way of an item, with `key` added to the path that leads there. */
 const below = (key: string, cause: unknown): unknown =>
   cause instanceof NotCanonical ? new NotCanonical({ path: [key, ...cause.path], actual: cause.actual }) : cause
 

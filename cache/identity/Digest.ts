@@ -1,9 +1,9 @@
 /**
  * Digests: SHA-256, in lower-case hexadecimal.
  *
- * Bytes are addressed by the plain SHA-256 of their content, so that `sha256sum` agrees. Everything else is digested under
- * a tag that names what it is and the version of its encoding: the pre-image is `<tag> NUL <length> NUL <canonical JSON>`,
- * so no two kinds of things, and no two splits of the same characters, share a digest.
+ * Bytes are addressed by the plain SHA-256 of their content, so that `sha256sum` agrees. Everything else is digested
+ * under a tag that names the kind of thing and the version of its encoding: the pre-image is `<tag> NUL <length> NUL
+ * <canonical JSON>`, so no two kinds of things, and no two splits of the same characters, share a digest.
  */
 import { createHash, hash } from "node:crypto"
 import * as Result from "effect/Result"
@@ -28,7 +28,7 @@ const framed = (tag: string, text: string): Digest =>
 export const ofValue = (tag: string, value: unknown): Result.Result<Digest, CanonicalJson.NotCanonical> =>
   Result.map(CanonicalJson.encode(value), (text) => framed(tag, text))
 
-/** `ofValue` of a value whose canonical text is at hand. */
+/** `ofValue` of a value whose canonical text is known. */
 export const ofCanonical = framed
 
 /** `ofValue` of a value whose type already says that it is JSON. */
@@ -40,5 +40,5 @@ export const incremental = (): { readonly update: (bytes: Uint8Array) => void; r
   return { update: (bytes) => void state.update(bytes), digest: () => state.digest("hex") as Digest }
 }
 
-/** The first 12 characters, enough to tell digests apart on a screen. */
+/** The first 12 characters, which distinguish digests on a screen. */
 export const short = (digest: Digest): string => digest.slice(0, 12)

@@ -1,8 +1,9 @@
 /**
  * BlobStore: bytes by their SHA-256, read-only, written whole or not at all.
  *
- * What lies here is never trusted on its name alone: `verified` gives a blob's path only if its content still has its
- * digest (by the stat memo, so that an untouched blob is not read again). A blob that does not is removed and counts as absent.
+ * A blob's name is never proof of its content: `verified` returns the path of a blob only if its content still has its
+ * digest (by the stat memo, so that an untouched blob is not read again). A damaged blob is removed and counts as
+ * absent.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -13,13 +14,16 @@ import type { Layout } from "./Layout.ts"
 import type { StatMemo } from "./StatMemo.ts"
 
 export interface BlobStore {
-  /** The path of a blob with its content proved; none if it is absent or was damaged (then it is removed, and `damaged` counts it). */
+  /**
+   * The path of a blob whose content was checked; none if it is absent or was damaged (a damaged blob is removed, and
+   * `damaged` lists it).
+   */
   readonly verified: (digest: Digest.Digest) => Effect.Effect<Option.Option<string>, DiskError, Disk>
-  /** Whether a blob is known to be there and undamaged, without reading it. If not, `verified` finds out. */
+  /** Whether a blob is known to exist undamaged without reading it. If this is false, `verified` finds out. */
   readonly isKnown: (digest: Digest.Digest, sync: SyncDisk) => boolean
-  /** Takes a finished file in by moving it; it no longer exists at `path` afterwards. `known` spares the hashing. */
+  /** Moves a finished file into the store. `known` is its digest, if the caller has it. */
   readonly take: (path: string, known?: Digest.Digest) => Effect.Effect<Digest.Digest, DiskError, Disk>
-  /** Keeps a small text. */
+  /** Stores a small text. */
   readonly put: (text: string) => Effect.Effect<Digest.Digest, DiskError, Disk>
   /** Blobs found damaged since the start. */
   readonly damaged: () => ReadonlyArray<Digest.Digest>

@@ -1,8 +1,8 @@
 /**
- * Commit: how a file comes to stand in the store whole or not at all.
+ * Commit: writes a file into the store whole or not at all.
  *
- * Private temporary name, content, fsync, rename, fsync of the folder. Who is killed in between leaves a file in `tmp`
- * that nobody reads. Records carry a checksum, so that a torn or flipped one is an absent one.
+ * The steps: private temporary name, content, fsync, rename, fsync of the folder. A process that is killed in between
+ * leaves a file in `tmp` that nothing reads. Records carry a checksum: a torn or corrupted record counts as absent.
  */
 import { randomUUID } from "node:crypto"
 import * as path from "node:path"
@@ -20,7 +20,7 @@ interface Checksums {
 }
 let ready: Checksums | undefined
 
-/** XXH64 as 16 hexadecimal digits; the module that computes it is made ready on first use. */
+/** XXH64 as 16 hexadecimal digits; the module that computes it is loaded on first use. */
 const checksums = Effect.suspend(() =>
   ready !== undefined
     ? Effect.succeed(ready)
@@ -30,7 +30,7 @@ const checksums = Effect.suspend(() =>
           ofBytes: (bytes) => digits(h64Raw(bytes)),
           ofPieces: (pieces) => {
             const state = create64()
-            // What is hashed is copied into the module's memory, which is not to hold a network at once.
+            // The module copies what it hashes into its own memory, which must not hold a whole network at once.
             for (const piece of pieces) {
               for (let at = 0; at < piece.length; at += partBytes) state.update(piece.subarray(at, at + partBytes))
             }
@@ -51,7 +51,7 @@ export const checksumOf = (pieces: ReadonlyArray<Uint8Array>): Effect.Effect<str
 /** A name in the store's `tmp` that no other process uses. */
 const temporaryPath = (layout: Layout): string => path.join(layout.temporary, `${ownPrefix}${randomUUID()}`)
 
-/** Does what puts `file` into a folder, and makes the folder first if it is not there. */
+/** Runs `put`, which puts `file` into a folder, and makes the folder first if it does not exist. */
 const intoFolder = <A>(file: string, put: Effect.Effect<A, DiskError>): Effect.Effect<A, DiskError, Disk> =>
   Effect.catchIf(
     put,
@@ -59,7 +59,7 @@ const intoFolder = <A>(file: string, put: Effect.Effect<A, DiskError>): Effect.E
     () => Effect.flatMap(Disk, (disk) => Effect.andThen(disk.makeFolder(path.dirname(file)), put))
   )
 
-/** Moves a finished file to its place and makes both durable. */
+/** Moves a finished file to its place and makes the file and its entry durable. */
 export const place = Effect.fnUntraced(function* (from: string, to: string, mode: number) {
   const disk = yield* Disk
   yield* disk.setMode(from, mode)
@@ -85,11 +85,11 @@ const withChecksum = <Body extends string | Uint8Array>(body: Body): Effect.Effe
       : Buffer.concat([Buffer.from(`${ofBytes(body)}\n`, "latin1"), body])
   )
 
-/** Writes `body` behind a first line with its XXH64, durably. */
+/** Writes `body` durably, after a first line with its XXH64. */
 export const writeRecord = (layout: Layout, to: string, body: string): Effect.Effect<void, DiskError, Disk> =>
   Effect.flatMap(withChecksum(body), (text) => writeWhole(layout, to, text))
 
-/** The same without waiting for the disk: for what may be lost, since it only saves time. A torn one is an absent one. */
+/** The same without waiting for the disk: for hints, which may be lost since they only save time. */
 export const writeHint = Effect.fnUntraced(function* (layout: Layout, to: string, body: string | Uint8Array) {
   const disk = yield* Disk
   const temporary = temporaryPath(layout)
@@ -97,7 +97,7 @@ export const writeHint = Effect.fnUntraced(function* (layout: Layout, to: string
   yield* intoFolder(to, disk.rename(temporary, to))
 })
 
-/** How to take the body out of a record's text; undefined if its checksum does not hold. */
+/** A function that takes the body out of a record's text; it returns undefined if the checksum does not match. */
 export const bodies: Effect.Effect<(text: string) => string | undefined> = Effect.map(
   checksums,
   ({ ofText }) =>
@@ -108,14 +108,14 @@ export const bodies: Effect.Effect<(text: string) => string | undefined> = Effec
     }
 )
 
-/** The body of a record, if it is there and its checksum holds. */
+/** The body of a record, if the record exists and its checksum matches. */
 export const readRecord = Effect.fnUntraced(function* (from: string) {
   const disk = yield* Disk
   const text = yield* orAbsent(disk.readText(from))
   return Option.isNone(text) ? Option.none<string>() : Option.fromUndefinedOr((yield* bodies)(text.value))
 })
 
-/** `readRecord` of one whose body is no text. */
+/** `readRecord` for a binary body. */
 export const readRecordBytes = Effect.fnUntraced(function* (from: string) {
   const disk = yield* Disk
   const bytes = yield* orAbsent(disk.read(from))

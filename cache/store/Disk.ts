@@ -1,10 +1,10 @@
 /**
  * Disk: every call that the framework makes to a file system goes through this service.
  *
- * One narrow face over `node:fs`, so that faults can be injected by another layer (see `test/cache`). Methods name what
- * they do to the disk, fail with a `DiskError` that carries the system's code, and never retry. Small things are done
- * synchronously: a pipeline that is up to date does thousands of `lstat`s and nothing else, and a synchronous one costs a
- * tenth of an asynchronous one. Large files are hashed and copied in pieces, so that the event loop breathes.
+ * A narrow interface over `node:fs`, so that tests can inject faults with another layer (see `test/lib/FaultyDisk.ts`).
+ * Methods fail with a `DiskError` that carries the system's code, and never retry. Small operations are synchronous: a
+ * pipeline that is up to date does thousands of `lstat`s and nothing else, and a synchronous one costs a tenth of an
+ * asynchronous one. Large files are hashed and copied in pieces, so that the event loop is not blocked.
  */
 import * as fs from "node:fs"
 import * as nodePath from "node:path"
@@ -40,8 +40,9 @@ const advice: Readonly<Record<string, string>> = {
 export type EntryKind = "file" | "folder" | "link" | "other"
 
 /**
- * What the system says of a file, as far as it tells whether it is still the same. Times since 1970, exact to a quarter of a
- * microsecond: finer than any clock's tick, and a bigint each would take longer than the call.
+ * The part of a file's metadata that shows whether the file is the same as before. Times are in milliseconds since
+ * 1970, exact to a quarter of a microsecond: finer than any clock's tick, and to make a bigint of each would take
+ * longer than the call.
  */
 export interface Stat {
   readonly kind: EntryKind
@@ -57,7 +58,7 @@ export interface Entry {
   readonly kind: EntryKind
 }
 
-/** An entry with the stat that a file or folder had when it was listed; of anything else there is none. */
+/** An entry with the stat that it had when it was listed; only files and folders have one. */
 export interface InspectedEntry extends Entry {
   readonly stat: Stat | undefined
 }
@@ -67,16 +68,19 @@ export interface Hashed {
   readonly sizeBytes: number
 }
 
-/** The disk as it is seen within one call; undefined for what is not there. What else stands in the way is thrown, and becomes the call's error. */
+/**
+ * The disk within one synchronous call. Methods return undefined for what does not exist; any other problem is thrown
+ * and becomes the call's error.
+ */
 export interface SyncDisk {
-  /** Of what a link leads to. */
+  /** Follows links. */
   readonly stat: (path: string) => Stat | undefined
   readonly text: (path: string) => string | undefined
-  /** As `listFiles` has it. */
+  /** As `listFiles`. */
   readonly files: (path: string) => ReadonlyArray<InspectedEntry> | undefined
   /** The names in a folder. */
   readonly names: (path: string) => ReadonlyArray<string> | undefined
-  /** Where a link leads to. */
+  /** The target of a link. */
   readonly target: (path: string) => string | undefined
 }
 
@@ -86,17 +90,20 @@ export class Disk extends Context.Service<
   Disk,
   {
     readonly lstat: (path: string) => Op<Stat>
-    /** The same of what a link leads to. */
+    /** The same, following links. */
     readonly stat: (path: string) => Op<Stat>
-    /** `stat` of many in one call; undefined for what is not there. */
+    /** `stat` of many paths in one call; undefined for those that do not exist. */
     readonly stats: (paths: ReadonlyArray<string>) => Op<ReadonlyArray<Stat | undefined>>
-    /** Whether anything is there, be it a link that leads nowhere. */
+    /** Whether an entry exists; a dangling link does. */
     readonly exists: (path: string) => Op<boolean>
     /** Entries of a folder, sorted by name. */
     readonly list: (path: string) => Op<ReadonlyArray<Entry>>
     /** The same with the stat of each file and folder: one call for thousands of them. */
     readonly listFiles: (path: string) => Op<ReadonlyArray<InspectedEntry>>
-    /** All that one question about `path` needs of the disk, in one call: an effect for each stat takes longer than the stat itself. */
+    /**
+     * Answers one question about `path` in one call, however many stats it takes: an effect for each stat takes longer
+     * than the stat.
+     */
     readonly synchronously: <A>(path: string, ask: (sync: SyncDisk) => A) => Op<A>
     readonly realPath: (path: string) => Op<string>
     readonly read: (path: string) => Op<Uint8Array>
@@ -104,7 +111,7 @@ export class Disk extends Context.Service<
     readonly readLink: (path: string) => Op<string>
     /** Creates a new file (an existing one is an error), writes it whole. */
     readonly create: (path: string, content: Uint8Array | string) => Op<void>
-    /** Writes `pieces` one after the other, durably, without keeping the event loop from its work; an existing file is replaced. */
+    /** Writes `pieces` one after the other, durably and without blocking the event loop; replaces an existing file. */
     readonly writePieces: (path: string, pieces: ReadonlyArray<Uint8Array>) => Op<void>
     /** Makes a file's content durable. */
     readonly syncFile: (path: string) => Op<void>
@@ -114,10 +121,13 @@ export class Disk extends Context.Service<
     readonly link: (existing: string, path: string) => Op<void>
     readonly symlink: (target: string, path: string) => Op<void>
     readonly setMode: (path: string, mode: number) => Op<void>
-    /** Sets the mtime of those of the files that are there to now. */
+    /** Sets the mtime of the files that exist to now. */
     readonly touch: (paths: ReadonlyArray<string>) => Op<void>
     readonly makeFolder: (path: string) => Op<void>
-    /** Removes a file or a folder with all below it, also of folders that keep their owner out; what is absent is no error. */
+    /**
+     * Removes a file or a folder with all below it, also from folders without owner permissions; what does not exist is
+     * no error.
+     */
     readonly remove: (path: string) => Op<void>
     /** A new file with the same bytes, sharing blocks where the file system can. */
     readonly copy: (from: string, to: string) => Op<void>
@@ -129,7 +139,7 @@ export class Disk extends Context.Service<
 
 const isAbsence = (code: unknown): boolean => code === "ENOENT" || code === "ENOTDIR"
 
-/** Turns "it is not there" into `None`. */
+/** Turns the error of what does not exist into `None`. */
 export const orAbsent = <A, R>(self: Effect.Effect<A, DiskError, R>): Effect.Effect<Option.Option<A>, DiskError, R> =>
   self.pipe(
     Effect.map(Option.some),
@@ -168,12 +178,12 @@ const kindOfMode = (mode: number): EntryKind => {
 }
 
 /**
- * A change that goes on beside the event loop. Who is interrupted waits for its end: it cannot be called back, and would
- * else land after locks were let go, in what others write by then.
+ * A change that runs outside of the event loop. An interrupted fiber waits for its end: the change cannot be cancelled,
+ * and would otherwise happen after locks are released, in the midst of other writes.
  */
 const whole = <A>(change: Op<A>): Op<A> => Effect.uninterruptible(change)
 
-/** Not synchronously: the disk takes its time, and other steps go on meanwhile. */
+/** Asynchronous: the disk takes its time, and other steps go on meanwhile. */
 const sync = (path: string): Op<void> =>
   whole(
     Effect.callback<void, DiskError>((resume) => {
@@ -229,13 +239,13 @@ const toStat = ({ mode, size, mtimeMs, ctimeMs, ino }: fs.Stats): Stat => ({
   inode: ino
 })
 
-/** What stands for bytes that are no UTF-8: under such a name, nothing is found. */
+/** Node puts this for bytes that are not UTF-8; under such a name, nothing is found. */
 const replacement = "\ufffd"
 
 const refuseUnreadable = (path: string, name: string): void => {
   if (!name.includes(replacement)) return
   if (fs.lstatSync(`${path}${nodePath.sep}${name}`, { throwIfNoEntry: false }) !== undefined) return
-  const reason = `the name of the entry ${JSON.stringify(name)} in it is not UTF-8. Rename it (mv, convmv), or move it elsewhere`
+  const reason = `expected entry names in UTF-8, but found ${JSON.stringify(name)}. Rename the entry (mv, convmv), or move it elsewhere`
   throw Object.assign(new Error(reason), { code: "EILSEQ" })
 }
 
@@ -249,7 +259,7 @@ const list = (path: string): Array<Entry> => {
   return inOrder(entries)
 }
 
-/** Lets the owner into every folder at and below `path`. */
+/** Gives the owner all permissions on every folder at and below `path`. */
 const unlock = (path: string): void => {
   if (!fs.lstatSync(path).isDirectory()) return
   fs.chmodSync(path, 0o700)
@@ -328,7 +338,7 @@ const nodeDisk: Disk["Service"] = {
   makeFolder: (path) => attempt("make the folder", path, () => void fs.mkdirSync(path, { recursive: true })),
   remove: (path) =>
     attempt("remove", path, () => {
-      // what is not there costs rmSync an error
+      // rmSync makes an error object for what does not exist
       if (isThere(path)) remove(path)
     }),
   copy: (from, to) =>

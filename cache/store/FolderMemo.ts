@@ -1,8 +1,8 @@
 /**
- * FolderMemo: what is known of the files of one folder, by name: the stat that a file had, and its digest.
+ * FolderMemo: the known files of one folder, by name: the stat that a file had, and its digest.
  *
- * Kept in columns, in memory as on disk, so that a hundred thousand files are there at once: no text is parsed, and no object is
- * made for a file that is only compared.
+ * Stored in columns, in memory as on disk, so that a hundred thousand files load at once: no text is parsed, and a file
+ * that is only compared needs no object.
  */
 import type * as Digest from "../identity/Digest.ts"
 import * as FileStat from "../identity/FileStat.cjs"
@@ -14,7 +14,7 @@ const digestBytes = 32
 
 export interface Columns {
   readonly names: ReadonlyArray<string>
-  /** Those of each file (FileStat). */
+  /** The figures of each file (FileStat). */
   readonly figures: Float64Array
   /** 32 bytes of each file. */
   readonly digests: Buffer
@@ -27,7 +27,7 @@ export class FolderMemo {
   private figures: Float64Array
   private digests: Buffer
   private index: Map<string, number> | undefined
-  /** Files are mostly asked for in the order in which they were noted. */
+  /** Where to look first: most callers ask for files in the order in which they were noted. */
   private next = 0
 
   constructor({ names, figures, digests }: Columns) {
@@ -52,14 +52,14 @@ export class FolderMemo {
     return hasFigures(this.figures, figureCount * at, stat)
   }
 
-  /** The digest of a file that has `stat`, if that is enough to know it. */
+  /** The digest of a file that has `stat`, if the file had the same stat before. */
   known(name: string, stat: Stat): Digest.Digest | undefined {
     const at = this.find(name)
     if (at === undefined || !this.hasAt(at, stat)) return undefined
     return this.digests.toString("hex", digestBytes * at, digestBytes * (at + 1)) as Digest.Digest
   }
 
-  /** Whether these files (sorted by name) are all that is known of the folder, and have the stats that they had. */
+  /** Whether these files (sorted by name) are exactly the known ones, with the same stats. */
   isExactly(files: ReadonlyArray<InspectedEntry>): boolean {
     return (
       files.length === this.names.length &&
@@ -73,7 +73,7 @@ export class FolderMemo {
     this.digests.write(digest, digestBytes * at, "hex")
   }
 
-  /** Makes room for a new name where the order wants it. */
+  /** Makes room for a new name at its sorted position. */
   private insert(name: string): number {
     const { names } = this
     if (names.length >= this.figures.length / figureCount) this.grow()
@@ -116,7 +116,7 @@ export class FolderMemo {
     return true
   }
 
-  /** Drops all files but these; true if there were others. */
+  /** Drops all other files; true if there were any. */
   keepOnly(files: ReadonlyArray<InspectedEntry>): boolean {
     const kept = new Set(files.map(({ name }) => name))
     const others = this.names.filter((name) => !kept.has(name))
@@ -124,7 +124,7 @@ export class FolderMemo {
     return others.length > 0
   }
 
-  /** All that is known, sorted by name. */
+  /** All known files, sorted by name. */
   get columns(): Columns {
     const { length } = this.names
     return {
@@ -135,7 +135,7 @@ export class FolderMemo {
   }
 }
 
-/** What is known of a tree as a whole: its digest, while every folder in it holds exactly what is known of it. */
+/** The digest of a whole tree: valid while every folder in it holds exactly its known files. */
 export interface TreeMemo {
   /** Relative paths of the folders in it, in the order of a walk. */
   readonly folders: ReadonlyArray<string>
@@ -172,7 +172,7 @@ export const decode = (bytes: Uint8Array): Memo => {
   const head = JSON.parse(buffer.toString("utf8", 8, start)) as Head
   const count = head.folders.reduce((sum, [, names]) => sum + names.length, 0)
   const middle = start + 8 * figureCount * count
-  // a copy, since it has to begin at a multiple of eight
+  // a copy: a Float64Array must begin at a multiple of eight
   const figures = new Float64Array(new Uint8Array(bytes.subarray(start, middle)).buffer)
   const digests = buffer.subarray(middle)
   let at = 0

@@ -1,14 +1,14 @@
 /**
- * Gc: keeps the store bounded.
+ * Gc: garbage collection, which bounds the size and age of the store.
  *
- * A result goes when it is older (since its last use) than the age limit and not its step's last one, or, the least recently
- * used first, while the store is above the size limit; results of pinned runs stay. A blob goes when no result that stays names it, nor lists by it what its
- * source held. Records go before
- * blobs, so a crash in between leaves blobs that nothing names, which the next collection takes.
+ * It removes a result that was not used within the age limit and is not its step's last one. While the store is above
+ * the size limit, it also removes results, the least recently used first. Results of pinned runs stay. It removes a
+ * blob that no remaining result names, as content or as the list of a source's files. Records are removed before blobs:
+ * a crash in between leaves blobs that nothing names, which the next collection removes.
  *
- * Gotchas: it may run beside a run. What was written or used within the last hour, and since an hour before the oldest of the steps
- * that are being executed began, is left alone: a training reads for hours what was used when it began. A run that finds a blob
- * gone executes the step again.
+ * Gotchas: a collection may happen during a run. It keeps all that was written or used within the last hour, or since
+ * an hour before the oldest running step began: a training reads for hours what was used when it began. A run that
+ * finds a blob missing executes the step again.
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -29,7 +29,7 @@ export interface Limits {
 export const defaultLimits: Limits = { maximumBytes: 20 * 2 ** 30, maximumAgeMs: 60 * 24 * 3_600_000 }
 
 const graceMs = 3_600_000
-/** How long a step of another machine is taken to be executed still: whether its process lives cannot be told from here. */
+/** How long a step of another machine counts as running: its process cannot be checked from here. */
 const elsewhereMs = 7 * 24 * 3_600_000
 
 interface StoredFile {
@@ -46,11 +46,11 @@ export interface Usage {
 }
 
 export interface Collection {
-  /** Names of the results that go. */
+  /** Names of the results to remove. */
   readonly results: ReadonlyArray<string>
-  /** Digests of the blobs that go. */
+  /** Digests of the blobs to remove. */
   readonly blobs: ReadonlyArray<string>
-  /** Keys of the checkpoints that go: their step has a result, or nobody came back for them. */
+  /** Keys of the checkpoints to remove: their step has a result, or they are older than the age limit. */
   readonly checkpoints: ReadonlyArray<string>
   readonly freedBytes: number
   readonly before: Usage
@@ -79,7 +79,7 @@ interface Candidate extends StoredFile {
   readonly result: StepResult | undefined
 }
 
-/** Checkpoints of steps that have a result, and those older than the age limit; none that may be in use. */
+/** Checkpoints of steps that have a result, and those older than the age limit; not those that may be in use. */
 const uselessCheckpoints = Effect.fnUntraced(function* (keys: ReadonlySet<string>, limits: Limits, nowMs: number) {
   const disk = yield* Disk
   const { layout } = yield* Store
@@ -99,7 +99,7 @@ const uselessCheckpoints = Effect.fnUntraced(function* (keys: ReadonlySet<string
   return found
 })
 
-/** The last result of every step: who comes back after months, to run one of them, finds the others. */
+/** The last result of every step: a user who returns after months and runs one step has the others. */
 const lastResults = Effect.gen(function* () {
   const disk = yield* Disk
   const { layout } = yield* Store
@@ -124,7 +124,7 @@ const choose = (
   const young = (each: Candidate): boolean => each.modifiedMs > sinceMs || pinned.has(each.name)
   const order = candidates.slice().sort((a, b) => Number(young(b)) - Number(young(a)) || b.modifiedMs - a.modifiedMs)
   for (const each of order) {
-    // A record that cannot be read serves nobody.
+    // a record that cannot be read has no use
     if (each.result === undefined) continue
     const fresh = blobsOf(each.result).filter((digest) => !counted.has(digest))
     const more = each.sizeBytes + fresh.reduce((sum, digest) => sum + (sizes.get(digest) ?? 0), 0)
@@ -138,7 +138,7 @@ const choose = (
   return kept
 }
 
-/** What was written or used since then may be in use. */
+/** Since when what was written or used may be in use. */
 const inUseSince = Effect.fnUntraced(function* (nowMs: number) {
   const disk = yield* Disk
   const { layout } = yield* Store
@@ -153,7 +153,7 @@ const inUseSince = Effect.fnUntraced(function* (nowMs: number) {
   return sinceMs - graceMs
 })
 
-/** Blobs that list what the sources held that results were made from: `why` compares with them. */
+/** Blobs that list the files of the sources that results were made from: `why` compares with them. */
 const listingsOf = Effect.fnUntraced(function* (results: ReadonlyArray<StepResult>) {
   const disk = yield* Disk
   const { layout } = yield* Store
@@ -166,8 +166,8 @@ const listingsOf = Effect.fnUntraced(function* (results: ReadonlyArray<StepResul
   return records.flatMap((record) => Option.toArray(record))
 })
 
-/** What a collection would take now. */
-export const plan = Effect.fnUntraced(function* (limits: Limits, pinned: ReadonlySet<string>, nowMs: number) {
+/** What a collection would remove now. */
+export const plan = Effect.fn("Gc.plan")(function* (limits: Limits, pinned: ReadonlySet<string>, nowMs: number) {
   const { layout, results } = yield* Store
   const records = yield* listSharded(layout.results)
   const blobs = yield* listSharded(layout.blobs)
@@ -195,7 +195,7 @@ export const plan = Effect.fnUntraced(function* (limits: Limits, pinned: Readonl
   return collection
 })
 
-/** Takes what `plan` found, records first. */
+/** Removes what `plan` found, records first. */
 export const collect = (collection: Collection): Effect.Effect<void, DiskError, Disk | Store> =>
   Effect.gen(function* () {
     const disk = yield* Disk
@@ -205,7 +205,7 @@ export const collect = (collection: Collection): Effect.Effect<void, DiskError, 
     for (const digest of collection.blobs) yield* disk.remove(layout.blob(digest as Digest.Digest))
   })
 
-/** Reads every record and blob and removes what is damaged; gives what it found. */
+/** Reads every record and blob, removes damaged ones, and returns what it found. */
 export const verify = Effect.gen(function* () {
   const disk = yield* Disk
   const { layout, results } = yield* Store
@@ -213,7 +213,7 @@ export const verify = Effect.gen(function* () {
   const records = yield* listSharded(layout.results)
   const damaged: Array<string> = []
   for (const { file, name } of blobs) {
-    // Read, whatever the memo says: this is for disks that change bytes behind a stat.
+    // read, whatever the memo says: this finds bytes that a disk changed without a new stat
     const { digest } = yield* disk.hash(file)
     if (digest !== name) {
       damaged.push(name)

@@ -1,8 +1,8 @@
 /**
  * Layout: where things lie below the store's folder (`.op-pipe/`).
  *
- * The layout's version is in the folder's name, so that a later one can stand beside it. Two levels: bytes by what they
- * are (`blobs`), and results by what they were made from (`results`). All else is a hint or scratch: it may be removed at any time.
+ * The layout's version is in the folder's name, so that a later one can stand beside it. Two levels: bytes by their
+ * digest (`blobs`), and results by their key (`results`). All else is a hint or scratch: it may be removed at any time.
  */
 import { homedir } from "node:os"
 import * as path from "node:path"
@@ -11,14 +11,14 @@ import type * as Digest from "../identity/Digest.ts"
 export interface Layout {
   readonly root: string
   readonly blob: (digest: Digest.Digest) => string
-  /** The record of a key, or of the name that an earlier one of a key has. */
+  /** The record of a key, or of the name of an earlier, replaced record of a key. */
   readonly result: (name: string) => string
   /** The key of a step's last result: where `why` starts to compare. A hint. */
   readonly lastResult: (stepId: string) => string
   readonly lastResults: string
   readonly run: (runId: string) => string
   readonly runs: string
-  /** The runs that people pinned. */
+  /** The pinned runs. */
   readonly pins: string
   readonly blobs: string
   readonly results: string
@@ -29,14 +29,16 @@ export interface Layout {
   readonly checkpoints: string
   readonly checkpoint: (key: Digest.Digest) => string
   readonly temporary: string
-  /** Folders of steps that are being executed. */
+  /** Folders of running steps. */
   readonly work: string
-  /** What a toolchain builds or fetches, for all projects of a user: a build takes a while and is the same everywhere. */
+  /**
+   * What toolchains build or fetch, shared by all projects of a user: a build takes a while and is the same everywhere.
+   */
   readonly toolchains: string
   readonly toolchain: (name: string) => string
 }
 
-/** `OP_PIPE_CACHE_DIR`, else where the platform keeps what can be had again. */
+/** `OP_PIPE_CACHE_DIR`, or else the platform's cache folder. */
 export const userCache = (): string =>
   process.env["OP_PIPE_CACHE_DIR"] ??
   path.join(process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "op-pipe")

@@ -1,15 +1,15 @@
 /**
  * Lock: one process at a time, held by the kernel.
  *
- * A lock is a name in Linux's abstract socket namespace: to hold it is to listen there. When the owner ends, however it
- * ends, the kernel takes the name back and every waiter, connected to it, is told at once. So there is no lock file to go
- * stale, no lease to run out, and nothing to remove by hand.
+ * A lock is a name in Linux's abstract socket namespace: the owner listens there. When the owner ends, in any way, the
+ * kernel frees the name and closes the connections of all waiters at once. So there is no lock file to go stale, no
+ * lease to run out, and nothing to remove by hand.
  *
  * Gotchas:
- * - It works among the processes of one machine (and one network namespace). Two machines on one store may do the same
- *   work twice; they cannot harm each other, since all writes are idempotent and whole.
- * - Elsewhere than on Linux the name is a socket file in the system's temporary folder; a stale one is found by
- *   connecting to it, and removed.
+ * - It works between the processes of one machine (and one network namespace). Two machines on one store may do the
+ *   same work twice; they cannot harm each other, since all writes are idempotent and atomic.
+ * - On other systems the name is a socket file in the system's temporary folder. A waiter that cannot connect to it
+ *   finds it stale, and removes it.
  */
 import { rmSync } from "node:fs"
 import * as net from "node:net"
@@ -31,7 +31,7 @@ const tryListen = (address: string): Effect.Effect<net.Server | undefined> =>
   Effect.callback<net.Server | undefined>((resume) => {
     const server = net.createServer((socket) => {
       socket.on("error", () => undefined)
-      // Who waits is told whom it waits for.
+      // a waiter learns the owner's process id
       socket.write(`${process.pid}\n`)
       socket.unref()
     })
@@ -42,7 +42,7 @@ const tryListen = (address: string): Effect.Effect<net.Server | undefined> =>
     })
   })
 
-/** Waits until the owner closes the connection, which it does by ending or by letting go. False if nobody listened. */
+/** Waits until the owner ends or releases the lock, which closes the connection. False if there was no owner. */
 const waitForOwner = (address: string, onOwner: (pid: string) => void): Effect.Effect<boolean> =>
   Effect.callback<boolean>((resume) => {
     let connected = false
@@ -84,12 +84,15 @@ const acquire = (address: string, onWait: (pid: string) => void): Effect.Effect<
         if (!isWaiting) onWait(pid)
         isWaiting = true
       })
-      // A socket file that nobody listens to was left by a process that was killed.
+      // a socket file without a listener was left by a process that was killed
       if (!waited && !isLinux) rmSync(address, { force: true })
       if (!waited) yield* Effect.sleep("5 millis")
     }
   })
 
-/** Holds the lock `name` until the scope closes. `onWait` is told once, with the owner's process id, if there is a wait. */
+/**
+ * Holds the lock `name` until the scope closes. `onWait` is called once, with the owner's process id, if it has to
+ * wait.
+ */
 export const hold = (name: string, onWait: (pid: string) => void): Effect.Effect<void, never, Scope.Scope> =>
   Effect.asVoid(Effect.acquireRelease(acquire(addressOf(name), onWait), release, { interruptible: true }))

@@ -1,11 +1,11 @@
 /**
- * ResultStore: what a step gave, under its cache key.
+ * ResultStore: the results of steps, by cache key.
  *
- * A result is written last, whole, with a checksum, after all blobs it names. It can be used only while every one of them
- * is there and undamaged; otherwise it is no result, and the step runs again. Torn, flipped or older records are absent ones.
+ * A record is written last, atomically, with a checksum, after all blobs that it names. It can be used only while every
+ * one of them exists undamaged; otherwise the step runs again. Torn, corrupted or older records count as absent.
  *
- * A step that is executed again under its key, because somebody forces it, may come out otherwise. The earlier record stays then, under
- * its key and outputs: a run that had it can still be restored.
+ * A step that is forced to run again under its key may give other outputs. Then the earlier record stays, under its key
+ * and the digest of its outputs: a run that had it can still be restored.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -17,7 +17,7 @@ import { Disk, type DiskError, type SyncDisk } from "./Disk.ts"
 import type { Layout } from "./Layout.ts"
 import * as Tree from "./Tree.ts"
 
-/** One artifact of a result. `digest` is what downstream keys see; `entries` are its files, relative to the step's folder. */
+/** One artifact of a result. Downstream keys hold `digest`; `entries` are its files, relative to the step's folder. */
 export interface Output {
   readonly kind: "json" | "file" | "folder"
   readonly tag: string
@@ -28,7 +28,7 @@ export interface Output {
   readonly entries: Tree.Tree
 }
 
-/** Who made a result, when, on what. Never part of a key. */
+/** When, where and by which run a result was made. Never part of a key. */
 export interface Provenance {
   readonly runId: string
   readonly startedAt: string
@@ -71,7 +71,7 @@ const isProvenance = (value: unknown): value is Provenance =>
   (value["commit"] === null || isString(value["commit"])) &&
   (value["dirty"] === null || typeof value["dirty"] === "boolean")
 
-/** By hand: every run reads every result. */
+/** Checked by hand and not by a Schema: every run reads every result. */
 const isStepResult = (value: unknown): value is StepResult =>
   isRecord(value) &&
   value["format"] === "Result/v1" &&
@@ -82,7 +82,7 @@ const isStepResult = (value: unknown): value is StepResult =>
   Object.values(value["outputs"]).every(isOutput) &&
   isProvenance(value["provenance"])
 
-/** The result that a record's body says; none if it says another thing. */
+/** The result in a record's body; none if the body is something else. */
 export const parse = (body: string): Option.Option<StepResult> => {
   try {
     const value: unknown = JSON.parse(body)
@@ -92,51 +92,51 @@ export const parse = (body: string): Option.Option<StepResult> => {
   }
 }
 
-/** Why a record that is there cannot be served. */
+/** Why there is no result to use under a key. */
 export type Unusable = "absent" | "damaged"
 
 export interface ResultStore {
-  /** The record of a name, which is a key or gives one of several results of it, without a look at its blobs. */
+  /** The record of a name (a key, or the name of one of its replaced records); its blobs are not checked. */
   readonly read: (name: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
-  /** The record if every blob it names is there and undamaged; of a key's results that which has `outputs`, if these are given. */
+  /** The record, if every blob that it names exists undamaged. `outputs` chooses among several results of a key. */
   readonly usable: (
     key: Digest.Digest,
     outputs?: Digest.Digest
   ) => Effect.Effect<StepResult | Unusable, DiskError, Disk>
-  /** The record of a key that has `outputs`, without a look at its blobs. */
+  /** The record of a key that has `outputs`; its blobs are not checked. */
   readonly withOutputs: (
     key: Digest.Digest,
     outputs: Digest.Digest | undefined
   ) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
   /**
-   * How to tell by looks alone that `usable` gives a record and that it is the step's last; undefined says nothing: a blob may have to be
-   * read first, or there is no such record.
+   * A synchronous function that returns the record if it is certain that `usable` gives it and that it is the step's
+   * last. Undefined means that this is not certain: a blob may have to be read first, or there is no such record.
    */
   readonly known: Effect.Effect<(step: string, key: Digest.Digest, sync: SyncDisk) => StepResult | undefined>
   readonly write: (result: StepResult) => Effect.Effect<void, DiskError, Disk>
   /** The last result of a step, to compare with. */
   readonly last: (step: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
-  /** Whether the step had a result, be it in the store or no longer. */
+  /** Whether the step ever had a result, in the store or no longer. */
   readonly hadResult: (step: string) => Effect.Effect<boolean, DiskError, Disk>
-  /** Notes that the results of `keys` were used now: their age, for the collection, is the time since then. */
+  /** Notes that the results of `keys` were used now; the collection counts their age from then. */
   readonly noteUse: (keys: ReadonlyArray<Digest.Digest>) => Effect.Effect<void, DiskError, Disk>
-  /** Notes that `key` is the step's result now, and that it was used now. */
+  /** Notes that `key` is the key of the step's last result, used now. */
   readonly noteLast: (step: string, key: Digest.Digest) => Effect.Effect<void, DiskError, Disk>
 }
 
-/** The blobs that a result cannot do without. */
+/** The blobs that a result needs. */
 export const blobsOf = (result: StepResult): ReadonlyArray<Digest.Digest> =>
   Object.values(result.outputs).flatMap((output) =>
     output.entries.flatMap((entry) => (entry.kind === "file" ? [entry.digest] : []))
   )
 
-/** What a result's outputs are, in one digest. */
+/** One digest of all outputs of a result. */
 export const outputsOf = (result: StepResult): Digest.Digest => {
   const digests = Object.entries(result.outputs).map(([name, { digest }]) => [name, digest] as const)
   return Digest.ofJson("Outputs/v1", Object.fromEntries(digests))
 }
 
-/** The name of an earlier record of `key`, which another one has replaced. */
+/** The name of a record of `key` that another one has replaced. */
 export const replacedName = (key: Digest.Digest, outputs: Digest.Digest): string => `${key}~${outputs.slice(0, 16)}`
 
 /** The result that the record called `name` holds; none if it is another's. */

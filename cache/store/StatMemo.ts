@@ -1,8 +1,9 @@
 /**
- * StatMemo: the digest of a file without reading it, while its stat says that it is the same.
+ * StatMemo: the digest of a file without reading it, while its stat shows that it is the same.
  *
- * An entry is trusted while the file is the same by its stat, and is made only of a file that was old enough to be told so
- * (FileStat). The memo is a hint: lost or torn, everything is hashed again and nothing else happens.
+ * An entry is valid while the file is the same by its stat, and is made only for a file that was old enough for its
+ * stat to be trusted (FileStat). The memo is a hint: if it is lost or torn, everything is hashed again and nothing else
+ * happens.
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -15,18 +16,18 @@ import { decode, encode, FolderMemo, type Memo, type TreeMemo } from "./FolderMe
 import type { Layout } from "./Layout.ts"
 
 export interface StatMemo {
-  /** What is known of the files in `folder`, if anything is. */
+  /** The known files in `folder`, if there are any. */
   readonly within: (folder: string) => FolderMemo | undefined
-  /** The digest of the tree at `root`, for as long as each of its folders holds exactly what is known of it. */
+  /** The digest of the tree at `root`; valid while each of its folders holds exactly its known files. */
   readonly tree: (root: string) => TreeMemo | undefined
-  /** Drops what is known of other files in `folder`: they are gone. */
+  /** Forgets all other files in `folder`, which no longer exist. */
   readonly keepOnly: (folder: string, files: ReadonlyArray<InspectedEntry>) => void
   readonly noteTree: (root: string, tree: TreeMemo) => void
   /** The digest of the file at `path` (absolute) that has `stat`, if it is known without reading it. */
   readonly known: (path: string, stat: Stat) => Digest.Digest | undefined
   /** The content digest of the file at `path`, which must be absolute. */
   readonly digest: (path: string, stat?: Stat) => Effect.Effect<Digest.Digest, DiskError, Disk>
-  /** Drops what is known of `path`, so that it is read next time. */
+  /** Forgets `path`, so that it is read next time. */
   readonly forget: (path: string) => void
   /** How many files were read since the start. */
   readonly filesRead: () => number
@@ -43,7 +44,7 @@ const split = (file: string): readonly [folder: string, name: string] => {
   return [at === 0 ? path.sep : file.slice(0, at), file.slice(at + 1)]
 }
 
-/** What is known of files and trees, and whether any of it is new. */
+/** The known files and trees, and whether any of them is new. */
 class KnownFiles {
   private readonly memo: Memo
   private isNew = false
@@ -52,7 +53,7 @@ class KnownFiles {
     this.memo = memo
   }
 
-  /** What is known of files in `folder` is another thing now, and so is every tree that it is in. */
+  /** A known file in `folder` changed: every tree around it is no longer known. */
   private noteChange(folder: string): void {
     this.isNew = true
     const { trees } = this.memo
@@ -94,7 +95,10 @@ class KnownFiles {
     this.isNew = true
   }
 
-  /** All but what is known below `scratch`, which has another name each time; undefined if nothing is new since the last call. */
+  /**
+   * All that is known outside of `scratch`, whose names never come again; undefined if nothing is new since the last
+   * call.
+   */
   takeNew(scratch: string): Memo | undefined {
     if (!this.isNew) return undefined
     this.isNew = false
@@ -106,7 +110,7 @@ class KnownFiles {
 }
 
 /** Loads the memo called `name`. */
-export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
+export const load = Effect.fn("StatMemo.load")(function* (layout: Layout, name: string) {
   const disk = yield* Disk
   const body = yield* readRecordBytes(layout.memo(name))
   const known = new KnownFiles(

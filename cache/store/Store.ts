@@ -12,7 +12,7 @@ import * as Layout from "./Layout.ts"
 import * as ResultStore from "./ResultStore.ts"
 import * as StatMemo from "./StatMemo.ts"
 
-/** The folder by its real path, also before it is there: by two names it would be two stores, with locks of their own. */
+/** The real path of the folder, also before it exists: under two names it would be two stores, with separate locks. */
 const realFolder = (folder: string): Effect.Effect<string, DiskError, Disk> =>
   Effect.flatMap(Disk, (disk) =>
     Effect.flatMap(orAbsent(disk.realPath(folder)), (real) =>
@@ -31,7 +31,7 @@ export class Store extends Context.Service<
     readonly results: ResultStore.ResultStore
   }
 >()("op-pipe/Store") {
-  /** The store in `folder`, which is made when something is first written. */
+  /** The store in `folder`, which is created by the first write. */
   static readonly layer = (folder: string): Layer.Layer<Store, DiskError, Disk> =>
     Layer.effect(
       Store,

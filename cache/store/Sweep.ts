@@ -1,8 +1,8 @@
 /**
- * Sweep: removes what processes that are gone left behind in the store's scratch folders.
+ * Sweep: removes what dead processes left in the store's scratch folders.
  *
- * Scratch names begin with their owner: host, with the namespace that process ids have a meaning in, and process id. An owner on
- * this host that no longer lives cannot come back for them; those of other hosts, and of other containers, are left alone.
+ * Scratch names begin with their owner: host (with its process id namespace) and process id. A dead owner on this host
+ * cannot come back for them. Scratch of other hosts and containers is left alone.
  */
 import { readFileSync, readlinkSync } from "node:fs"
 import { hostname } from "node:os"
@@ -20,10 +20,10 @@ const pidNamespace = (): string => {
   }
 }
 
-/** How names of scratch on this machine begin. */
+/** The prefix of scratch names of this machine. */
 export const ownHost = `${encodeURIComponent(hostname())}${pidNamespace()}`
 
-/** How this process begins the names of its scratch: `<host>+<pid>+`. */
+/** The prefix of this process's scratch names: `<host>+<pid>+`. */
 export const ownPrefix = `${ownHost}+${process.pid}+`
 
 const isAlive = (pid: number): boolean => {
@@ -35,30 +35,33 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-/** What is known of the process whose scratch has this name. */
+/** The state of the process that owns the scratch of this name. */
 export const ownerOf = (name: string): "alive" | "gone" | "elsewhere" => {
   const [host, pid] = name.split("+")
   if (host !== ownHost || pid === undefined) return "elsewhere"
   return isAlive(Number(pid)) ? "alive" : "gone"
 }
 
-/** In the folder of a step that is executed: the id of the process that does its work, and where that may write. */
+/** In the folder of a running step: the id of the process that does its work, and where that process may write. */
 export const processFile = "process"
 export const scratchFolder = "scratch"
 
-/** Ends what a run that was killed had started for a step, and which would go on beside the next. Its environment tells that it is that. */
+/**
+ * Ends the process that a killed run had started for a step, which would go on during the next run. Its environment
+ * identifies it.
+ */
 const endOrphans = (work: string): void => {
   try {
     const pid = Number(readFileSync(path.join(work, processFile), "utf8"))
     const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0")
     if (environment.includes(`TMPDIR=${path.join(work, scratchFolder)}`)) process.kill(-pid, "SIGKILL")
   } catch {
-    // It has ended, or there is no way to know it.
+    // it has ended, or cannot be identified
   }
 }
 
-/** Removes abandoned scratch, and ends who still writes there. Never fails: what cannot be removed now is tried again by the next run. */
-export const sweep = Effect.fnUntraced(function* (layout: Layout) {
+/** Removes abandoned scratch, and ends processes that still write there. Never fails: the next run tries again. */
+export const sweep = Effect.fn("Sweep.sweep")(function* (layout: Layout) {
   const disk = yield* Disk
   for (const folder of [layout.temporary, layout.work]) {
     const entries = yield* orAbsent(disk.list(folder)).pipe(Effect.orElseSucceed(() => ({ _tag: "None" }) as const))

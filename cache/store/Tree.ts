@@ -1,12 +1,12 @@
 /**
- * Tree: a folder as a value, namely the sorted list of what lies below it.
+ * Tree: a folder as a value: the sorted list of all entries below it.
  *
- * One flat list and not a tree of trees: the stat memo already spares unchanged files the reading, so nesting would save
- * nothing but the digesting of the list itself, which is little beside the stats of its files.
+ * One flat list and not a tree of trees: with the stat memo, unchanged files are not read, so nesting would save only
+ * the digest of the list, which takes little beside the stats of its files.
  *
  * Gotchas:
- * - Links are kept as links. In a source, a link that points inside the folder also counts by the content of its target;
- *   one that leaves it counts by its target's name only and is never followed.
+ * - Links are kept as links. In a source, a link to a file in the folder also counts by the content of its target; a
+ *   link that leaves the folder counts by its target's name only and is never followed.
  * - Sockets, devices and pipes have no content and are an error.
  */
 import * as path from "node:path"
@@ -30,7 +30,9 @@ export type TreeEntry =
   | {
       readonly kind: "folder"
       readonly path: string
-      /** Permission bits, of a folder that an output holds; the owner's own are always set, or it could not be replaced. */
+      /**
+       * Permission bits, of a folder that an output holds; the owner's own are always set, or it could not be replaced.
+       */
       readonly mode?: number
     }
   | { readonly kind: "link"; readonly path: string; readonly target: string; readonly digest: Digest.Digest | null }
@@ -52,11 +54,11 @@ const isEntry = (value: unknown): value is TreeEntry => {
   }
 }
 
-/** By hand: a folder may have a hundred thousand entries. */
+/** Checked by hand and not by a Schema: a folder may have a hundred thousand entries. */
 export const isTree = (value: unknown): value is Tree => Array.isArray(value) && value.every(isEntry)
 export const Tree = Schema.declare(isTree)
 
-/** The canonical JSON of an entry: what `CanonicalJson` writes, in a fraction of its time. */
+/** The canonical JSON of an entry, as `CanonicalJson` would write it, in a fraction of the time. */
 const canonical = (entry: TreeEntry): string => {
   switch (entry.kind) {
     case "file":
@@ -75,14 +77,14 @@ const isSameEntry = (a: TreeEntry, b: TreeEntry): boolean =>
     ? a.path === b.path && (a.mode === undefined || b.mode === undefined || a.mode === b.mode)
     : canonical(a) === canonical(b)
 
-/** Whether two trees hold the same; a folder of unknown mode is the same as one of any. */
+/** Whether two trees have the same entries; a folder of unknown mode equals one of any mode. */
 export const isSame = (a: Tree, b: Tree): boolean =>
   a.length === b.length && a.every((entry, index) => isSameEntry(entry, b[index]!))
 
 interface Listing {
   /** Relative to the tree's root; empty for the root itself. */
   readonly folder: string
-  /** Of the folder itself, taken before it was listed; none is taken of an output's root. */
+  /** The folder's own stat, taken before it was listed; the root of an output has none. */
   readonly stat: Stat | undefined
   readonly children: ReadonlyArray<InspectedEntry>
 }
@@ -96,11 +98,11 @@ const inFolder = (folder: string, name: string): string => (folder === "" ? name
 export interface SnapshotOptions {
   readonly ignore: (path: string) => boolean
   readonly of: "source" | "output"
-  /** Lets the owner into folders that keep him out, and out of which nothing could be moved. */
+  /** Gives the owner all permissions on folders: files could not be moved out of others. */
   readonly unlock?: boolean
 }
 
-/** The folders below `root` and what they hold, each before those in it. */
+/** The folders below `root` with their entries, outer folders first. */
 const walk = Effect.fnUntraced(function* (root: string, { ignore, of, unlock = false }: SnapshotOptions) {
   const disk = yield* Disk
   const listings: Array<Listing> = []
@@ -119,10 +121,10 @@ const walk = Effect.fnUntraced(function* (root: string, { ignore, of, unlock = f
   return listings
 })
 
-/** Of a link in a source: the digest of the file that it leads to, if that lies in the source. */
+/** The digest of the file that a link in a source leads to, if the file lies in the source. */
 const linkDigest = Effect.fnUntraced(function* (root: string, absolute: string, memo: StatMemo) {
   const disk = yield* Disk
-  // A link in a circle leads nowhere, as one to what is not there.
+  // a circular link is dangling
   const target = yield* orAbsent(disk.realPath(absolute)).pipe(
     Effect.catchIf(
       (error) => error.code === "ELOOP",
@@ -163,15 +165,18 @@ const entriesOf = Effect.fnUntraced(function* (
         const digest = of === "output" ? null : yield* linkDigest(root, file, memo)
         entries.push({ kind, path: at, target: yield* disk.readLink(file), digest })
       } else {
-        const reason = "it is neither a file, a folder nor a link"
-        return yield* new DiskError({ operation: "take in", path: file, code: "ENOTSUP", reason })
+        const reason = "expected a file, a folder or a link, but found something else"
+        return yield* new DiskError({ operation: "snapshot", path: file, code: "ENOTSUP", reason })
       }
     }
   }
   return inOrder(entries)
 })
 
-/** `snapshot` of an output, if it is known without reading a file; undefined if it is not, or not there. */
+/**
+ * The snapshot of an output, if it is known without reading a file; undefined if it is not, or if `root` does not
+ * exist.
+ */
 export const known = (root: string, memo: StatMemo, sync: SyncDisk): Tree | undefined => {
   const entries: Array<TreeEntry> = []
   const isKnown = (folder: string): boolean => {
@@ -199,26 +204,29 @@ export const known = (root: string, memo: StatMemo, sync: SyncDisk): Tree | unde
   return isKnown("") ? inOrder(entries) : undefined
 }
 
-/** Everything below `root` that `ignore` does not name, by the memo where it can be trusted. Paths have forward slashes. */
-export const snapshot = Effect.fnUntraced(function* (root: string, memo: StatMemo, options: SnapshotOptions) {
+/**
+ * All entries below `root` except those that `ignore` names; digests come from the memo where it is valid. Paths have
+ * forward slashes.
+ */
+export const snapshot = Effect.fn("Tree.snapshot")(function* (root: string, memo: StatMemo, options: SnapshotOptions) {
   return yield* entriesOf(root, yield* walk(root, options), memo, options.of)
 })
 
 const filesOf = ({ children }: Listing): ReadonlyArray<InspectedEntry> =>
   children.filter(({ kind }) => kind !== "folder")
 
-/** Whether each folder holds exactly the files that are known of it, as they were, and nothing but files and folders. */
+/** Whether each folder holds exactly its known files, unchanged, and folders. */
 const isAsKnown = (root: string, listings: ReadonlyArray<Listing>, memo: StatMemo): boolean =>
   listings.every((listing) => {
     const files = filesOf(listing)
     return memo.within(join(root, listing.folder))?.isExactly(files) ?? files.length === 0
   })
 
-/** A source's tree: its digest, and what it holds for who asks. */
+/** The tree of a source: its digest, and its entries on demand. */
 export interface SourceTree {
   readonly digest: Digest.Digest
   readonly tree: Effect.Effect<Tree, DiskError, Disk>
-  /** Each folder with its stat and those of its files, as they were when it was looked at. */
+  /** Each folder with its own stat and those of its files, as they were when it was listed. */
   readonly seen: ReadonlyArray<Listing>
 }
 
@@ -230,8 +238,9 @@ export const ofFile = (path: string, content: Digest.Digest, stat: Stat): Source
 }
 
 /**
- * Whether nothing was written to a source between two looks at it. Its content may be the same and yet have been another in
- * between: what was edited and put back has a later ctime, and so has the folder that a file was put into and taken from.
+ * Whether nothing was written to a source between two snapshots of it. Equal content is not enough, since it may have
+ * been different in between: a file that was edited and restored has a later ctime, and so has a folder whose entries
+ * changed.
  */
 export const isUntouched = (before: SourceTree, now: SourceTree): boolean =>
   before.digest === now.digest &&
@@ -250,8 +259,9 @@ export const isUntouched = (before: SourceTree, now: SourceTree): boolean =>
   })
 
 /**
- * One digest of all that `isUntouched` compares: two looks at a source that give the same one found it untouched in between. Of each
- * folder its path, kinds and names, ended by NUL, and then the figures of its own stat and of what is not a folder in it.
+ * One digest of all that `isUntouched` compares: a source is untouched between two snapshots with the same digest. It
+ * covers each folder's path, the kinds and names of its entries, ended by NUL, and the figures of its own stat and of
+ * all entries but folders.
  */
 export const statDigest = ({ digest, seen }: SourceTree): Digest.Digest => {
   const state = Digest.incremental()
@@ -268,8 +278,12 @@ export const statDigest = ({ digest, seen }: SourceTree): Digest.Digest => {
   return state.digest()
 }
 
-/** The source below `root`. Of one that is as it was, the list of its files is neither made nor digested. */
-export const source = Effect.fnUntraced(function* (root: string, memo: StatMemo, ignore: SnapshotOptions["ignore"]) {
+/** The source below `root`. If it is unchanged, the list of its files is neither made nor digested. */
+export const source = Effect.fn("Tree.source")(function* (
+  root: string,
+  memo: StatMemo,
+  ignore: SnapshotOptions["ignore"]
+) {
   const listings = yield* walk(root, { ignore, of: "source" })
   const tree = entriesOf(root, listings, memo, "source")
   const folders = listings.map(({ folder }) => folder)

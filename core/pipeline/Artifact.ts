@@ -2,13 +2,15 @@
  * Artifacts: what crosses the border between two stages, and what a stage leaves behind.
  *
  * An artifact is a *type* of content, declared once (usually in `schemas/`) and named by a tag such as
- * `"SplitManifest/v1"`. A stage lists the artifacts it reads (`inputs`) and writes (`output`); wiring a port to one with
- * another tag does not compile. Three kinds exist: a JSON document decoded by a Schema, one opaque file, one folder.
+ * `"SplitManifest/v1"`. A stage lists the artifacts it reads (`inputs`) and writes (`output`); wiring a port to one
+ * with another tag does not compile. Three kinds exist: a JSON document decoded by a Schema, one opaque file, one
+ * folder.
  *
  * Gotchas:
  * - `path` is relative to the step's folder in `outputs/`, with forward slashes.
  * - Fields named in `volatile` (timings and the like) are written, shown in `outputs/`, and left out of the content
- *   digest. Who reads the artifact does not see them, nor does a command in its file: what cannot be seen cannot go stale.
+ *   digest. Who reads the artifact does not see them, nor does a command in its file: what cannot be seen cannot go
+ *   stale.
  * - `materialize: false` keeps an artifact in the store only; stages read it there, `outputs/` has no copy of it.
  */
 import type * as Effect from "effect/Effect"
@@ -85,7 +87,10 @@ export interface FolderArtifact<Tag extends string> extends Common<Tag> {
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameter
 export type Any = JsonArtifact<string, any> | FileArtifact<string> | FolderArtifact<string>
 
-/** As an input: the same artifact of each replica of a step (see Pipeline.ts), one for each further seed; none with one seed. */
+/**
+ * As an input: the same artifact of each replica of a step (see Pipeline.ts), one for each further seed; none with one
+ * seed.
+ */
 export interface Replicas<A extends Any> {
   readonly kind: "replicas"
   readonly of: A
@@ -201,7 +206,10 @@ export const folder = <const Tag extends string>(options: {
  */
 export const replicas = <const A extends Any>(of: A): Replicas<A> => ({ kind: "replicas", of })
 
-/** How a stage reads an input: always by `path`; a document also by `read`, decoded, a file by `bytes`; of replicas one after the other. */
+/**
+ * How a stage reads an input: always by `path`; a document also by `read`, decoded, a file by `bytes`; of replicas one
+ * after the other.
+ */
 export type Reader<A extends Input> =
   A extends Replicas<infer Of>
     ? ReadonlyArray<Reader<Of>>
@@ -211,7 +219,10 @@ export type Reader<A extends Input> =
         ? { readonly path: string; readonly bytes: Effect.Effect<Uint8Array, ArtifactError, FileSystem.FileSystem> }
         : { readonly path: string }
 
-/** How a stage writes an output: at `path` (a folder exists already); a document by `write`, encoded, a file by `write`, its bytes. */
+/**
+ * How a stage writes an output: at `path` (a folder exists already); a document by `write`, encoded, a file by `write`,
+ * its bytes.
+ */
 export type Writer<A extends Any> =
   A extends JsonArtifact<string, infer T>
     ? { readonly path: string; readonly write: (value: T) => Effect.Effect<void, ArtifactError, FileSystem.FileSystem> }

@@ -1,4 +1,4 @@
-/** Document: the file of a JSON artifact, by what it says. */
+/** Document: the file of a JSON artifact, and the digest of its value. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -8,7 +8,7 @@ import { Disk } from "../../cache/store/Disk.ts"
 import type * as Artifact from "./Artifact.ts"
 import * as ArtifactIO from "./ArtifactIO.ts"
 
-/** A file does not hold what its artifact declares. */
+/** The file does not hold what its artifact declares. */
 export class DocumentInvalid extends Data.TaggedError("DocumentInvalid")<{
   readonly expected: string
   readonly actual: string
@@ -31,6 +31,6 @@ export const digest = Effect.fnUntraced(function* (artifact: Artifact.JsonArtifa
       ({ message }) => new DocumentInvalid({ expected: "a document that its schema accepts", actual: message })
     )
   )
-  // Plain JSON that was just parsed is canonical.
+  // parsed JSON always has a canonical text
   return Digest.ofJson("Document/v1", ArtifactIO.withoutVolatile(value, artifact.volatile) as CanonicalJson.Json)
 })

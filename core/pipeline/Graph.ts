@@ -1,5 +1,5 @@
 /**
- * Graph: a pipeline drawn: as rails for a terminal, as text for other tools, as SVG.
+ * Graph: drawings of a pipeline: rails for a terminal, and text for Mermaid and Graphviz.
  *
  * The rails are those of `git log --graph`: one row a step, upstream first, a column for each result that is still
  * waited for.

@@ -1,11 +1,13 @@
 /**
  * Replicas: steps that depend on chance, placed again for each further seed.
  *
- * With three seeds, `train@bn` (declared `perSeed: true`) has the replicas `train@bn#2` and `train@bn#3`: the same stage, inputs and
- * parameters, but for the parameter `seed`, to which 1 and 2 are added (Settings.ts). An input wired to `Pipeline.replicas(port)` becomes one
- * input for each replica, `name#2`, `name#3`; with one seed there is none, and no key tells of it.
+ * With three seeds, `train@bn` (declared `perSeed: true`) has the replicas `train@bn#2` and `train@bn#3`: the same
+ * stage, inputs and parameters, but for the parameter `seed`, to which 1 and 2 are added (Settings.ts). An input wired
+ * to `Pipeline.replicas(port)` becomes one input for each replica, `name#2`, `name#3`; with one seed there is none, and
+ * no key mentions it.
  *
- * Gotchas: a `perSeed` step that reads from another one reads from its replica of the same number. Any other step reads from the first.
+ * Gotchas: a `perSeed` step that reads from another one reads from its replica of the same number. Any other step reads
+ * from the first.
  */
 import type * as Artifact from "./Artifact.ts"
 import * as ArtifactIO from "./ArtifactIO.ts"
@@ -13,7 +15,10 @@ import { type AnyStep, type Port, withOutputs } from "./Step.ts"
 
 const replicaId = (id: string, number: number): string => `${id}#${number}`
 
-/** `steps` (upstream before downstream), each `perSeed` one followed by its replicas; what reads from a replica comes after it. */
+/**
+ * `steps` (upstream before downstream), each `perSeed` one followed by its replicas; what reads from a replica comes
+ * after it.
+ */
 export const place = (steps: ReadonlyArray<AnyStep>, seeds: number): ReadonlyArray<AnyStep> => {
   if (seeds === 1) return steps
   const numbers = Array.from({ length: seeds - 1 }, (_, index) => index + 2)
@@ -25,7 +30,7 @@ export const place = (steps: ReadonlyArray<AnyStep>, seeds: number): ReadonlyArr
   }
   const copy = (step: AnyStep, number: number): void => {
     const own = Object.entries(step.inputs).map(([name, port]) => [name, rewire(port, number)] as const)
-    // by number, then by name: seed after seed, so that a run that is stopped has whole seeds
+    // by number, then by name: an interrupted run has whole seeds
     const ofReplicas = numbers.flatMap((each) =>
       Object.entries(step.replicaInputs).map(
         ([name, port]) => [ArtifactIO.replicaInput(name, each), rewire(port, each)] as const

@@ -3,7 +3,7 @@ import { type AnyStep, upstream } from "./Step.ts"
 
 const closure = (roots: Iterable<AnyStep>, next: (step: AnyStep) => Iterable<AnyStep>): ReadonlySet<AnyStep> => {
   const reached = new Set<AnyStep>(roots)
-  // A set's iteration goes on to what is added meanwhile.
+  // iteration over a set includes items that are added meanwhile
   for (const step of reached) for (const each of next(step)) reached.add(each)
   return reached
 }
@@ -16,8 +16,8 @@ export interface Selection {
 }
 
 /**
- * The steps that were asked for, and with them all that they need, each upstream first. `from` are steps with what
- * depends on them, `until` steps with what leads to them, both what lies between; `only` is the steps themselves.
+ * The selected steps, and the steps that they need, each upstream first. `from` selects steps and all downstream of
+ * them, `until` steps and all upstream of them, both together what lies between; `only` selects the steps themselves.
  */
 export const select = (
   { steps }: { readonly steps: ReadonlyArray<AnyStep> },

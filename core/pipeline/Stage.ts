@@ -2,16 +2,19 @@
  * Stages: the definition of one kind of work.
  *
  * A stage is one declaration: its name, the module it stands in, its parameters (a Schema whose fields all have
- * defaults), the artifacts it reads and writes, and `run`. It holds no state and closes over nothing: the executor loads
- * the module in another process and calls `run` there, so whatever the stage depends on is in its imports (part of its
- * code identity), its params, its inputs, or its toolchain. Placing a stage in a pipeline makes a *step*; one stage may
- * be placed several times with a variant (`train@bn`, `train@nobn`).
+ * defaults), the artifacts it reads and writes, and `run`. It holds no state and closes over nothing: the executor
+ * loads the module in another process and calls `run` there, so whatever the stage depends on is in its imports (part
+ * of its code identity), its params, its inputs, or its toolchain. Placing a stage in a pipeline makes a *step*; one
+ * stage may be placed several times with a variant (`train@bn`, `train@nobn`).
  *
  * Gotchas:
  * - The module must export the stage; the executor finds it by `name` among the exports.
- * - `run` may fail only with `StageFailure` (what went wrong, in words) or `ArtifactError`; anything else is a bug and is reported so.
- * - `run` reads its inputs and modules and writes below `output.*.path` or `workdir`; any other file is an error that names it.
- * - The environment holds what belongs to the machine (PATH, HOME, ...) and nothing else; the system's temporary folder is `workdir`.
+ * - `run` may fail only with `StageFailure` (what went wrong, in words) or `ArtifactError`; anything else is a bug and
+ *   is reported so.
+ * - `run` reads its inputs and modules and writes below `output.*.path` or `workdir`; any other file is an error that
+ *   names it.
+ * - The environment holds what belongs to the machine (PATH, HOME, ...) and nothing else; the system's temporary folder
+ *   is `workdir`.
  */
 import type * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -87,10 +90,16 @@ export interface Progress {
   readonly figures?: Readonly<Record<string, number>>
 }
 
-/** State of an unfinished stage that survives a kill. Keyed by the step's cache key; gone once the result is committed, or once a source was touched. */
+/**
+ * State of an unfinished stage that survives a kill. Keyed by the step's cache key; gone once the result is committed,
+ * or once a source was touched.
+ */
 export interface Checkpoint {
   readonly load: Effect.Effect<Uint8Array | undefined>
-  /** Replaces the checkpoint by the pieces, one after the other. They must not change until it is done; the stage may go on meanwhile. */
+  /**
+   * Replaces the checkpoint by the pieces, one after the other. They must not change until it is done; the stage may go
+   * on meanwhile.
+   */
   readonly save: (...pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void, StageFailure>
 }
 

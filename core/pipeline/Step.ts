@@ -1,8 +1,8 @@
 /**
  * Step: a stage in its place in a pipeline, the sources that it reads from, and the ports by which steps are wired.
  *
- * A port fits an input when its artifact has the same tag and type; anything else does not compile. Since a step can only
- * be wired to steps that exist already, there are no cycles.
+ * A port fits an input when its artifact has the same tag and type; anything else does not compile. Since a step can
+ * only be wired to steps that exist already, there are no cycles.
  */
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
@@ -64,7 +64,10 @@ export interface Source<A extends Artifact.Any, P = unknown> {
   /** True of the paths (relative, forward slashes) that are no part of the content. */
   readonly ignore: (path: string) => boolean
   readonly params: Schema.Codec<P, unknown> | undefined
-  /** Makes the content when the user names none, and returns its path. Must give the same content for the same parameters. */
+  /**
+   * Makes the content when the user names none, and returns its path. Must give the same content for the same
+   * parameters.
+   */
   readonly provide: ((params: P, options: ProvideOptions) => Effect.Effect<string, StageFailure>) | undefined
   readonly port: Port<A>
 }

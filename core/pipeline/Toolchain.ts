@@ -2,7 +2,8 @@
  * Toolchains: what a stage computes with that is neither code nor data, such as the engine that runs a network.
  *
  * A stage that computes with a toolchain declares it; only then does the toolchain's identity (name, version, device,
- * threads, precision) count in the stage's cache key. Its parameters are set as a step's are: `--set engine.precision=bf16`.
+ * threads, precision) count in the stage's cache key. Its parameters are set as a step's are: `--set
+ * engine.precision=bf16`.
  *
  * `identify` runs in the command line's process and must be cheap when nothing changed. It may build or download on
  * first use, saying so through `notify`.

@@ -1,13 +1,14 @@
 /**
- * Freshness: whether a step's result is there to be used, and if it is not, why the step is to run.
+ * Freshness: whether a step has a result to use, and if not, why it must run.
  *
  * - *fresh*: the store has the result that the step would make.
- * - *stale*: it has not, though the step had a result before.
- * - *pending*: it is not known before an upstream step has run.
+ * - *stale*: the store has no such result, but the step had one before.
+ * - *pending*: unknown until an upstream step has run.
  * - *never run*: the step never had a result.
- * - *unknown*: the quick answer alone says this; the full answer is one of the others.
+ * - *unknown*: the quick answer only; the full answer is one of the others.
  *
- * Run, dry run, `status`, `why` and `dag` all ask here. Each reason to run has one predicate; a new reason is a new line in one of two lists.
+ * Run, dry run, `status`, `why` and `dag` all ask here. Each reason to run has one predicate; a new reason is one more
+ * entry of the list `decisive` or `comparisons`.
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -32,24 +33,27 @@ export type State = "fresh" | "stale" | "pending" | "never run"
 export interface Assessment {
   readonly step: AnyStep
   readonly state: State
-  /** Why the step is to run; none of a fresh one. */
+  /** Why the step must run; empty for a fresh one. */
   readonly reasons: ReadonlyArray<string>
-  /** Known once all that the step reads is. */
+  /** Known once all inputs are. */
   readonly key: Digest.Digest | undefined
   readonly result: StepResult | undefined
-  /** Of a fresh step, if they were looked at: how its files in `outputs/` differ from its result, and whether they are the user's. */
+  /**
+   * How the files of a fresh step in `outputs/` differ from its result, and whether they are the user's; only if they
+   * were compared.
+   */
   readonly outputs?: { readonly difference: string; readonly isOccupied: boolean }
 }
 
-/** What an answer depends on besides the step. */
+/** What the answer depends on besides the step. */
 export interface Known {
-  /** Results of the steps upstream, by id; a step without one is waited for. */
+  /** Results of upstream steps, by id; the step waits for those without one. */
   readonly results: ReadonlyMap<string, StepResult>
   /** Ids of the steps that run even if their result is there. */
   readonly forced: ReadonlySet<string>
 }
 
-/** What the reasons of one step are found from. */
+/** The facts that the reasons of one step follow from. */
 interface Evidence {
   /** Why the store has no result to use; undefined while the key is not known. */
   readonly unusable: StoredResult.Unusable | undefined
@@ -62,7 +66,7 @@ interface Evidence {
   readonly waitsFor: ReadonlyArray<string>
 }
 
-/** A reason to run: what there is to say of it; nothing if it does not hold. */
+/** A reason to run, in words; empty if it does not apply. */
 type Reason = (evidence: Evidence) => ReadonlyArray<string>
 
 const isDamaged: Reason = ({ unusable }) =>
@@ -75,7 +79,7 @@ const neverRan: Reason = ({ before, hadResult }) => (before === undefined && !ha
 const lostLastResult: Reason = ({ before, hadResult }) =>
   before === undefined && hadResult ? ["the last result is no longer in the store"] : []
 
-/** The first of these that holds is the only reason: nothing is compared then. */
+/** The first of these that applies is the only reason: there is nothing to compare then. */
 const decisive: ReadonlyArray<Reason> = [isDamaged, isOutdated, waitsForOthers, neverRan, lostLastResult]
 
 const differs =
@@ -101,7 +105,7 @@ const inputsRemoved = differs((before, now) =>
 )
 const upstreamWaits: Reason = ({ waitsFor }) => (waitsFor.length > 0 ? [`waits for ${waitsFor.join(", ")}`] : [])
 
-/** Each of these that holds is a reason. */
+/** Each of these that applies is a reason. */
 const comparisons: ReadonlyArray<Reason> = [
   ...[parametersChanged, codeChanged, packagesChanged, toolchainChanged, runtimeChanged],
   ...[inputsAdded, inputsChanged, inputsRemoved, upstreamWaits]
@@ -114,7 +118,7 @@ const reasonsOf = (evidence: Evidence): ReadonlyArray<string> => {
   return found.length > 0 ? found : ["the result is no longer in the store"]
 }
 
-/** How each input that was there before differs, in words. */
+/** How each input that existed before differs, in words. */
 const describeInputs = (prepared: Prepared, step: AnyStep, before: CacheKey.Ingredients, now: CacheKey.Ingredients) =>
   Effect.forEach(
     Object.entries(step.inputs).flatMap(([name, port]) => {
@@ -124,7 +128,10 @@ const describeInputs = (prepared: Prepared, step: AnyStep, before: CacheKey.Ingr
     ({ port, digest }) => Sources.describeInput(prepared, port, digest)
   )
 
-/** The answer for a step that has no result to use. `now` is what its result would be made from, undefined while an input is not known. */
+/**
+ * The answer for a step that has no result to use. `now` is what its result would be made from; undefined while an
+ * input is unknown.
+ */
 const assessStale = Effect.fnUntraced(function* (
   prepared: Prepared,
   step: AnyStep,
@@ -182,11 +189,11 @@ const compareOutputs = Effect.fnUntraced(function* (
 
 export interface AssessOptions {
   readonly forced?: ReadonlySet<string>
-  /** Look at the files in this folder too. */
+  /** Compare the files in this folder too. */
   readonly outputsDir?: string
 }
 
-/** The full answer for each of `steps` (upstream first) as things stand. */
+/** The full answer for each of `steps` (upstream first). */
 export const assess = Effect.fn("Freshness.assess")(function* (
   prepared: Prepared,
   steps: ReadonlyArray<AnyStep>,
@@ -210,21 +217,21 @@ export const assess = Effect.fn("Freshness.assess")(function* (
   })
 })
 
-/** What can be said of a step in no time: that it is fresh and its files in `outputs/` are in place, or nothing. */
+/** What can be known of a step in no time: it is fresh and its files in `outputs/` are in place, or this is unknown. */
 export type QuickAnswer = { readonly state: "fresh"; readonly result: StepResult } | { readonly state: "unknown" }
 
 const unknown: QuickAnswer = { state: "unknown" }
 
 /**
- * The quick answer, by synchronous looks alone: most steps of most runs are as the last run left them (ADR 0010). *fresh* is said of a step
- * whose full answer is *fresh*, whose folder in `outputsDir` holds the result and is marked, and whose last result it is: a run
- * would find nothing to do.
+ * The quick answer, by synchronous stats alone: most steps of most runs are as the last run left them (ADR 0010). It is
+ * *fresh* if the full answer is *fresh*, the step's folder in `outputsDir` holds the result and is marked, and the
+ * result is the step's last one: a run has nothing to do then.
  */
 export const quick = Effect.fn("Freshness.quick")(function* (prepared: Prepared, outputsDir: string) {
   const disk = yield* Disk
   const { memo, results: stored } = yield* Store
   const known = yield* stored.known
-  // once for all steps: there may be thousands
+  // once for all steps, of which there may be thousands
   const marked = yield* Effect.orElseSucceed(
     disk.synchronously(outputsDir, (sync) => new Set(sync.names(OutputFolder.marksIn(outputsDir)))),
     () => new Set<string>()
@@ -244,7 +251,7 @@ export const quick = Effect.fn("Freshness.quick")(function* (prepared: Prepared,
     try {
       return answer(step, of, sync)
     } catch {
-      // the full answer says what is wrong with what cannot be looked at
+      // the full answer reports problems of the disk
       return unknown
     }
   }

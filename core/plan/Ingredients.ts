@@ -1,4 +1,4 @@
-/** Ingredients: what a step's result is made from, for its key and for its record. */
+/** Ingredients: all that a step's result is made from, for its key and for its record. */
 import * as CacheKey from "../../cache/identity/CacheKey.ts"
 import * as CanonicalJson from "../../cache/identity/CanonicalJson.ts"
 import * as Digest from "../../cache/identity/Digest.ts"
@@ -18,7 +18,7 @@ export const toolchainsOfStep = (prepared: Prepared, step: AnyStep): ReadonlyArr
 
 const declaredDigests = new WeakMap<Artifact.Any, Digest.Digest>()
 
-/** Of an artifact as it is declared; thousands of commands may share one. */
+/** The digest of an artifact's declaration; thousands of commands may share one. */
 const declaredDigest = (artifact: Artifact.Any): Digest.Digest => {
   const { kind, path, tag } = artifact
   const digest = declaredDigests.get(artifact) ?? Digest.ofJson("CommandOutput/v1", { kind, path, tag })
@@ -26,7 +26,7 @@ const declaredDigest = (artifact: Artifact.Any): Digest.Digest => {
   return digest
 }
 
-/** What a command stage declares besides its parameters, in the place of code; raise the version when commands are run otherwise. */
+/** The declaration of a command stage, in the place of code. Raise the version when commands are run differently. */
 const commandCode = (stage: Extract<Stage.Any, { readonly _tag: "Command" }>): CacheKey.Code => {
   const outputs = Object.entries(stage.output as Stage.Artifacts).map(
     ([name, artifact]) => [name, declaredDigest(artifact)] as const
@@ -39,13 +39,13 @@ const codeOf = (prepared: Prepared, { stage }: AnyStep): CacheKey.Code =>
     ? commandCode(stage)
     : (prepared.code.get(stage.source)?.code ?? { modules: {}, packages: {} })
 
-/** The same for a key, which needs no more than its text. */
+/** The same for a key, which needs only its text. */
 const writtenCodeOf = (prepared: Prepared, step: AnyStep): CacheKey.KeyParts["code"] => {
   const fingerprint = step.stage._tag === "Command" ? undefined : prepared.code.get(step.stage.source)
   return fingerprint === undefined ? codeOf(prepared, step) : new CanonicalJson.Written(fingerprint.text)
 }
 
-/** The same with the keys of every record in it in order: what is no part of a key is not seen by the work. */
+/** The same value with sorted keys: their order is not part of a key, so a stage must not see it. */
 const inOrder = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(inOrder)
   if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
@@ -53,7 +53,7 @@ const inOrder = (value: unknown): unknown => {
   return Object.fromEntries(keys.map((key) => [key, inOrder((value as Readonly<Record<string, unknown>>)[key])]))
 }
 
-/** What `step`'s result is made from besides what it reads. */
+/** The parts of `step`'s key except its inputs. */
 export const ownParts = (prepared: Prepared, step: AnyStep): Omit<CacheKey.KeyParts, "inputs"> => ({
   stage: step.stage.name,
   code: writtenCodeOf(prepared, step),
@@ -62,7 +62,7 @@ export const ownParts = (prepared: Prepared, step: AnyStep): Omit<CacheKey.KeyPa
   runtime: CacheKey.runtime
 })
 
-/** What the key of `step`'s result is made from, once all it reads is known. */
+/** The parts of `step`'s key; undefined while an input is unknown. */
 export const keyParts = (
   prepared: Prepared,
   step: AnyStep,
@@ -81,7 +81,7 @@ export const keyParts = (
   return { ...ownParts(prepared, step), inputs }
 }
 
-/** The same as it is recorded with the result, to be compared with later. */
+/** The same parts as they are recorded with the result, for later comparison. */
 export const recordedParts = (prepared: Prepared, step: AnyStep, parts: CacheKey.KeyParts): CacheKey.Ingredients => ({
   ...parts,
   code: codeOf(prepared, step),

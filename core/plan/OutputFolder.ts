@@ -1,8 +1,9 @@
 /**
- * OutputFolder: what `outputs/<step>/` is to hold for a result, and whether it does.
+ * OutputFolder: the expected content of `outputs/<step>/`, and whether the folder has it.
  *
- * A step's folder holds exactly what its result says. Beside the folders, in `outputs/.laid-out/`, lies a mark for each that op-pipe
- * wrote: only such a folder is replaced. In the outputs and not in the store, since the store may be removed and the outputs stay.
+ * A step's folder holds exactly the files of its result. `outputs/.laid-out/` holds a mark for each folder that op-pipe
+ * wrote: only such a folder is replaced. The marks lie in the outputs and not in the store, since the store may be
+ * removed while the outputs stay.
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -13,11 +14,11 @@ import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 
-/** Bytes of files that are otherwise than they lie in the store, by path: a report whose placeholders have values. */
+/** Bytes of files that differ from those in the store, by path: a report whose placeholders have values. */
 export type Rendered = ReadonlyMap<string, Uint8Array>
 export const asStored: Rendered = new Map()
 
-/** The folders that the entries name, and those that they lie in, which may have any mode. */
+/** The folders among the entries, and their parent folders, which may have any mode. */
 const folders = (entries: Tree.Tree): Tree.Tree => {
   const modes = new Map<string, number | undefined>()
   for (const entry of entries) {
@@ -41,7 +42,7 @@ const asRendered =
     return { ...entry, digest: Digest.ofBytes(bytes), sizeBytes: bytes.length }
   }
 
-/** What `outputs/<step>/` is to hold for `result`. */
+/** The expected content of `outputs/<step>/` for `result`. */
 export const expectedTree = (result: StepResult, rendered: Rendered = asStored): Tree.Tree => {
   const outputs = Object.values(result.outputs).filter((output) => output.layOut)
   const entries = outputs.flatMap((output) => output.entries).map(asRendered(rendered))
@@ -50,8 +51,8 @@ export const expectedTree = (result: StepResult, rendered: Rendered = asStored):
   )
 }
 
-/** How `outputs/<step>/` differs from what `result` says, in words; none if it does not. */
-export const difference = Effect.fnUntraced(function* (
+/** How `outputs/<step>/` differs from `result`, in words; none if it does not. */
+export const difference = Effect.fn("OutputFolder.difference")(function* (
   result: StepResult,
   folder: string,
   rendered: Rendered = asStored
@@ -66,15 +67,15 @@ export const difference = Effect.fnUntraced(function* (
 /** The folder of the marks. */
 export const marksIn = (outputsDir: string): string => `${outputsDir}${path.sep}.laid-out`
 
-/** Beside a step's folder: its mark, where its next content is built, and where what is replaced goes. */
+/** The mark of a step's folder, where its next content is built, and where its old content is moved. */
 export const besides = (folder: string): { readonly mark: string; readonly aside: string; readonly old: string } => {
   const at = marksIn(path.dirname(folder))
   const step = path.basename(folder)
   return { mark: path.join(at, step), aside: path.join(at, ".new", step), old: path.join(at, ".old", step) }
 }
 
-/** Whether `folder`, where `result` is to be, holds files of the user's. */
-export const isOccupied = Effect.fnUntraced(function* (result: StepResult, folder: string) {
+/** Whether `folder` holds files that are not op-pipe's. */
+export const isOccupied = Effect.fn("OutputFolder.isOccupied")(function* (result: StepResult, folder: string) {
   const disk = yield* Disk
   const { memo, results } = yield* Store
   const stat = yield* orAbsent(disk.lstat(folder))
@@ -84,7 +85,7 @@ export const isOccupied = Effect.fnUntraced(function* (result: StepResult, folde
   const found = yield* Tree.snapshot(folder, memo, { ignore: () => false, of: "output" })
   const files = found.filter(({ kind }) => kind !== "folder")
   if (files.length === 0) return false
-  // Earlier versions left no marks: where the step was run before, what has the path of an output is one.
+  // earlier versions left no marks: if the step ran before, files at the paths of its outputs count as outputs
   const last = yield* results.last(path.basename(folder))
   const known = Option.isNone(last) ? [] : [last.value, result].flatMap((each) => Object.values(each.outputs))
   const isOutput = (at: string): boolean => known.some((each) => Tree.isIn(join("/", at), join("/", each.path)))

@@ -1,6 +1,6 @@
 /**
- * Plan: everything of a run that does not depend on results, settled before it begins: parameters, code, toolchains, and what the
- * sources hold. What a run would do is then a question to Freshness.
+ * Plan: prepares everything of a run that does not depend on results: parameters, code, toolchains, and the content of
+ * sources. Freshness then says what a run would do.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -43,7 +43,7 @@ const sourceOf = ({ stage }: AnyStep): ReadonlyArray<string> => (stage._tag === 
 
 const named = <A>(entries: ReadonlyArray<readonly [string, A]>): ReadonlyMap<string, A> => new Map(entries)
 
-export const prepare = Effect.fnUntraced(function* (options: PrepareOptions) {
+export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOptions) {
   const { pipeline, settings, cores } = options
   const sources = yield* Effect.forEach(pipeline.sources, (source) =>
     Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** Prepared: a pipeline of which everything is settled that does not depend on results. */
+/** Prepared: a pipeline with everything that does not depend on results. */
 import type { CodeFingerprint } from "../../cache/code/CodeFingerprint.ts"
 import type * as Tree from "../../cache/store/Tree.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
@@ -10,7 +10,7 @@ export interface PreparedSource {
   readonly source: AnySource
   readonly path: string
   readonly content: Tree.SourceTree
-  /** When the look at it ended, by `performance.now()`, and how long it took. */
+  /** When its snapshot ended, by `performance.now()`, and how long it took. */
   readonly seenMs: number
   readonly tookMs: number
 }
@@ -27,7 +27,7 @@ export interface Prepared {
   readonly settings: Settings
   readonly sources: ReadonlyMap<string, PreparedSource>
   readonly toolchains: ReadonlyMap<string, PreparedToolchain>
-  /** By the stage's source. */
+  /** By the URL of the stage's module. */
   readonly code: ReadonlyMap<string, CodeFingerprint>
   readonly cores: number
 }

@@ -1,8 +1,8 @@
 /**
- * Settings: every parameter of a pipeline, settled for one run.
+ * Settings: all parameters of a pipeline for one run.
  *
- * Whatever is set is decoded by the Schema of the stage, source or toolchain it belongs to and encoded again; a name or a
- * value that does not fit is refused with the names or values that do.
+ * Each value is decoded by the Schema of its stage, source or toolchain and encoded again. A name or value that does
+ * not fit is an error, which lists those that do.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -12,7 +12,7 @@ import type { Overrides, Pipeline } from "../pipeline/Pipeline.ts"
 import type { AnySource, AnyStep } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 
-/** What was asked for does not fit the pipeline: bad usage. */
+/** A setting or name does not fit the pipeline. */
 export class SettingsError extends Schema.TaggedError<SettingsError>()("SettingsError", {
   asked: Schema.String,
   expected: Schema.String,
@@ -106,7 +106,7 @@ const explain = (error: Schema.SchemaError): string =>
     })
     .join("; ")
 
-/** Decodes `given` by `schema` and encodes it again, refusing names that the schema does not have. */
+/** Decodes `given` by `schema` and encodes it again; fails for names that the schema does not have. */
 const settle = Effect.fnUntraced(function* (name: string, schema: Schema.Codec<unknown, unknown>, given: Encoded) {
   const fields = fieldsOf(schema)
   const unknown = fields === undefined ? undefined : Object.keys(given).find((key) => !(key in fields))
@@ -131,7 +131,7 @@ const settle = Effect.fnUntraced(function* (name: string, schema: Schema.Codec<u
   )
 })
 
-/** The value that a `--set` means: JSON where the schema takes that, else the text itself. */
+/** The value of a `--set`: JSON if the schema accepts it, else the text itself. */
 const settleAssignment = Effect.fnUntraced(function* (
   name: string,
   schema: Schema.Codec<unknown, unknown>,
@@ -155,9 +155,9 @@ interface Target {
   readonly names: ReadonlyArray<string>
   readonly schema: Schema.Codec<unknown, unknown>
   readonly given: Encoded
-  /** `given` is all that a command says of itself, which was checked when it was declared: there is nothing to decode. */
+  /** `given` is a command's declaration, which was checked when it was made: there is nothing to decode. */
   readonly isDeclared?: boolean
-  /** Of a replica: how far its seed is from that of its original, and how it is named alone. */
+  /** For a replica: the distance of its seed from its original's, and its own name. */
   readonly replica?: { readonly shift: number; readonly name: string }
 }
 
@@ -167,7 +167,7 @@ const stepTarget = (step: AnyStep, profile: Overrides, seed: number): Target => 
   const defaults = step.stage._tag === "Command" ? step.stage.defaults : undefined
   const { replica } = step
   const original = replica?.of ?? step.id
-  // For a step without a variant the stage's name is its id, and the profile has the last word.
+  // the id of a step without a variant is its stage's name, and the profile has the last word
   const others = [profile[step.stage.name], step.params, profile[original]]
   return {
     name: step.id,
@@ -179,7 +179,7 @@ const stepTarget = (step: AnyStep, profile: Overrides, seed: number): Target => 
   }
 }
 
-/** The parameters of a replica: its original's but for the seed. */
+/** The parameters of a replica: its original's, except the seed. */
 const shiftSeed = (target: Target, settled: Encoded, shift: number): Effect.Effect<Encoded, SettingsError> => {
   const seed = settled["seed"]
   return typeof seed === "number"
@@ -193,13 +193,13 @@ const shiftSeed = (target: Target, settled: Encoded, shift: number): Effect.Effe
       )
 }
 
-/** A target of which there is nothing to settle. */
+/** Whether there is nothing to decode for a target. */
 const isSettled = ({ isDeclared, replica, names }: Target, assignments: ReadonlyArray<Assignment>): boolean =>
   isDeclared === true && replica === undefined && !assignments.some((each) => names.includes(each.target))
 
 const settleTarget = Effect.fnUntraced(function* (target: Target, assignments: ReadonlyArray<Assignment>) {
   let settled = target.isDeclared ? target.given : yield* settle(target.name, target.schema, target.given)
-  // A stage's assignments first, then the step's own, so that the more specific wins whatever the order of the flags.
+  // a stage's assignments first, then the step's own: the more specific wins whatever the order of flags
   for (const name of new Set(target.names)) {
     for (const assignment of assignments.filter((each) => each.target === name)) {
       settled = yield* settleAssignment(target.name, target.schema, settled, assignment)
@@ -240,8 +240,8 @@ const settleAll = (targets: ReadonlyArray<Target>, assignments: ReadonlyArray<As
   )
 
 /**
- * `Object.fromEntries` for what may have thousands of entries. Without a prototype it is a dictionary from the first entry on; V8 would
- * make a layout of its own for each of the first thousand.
+ * `Object.fromEntries` for thousands of entries. An object without a prototype is a dictionary from the first entry on;
+ * otherwise V8 would make a new hidden class for each of the first thousand.
  */
 export const recordOf = <A>(entries: Iterable<readonly [string, A]>): Readonly<Record<string, A>> => {
   const record: Record<string, A> = Object.create(null)
@@ -249,8 +249,8 @@ export const recordOf = <A>(entries: Iterable<readonly [string, A]>): Readonly<R
   return record
 }
 
-/** Settles all parameters of `pipeline`. */
-export const resolve = Effect.fnUntraced(function* (pipeline: Pipeline, asked: Asked) {
+/** All parameters of `pipeline`, decoded and encoded. */
+export const resolve = Effect.fn("Settings.resolve")(function* (pipeline: Pipeline, asked: Asked) {
   const profile = yield* chooseProfile(pipeline, asked.profile)
   const assignments = yield* Effect.forEach(asked.set ?? [], parseAssignment)
   const seed = asked.seed ?? pipeline.seed
@@ -287,8 +287,8 @@ export const resolve = Effect.fnUntraced(function* (pipeline: Pipeline, asked: A
   return settings
 })
 
-/** The ids that `asked` name; a stage's name stands for all its steps. */
-export const resolveSteps = Effect.fnUntraced(function* (
+/** The ids of the steps that `asked` names; a stage's name stands for all its steps. */
+export const resolveSteps = Effect.fn("Settings.resolveSteps")(function* (
   pipeline: Pipeline,
   flag: string,
   asked: ReadonlyArray<string>

@@ -1,5 +1,5 @@
 /**
- * Sources: where the content from outside of a pipeline lies, what it is now, and how it differs from what it was.
+ * Sources: where the data of a pipeline lies, its content now, and how it differs from earlier content.
  */
 import { homedir } from "node:os"
 import * as path from "node:path"
@@ -23,13 +23,13 @@ export interface SourceOptions {
   /** The pipeline's folder. */
   readonly root: string
   readonly dataDir: string
-  /** Where steps are laid out, if they are. */
+  /** The folder of the steps' outputs, if there is one. */
   readonly outputsDir?: string
   readonly notify: (line: string) => void
 }
 
-/** Where a source lies: where the user says, or the pipeline, or where `provide` puts it. */
-export const locate = Effect.fnUntraced(function* (source: AnySource, options: SourceOptions) {
+/** The path of a source: from the user, or from the pipeline, or from `provide`. */
+export const locate = Effect.fn("Sources.locate")(function* (source: AnySource, options: SourceOptions) {
   const named = options.sourcePaths[source.name]
   const { layout } = yield* Store
   if (named !== undefined) return path.resolve(named)
@@ -54,7 +54,7 @@ const kindOf = ({ artifact }: AnySource): "folder" | "file" =>
 const realPathOf = (location: string): Effect.Effect<Option.Option<string>, DiskError, Disk> =>
   Effect.flatMap(Disk, (disk) => orAbsent(disk.realPath(location.replace(/^~(?=\/|$)/, homedir()))))
 
-/** Where `location` is or will be, without links. */
+/** The real path of `location`, also if it does not exist yet. */
 const futurePath: (location: string) => Effect.Effect<string, DiskError, Disk> = Effect.fnUntraced(
   function* (location) {
     const real = yield* realPathOf(location)
@@ -63,12 +63,16 @@ const futurePath: (location: string) => Effect.Effect<string, DiskError, Disk> =
   }
 )
 
-/** True of what lies in a folder that the source leaves out. */
+/** Whether a path, or a folder around it, is left out of the source. */
 const isLeftOut = (source: AnySource, below: string): boolean =>
   below.split("/").some((_part, index, parts) => source.ignore(parts.slice(0, index + 1).join("/")))
 
-/** Refuses to write into a source: what a run wrote would be the data of the next one. */
-export const refuseInside = Effect.fnUntraced(function* (source: AnySource, location: string, options: SourceOptions) {
+/** Fails if outputs or the store lie in a source: the files that a run writes would be data of the next one. */
+export const refuseInside = Effect.fn("Sources.refuseInside")(function* (
+  source: AnySource,
+  location: string,
+  options: SourceOptions
+) {
   const disk = yield* Disk
   const { layout } = yield* Store
   if (kindOf(source) !== "folder") return
@@ -82,16 +86,16 @@ export const refuseInside = Effect.fnUntraced(function* (source: AnySource, loca
       return yield* new SettingsError({
         asked: `${flag} ${folder}`,
         expected: `a folder outside of ${real.value}, the source ${source.name}`,
-        actual: `one in it: what is written there would count as data. Choose another with ${flag}, or other data with --data`
+        actual: `a folder in it, whose files would count as data. Choose another folder with ${flag}, or other data with --data`
       })
     }
-    // Were it made during the run, the folder it lies in would seem to be written to.
+    // made during the run, it would change the folder around it, which may be the source
     yield* disk.makeFolder(folder)
   }
 })
 
-/** Reads what a source holds now; one that is not there is bad input. */
-export const snapshot = Effect.fnUntraced(function* (source: AnySource, location: string) {
+/** A snapshot of a source; fails if there is none. */
+export const snapshot = Effect.fn("Sources.snapshot")(function* (source: AnySource, location: string) {
   const disk = yield* Disk
   const { memo } = yield* Store
   const startedMs = performance.now()
@@ -106,19 +110,19 @@ export const snapshot = Effect.fnUntraced(function* (source: AnySource, location
   const content =
     wanted === "folder"
       ? yield* Tree.source(real.value, memo, source.ignore)
-      : // One file counts by its content; what it is called is not part of that.
+      : // a single file counts by its content and not by its name
         Tree.ofFile(source.artifact.path, yield* memo.digest(real.value, stat.value), stat.value)
   const seenMs = performance.now()
   const prepared: PreparedSource = { source, path: real.value, content, seenMs, tookMs: seenMs - startedMs }
   return prepared
 })
 
-/** Where an input's content comes from: `images`, `split.manifest`. */
+/** The name of an input's origin: `images`, `split.manifest`. */
 const portName = (port: AnyStep["inputs"][string]): string =>
   port.owner._tag === "Source" ? port.owner.name : `${port.owner.id}.${port.output}`
 
-/** How the content of an input differs from what it was, in words. */
-export const describeInput = Effect.fnUntraced(function* (
+/** How an input differs from its earlier content, in words. */
+export const describeInput = Effect.fn("Sources.describeInput")(function* (
   prepared: Prepared,
   port: AnyStep["inputs"][string],
   before: Digest.Digest
@@ -134,7 +138,7 @@ export const describeInput = Effect.fnUntraced(function* (
     : `input ${portName(port)}: ${Tree.describeChange(old.value, yield* now.content.tree)}`
 })
 
-/** The blob that lists the files of the source with this digest, if it is there. */
+/** The blob that lists the files of the source with this digest, if the store has it. */
 const listingOf = Effect.fnUntraced(function* (digest: Digest.Digest) {
   const { blobs, layout } = yield* Store
   const record = Option.filter(yield* readRecord(layout.source(digest)), Digest.isDigest)
@@ -153,13 +157,13 @@ const isListed = Effect.fnUntraced(function* (digest: Digest.Digest) {
   return known || Option.isSome(yield* listingOf(digest))
 })
 
-/** Keeps the list of a source's files, to tell later what changed in it. */
-export const remember = Effect.fnUntraced(function* (prepared: PreparedSource) {
+/** Stores the list of a source's files, so that later runs can say what changed. */
+export const remember = Effect.fn("Sources.remember")(function* (prepared: PreparedSource) {
   const { blobs, layout } = yield* Store
   const { digest, tree } = prepared.content
   if (yield* isListed(digest)) return
   const listed = yield* tree
-  // It may have changed since it was looked at.
+  // it may have changed since its snapshot
   if (Tree.digest(listed) !== digest) return
   const blob = yield* blobs.put(JSON.stringify(listed))
   yield* writeHint(layout, layout.source(digest), blob)

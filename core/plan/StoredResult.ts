@@ -1,4 +1,4 @@
-/** StoredResult: the result of a step in the store, if the step as it is declared now can use it. */
+/** StoredResult: the result of a step in the store, if the step can use it as it is declared now. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Digest from "../../cache/identity/Digest.ts"
@@ -14,7 +14,7 @@ export type Unusable = ResultStore.Unusable | "outdated"
 
 const declared = (step: AnyStep): Readonly<Record<string, Artifact.Any>> => step.stage.output
 
-/** The result with what its step declares now of which outputs are materialized, which is no part of a key. */
+/** The result with the step's current choice of outputs to materialize, which is not part of a key. */
 export const asDeclared = (step: AnyStep, result: StepResult): StepResult => {
   const outputs = Object.entries(result.outputs)
   const layOutOf = ([name, output]: readonly [string, Output]): boolean =>
@@ -27,14 +27,14 @@ export const asDeclared = (step: AnyStep, result: StepResult): StepResult => {
 }
 
 /**
- * Whether the documents of a result are decoded before it is used. A module's key holds the schemas of its documents, as code; a
- * command's does not.
+ * Whether documents of a result must be decoded before it is used. The key of a module's step holds the schemas of its
+ * documents, as code; the key of a command's does not.
  */
 export const decodesDocuments = (step: AnyStep): boolean =>
   step.stage._tag === "Command" && Object.values(declared(step)).some(({ kind }) => kind === "json")
 
 /** The result under `key`, or why it cannot be used. */
-export const find = Effect.fnUntraced(function* (step: AnyStep, key: Digest.Digest) {
+export const find = Effect.fn("StoredResult.find")(function* (step: AnyStep, key: Digest.Digest) {
   const { blobs, results } = yield* Store
   const found = yield* results.usable(key)
   if (typeof found === "string") return found satisfies Unusable

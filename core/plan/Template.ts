@@ -1,16 +1,17 @@
 /**
- * Template: a report says where its numbers come from, and stays right about it.
+ * Template: a report that says where its numbers come from, and stays right about it.
  *
- * Keys, commits and the profile are no ingredients of a result, so no stage can know them: a cached report that
- * held them would go on naming results that were replaced by others with the same content. A report has placeholders for them,
- * which get their values each time it is written to `outputs/`, from the records of the very results that it was made from.
+ * Keys, commits and the profile are not ingredients of a result, so no stage can know them: a cached report with them
+ * would keep naming results that others with the same content have replaced. A report has placeholders for them, which
+ * get their values each time it is written to `outputs/`, from the records of the very results that it was made from.
  * What the store holds stays as the stage wrote it.
  *
- * A placeholder is an HTML comment, `<!--op-pipe OF FIELD-->`. `OF` is `self`, or an input of the stage, for the step that it is wired
- * to; fields are those of `fields`, and a parameter or a property of a toolchain by its path. `run` has `profile` and `seed`.
+ * A placeholder is an HTML comment, `<!--op-pipe OF FIELD-->`. `OF` is `self`, or an input of the stage, for the step
+ * that it is wired to; fields are those of `fields`, and a parameter or a property of a toolchain by its path. `run`
+ * has `profile` and `seed`.
  *
- * Gotchas: only the file that the pipeline names as its report is a template. Values are escaped as text of HTML. What is
- * not known (another field, a step whose result was collected) becomes a dash.
+ * Gotchas: only the file that the pipeline names as its report is a template. Values are escaped as text of HTML. What
+ * is not known (another field, a step whose result was collected) becomes a dash.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -23,7 +24,9 @@ import type { AnyStep } from "../pipeline/Step.ts"
 import type { Rendered } from "./OutputFolder.ts"
 import type { Prepared } from "./Prepared.ts"
 
-/** What the placeholders of a report get their values from: the run that it belongs to, and the results of its steps. */
+/**
+ * What the placeholders of a report get their values from: the run that it belongs to, and the results of its steps.
+ */
 export interface ReportContext {
   readonly profile: string | null
   readonly seed: number
@@ -34,7 +37,7 @@ export interface ReportContext {
 const placeholder = /<!--op-pipe (\w+) ([\w.-]+)-->/gu
 const unknown = "–"
 
-/** Of time there is none: the same results are to give the same report. */
+/** None is a time: the same results must give the same report. */
 const fields: Readonly<Record<string, (result: StepResult) => string>> = {
   key: ({ key }) => Digest.short(key),
   versions: ({ provenance }) => `op-pipe ${provenance.opPipe}, Node.js ${provenance.node}`,
@@ -45,7 +48,7 @@ const fields: Readonly<Record<string, (result: StepResult) => string>> = {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null
 
-/** The value at a path of keys, if it is one that can be said in a word. */
+/** The value at a path of keys, as text. */
 const valueAt = (value: unknown, path: ReadonlyArray<string>): string | undefined => {
   const found = path.reduce<unknown>((at, key) => (isRecord(at) ? at[key] : undefined), value)
   if (found === undefined || typeof found === "function") return undefined
@@ -81,7 +84,7 @@ const escaped = (value: string): string => value.replace(/[&<>"']/gu, (c) => `&#
 
 /** The bytes of a text with a value for every placeholder; `reporting` is the step that wrote it. */
 export const renderText = (bytes: Buffer, reporting: AnyStep, context: ReportContext): Buffer => {
-  // A character for a byte: placeholders are ASCII, and a report of megabytes need not be decoded for them.
+  // latin1, one character for each byte: placeholders are ASCII, and megabytes need not be decoded for them
   const text = bytes.toString("latin1")
   const rendered = text.replace(placeholder, (_, of: string, field: string) =>
     Buffer.from(escaped(valueOf(reporting, context, of, field) ?? unknown)).toString("latin1")
@@ -89,12 +92,19 @@ export const renderText = (bytes: Buffer, reporting: AnyStep, context: ReportCon
   return Buffer.from(rendered, "latin1")
 }
 
-/** Whether `step` is the one whose report is context. */
+/** Whether `step` is the one that writes the report. */
 export const isReporting = ({ report }: Pipeline, step: string): boolean =>
   report?.owner._tag === "Step" && report.owner.id === step && report.artifact.kind !== "folder"
 
-/** The files of `step` that are in `outputs/` otherwise than in the store: the report, if it is this step's and has placeholders. */
-export const rendered = Effect.fnUntraced(function* (pipeline: Pipeline, step: string, context: ReportContext) {
+/**
+ * The files of `step` that are in `outputs/` otherwise than in the store: the report, if it is this step's and has
+ * placeholders.
+ */
+export const rendered = Effect.fn("Template.rendered")(function* (
+  pipeline: Pipeline,
+  step: string,
+  context: ReportContext
+) {
   const none: Rendered = new Map()
   const { report } = pipeline
   const result = context.results.get(step)
@@ -103,7 +113,7 @@ export const rendered = Effect.fnUntraced(function* (pipeline: Pipeline, step: s
   if (entry?.kind !== "file") return none
   const disk = yield* Disk
   const { blobs } = yield* Store
-  // one that is gone is found to be when the folder is built
+  // building the folder reports a missing blob
   const blob = yield* blobs.verified(entry.digest)
   if (Option.isNone(blob)) return none
   const { buffer, byteOffset, byteLength } = yield* disk.read(blob.value)

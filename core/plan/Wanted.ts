@@ -15,7 +15,9 @@ const selectionFlags = ({ only, from, until }: Selection): string =>
     .flatMap(([name, ids]) => ids.map((id) => `--${name} ${id}`))
     .join(" ")
 
-/** The steps that were asked for, those that they need, both in the pipeline's order, and the forced ones among them. */
+/**
+ * The steps that were asked for, those that they need, both in the pipeline's order, and the forced ones among them.
+ */
 export const wanted = Effect.fn("Wanted.wanted")(function* (pipeline: Pipeline, names: Asked) {
   const selection = {
     only: yield* resolveSteps(pipeline, "--only", names.only),

@@ -1,8 +1,9 @@
 /**
- * Materialize: results as files, in `outputs/` for people and in a step's folder for the step that reads them.
+ * Materialize: writes results as files, to `outputs/` for people and to a step's work folder as its inputs.
  *
- * `outputs/<step>/` is built aside and swapped in by rename, so nothing of an earlier run stays behind and nobody sees half of it.
- * Files are copies; writing to one cannot reach the store. A report may have placeholders, which get their values here (Template).
+ * `outputs/<step>/` is built aside and swapped in by rename, so that no file of an earlier run stays and no reader sees
+ * half of it. Files are copies: a write to one does not reach the store. Placeholders of a report get their values
+ * (Template).
  */
 import * as path from "node:path"
 import * as Data from "effect/Data"
@@ -18,12 +19,12 @@ import type * as Artifact from "../pipeline/Artifact.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
 import { asStored, besides, difference, expectedTree, isOccupied, type Rendered } from "../plan/OutputFolder.ts"
 
-/** A blob that a result names went away between the look at it and its use. */
+/** A blob that a result names disappeared between its check and its use. */
 export class BlobGone extends Data.TaggedError("BlobGone")<{ readonly digest: Digest.Digest }> {
   readonly fault = "stage"
 
   override get message(): string {
-    return `the store lost the blob ${Digest.short(this.digest)} during the run; run again`
+    return `expected the blob ${Digest.short(this.digest)} in the store, but it disappeared during the run. Run again`
   }
 }
 
@@ -55,21 +56,21 @@ const build = Effect.fnUntraced(function* (
     }
     const blob = yield* blobs.verified(entry.digest)
     if (Option.isNone(blob)) return yield* new BlobGone({ digest: entry.digest })
-    // A blob cannot be executed, so what is to be is copied.
+    // blobs are not executable, so executable files are copied
     if (how === "link" && (entry.mode & 0o111) === 0) yield* disk.symlink(blob.value, location)
     else {
       yield* disk.copy(blob.value, location)
       yield* disk.setMode(location, entry.mode)
     }
   }
-  // Inner folders first: an outer one may not let anyone in afterwards.
+  // inner folders first: the mode of an outer one may forbid access afterwards
   for (const entry of entries.toReversed()) {
     if (how === "copy" && entry.kind === "folder" && entry.mode !== undefined)
       yield* disk.setMode(join(root, entry.path), entry.mode)
   }
 })
 
-/** Documents without their volatile fields: what is no part of a digest is not seen by who reads, by whatever way. */
+/** A document without its volatile fields: they are not part of its digest, so a step must not see them. */
 const withoutVolatile = Effect.fnUntraced(function* (output: Output, artifact: Artifact.Any) {
   const disk = yield* Disk
   const { blobs } = yield* Store
@@ -83,11 +84,11 @@ const withoutVolatile = Effect.fnUntraced(function* (output: Output, artifact: A
 })
 
 /**
- * The content of an output for a step to read, below `folder`. For a module: symbolic links to blobs just verified. (A hard link would
- * change the blob's ctime, and the memo would have it read again.) For a command: copies, since programs tell links from
- * files: `find -type f` passes over them, `cp -r` and `tar` keep them as links.
+ * Writes the content of an output below `folder`, for a step to read. A module gets symbolic links to verified blobs.
+ * (A hard link would change the blob's ctime, and the memo would read it again.) A command gets copies, since programs
+ * treat links differently: `find -type f` skips them, `cp -r` and `tar` keep them as links.
  */
-export const provideInput = Effect.fnUntraced(function* (
+export const provideInput = Effect.fn("provideInput")(function* (
   output: Output,
   artifact: Artifact.Any,
   folder: string,
@@ -97,12 +98,12 @@ export const provideInput = Effect.fnUntraced(function* (
   return join(folder, output.path)
 })
 
-/** Something lies where a step is to be laid out, and op-pipe did not put it there. */
+/** The folder for a step's outputs holds files that are not op-pipe's. */
 export class OutputsOccupied extends Data.TaggedError("OutputsOccupied")<{ readonly folder: string }> {
   readonly fault = "input"
 
   override get message(): string {
-    return `${this.folder} holds what op-pipe did not write, and would be replaced. Move it away, or choose another folder with --outputs; the result is kept`
+    return `${this.folder}: expected a folder that op-pipe may replace, but found files that op-pipe did not write. Move them away, or choose another folder with --outputs; the result is kept`
   }
 }
 
@@ -111,7 +112,7 @@ const mark = Effect.fnUntraced(function* (folder: string) {
   const { mark: file } = besides(folder)
   if (yield* disk.exists(file)) return
   yield* disk.makeFolder(path.dirname(file))
-  // Another run may have done so meanwhile.
+  // another run may have made it meanwhile
   yield* Effect.catchIf(
     disk.create(file, ""),
     (error) => error.code === "EEXIST",
@@ -124,7 +125,7 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
   const disk = yield* Disk
   if (yield* isOccupied(result, folder)) return yield* new OutputsOccupied({ folder })
   const { aside, old } = besides(folder)
-  // Whoever left something half done here is gone: only one at a time lays out a folder.
+  // half-built folders are of dead processes: the lock is held
   for (const left of [aside, old]) if (yield* disk.exists(left)) yield* disk.remove(left)
   yield* build(expectedTree(result, rendered), aside, "copy", rendered)
   yield* mark(folder)
@@ -136,15 +137,15 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
   return true
 })
 
-/** Makes `outputs/<step>/` what `result` says; true when it had to. Two runs of one project do so one after the other. */
-export const materialize = Effect.fnUntraced(function* (
+/** Makes `outputs/<step>/` hold `result`; true if it did not yet. A lock keeps runs of one project apart. */
+export const materialize = Effect.fn("materialize")(function* (
   result: StepResult,
   folder: string,
   rendered: Rendered = asStored
 ) {
-  // Most often it is, and then no lock is needed; `swapIn` looks again under the lock.
+  // mostly there is no difference, and then no lock is needed; `swapIn` compares again under the lock
   if (Option.isNone(yield* difference(result, folder, rendered))) {
-    // An earlier version left no marks.
+    // earlier versions left no marks
     yield* Effect.ignore(mark(folder))
     return false
   }

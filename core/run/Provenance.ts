@@ -1,4 +1,4 @@
-/** Who makes a result, when, on what: kept beside it, never part of a key. */
+/** Provenance: the host, versions and commit of a run, recorded with its results and never part of a key. */
 import { execFile } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { hostname } from "node:os"
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import * as Effect from "effect/Effect"
 
-/** Whether there is anything to ask git about: to start it takes longer than many a step. */
+/** Whether the folder lies in a repository: to start git takes longer than many a step. */
 const isInRepository = (folder: string): boolean =>
   process.env["GIT_DIR"] !== undefined ||
   existsSync(path.join(folder, ".git")) ||
@@ -28,7 +28,7 @@ const readVersion = (): string => {
       const file = path.join(path.dirname(fileURLToPath(import.meta.url)), up, "package.json")
       return (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version
     } catch {
-      // look one folder further up
+      // try one folder further up
     }
   }
   return "unknown"
@@ -46,7 +46,7 @@ const readVersion = (): string => {
  */
 export const version = readVersion()
 
-/** What does not change during a run. */
+/** The provenance that all results of a run share. */
 export const ofRun = Effect.gen(function* () {
   const commit = isInRepository(process.cwd()) ? yield* git(["rev-parse", "HEAD"]) : null
   const changes = commit === null ? null : yield* git(["status", "--porcelain", "--untracked-files=no"])

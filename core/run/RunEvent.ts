@@ -1,5 +1,5 @@
 /**
- * RunEvent: what a run says while it goes on, as data. `run --json` prints one a line; the terminal draws from the same.
+ * RunEvent: the events of a run, as data. `run --json` prints one on each line; the terminal draws the same events.
  */
 import * as Schema from "effect/Schema"
 import { Fault } from "../../cache/identity/Fault.ts"
@@ -24,7 +24,7 @@ export const StepProgress = Schema.Struct({
   unit: Schema.String,
   figures: Schema.Record(Schema.String, Schema.Finite)
 })
-/** `restored`: the files in `outputs/` were missing or changed and were put back. */
+/** `restored`: files in `outputs/` were missing or changed, and were restored. */
 export const StepCached = Schema.Struct({
   type: Schema.Literal("StepCached"),
   step: StepId,
@@ -36,7 +36,7 @@ export const StepExecuted = Schema.Struct({
   step: StepId,
   key: Schema.String,
   durationMs: Schema.Finite,
-  /** True when the outputs are what they were before, so that nothing downstream needs to run. */
+  /** Whether the outputs are the same as before, so that nothing downstream needs to run. */
   unchanged: Schema.Boolean
 })
 export const StepFailed = Schema.Struct({
@@ -47,16 +47,16 @@ export const StepFailed = Schema.Struct({
   fault: Fault,
   log: Schema.NullOr(Schema.String)
 })
-/** A result from the store was made again, and came out the same. */
+/** A step ran again to verify its result, and gave the same outputs. */
 export const StepVerified = Schema.Struct({
   type: Schema.Literal("StepVerified"),
   step: StepId,
   key: Schema.String,
   durationMs: Schema.Finite
 })
-/** Not run, because a step that it reads from failed. */
+/** Not run, because an upstream step failed. */
 export const StepSkipped = Schema.Struct({ type: Schema.Literal("StepSkipped"), step: StepId, because: StepId })
-/** In a dry run: what would happen. `pending` waits for what an upstream step gives. */
+/** In a dry run: what would happen. A `pending` step waits for an upstream one. */
 export const StepPlanned = Schema.Struct({
   type: Schema.Literal("StepPlanned"),
   step: StepId,

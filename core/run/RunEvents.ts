@@ -1,8 +1,9 @@
 /**
  * RunEvents: where the events of a run go.
  *
- * A listener hears each event at once and in order, before the run goes on: what a person reads is never behind what happens. Events also
- * come out of callbacks (a message of a step's process, the owner of a lock), so no effect is needed to publish one.
+ * A listener gets each event at once and in order, before the run goes on: what a person reads is never behind.
+ * `publish` is a plain function, since events also come from callbacks (a message of a step's process, the owner of a
+ * lock).
  */
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"

@@ -1,8 +1,8 @@
 /**
- * RunLog: what earlier runs did, which results they had, and which of them are pinned.
+ * RunLog: earlier runs, their results, and which of them are pinned.
  *
- * A run's record names the key of each step's result; parameters, durations and versions stand in the results themselves.
- * A result that was collected since leaves its key behind.
+ * A run's record names the key of each step's result; parameters, durations and versions are in the results. The key
+ * stays when the result was collected.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -24,21 +24,21 @@ export const RunRecord = Schema.Struct({
   skipped: Schema.Array(Schema.String),
   profile: Schema.NullOr(Schema.String),
   seed: Schema.Int,
-  /** How many seeds; records from before there were several have none. */
+  /** How many seeds; older records have none. */
   seeds: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
   /** Step id -> cache key of its result. */
   keys: Schema.Record(Schema.String, Digest.Digest),
-  /** Step id -> digest of its outputs, which tells results of one key apart; older records have none. */
+  /** Step id -> digest of its outputs, which distinguishes results of one key; older records have none. */
   outputs: Schema.Record(Schema.String, Digest.Digest).pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
 })
 export type RunRecord = typeof RunRecord.Type
 
 const Stored = Schema.fromJsonString(RunRecord)
-/** A pinned run, and the names of its results: what a run did is a hint that may get lost, and a pin is a promise. */
+/** A pinned run with the names of its results: the record of a run is a hint and may be lost, a pin must not be. */
 const Pin = Schema.Struct({ runId: Schema.String, results: Schema.Array(Schema.String) })
 const Pins = Schema.fromJsonString(Schema.Array(Schema.Union([Pin, Schema.String])))
 
-export const write = Effect.fnUntraced(function* (record: RunRecord) {
+export const write = Effect.fn("RunLog.write")(function* (record: RunRecord) {
   const { layout } = yield* Store
   yield* writeHint(layout, layout.run(record.runId), JSON.stringify(record))
 })
@@ -60,7 +60,7 @@ export const list = Effect.gen(function* () {
 })
 
 /** The run that `asked` names: an id, the beginning of one, or `last` and `last~1`, `last~2`, ... before it. */
-export const find = Effect.fnUntraced(function* (asked: string) {
+export const find = Effect.fn("RunLog.find")(function* (asked: string) {
   const runs = yield* list
   const back = /^last(?:~(\d+))?$/.exec(asked)
   const found =
@@ -73,19 +73,19 @@ export const find = Effect.fnUntraced(function* (asked: string) {
   const near = runs.slice(-3).map((each) => each.runId)
   return yield* new SettingsError({
     asked: `run ${asked}`,
-    expected: `a run's id, a beginning that only one has, or last~N (the latest: ${near.join(", ") || "none yet"})`,
-    actual: found.length > 1 ? `${found.length} runs that begin so` : "no such run"
+    expected: `the id of a run, its first characters, or last~N (the latest: ${near.join(", ") || "none yet"})`,
+    actual: found.length > 1 ? `${found.length} runs that begin with it` : "no such run"
   })
 })
 
-/** The names that the results of a run have, or get when they are replaced. */
+/** The names of a run's results, now or once they are replaced. */
 const resultNames = ({ keys, outputs }: RunRecord): ReadonlyArray<string> =>
   Object.entries(keys).flatMap(([step, key]) => {
     const made = outputs[step]
     return made === undefined ? [key] : [key, replacedName(key, made)]
   })
 
-/** Pins of before results were noted have the run alone. */
+/** Pins of earlier versions name the run alone. */
 const pinned = Effect.gen(function* () {
   const { layout } = yield* Store
   const body = yield* readRecord(layout.pins)
@@ -100,13 +100,13 @@ const pinned = Effect.gen(function* () {
 /** Ids of pinned runs. */
 export const pins = Effect.map(pinned, (found): ReadonlyArray<string> => found.map(({ runId }) => runId))
 
-/** Pins a run, so that its results are never collected, or lets go of it. */
-export const setPinned = Effect.fnUntraced(function* (run: RunRecord, isPinned: boolean) {
+/** Pins a run, so that its results are never collected, or unpins it. */
+export const setPinned = Effect.fn("RunLog.setPinned")(function* (run: RunRecord, isPinned: boolean) {
   const { layout } = yield* Store
   const others = (yield* pinned).filter(({ runId }) => runId !== run.runId)
   const own = isPinned ? [{ runId: run.runId, results: resultNames(run) }] : []
   yield* writeRecord(layout, layout.pins, JSON.stringify([...others, ...own]))
 })
 
-/** Names of the results that pinned runs had. */
+/** Names of the results of pinned runs. */
 export const pinnedResults = Effect.map(pinned, (found) => new Set(found.flatMap(({ results }) => results)))

@@ -1,10 +1,10 @@
 /**
- * Runner: gets a result for every wanted step, and its files into `outputs/`.
+ * Runner: brings the selected steps up to date: each has a result, and its files are in `outputs/`.
  *
- * A step starts as soon as the steps it reads from have results, if the cores it needs are free. Its key is made from
- * the content that those results have *now*; when a result under that key is in the store (Freshness), nothing runs. Otherwise
- * StepRun has it executed. A failure keeps all that is finished. Steps downstream of it are skipped, others not yet
- * begun too unless `keepGoing`.
+ * A step starts as soon as its upstream steps have results and the cores that it needs are free. Its key is made from
+ * the content of those results. If the store has a result under that key (Freshness), nothing runs; otherwise StepRun
+ * executes the step. After a failure, finished results stay, downstream steps are skipped, and so are other steps that
+ * have not begun, unless `keepGoing`.
  */
 import { randomBytes } from "node:crypto"
 import * as path from "node:path"
@@ -33,12 +33,12 @@ import * as RunLog from "./RunLog.ts"
 import * as StepRun from "./StepRun.ts"
 
 export interface RunOptions {
-  /** The wanted steps, upstream first, ancestors included. */
+  /** The steps to bring up to date, upstream first, ancestors included. */
   readonly steps: ReadonlyArray<AnyStep>
   /** Steps to execute even if their result is there. */
   readonly forced: ReadonlySet<string>
   readonly keepGoing: boolean
-  /** Make results that are there again, and compare. */
+  /** Run steps with a result again, and compare the outputs. */
   readonly verify: boolean
   readonly outputsDir: string
 }
@@ -111,7 +111,7 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   return { state: "executed", result } satisfies Outcome
 })
 
-/** Makes a result again that is there, and compares. */
+/** Runs a step with a result again, and compares the outputs. */
 const verify = Effect.fnUntraced(function* (running: Running, execution: StepRun.Execution, result: StepResult) {
   const events = yield* RunEvents
   const startedMs = Date.now()
@@ -121,8 +121,9 @@ const verify = Effect.fnUntraced(function* (running: Running, execution: StepRun
 })
 
 /**
- * Settles the steps that the quick answer calls fresh and that read from none but such: most steps of most runs. Many steps in one
- * call, since an effect for each takes longer than the look. `resolveStep` finds out about all others.
+ * Skips the steps that the quick answer calls fresh and that only read from such steps: most steps of most runs. It
+ * asks for many steps in one call, since an effect for each takes longer than the answer. `resolveStep` gets all
+ * others.
  */
 const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Running) {
   const events = yield* RunEvents
@@ -140,7 +141,7 @@ const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Runnin
       }
     })
     yield* Effect.ignore(look)
-    // by the step: a result may have been made by another one of the same key
+    // by step id: another step of the same key may have made the result
     const skipped = group.flatMap(({ id }) => {
       const result = running.results.get(id)
       return result === undefined ? [] : [[id, result] as const]
@@ -152,10 +153,10 @@ const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Runnin
     }
   }
 })
-/** So few that a run can be stopped between two of them, and says something. */
+/** So few that a run can be interrupted in between, and shows progress. */
 const atOnce = 100
 
-/** Waits for what `step` reads from, then brings it to an outcome; never fails. */
+/** Waits for the upstream steps, then gets the outcome of `step`; never fails. */
 const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   const events = yield* RunEvents
   const { done, failures } = running
@@ -165,7 +166,7 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
     if (outcome.state === "skipped") return { state: "skipped", because: outcome.because } satisfies Outcome
   }
   return yield* resolveStep(running, step).pipe(
-    // A collection beside this run took a blob between the look at it and its use: then it is a miss.
+    // a collection removed a blob between its check and its use: ask again, now it is a miss
     Effect.catchIf(
       (error) => error._tag === "BlobGone",
       () => resolveStep(running, step)
@@ -220,7 +221,7 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
   return finished
 })
 
-export const run = Effect.fnUntraced(function* (prepared: Prepared, options: RunOptions) {
+export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, options: RunOptions) {
   const events = yield* RunEvents
   const { layout, memo } = yield* Store
   const startedMs = Date.now()
@@ -257,7 +258,7 @@ export const run = Effect.fnUntraced(function* (prepared: Prepared, options: Run
   })
   yield* settleAll.pipe(
     Effect.ensuring(Effect.ignore(memo.flush)),
-    // the worker of a run that was killed may have gone on for a moment, and made its folder anew after the first sweep
+    // the worker of a killed run may have gone on for a moment and made its folder again after the first sweep
     Effect.ensuring(sweep(layout))
   )
   const { results } = running

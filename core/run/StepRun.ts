@@ -1,10 +1,10 @@
 /**
- * StepRun: one step executed, from a free core to a committed result.
+ * StepRun: executes one step, from a free core to a committed result.
  *
- * The executor does the work in a private folder; the declared outputs are taken into the store and the result is written
- * last. Before that, everything outside the store that the result was made from (sources, code) is looked at again: what
- * changed meanwhile would make the result a lie, so it is discarded and said. Of several processes that want the same
- * key, one executes and the others wait for it and use its result.
+ * The executor does the work in a private folder; the declared outputs are taken into the store, and the result is
+ * written last. Before that, everything outside of the store that the result was made from (sources, code) is checked
+ * again. If something changed meanwhile, the result does not belong to its key: it is discarded, and the step fails. If
+ * several processes want the same key, one executes the step, and the others wait and use its result.
  */
 import * as path from "node:path"
 import * as Data from "effect/Data"
@@ -34,20 +34,20 @@ import * as Materialize from "./Materialize.ts"
 import { RunEvents } from "./RunEvents.ts"
 import { takeOutputs } from "./TakeOutputs.ts"
 
-/** What the steps of one run share. */
+/** The state that the steps of one run share. */
 export interface Running {
   readonly prepared: Prepared
   readonly runId: string
-  /** As many permits as the run may use cores. */
+  /** One permit for each core of the run. */
   readonly cores: Semaphore.Semaphore
   readonly provenance: Effect.Effect<Omit<Provenance, "runId" | "startedAt" | "durationMs">>
-  /** Results of the steps that are settled, by id. */
+  /** Results of finished steps, by id. */
   readonly results: Map<string, StepResult>
-  /** The step whose failure keeps others from beginning, if there is one. */
+  /** The failed step because of which no other begins, if there is one. */
   readonly stoppedBy: () => string | undefined
 }
 
-/** The run came to a stop, because of another step's failure, before this one began. */
+/** The step did not begin, because another step failed. */
 export class Stopped extends Data.TaggedError("Stopped")<{ readonly because: string }> {
   override get message(): string {
     return `not begun, because ${this.because} failed`
@@ -61,7 +61,7 @@ export interface Execution {
   readonly reasons: ReadonlyArray<string>
   /** Execute even if another process has made the result meanwhile. */
   readonly forced: boolean
-  /** Of a result that is there: make it again, and compare; what is there stays. */
+  /** The stored result to compare with; it stays. */
   readonly verify?: StepResult
 }
 
@@ -73,7 +73,7 @@ const loadedOtherwise = ({ files }: CodeFingerprint, loaded: Loaded): ReadonlyAr
     return then === undefined || then === digest ? [] : [file]
   })
 
-/** Of what nobody saw being loaded (packages that are linked): the files that are now other than the key says. */
+/** The files that differ from the key, among those that the executor did not report as loaded (linked packages). */
 const editedSince = Effect.fnUntraced(function* ({ files }: CodeFingerprint, loaded: Loaded, memo: StatMemo) {
   const unseen = Array.from(files).filter(([file]) => loaded[file] === undefined)
   return yield* Effect.filter(unseen, ([file, digest]) =>
@@ -84,7 +84,7 @@ const editedSince = Effect.fnUntraced(function* ({ files }: CodeFingerprint, loa
   ).pipe(Effect.map((edited) => edited.map(([file]) => file)))
 })
 
-/** The modules that were not what the key was made from: as they were loaded, or else as they are now. */
+/** The modules that differ from the key: as they were loaded, or else as they are now. */
 const changedModules = Effect.fnUntraced(function* (
   before: CodeFingerprint,
   source: string,
@@ -114,14 +114,14 @@ const sourcesOf = (prepared: Prepared, step: AnyStep): ReadonlyArray<PreparedSou
   )
 
 /**
- * Whether what another look before the step could tell is worth its time. It only spares the work of a step whose result would be
- * discarded: the look after the step is what its result depends on. So a long look is not taken again at once.
+ * Whether a check before the step is worth its time. It only saves the work of a step whose result would be discarded:
+ * the check after the step decides. So a source whose snapshot takes long is not checked again at once.
  */
 const isWorthLooking = ({ seenMs, tookMs }: PreparedSource): boolean =>
   tookMs < quickMs || performance.now() - seenMs > 4 * tookMs
 const quickMs = 200
 
-/** Refuses sources that are not as they were when the key was made. */
+/** Fails if a source changed since the key was made. */
 const checkSources = Effect.fnUntraced(function* (
   { prepared }: Running,
   step: AnyStep,
@@ -134,9 +134,9 @@ const checkSources = Effect.fnUntraced(function* (
   }
 })
 
-/** Refuses code that is not what the key was made from. Code may change once it is loaded. */
+/** Fails if the loaded code differs from the key. Code may change once it is loaded. */
 const checkCode = Effect.fnUntraced(function* ({ prepared }: Running, step: AnyStep, loaded: Executed["loaded"]) {
-  // A command is in the key itself.
+  // the key holds the command itself
   if (step.stage._tag === "Command") return
   const { source } = step.stage
   const [first] = yield* changedModules(prepared.code.get(source)!, source, loaded)
@@ -144,8 +144,8 @@ const checkCode = Effect.fnUntraced(function* ({ prepared }: Running, step: AnyS
 })
 
 /**
- * Drops a checkpoint that was begun with code that could be loaded at any time, if that code was touched since: for a moment it may
- * have been another.
+ * Drops a checkpoint whose code was loaded at an unknown time, if the code's files were touched since: the checkpoint
+ * may come from other code.
  */
 const checkTouched = Effect.fnUntraced(function* (
   checkpoint: string,
@@ -162,7 +162,7 @@ const checkTouched = Effect.fnUntraced(function* (
   yield* disk.create(note, now)
 })
 
-/** Refuses code that is about to be loaded and is not what the key was made from, as far as the executor knows it. */
+/** Fails if the code that is about to be loaded differs from the key, as far as the executor knows it. */
 const checkBegin =
   ({ prepared }: Running, step: AnyStep, checkpoint: string, disk: Disk["Service"]) =>
   (loaded: Executed["loaded"]): Effect.Effect<void, StepError> => {
@@ -176,7 +176,7 @@ const checkBegin =
     )
   }
 
-/** Refuses a result whose sources or code were not what its key says, and the checkpoint that was made on the way to it. */
+/** Fails if sources or code differ from the key, and removes the step's checkpoint then. */
 const checkUnchanged = (running: Running, { step, key }: Execution, executed: Executed) =>
   Effect.gen(function* () {
     yield* checkSources(running, step, "while the step ran")
@@ -191,20 +191,20 @@ const checkUnchanged = (running: Running, { step, key }: Execution, executed: Ex
   )
 
 /**
- * Where a step's checkpoint lies, below the folder of its key: named by what its sources were when it began. One that was made of
- * sources that were touched since, even if they are as before again, lies under another name and is never found.
+ * The path of a step's checkpoint, below the folder of its key. Its name holds the stats of the sources: a checkpoint
+ * from before a source was touched has another name and is never found, even if the content is the same again.
  */
 const checkpointOf = (prepared: Prepared, { step, key }: Execution, layout: Layout): string => {
   const seen = sourcesOf(prepared, step).map(({ content }) => Tree.statDigest(content))
   return path.join(layout.checkpoint(key), Digest.ofText(seen.join()))
 }
 
-/** Makes the folder of a checkpoint, with nothing in it but that checkpoint. */
+/** Makes the folder of a checkpoint, and removes other checkpoints from it. */
 const makeCheckpoints = Effect.fnUntraced(function* (checkpoint: string) {
   const disk = yield* Disk
   const folder = path.dirname(checkpoint)
   const stat = yield* orAbsent(disk.lstat(folder))
-  // Earlier versions had a file here.
+  // earlier versions had a file here
   if (Option.isSome(stat) && stat.value.kind !== "folder") yield* disk.remove(folder)
   yield* disk.makeFolder(folder)
   for (const { name } of yield* disk.list(folder)) {
@@ -265,7 +265,7 @@ const prepareTask = Effect.fnUntraced(function* (
     checkpoint: checkpointOf(running.prepared, execution, layout),
     cores
   }
-  // What may be written to must be there before the process starts, or Node takes the permission for a file's.
+  // Node's permission to write to a folder needs the folder to exist when the process starts
   if (step.stage._tag === "Stage") yield* makeCheckpoints(task.checkpoint)
   yield* disk.makeFolder(task.outputDir)
   yield* disk.makeFolder(task.workdir)
@@ -299,14 +299,14 @@ const work = Effect.fnUntraced(function* (
   )
   yield* disk.makeFolder(workdir)
   const task = yield* prepareTask(running, execution, workdir, cores)
-  // Forced is from the beginning, not from where an earlier attempt stopped.
+  // a forced step starts from the beginning, not from a checkpoint
   if (execution.forced || execution.verify !== undefined) yield* disk.remove(task.checkpoint)
   const executed = yield* executor.execute(
     task,
     (progress) => events.publish({ ...progress, type: "StepProgress", step: step.id }),
     checkBegin(running, step, task.checkpoint, disk)
   )
-  // What is left is hashing and waiting for the disk; another step's work goes on meanwhile.
+  // hashing and waiting for the disk is left: another step may use the cores
   yield* releaseCores
   yield* checkUnchanged(running, execution, executed)
   const origins = Array.from(running.prepared.sources.values(), (source) => source.path)
@@ -320,7 +320,7 @@ const work = Effect.fnUntraced(function* (
     const differs = firstDifference(execution.verify, outputs)
     yield* disk.remove(checkpoints)
     if (differs === undefined) return execution.verify
-    const reason = `made again from the same, its output ${differs} came out otherwise; the stage is not deterministic`
+    const reason = `expected the same outputs from the same inputs, but its output ${differs} differs. The stage is not deterministic`
     return yield* new StepError({ step: step.id, fault: "stage", reason, log: null })
   }
   const provenance = { ...(yield* running.provenance), ...made }
@@ -330,7 +330,7 @@ const work = Effect.fnUntraced(function* (
   return result
 })
 
-/** Takes `count` of the run's cores, once they are free, until the scope closes or the effect that it gives is run. */
+/** Holds `count` of the run's cores until the scope closes, or until the returned effect releases them. */
 const holdCores = Effect.fnUntraced(function* ({ cores }: Running, count: number) {
   let held = count
   const releaseCores = Effect.suspend(() => {
@@ -343,21 +343,21 @@ const holdCores = Effect.fnUntraced(function* ({ cores }: Running, count: number
 })
 
 /** Executes a step, or waits for another process that does; `executed` says which. */
-export const execute = Effect.fnUntraced(function* (running: Running, execution: Execution) {
+export const execute = Effect.fn("StepRun.execute")(function* (running: Running, execution: Execution) {
   const events = yield* RunEvents
   const { prepared } = running
   const { layout } = yield* Store
   const toolchains = Ingredients.toolchainsOfStep(prepared, execution.step)
-  // A stage without a toolchain may use what is there; it is taken to keep one core busy.
+  // a stage without a toolchain may use all cores; it counts as one
   const busy = Math.min(prepared.cores, Math.max(1, ...toolchains.map((each) => each.cores)))
   const granted = toolchains.length > 0 ? busy : prepared.cores
   const alone = Effect.gen(function* () {
-    // Cores first, then the lock: who holds a lock is working or committing, so no two runs wait for each other.
+    // cores first, then the lock: the owner of a lock is working or committing, so two runs cannot wait for each other
     const releaseCores = yield* holdCores(running, busy)
     const because = running.stoppedBy()
     if (because !== undefined) return yield* new Stopped({ because })
     yield* Lock.hold(`key ${layout.root} ${execution.key}`, (pid) => {
-      const text = `${execution.step.id} is being executed by process ${pid}; waiting for its result`
+      const text = `${execution.step.id} is running in process ${pid}; waiting for its result`
       events.publish({ type: "Notice", text })
     })
     const again = execution.forced || execution.verify !== undefined

@@ -1,8 +1,8 @@
 /**
- * TakeOutputs: the files that a step's work left become the outputs of its result, in the store.
+ * TakeOutputs: takes the files that a step left into the store, as the outputs of its result.
  *
- * Each output must be there, of the kind that the step declares; a document is what its schema accepts; no link leads to what is not the
- * output's own.
+ * Each output must exist and be of the declared kind; its schema must accept a document; no link may lead out of the
+ * output.
  */
 import * as path from "node:path"
 import * as Data from "effect/Data"
@@ -15,7 +15,7 @@ import * as Tree from "../../cache/store/Tree.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import * as Document from "../pipeline/Document.ts"
 
-/** A step ended well and yet did not leave what it declares. */
+/** The step succeeded but did not leave an output as it declares it. */
 export class OutputMissing extends Data.TaggedError("OutputMissing")<{
   readonly output: string
   readonly expected: string
@@ -35,10 +35,10 @@ const documentDigest = (name: string, artifact: Artifact.JsonArtifact<string, un
       : error
   )
 
-/** Where the content of a step comes from: its sources, as paths without links. */
+/** The real paths of a run's sources. */
 export type Origins = ReadonlyArray<string>
 
-/** Where a link at `location` leads that an output in `folder` must not hold; undefined if it may. */
+/** Where the link at `location` leads, if an output in `folder` must not hold such a link; undefined if it may. */
 const forbidden = Effect.fnUntraced(function* (target: string, location: string, folder: string, origins: Origins) {
   const disk = yield* Disk
   const { layout } = yield* Store
@@ -50,13 +50,13 @@ const forbidden = Effect.fnUntraced(function* (target: string, location: string,
   const origin = origins.find((place) => targets.some((each) => Tree.isIn(each, place) || Tree.isIn(place, each)))
   if (origin !== undefined) return `the source ${origin}, whose content may change`
   if (!path.isAbsolute(target)) return "out of the output"
-  // A store that nothing was put in yet is not there.
+  // an empty store may not exist yet
   const stores = [layout.root, ...Option.toArray(yield* orAbsent(disk.realPath(layout.root)))]
   const isOfStore = stores.some((store) => targets.some((each) => Tree.isIn(each, store)))
   return isOfStore ? "the store, or the folder that the step worked in" : undefined
 })
 
-/** Refuses links of an output to what is not the output's: it would change, or be gone, behind the result's back. */
+/** Fails if a link leads out of the output: its target could change or disappear without a new result. */
 const refuseLinks = Effect.fnUntraced(function* (name: string, tree: Tree.Tree, folder: string, origins: Origins) {
   for (const entry of tree) {
     if (entry.kind !== "link") continue
@@ -70,7 +70,7 @@ const refuseLinks = Effect.fnUntraced(function* (name: string, tree: Tree.Tree, 
   }
 })
 
-/** Takes the files of one output out of the output folder into the store. */
+/** Takes the files of one output into the store. */
 const takeOutput = Effect.fnUntraced(function* (
   name: string,
   artifact: Artifact.Any,
@@ -114,8 +114,8 @@ const takeOutput = Effect.fnUntraced(function* (
   return output
 })
 
-/** Takes all declared outputs out of `outputDir` into the store. */
-export const takeOutputs = Effect.fnUntraced(function* (
+/** Takes all declared outputs from `outputDir` into the store. */
+export const takeOutputs = Effect.fn("takeOutputs")(function* (
   artifacts: Readonly<Record<string, Artifact.Any>>,
   outputDir: string,
   origins: Origins

@@ -73,7 +73,10 @@ export class StepsFailed extends Data.TaggedError("StepsFailed")<{ readonly fail
 
 /** As the flags of `op-pipe run`; each may be left out. */
 export interface Options {
-  /** The folder that relative paths start from, with `.op-pipe`, `outputs` and `data` in it; the working directory unless given. */
+  /**
+   * The folder that relative paths start from, with `.op-pipe`, `outputs` and `data` in it; the working directory
+   * unless given.
+   */
   readonly root?: string
   readonly store?: string
   readonly outputs?: string

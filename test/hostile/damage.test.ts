@@ -163,7 +163,7 @@ describe("verification", () => {
       "StepVerified words"
     ])
     expect(verified.value.summary.failures.map((each) => each.message)).toEqual([
-      "print: made again from the same, its output pages (pages) came out otherwise; the stage is not deterministic"
+      "print: expected the same outputs from the same inputs, but its output pages (pages) differs. The stage is not deterministic"
     ])
     expect(contents(where.outputs)["print/pages/page.txt"]).toBe("0")
   })

@@ -30,7 +30,7 @@ describe("a run that is killed", () => {
       opPipe(args, {
         cwd: root,
         onOutput: (text) => {
-          if (killedMs === 0 && text.includes("is being executed by process")) {
+          if (killedMs === 0 && text.includes("is running in process")) {
             killedMs = performance.now()
             kill("SIGKILL")
           }

@@ -21,7 +21,7 @@ describe("a folder", () => {
     writeFileSync(Buffer.concat([Buffer.from(`${root}/caf`), Buffer.from([0xe9]), Buffer.from(".txt")]), "latin")
     const error = await withDisk((disk) => Effect.flip(disk.listFiles(root)))
     expect(String((error as Error).message)).toBe(
-      `could not list ${root}: the name of the entry "caf\ufffd.txt" in it is not UTF-8. Rename it (mv, convmv), or move it elsewhere`
+      `could not list ${root}: expected entry names in UTF-8, but found "caf\ufffd.txt". Rename the entry (mv, convmv), or move it elsewhere`
     )
   })
 

@@ -62,7 +62,7 @@ describe("a folder of the outputs", () => {
     mkdirSync(path.dirname(notes), { recursive: true })
     writeFileSync(notes, "mine")
     const { failures } = await ran(writing("one"), place)
-    expect(failures.join()).toContain(`${place.outputs}/s holds what op-pipe did not write`)
+    expect(failures.join()).toContain(`${place.outputs}/s: expected a folder that op-pipe may replace`)
     expect(readFileSync(notes, "utf8")).toBe("mine")
     rmSync(notes)
     expect(await ran(writing("one"), place)).toMatchObject({ cached: ["s"], failures: [] })
@@ -73,7 +73,7 @@ describe("a folder of the outputs", () => {
     const place = newPlace()
     mkdirSync(place.outputs)
     writeFileSync(path.join(place.outputs, "s"), "mine")
-    expect((await ran(writing("one"), place)).failures.join()).toContain("holds what op-pipe did not write")
+    expect((await ran(writing("one"), place)).failures.join()).toContain("found files that op-pipe did not write")
     expect(readFileSync(path.join(place.outputs, "s"), "utf8")).toBe("mine")
   })
 
@@ -96,7 +96,7 @@ describe("a folder of the outputs", () => {
     expect(text(place)).toBe("two\n")
     rmSync(marks, { recursive: true })
     writeFileSync(path.join(place.outputs, "s/notes.txt"), "mine")
-    expect((await ran(writing("three"), place)).failures.join()).toContain("holds what op-pipe did not write")
+    expect((await ran(writing("three"), place)).failures.join()).toContain("found files that op-pipe did not write")
   })
 
   it("of an earlier version is marked as soon as it is found to be as it should be", async () => {
@@ -133,7 +133,7 @@ describe("what a run writes", () => {
     const place = newPlace()
     const message = await refusal({ ...place, ...moved(place.data) })
     expect(message).toContain("SettingsError")
-    expect(message).toContain(`Choose another with ${flag}`)
+    expect(message).toContain(`Choose another folder with ${flag}`)
   })
 
   it("is seen through links", async () => {
