@@ -5,7 +5,6 @@
  * sample, so a verdict is about this run only.
  */
 
-import type { ActivationName } from "../../../schemas/activations/Activations.ts"
 import type { Claim, Difference, Evidence, Scores } from "../../../schemas/Compare.ts"
 import type { Gradstats, VariantGradients } from "../../../schemas/Gradstats.ts"
 import type { Epoch, History } from "../../../schemas/Train.ts"
@@ -27,7 +26,7 @@ export interface ClaimInput extends TrainingPair {
   readonly equivalence: Equivalence
   readonly classes: number
   /** Test scores of the network with BN. */
-  readonly scores: Readonly<Record<ActivationName, Scores>>
+  readonly scores: Readonly<Record<"softmax" | "sparsemax", Scores>>
   /** Share of test rows whose label is among softmax's top three, but has probability 0 under sparsemax. */
   readonly lostBySparsemax: number
 }

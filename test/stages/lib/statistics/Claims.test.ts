@@ -31,7 +31,7 @@ const input = (bn: Partial<Shape>, nobn: Partial<Shape>, more: Partial<ClaimInpu
     margin: 0.03,
     equivalence: "equivalent",
     classes: 18,
-    scores: { "softmax-classic": scores(18), softmax: scores(18), sparsemax: scores(1.5), entmax15: scores(2) },
+    scores: { softmax: scores(18), sparsemax: scores(1.5) },
     lostBySparsemax: 0.02,
     ...more
   }
@@ -103,12 +103,7 @@ describe("5, sparsemax is easier to read", () => {
       {},
       {
         lostBySparsemax,
-        scores: {
-          "softmax-classic": scores(18),
-          softmax: scores(18),
-          sparsemax: scores(supportSize),
-          entmax15: scores(2)
-        }
+        scores: { softmax: scores(18), sparsemax: scores(supportSize) }
       }
     )
   it("true", () => expect(verdict(5, sparse(1.8, 0.03))).toBe("supported"))
