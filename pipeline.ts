@@ -1,7 +1,7 @@
 /**
  * The study: a small CNN on a folder of images, with and without batch normalization; the norms of its gradients; its
- * logits under several output activations. Six stages, seven steps; each reads only what is wired here. Over several seeds (`--seeds 3`) the
- * trainings are placed again for each, on the same images.
+ * logits under several output activations. Six stages, seven steps; each reads only its wired inputs. With several
+ * seeds (`--seeds 3`) the trainings run once per seed, on the same images.
  */
 import { Pipeline } from "./core/index.ts"
 import { emojiGroupBy } from "./demo/EmojiClasses.ts"

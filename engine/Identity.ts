@@ -5,8 +5,7 @@
  * such as thread count and precision, which change the last bits, and nothing else.
  */
 import * as Schema from "effect/Schema"
-
-const NonNegativeInt = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+import { AtLeastOne, Count } from "../schemas/Numbers.ts"
 
 export const EngineName = Schema.Literals(["native", "tensorflow", "webgpu", "cpu"])
 export type EngineName = typeof EngineName.Type
@@ -17,11 +16,11 @@ export type Precision = typeof Precision.Type
 /** The engine's parameters: `--set engine.name=cpu`. */
 export const EngineParams = Schema.Struct({
   /** `auto` takes the first of native, tensorflow and cpu that works here. */
-  name: Schema.Literals(["auto", "native", "tensorflow", "webgpu", "cpu"]),
+  name: Schema.Literals(["auto", ...EngineName.literals]),
   /** bf16 keeps fp32 weights, loss and statistics, and multiplies in bf16. Only `native` has it. */
   precision: Precision,
   /** 0: as many as the run may use. */
-  threads: NonNegativeInt
+  threads: Count
 }).annotate({ identifier: "EngineParams", description: "Which engine trains and infers, and how" })
 export type EngineParams = typeof EngineParams.Type
 
@@ -35,7 +34,7 @@ export const EngineIdentity = Schema.Struct({
   version: Schema.NonEmptyString,
   /** Instruction set or adapter. */
   device: Schema.NonEmptyString,
-  threads: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  threads: AtLeastOne,
   precision: Precision,
   /** SHA-256 of the addon's sources, compiler and flags; null for engines without one. */
   addon: Schema.NullOr(Schema.String)

@@ -84,7 +84,7 @@ export interface OutputActivation {
 const table = {
   "softmax-classic": {
     about:
-      "exp(z) / sum exp(z) as it is written, in float32; it overflows when a logit is above 88.72, and is here to show why nobody computes it so",
+      "exp(z) / sum exp(z) as it is written, in float32; it overflows when a logit is above 88.72, which shows why the stable form is needed",
     apply: softmaxClassic,
     slope: (p) => p,
     overflows: true

@@ -9,6 +9,7 @@ import { chromium } from "playwright-core"
 import sharp from "sharp"
 import { beforeAll, describe, expect, it } from "vitest"
 import { PackIndex } from "../../schemas/Augment.ts"
+import { activationNames } from "../../schemas/activations/Activations.ts"
 import { Metrics } from "../../schemas/Compare.ts"
 import { augment } from "../../stages/augment.ts"
 import { compare } from "../../stages/compare.ts"
@@ -182,6 +183,7 @@ describe("the report", () => {
       expect(report).toContain(`href="#${id}"`)
     }
     for (const claim of metrics.claims) expect(report).toContain(`id="claim-${claim.id}"`)
+    for (const name of activationNames) expect(report).toContain(`<strong>${name}</strong>`)
     // places for what the runner knows: of inputs that there are, each with a row to link to
     const places = Array.from(report.matchAll(/<!--op-pipe (\w+) [\w.]+-->/g), (match) => match[1]!)
     expect(new Set(places)).toEqual(new Set(["self", "run", "manifest", "index", "bn", "nobn", "gradstats", "logits"]))

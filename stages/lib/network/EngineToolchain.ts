@@ -6,13 +6,14 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Toolchain } from "../../../core/index.ts"
 import { defaultEngineParams, doctor, EngineIdentity, EngineParams, identify } from "../../../engine/index.ts"
+import { withDefault } from "../../../schemas/Numbers.ts"
 
 const { name, precision, threads } = EngineParams.fields
 
 const Params = Schema.Struct({
-  name: name.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultEngineParams.name))),
-  precision: precision.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultEngineParams.precision))),
-  threads: threads.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultEngineParams.threads)))
+  name: withDefault(name, defaultEngineParams.name),
+  precision: withDefault(precision, defaultEngineParams.precision),
+  threads: withDefault(threads, defaultEngineParams.threads)
 })
 
 export const engine = Toolchain.make({

@@ -41,3 +41,12 @@ it("a thumbnail that was never put is an error", async () => {
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer), Effect.runPromise)
   await expect(get).rejects.toThrow(/image 2 has no thumbnail/)
 })
+
+it("a scratch folder that cannot be written to is a failure of the stage", async () => {
+  const open = make(path.join(folder, "missing", "thumbnails"), { bytes: 7, inMemory: 1, total: 3 })
+  const failure = await Effect.runPromise(Effect.flip(Effect.scoped(open)).pipe(Effect.provide(NodeServices.layer)))
+  expect(failure).toMatchObject({
+    _tag: "StageFailure",
+    reason: "The thumbnails cannot be kept in the scratch folder"
+  })
+})
