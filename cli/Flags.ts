@@ -3,6 +3,7 @@
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { modes } from "../core/executor/Sandbox.ts"
 import type { Pipeline } from "../core/pipeline/Pipeline.ts"
 
 const text = (name: string, metavar: string, description: string) =>
@@ -58,6 +59,12 @@ export const project = {
   outputs: text("outputs", "DIR", "The folder for the last run's outputs; default: outputs beside the pipeline"),
   cores: natural("cores", 1, "How many cores a run may use; default: all")
 }
+
+/** Whether steps are executed behind walls. */
+export const sandbox = Flag.Literals("sandbox", modes).pipe(
+  Flag.withDescription("Seal commands off from what they do not declare: auto (where it can be), require, off"),
+  Flag.withDefault("auto")
+)
 
 /** Flags that set parameters; `flags` are those that the pipeline declares. Each comes as an assignment for `--set`. */
 const shorthand = (flags: Pipeline["flags"]) =>

@@ -38,6 +38,8 @@ export interface Provenance {
   readonly node: string
   readonly commit: string | null
   readonly dirty: boolean | null
+  /** Whether nothing but what the key holds was in reach of the work; records of before have none. */
+  readonly sealed?: boolean
 }
 
 export interface StepResult {
@@ -69,7 +71,8 @@ const isProvenance = (value: unknown): value is Provenance =>
   isString(value["opPipe"]) &&
   isString(value["node"]) &&
   (value["commit"] === null || isString(value["commit"])) &&
-  (value["dirty"] === null || typeof value["dirty"] === "boolean")
+  (value["dirty"] === null || typeof value["dirty"] === "boolean") &&
+  (value["sealed"] === undefined || typeof value["sealed"] === "boolean")
 
 /** Checked by hand and not by a Schema: every run reads every result. */
 const isStepResult = (value: unknown): value is StepResult =>

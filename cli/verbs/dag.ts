@@ -3,12 +3,12 @@
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as Graph from "../../core/pipeline/Graph.ts"
 import type { Pipeline } from "../../core/pipeline/Pipeline.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Settings } from "../../core/plan/Settings.ts"
 import { paint, printError, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
+import * as Graph from "../Graph.ts"
 import type { Additions } from "../Project.ts"
 import * as Session from "../Session.ts"
 

@@ -3,6 +3,7 @@ import { availableParallelism, cpus, totalmem } from "node:os"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layout from "../../cache/store/Layout.ts"
+import { availability } from "../../core/executor/Sandbox.ts"
 import type * as Toolchain from "../../core/pipeline/Toolchain.ts"
 import { toolchainsOf } from "../../core/plan/Settings.ts"
 import { version } from "../../core/run/Provenance.ts"
@@ -24,6 +25,14 @@ const check = Effect.fnUntraced(function* (flags: Project.ProjectFlags) {
   return Object.fromEntries(checked)
 })
 
+const lines = (
+  of: string,
+  { name, available, detail, howToGet }: Pick<Toolchain.CheckRow, "name" | "available" | "detail" | "howToGet">
+): ReadonlyArray<string> => {
+  const mark = available ? paint("green", "✓") : paint("yellow", "-")
+  return [`${mark} ${of} ${paint("bold", name)}  ${detail}`, ...(howToGet === "" ? [] : [`    ${howToGet}`])]
+}
+
 export const doctor = Command.make(
   "doctor",
   { ...Flags.project, json: Flags.json },
@@ -36,17 +45,15 @@ export const doctor = Command.make(
       processor: cpus()[0]?.model ?? "unknown",
       memoryBytes: totalmem()
     }
-    if (flags.json) return yield* printLine(JSON.stringify({ machine, toolchains }))
+    const sandbox = availability()
+    if (flags.json) return yield* printLine(JSON.stringify({ machine, sandbox, toolchains }))
     const { opPipe, node, cores, processor, memoryBytes } = machine
     yield* printLine(
       `op-pipe ${opPipe}, Node.js ${node}, ${cores} cores (${processor}), ${(memoryBytes / 2 ** 30).toFixed(0)} GiB`
     )
+    for (const line of lines("sandbox", { ...sandbox, name: "bubblewrap" })) yield* printLine(line)
     for (const [toolchain, rows] of Object.entries(toolchains)) {
-      for (const row of rows) {
-        const mark = row.available ? paint("green", "✓") : paint("yellow", "-")
-        yield* printLine(`${mark} ${toolchain} ${paint("bold", row.name)}  ${row.detail}`)
-        if (row.howToGet !== "") yield* printLine(`    ${row.howToGet}`)
-      }
+      for (const line of rows.flatMap((row) => lines(toolchain, row))) yield* printLine(line)
     }
   })
 ).pipe(Command.withDescription("Show versions, cores and toolchains, what is missing and how to get it"))

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fault from "../../cache/identity/Fault.ts"
 import * as Gc from "../../cache/store/Gc.ts"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
+import { SandboxMode } from "../../core/executor/Sandbox.ts"
 import type { AnyStep } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
@@ -52,6 +53,7 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
     Flag.withDescription("Tell what would run, and why; run nothing"),
     Flag.withDefault(false)
   ),
+  sandbox: Flags.sandbox,
   json: Flags.json
 })
 type RunFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>
@@ -95,7 +97,10 @@ export const run = (additions: Pick<Additions, "flags">) =>
       const reporter = flags.json ? Reporter.json : Reporter.terminal()
       const notify = (text: string): void => reporter({ type: "Notice", text })
       yield* Session.withPrepared(flags, notify, (prepared, { outputsDir }) =>
-        Effect.provide(bringUpToDate(prepared, outputsDir, flags, reporter), ProcessExecutor.layer)
+        bringUpToDate(prepared, outputsDir, flags, reporter).pipe(
+          Effect.provide(ProcessExecutor.layer),
+          Effect.provideService(SandboxMode, flags.sandbox)
+        )
       )
     })
   ).pipe(

@@ -29,6 +29,13 @@ const assess = Effect.fnUntraced(function* (prepared: Prepared, { outputsDir }: 
   })
 })
 
+/** For machines; `sealed` is null of a step without a result. */
+const summary = ({ state, reasons, result }: Freshness.Assessment) => ({
+  state,
+  reasons,
+  sealed: result === undefined ? null : result.provenance.sealed === true
+})
+
 export const status = (additions: Pick<Additions, "flags">) =>
   Command.make(
     "status",
@@ -37,7 +44,7 @@ export const status = (additions: Pick<Additions, "flags">) =>
       yield* Session.withPrepared(flags, tell, (prepared, project) =>
         Effect.gen(function* () {
           const assessments = yield* assess(prepared, project)
-          const steps = assessments.map(({ step, state, reasons }) => ({ id: step.id, state, reasons }))
+          const steps = assessments.map((each) => ({ id: each.step.id, ...summary(each) }))
           if (flags.json) return yield* printLine(JSON.stringify({ steps }))
           for (const { id, state, reasons } of steps) {
             yield* printLine(Reporter.plannedLine({ type: "StepPlanned", step: id, state, reasons }))
@@ -59,7 +66,10 @@ const describe = (assessment: Freshness.Assessment): ReadonlyArray<string> => {
       ? []
       : [
           `  its result was made ${made.startedAt} by run ${made.runId} on ${made.host} in ${formatDuration(made.durationMs)}`,
-          `  with op-pipe ${made.opPipe}, Node.js ${made.node}${made.commit === null ? "" : `, commit ${made.commit.slice(0, 12)}${made.dirty === true ? " with changes" : ""}`}`
+          `  with op-pipe ${made.opPipe}, Node.js ${made.node}${made.commit === null ? "" : `, commit ${made.commit.slice(0, 12)}${made.dirty === true ? " with changes" : ""}`}`,
+          made.sealed === true
+            ? "  sealed: nothing but what its key holds was in reach"
+            : "  unsealed: other files, programs and the network were in reach (see `op-pipe doctor`)"
         ])
   ]
 }
@@ -74,12 +84,7 @@ export const why = (additions: Pick<Additions, "flags">) =>
           const wanted = new Set(yield* resolveSteps(prepared.pipeline, "why", [flags.step]))
           const assessments = (yield* assess(prepared, project)).filter((each) => wanted.has(each.step.id))
           if (flags.json) {
-            const steps = assessments.map(({ step, state, reasons, key }) => ({
-              id: step.id,
-              state,
-              reasons,
-              key: key ?? null
-            }))
+            const steps = assessments.map((each) => ({ id: each.step.id, ...summary(each), key: each.key ?? null }))
             return yield* printLine(JSON.stringify({ steps }))
           }
           for (const line of assessments.flatMap(describe)) yield* printLine(line)

@@ -1,57 +1,156 @@
-/** CommandRun: the work of a command stage, by `sh -eu` in an empty folder, with nothing in its environment that is not declared. */
-import { spawn } from "node:child_process"
-import { closeSync, mkdirSync } from "node:fs"
+/**
+ * CommandRun: the work of a command stage, by a shell in a folder of its own, with nothing in its environment that is not
+ * declared; behind walls where that is possible (Sandbox).
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { closeSync, existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs"
+import { constants } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import {
+  asStepError,
   endedEarly,
   environment,
   killGroup,
+  type Log,
   lastWords,
   noteProcess,
-  notStarted,
   openLog,
   printed,
   stop
 } from "./ChildProcess.ts"
 import { type CommandWork, type Executed, StepError, type StepTask } from "./Executor.ts"
+import * as Sandbox from "./Sandbox.ts"
+
+/** The folder of the step, which the runner removes afterwards. */
+const folderOf = (task: StepTask): string => path.dirname(task.workdir)
+
+const relativeTo = (task: StepTask, file: string): string => path.relative(task.workdir, file).split(path.sep).join("/")
 
 /** As whole as it gets: the machine's, what is declared, and the paths of inputs and outputs. */
-const environmentOf = (task: StepTask, work: CommandWork): Record<string, string> => {
+const environmentOf = (task: StepTask, work: CommandWork, isSealed: boolean): Record<string, string> => {
+  const inputs = Object.entries(task.inputs).map(([name, file]) => {
+    const isOwn = file === path.join(task.workdir, work.places[name]!)
+    return [name, isSealed || isOwn ? work.places[name]! : file] as const
+  })
   const outputs = Object.entries(work.output).map(
-    ([name, output]) => [name, path.join(task.outputDir, ...output.path.split("/"))] as const
+    ([name, output]) => [name, relativeTo(task, path.join(task.outputDir, ...output.path.split("/")))] as const
   )
-  return {
-    ...environment(task),
-    ...work.env,
-    ...task.inputs,
-    ...Object.fromEntries(outputs)
+  return { ...environment(task), ...work.env, ...Object.fromEntries(inputs), ...Object.fromEntries(outputs) }
+}
+
+/** Makes the folders that outputs are written to, and writes the command's text where the shell reads it, whatever its length. */
+const prepare = (task: StepTask, work: CommandWork): string => {
+  for (const { kind, path: at } of Object.values(work.output)) {
+    const file = path.join(task.outputDir, ...at.split("/"))
+    mkdirSync(kind === "folder" ? file : path.dirname(file), { recursive: true })
+  }
+  const script = path.join(folderOf(task), "command")
+  writeFileSync(script, work.command)
+  return script
+}
+
+/** Makes what an input from outside is mounted over. */
+const makeMountPoint = (from: string, at: string): void => {
+  if (existsSync(at)) return
+  if (lstatSync(from).isDirectory()) mkdirSync(at, { recursive: true })
+  else {
+    mkdirSync(path.dirname(at), { recursive: true })
+    writeFileSync(at, "")
   }
 }
 
-/** Runs the command, and ends what it left running; an exit code other than 0 is the step's failure. */
-export const run = (task: StepTask, work: CommandWork): Effect.Effect<Executed, StepError> =>
-  Effect.callback<Executed, StepError>((resume) => {
-    const env = environmentOf(task, work)
-    for (const [name, { kind }] of Object.entries(work.output)) {
-      mkdirSync(kind === "folder" ? env[name]! : path.dirname(env[name]!), { recursive: true })
-    }
-    const log = openLog(task)
-    const child = spawn("/bin/sh", ["-eu", "-c", work.command], {
+const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Walls => {
+  const temporary = path.join(folderOf(task), "tmp")
+  const inputs = path.join(task.workdir, "inputs")
+  for (const folder of [temporary, inputs]) mkdirSync(folder, { recursive: true })
+  const mounted = Object.entries(task.inputs).flatMap(([name, from]) => {
+    const at = path.join(task.workdir, work.places[name]!)
+    if (from === at) return []
+    makeMountPoint(from, at)
+    return [[from, path.join(Sandbox.inside.step, work.places[name]!)] as const]
+  })
+  return {
+    writable: [
+      [task.workdir, Sandbox.inside.step],
+      [temporary, Sandbox.inside.temporary]
+    ],
+    readable: [[inputs, path.join(Sandbox.inside.step, "inputs")], ...mounted, [script, Sandbox.inside.script]],
+    hidden: [process.cwd(), "/usr/src"],
+    network: work.network,
+    env: { TMPDIR: Sandbox.inside.temporary, HOME: Sandbox.inside.temporary, ...work.env },
+    cwd: Sandbox.inside.step
+  }
+}
+
+/** The mode of files that a command makes, whatever the user's own mask is. */
+const mask = 0o022
+
+const start = (task: StepTask, work: CommandWork, isSealed: boolean, log: Log): ChildProcess => {
+  const script = prepare(task, work)
+  const env = environmentOf(task, work, isSealed)
+  const plain = [...work.shell, isSealed ? Sandbox.inside.script : script]
+  const [file, ...args] = isSealed ? Sandbox.wrap(wallsOf(task, work, script), env, plain) : plain
+  const before = process.umask(mask)
+  try {
+    return spawn(file!, args, {
       cwd: task.workdir,
       env,
       stdio: ["ignore", log.descriptor, log.descriptor],
       detached: true
     })
-    closeSync(log.descriptor)
-    noteProcess(task, child)
-    child.once("error", (cause) => resume(Effect.fail(notStarted(task, cause))))
-    child.once("exit", async (code, signal) => {
-      await killGroup(child)
-      if (code === 0) return resume(Effect.succeed({ loaded: {} }))
-      if (code === null) return resume(Effect.fail(endedEarly(task, log, signal ?? "a signal")))
-      const reason = `its command ended with exit code ${code}${lastWords(log)}`
-      resume(Effect.fail(new StepError({ step: task.step, fault: "stage", reason, log: printed(log) })))
+  } finally {
+    process.umask(before)
+  }
+}
+
+/** A sandbox tells the signal that ended its command as a shell does: 128 and its number. */
+const signalOf = (code: number | null): string | undefined =>
+  code === null ? undefined : Object.entries(constants.signals).find(([, number]) => number === code - 128)?.[0]
+
+const ended = (
+  task: StepTask,
+  log: Log,
+  isSealed: boolean,
+  code: number | null,
+  signal: string | null
+): Effect.Effect<Executed, StepError> => {
+  if (code === 0) return Effect.succeed({ loaded: {}, sealed: isSealed })
+  const by = code === null ? (signal ?? "a signal") : isSealed ? signalOf(code) : undefined
+  if (by !== undefined) return Effect.fail(endedEarly(task, log, by))
+  const reason = `its command ended with exit code ${code}${lastWords(log)}`
+  return Effect.fail(new StepError({ step: task.step, fault: "stage", reason, log: printed(log) }))
+}
+
+const runAs = (task: StepTask, work: CommandWork, isSealed: boolean): Effect.Effect<Executed, StepError> =>
+  Effect.callback<Executed, StepError>((resume) => {
+    const log = openLog(task)
+    let child: ChildProcess
+    try {
+      child = start(task, work, isSealed, log)
+      noteProcess(task, child)
+    } catch (cause) {
+      return resume(Effect.fail(asStepError(task, cause)))
+    } finally {
+      closeSync(log.descriptor)
+    }
+    child.once("error", (cause) => resume(Effect.fail(asStepError(task, cause))))
+    child.once("exit", (code, signal) => {
+      const end = () => resume(Effect.suspend(() => ended(task, log, isSealed, code, signal)))
+      killGroup(child).then(end, end)
     })
     return stop(child)
   })
+
+/** Runs the command, and ends what it left running; an exit code other than 0 is the step's failure. */
+export const run = Effect.fnUntraced(function* (task: StepTask, work: CommandWork) {
+  const mode = yield* Sandbox.SandboxMode
+  const { available, detail, howToGet } =
+    mode === "off" ? { available: false, detail: "", howToGet: "" } : Sandbox.availability()
+  if (mode === "require" && !available) {
+    const toDo = howToGet === "" ? "" : `. ${howToGet}`
+    const reason = `expected a sandbox, since --sandbox=require asks for one, but ${detail}${toDo}`
+    return yield* new StepError({ step: task.step, fault: "input", reason, log: null })
+  }
+  return yield* runAs(task, work, available)
+})

@@ -31,6 +31,11 @@ export type ModuleWork = typeof ModuleWork.Type
 export const CommandWork = Schema.Struct({
   type: Schema.Literal("command"),
   command: Schema.String,
+  /** The program that runs it, with its arguments. */
+  shell: Schema.Array(Schema.String),
+  network: Schema.Boolean,
+  /** Input name -> its path in the folder that the command starts in. */
+  places: Schema.Record(Schema.String, Schema.String),
   env: Schema.Record(Schema.String, Schema.String),
   /** Output name -> its kind, and its path below `outputDir`. */
   output: Schema.Record(
@@ -82,6 +87,8 @@ export type Loaded = Readonly<Record<string, string>>
 /** What an executor can tell of a step that it did: the modules it loaded for it, if it knows. */
 export interface Executed {
   readonly loaded: Loaded | undefined
+  /** Whether nothing but what the key holds was in its reach. */
+  readonly sealed?: boolean
 }
 
 /** A step did not succeed. */

@@ -18,12 +18,12 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { isFramework } from "../../cache/code/Framework.ts"
 import {
+  asStepError,
   endedEarly,
   environment,
   killGroup,
   type Log,
   noteProcess,
-  notStarted,
   openLog,
   printed,
   stop
@@ -142,7 +142,7 @@ const runModule = (
       if (message?.type === "progress") onProgress(message)
       else if (message !== undefined) outcome = message
     })
-    child.once("error", (cause) => resume(Effect.fail(notStarted(task, cause))))
+    child.once("error", (cause) => resume(Effect.fail(asStepError(task, cause))))
     // Not on "exit", which may come before the last message that the process sent; "close" comes after the channel's end.
     child.once("close", async (code, signal) => {
       await killGroup(child)

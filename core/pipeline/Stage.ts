@@ -23,6 +23,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Fault } from "../../cache/identity/Fault.ts"
 import type * as Artifact from "./Artifact.ts"
+import * as Shell from "./Shell.ts"
 import type * as Toolchain from "./Toolchain.ts"
 
 /**
@@ -161,6 +162,10 @@ export interface Command<Name extends string, I extends Artifacts, O extends Art
   readonly _tag: "Command"
   /** The parameters where nothing else is said. */
   readonly defaults: CommandParams
+  /** The program that runs the command, with its arguments. */
+  readonly shell: ReadonlyArray<string>
+  /** Whether the command may use the network. */
+  readonly network: boolean
 }
 
 /** Any stage whose work is a function. */
@@ -224,7 +229,7 @@ export const make = <
 
 /** One Schema for all commands: a graph may have thousands, and each would be compiled. */
 const CommandParams = Schema.Struct({
-  /** For `sh -eu`. */
+  /** The text that the shell runs. */
   command: Schema.String,
   /** Variables that the command sees besides PATH, HOME, TMPDIR and its inputs and outputs. */
   env: Schema.Record(Schema.String, Schema.String)
@@ -237,9 +242,13 @@ const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(na
 /**
  * A stage whose work is a command for the shell.
  *
- * The command finds each input and output under a variable of that name, as an absolute path. It runs in an empty folder
- * that is removed afterwards, by `sh -eu`, and sees no variable of the user's but PATH and HOME. What it left in the background
- * is ended with it.
+ * The command finds each input and output under a variable of that name, as a path that is relative to the folder in which
+ * it starts; of a source that it reads unsealed, an absolute one. The folder is removed afterwards. Where the machine has
+ * bash, `bash -euo pipefail` runs it, else `sh -eu`; `shell` names another. It sees no variable of the user's but PATH. What it
+ * left in the background is ended with it.
+ *
+ * Where bubblewrap is installed, the command is *sealed*: it sees the system's programs, its inputs (read-only) and its
+ * outputs, and neither other files nor the network, unless `network` is true.
  *
  * Gotcha: the key holds the command and what it declares, not the programs that it calls. To have their upgrades noticed,
  * put a version into `env`.
@@ -276,6 +285,8 @@ export const command = <const Name extends string, const I extends Artifacts, co
   readonly inputs: I
   readonly output: O
   readonly env?: Readonly<Record<string, string>>
+  readonly shell?: Shell.Shell
+  readonly network?: boolean
 }): Command<Name, I, O> => {
   const { name, command, inputs, output, env = {} } = options
   const variables = [...Object.keys(inputs), ...Object.keys(output), ...Object.keys(env)]
@@ -296,6 +307,8 @@ export const command = <const Name extends string, const I extends Artifacts, co
     name,
     params: CommandParams as Schema.Codec<CommandParams, unknown>,
     defaults: { command, env },
+    shell: Shell.argumentsOf(options.shell),
+    network: options.network ?? false,
     inputs,
     output,
     toolchain: {}

@@ -26,12 +26,16 @@ const declaredDigest = (artifact: Artifact.Any): Digest.Digest => {
   return digest
 }
 
-/** The declaration of a command stage, in the place of code. Raise the version when commands are run differently. */
+/** How a command is run. Raise it when the same command with the same inputs would give another result. */
+const commandFormat = "v2"
+
+/** The declaration of a command stage, in the place of code. */
 const commandCode = (stage: Extract<Stage.Any, { readonly _tag: "Command" }>): CacheKey.Code => {
   const outputs = Object.entries(stage.output as Stage.Artifacts).map(
     ([name, artifact]) => [name, declaredDigest(artifact)] as const
   )
-  return { modules: { command: { "sh -eu": "v1" }, output: Object.fromEntries(outputs) }, packages: {} }
+  const command = { [stage.shell.join(" ")]: commandFormat, ...(stage.network ? { network: "allowed" } : {}) }
+  return { modules: { command, output: Object.fromEntries(outputs) }, packages: {} }
 }
 
 const codeOf = (prepared: Prepared, { stage }: AnyStep): CacheKey.Code =>

@@ -232,6 +232,12 @@ const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnySt
   return inputs
 })
 
+/** Where a command finds each input, in the folder that it starts in. */
+const placesOf = (step: AnyStep): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(step.inputs).map(([name, { artifact }]) => [name, path.posix.join("inputs", name, artifact.path)])
+  )
+
 const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: Layout): StepTask["work"] => {
   const { stage } = step
   const { params, toolchain } = ingredients
@@ -240,7 +246,8 @@ const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: La
     const output = Object.entries(stage.output as Stage.Artifacts).map(
       ([name, { kind, path }]) => [name, { kind, path }] as const
     )
-    return { type: "command", command, env, output: Object.fromEntries(output) }
+    const { shell, network } = stage
+    return { type: "command", command, env, shell, network, places: placesOf(step), output: Object.fromEntries(output) }
   }
   const { name, source, spawns } = stage
   const modules = prepared.code.get(source)?.loaded ?? []
@@ -256,12 +263,15 @@ const prepareTask = Effect.fnUntraced(function* (
   const disk = yield* Disk
   const { layout } = yield* Store
   const { step } = execution
+  const scratch = path.join(workdir, scratchFolder)
+  // a command starts in a folder that holds its inputs and outputs; a module may write to the one and not to the other
+  const at = step.stage._tag === "Command" ? scratch : workdir
   const task: StepTask = {
     step: step.id,
     work: workOf(running.prepared, execution, layout),
-    inputs: yield* provideInputs(running, step, path.join(workdir, "inputs")),
-    outputDir: path.join(workdir, "outputs"),
-    workdir: path.join(workdir, scratchFolder),
+    inputs: yield* provideInputs(running, step, path.join(at, "inputs")),
+    outputDir: path.join(at, "outputs"),
+    workdir: scratch,
     checkpoint: checkpointOf(running.prepared, execution, layout),
     cores
   }
@@ -323,7 +333,8 @@ const work = Effect.fnUntraced(function* (
     const reason = `expected the same outputs from the same inputs, but its output ${differs} differs. The stage is not deterministic`
     return yield* new StepError({ step: step.id, fault: "stage", reason, log: null })
   }
-  const provenance = { ...(yield* running.provenance), ...made }
+  const sealed = executed.sealed === true
+  const provenance = { ...(yield* running.provenance), ...made, sealed }
   const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
   yield* results.write(result)
   yield* disk.remove(checkpoints)

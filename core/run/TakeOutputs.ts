@@ -12,6 +12,7 @@ import { Disk, join, orAbsent } from "../../cache/store/Disk.ts"
 import type { Output } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
+import * as Sandbox from "../executor/Sandbox.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import * as Document from "../pipeline/Document.ts"
 
@@ -38,13 +39,21 @@ const documentDigest = (name: string, artifact: Artifact.JsonArtifact<string, un
 /** The real paths of a run's sources. */
 export type Origins = ReadonlyArray<string>
 
+/** The folders of a sealed step, as the step sees them. */
+const stepFolders = [Sandbox.inside.step, Sandbox.inside.temporary]
+
 /** Where the link at `location` leads, if an output in `folder` must not hold such a link; undefined if it may. */
 const forbidden = Effect.fnUntraced(function* (target: string, location: string, folder: string, origins: Origins) {
   const disk = yield* Disk
   const { layout } = yield* Store
   const lexical = path.resolve(path.dirname(location), target)
   const inside = Tree.isIn(lexical, folder)
-  if (inside && !path.isAbsolute(target)) return undefined
+  if (inside && !path.isAbsolute(target)) {
+    const isNowhere = Option.isNone(yield* orAbsent(disk.lstat(lexical)))
+    return isNowhere && /^(inputs|outputs)(\/|$)/u.test(target)
+      ? "nothing, since it is read as a path below the output"
+      : undefined
+  }
   const real = yield* Effect.option(disk.realPath(lexical))
   const targets = [lexical, ...Option.toArray(real)]
   const origin = origins.find((place) => targets.some((each) => Tree.isIn(each, place) || Tree.isIn(place, each)))
@@ -53,7 +62,8 @@ const forbidden = Effect.fnUntraced(function* (target: string, location: string,
   // an empty store may not exist yet
   const stores = [layout.root, ...Option.toArray(yield* orAbsent(disk.realPath(layout.root)))]
   const isOfStore = stores.some((store) => targets.some((each) => Tree.isIn(each, store)))
-  return isOfStore ? "the store, or the folder that the step worked in" : undefined
+  if (isOfStore) return "the store, or the folder that the step worked in"
+  return stepFolders.some((each) => Tree.isIn(target, each)) ? "the folder that the step worked in" : undefined
 })
 
 /** Fails if a link leads out of the output: its target could change or disappear without a new result. */

@@ -21,6 +21,7 @@ import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import type { StepError } from "../executor/Executor.ts"
 import * as ProcessExecutor from "../executor/ProcessExecutor.ts"
+import { type Mode, SandboxMode } from "../executor/Sandbox.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
@@ -95,6 +96,8 @@ export interface Options {
   readonly keepGoing?: boolean
   readonly verify?: boolean
   readonly cores?: number
+  /** Whether commands are sealed off: `auto` (where that is possible) unless given, `require`, `off`. */
+  readonly sandbox?: Mode
   /** Is told each event, in order, while the run goes on. */
   readonly onEvent?: (event: RunEvent) => Effect.Effect<void>
 }
@@ -222,5 +225,9 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
     if (summary.failures.length > 0) return yield* new StepsFailed({ failures: summary.failures })
     const { runId, executed, cached, durationMs } = summary.finished
     return { runId, executed, cached, durationMs, read: yield* makeRead(outputsDir, summary.results) }
-  }).pipe(Effect.provide(ProcessExecutor.layer), Effect.provide([store, events]))
+  }).pipe(
+    Effect.provide(ProcessExecutor.layer),
+    Effect.provideService(SandboxMode, options.sandbox ?? "auto"),
+    Effect.provide([store, events])
+  )
 }

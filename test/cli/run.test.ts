@@ -226,24 +226,25 @@ describe("status and why", () => {
       JSON.parse((await letters("status", "--json")).stdout) as { readonly steps: ReadonlyArray<unknown> }
     expect(await status()).toEqual({
       steps: [
-        { id: "words", state: "never run", reasons: ["first run"] },
-        { id: "count@words", state: "never run", reasons: ["waits for words"] },
-        { id: "count@letters", state: "never run", reasons: ["waits for words"] },
-        { id: "print", state: "never run", reasons: ["waits for words, count@words, count@letters"] }
+        { id: "words", state: "never run", reasons: ["first run"], sealed: null },
+        { id: "count@words", state: "never run", reasons: ["waits for words"], sealed: null },
+        { id: "count@letters", state: "never run", reasons: ["waits for words"], sealed: null },
+        { id: "print", state: "never run", reasons: ["waits for words, count@words, count@letters"], sealed: null }
       ]
     })
     await run()
-    expect(await status()).toEqual({ steps: all.map((id) => ({ id, state: "fresh", reasons: [] })) })
+    expect(await status()).toEqual({ steps: all.map((id) => ({ id, state: "fresh", reasons: [], sealed: false })) })
     rmSync(path.join(root, "outputs/words/words.json"))
     writeFileSync(path.join(root, "outputs/print/extra.txt"), "")
     expect((await letters("why", "words")).stdout).toContain("words is fresh")
     expect((await letters("why", "words")).stdout).toContain("outputs/words: 1 removed (words.json); the next run")
     expect((await status()).steps.at(-1)).toMatchObject({
       state: "fresh",
+      sealed: false,
       reasons: [expect.stringContaining("outputs/print: 1 added (extra.txt)")]
     })
     await run()
-    expect(await status()).toEqual({ steps: all.map((id) => ({ id, state: "fresh", reasons: [] })) })
+    expect(await status()).toEqual({ steps: all.map((id) => ({ id, state: "fresh", reasons: [], sealed: false })) })
     rmSync(path.join(root, "outputs"), { recursive: true })
     mkdirSync(path.join(root, "outputs/words"), { recursive: true })
     writeFileSync(path.join(root, "outputs/words/notes.txt"), "mine")

@@ -8,6 +8,7 @@ import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import type { Store } from "../../cache/store/Store.ts"
 import type { Executor } from "../../core/executor/Executor.ts"
+import { type Mode, SandboxMode } from "../../core/executor/Sandbox.ts"
 import type { Pipeline } from "../../core/pipeline/Pipeline.ts"
 import { select } from "../../core/pipeline/Selection.ts"
 import * as Plan from "../../core/plan/Plan.ts"
@@ -27,6 +28,8 @@ export interface Options {
   readonly cores?: number
   readonly disk?: Layer.Layer<Disk>
   readonly executor?: Layer.Layer<Executor>
+  /** `auto` by default. */
+  readonly sandbox?: Mode
   /** Told as events come, so that they are known of a run that crashes too. */
   readonly onEvent?: (event: RunEvent) => void
 }
@@ -85,7 +88,8 @@ export const run = (pipeline: Pipeline, place: Place, options: Options = {}): Pr
     events.push(event)
     options.onEvent?.(event)
   })
-  return inStore(place, Effect.provide(program, listening), options)
+  const asked = Effect.provideService(Effect.provide(program, listening), SandboxMode, options.sandbox ?? "auto")
+  return inStore(place, asked, options)
 }
 
 /** Every file below `folder` with its content; what starts with a dot at the top is left out. */

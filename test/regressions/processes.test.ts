@@ -172,7 +172,8 @@ describe("a command whose run was killed", () => {
       const folder = "test/fixtures/commands/texts"
       makeProject(root, "commands", { [`${folder}/a.txt`]: "one two\n", [`${folder}/b.txt`]: "three\n" })
       const seconds = `4${process.pid}.25`
-      const args = ["run", "--json", ...flagsOf("commands")]
+      // sealed, it ends with the run that is killed
+      const args = ["run", "--json", "--sandbox", "off", ...flagsOf("commands")]
       const killed = await opPipe([...args, "--set", `count@a.command=sleep ${seconds}; echo 1 > "$words"`], {
         cwd: root,
         onStart: onceAsleep(seconds, "SIGKILL")

@@ -1,7 +1,7 @@
 /** Steps over several seeds: which are placed again, what they read, in which order, with which parameters. */
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { nodesOf, toText } from "../../../core/pipeline/Graph.ts"
+import { nodesOf, toText } from "../../../cli/Graph.ts"
 import * as Pipeline from "../../../core/pipeline/Pipeline.ts"
 import { select } from "../../../core/pipeline/Selection.ts"
 import { upstream } from "../../../core/pipeline/Step.ts"

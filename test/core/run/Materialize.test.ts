@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
+import { availability } from "../../../core/executor/Sandbox.ts"
 import { Artifact, Pipeline, Stage } from "../../../core/index.ts"
 import { newPlace, type Place } from "../../lib/place.ts"
 import { inStore, prepare } from "../../lib/runs.ts"
@@ -23,25 +24,52 @@ const writing = (text: string, materialize = true) => {
 }
 
 describe("a link in an output", () => {
-  it.each([
-    ["to files of a source", 'ln -s "$src"/*.txt "$dir"/', "the source"],
-    ["to a source itself", 'ln -s "$src" "$dir/src"', "the source"],
-    ["to what a source lies in", 'ln -s "$(dirname "$src")" "$dir/above"', "the source"],
-    ["to a source by a relative path", 'ln -sr "$src/a.txt" "$dir/a.txt"', "the source"],
+  const isSealed = availability().available
+
+  /** By what the command does: what is said of it where it is sealed, and where it is not. */
+  const leading = [
+    ["to files of a source", 'ln -s "$src"/*.txt "$dir/"', "a path below the output", "the source"],
+    ["to a source itself", 'ln -s "$src" "$dir/src"', "a path below the output", "the source"],
+    ["to what a source lies in", 'ln -s "$(dirname "$src")" "$dir/above"', "a path below the output", "the source"],
+    ["to a source by a relative path", 'ln -sr "$src/a.txt" "$dir/a.txt"', "out of the output", "the source"],
     [
       "to a source by way of another link",
       'ln -s "$src" /$TMPDIR/way; ln -s "$TMPDIR/way/a.txt" "$dir/a.txt"',
+      "the folder that the step worked in",
       "the source"
     ],
-    ["to the step's scratch", 'echo a > real.txt; ln -s "$PWD/real.txt" "$dir/x"', "the store, or the folder"],
-    ["to the step's scratch by a relative path", 'echo a > real.txt; ln -sr real.txt "$dir/x"', "out of the output"],
-    ["to itself by an absolute path", 'echo a > "$dir/a"; ln -s "$dir/a" "$dir/x"', "must be relative"]
-  ])("%s is refused", async (_what, command, words) => {
-    const place = newPlace()
-    const { failures } = await ran(splitting(command), place)
+    ["to the step's scratch", 'echo a > real.txt; ln -s "$PWD/real.txt" "$dir/x"', "the folder that", "the store, or"],
+    [
+      "to the step's scratch by a relative path",
+      'echo a > real.txt; ln -sr real.txt "$dir/x"',
+      "out of the output",
+      "out of the output"
+    ],
+    [
+      "to itself by a path that is not its own",
+      'echo a > "$dir/a"; ln -s "$dir/a" "$dir/x"',
+      "must be relative",
+      "must be relative"
+    ],
+    [
+      "to itself by an absolute path",
+      'echo a > "$dir/a"; ln -s "$PWD/$dir/a" "$dir/x"',
+      "must be relative",
+      "must be relative"
+    ]
+  ] as const
+
+  const refused = async (command: string, sandbox: "require" | "off", words: string): Promise<void> => {
+    const { failures } = await ran(splitting(command), newPlace(), { sandbox })
     expect(failures.join()).toContain("output dir: expected files of its own, but found")
     expect(failures.join()).toContain(words)
     expect(failures.join()).toContain("cp -L")
+  }
+  it.skipIf(!isSealed).each(leading)("%s is refused of a sealed command", async (_what, command, words) => {
+    await refused(command, "require", words)
+  })
+  it.each(leading)("%s is refused of a command without a sandbox", async (_what, command, _sealed, words) => {
+    await refused(command, "off", words)
   })
 
   it("that stays within, or leads to the machine's own, is kept", async () => {

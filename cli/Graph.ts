@@ -4,8 +4,8 @@
  * The rails are those of `git log --graph`: one row a step, upstream first, a column for each result that is still
  * waited for.
  */
-import type { Pipeline } from "./Pipeline.ts"
-import type { AnyStep } from "./Step.ts"
+import type { Pipeline } from "../core/pipeline/Pipeline.ts"
+import type { AnyStep } from "../core/pipeline/Step.ts"
 
 export interface Node {
   readonly id: string

@@ -1,0 +1,139 @@
+/**
+ * Sandbox: walls round a command, by bubblewrap. The process sees the system's programs and libraries, its inputs read-only,
+ * its outputs, and scratch; nothing else of the disk, no other process, and no network unless it asks for it.
+ *
+ * Inside, a step's folder is `/step` on every machine and in every run: inputs lie in `inputs/`, outputs in `outputs/`.
+ *
+ * Gotchas:
+ * - Folders on PATH outside the system's (a user's own Python, `node_modules/.bin`) are there too, read-only, with what lies
+ *   beside them: programs are neither counted nor hidden.
+ * - The project's own folder is hidden, also where it lies in a folder of the system's, as `/usr/src/app` does.
+ */
+import { spawnSync } from "node:child_process"
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs"
+import { homedir } from "node:os"
+import * as path from "node:path"
+import * as Context from "effect/Context"
+
+/** `auto`: sealed where it can be; `require`: a step that cannot be sealed fails; `off`: never. */
+export type Mode = "auto" | "require" | "off"
+export const modes = ["auto", "require", "off"] as const
+
+export const SandboxMode = Context.Reference<Mode>("op-pipe/SandboxMode", { defaultValue: () => "auto" })
+
+/** Where a sealed step finds its folder, its temporary files, and the text of its command. */
+export const inside = { step: "/step", temporary: "/tmp", script: "/op-pipe/command" } as const
+
+export interface Availability {
+  readonly available: boolean
+  /** The version, or what is missing. */
+  readonly detail: string
+  readonly howToGet: string
+}
+
+const program = "bwrap"
+
+/** Folders that hold programs and libraries; a link among them (`/bin` to `usr/bin`) stays one. */
+const systemFolders = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix/store"]
+
+const isLink = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true
+
+const system = (): ReadonlyArray<string> =>
+  systemFolders.flatMap((folder) => {
+    if (!existsSync(folder)) return []
+    return isLink(folder) ? ["--symlink", readlinkSync(folder), folder] : ["--ro-bind", folder, folder]
+  })
+
+const isIn = (file: string, folder: string): boolean =>
+  file === folder || file.startsWith(folder === path.sep ? folder : `${folder}${path.sep}`)
+
+const isOfSystem = (file: string): boolean => systemFolders.some((folder) => isIn(file, folder))
+
+const ofPrograms = new Set(["bin", "sbin", "shims", ".bin"])
+
+/** The folder of a search path's entry and, where it is one of programs, what is installed beside it; never a home or what holds one. */
+const installation = (entry: string): string => {
+  const above = path.dirname(entry)
+  return ofPrograms.has(path.basename(entry)) && !isIn(homedir(), above) ? above : entry
+}
+
+/** Folders outside the system's that programs and libraries are looked for in, the outermost of each. */
+const searched = (env: NodeJS.ProcessEnv): ReadonlyArray<string> => {
+  const entries = [env["PATH"], env["LD_LIBRARY_PATH"]].flatMap((value) => (value ?? "").split(path.delimiter))
+  const folders = entries
+    .filter((entry) => path.isAbsolute(entry) && existsSync(entry))
+    .flatMap((entry) => [path.resolve(entry), realpathSync(entry)])
+    .filter((entry) => !isOfSystem(entry))
+    .map(installation)
+  const all = new Set(folders)
+  return Array.from(all).filter((folder) => !Array.from(all).some((other) => other !== folder && isIn(folder, other)))
+}
+
+/** Graphics cards. */
+const devices = (): ReadonlyArray<string> =>
+  readdirSync("/dev")
+    .filter((name) => /^(nvidia|dri$|kfd$|dxg$)/u.test(name))
+    .flatMap((name) => ["--dev-bind", `/dev/${name}`, `/dev/${name}`])
+
+/** What a name server is asked by, where it lies outside `/etc`. */
+const resolver = (): ReadonlyArray<string> => {
+  const file = existsSync("/etc/resolv.conf") ? realpathSync("/etc/resolv.conf") : "/etc/resolv.conf"
+  return isIn(file, "/etc") ? [] : ["--ro-bind", file, file]
+}
+
+export interface Walls {
+  /** What may be written to: where it lies, and where the process finds it. */
+  readonly writable: ReadonlyArray<readonly [from: string, to: string]>
+  /** What may be read, likewise; an inner place behind the one that it lies in. */
+  readonly readable: ReadonlyArray<readonly [from: string, to: string]>
+  /** Folders of the system's that are not to be seen. */
+  readonly hidden: ReadonlyArray<string>
+  readonly network: boolean
+  /** Variables that are other ones inside. */
+  readonly env: Readonly<Record<string, string>>
+  /** The folder that the process starts in. */
+  readonly cwd: string
+}
+
+/** The same command behind walls. */
+export const wrap = (walls: Walls, env: NodeJS.ProcessEnv, command: ReadonlyArray<string>): ReadonlyArray<string> => [
+  program,
+  "--unshare-all",
+  ...(walls.network ? ["--share-net", ...resolver()] : []),
+  "--die-with-parent",
+  ...["--hostname", "op-pipe"],
+  ...system(),
+  ...walls.hidden.filter(isOfSystem).flatMap((folder) => ["--tmpfs", folder]),
+  ...["--proc", "/proc", "--dev", "/dev", ...devices()],
+  ...(existsSync("/sys") ? ["--ro-bind", "/sys", "/sys"] : []),
+  ...walls.writable.flatMap(([from, to]) => ["--bind", from, to]),
+  ...searched(env).flatMap((folder) => ["--ro-bind", folder, folder]),
+  ...walls.readable.flatMap(([from, to]) => ["--ro-bind", from, to]),
+  ...Object.entries(walls.env).flatMap(([name, value]) => ["--setenv", name, value]),
+  ...["--chdir", walls.cwd, "--"],
+  ...command
+]
+
+let known: Availability | undefined
+
+/** Whether steps can be sealed here. Tries it, once a process. */
+export const availability = (): Availability => {
+  known ??= tryOut()
+  return known
+}
+
+const tryOut = (): Availability => {
+  if (process.platform !== "linux") return { available: false, detail: "bubblewrap is for Linux alone", howToGet: "" }
+  const walls = { writable: [], readable: [], hidden: [], network: false, env: {}, cwd: "/" }
+  const [file, ...args] = wrap(walls, {}, ["true"])
+  const tried = spawnSync(file!, args, { encoding: "utf8" })
+  if (tried.error !== undefined) {
+    return { available: false, detail: "bubblewrap is not installed", howToGet: "`apt-get install bubblewrap`" }
+  }
+  if (tried.status !== 0) {
+    const detail = `bubblewrap does not work here: ${tried.stderr.trim().split("\n")[0]}`
+    return { available: false, detail, howToGet: "Allow user namespaces, or use a container that does" }
+  }
+  const { stdout } = spawnSync(program, ["--version"], { encoding: "utf8" })
+  return { available: true, detail: stdout.trim(), howToGet: "" }
+}
