@@ -85,7 +85,7 @@ const lasting = (event: RunEvent): ReadonlyArray<string> => {
       return [`${paint("cyan", "▶")} ${paint("bold", event.step)}  ${shortened(event.reasons)}`]
     case "StepCached":
       return [
-        `${paint("green", "✓")} ${event.step}  ${paint("dim", event.restored ? "cached, its files put back" : "cached")}`
+        `${paint("green", "✓")} ${event.step}  ${paint("dim", event.restored ? "cached, outputs restored" : "cached")}`
       ]
     case "StepExecuted":
       return [

@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
-import { figureCount, isSame as isSameFile, writeFigures } from "../identity/FileStat.cjs"
+import { figureCount, figuresOf, isSame as isSameFile, writeFigures } from "../identity/FileStat.cjs"
 import { Disk, DiskError, type InspectedEntry, join, orAbsent, type Stat, type SyncDisk } from "./Disk.ts"
 import type { StatMemo } from "./StatMemo.ts"
 
@@ -257,6 +257,27 @@ export const isUntouched = (before: SourceTree, now: SourceTree): boolean =>
       })
     )
   })
+
+/** Path -> the text of its stat, for each entry and, with a slash at the end, each folder. */
+const statsOf = ({ seen }: SourceTree): ReadonlyMap<string, string> =>
+  new Map(
+    seen.flatMap(({ folder, stat, children }) => [
+      [`${folder}/`, JSON.stringify(figuresOf(stat))] as const,
+      ...children
+        .filter(({ kind }) => kind !== "folder")
+        .map((each) => [inFolder(folder, each.name), JSON.stringify([each.kind, figuresOf(each.stat)])] as const)
+    ])
+  )
+
+/** The entries that were added, removed or written to between two snapshots of a source; folders if no file was. */
+export const touched = (before: SourceTree, now: SourceTree): ReadonlyArray<string> => {
+  const [old, young] = [statsOf(before), statsOf(now)]
+  const paths = Array.from(new Set([...old.keys(), ...young.keys()])).filter(
+    (each) => old.get(each) !== young.get(each)
+  )
+  const files = paths.filter((each) => !each.endsWith("/"))
+  return files.length > 0 ? files : paths.filter((each) => each !== "/")
+}
 
 /**
  * One digest of all that `isUntouched` compares: a source is untouched between two snapshots with the same digest. It

@@ -59,7 +59,7 @@ const gc = Command.make(
     gibibytes,
     days,
     dryRun: Flag.Boolean("dry-run").pipe(
-      Flag.withDescription("Tell what would go; remove nothing"),
+      Flag.withDescription("Say what would be removed; remove nothing"),
       Flag.withDefault(false)
     )
   },
@@ -74,9 +74,10 @@ const gc = Command.make(
     )
     if (flags.json) return yield* printLine(JSON.stringify({ ...collection, dryRun: flags.dryRun }))
     const { results, blobs, freedBytes, before } = collection
-    yield* printLine(
-      `${results.length} results and ${blobs.length} blobs ${flags.dryRun ? "would go" : "went"}: ${freedBytes} bytes (${formatBytes(freedBytes)}) of ${formatBytes(before.bytes)}`
-    )
+    if (results.length === 0 && blobs.length === 0) return yield* printLine("nothing to remove")
+    const verb = flags.dryRun ? "would remove" : "removed"
+    const bytes = `${freedBytes} bytes (${formatBytes(freedBytes)}) of ${formatBytes(before.bytes)}`
+    yield* printLine(`${verb} ${results.length} results and ${blobs.length} blobs: ${bytes}`)
   })
 ).pipe(Command.withDescription("Remove what is old or over the size limit; results of pinned runs stay"))
 

@@ -29,7 +29,7 @@ const keepBounded = Effect.fnUntraced(function* (notify: (text: string) => void)
   yield* Gc.collect(planned)
   if (planned.results.length > 0) {
     notify(
-      `the store was over its limits: ${planned.results.length} old results went (${formatBytes(planned.freedBytes)})`
+      `the store was over its limits: removed ${planned.results.length} old results (${formatBytes(planned.freedBytes)})`
     )
   }
 })

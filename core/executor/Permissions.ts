@@ -100,7 +100,7 @@ export const describeDenied = (error: unknown): string | undefined => {
     const resource = path.resolve(cause.resource ?? "")
     switch (permission) {
       case "FileSystemRead":
-        return `it read ${resource}, which is none of its inputs. A result made from it would be stale unseen: declare it as an input`
+        return `it read ${resource}, which is none of its inputs. Later changes to that file would go unnoticed. Declare it as an input`
       case "FileSystemWrite":
         return `it wrote to ${resource}, which is outside its outputs and its workdir. Write below output.*.path or workdir`
       case "ChildProcess":

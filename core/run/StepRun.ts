@@ -121,6 +121,14 @@ const isWorthLooking = ({ seenMs, tookMs }: PreparedSource): boolean =>
   tookMs < quickMs || performance.now() - seenMs > 4 * tookMs
 const quickMs = 200
 
+/** `a.png, b.png and 2 more in images`. */
+const describeTouched = ({ source }: PreparedSource, paths: ReadonlyArray<string>): string => {
+  // a source of one file is its name
+  if (paths.length === 0 || source.artifact.kind !== "folder") return source.name
+  const [shown, others] = [paths.slice(0, 3), paths.length - 3]
+  return `${shown.join(", ")}${others > 0 ? ` and ${others} more` : ""} in ${source.name}`
+}
+
 /** Fails if a source changed since the key was made. */
 const checkSources = Effect.fnUntraced(function* (
   { prepared }: Running,
@@ -130,7 +138,8 @@ const checkSources = Effect.fnUntraced(function* (
   for (const before of sourcesOf(prepared, step)) {
     if (since === "since the run began" && !isWorthLooking(before)) continue
     const now = yield* Sources.snapshot(before.source, before.path)
-    if (!Tree.isUntouched(before.content, now.content)) return yield* changed(step, before.source.name, since)
+    if (Tree.isUntouched(before.content, now.content)) continue
+    return yield* changed(step, describeTouched(before, Tree.touched(before.content, now.content)), since)
   }
 })
 

@@ -122,7 +122,7 @@ describe("an edit while a step runs", () => {
     ).pipe(Layer.provide(InProcessExecutor.layer))
     const first = await run(pipeline, where, { executor: editing })
     expect(Exit.isSuccess(first) && first.value.summary.failures.map((each) => each.message)).toEqual([
-      "words: texts changed while the step ran, so its result was discarded. Run again"
+      "words: a.txt in texts changed while the step ran, so its result was discarded. Run again"
     ])
     const second = await run(pipeline, where, { executor: editing })
     expect(Exit.isSuccess(second) && second.value.summary.finished.executed).toEqual([

@@ -118,8 +118,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "an input that was edited and put back is taken to be untouched",
     file: "core/run/StepRun.ts",
-    find: "!Tree.isUntouched(before.content, now.content)",
-    replace: "before.content.digest !== now.content.digest",
+    find: "if (Tree.isUntouched(before.content, now.content)) continue",
+    replace: "if (before.content.digest === now.content.digest) continue",
     caughtBy: ["test/regressions/handed.test.ts"]
   },
   {

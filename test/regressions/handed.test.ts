@@ -61,7 +61,7 @@ describe("an input", () => {
       }
     })
     expect((await ran(letters, place, { executor })).failures).toEqual([
-      "words: texts changed while the step ran, so its result was discarded. Run again"
+      "words: a.txt in texts changed while the step ran, so its result was discarded. Run again"
     ])
     expect((await ran(letters, place, { executor })).executed).toContain("words")
     expect(contents(place.outputs)["words/words.json"]).toContain("hello")

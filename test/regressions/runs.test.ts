@@ -58,7 +58,7 @@ describe("an edit while a run goes on", () => {
       const disturbed = await ran(letters, place, { executor: around({ [when]: edit }) })
       expect(edited).toBe(true)
       // only `words` reads the folder: once it is done, the edit is for the next run
-      const discarded = "words: texts changed while the step ran, so its result was discarded. Run again"
+      const discarded = "words: a.txt in texts changed while the step ran, so its result was discarded. Run again"
       expect(disturbed.failures).toEqual(step === "words" ? [discarded] : [])
       const next = await ran(letters, place)
       expect(next.executed).toEqual(letterSteps)

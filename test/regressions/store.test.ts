@@ -380,7 +380,7 @@ describe("the store's bounds", () => {
     const places = ["--file", file, "--data", place.data, "--store", place.store, "--outputs", place.outputs]
     const finished = await opPipe(["run", "--json", ...places], { cwd: place.data })
     expect(finished.code, finished.stderr).toBe(0)
-    const notice = expect.stringContaining("the store was over its limits: 4 old results went")
+    const notice = expect.stringContaining("the store was over its limits: removed 4 old results")
     expect(events(finished)).toContainEqual({ type: "Notice", text: notice })
     const left = recordsOf(place)
     expect(left.length).toBe(4)

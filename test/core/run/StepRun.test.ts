@@ -187,7 +187,7 @@ describe("a source", () => {
       after: ({ step }) => step === "first" && writeFileSync(path.join(place.data, "a.txt"), "other")
     } as Parameters<typeof around>[0])
     expect((await ran(pipeline, place, { executor })).failures).toEqual([
-      "second: texts changed since the run began, so the step was not begun. Run again"
+      "second: a.txt in texts changed since the run began, so the step was not begun. Run again"
     ])
     expect(done).toEqual(["first"])
   })
