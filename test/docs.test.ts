@@ -60,6 +60,13 @@ describe("the documents", () => {
     expect(missing).toEqual([])
   })
 
+  it("keep the guide's links in the guide, or give an address", () => {
+    const leaving = documents
+      .filter((file) => file.startsWith("docs/guide/"))
+      .flatMap((file) => Array.from(read(file).matchAll(/\]\((\.\.[^)]*)\)/g), (match) => `${file}: ${match[1]}`))
+    expect(leaving).toEqual([])
+  })
+
   it("name npm scripts that exist", () => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> }
     const named = all.flatMap((text) =>
