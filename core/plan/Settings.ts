@@ -7,23 +7,10 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 import type { Overrides, Pipeline } from "../pipeline/Pipeline.ts"
 import type { AnySource, AnyStep } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
-
-/** A setting or name does not fit the pipeline. */
-export class SettingsError extends Schema.TaggedError<SettingsError>()("SettingsError", {
-  asked: Schema.String,
-  expected: Schema.String,
-  actual: Schema.String
-}) {
-  readonly fault = "input"
-
-  override get message(): string {
-    return `${this.asked}: expected ${this.expected}, but found ${this.actual}`
-  }
-}
+import { misfit, SettingsError, unknownName } from "./SettingsError.ts"
 
 type Encoded = Readonly<Record<string, unknown>>
 
@@ -55,8 +42,6 @@ export const toolchainsOf = (pipeline: Pipeline): Readonly<Record<string, Toolch
       Object.values(step.stage.toolchain as Record<string, Toolchain.Any>).map((each) => [each.name, each])
     )
   )
-
-const quoted = (names: ReadonlyArray<string>): string => (names.length === 0 ? "nothing" : names.join(", "))
 
 const fieldsOf = (schema: unknown): Readonly<Record<string, Schema.Top>> | undefined =>
   typeof schema === "object" || typeof schema === "function"
@@ -98,35 +83,20 @@ const assign = (into: Encoded, path: ReadonlyArray<string>, value: unknown): Enc
   return { ...into, [key]: rest.length === 0 ? value : assign(isRecord(inner) ? inner : {}, rest, value) }
 }
 
-const explain = (error: Schema.SchemaError): string =>
-  SchemaIssue.makeFormatterStandardSchemaV1()(error.issue)
-    .issues.map((each) => {
-      const at = (each.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".")
-      return at === "" ? each.message : `${at}: ${each.message}`
-    })
-    .join("; ")
-
 /** Decodes `given` by `schema` and encodes it again; fails for names that the schema does not have. */
 const settle = Effect.fnUntraced(function* (name: string, schema: Schema.Codec<unknown, unknown>, given: Encoded) {
   const fields = fieldsOf(schema)
   const unknown = fields === undefined ? undefined : Object.keys(given).find((key) => !(key in fields))
   if (fields !== undefined && unknown !== undefined) {
-    return yield* new SettingsError({
-      asked: `${name}.${unknown}`,
-      expected: `one of the parameters ${quoted(Object.keys(fields))}`,
-      actual: `"${unknown}"`
-    })
+    return yield* unknownName(`${name}.${unknown}`, "parameters", Object.keys(fields), unknown)
   }
   const decoded = yield* Schema.decodeUnknownEffect(schema, { errors: "all", onExcessProperty: "error" })(given).pipe(
-    Effect.mapError(
-      (error) => new SettingsError({ asked: name, expected: "parameters that fit", actual: explain(error) })
-    )
+    Effect.mapError((error) => misfit(name, given, error))
   )
   return yield* Schema.encodeEffect(schema)(decoded).pipe(
     Effect.map((encoded) => encoded as Encoded),
     Effect.mapError(
-      (error) =>
-        new SettingsError({ asked: name, expected: "parameters that can be written down", actual: error.message })
+      (error) => new SettingsError({ asked: name, expected: "parameters that can be encoded", actual: error.message })
     )
   )
 })
@@ -144,8 +114,7 @@ const settleAssignment = Effect.fnUntraced(function* (
   if (Result.isSuccess(asJson)) return asJson.success
   const asText = yield* Effect.result(settle(name, schema, assign(before, assignment.path, assignment.text)))
   if (Result.isSuccess(asText)) return asText.success
-  const { expected, actual } = asJson.failure
-  return yield* new SettingsError({ asked: assignment.asked, expected, actual })
+  return yield* asJson.failure
 })
 
 const merge = (...layers: ReadonlyArray<Encoded | undefined>): Encoded => Object.assign({}, ...layers)
@@ -188,7 +157,7 @@ const shiftSeed = (target: Target, settled: Encoded, shift: number): Effect.Effe
         new SettingsError({
           asked: `${target.name} over several seeds`,
           expected: "a parameter named seed that is a number",
-          actual: `the parameters ${quoted(Object.keys(settled))}`
+          actual: `the parameters ${Object.keys(settled).join(", ") || "(none)"}`
         })
       )
 }
@@ -219,13 +188,7 @@ const chooseProfile = (pipeline: Pipeline, asked: string | undefined): Effect.Ef
   if (name === undefined) return Effect.succeed({})
   const profile = pipeline.profiles[name]
   return profile === undefined
-    ? Effect.fail(
-        new SettingsError({
-          asked: `--profile ${name}`,
-          expected: `one of ${quoted(Object.keys(pipeline.profiles))}`,
-          actual: `"${name}"`
-        })
-      )
+    ? Effect.fail(unknownName(`--profile ${name}`, "profiles", Object.keys(pipeline.profiles), name))
     : Effect.succeed(profile)
 }
 
@@ -271,11 +234,7 @@ export const resolve = Effect.fn("Settings.resolve")(function* (pipeline: Pipeli
   )
   const stray = assignments.find((each) => !known.has(each.target))
   if (stray !== undefined) {
-    return yield* new SettingsError({
-      asked: stray.asked,
-      expected: `one of ${quoted(Array.from(known))} before the first dot`,
-      actual: `"${stray.target}"`
-    })
+    return yield* unknownName(stray.asked, "names before the first dot", Array.from(known), stray.target)
   }
   const settings: Settings = {
     profile: asked.profile ?? pipeline.defaultProfile,
@@ -298,11 +257,8 @@ export const resolveSteps = Effect.fn("Settings.resolveSteps")(function* (
     const name = normalizeStepId(text)
     const found = pipeline.steps.filter((step) => step.id === name || step.stage.name === name)
     if (found.length === 0) {
-      return yield* new SettingsError({
-        asked: `${flag} ${text}`,
-        expected: `one of the steps ${quoted(pipeline.steps.map((step) => step.id))}`,
-        actual: `"${text}"`
-      })
+      const names = pipeline.steps.map((step) => step.id)
+      return yield* unknownName(`${flag} ${text}`, "steps", names, text)
     }
     for (const step of found) ids.add(step.id)
   }

@@ -14,7 +14,8 @@ import * as Tree from "../../cache/store/Tree.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import type { AnySource, AnyStep } from "../pipeline/Step.ts"
 import type { Prepared, PreparedSource } from "./Prepared.ts"
-import { type Settings, SettingsError } from "./Settings.ts"
+import type { Settings } from "./Settings.ts"
+import { SettingsError } from "./SettingsError.ts"
 
 export interface SourceOptions {
   readonly settings: Settings

@@ -12,7 +12,7 @@ import { readRecord, writeHint, writeRecord } from "../../cache/store/Commit.ts"
 import { Disk, orAbsent } from "../../cache/store/Disk.ts"
 import { replacedName } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
-import { SettingsError } from "../plan/Settings.ts"
+import { SettingsError } from "../plan/SettingsError.ts"
 
 export const RunRecord = Schema.Struct({
   runId: Schema.String,

@@ -30,6 +30,7 @@ import type { Port } from "../pipeline/Step.ts"
 import type { ToolchainError } from "../pipeline/Toolchain.ts"
 import * as Plan from "../plan/Plan.ts"
 import * as Settings from "../plan/Settings.ts"
+import type { SettingsError } from "../plan/SettingsError.ts"
 import { wanted } from "../plan/Wanted.ts"
 import { NoResult } from "./LastResult.ts"
 import type { RunEvent } from "./RunEvent.ts"
@@ -124,7 +125,7 @@ export interface Result {
 /** What a run may fail with. */
 export type Failure =
   | StepsFailed
-  | Settings.SettingsError
+  | SettingsError
   | CodeUnknown
   | ToolchainError
   | StageFailure
