@@ -3,13 +3,26 @@
  *
  * Stopping is SIGTERM first, SIGKILL after two seconds.
  */
-import type { ChildProcess } from "node:child_process"
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process"
 import { closeSync, mkdirSync, openSync, readSync, statSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { processFile } from "../../cache/store/Sweep.ts"
 import { StepError, type StepTask } from "./Executor.ts"
+
+/** The mode of files that a step makes, whatever the user's own mask is. */
+const mask = 0o022
+
+/** Starts a process; what it makes has the same modes on every machine. Throws as `spawn` does. */
+export const spawnMasked = (file: string, args: ReadonlyArray<string>, options: SpawnOptions): ChildProcess => {
+  const before = process.umask(mask)
+  try {
+    return spawn(file, args, options)
+  } finally {
+    process.umask(before)
+  }
+}
 
 const graceMs = 2000
 

@@ -2,9 +2,8 @@
  * CommandRun: the work of a command stage, by a shell in a folder of its own, with nothing in its environment that is not
  * declared; behind walls where that is possible (Sandbox).
  */
-import { type ChildProcess, spawn } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
 import { closeSync, existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs"
-import { constants } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import {
@@ -17,6 +16,7 @@ import {
   noteProcess,
   openLog,
   printed,
+  spawnMasked,
   stop
 } from "./ChildProcess.ts"
 import { type CommandWork, type Executed, StepError, type StepTask } from "./Executor.ts"
@@ -83,30 +83,14 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Wal
   }
 }
 
-/** The mode of files that a command makes, whatever the user's own mask is. */
-const mask = 0o022
-
 const start = (task: StepTask, work: CommandWork, isSealed: boolean, log: Log): ChildProcess => {
   const script = prepare(task, work)
   const env = environmentOf(task, work, isSealed)
   const plain = [...work.shell, isSealed ? Sandbox.inside.script : script]
   const [file, ...args] = isSealed ? Sandbox.wrap(wallsOf(task, work, script), env, plain) : plain
-  const before = process.umask(mask)
-  try {
-    return spawn(file!, args, {
-      cwd: task.workdir,
-      env,
-      stdio: ["ignore", log.descriptor, log.descriptor],
-      detached: true
-    })
-  } finally {
-    process.umask(before)
-  }
+  const stdio = ["ignore", log.descriptor, log.descriptor] as const
+  return spawnMasked(file!, args, { cwd: task.workdir, env, stdio: [...stdio], detached: true })
 }
-
-/** A sandbox tells the signal that ended its command as a shell does: 128 and its number. */
-const signalOf = (code: number | null): string | undefined =>
-  code === null ? undefined : Object.entries(constants.signals).find(([, number]) => number === code - 128)?.[0]
 
 const ended = (
   task: StepTask,
@@ -116,13 +100,14 @@ const ended = (
   signal: string | null
 ): Effect.Effect<Executed, StepError> => {
   if (code === 0) return Effect.succeed({ loaded: {}, sealed: isSealed })
-  const by = code === null ? (signal ?? "a signal") : isSealed ? signalOf(code) : undefined
+  const by = code === null ? (signal ?? "a signal") : isSealed ? Sandbox.signalOf(code) : undefined
   if (by !== undefined) return Effect.fail(endedEarly(task, log, by))
   const reason = `its command ended with exit code ${code}${lastWords(log)}`
   return Effect.fail(new StepError({ step: task.step, fault: "stage", reason, log: printed(log) }))
 }
 
-const runAs = (task: StepTask, work: CommandWork, isSealed: boolean): Effect.Effect<Executed, StepError> =>
+/** Runs the command, and ends what it left running; an exit code other than 0 is the step's failure. */
+export const run = (task: StepTask, work: CommandWork, isSealed: boolean): Effect.Effect<Executed, StepError> =>
   Effect.callback<Executed, StepError>((resume) => {
     const log = openLog(task)
     let child: ChildProcess
@@ -141,16 +126,3 @@ const runAs = (task: StepTask, work: CommandWork, isSealed: boolean): Effect.Eff
     })
     return stop(child)
   })
-
-/** Runs the command, and ends what it left running; an exit code other than 0 is the step's failure. */
-export const run = Effect.fnUntraced(function* (task: StepTask, work: CommandWork) {
-  const mode = yield* Sandbox.SandboxMode
-  const { available, detail, howToGet } =
-    mode === "off" ? { available: false, detail: "", howToGet: "" } : Sandbox.availability()
-  if (mode === "require" && !available) {
-    const toDo = howToGet === "" ? "" : `. ${howToGet}`
-    const reason = `expected a sandbox, since --sandbox=require asks for one, but ${detail}${toDo}`
-    return yield* new StepError({ step: task.step, fault: "input", reason, log: null })
-  }
-  return yield* runAs(task, work, available)
-})

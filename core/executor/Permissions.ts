@@ -12,8 +12,24 @@ import { userCache } from "../../cache/store/Layout.ts"
 import type { ModuleWork, StepTask } from "./Executor.ts"
 import * as FrameworkFiles from "./FrameworkFiles.ts"
 
+/** Files of `/proc` that tell of the machine. Others lead anywhere (`self/root`), or tell of other processes. */
+const machineFiles = [
+  "cpuinfo",
+  "meminfo",
+  "stat",
+  "loadavg",
+  "version",
+  "sys",
+  "self/status",
+  "self/maps",
+  "self/cgroup"
+]
+
 /** Belongs to the machine and not to a project. */
-const system = ["/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys", "/dev", "/opt"]
+const system = [
+  ...["/usr", "/lib", "/lib64", "/bin", "/etc", "/sys", "/dev", "/opt"],
+  ...machineFiles.map((name) => `/proc/${name}`)
+]
 
 /** A path as it is written and as it is in truth. */
 const both = (file: string): ReadonlyArray<string> => {
@@ -50,12 +66,12 @@ const outermost = (granted: ReadonlyArray<string>): ReadonlyArray<string> => {
   return Array.from(all).filter((each) => !ancestors(each).some((folder) => folder !== each && all.has(folder)))
 }
 
-const readable = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => {
+/** What the process of `work` may read besides the system's files. */
+export const granted = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => {
   const modules = [...work.modules, FrameworkFiles.beside("worker")].flatMap(both)
   const above = Array.from(new Set(modules.flatMap(ancestors)))
   const packages = Array.from(new Set(above.flatMap((folder) => both(path.join(folder, "node_modules")))))
-  return outermost([
-    ...system,
+  return [
     ...Framework.folders,
     userCache(),
     ...modules,
@@ -67,8 +83,14 @@ const readable = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => {
     path.dirname(task.outputDir),
     work.toolchainsDir,
     path.dirname(task.checkpoint)
-  ])
+  ]
 }
+
+/** What it may write to. `compiled` is where Node keeps the code it compiled, if it does. */
+export const writable = (task: StepTask, compiled: string | undefined): ReadonlyArray<string> => [
+  ...[task.outputDir, task.workdir, path.dirname(task.checkpoint)],
+  ...(compiled === undefined ? [] : [compiled])
+]
 
 /** Flags for the process that does `work`; `compiled` is where Node keeps the code it compiled, if it does. */
 export const flags = (task: StepTask, work: ModuleWork, compiled: string | undefined): ReadonlyArray<string> => [
@@ -77,10 +99,8 @@ export const flags = (task: StepTask, work: ModuleWork, compiled: string | undef
   "--allow-addons",
   "--allow-worker",
   ...(work.spawns ? ["--allow-child-process"] : []),
-  ...readable(task, work).map((file) => `--allow-fs-read=${file}`),
-  ...[task.outputDir, task.workdir, path.dirname(task.checkpoint), ...(compiled === undefined ? [] : [compiled])].map(
-    (file) => `--allow-fs-write=${file}`
-  )
+  ...outermost([...system, ...granted(task, work)]).map((file) => `--allow-fs-read=${file}`),
+  ...writable(task, compiled).map((file) => `--allow-fs-write=${file}`)
 ]
 
 interface Denied {

@@ -7,7 +7,7 @@
  * A stage's process starts from a bundle of the stage (core/start/bundle.mjs), in a quarter of the time that its sources take. The bundle
  * says of what bytes it was made, so a result is known to come from the code that its key says.
  */
-import { fork } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
 import { closeSync } from "node:fs"
 import { createRequire } from "node:module"
 import * as path from "node:path"
@@ -26,6 +26,7 @@ import {
   noteProcess,
   openLog,
   printed,
+  spawnMasked,
   stop
 } from "./ChildProcess.ts"
 import * as CommandRun from "./CommandRun.ts"
@@ -39,7 +40,9 @@ import {
   type StepTask
 } from "./Executor.ts"
 import * as FrameworkFiles from "./FrameworkFiles.ts"
+import * as ModuleWalls from "./ModuleWalls.ts"
 import * as Permissions from "./Permissions.ts"
+import * as Sandbox from "./Sandbox.ts"
 
 /** What `core/start/start.cjs` exports. It is plain JavaScript, and lies beside the built files too. */
 interface Start {
@@ -89,6 +92,7 @@ const decodeMessage = Schema.decodeUnknownOption(Message)
 const toExit = (
   task: StepTask,
   bundle: Bundle | undefined,
+  isSealed: boolean,
   log: Log,
   message: Message | undefined,
   how: string
@@ -102,40 +106,73 @@ const toExit = (
     case "bug":
       return fail("bug", inSources(message.trace))
     case "done":
-      return Effect.succeed({ loaded: bundle?.digests ?? message.loaded })
+      return Effect.succeed({ loaded: bundle?.digests ?? message.loaded, sealed: isSealed })
     case "progress":
       return fail("bug", "its process ended while it still worked")
   }
+}
+
+/** Flags of Node's that say how much memory it may use; others change what code does, and no key holds them. */
+const memoryFlag = /^--(max-old-space-size|max-semi-space-size|max-heap-size|stack-size)(=|$)/u
+
+/** What `NODE_OPTIONS` says of memory. */
+const memoryOptions = (): string =>
+  (process.env["NODE_OPTIONS"] ?? "")
+    .split(/\s+/u)
+    .filter((each) => memoryFlag.test(each))
+    .join(" ")
+
+const startProcess = (
+  task: StepTask,
+  work: ModuleWork,
+  bundle: Bundle | undefined,
+  isSealed: boolean,
+  log: Log
+): ChildProcess => {
+  const compiled = bundle === undefined ? undefined : path.join(path.dirname(bundle.main), "compiled")
+  const env = {
+    ...environment(task),
+    NODE_OPTIONS: memoryOptions(),
+    // V8's code of the bundle, kept for the next process
+    ...(compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled })
+  }
+  const plain = [
+    process.execPath,
+    // A warning about Node's own state is no news to who runs a pipeline.
+    "--disable-warning=ExperimentalWarning",
+    "--disable-warning=SecurityWarning",
+    // a database is opened past the permission model
+    "--no-experimental-sqlite",
+    ...Permissions.flags(task, work, compiled),
+    bundle?.main ?? FrameworkFiles.beside("worker")
+  ]
+  const [file, ...args] = isSealed ? Sandbox.wrap(ModuleWalls.wallsOf(task, work, compiled), env, plain) : plain
+  return spawnMasked(file!, args, {
+    cwd: task.workdir,
+    env,
+    stdio: ["ignore", log.descriptor, log.descriptor, "ipc"],
+    detached: true
+  })
 }
 
 const runModule = (
   task: StepTask,
   work: ModuleWork,
   bundle: Bundle | undefined,
+  isSealed: boolean,
   onProgress: (progress: ProgressMessage) => void
 ): Effect.Effect<Executed, StepError> =>
   Effect.callback<Executed, StepError>((resume) => {
     const log = openLog(task)
-    const compiled = bundle === undefined ? undefined : path.join(path.dirname(bundle.main), "compiled")
-    const child = fork(bundle?.main ?? FrameworkFiles.beside("worker"), [], {
-      stdio: ["ignore", log.descriptor, log.descriptor, "ipc"],
-      detached: true,
-      env: {
-        ...environment(task),
-        // how Node runs here, such as its limit of memory
-        NODE_OPTIONS: process.env["NODE_OPTIONS"],
-        // V8's code of the bundle, kept for the next process
-        NODE_COMPILE_CACHE: compiled
-      },
-      // A warning about Node's own state is no news to who runs a pipeline.
-      execArgv: [
-        "--disable-warning=ExperimentalWarning",
-        "--disable-warning=SecurityWarning",
-        ...Permissions.flags(task, work, compiled)
-      ]
-    })
-    closeSync(log.descriptor)
-    noteProcess(task, child)
+    let child: ChildProcess
+    try {
+      child = startProcess(task, work, bundle, isSealed, log)
+      noteProcess(task, child)
+    } catch (cause) {
+      return resume(Effect.fail(asStepError(task, cause)))
+    } finally {
+      closeSync(log.descriptor)
+    }
     let outcome: Message | undefined
     child.on("message", (raw) => {
       const message = Option.getOrUndefined(decodeMessage(raw))
@@ -144,11 +181,15 @@ const runModule = (
     })
     child.once("error", (cause) => resume(Effect.fail(asStepError(task, cause))))
     // Not on "exit", which may come before the last message that the process sent; "close" comes after the channel's end.
-    child.once("close", async (code, signal) => {
-      await killGroup(child)
-      resume(toExit(task, bundle, log, outcome, signal ?? `exit code ${code}`))
+    child.once("close", (code, signal) => {
+      const how = signal ?? (isSealed ? Sandbox.signalOf(code) : undefined) ?? `exit code ${code}`
+      const end = () => resume(Effect.suspend(() => toExit(task, bundle, isSealed, log, outcome, how)))
+      killGroup(child).then(end, end)
     })
-    child.send(task)
+    child.send(task, (cause) => {
+      // a process that ended at once is told of by its end
+      if (cause !== null) child.disconnect?.()
+    })
     return stop(child)
   })
 
@@ -161,20 +202,22 @@ export const layer = Layer.sync(Executor, () => {
     return found
   }
   return {
-    execute: (task, onProgress, check = () => Effect.void) => {
+    execute: Effect.fnUntraced(function* (
+      task: StepTask,
+      onProgress: (progress: ProgressMessage) => void,
+      check: (loaded: Executed["loaded"]) => Effect.Effect<void, StepError> = () => Effect.void
+    ) {
       const { work } = task
-      return work.type === "command"
-        ? CommandRun.run(task, work)
-        : Effect.flatMap(
-            Effect.promise(() => bundleFor(work.source)),
-            (bundle) => {
-              const unknown = bundle === undefined ? undefined : unknownModule(work, bundle)
-              if (unknown === undefined)
-                return Effect.andThen(check(bundle?.digests), runModule(task, work, bundle, onProgress))
-              const reason = `${unknown} would be loaded, but is not among the modules that the key was made from`
-              return Effect.fail(new StepError({ step: task.step, fault: "bug", reason, log: null }))
-            }
-          )
-    }
+      const isSealed = yield* Sandbox.decide(task)
+      if (work.type === "command") return yield* CommandRun.run(task, work, isSealed)
+      const bundle = yield* Effect.promise(() => bundleFor(work.source))
+      const unknown = bundle === undefined ? undefined : unknownModule(work, bundle)
+      if (unknown !== undefined) {
+        const reason = `${unknown} would be loaded, but is not among the modules that the key was made from`
+        return yield* new StepError({ step: task.step, fault: "bug", reason, log: null })
+      }
+      yield* check(bundle?.digests)
+      return yield* runModule(task, work, bundle, isSealed, onProgress)
+    })
   }
 })

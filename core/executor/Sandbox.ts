@@ -11,9 +11,11 @@
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs"
-import { homedir } from "node:os"
+import { constants, homedir } from "node:os"
 import * as path from "node:path"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { StepError, type StepTask } from "./Executor.ts"
 
 /** `auto`: sealed where it can be; `require`: a step that cannot be sealed fails; `off`: never. */
 export type Mode = "auto" | "require" | "off"
@@ -47,7 +49,7 @@ const system = (): ReadonlyArray<string> =>
 const isIn = (file: string, folder: string): boolean =>
   file === folder || file.startsWith(folder === path.sep ? folder : `${folder}${path.sep}`)
 
-const isOfSystem = (file: string): boolean => systemFolders.some((folder) => isIn(file, folder))
+export const isOfSystem = (file: string): boolean => systemFolders.some((folder) => isIn(file, folder))
 
 const ofPrograms = new Set(["bin", "sbin", "shims", ".bin"])
 
@@ -84,8 +86,10 @@ const resolver = (): ReadonlyArray<string> => {
 export interface Walls {
   /** What may be written to: where it lies, and where the process finds it. */
   readonly writable: ReadonlyArray<readonly [from: string, to: string]>
-  /** What may be read, likewise; an inner place behind the one that it lies in. */
+  /** What may be read, likewise. */
   readonly readable: ReadonlyArray<readonly [from: string, to: string]>
+  /** Links to make: where, and where they lead. */
+  readonly links?: ReadonlyArray<readonly [at: string, target: string]>
   /** Folders of the system's that are not to be seen. */
   readonly hidden: ReadonlyArray<string>
   readonly network: boolean
@@ -94,6 +98,17 @@ export interface Walls {
   /** The folder that the process starts in. */
   readonly cwd: string
 }
+
+/** What is mounted, an outer place before those in it. */
+const mounts = ({ writable, readable }: Walls, env: NodeJS.ProcessEnv): ReadonlyArray<string> =>
+  [
+    ...searched(env).map((folder) => ["--ro-bind", folder, folder] as const),
+    ...readable.map(([from, to]) => ["--ro-bind", from, to] as const),
+    // of one place the later wins
+    ...writable.map(([from, to]) => ["--bind", from, to] as const)
+  ]
+    .sort(([, , a], [, , b]) => a.length - b.length)
+    .flat()
 
 /** The same command behind walls. */
 export const wrap = (walls: Walls, env: NodeJS.ProcessEnv, command: ReadonlyArray<string>): ReadonlyArray<string> => [
@@ -106,9 +121,8 @@ export const wrap = (walls: Walls, env: NodeJS.ProcessEnv, command: ReadonlyArra
   ...walls.hidden.filter(isOfSystem).flatMap((folder) => ["--tmpfs", folder]),
   ...["--proc", "/proc", "--dev", "/dev", ...devices()],
   ...(existsSync("/sys") ? ["--ro-bind", "/sys", "/sys"] : []),
-  ...walls.writable.flatMap(([from, to]) => ["--bind", from, to]),
-  ...searched(env).flatMap((folder) => ["--ro-bind", folder, folder]),
-  ...walls.readable.flatMap(([from, to]) => ["--ro-bind", from, to]),
+  ...mounts(walls, env),
+  ...(walls.links ?? []).flatMap(([at, target]) => ["--symlink", target, at]),
   ...Object.entries(walls.env).flatMap(([name, value]) => ["--setenv", name, value]),
   ...["--chdir", walls.cwd, "--"],
   ...command
@@ -137,3 +151,18 @@ const tryOut = (): Availability => {
   const { stdout } = spawnSync(program, ["--version"], { encoding: "utf8" })
   return { available: true, detail: stdout.trim(), howToGet: "" }
 }
+
+/** Whether `task` is to be sealed; fails if it has to be and cannot. */
+export const decide = Effect.fnUntraced(function* (task: StepTask) {
+  const mode = yield* SandboxMode
+  if (mode === "off") return false
+  const { available, detail, howToGet } = availability()
+  if (available || mode === "auto") return available
+  const toDo = howToGet === "" ? "" : `. ${howToGet}`
+  const reason = `expected a sandbox, since --sandbox=require asks for one, but ${detail}${toDo}`
+  return yield* new StepError({ step: task.step, fault: "input", reason, log: null })
+})
+
+/** A sandbox tells the signal that ended its process as a shell does: 128 and its number. */
+export const signalOf = (code: number | null): string | undefined =>
+  code === null ? undefined : Object.entries(constants.signals).find(([, number]) => number === code - 128)?.[0]

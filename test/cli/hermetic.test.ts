@@ -44,6 +44,12 @@ describe("a stage", () => {
     expect(failed?.reason).toContain(`it read ${root}`)
   })
 
+  it("starts in an empty folder", async () => {
+    const { code, text } = await run("gentle", "list its own folder")
+    expect(code).toBe(0)
+    expect(text()).toBe("declared\n")
+  })
+
   it("cannot write beside its outputs", async () => {
     const { code, failed } = await run("gentle", "write")
     expect(code).toBe(1)
@@ -54,7 +60,7 @@ describe("a stage", () => {
   it("sees nothing of the environment but what belongs to the machine", async () => {
     const { code, text } = await run("gentle", "read the environment")
     expect(code).toBe(0)
-    expect(text()).toBe(`declared\nundefined undefined ${process.env["PATH"]?.length}`)
+    expect(text()).toBe(`declared\nundefined C.UTF-8 ${process.env["PATH"]?.length}`)
   })
 
   it("has a folder for temporary files, which does not stay", async () => {

@@ -1,4 +1,5 @@
 /** The command line on a small pipeline: what runs, what does not, why, and how it ends. */
+
 import {
   appendFileSync,
   existsSync,
@@ -11,6 +12,7 @@ import {
 } from "node:fs"
 import * as path from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
+import { availability } from "../../core/executor/Sandbox.ts"
 import { events, lastEvent, opPipe } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
@@ -222,6 +224,7 @@ describe("endings", () => {
 
 describe("status and why", () => {
   it("tell states and reasons as JSON", async () => {
+    const sealed = availability().available
     const status = async () =>
       JSON.parse((await letters("status", "--json")).stdout) as { readonly steps: ReadonlyArray<unknown> }
     expect(await status()).toEqual({
@@ -233,18 +236,18 @@ describe("status and why", () => {
       ]
     })
     await run()
-    expect(await status()).toEqual({ steps: all.map((id) => ({ id, state: "fresh", reasons: [], sealed: false })) })
+    expect(await status()).toEqual({ steps: all.map((id) => ({ id, state: "fresh", reasons: [], sealed })) })
     rmSync(path.join(root, "outputs/words/words.json"))
     writeFileSync(path.join(root, "outputs/print/extra.txt"), "")
     expect((await letters("why", "words")).stdout).toContain("words is fresh")
     expect((await letters("why", "words")).stdout).toContain("outputs/words: 1 removed (words.json); the next run")
     expect((await status()).steps.at(-1)).toMatchObject({
       state: "fresh",
-      sealed: false,
+      sealed,
       reasons: [expect.stringContaining("outputs/print: 1 added (extra.txt)")]
     })
     await run()
-    expect(await status()).toEqual({ steps: all.map((id) => ({ id, state: "fresh", reasons: [], sealed: false })) })
+    expect(await status()).toEqual({ steps: all.map((id) => ({ id, state: "fresh", reasons: [], sealed })) })
     rmSync(path.join(root, "outputs"), { recursive: true })
     mkdirSync(path.join(root, "outputs/words"), { recursive: true })
     writeFileSync(path.join(root, "outputs/words/notes.txt"), "mine")

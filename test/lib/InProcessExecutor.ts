@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import { Disk } from "../../cache/store/Disk.ts"
 import * as CommandRun from "../../core/executor/CommandRun.ts"
 import { Executor, StepError } from "../../core/executor/Executor.ts"
+import * as Sandbox from "../../core/executor/Sandbox.ts"
 import * as TaskRun from "../../core/executor/TaskRun.ts"
 
 const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, Disk.layer)
@@ -14,7 +15,7 @@ export const layer = Layer.succeed(Executor, {
   execute: (task) => {
     const { work } = task
     return work.type === "command"
-      ? CommandRun.run(task, work)
+      ? Effect.flatMap(Sandbox.decide(task), (isSealed) => CommandRun.run(task, work, isSealed))
       : TaskRun.run(
           task,
           work,
