@@ -59,7 +59,7 @@ const saveTrace = (trace: string): string => {
 const hasMessage = (value: unknown): value is { readonly _tag?: unknown; readonly message: string } =>
   typeof value === "object" && value !== null && typeof (value as { readonly message?: unknown }).message === "string"
 
-/** How `exit` is to be told; `inSources` tells the places of a trace as places in the sources. */
+/** The exit code and message for `exit`; `inSources` replaces places in bundles by places in the sources. */
 export const ending = (exit: Exit.Exit<unknown, unknown>, inSources: (trace: string) => string): Ending => {
   if (Exit.isSuccess(exit)) return { code: 0, message: undefined }
   if (Cause.hasInterruptsOnly(exit.cause)) {

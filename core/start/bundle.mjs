@@ -158,7 +158,7 @@ const plugin = ({ isScript, digests, looked }) => ({
         // within a package, files are what they were: a package counts by its version
         if (isOwn(importer)) return resolveOwn(path.resolve(resolveDir, specifier), looked)
       } else {
-        // What is required is told by its path, and so apart from what is imported.
+        // What is required has its path as its name, which no import has.
         const isRequired = kind === "require-call"
         // Node itself says what is missing, in its own words, if it is ever asked for.
         const missing = {
@@ -185,9 +185,9 @@ const plugin = ({ isScript, digests, looked }) => ({
       return isLater ? { path: found.path, namespace: "later" } : found
     })
     build.onLoad({ filter: /.*/, namespace: "later" }, ({ path: file }) => {
-      const told = JSON.stringify(file)
+      const quoted = JSON.stringify(file)
       // a module that is waited for by who imports it
-      const contents = `export const then = (resolve, reject) => __op_pipe_outside(${told}).then(() => import(${told})).then(resolve, reject)`
+      const contents = `export const then = (resolve, reject) => __op_pipe_outside(${quoted}).then(() => import(${quoted})).then(resolve, reject)`
       return { contents, loader: "js", resolveDir: path.dirname(file) }
     })
     build.onLoad({ filter: /\.[mc]?[tj]s$/ }, ({ path: file }) => {

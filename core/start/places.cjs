@@ -5,7 +5,7 @@ const { SourceMap } = require("node:module")
 const path = require("node:path")
 const { pathToFileURL } = require("node:url")
 
-/** A stack trace with places in bundles told as places in the sources. */
+/** A stack trace whose places in bundles are replaced by places in the sources. */
 const inSources = (trace) => {
   const maps = new Map()
   const mapOf = (file) => {

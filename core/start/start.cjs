@@ -46,8 +46,8 @@ const current = (folder) => {
  */
 const bundled = async (contents, resolveDir, { keepNames = false } = {}) => {
   if (process.env.OP_PIPE_BUNDLE === "off") throw new Error("OP_PIPE_BUNDLE is off")
-  const told = [format, process.version, keepNames, resolveDir, contents].join("\0")
-  const folder = path.join(cacheFolder(), hash("sha256", told, "hex").slice(0, 24))
+  const identity = [format, process.version, keepNames, resolveDir, contents].join("\0")
+  const folder = path.join(cacheFolder(), hash("sha256", identity, "hex").slice(0, 24))
   return current(folder) ?? (await import("./bundle.mjs")).make(folder, contents, resolveDir, keepNames)
 }
 
@@ -69,11 +69,11 @@ const findPipeline = (args) => {
 const withLateSegmenter = async (load) => {
   const { Segmenter } = Intl
   Intl.Segmenter = class {
-    constructor(...told) {
-      this.told = told
+    constructor(...given) {
+      this.given = given
     }
     segment(text) {
-      this.made ??= new Segmenter(...this.told)
+      this.made ??= new Segmenter(...this.given)
       return this.made.segment(text)
     }
   }
