@@ -110,6 +110,12 @@ const mounts = ({ writable, readable }: Walls, env: NodeJS.ProcessEnv): Readonly
     .sort(([, , a], [, , b]) => a.length - b.length)
     .flat()
 
+/** The links to make. One that PATH leads through, such as a linked `node_modules`, is a folder there already. */
+const linksOf = ({ links = [] }: Walls, env: NodeJS.ProcessEnv): NonNullable<Walls["links"]> => {
+  const folders = searched(env)
+  return links.filter(([at]) => !folders.some((folder) => isIn(at, folder)))
+}
+
 /** The same command behind walls. */
 export const wrap = (walls: Walls, env: NodeJS.ProcessEnv, command: ReadonlyArray<string>): ReadonlyArray<string> => [
   program,
@@ -122,7 +128,7 @@ export const wrap = (walls: Walls, env: NodeJS.ProcessEnv, command: ReadonlyArra
   ...["--proc", "/proc", "--dev", "/dev", ...devices()],
   ...(existsSync("/sys") ? ["--ro-bind", "/sys", "/sys"] : []),
   ...mounts(walls, env),
-  ...(walls.links ?? []).flatMap(([at, target]) => ["--symlink", target, at]),
+  ...linksOf(walls, env).flatMap(([at, target]) => ["--symlink", target, at]),
   ...Object.entries(walls.env).flatMap(([name, value]) => ["--setenv", name, value]),
   ...["--chdir", walls.cwd, "--"],
   ...command
