@@ -54,10 +54,10 @@ export interface Ingredients {
   readonly inputs: Readonly<Record<string, Digest.Digest>>
   readonly toolchain: Readonly<Record<string, unknown>>
   /**
-   * Where native code and number formatting come from: Node's major version, the platform, the processor's
-   * architecture.
+   * Where native code, the classes of characters, the words of a language and time zones come from: Node's major
+   * version, the tables that it was built with, the platform, the processor's architecture.
    */
-  readonly runtime: { readonly node: string; readonly platform: string }
+  readonly runtime: Readonly<Record<string, string>>
 }
 
 /** Checked by hand and not by a Schema: every run reads every result, and each holds thousands of these texts. */
@@ -72,23 +72,33 @@ export const isIngredients = (value: unknown): value is Ingredients => {
     isRecord(params) &&
     isRecordOf(inputs, Digest.isDigest) &&
     isRecord(toolchain) &&
-    isRecord(runtime) &&
+    isRecordOf(runtime, isString) &&
     isString(runtime["node"]) &&
     isString(runtime["platform"])
   )
 }
 
-export const runtime: Ingredients["runtime"] = {
-  node: process.versions.node.split(".")[0] ?? "",
+/**
+ * The runtime of a Node of these versions. Node updates its tables within a major version: 22.19 has Unicode 16, 22.23
+ * has 17. Of V8 the first two numbers count, which stay within a major version of Node.
+ */
+export const runtimeOf = (versions: NodeJS.ProcessVersions): Ingredients["runtime"] => ({
+  node: versions.node.split(".")[0] ?? "",
+  v8: versions.v8.split(".").slice(0, 2).join("."),
+  unicode: versions["unicode"] ?? "none",
+  icu: versions["icu"] ?? "none",
+  timeZones: versions["tz"] ?? "none",
   platform: `${process.platform}-${process.arch}`
-}
+})
+
+export const runtime = runtimeOf(process.versions)
 
 /** What a key is computed from: the ingredients, whose code may be canonical text already. */
 export type KeyParts = Omit<Ingredients, "code"> & { readonly code: Code | CanonicalJson.Written }
 
 /** The key of `ingredients`, if all of them have a canonical text. */
 export const attempt = ({ stage, code, params, inputs, toolchain, runtime }: KeyParts) =>
-  Digest.ofValue("CacheKey/v1", [stage, code, params, inputs, toolchain, runtime])
+  Digest.ofValue("CacheKey/v2", [stage, code, params, inputs, toolchain, runtime])
 
 /** The key of `ingredients`; `step` only names it in an error. */
 export const of = (step: string, ingredients: KeyParts): Effect.Effect<Digest.Digest, KeyUnknown> => {

@@ -11,14 +11,14 @@ const ingredients: CacheKey.Ingredients = {
   params: { epochs: 24, optimizer: "adam" },
   inputs: { index: Digest.ofText("index") },
   toolchain: { engine: { name: "native", threads: 2 } },
-  runtime: { node: "22", platform: "linux-x64" }
+  runtime: { node: "22", v8: "12.4", unicode: "17.0", icu: "78.3", timeZones: "2026c", platform: "linux-x64" }
 }
 
 describe("formats, frozen: a change of one needs a new tag and a line in the changelog", () => {
-  it.effect("CacheKey/v1", () =>
+  it.effect("CacheKey/v2", () =>
     Effect.gen(function* () {
       expect(yield* CacheKey.of("train@bn", ingredients)).toBe(
-        "87eba1ae7cbe2ff9012641c5f5eddfeee6b9ae49b37239ea7093914fbb1f6cca"
+        "f405c73408204f2bf9547146ec46b700294eafb20be93c0238b0975c65aec82b"
       )
     })
   )
@@ -56,6 +56,18 @@ describe("a key", () => {
       "toolchain engine.threads: 2 -> 1"
     ])
     expect(CacheKey.diff(ingredients, ingredients)).toEqual([])
+  })
+
+  it("holds the tables that Node was built with (hermetic/15)", () => {
+    const newer = { ...process.versions, node: "22.23.3", unicode: "17.0", icu: "78.3", tz: "2026c" }
+    const older = { ...newer, node: "22.19.0", unicode: "16.0", icu: "77.1", tz: "2025b" }
+    const made = { ...ingredients, runtime: CacheKey.runtimeOf(older) }
+    expect(CacheKey.diff(made, { ...ingredients, runtime: CacheKey.runtimeOf(newer) })).toEqual([
+      'runtime unicode: "16.0" -> "17.0"',
+      'runtime icu: "77.1" -> "78.3"',
+      'runtime timeZones: "2025b" -> "2026c"'
+    ])
+    expect(CacheKey.runtimeOf({ ...newer, node: "22.24.0" })).toEqual(CacheKey.runtimeOf(newer))
   })
 
   it("tells of a package its versions, or else all that is known of it", () => {
