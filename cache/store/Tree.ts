@@ -208,7 +208,7 @@ export const known = (root: string, memo: StatMemo, sync: SyncDisk): Tree | unde
  * All entries below `root` except those that `ignore` names; digests come from the memo where it is valid. Paths have
  * forward slashes.
  */
-export const snapshot = Effect.fn("Tree.snapshot")(function* (root: string, memo: StatMemo, options: SnapshotOptions) {
+export const snapshot = Effect.fnUntraced(function* (root: string, memo: StatMemo, options: SnapshotOptions) {
   return yield* entriesOf(root, yield* walk(root, options), memo, options.of)
 })
 
@@ -300,11 +300,7 @@ export const statDigest = ({ digest, seen }: SourceTree): Digest.Digest => {
 }
 
 /** The source below `root`. If it is unchanged, the list of its files is neither made nor digested. */
-export const source = Effect.fn("Tree.source")(function* (
-  root: string,
-  memo: StatMemo,
-  ignore: SnapshotOptions["ignore"]
-) {
+export const source = Effect.fnUntraced(function* (root: string, memo: StatMemo, ignore: SnapshotOptions["ignore"]) {
   const listings = yield* walk(root, { ignore, of: "source" })
   const tree = entriesOf(root, listings, memo, "source")
   const folders = listings.map(({ folder }) => folder)

@@ -152,7 +152,7 @@ const assessStale = Effect.fnUntraced(function* (
 })
 
 /** The full answer for one step. */
-export const of = Effect.fn("Freshness.of")(function* (prepared: Prepared, step: AnyStep, { results, forced }: Known) {
+export const of = Effect.fnUntraced(function* (prepared: Prepared, step: AnyStep, { results, forced }: Known) {
   const parts = Ingredients.keyParts(prepared, step, results)
   if (parts === undefined) {
     const waitsFor = new Set(upstream(step).flatMap(({ id }) => (results.has(id) ? [] : [id])))

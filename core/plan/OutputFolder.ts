@@ -52,7 +52,7 @@ export const expectedTree = (result: StepResult, rendered: Rendered = asStored):
 }
 
 /** How `outputs/<step>/` differs from `result`, in words; none if it does not. */
-export const difference = Effect.fn("OutputFolder.difference")(function* (
+export const difference = Effect.fnUntraced(function* (
   result: StepResult,
   folder: string,
   rendered: Rendered = asStored
@@ -75,7 +75,7 @@ export const besides = (folder: string): { readonly mark: string; readonly aside
 }
 
 /** Whether `folder` holds files that are not op-pipe's. */
-export const isOccupied = Effect.fn("OutputFolder.isOccupied")(function* (result: StepResult, folder: string) {
+export const isOccupied = Effect.fnUntraced(function* (result: StepResult, folder: string) {
   const disk = yield* Disk
   const { memo, results } = yield* Store
   const stat = yield* orAbsent(disk.lstat(folder))

@@ -30,7 +30,7 @@ export interface SourceOptions {
 }
 
 /** The path of a source: from the user, or from the pipeline, or from `provide`. */
-export const locate = Effect.fn("Sources.locate")(function* (source: AnySource, options: SourceOptions) {
+export const locate = Effect.fnUntraced(function* (source: AnySource, options: SourceOptions) {
   const named = options.sourcePaths[source.name]
   const { layout } = yield* Store
   if (named !== undefined) return path.resolve(named)
@@ -69,11 +69,7 @@ const isLeftOut = (source: AnySource, below: string): boolean =>
   below.split("/").some((_part, index, parts) => source.ignore(parts.slice(0, index + 1).join("/")))
 
 /** Fails if outputs or the store lie in a source: the files that a run writes would be data of the next one. */
-export const refuseInside = Effect.fn("Sources.refuseInside")(function* (
-  source: AnySource,
-  location: string,
-  options: SourceOptions
-) {
+export const refuseInside = Effect.fnUntraced(function* (source: AnySource, location: string, options: SourceOptions) {
   const disk = yield* Disk
   const { layout } = yield* Store
   if (kindOf(source) !== "folder") return
@@ -96,7 +92,7 @@ export const refuseInside = Effect.fn("Sources.refuseInside")(function* (
 })
 
 /** A snapshot of a source; fails if there is none. */
-export const snapshot = Effect.fn("Sources.snapshot")(function* (source: AnySource, location: string) {
+export const snapshot = Effect.fnUntraced(function* (source: AnySource, location: string) {
   const disk = yield* Disk
   const { memo } = yield* Store
   const startedMs = performance.now()
@@ -123,7 +119,7 @@ const portName = (port: AnyStep["inputs"][string]): string =>
   port.owner._tag === "Source" ? port.owner.name : `${port.owner.id}.${port.output}`
 
 /** How an input differs from its earlier content, in words. */
-export const describeInput = Effect.fn("Sources.describeInput")(function* (
+export const describeInput = Effect.fnUntraced(function* (
   prepared: Prepared,
   port: AnyStep["inputs"][string],
   before: Digest.Digest
@@ -159,7 +155,7 @@ const isListed = Effect.fnUntraced(function* (digest: Digest.Digest) {
 })
 
 /** Stores the list of a source's files, so that later runs can say what changed. */
-export const remember = Effect.fn("Sources.remember")(function* (prepared: PreparedSource) {
+export const remember = Effect.fnUntraced(function* (prepared: PreparedSource) {
   const { blobs, layout } = yield* Store
   const { digest, tree } = prepared.content
   if (yield* isListed(digest)) return

@@ -34,7 +34,7 @@ export const decodesDocuments = (step: AnyStep): boolean =>
   step.stage._tag === "Command" && Object.values(declared(step)).some(({ kind }) => kind === "json")
 
 /** The result under `key`, or why it cannot be used. */
-export const find = Effect.fn("StoredResult.find")(function* (step: AnyStep, key: Digest.Digest) {
+export const find = Effect.fnUntraced(function* (step: AnyStep, key: Digest.Digest) {
   const { blobs, results } = yield* Store
   const found = yield* results.usable(key)
   if (typeof found === "string") return found satisfies Unusable

@@ -100,11 +100,7 @@ export const isReporting = ({ report }: Pipeline, step: string): boolean =>
  * The files of `step` that are in `outputs/` otherwise than in the store: the report, if it is this step's and has
  * placeholders.
  */
-export const rendered = Effect.fn("Template.rendered")(function* (
-  pipeline: Pipeline,
-  step: string,
-  context: ReportContext
-) {
+export const rendered = Effect.fnUntraced(function* (pipeline: Pipeline, step: string, context: ReportContext) {
   const none: Rendered = new Map()
   const { report } = pipeline
   const result = context.results.get(step)

@@ -88,7 +88,7 @@ const withoutVolatile = Effect.fnUntraced(function* (output: Output, artifact: A
  * (A hard link would change the blob's ctime, and the memo would read it again.) A command gets copies, since programs
  * treat links differently: `find -type f` skips them, `cp -r` and `tar` keep them as links.
  */
-export const provideInput = Effect.fn("provideInput")(function* (
+export const provideInput = Effect.fnUntraced(function* (
   output: Output,
   artifact: Artifact.Any,
   folder: string,
@@ -138,7 +138,7 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
 })
 
 /** Makes `outputs/<step>/` hold `result`; true if it did not yet. A lock keeps runs of one project apart. */
-export const materialize = Effect.fn("materialize")(function* (
+export const materialize = Effect.fnUntraced(function* (
   result: StepResult,
   folder: string,
   rendered: Rendered = asStored
