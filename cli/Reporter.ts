@@ -67,6 +67,9 @@ const finishedLine = (event: FinishedEvent): string => {
   return `${head} in ${formatDuration(event.durationMs)}: ${parts.length === 0 ? "nothing to do" : parts.join(", ")}.${report}`
 }
 
+/** Where faults of ours are told. */
+const issues = "https://github.com/op-pipe/op-pipe/issues"
+
 const indent = (text: string): string => text.split("\n").join("\n    ")
 
 /** The first three reasons; `why` and `--json` have them all. */
@@ -94,8 +97,8 @@ const lasting = (event: RunEvent): ReadonlyArray<string> => {
     case "StepFailed":
       return [
         `${paint("red", "✗")} ${paint("bold", event.step)}  ${indent(event.reason)}`,
-        ...(event.fault === "bug" ? ["    This is a bug: in the stage, or in op-pipe."] : []),
-        ...(event.log === null ? [] : [`    What it printed is in ${relative(event.log)}`])
+        ...(event.fault === "bug" ? [`    This is a bug in op-pipe. Please report it: ${issues}`] : []),
+        ...(event.log === null ? [] : [`    All that it printed: op-pipe logs ${event.step}`])
       ]
     case "StepVerified":
       return [`${paint("green", "✓")} ${event.step}  made again in ${formatDuration(event.durationMs)}, the same`]
@@ -103,6 +106,8 @@ const lasting = (event: RunEvent): ReadonlyArray<string> => {
       return [`${paint("yellow", "-")} ${event.step}  skipped, because ${event.because} failed`]
     case "StepPlanned":
       return [plannedLine(event)]
+    case "StepPrinted":
+      return event.text.split("\n").map((line) => `${paint("dim", `${event.step} │`)} ${line}`)
     case "RunFinished":
       return [finishedLine(event)]
     case "StepProgress":

@@ -31,6 +31,9 @@ export interface Layout {
   readonly temporary: string
   /** Folders of running steps. */
   readonly work: string
+  /** What steps printed, by the run that executed them. Hints. */
+  readonly logs: string
+  readonly log: (runId: string, stepId: string) => string
   /**
    * What toolchains build or fetch, shared by all projects of a user: a build takes a while and is the same everywhere.
    */
@@ -65,6 +68,8 @@ export const make = (store: string): Layout => {
     checkpoints: path.join(root, "checkpoints"),
     checkpoint: (key) => path.join(root, "checkpoints", key),
     temporary: path.join(root, "tmp"),
+    logs: path.join(root, "logs"),
+    log: (runId, stepId) => below("logs", runId, `${encodeURIComponent(stepId)}.txt`),
     work: path.join(root, "work"),
     toolchains: userCache(),
     toolchain: (name) => path.join(userCache(), name)

@@ -6,6 +6,7 @@ import { dag } from "./dag.ts"
 import { doctor } from "./doctor.ts"
 import { diff, history, pin, restore, show, unpin } from "./history.ts"
 import { init } from "./init.ts"
+import { logs } from "./logs.ts"
 import { status, why } from "./status.ts"
 
 export const rest = (additions: Additions) => [
@@ -13,6 +14,7 @@ export const rest = (additions: Additions) => [
   status(additions),
   why(additions),
   dag(additions),
+  logs,
   history,
   show,
   diff,

@@ -5,18 +5,21 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Fault from "../../cache/identity/Fault.ts"
 import * as Gc from "../../cache/store/Gc.ts"
+import { Store } from "../../cache/store/Store.ts"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
 import { SandboxMode } from "../../core/executor/Sandbox.ts"
 import type { AnyStep } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
 import { wanted } from "../../core/plan/Wanted.ts"
+import type { RunEvent } from "../../core/run/RunEvent.ts"
 import { RunEvents } from "../../core/run/RunEvents.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
 import * as Runner from "../../core/run/Runner.ts"
 import { formatBytes } from "../Console.ts"
 import { RunFailed } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
+import * as Logs from "../Logs.ts"
 import type { Additions } from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
 import * as Session from "../Session.ts"
@@ -54,6 +57,10 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
     Flag.withDefault(false)
   ),
   sandbox: Flags.sandbox,
+  verbose: Flag.Boolean("verbose").pipe(
+    Flag.withDescription("Show what steps print, while they print it"),
+    Flag.withDefault(false)
+  ),
   json: Flags.json
 })
 type RunFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>
@@ -78,9 +85,12 @@ const bringUpToDate = Effect.fnUntraced(function* (
   }
   const { keepGoing, verify } = flags
   // that it has finished is the last thing it says
-  const events = RunEvents.to((event) => (event.type === "RunFinished" ? undefined : reporter(event)))
+  const tell = (event: RunEvent): void => (event.type === "RunFinished" ? undefined : reporter(event))
+  const { layout } = yield* Store
+  const events = RunEvents.to(flags.verbose ? Logs.verbose(layout, tell) : tell)
   const summary = yield* Effect.provide(Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir }), events)
   if (summary.finished.executed.length > 0) yield* keepBounded(notify)
+  if (summary.finished.cached.length < steps.length) yield* Effect.sync(() => Logs.prune(layout))
   reporter(summary.finished)
   if (summary.failures.length === 0) return
   return yield* new RunFailed({

@@ -3,18 +3,18 @@
  * declared; behind walls where that is possible (Sandbox).
  */
 import type { ChildProcess } from "node:child_process"
-import { closeSync, existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs"
+import { existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import {
   asStepError,
   endedEarly,
   environment,
+  fullDisk,
   killGroup,
   type Log,
   lastWords,
-  noteProcess,
-  openLog,
+  launch,
   printed,
   spawnMasked,
   stop
@@ -100,27 +100,23 @@ const ended = (
   signal: string | null
 ): Effect.Effect<Executed, StepError> => {
   if (code === 0) return Effect.succeed({ loaded: {}, sealed: isSealed })
-  const by = code === null ? (signal ?? "a signal") : isSealed ? Sandbox.signalOf(code) : undefined
-  if (by !== undefined) return Effect.fail(endedEarly(task, log, by))
-  const reason = `its command ended with exit code ${code}${lastWords(log)}`
+  if (code === null) return Effect.fail(endedEarly(task, log, signal ?? "a signal"))
+  // of a program in it, by the shell; of the shell itself, by the sandbox
+  const by = Sandbox.signalOf(code)
+  const how = by === undefined ? "" : ` (${by}${by === "SIGKILL" ? ", perhaps the machine ran out of memory" : ""})`
+  const reason = `its command ended with exit code ${code}${how}${fullDisk(task)}${lastWords(log)}`
   return Effect.fail(new StepError({ step: task.step, fault: "stage", reason, log: printed(log) }))
 }
 
 /** Runs the command, and ends what it left running; an exit code other than 0 is the step's failure. */
 export const run = (task: StepTask, work: CommandWork, isSealed: boolean): Effect.Effect<Executed, StepError> =>
   Effect.callback<Executed, StepError>((resume) => {
-    const log = openLog(task)
-    let child: ChildProcess
-    try {
-      child = start(task, work, isSealed, log)
-      noteProcess(task, child)
-    } catch (cause) {
-      return resume(Effect.fail(asStepError(task, cause)))
-    } finally {
-      closeSync(log.descriptor)
-    }
+    const launched = launch(task, (log) => start(task, work, isSealed, log))
+    if (launched instanceof StepError) return resume(Effect.fail(launched))
+    const { child, log, endGuard } = launched
     child.once("error", (cause) => resume(Effect.fail(asStepError(task, cause))))
     child.once("exit", (code, signal) => {
+      endGuard(code !== 0)
       const end = () => resume(Effect.suspend(() => ended(task, log, isSealed, code, signal)))
       killGroup(child).then(end, end)
     })

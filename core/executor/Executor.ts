@@ -52,6 +52,8 @@ export const StepTask = Schema.Struct({
   inputs: Schema.Record(Schema.String, Schema.String),
   /** Where output artifacts are written. */
   outputDir: Schema.String,
+  /** The file for what the step prints. */
+  log: Schema.String,
   /** Private scratch. */
   workdir: Schema.String,
   /** Where a checkpoint of this very key lies, if there is one. */
@@ -76,7 +78,8 @@ export const Message = Schema.Union([
     loaded: Schema.Record(Schema.String, Schema.String)
   }),
   Schema.Struct({ type: Schema.Literal("failed"), reason: Schema.String, badInput: Schema.Boolean }),
-  Schema.Struct({ type: Schema.Literal("bug"), trace: Schema.String })
+  /** The stage threw. */
+  Schema.Struct({ type: Schema.Literal("threw"), trace: Schema.String })
 ])
 export type Message = typeof Message.Type
 export type ProgressMessage = Extract<Message, { readonly type: "progress" }>

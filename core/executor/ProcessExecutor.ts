@@ -8,7 +8,6 @@
  * says of what bytes it was made, so a result is known to come from the code that its key says.
  */
 import type { ChildProcess } from "node:child_process"
-import { closeSync } from "node:fs"
 import { createRequire } from "node:module"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
@@ -16,15 +15,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { isFramework } from "../../cache/code/Framework.ts"
+import * as Framework from "../../cache/code/Framework.ts"
 import {
   asStepError,
   endedEarly,
   environment,
   killGroup,
   type Log,
-  noteProcess,
-  openLog,
+  launch,
   printed,
   spawnMasked,
   stop
@@ -84,7 +82,18 @@ const unknownModule = (work: ModuleWork, bundle: Bundle): string | undefined => 
   const own = packageFolder(fileURLToPath(work.source))
   // another package counts by its version
   const isCounted = (file: string): boolean => [undefined, own].includes(packageFolder(file))
-  return Object.keys(bundle.digests).find((file) => !known.has(file) && isCounted(file) && !isFramework(file))
+  return Object.keys(bundle.digests).find((file) => !known.has(file) && isCounted(file) && !Framework.isFramework(file))
+}
+
+/** Frames of Node, of packages and of op-pipe say nothing to who wrote the stage. */
+const isForeign = (line: string): boolean =>
+  /^\s+at .*(node:|[\\/]node_modules[\\/]|[\\/]made-[^\\/]+[\\/])/u.test(line) ||
+  Framework.folders.some((folder) => /^\s+at /u.test(line) && line.includes(folder))
+
+/** A trace with the frames of the stage's own code; with all of them if none is. */
+const ownTrace = (trace: string): string => {
+  const own = trace.split("\n").filter((line) => !isForeign(line))
+  return (own.some((line) => /^\s+at /u.test(line)) ? own : trace.split("\n")).join("\n")
 }
 
 const decodeMessage = Schema.decodeUnknownOption(Message)
@@ -103,8 +112,8 @@ const toExit = (
   switch (message.type) {
     case "failed":
       return fail(message.badInput ? "input" : "stage", message.reason)
-    case "bug":
-      return fail("bug", inSources(message.trace))
+    case "threw":
+      return fail("stage", `it threw ${ownTrace(inSources(message.trace))}`)
     case "done":
       return Effect.succeed({ loaded: bundle?.digests ?? message.loaded, sealed: isSealed })
     case "progress":
@@ -163,16 +172,9 @@ const runModule = (
   onProgress: (progress: ProgressMessage) => void
 ): Effect.Effect<Executed, StepError> =>
   Effect.callback<Executed, StepError>((resume) => {
-    const log = openLog(task)
-    let child: ChildProcess
-    try {
-      child = startProcess(task, work, bundle, isSealed, log)
-      noteProcess(task, child)
-    } catch (cause) {
-      return resume(Effect.fail(asStepError(task, cause)))
-    } finally {
-      closeSync(log.descriptor)
-    }
+    const launched = launch(task, (log) => startProcess(task, work, bundle, isSealed, log))
+    if (launched instanceof StepError) return resume(Effect.fail(launched))
+    const { child, log, endGuard } = launched
     let outcome: Message | undefined
     child.on("message", (raw) => {
       const message = Option.getOrUndefined(decodeMessage(raw))
@@ -183,6 +185,7 @@ const runModule = (
     // Not on "exit", which may come before the last message that the process sent; "close" comes after the channel's end.
     child.once("close", (code, signal) => {
       const how = signal ?? (isSealed ? Sandbox.signalOf(code) : undefined) ?? `exit code ${code}`
+      endGuard(code !== 0)
       const end = () => resume(Effect.suspend(() => toExit(task, bundle, isSealed, log, outcome, how)))
       killGroup(child).then(end, end)
     })

@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import { Disk } from "../../cache/store/Disk.ts"
 import type * as Stage from "../pipeline/Stage.ts"
 import { type Message, ModuleWork, StepTask } from "./Executor.ts"
+import * as MachineFault from "./MachineFault.ts"
 import * as Permissions from "./Permissions.ts"
 import * as TaskRun from "./TaskRun.ts"
 
@@ -58,35 +59,15 @@ const ModuleTask = Schema.Struct({ ...StepTask.fields, work: ModuleWork })
 const errorOf = (reason: Cause.Reason<unknown>): unknown =>
   reason._tag === "Fail" ? reason.error : reason._tag === "Die" ? reason.defect : undefined
 
-/** Codes of errors that the machine is at fault for, whatever the stage did with them. */
-const machineFaults: Readonly<Record<string, string>> = {
-  ENOSPC: "The disk is full: free some space and run again; finished steps are kept",
-  EDQUOT: "The disk quota is used up: free some space and run again; finished steps are kept",
-  EROFS: "The file system is read-only: choose another folder with --store",
-  EMFILE: "Too many files are open: raise the limit with `ulimit -n`",
-  ENFILE: "Too many files are open on this machine",
-  EIO: "The disk cannot be read or written"
-}
-
-/** The error of the machine that `error` comes from, in words; undefined when it comes from elsewhere. */
-const describeMachineFault = (error: unknown): string | undefined => {
-  for (let cause = error; typeof cause === "object" && cause !== null; cause = (cause as { cause?: unknown }).cause) {
-    const { code, message } = cause as { readonly code?: unknown; readonly message?: unknown }
-    const advice = typeof code === "string" ? machineFaults[code] : undefined
-    if (advice !== undefined) return `${String(message)}. ${advice}`
-  }
-  return undefined
-}
-
 const outcome = (exit: Exit.Exit<void, Stage.Failure>, loaded: Serving["loaded"]): Message => {
   if (Exit.isSuccess(exit)) return { type: "done", loaded }
   const errors = exit.cause.reasons.map(errorOf)
   const denied = errors.map(Permissions.describeDenied).find((each) => each !== undefined)
   if (denied !== undefined) return { type: "failed", reason: denied, badInput: false }
   const failure = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  const machine = errors.map(describeMachineFault).find((each) => each !== undefined)
+  const machine = errors.map(MachineFault.describe).find((each) => each !== undefined)
   if (failure === undefined && machine !== undefined) return { type: "failed", reason: machine, badInput: false }
-  if (failure === undefined) return { type: "bug", trace: Cause.pretty(exit.cause) }
+  if (failure === undefined) return { type: "threw", trace: Cause.pretty(exit.cause) }
   return {
     type: "failed",
     reason: failure.message,

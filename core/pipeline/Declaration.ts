@@ -66,12 +66,43 @@ const checkTargets = (pipeline: Declared, fail: (text: string) => never): void =
   }
 }
 
+/** Where an output is to lie, in its normal form; undefined of a path that leads out of the step's folder. */
+const placeOf = (path: string): string | undefined => {
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".")
+  return path.startsWith("/") || parts.includes("..") ? undefined : parts.join("/")
+}
+
+const isIn = (inner: string, outer: string): boolean => outer === "" || inner === outer || inner.startsWith(`${outer}/`)
+
+/** Outputs must lie apart: of one within another, a step downstream would get the one without the other. */
+const checkOutputs = (steps: ReadonlyArray<AnyStep>, fail: (text: string) => never): void => {
+  for (const { stage } of new Map(steps.map((step) => [step.stage, step])).values()) {
+    const outputs = Object.entries(stage.output as Readonly<Record<string, { readonly path: string }>>)
+    const places = outputs.map(([name, { path }]) => {
+      const place = placeOf(path)
+      if (place === undefined)
+        return fail(
+          `stage ${stage.name}: expected output ${name} to lie within the step's folder, but found the path "${path}"`
+        )
+      return { name, place }
+    })
+    for (const [at, a] of places.entries()) {
+      const b = places.slice(at + 1).find((each) => isIn(each.place, a.place) || isIn(a.place, each.place))
+      if (b === undefined) continue
+      fail(
+        `stage ${stage.name}: expected outputs that lie apart, but ${a.name} ("${a.place}") and ${b.name} ("${b.place}") overlap. Give one another path`
+      )
+    }
+  }
+}
+
 /** Refuses a pipeline that cannot work as it is declared. */
 export const checkDeclared = (pipeline: Declared): void => {
   const fail = (text: string): never => {
     throw new DeclarationError(`${pipeline.name}: ${text}`)
   }
   checkNamesakes(pipeline.steps, fail)
+  checkOutputs(pipeline.steps, fail)
   checkDuplicates(pipeline, fail)
   checkTargets(pipeline, fail)
 }

@@ -180,7 +180,7 @@ export const step = <S extends Stage.Any, const V extends string | undefined = u
   }
 ): Step<S, IdOf<S, V>> => {
   checkName("stage", stage.name, "@#()=")
-  if (options.variant !== undefined) checkName(`variant of ${stage.name}`, options.variant, "#()=")
+  if (options.variant !== undefined) checkName(`variant of ${stage.name}`, options.variant, "#()")
   const wired = Object.entries(
     options.inputs as Readonly<Record<string, Port<Artifact.Any> | ReplicaPorts<Artifact.Any>>>
   )

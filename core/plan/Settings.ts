@@ -55,16 +55,24 @@ interface Assignment {
   readonly asked: string
 }
 
-const parseAssignment = (asked: string): Effect.Effect<Assignment, SettingsError> => {
-  const match = /^([^=]+?)\.([^=.][^=]*)=(.*)$/s.exec(asked)
-  return match === null
-    ? Effect.fail(new SettingsError({ asked: `--set ${asked}`, expected: "step.parameter=value", actual: asked }))
-    : Effect.succeed({
-        target: normalizeStepId(match[1]!),
-        path: match[2]!.split("."),
-        text: match[3]!,
-        asked: `--set ${asked}`
-      })
+/** `train@bn` as people write it, too: `train(bn)`, `train(bn)#2`. */
+const formsOf = (name: string): ReadonlyArray<string> => [name, name.replace(/^([^@]+)@([^#]+)(#\d+)?$/u, "$1($2)$3")]
+
+/**
+ * Cuts `step.parameter=value`. A step's name may hold dots and equals signs (`train@lr=0.1`): the longest of the `known`
+ * names that the text begins with is meant.
+ */
+const parseAssignment = (asked: string, known: ReadonlySet<string>): Effect.Effect<Assignment, SettingsError> => {
+  const forms = Array.from(known).flatMap(formsOf)
+  const named = forms.filter((name) => asked.startsWith(`${name}.`)).sort((a, b) => b.length - a.length)[0]
+  const target = named ?? /^[^=.]+(?=\.)/u.exec(asked)?.[0]
+  const rest = target === undefined ? "" : asked.slice(target.length + 1)
+  const equals = rest.indexOf("=")
+  if (target === undefined || equals <= 0) {
+    return Effect.fail(new SettingsError({ asked: `--set ${asked}`, expected: "step.parameter=value", actual: asked }))
+  }
+  const [path, text] = [rest.slice(0, equals).split("."), rest.slice(equals + 1)]
+  return Effect.succeed({ target: normalizeStepId(target), path, text, asked: `--set ${asked}` })
 }
 
 const parseValue = (text: string): unknown =>
@@ -215,7 +223,6 @@ export const recordOf = <A>(entries: Iterable<readonly [string, A]>): Readonly<R
 /** All parameters of `pipeline`, decoded and encoded. */
 export const resolve = Effect.fn("Settings.resolve")(function* (pipeline: Pipeline, asked: Asked) {
   const profile = yield* chooseProfile(pipeline, asked.profile)
-  const assignments = yield* Effect.forEach(asked.set ?? [], parseAssignment)
   const seed = asked.seed ?? pipeline.seed
   const steps = pipeline.steps.map((step) => stepTarget(step, profile, seed))
   const sources = pipeline.sources.flatMap((source: AnySource) =>
@@ -232,6 +239,7 @@ export const resolve = Effect.fn("Settings.resolve")(function* (pipeline: Pipeli
   const known = new Set(
     [...steps, ...sources, ...toolchains].flatMap((target: Target) => [...target.names, target.name])
   )
+  const assignments = yield* Effect.forEach(asked.set ?? [], (each) => parseAssignment(each, known))
   const stray = assignments.find((each) => !known.has(each.target))
   if (stray !== undefined) {
     return yield* unknownName(stray.asked, "names before the first dot", Array.from(known), stray.target)

@@ -63,6 +63,8 @@ export const StepPlanned = Schema.Struct({
   state: Schema.Literals(["fresh", "stale", "pending", "never run"]),
   reasons: Reasons
 })
+/** With `--verbose`: whole lines that a step printed. */
+export const StepPrinted = Schema.Struct({ type: Schema.Literal("StepPrinted"), step: StepId, text: Schema.String })
 export const RunFinished = Schema.Struct({
   type: Schema.Literal("RunFinished"),
   runId: Schema.String,
@@ -86,6 +88,7 @@ export const RunEvent = Schema.Union([
   StepVerified,
   StepSkipped,
   StepPlanned,
+  StepPrinted,
   RunFinished
 ])
 /** One event of a run, as `onEvent` is told it and `--json` prints it. */

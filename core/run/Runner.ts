@@ -156,6 +156,9 @@ const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Runnin
 /** So few that a run can be interrupted in between, and shows progress. */
 const atOnce = 100
 
+const traceOf = (defect: unknown): string =>
+  defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)
+
 /** Waits for the upstream steps, then gets the outcome of `step`; never fails. */
 const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   const events = yield* RunEvents
@@ -176,6 +179,8 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
       ({ because }) => Effect.succeed<Outcome>({ state: "skipped", because })
     ),
     Effect.mapError(asStepError(step.id)),
+    // a fault of ours in one step: the others go on
+    Effect.catchDefect((defect) => Effect.fail(StepRun.bug(step.id, traceOf(defect)))),
     Effect.catch((error) => {
       failures.push(error)
       const { reason, fault, log } = error
@@ -216,7 +221,11 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
   const keys = recordOf(made.map(([id, { key }]) => [id, key] as const))
   const outputs = recordOf(made.map(([id, result]) => [id, outputsOf(result)] as const))
   const { type: _type, report: _report, ...did } = finished
-  yield* RunLog.write({ ...did, startedMs, profile: profile ?? null, seed, seeds: pipeline.seeds, keys, outputs })
+  const record = { ...did, startedMs, profile: profile ?? null, seed, seeds: pipeline.seeds, keys, outputs }
+  // a note, which fails no work
+  yield* Effect.catch(RunLog.write(record), ({ message }) =>
+    Effect.sync(() => events.publish({ type: "Notice", text: `the run is not in the history: ${message}` }))
+  )
   events.publish(finished)
   return finished
 })

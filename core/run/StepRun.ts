@@ -23,6 +23,7 @@ import type { StatMemo } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
 import * as Tree from "../../cache/store/Tree.ts"
+import { lastWords, printed } from "../executor/ChildProcess.ts"
 import { type Executed, Executor, type Loaded, StepError, type StepTask } from "../executor/Executor.ts"
 import type * as Stage from "../pipeline/Stage.ts"
 import type { AnyStep } from "../pipeline/Step.ts"
@@ -32,7 +33,7 @@ import * as Sources from "../plan/Sources.ts"
 import * as StoredResult from "../plan/StoredResult.ts"
 import * as Materialize from "./Materialize.ts"
 import { RunEvents } from "./RunEvents.ts"
-import { takeOutputs } from "./TakeOutputs.ts"
+import { type OutputMissing, takeOutputs } from "./TakeOutputs.ts"
 
 /** The state that the steps of one run share. */
 export interface Running {
@@ -280,6 +281,7 @@ const prepareTask = Effect.fnUntraced(function* (
     work: workOf(running.prepared, execution, layout),
     inputs: yield* provideInputs(running, step, path.join(at, "inputs")),
     outputDir: path.join(at, "outputs"),
+    log: layout.log(running.runId, step.id),
     workdir: scratch,
     checkpoint: checkpointOf(running.prepared, execution, layout),
     cores
@@ -296,6 +298,10 @@ const firstDifference = (before: StepResult, outputs: StepResult["outputs"]): st
   const name = Object.keys(before.outputs).find((each) => before.outputs[each]?.digest !== outputs[each]?.digest)
   return name === undefined ? undefined : `${name} (${before.outputs[name]?.path})`
 }
+
+/** An output that is not as declared: the step failed, and what it printed may say why. */
+const withLog = (step: string, { fault, message }: OutputMissing, log: string): StepError =>
+  new StepError({ step, fault, reason: `${message}${lastWords({ file: log })}`, log: printed({ file: log }) })
 
 const work = Effect.fnUntraced(function* (
   running: Running,
@@ -329,7 +335,9 @@ const work = Effect.fnUntraced(function* (
   yield* releaseCores
   yield* checkUnchanged(running, execution, executed)
   const origins = Array.from(running.prepared.sources.values(), (source) => source.path)
-  const outputs = yield* takeOutputs(step.stage.output, task.outputDir, origins)
+  const outputs = yield* takeOutputs(step.stage.output, task.outputDir, origins).pipe(
+    Effect.catchTag("OutputMissing", (error) => Effect.fail(withLog(step.id, error, task.log)))
+  )
   const made = {
     runId: running.runId,
     startedAt: new Date(startedMs).toISOString(),

@@ -22,7 +22,7 @@ export class OutputMissing extends Data.TaggedError("OutputMissing")<{
   readonly expected: string
   readonly actual: string
 }> {
-  readonly fault = "bug"
+  readonly fault = "stage"
 
   override get message(): string {
     return `output ${this.output}: expected ${this.expected}, but found ${this.actual}`

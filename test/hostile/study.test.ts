@@ -7,7 +7,7 @@ import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import type { RunEvent } from "../../core/run/RunEvent.ts"
 import * as Random from "../../stages/lib/Random.ts"
-import { events, eventsSoFar, lastEvent, opPipe } from "../lib/cli.ts"
+import { events, eventsSoFar, lastEvent, opPipe, repository } from "../lib/cli.ts"
 import { contents } from "../lib/runs.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 import { full, series, timeoutMs } from "./series.ts"
@@ -16,9 +16,22 @@ const root = temporaryFolder()
 const at = (place: string): string => path.join(root, place)
 const steps = ["augment", "compare", "gradstats", "logits", "split", "train@bn", "train@nobn"]
 
+const pipeline = path.join(repository, "pipeline.ts")
+
 const study = (place: string, more: Parameters<typeof opPipe>[1] = { cwd: root }) =>
   opPipe(
-    ["run", "--profile", "tiny", "--json", "--store", at(`${place}/store`), "--outputs", at(`${place}/outputs`)],
+    [
+      "run",
+      "--file",
+      pipeline,
+      "--profile",
+      "tiny",
+      "--json",
+      "--store",
+      at(`${place}/store`),
+      "--outputs",
+      at(`${place}/outputs`)
+    ],
     more
   )
 
@@ -125,7 +138,9 @@ describe("a bit flipped below the store", () => {
         for (const [output, text] of Object.entries(expected))
           expect(found[output] === text, `${point}: ${output}`).toBe(true)
       }
-      const verified = await opPipe(["cache", "verify", "--store", at("flipped/store")], { cwd: root })
+      const verified = await opPipe(["cache", "verify", "--file", pipeline, "--store", at("flipped/store")], {
+        cwd: root
+      })
       expect(verified.code, verified.stdout + verified.stderr).toBe(0)
     },
     timeoutMs

@@ -88,7 +88,7 @@ describe.skipIf(!Sandbox.availability().available)("a sealed command", () => {
 
   it("is told its exit code, and the signal that ended it", async () => {
     expect(await failed("exit 7", "require")).toContain("its command ended with exit code 7")
-    expect(await failed("kill -KILL $$", "require")).toContain("its process ended by SIGKILL")
+    expect(await failed("kill -KILL $$", "require")).toContain("exit code 137 (SIGKILL")
   })
 
   it("leaves nothing running", async () => {
@@ -122,7 +122,7 @@ describe("a command", () => {
   it.each(modes)("whose variables the system does not take fails alone, and says what to do (%s)", async (sandbox) => {
     const failure = (await ran(pipeline("true", { env: { big: "x".repeat(300_000) } }), newPlace(), { sandbox }))
       .failures
-    expect(failure.join()).toContain("more arguments and variables than the system takes")
+    expect(failure.join()).toContain("The arguments and variables are more than the system takes")
   })
 
   it("is run by the shell that it names, which counts in its key", async () => {

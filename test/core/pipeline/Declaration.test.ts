@@ -47,14 +47,20 @@ describe("a name", () => {
     expect(() => Pipeline.source({ name, artifact: Out })).toThrow(problem)
   })
 
-  it.each(["a", "lr0.1", "a b", "名前", "a-b_c"])("%j of a variant is taken", (variant) => {
+  it.each(["a", "lr0.1", "lr=0.1", "a b", "名前", "a-b_c"])("%j of a variant is taken", (variant) => {
     expect(Pipeline.step(a, { variant, inputs: {} }).id).toBe(`a@${variant}`)
   })
 
-  it.each(["a#2", "a=1", "a(b)", "a/b"])("%j of a variant is refused", (variant) => {
+  it.each(["a#2", "a(b)", "a/b"])("%j of a variant is refused", (variant) => {
     expect(() => Pipeline.step(a, { variant, inputs: {} })).toThrow(/variant of a: expected a name/)
   })
 })
+
+/** dvc, Bazel and Snakemake refuse overlapping outputs, too. */
+const placing = (one: string, two: string) => {
+  const output = { a: Artifact.folder({ tag: "A/v1", path: one }), b: Artifact.folder({ tag: "B/v1", path: two }) }
+  return Pipeline.step(Stage.command({ name: "two", command: ":", inputs: {}, output }), { inputs: {} })
+}
 
 describe("a pipeline", () => {
   it.each([
@@ -73,9 +79,19 @@ describe("a pipeline", () => {
       { steps: [step], flags: { f: { sets: "a.", description: "" } } },
       `flag f: expected`
     ],
+    ["outputs within each other", { steps: [placing("model", "model/weights.bin")] }, "overlap"],
+    ["two outputs of one path", { steps: [placing("o.txt", "./o.txt")] }, "overlap"],
+    ["an output of which all others are part", { steps: [placing("o.txt", ".")] }, "overlap"],
+    ["an output outside its folder", { steps: [placing("../a", "b")] }, "within the step's folder"],
+    ["an output by an absolute path", { steps: [placing("/tmp/a", "b")] }, "within the step's folder"],
     ["seeds that are none", { steps: [step], seeds: 0 }, "expected seeds"]
   ])("with %s is refused", (_what, options, problem) => {
     expect(() => Pipeline.make({ name: "p", ...options } as Parameters<typeof Pipeline.make>[0])).toThrow(problem)
+  })
+
+  it("may have outputs whose paths begin alike", () => {
+    const steps = [placing("model", "model-2")]
+    expect(Pipeline.make({ name: "p", steps }).steps).toHaveLength(1)
   })
 
   it("names stages, steps, sources and toolchains in profiles and flags", () => {

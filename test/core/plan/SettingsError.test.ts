@@ -1,7 +1,7 @@
 /** What a setting or name that does not fit is answered with. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { Artifact, Pipeline, Stage } from "../../../core/index.ts"
 import { resolve, resolveSteps } from "../../../core/plan/Settings.ts"
 import letters from "../../fixtures/letters/pipeline.ts"
@@ -62,4 +62,31 @@ it("a profile", async () => {
 it("a step", async () => {
   const error = await Effect.runPromise(Effect.flip(resolveSteps(letters, "--only", ["cuont(words)"])))
   expect(error.message).toContain('found "cuont(words)". Did you mean "count@words"?')
+})
+
+describe("a step whose name holds dots or equals signs", () => {
+  const Out = Artifact.file({ tag: "Out/v1", path: "out.txt" })
+  const command = Stage.command({
+    name: "train",
+    command: 'echo > "$out"',
+    inputs: {},
+    output: { out: Out },
+    env: { lr: "0" }
+  })
+  const steps = ["lr0.1", "lr0.12", "v1.2.3", "lr=0.1"].map((variant) =>
+    Pipeline.step(command, { variant, inputs: {} })
+  )
+  const pipeline = Pipeline.make({ name: "p", steps })
+
+  it.each([
+    ["train@lr0.1.env.lr=0.5", "train@lr0.1"],
+    ["train(lr0.12).env.lr=0.5", "train@lr0.12"],
+    ["train@v1.2.3.env.lr=0.5", "train@v1.2.3"],
+    ["train@lr=0.1.env.lr=0.5", "train@lr=0.1"],
+    ["train(lr=0.1).env.lr=0.5", "train@lr=0.1"]
+  ])("is set by %s", async (set, step) => {
+    const settings = await Effect.runPromise(resolve(pipeline, { set: [set] }))
+    expect(settings.steps[step]).toMatchObject({ env: { lr: "0.5" } })
+    expect(Object.values(settings.steps).filter((each) => (each["env"] as { lr: string }).lr === "0.5")).toHaveLength(1)
+  })
 })

@@ -165,11 +165,11 @@ export default Pipeline.make({ name, steps: [Pipeline.step(Stage.command({ name,
     const root = temporaryFolder()
     writeFiles(root, { "texts/a.txt": "hello\n" })
     const finished = await opPipe([...runLetters(), "--set", "words.fail=bug"], { cwd: root })
-    expect(finished.code).toBe(70)
+    expect(finished.code).toBe(1)
     const failed = events(finished).find((event) => event.type === "StepFailed")
     const source = readFileSync(path.join(repository, "test/fixtures/letters/stages.ts"), "utf8").split("\n")
     const line = source.findIndex((each) => each.includes("a slip of the pen")) + 1
-    expect(failed).toMatchObject({ step: "words", fault: "bug" })
+    expect(failed).toMatchObject({ step: "words", fault: "stage" })
     expect(JSON.stringify(failed)).toContain(`test/fixtures/letters/stages.ts:${line}:`)
     expect(JSON.stringify(failed)).not.toContain("/made-")
   })
