@@ -185,8 +185,8 @@ export const runStage = <S extends Stage.Module>(
     } as const
     const checkpoint = path.join(folder, "checkpoint")
     const cores = options.cores ?? availableParallelism()
-    const log = path.join(folder, "log.txt")
-    const task: StepTask = { step: stage.name, work, inputs, outputDir, log, workdir, checkpoint, cores }
+    const about = { step: stage.name, reached: [], ignored: [], log: path.join(folder, "log.txt") }
+    const task: StepTask = { ...about, work, inputs, outputDir, workdir, checkpoint, cores }
     const progress: Array<Stage.Progress> = []
     const note = (each: Stage.Progress) => Effect.sync(() => void progress.push(each))
     yield* TaskRun.run(task, work, () => Promise.resolve({ stage }), note)

@@ -5,8 +5,9 @@
  * the digest of the list, which takes little beside the stats of its files.
  *
  * Gotchas:
- * - Links are kept as links. In a source, a link to a file in the folder also counts by the content of its target; a
- *   link that leaves the folder counts by its target's name only and is never followed.
+ * - In an output, links are kept as links. In a source, a link counts as the file or folder that it leads to, wherever
+ *   that lies, unless the source keeps links. A link that leads nowhere, or to a folder that it lies in itself, at any
+ *   height, counts by its own text.
  * - Sockets, devices and pipes have no content and are an error.
  */
 import * as path from "node:path"
@@ -98,43 +99,110 @@ const inFolder = (folder: string, name: string): string => (folder === "" ? name
 export interface SnapshotOptions {
   readonly ignore: (path: string) => boolean
   readonly of: "source" | "output"
+  /** In a source, whether links count as what they lead to (as if not said) or as themselves. */
+  readonly links?: "follow" | "keep"
   /** Gives the owner all permissions on folders: files could not be moved out of others. */
   readonly unlock?: boolean
 }
 
-/** The folders below `root` with their entries, outer folders first. */
-const walk = Effect.fnUntraced(function* (root: string, { ignore, of, unlock = false }: SnapshotOptions) {
-  const disk = yield* Disk
-  const listings: Array<Listing> = []
-  const visit: (folder: string, stat: Stat | undefined) => Effect.Effect<void, DiskError, Disk> = Effect.fnUntraced(
-    function* (folder, stat) {
-      const location = join(root, folder)
-      if (unlock && stat !== undefined && folderMode(stat) !== stat.mode)
-        yield* disk.setMode(location, folderMode(stat))
-      const all = yield* disk.listFiles(location)
-      const children = all.filter(({ name }) => !ignore(inFolder(folder, name)))
-      listings.push({ folder, stat, children })
-      for (const each of children) if (each.kind === "folder") yield* visit(inFolder(folder, each.name), each.stat)
-    }
-  )
-  yield* visit("", of === "source" || unlock ? yield* disk.stat(root) : undefined)
-  return listings
-})
+/** A link in a source that leads out of it. */
+export interface OutwardLink {
+  readonly path: string
+  /** Its text. */
+  readonly target: string
+  /** Where that is, and where it is in truth, beyond further links. */
+  readonly leadsTo: string
+  readonly real: string
+}
 
-/** The digest of the file that a link in a source leads to, if the file lies in the source. */
-const linkDigest = Effect.fnUntraced(function* (root: string, absolute: string, memo: StatMemo) {
+interface Walked {
+  readonly listings: ReadonlyArray<Listing>
+  /** What was left out. */
+  readonly ignored: ReadonlyArray<string>
+  readonly outward: ReadonlyArray<OutwardLink>
+}
+
+/** Where a link leads in truth; undefined if it leads nowhere, or in a circle of links. */
+const leadsTo = Effect.fnUntraced(function* (link: string) {
   const disk = yield* Disk
-  // a circular link is dangling
-  const target = yield* orAbsent(disk.realPath(absolute)).pipe(
+  const target = yield* orAbsent(disk.realPath(link)).pipe(
     Effect.catchIf(
-      (error) => error.code === "ELOOP",
+      ({ code }) => code === "ELOOP",
       () => Effect.succeed(Option.none<string>())
     )
   )
-  const real = yield* disk.realPath(root)
-  if (Option.isNone(target) || !target.value.startsWith(real + path.sep)) return null
-  const stat = yield* disk.lstat(target.value)
-  return stat.kind === "file" ? yield* memo.digest(target.value, stat) : null
+  return Option.getOrUndefined(target)
+})
+
+/** What is known of a walk so far. */
+interface Walking extends Walked {
+  readonly listings: Array<Listing>
+  readonly ignored: Array<string>
+  readonly outward: Array<OutwardLink>
+  /** The source, and the folders outside of it that are walked. */
+  readonly within: Array<string>
+}
+
+/**
+ * What counts in place of the link called `name`. It lies in the last of the folders `around` it, all by their real
+ * paths.
+ */
+const follow = Effect.fnUntraced(function* (
+  { outward, within }: Walking,
+  at: string,
+  name: string,
+  around: ReadonlyArray<string>
+) {
+  const disk = yield* Disk
+  const folder = around.at(-1)!
+  const link = `${folder}${path.sep}${name}`
+  const target = yield* disk.readLink(link)
+  const real = yield* leadsTo(link)
+  if (real === undefined || around.some((each) => isIn(each, real)))
+    return { name, kind: "link", stat: undefined, real: link } as const
+  const stat = yield* disk.lstat(real)
+  const leads = path.resolve(folder, target)
+  if (!within.some((each) => isIn(leads, each) && isIn(real, each))) {
+    outward.push({ path: at, target, leadsTo: leads, real })
+    if (stat.kind === "folder") within.push(real)
+  }
+  return { name, kind: stat.kind, stat, real }
+})
+
+/** The folders below `root` with their entries, outer folders first. */
+const walk = Effect.fnUntraced(function* (root: string, options: SnapshotOptions) {
+  const { ignore, of, links = "follow", unlock = false } = options
+  const disk = yield* Disk
+  const real = of === "source" ? yield* disk.realPath(root) : root
+  const walking: Walking = { listings: [], ignored: [], outward: [], within: [real] }
+  /** `around` are the real paths of the folders where links were followed, from the outermost on, and of this one. */
+  const visit: (
+    folder: string,
+    stat: Stat | undefined,
+    around: ReadonlyArray<string>
+  ) => Effect.Effect<void, DiskError, Disk> = Effect.fnUntraced(function* (folder, stat, around) {
+    const location = join(root, folder)
+    if (unlock && stat !== undefined && folderMode(stat) !== stat.mode) yield* disk.setMode(location, folderMode(stat))
+    const children: Array<InspectedEntry> = []
+    const folders: Array<readonly [at: string, stat: Stat | undefined, around: ReadonlyArray<string>]> = []
+    for (const entry of yield* disk.listFiles(location)) {
+      const at = inFolder(folder, entry.name)
+      if (ignore(at)) walking.ignored.push(at)
+      else if (entry.kind === "link" && of === "source" && links === "follow") {
+        const { real, ...found } = yield* follow(walking, at, entry.name, around)
+        children.push(found)
+        if (found.kind === "folder") folders.push([at, found.stat, [...around, real]])
+      } else {
+        children.push(entry)
+        if (entry.kind === "folder")
+          folders.push([at, entry.stat, [...around.slice(0, -1), `${around.at(-1)}${path.sep}${entry.name}`]])
+      }
+    }
+    walking.listings.push({ folder, stat, children })
+    for (const each of folders) yield* visit(...each)
+  })
+  yield* visit("", of === "source" || unlock ? yield* disk.stat(root) : undefined, [real])
+  return walking as Walked
 })
 
 /** The mode of a folder in an output: the owner's own permissions are always set. */
@@ -162,8 +230,7 @@ const entriesOf = Effect.fnUntraced(function* (
       } else if (kind === "folder") {
         entries.push(of === "source" ? { kind, path: at } : { kind, path: at, mode: folderMode(stat) })
       } else if (kind === "link") {
-        const digest = of === "output" ? null : yield* linkDigest(root, file, memo)
-        entries.push({ kind, path: at, target: yield* disk.readLink(file), digest })
+        entries.push({ kind, path: at, target: yield* disk.readLink(file), digest: null })
       } else {
         const reason = "expected a file, a folder or a link, but found something else"
         return yield* new DiskError({ operation: "snapshot", path: file, code: "ENOTSUP", reason })
@@ -209,7 +276,7 @@ export const known = (root: string, memo: StatMemo, sync: SyncDisk): Tree | unde
  * forward slashes.
  */
 export const snapshot = Effect.fnUntraced(function* (root: string, memo: StatMemo, options: SnapshotOptions) {
-  return yield* entriesOf(root, yield* walk(root, options), memo, options.of)
+  return yield* entriesOf(root, (yield* walk(root, options)).listings, memo, options.of)
 })
 
 const filesOf = ({ children }: Listing): ReadonlyArray<InspectedEntry> =>
@@ -228,13 +295,16 @@ export interface SourceTree {
   readonly tree: Effect.Effect<Tree, DiskError, Disk>
   /** Each folder with its own stat and those of its files, as they were when it was listed. */
   readonly seen: ReadonlyArray<Listing>
+  /** What lies below it and does not count. */
+  readonly ignored: ReadonlyArray<string>
+  readonly outward: ReadonlyArray<OutwardLink>
 }
 
 /** The tree of a source that is one file. */
 export const ofFile = (path: string, content: Digest.Digest, stat: Stat): SourceTree => {
   const tree: Tree = [{ kind: "file", path, digest: content, sizeBytes: stat.sizeBytes, mode: 0 }]
   const seen = [{ folder: "", stat: undefined, children: [{ name: path, kind: "file", stat } as const] }]
-  return { digest: digest(tree), tree: Effect.succeed(tree), seen }
+  return { digest: digest(tree), tree: Effect.succeed(tree), seen, ignored: [], outward: [] }
 }
 
 /**
@@ -300,18 +370,18 @@ export const statDigest = ({ digest, seen }: SourceTree): Digest.Digest => {
 }
 
 /** The source below `root`. If it is unchanged, the list of its files is neither made nor digested. */
-export const source = Effect.fnUntraced(function* (root: string, memo: StatMemo, ignore: SnapshotOptions["ignore"]) {
-  const listings = yield* walk(root, { ignore, of: "source" })
+export const source = Effect.fnUntraced(function* (root: string, memo: StatMemo, options: Omit<SnapshotOptions, "of">) {
+  const { listings, ignored, outward } = yield* walk(root, { ...options, of: "source" })
   const tree = entriesOf(root, listings, memo, "source")
   const folders = listings.map(({ folder }) => folder)
   const before = memo.tree(root)
   const isSameShape =
     before?.folders.length === folders.length && before.folders.every((folder, index) => folder === folders[index])
   if (before !== undefined && isSameShape && isAsKnown(root, listings, memo))
-    return { digest: before.digest, tree, seen: listings } satisfies SourceTree
+    return { digest: before.digest, tree, seen: listings, ignored, outward } satisfies SourceTree
   for (const listing of listings) memo.keepOnly(join(root, listing.folder), filesOf(listing))
   const made = yield* tree
-  const found: SourceTree = { digest: digest(made), tree: Effect.succeed(made), seen: listings }
+  const found: SourceTree = { digest: digest(made), tree: Effect.succeed(made), seen: listings, ignored, outward }
   if (isAsKnown(root, listings, memo)) memo.noteTree(root, { folders, digest: found.digest })
   return found
 })

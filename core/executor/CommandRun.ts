@@ -60,6 +60,19 @@ const makeMountPoint = (from: string, at: string): void => {
   }
 }
 
+/** What links in inputs lead to, where they lead in the sandbox. What lies in another input is there already. */
+const reachedFrom = (task: StepTask, { places }: CommandWork): Sandbox.Walls["readable"] => {
+  const { step } = Sandbox.inside
+  const others = Object.values(places).map((place) => path.join(step, place))
+  return task.reached.flatMap(({ input, from, at }) => {
+    const place = path.resolve(step, places[input]!, at)
+    if (Sandbox.isIn(place, "/proc") || Sandbox.isOfSystem(place) || others.some((other) => Sandbox.isIn(place, other)))
+      return []
+    if (Sandbox.isIn(place, step)) makeMountPoint(from, path.join(task.workdir, path.relative(step, place)))
+    return [[from, place] as const]
+  })
+}
+
 const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Walls => {
   const temporary = path.join(folderOf(task), "tmp")
   const inputs = path.join(task.workdir, "inputs")
@@ -70,12 +83,22 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Wal
     makeMountPoint(from, at)
     return [[from, path.join(Sandbox.inside.step, work.places[name]!)] as const]
   })
+  const ignored = task.ignored.map(({ input, path: at }) => {
+    const inside = path.join(Sandbox.inside.step, work.places[input]!, at)
+    return [path.join(task.inputs[input]!, ...at.split("/")), inside] as const
+  })
   return {
     writable: [
       [task.workdir, Sandbox.inside.step],
       [temporary, Sandbox.inside.temporary]
     ],
-    readable: [[inputs, path.join(Sandbox.inside.step, "inputs")], ...mounted, [script, Sandbox.inside.script]],
+    readable: [
+      [inputs, path.join(Sandbox.inside.step, "inputs")],
+      ...mounted,
+      ...reachedFrom(task, work),
+      [script, Sandbox.inside.script]
+    ],
+    ignored: { entries: ignored, empty: Sandbox.emptyFile(task) },
     hidden: [process.cwd(), "/usr/src"],
     network: work.network,
     env: { TMPDIR: Sandbox.inside.temporary, HOME: Sandbox.inside.temporary, ...work.env },

@@ -50,6 +50,12 @@ export const StepTask = Schema.Struct({
   work: Schema.Union([ModuleWork, CommandWork]),
   /** Input name -> where its content lies. */
   inputs: Schema.Record(Schema.String, Schema.String),
+  /** What links in an input lead to, outside of it: its real path, the path that names it, and where the step looks for it. */
+  reached: Schema.Array(
+    Schema.Struct({ input: Schema.String, from: Schema.String, named: Schema.String, at: Schema.String })
+  ),
+  /** Paths below an input that are no part of it. */
+  ignored: Schema.Array(Schema.Struct({ input: Schema.String, path: Schema.String })),
   /** Where output artifacts are written. */
   outputDir: Schema.String,
   /** The file for what the step prints. */

@@ -53,10 +53,15 @@ export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | und
   )
   const links = Array.from(linksTo(asked)).filter(([link]) => !isIn(link, readable) && !Sandbox.isOfSystem(link))
   const writable = Permissions.writable(task, compiled).map((file) => realpathSync(file))
+  const ignored = task.ignored.map(({ input, path: at }) => {
+    const file = path.join(realpathSync(task.inputs[input]!), ...at.split("/"))
+    return [file, file] as const
+  })
   return {
     writable: writable.map((file) => [file, file]),
     readable: readable.map((file) => [file, file]),
     links,
+    ignored: { entries: ignored, empty: Sandbox.emptyFile(task) },
     hidden: [process.cwd(), "/usr/src"],
     network: false,
     env: {},

@@ -5,7 +5,7 @@
  * an ingredient that no key holds. Beyond that it sees what every program needs: packages, the system's libraries and
  * devices, the store's toolchains. See docs/adr/0005-hermetic-stages.md for what this does not catch.
  */
-import { existsSync, lstatSync, readdirSync, realpathSync } from "node:fs"
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs"
 import * as path from "node:path"
 import * as Framework from "../../cache/code/Framework.ts"
 import { userCache } from "../../cache/store/Layout.ts"
@@ -48,6 +48,17 @@ const ancestors = (file: string): ReadonlyArray<string> => {
   }
 }
 
+/** A path, and those that links on the way to it lead through, the real one last. */
+const hops = (file: string): ReadonlyArray<string> => {
+  const found = [file]
+  for (let at = file; found.length <= 40; found.push(at)) {
+    const link = [...ancestors(at).toReversed(), at].find(isLink)
+    if (link === undefined) break
+    at = path.resolve(path.dirname(link), readlinkSync(link), path.relative(link, at))
+  }
+  return found
+}
+
 const isLink = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true
 
 /** Packages that lie elsewhere, as `npm link` leaves them. */
@@ -80,6 +91,7 @@ export const granted = (task: StepTask, work: ModuleWork): ReadonlyArray<string>
     ...packages,
     ...packages.flatMap(linkedPackages),
     ...Object.values(task.inputs).flatMap(both),
+    ...task.reached.flatMap(({ named }) => hops(named)),
     path.dirname(task.outputDir),
     work.toolchainsDir,
     path.dirname(task.checkpoint)

@@ -10,7 +10,7 @@
  * - The project's own folder is hidden, also where it lies in a folder of the system's, as `/usr/src/app` does.
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs"
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, writeFileSync } from "node:fs"
 import { constants, homedir } from "node:os"
 import * as path from "node:path"
 import * as Context from "effect/Context"
@@ -46,7 +46,7 @@ const system = (): ReadonlyArray<string> =>
     return isLink(folder) ? ["--symlink", readlinkSync(folder), folder] : ["--ro-bind", folder, folder]
   })
 
-const isIn = (file: string, folder: string): boolean =>
+export const isIn = (file: string, folder: string): boolean =>
   file === folder || file.startsWith(folder === path.sep ? folder : `${folder}${path.sep}`)
 
 export const isOfSystem = (file: string): boolean => systemFolders.some((folder) => isIn(file, folder))
@@ -90,6 +90,12 @@ export interface Walls {
   readonly readable: ReadonlyArray<readonly [from: string, to: string]>
   /** Links to make: where, and where they lead. */
   readonly links?: ReadonlyArray<readonly [at: string, target: string]>
+  /** Entries of inputs that are no part of them, where they lie and where the process finds nothing in their place. */
+  readonly ignored?: {
+    readonly entries: ReadonlyArray<readonly [from: string, at: string]>
+    /** An empty file. */
+    readonly empty: string
+  }
   /** Folders of the system's that are not to be seen. */
   readonly hidden: ReadonlyArray<string>
   readonly network: boolean
@@ -116,6 +122,14 @@ const linksOf = ({ links = [] }: Walls, env: NodeJS.ProcessEnv): NonNullable<Wal
   return links.filter(([at]) => !folders.some((folder) => isIn(at, folder)))
 }
 
+/** Empty files and folders, mounted over what is ignored. A link leads to something else, which counts or is not there. */
+const emptied = ({ entries, empty }: NonNullable<Walls["ignored"]>): ReadonlyArray<string> =>
+  entries.flatMap(([from, at]) => {
+    const stat = lstatSync(from, { throwIfNoEntry: false })
+    if (stat?.isDirectory() === true) return ["--tmpfs", at, "--remount-ro", at]
+    return stat?.isFile() === true ? ["--ro-bind", empty, at] : []
+  })
+
 /** The same command behind walls. */
 export const wrap = (walls: Walls, env: NodeJS.ProcessEnv, command: ReadonlyArray<string>): ReadonlyArray<string> => [
   program,
@@ -128,6 +142,7 @@ export const wrap = (walls: Walls, env: NodeJS.ProcessEnv, command: ReadonlyArra
   ...["--proc", "/proc", "--dev", "/dev", ...devices()],
   ...(existsSync("/sys") ? ["--ro-bind", "/sys", "/sys"] : []),
   ...mounts(walls, env),
+  ...(walls.ignored === undefined ? [] : emptied(walls.ignored)),
   ...linksOf(walls, env).flatMap(([at, target]) => ["--symlink", target, at]),
   ...Object.entries(walls.env).flatMap(([name, value]) => ["--setenv", name, value]),
   ...["--chdir", walls.cwd, "--"],
@@ -156,6 +171,13 @@ const tryOut = (): Availability => {
   }
   const { stdout } = spawnSync(program, ["--version"], { encoding: "utf8" })
   return { available: true, detail: stdout.trim(), howToGet: "" }
+}
+
+/** An empty file of the step's own. */
+export const emptyFile = ({ workdir }: StepTask): string => {
+  const file = path.join(path.dirname(workdir), "empty")
+  writeFileSync(file, "")
+  return file
 }
 
 /** Whether `task` is to be sealed; fails if it has to be and cannot. */

@@ -26,6 +26,7 @@ import type { AnySource, AnyStep, ParamsOf, Port, Step } from "./Step.ts"
 export {
   type AnySource,
   type AnyStep,
+  isLeftBehind,
   type ParamsOf,
   type Port,
   type ProvideOptions,

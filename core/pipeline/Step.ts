@@ -63,6 +63,8 @@ export interface Source<A extends Artifact.Any, P = unknown> {
   readonly path: string | undefined
   /** True of the paths (relative, forward slashes) that are no part of the content. */
   readonly ignore: (path: string) => boolean
+  /** Whether a link in it counts as what it leads to, or as itself. */
+  readonly links: "follow" | "keep"
   readonly params: Schema.Codec<P, unknown> | undefined
   /**
    * Makes the content when the user names none, and returns its path. Must give the same content for the same
@@ -76,10 +78,41 @@ export interface Source<A extends Artifact.Any, P = unknown> {
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
 export type AnySource = Source<any, any>
 
-const hidden = (path: string): boolean => path.split("/").some((part) => part.startsWith("."))
+const leftBehind = new Set([
+  // version control
+  ...[".git", ".hg", ".svn"],
+  // what macOS, Windows and Synology leave in folders that were looked at
+  ...[".DS_Store", ".AppleDouble", ".Spotlight-V100", ".Trashes", ".fseventsd", "__MACOSX"],
+  ...["Thumbs.db", "ehthumbs.db", "desktop.ini", "@eaDir"],
+  // what tools write beside what they read
+  ...["__pycache__", ".ipynb_checkpoints", ".op-pipe"]
+])
 
 /**
- * Declares content from outside of the pipeline: the file or folder at `path`, or what `provide` makes. Hidden files are never part of it.
+ * Whether the last name of a path is one that systems and tools leave behind in any folder: `.git`, `.DS_Store`,
+ * `Thumbs.db`, `__pycache__` and others. A source ignores these unless it says otherwise.
+ *
+ * @example
+ * ```ts
+ * import { Artifact, Pipeline } from "op-pipe"
+ *
+ * const Texts = Artifact.folder({ tag: "Texts/v1", path: "." })
+ * const ignore = (path: string) => path.endsWith(".md") || Pipeline.isLeftBehind(path)
+ * console.log(Pipeline.source({ name: "texts", artifact: Texts, path: "texts", ignore }).ignore("a/.DS_Store")) // true
+ * ```
+ */
+export const isLeftBehind = (path: string): boolean => {
+  const name = path.slice(path.lastIndexOf("/") + 1)
+  // macOS keeps `._a.txt` beside `a.txt` where the file system has no other place for it
+  return leftBehind.has(name) || name.startsWith("._")
+}
+
+/**
+ * Declares content from outside of the pipeline: the file or folder at `path`, or what `provide` makes.
+ *
+ * All that lies in a folder counts, hidden files too, except what `ignore` says; unless it is given, that is what
+ * systems and tools leave behind (`isLeftBehind`). A link counts as the file or folder that it leads to, wherever that
+ * lies; with `links: "keep"` it counts by its own text, and a sealed step cannot follow it out of the source.
  *
  * Throws `DeclarationError` for a name that the command line could not take.
  *
@@ -106,6 +139,7 @@ export const source = <const A extends Artifact.Any, P = never, PI = never>(opti
   readonly artifact: A
   readonly path?: string
   readonly ignore?: (path: string) => boolean
+  readonly links?: "follow" | "keep"
   readonly params?: Schema.Codec<P, PI>
   readonly provide?: (params: P, options: ProvideOptions) => Effect.Effect<string, StageFailure>
 }): Source<A, P> => {
@@ -115,7 +149,8 @@ export const source = <const A extends Artifact.Any, P = never, PI = never>(opti
     name: options.name,
     artifact: options.artifact,
     path: options.path,
-    ignore: (path) => hidden(path) || (options.ignore?.(path) ?? false),
+    ignore: options.ignore ?? isLeftBehind,
+    links: options.links ?? "follow",
     params: options.params as Schema.Codec<P, unknown> | undefined,
     provide: options.provide,
     port: undefined as unknown as Port<A>

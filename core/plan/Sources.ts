@@ -106,7 +106,7 @@ export const snapshot = Effect.fnUntraced(function* (source: AnySource, location
   }
   const content =
     wanted === "folder"
-      ? yield* Tree.source(real.value, memo, source.ignore)
+      ? yield* Tree.source(real.value, memo, source)
       : // a single file counts by its content and not by its name
         Tree.ofFile(source.artifact.path, yield* memo.digest(real.value, stat.value), stat.value)
   const seenMs = performance.now()

@@ -29,6 +29,7 @@ import type * as Stage from "../pipeline/Stage.ts"
 import type { AnyStep } from "../pipeline/Step.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
 import type { Prepared, PreparedSource } from "../plan/Prepared.ts"
+import * as SourceLinks from "../plan/SourceLinks.ts"
 import * as Sources from "../plan/Sources.ts"
 import * as StoredResult from "../plan/StoredResult.ts"
 import * as Materialize from "./Materialize.ts"
@@ -242,6 +243,19 @@ const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnySt
   return inputs
 })
 
+/** What there is about the sources of a step that is not told by their paths. */
+const aboutSources = ({ prepared }: Running, step: AnyStep): Pick<StepTask, "reached" | "ignored"> => {
+  const sources = Object.entries(step.inputs).flatMap(([input, { owner }]) =>
+    owner._tag === "Source" ? [{ input, content: prepared.sources.get(owner.name)!.content }] : []
+  )
+  return {
+    reached: sources.flatMap(({ input, content }) =>
+      SourceLinks.reachedBy(content.outward).map((each) => ({ ...each, input }))
+    ),
+    ignored: sources.flatMap(({ input, content }) => content.ignored.map((each) => ({ input, path: each })))
+  }
+}
+
 /** Where a command finds each input, in the folder that it starts in. */
 const placesOf = (step: AnyStep): Readonly<Record<string, string>> =>
   Object.fromEntries(
@@ -280,6 +294,7 @@ const prepareTask = Effect.fnUntraced(function* (
     step: step.id,
     work: workOf(running.prepared, execution, layout),
     inputs: yield* provideInputs(running, step, path.join(at, "inputs")),
+    ...aboutSources(running, step),
     outputDir: path.join(at, "outputs"),
     log: layout.log(running.runId, step.id),
     workdir: scratch,

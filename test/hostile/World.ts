@@ -239,11 +239,8 @@ export const ownIngredients = (world: World, index: number): string => {
   const files = readsSource ? Array.from(world.files).sort(([a], [b]) => (a < b ? -1 : 1)) : []
   const contents = files.map(([name, content]) => {
     const target = content.startsWith(linkMark) ? content.slice(linkMark.length) : undefined
-    return [
-      name,
-      content,
-      ...(target === undefined ? [] : [world.files.get(path.posix.join(name, "..", target)) ?? ""])
-    ]
+    // a link counts as what it leads to, or else as itself
+    return [name, target === undefined ? content : (world.files.get(path.posix.join(name, "..", target)) ?? content)]
   })
   return JSON.stringify([moduleValue(world, `s${index}.ts`), param, usesEngine ? world.engine : null, contents])
 }

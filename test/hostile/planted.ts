@@ -331,5 +331,35 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: 'diffJson(before.params, after.params, "").map((line) => `parameter ${line}`)',
     replace: 'diffJson(before.params, after.params, "").map(() => "the code changed")',
     caughtBy: [edits]
+  },
+  {
+    name: "a link in a source counts by its text",
+    file: "cache/store/Tree.ts",
+    find: 'entry.kind === "link" && of === "source" && links === "follow"',
+    replace: 'entry.kind === "link" && of === "source" && links !== "follow"',
+    caughtBy: ["test/cache/store/Links.test.ts"],
+    quick: true
+  },
+  {
+    name: "only the root ends a circle of links",
+    file: "cache/store/Tree.ts",
+    find: "around.some((each) => isIn(each, real))",
+    replace: "isIn(within[0]!, real)",
+    caughtBy: ["test/cache/store/Links.test.ts"],
+    quick: true
+  },
+  {
+    name: "hidden files of a source do not count",
+    file: "core/pipeline/Step.ts",
+    find: 'return leftBehind.has(name) || name.startsWith("._")',
+    replace: 'return name.startsWith(".")',
+    caughtBy: ["test/regressions/sources.test.ts"]
+  },
+  {
+    name: "what a source ignores is in a sealed step's view",
+    file: "core/executor/Sandbox.ts",
+    find: "...(walls.ignored === undefined ? [] : emptied(walls.ignored)),",
+    replace: "",
+    caughtBy: ["test/regressions/sources.test.ts"]
   }
 ]

@@ -104,6 +104,10 @@ const ofData: ReadonlyArray<MakeEdit> = [
     world.files.set("sub/l.txt", linkMark + pick(random, ["b.txt", "../a.txt", "nowhere.txt"]))
     return { what: "have a link among the files lead elsewhere", named: "l.txt" }
   },
+  ({ world, random }) => {
+    world.files.set(".hidden", String(random.int(9)))
+    return { what: "write a hidden file", named: ".hidden" }
+  },
   ({ root, random }) => {
     const now = new Date(Date.now() - random.int(100_000))
     return { what: "touch a file", after: () => utimesSync(path.join(root, "data/a.txt"), now, now) }

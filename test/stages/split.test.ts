@@ -62,6 +62,8 @@ describe("a folder with everything that can be wrong", () => {
       "good/text.jpg": "this is no image",
       "good/huge.png": await png("huge", 300),
       "good/.hidden": "x",
+      // no part of the source, so no part of what is told of it (hermetic/12)
+      "good/.DS_Store": "x",
       "good/deep/er/nested.webp": await image("nested").webp().toBuffer(),
       ".git/config": "x"
     })

@@ -1,14 +1,15 @@
 /**
  * The listing of a data root: its class folders, and every file below them, at any depth.
  *
- * Nothing is skipped in silence: hidden files, links that are broken or leave the root, and images outside any class
- * folder come back as `setAside` with the reason. Other files in the root itself (a README, a licence) and its hidden
- * folders are not data and are not listed. Links within the root are followed once.
+ * Nothing that counts is skipped in silence: hidden files, links that are broken or leave the root, and images outside
+ * any class folder come back as `setAside` with the reason. What systems leave behind (`.DS_Store`) does not count, and
+ * is not told. Other files in the root itself (a README, a licence) and its hidden folders are not data and are not
+ * listed. Links within the root are followed once.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
-import { Stage } from "../../../core/index.ts"
+import { Pipeline, Stage } from "../../../core/index.ts"
 import type { SetAside } from "../../../schemas/Split.ts"
 
 /** A file that may be an image. `path` is relative to the root, with forward slashes. */
@@ -90,6 +91,7 @@ const listFolder: (
       names,
       Effect.fnUntraced(function* (name) {
         const path = `${relative}/${name}`
+        if (Pipeline.isLeftBehind(name)) return
         const setAside = (reason: string): void => void state.setAside.push({ path, class: className, reason })
         if (name.startsWith(".")) return setAside("hidden file")
         const { kind, real } = yield* classify(state.realRoot, paths.join(folder, name))
@@ -119,7 +121,7 @@ export const listImages = Effect.fnUntraced(function* (root: string, classLimit:
   const names = yield* fs.readDirectory(realRoot).pipe(Effect.mapError(unreadable(root)))
   const classes: Array<string> = []
   for (const name of names.sort()) {
-    if (name.startsWith(".")) continue
+    if (name.startsWith(".") || Pipeline.isLeftBehind(name)) continue
     const { kind, real } = yield* classify(realRoot, paths.join(realRoot, name))
     if (kind === "folder") {
       if (classLimit > 0 && classes.length === classLimit) continue

@@ -30,7 +30,7 @@ const known = Effect.gen(function* () {
   yield* older
   const layout = Layout.make(path.join(top, "store"))
   const first = yield* StatMemo.load(layout, "stat")
-  yield* Tree.source(root, first, ignore)
+  yield* Tree.source(root, first, { ignore })
   yield* first.flush
   const memo = yield* StatMemo.load(layout, "stat")
   return { top, root, layout, memo }
@@ -89,15 +89,15 @@ describe("a source's tree", () => {
       expect(memo.tree(root)).toBeDefined()
       edit(root)
       const oracle = yield* afresh(top, root)
-      const found = yield* Tree.source(root, memo, ignore)
+      const found = yield* Tree.source(root, memo, { ignore })
       expect(found.digest).toBe(Tree.digest(oracle))
       expect(yield* found.tree).toEqual(oracle)
       // and once more, when the edit is old enough to be remembered
       yield* older
-      yield* Tree.source(root, memo, ignore)
+      yield* Tree.source(root, memo, { ignore })
       yield* memo.flush
       const later = yield* StatMemo.load(layout, "stat")
-      const again = yield* Tree.source(root, later, ignore)
+      const again = yield* Tree.source(root, later, { ignore })
       expect(again.digest).toBe(Tree.digest(oracle))
       expect(yield* again.tree).toEqual(oracle)
       expect(later.filesRead()).toBe(0)
@@ -109,10 +109,10 @@ describe("a source's tree", () => {
       const { root, memo } = yield* known
       rmSync(`${root}/b/d.txt`)
       writeFileSync(`${root}/0.txt`, "new")
-      yield* Tree.source(root, memo, ignore)
+      yield* Tree.source(root, memo, { ignore })
       expect(memo.tree(root)).toBeUndefined()
       yield* older
-      const { digest } = yield* Tree.source(root, memo, ignore)
+      const { digest } = yield* Tree.source(root, memo, { ignore })
       expect(memo.tree(root)?.digest).toBe(digest)
     }).pipe(Effect.provide(Disk.layer))
   )
@@ -192,7 +192,9 @@ describe("a source's tree", () => {
     const tree = (listings: Tree.SourceTree["seen"]): Tree.SourceTree => ({
       digest: Digest.ofText("x"),
       tree: Effect.succeed([]),
-      seen: listings
+      seen: listings,
+      ignored: [],
+      outward: []
     })
     let untouched = 0
     fc.assert(
