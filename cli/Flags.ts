@@ -66,6 +66,12 @@ export const sandbox = Flag.Literals("sandbox", modes).pipe(
   Flag.withDefault("auto")
 )
 
+/** Whether what is known of files counts. */
+export const rehash = Flag.Boolean("rehash").pipe(
+  Flag.withDescription("Read every file again, also those that look unchanged"),
+  Flag.withDefault(false)
+)
+
 /** Flags that set parameters; `flags` are those that the pipeline declares. Each comes as an assignment for `--set`. */
 const shorthand = (flags: Pipeline["flags"]) =>
   Object.fromEntries(

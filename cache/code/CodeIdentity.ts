@@ -23,6 +23,7 @@ import * as CanonicalJson from "../identity/CanonicalJson.ts"
 import type * as Digest from "../identity/Digest.ts"
 import { readRecord, writeHint } from "../store/Commit.ts"
 import { Disk, type DiskError } from "../store/Disk.ts"
+import { Rehash } from "../store/StatMemo.ts"
 import { Store } from "../store/Store.ts"
 import { CodeFingerprint, CodeUnknown, type Parts } from "./CodeFingerprint.ts"
 import * as ModuleClosure from "./ModuleClosure.ts"
@@ -96,7 +97,7 @@ const look = Effect.gen(function* () {
   const context = yield* Effect.context<Disk | Store>()
   const { layout } = yield* Store
   const file = layout.memo(`code-v${identityVersion}.json`)
-  const remembered = yield* recall(file)
+  const remembered = (yield* Rehash) ? undefined : yield* recall(file)
   const known = new Map(
     Object.entries(remembered?.fingerprints ?? {}).map(([url, { files, ...parts }]) => [
       url,

@@ -3,10 +3,10 @@
  * valid.
  *
  * A file counts by its figures (FileStat), a missing file by its absence, a link by its target. A snapshot with a file
- * that was looked at too soon after its last change is not valid.
+ * that was looked at too soon after its last change is not valid, nor one on a file system that does not keep times.
  */
 import * as Effect from "effect/Effect"
-import { type Figures, figuresOf, isAsBefore, isRacy } from "../identity/FileStat.cjs"
+import { type Figures, figuresOf, isAsBefore, isRacy, keepsTimes } from "../identity/FileStat.cjs"
 import { Disk, type DiskError } from "../store/Disk.ts"
 
 /** As plain JSON. */
@@ -75,7 +75,8 @@ export const record = (disk: Disk["Service"]): StatRecorder => {
       const stats = yield* disk.stats(paths)
       const asSeen = stats.every(
         (stat, index) =>
-          (stat !== undefined) === seen.get(paths[index]!) && (stat === undefined || !isRacy(stat, startedMs))
+          (stat !== undefined) === seen.get(paths[index]!) &&
+          (stat === undefined || (!isRacy(stat, startedMs) && keepsTimes(paths[index]!, stat.device, false)))
       )
       const snapshot: StatSnapshot = {
         paths,

@@ -3,10 +3,12 @@
  *
  * A file is the same while size, mtime, ctime and inode are: its four *figures*. That is believed only of a file that was already
  * older than the clock's tick when it was looked at (the racy rule): a change within the tick leaves the same figures.
+ * And only of a file on a file system whose ctime is the kernel's own (`keepsTimes`).
  *
  * CommonJS, since the program's start asks it too, before anything strips types. Types are in FileStat.d.cts.
  */
 "use strict"
+const { statfsSync } = require("node:fs")
 
 /** Coarser than any kernel's clock tick (10 ms) and than the slack between two clocks of one machine. */
 const tickMs = 50
@@ -41,3 +43,40 @@ exports.isSame = (a, b) =>
 
 exports.isRacy = ({ mtimeMs, ctimeMs }, nowMs) =>
   Math.max(mtimeMs, ctimeMs) + (ctimeMs % 1000 === 0 ? coarseTickMs : tickMs) >= nowMs
+
+/**
+ * File systems, by the kernel's magic numbers, on which a change of a file cannot keep its ctime. On FAT, exFAT and NTFS the
+ * ctime is the mtime or nothing, and programs set it back; images (squashfs, erofs, iso9660) are made with fixed times; on
+ * network and FUSE file systems it is another machine's, or a program's.
+ */
+const believed = new Set([
+  0xef53, // ext2, ext3, ext4
+  0x58465342, // xfs
+  0x9123683e, // btrfs
+  0x794c7630, // overlay
+  0xf2f52010, // f2fs
+  0x2fc12fc1, // zfs
+  0xca451a4e, // bcachefs
+  0x3153464a, // jfs
+  0x52654973 // reiserfs
+])
+/** Files in memory: the ctime is kept, except that writes through a mapping never change it. */
+const inMemory = new Set([0x01021994 /* tmpfs */, 0x858458f6 /* ramfs */])
+
+const typeOf = (file) => {
+  try {
+    return statfsSync(file).type
+  } catch {
+    return undefined
+  }
+}
+
+/** By device: the type does not change while the device is mounted. */
+const types = new Map()
+
+exports.keepsTimes = (file, device, isMapped) => {
+  if (process.platform !== "linux" || process.env["OP_PIPE_TRUST_STAT"] === "1") return true
+  if (!types.has(device)) types.set(device, typeOf(file))
+  const type = types.get(device)
+  return believed.has(type) || (!isMapped && inMemory.has(type))
+}

@@ -36,5 +36,12 @@ export const isAsBefore: (figures: Figures | null, stat: FileStat | undefined) =
 /** Whether two looks saw the same file, or both none. */
 export const isSame: (a: FileStat | undefined, b: FileStat | undefined) => boolean
 
+/**
+ * Whether the file system of a file, which lies on `device`, changes the ctime with each change of the file: by writes, or
+ * also by writes through mappings. Elsewhere than on Linux that is taken for granted, and everywhere with
+ * `OP_PIPE_TRUST_STAT=1`.
+ */
+export const keepsTimes: (file: string, device: number, isMapped: boolean) => boolean
+
 /** Whether a file changed so short a time before `nowMs` that a later change could leave the same figures. */
 export const isRacy: (stat: FileStat, nowMs: number) => boolean

@@ -6,6 +6,7 @@
  * pipeline that is up to date does thousands of `lstat`s and nothing else, and a synchronous one costs a tenth of an
  * asynchronous one. Large files are hashed and copied in pieces, so that the event loop is not blocked.
  */
+import { execFile } from "node:child_process"
 import * as fs from "node:fs"
 import * as nodePath from "node:path"
 import * as Context from "effect/Context"
@@ -51,6 +52,8 @@ export interface Stat {
   readonly mtimeMs: number
   readonly ctimeMs: number
   readonly inode: number
+  /** The device of its file system. */
+  readonly device: number
 }
 
 export interface Entry {
@@ -115,6 +118,11 @@ export class Disk extends Context.Service<
     readonly writePieces: (path: string, pieces: ReadonlyArray<Uint8Array>) => Op<void>
     /** Makes a file's content durable. */
     readonly syncFile: (path: string) => Op<void>
+    /**
+     * Has each later write to these files change their times, also one through a mapping that was written to before. Such
+     * a write changes nothing until the page was written to the disk (measured on ext4).
+     */
+    readonly settle: (files: ReadonlyArray<readonly [path: string, device: number]>) => Op<void>
     /** Makes a folder's entries durable. */
     readonly syncFolder: (path: string) => Op<void>
     readonly rename: (from: string, to: string) => Op<void>
@@ -196,6 +204,27 @@ const sync = (path: string): Op<void> =>
     })
   )
 
+/** More files than this are synced with their whole file system: one at a time takes a millisecond each. */
+const mostSynced = 32
+
+/** Syncs the file system of a file, by a program: Node has no call for it. */
+const syncAll = (path: string): Op<boolean> =>
+  whole(
+    Effect.callback((resume) => {
+      execFile("sync", ["-f", path], (cause) => resume(Effect.succeed(cause === null)))
+    })
+  )
+
+const settle: Disk["Service"]["settle"] = Effect.fnUntraced(function* (files) {
+  const devices = new Map(files.map(([path, device]) => [device, path]))
+  if (files.length > mostSynced) {
+    const synced = yield* Effect.forEach(devices.values(), syncAll)
+    if (synced.every(Boolean)) return
+  }
+  // what is gone meanwhile, or cannot be read, is another's error
+  yield* Effect.forEach(files, ([path]) => Effect.ignore(sync(path)), { concurrency: 16, discard: true })
+})
+
 /** Files up to this size are read in one piece. */
 const smallBytes = 4 * 1024 * 1024
 
@@ -230,13 +259,14 @@ const writePieces = async (path: string, pieces: ReadonlyArray<Uint8Array>): Pro
   }
 }
 
-const toStat = ({ mode, size, mtimeMs, ctimeMs, ino }: fs.Stats): Stat => ({
+const toStat = ({ mode, size, mtimeMs, ctimeMs, ino, dev }: fs.Stats): Stat => ({
   kind: kindOfMode(mode),
   sizeBytes: size,
   mode: mode & 0o777,
   mtimeMs,
   ctimeMs,
-  inode: ino
+  inode: ino,
+  device: dev
 })
 
 /** Node puts this for bytes that are not UTF-8; under such a name, nothing is found. */
@@ -326,6 +356,7 @@ const nodeDisk: Disk["Service"] = {
     whole(Effect.tryPromise({ try: () => writePieces(path, pieces), catch: toError("write", path) })),
   syncFile: sync,
   syncFolder: sync,
+  settle,
   rename: (from, to) => attempt("rename to", to, () => fs.renameSync(from, to)),
   link: (existing, path) => attempt("link", path, () => fs.linkSync(existing, path)),
   symlink: (target, path) => attempt("link", path, () => fs.symlinkSync(target, path)),

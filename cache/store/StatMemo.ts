@@ -2,14 +2,15 @@
  * StatMemo: the digest of a file without reading it, while its stat shows that it is the same.
  *
  * An entry is valid while the file is the same by its stat, and is made only for a file that was old enough for its
- * stat to be trusted (FileStat). The memo is a hint: if it is lost or torn, everything is hashed again and nothing else
+ * stat to be trusted, on a file system that keeps its times (FileStat). The memo is a hint: if it is lost or torn, everything is hashed again and nothing else
  * happens.
  */
 import * as path from "node:path"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Digest from "../identity/Digest.ts"
-import { isRacy } from "../identity/FileStat.cjs"
+import { isRacy, keepsTimes } from "../identity/FileStat.cjs"
 import { readRecordBytes, writeHint } from "./Commit.ts"
 import { Disk, type DiskError, type InspectedEntry, type Stat } from "./Disk.ts"
 import { decode, encode, FolderMemo, type Memo, type TreeMemo } from "./FolderMemo.ts"
@@ -109,10 +110,38 @@ class KnownFiles {
   }
 }
 
+/** A page that was written to is on the disk by then: the kernel writes after 30 seconds, and looks every 5. */
+const settledMs = 60_000
+
+/**
+ * Has unseen changes of these files be seen: of those that are not known and changed so short a time ago that a program
+ * may have them mapped, with pages that are not on the disk. To be done after their stats were taken, and before they
+ * are read.
+ */
+export const settle = Effect.fnUntraced(function* (
+  memo: StatMemo,
+  folders: ReadonlyArray<readonly [folder: string, files: ReadonlyArray<InspectedEntry>]>
+) {
+  const disk = yield* Disk
+  const sinceMs = Date.now() - settledMs
+  const young: Array<readonly [string, number]> = []
+  for (const [folder, files] of folders) {
+    const known = memo.within(folder)
+    for (const { name, stat } of files) {
+      if (stat === undefined || Math.max(stat.mtimeMs, stat.ctimeMs) < sinceMs) continue
+      if (known?.known(name, stat) === undefined) young.push([`${folder}${path.sep}${name}`, stat.device])
+    }
+  }
+  if (young.length > 0) yield* disk.settle(young)
+})
+
+/** Whether all is to be read again, whatever is known. */
+export const Rehash = Context.Reference<boolean>("op-pipe/Rehash", { defaultValue: () => false })
+
 /** Loads the memo called `name`. */
 export const load = Effect.fn("StatMemo.load")(function* (layout: Layout, name: string) {
   const disk = yield* Disk
-  const body = yield* readRecordBytes(layout.memo(name))
+  const body = (yield* Rehash) ? Option.none<Uint8Array>() : yield* readRecordBytes(layout.memo(name))
   const known = new KnownFiles(
     Option.match(body, { onNone: (): Memo => ({ folders: new Map(), trees: new Map() }), onSome: decode })
   )
@@ -125,7 +154,7 @@ export const load = Effect.fn("StatMemo.load")(function* (layout: Layout, name: 
     const startedMs = Date.now()
     filesRead++
     const hashed = yield* disk.hash(file)
-    if (!isRacy(stat, startedMs)) known.note(file, stat, hashed.digest)
+    if (!isRacy(stat, startedMs) && keepsTimes(file, stat.device, true)) known.note(file, stat, hashed.digest)
     else known.drop(file)
     return hashed.digest
   })

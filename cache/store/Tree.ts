@@ -17,7 +17,7 @@ import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
 import { figureCount, figuresOf, isSame as isSameFile, writeFigures } from "../identity/FileStat.cjs"
 import { Disk, DiskError, type InspectedEntry, join, orAbsent, type Stat, type SyncDisk } from "./Disk.ts"
-import type { StatMemo } from "./StatMemo.ts"
+import { type StatMemo, settle } from "./StatMemo.ts"
 
 export type TreeEntry =
   | {
@@ -379,7 +379,9 @@ export const source = Effect.fnUntraced(function* (root: string, memo: StatMemo,
     before?.folders.length === folders.length && before.folders.every((folder, index) => folder === folders[index])
   if (before !== undefined && isSameShape && isAsKnown(root, listings, memo))
     return { digest: before.digest, tree, seen: listings, ignored, outward } satisfies SourceTree
-  for (const listing of listings) memo.keepOnly(join(root, listing.folder), filesOf(listing))
+  const files = listings.map((each) => [join(root, each.folder), filesOf(each)] as const)
+  yield* settle(memo, files)
+  for (const [folder, some] of files) memo.keepOnly(folder, some)
   const made = yield* tree
   const found: SourceTree = { digest: digest(made), tree: Effect.succeed(made), seen: listings, ignored, outward }
   if (isAsKnown(root, listings, memo)) memo.noteTree(root, { folders, digest: found.digest })

@@ -5,6 +5,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Fault from "../../cache/identity/Fault.ts"
 import * as Gc from "../../cache/store/Gc.ts"
+import { Rehash } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
 import { SandboxMode } from "../../core/executor/Sandbox.ts"
@@ -56,6 +57,7 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
     Flag.withDescription("Tell what would run, and why; run nothing"),
     Flag.withDefault(false)
   ),
+  rehash: Flags.rehash,
   sandbox: Flags.sandbox,
   verbose: Flag.Boolean("verbose").pipe(
     Flag.withDescription("Show what steps print, while they print it"),
@@ -111,7 +113,7 @@ export const run = (additions: Pick<Additions, "flags">) =>
           Effect.provide(ProcessExecutor.layer),
           Effect.provideService(SandboxMode, flags.sandbox)
         )
-      )
+      ).pipe(Effect.provideService(Rehash, flags.rehash))
     })
   ).pipe(
     Command.withDescription(

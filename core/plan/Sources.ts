@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { bodies, readRecord, writeHint } from "../../cache/store/Commit.ts"
 import { Disk, type DiskError, orAbsent } from "../../cache/store/Disk.ts"
+import { settle } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
@@ -104,6 +105,10 @@ export const snapshot = Effect.fnUntraced(function* (source: AnySource, location
     const asked = `the ${wanted} ${location} for ${source.name}`
     return yield* new SettingsError({ asked, expected: `a ${wanted}`, actual })
   }
+  if (wanted === "file")
+    yield* settle(memo, [
+      [path.dirname(real.value), [{ name: path.basename(real.value), kind: "file", stat: stat.value }]]
+    ])
   const content =
     wanted === "folder"
       ? yield* Tree.source(real.value, memo, source)

@@ -52,8 +52,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "the racy rule is off",
     file: "cache/store/StatMemo.ts",
-    find: "    if (!isRacy(stat, startedMs)) ",
-    replace: "    if (!isRacy(stat, startedMs) || filesRead > 0) ",
+    find: "    if (!isRacy(stat, startedMs) && keepsTimes(",
+    replace: "    if ((!isRacy(stat, startedMs) || filesRead > 0) && keepsTimes(",
     caughtBy: ["test/cache/store/StatMemo.test.ts"],
     quick: true
   },
@@ -361,5 +361,21 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "...(walls.ignored === undefined ? [] : emptied(walls.ignored)),",
     replace: "",
     caughtBy: ["test/regressions/sources.test.ts"]
+  },
+  {
+    name: "stats are believed on every file system",
+    file: "cache/store/StatMemo.ts",
+    find: " && keepsTimes(file, stat.device, true)",
+    replace: "",
+    caughtBy: ["test/cache/store/believed.test.ts"],
+    quick: true
+  },
+  {
+    name: "files are remembered while others may have them mapped",
+    file: "cache/store/Tree.ts",
+    find: "  yield* settle(memo, files)\n",
+    replace: "",
+    caughtBy: ["test/cache/store/believed.test.ts"],
+    quick: true
   }
 ]

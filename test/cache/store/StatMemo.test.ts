@@ -39,7 +39,15 @@ describe("StatMemo", () => {
       // A file system with coarse times: content changes twice within one tick, and the stat stays as it was.
       const real = yield* Disk
       const nowMs = Date.now()
-      const stat: Stat = { kind: "file", sizeBytes: 3, mode: 0o644, mtimeMs: nowMs, ctimeMs: nowMs, inode: 7 }
+      const stat: Stat = {
+        kind: "file",
+        sizeBytes: 3,
+        mode: 0o644,
+        mtimeMs: nowMs,
+        ctimeMs: nowMs,
+        inode: 7,
+        device: 0
+      }
       let content = "abc"
       const coarse = Disk.of({
         ...real,

@@ -140,7 +140,8 @@ describe("a source's tree", () => {
         mode: fc.constant(0o644),
         mtimeMs: figure,
         ctimeMs: figure,
-        inode: figure
+        inode: figure,
+        device: fc.constant(0)
       })
     // Names of which some, put together, are as others put together.
     const name = fc.constantFrom("a", "b", "afile", "afolder", "file")

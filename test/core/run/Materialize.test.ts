@@ -171,9 +171,13 @@ describe("what a run writes", () => {
     expect(await refusal({ ...place, outputs: path.join(way, "out") })).toContain("SettingsError")
   })
 
-  it("may lie in a hidden folder of the data, which are untouched by it", async () => {
+  it("may lie in a folder of the data that the source ignores, and leaves the data untouched", async () => {
     const place = newPlace()
-    const hidden = { ...place, store: path.join(place.data, ".op-pipe"), outputs: path.join(place.data, ".out") }
+    const hidden = {
+      ...place,
+      store: path.join(place.data, ".op-pipe"),
+      outputs: path.join(place.data, ".op-pipe/out")
+    }
     expect(await ran(pipeline, hidden)).toMatchObject({ executed: ["s"], failures: [] })
     expect(await ran(pipeline, hidden)).toMatchObject({ cached: ["s"], failures: [] })
   })
