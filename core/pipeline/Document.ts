@@ -1,8 +1,7 @@
-/** Document: the file of a JSON artifact, and the digest of its value. */
+/** Document: the file of a JSON artifact, and its digest. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type * as CanonicalJson from "../../cache/identity/CanonicalJson.ts"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import type * as Artifact from "./Artifact.ts"
@@ -18,12 +17,22 @@ export class DocumentInvalid extends Data.TaggedError("DocumentInvalid")<{
   }
 }
 
-/** The digest of the document in `file`, without its volatile fields, if its schema accepts it. */
+/** The text of a document as steps read it: its own, to the byte, or written anew without its volatile fields. */
+export const handedOn = (
+  { volatile }: Pick<Artifact.JsonArtifact<string, unknown>, "volatile">,
+  bytes: Uint8Array
+): Uint8Array => {
+  if (volatile.length === 0) return bytes
+  const value = ArtifactIO.withoutVolatile(JSON.parse(Buffer.from(bytes).toString()), volatile)
+  return Buffer.from(`${JSON.stringify(value, null, 2)}\n`)
+}
+
+/** The digest of the document in `file` as steps read it, if its schema accepts it. */
 export const digest = Effect.fnUntraced(function* (artifact: Artifact.JsonArtifact<string, unknown>, file: string) {
   const disk = yield* Disk
-  const text = yield* disk.readText(file)
+  const bytes = yield* disk.read(file)
   const value = yield* Effect.try({
-    try: () => JSON.parse(text) as unknown,
+    try: () => JSON.parse(Buffer.from(bytes).toString()) as unknown,
     catch: (cause) => new DocumentInvalid({ expected: "a JSON document", actual: String(cause) })
   })
   yield* Schema.decodeUnknownEffect(artifact.schema)(value).pipe(
@@ -31,6 +40,5 @@ export const digest = Effect.fnUntraced(function* (artifact: Artifact.JsonArtifa
       ({ message }) => new DocumentInvalid({ expected: "a document that its schema accepts", actual: message })
     )
   )
-  // parsed JSON always has a canonical text
-  return Digest.ofJson("Document/v1", ArtifactIO.withoutVolatile(value, artifact.volatile) as CanonicalJson.Json)
+  return Digest.ofBytes(handedOn(artifact, bytes))
 })

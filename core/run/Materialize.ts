@@ -16,7 +16,7 @@ import type { Output, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import type * as Tree from "../../cache/store/Tree.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
-import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
+import * as Document from "../pipeline/Document.ts"
 import { asStored, besides, difference, expectedTree, isOccupied, type Rendered } from "../plan/OutputFolder.ts"
 
 /** A blob that a result names disappeared between its check and its use. */
@@ -78,9 +78,7 @@ const withoutVolatile = Effect.fnUntraced(function* (output: Output, artifact: A
   if (artifact.kind !== "json" || artifact.volatile.length === 0 || entry?.kind !== "file") return asStored
   const blob = yield* blobs.verified(entry.digest)
   if (Option.isNone(blob)) return yield* new BlobGone({ digest: entry.digest })
-  const value = JSON.parse(yield* disk.readText(blob.value)) as unknown
-  const text = `${JSON.stringify(ArtifactIO.withoutVolatile(value, artifact.volatile), null, 2)}\n`
-  return new Map([[entry.path, Buffer.from(text)]]) as Rendered
+  return new Map([[entry.path, Document.handedOn(artifact, yield* disk.read(blob.value))]]) as Rendered
 })
 
 /**
