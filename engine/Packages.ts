@@ -2,7 +2,6 @@
 import * as fs from "node:fs"
 import { createRequire } from "node:module"
 import * as path from "node:path"
-import { pathToFileURL } from "node:url"
 
 export interface InstalledPackage {
   readonly name: string
@@ -10,10 +9,10 @@ export interface InstalledPackage {
   readonly folder: string
 }
 
-/** The starts of the search: this file, then the project's folder. */
+/** The starts of the search: this folder, then the project's folder. */
 const starts = (): ReadonlyArray<string> => [
-  import.meta.url,
-  pathToFileURL(path.join(process.cwd(), "package.json")).href
+  path.join(import.meta.dirname, "package.json"),
+  path.join(process.cwd(), "package.json")
 ]
 
 /** A folder that a step may not read has no packages; Node throws there. */

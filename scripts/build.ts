@@ -116,7 +116,7 @@ execFileSync(path.join(root, "node_modules/.bin/tsc"), ["-p", path.join(root, "t
   stdio: "inherit"
 })
 // The compiler leaves plain JavaScript and its types alone.
-for (const name of ["FileStat.cjs", "FileStat.d.cts"]) {
+for (const name of ["FileStat.cjs", "FileStat.d.cts", "Resolver.cjs", "Resolver.d.cts"]) {
   cpSync(path.join(root, "cache/identity", name), path.join(dist, "cache/identity", name))
 }
 withBuiltEndings()

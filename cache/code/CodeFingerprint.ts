@@ -18,11 +18,11 @@ export class CodeUnknown extends Schema.TaggedError<CodeUnknown>()("CodeUnknown"
 export interface Parts {
   /** The canonical JSON of the code; a key needs nothing else. */
   readonly text: string
-  /** Absolute path -> SHA-256 of the file, for each module and for all files of linked packages. */
+  /** Absolute path -> SHA-256 of the file, for each module, each file beside one and all files of linked packages. */
   readonly files: ReadonlyMap<string, Digest.Digest>
   /**
-   * Every module that may be loaded with the stage, including those that a re-exporting module loads unasked, and all
-   * modules of linked packages.
+   * Every file that may be loaded or read with the stage, including modules that a re-exporting module loads unasked, and
+   * all modules of linked packages.
    */
   readonly loaded: ReadonlyArray<string>
 }

@@ -1,16 +1,12 @@
 /**
  * CodeIdentity: the identity of a stage's code, with all that it reaches.
  *
- * From the stage's module along relative imports (see ModuleClosure), each module counts as the digests of its
- * top-level statements and the order of those that are evaluated in sequence (see ModuleSyntax), and each package by
- * its version (see Packages). op-pipe's own modules are not followed: they count by a format tag (see Framework).
+ * From the stage's module along its imports (see ModuleClosure), each module counts as the digests of its top-level
+ * statements and the order of those that are evaluated in sequence (see ModuleSyntax), a file that it may read as its
+ * bytes, and each package by its version (see Packages). op-pipe's own modules are not followed: they count by a format tag (see Framework).
  *
  * Fingerprints are remembered with the stats of all files that were looked at (see StatSnapshot). While these are
  * unchanged, nothing is parsed or walked.
- *
- * Gotchas:
- * - Imports through `package.json#imports` (`#name`) are not followed and are an error.
- * - A module that only re-exports is assumed to have no side effect of its own.
  */
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
@@ -33,7 +29,7 @@ import * as PackageVersions from "./PackageVersions.ts"
 import * as StatSnapshot from "./StatSnapshot.ts"
 
 /** Part of the memo's name: raise it when fingerprints are made or written differently. */
-const identityVersion = 7
+const identityVersion = 8
 
 /** Fingerprints by URL, and the stats of all files that were looked at for them. */
 interface Remembered {
@@ -66,7 +62,7 @@ const makeFingerprinter = Effect.gen(function* () {
   const of = Effect.fn("CodeIdentity.of")(
     function* (url: string) {
       const start = yield* disk.realPath(fileURLToPath(url))
-      const { files, modules: statements, collected } = yield* ModuleClosure.explore({ modules, packages }, start)
+      const { data, files, modules: statements, collected } = yield* ModuleClosure.explore({ modules, packages }, start)
       const sorted = Array.from(statements).sort(([a], [b]) => (a < b ? -1 : 1))
       const code: Code = { modules: Object.fromEntries(sorted), packages: PackageVersions.of(collected) }
       const text = yield* Effect.mapError(
@@ -76,8 +72,9 @@ const makeFingerprinter = Effect.gen(function* () {
       const linked = Array.from(collected.files.keys()).filter((file) =>
         ModuleFiles.moduleExtensions.has(path.extname(file))
       )
-      const loaded = [...(yield* ModuleClosure.loadedWith(modules, files.keys())), ...linked]
-      return new CodeFingerprint({ text, files: new Map([...files, ...collected.files]), loaded })
+      const loaded = new Set([...(yield* ModuleClosure.loadedWith(modules, files.keys())), ...data.keys(), ...linked])
+      const all = new Map([...files, ...data, ...collected.files])
+      return new CodeFingerprint({ text, files: all, loaded: Array.from(loaded) })
     },
     (effect, url) =>
       Effect.mapError(effect, (error) =>

@@ -1,28 +1,36 @@
 /**
  * ModuleClosure: all modules and packages that a stage's module reaches.
  *
- * It follows relative imports from the stage's module. Of a module that only re-exports, only the requested re-exports
- * count: a stage that imports `normalize` from an index does not depend on its neighbours.
+ * It follows imports from the stage's module. Of a module that only re-exports, only the requested re-exports count, and
+ * those whose loading does something: a stage that imports `normalize` from an index does not depend on its neighbours
+ * if these only declare.
  */
 import * as path from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
 import * as Effect from "effect/Effect"
 import { orderOfStatements } from "../identity/CacheKey.ts"
 import * as Digest from "../identity/Digest.ts"
 import type { DiskError } from "../store/Disk.ts"
 import { CodeUnknown } from "./CodeFingerprint.ts"
 import * as Framework from "./Framework.ts"
-import type { ModuleFiles } from "./ModuleFiles.ts"
-import type * as ModuleSyntax from "./ModuleSyntax.ts"
+import { type ModuleFiles, moduleExtensions } from "./ModuleFiles.ts"
 import * as Packages from "./Packages.ts"
+import type { ModuleImport, Way } from "./syntax/ModuleImports.ts"
+import type * as ModuleSyntax from "./syntax/ModuleSyntax.ts"
 
 /** The names that are imported from a module. */
 interface Wanted {
   readonly file: string
+  /** None: the module is only loaded. */
   readonly names: "all" | ReadonlyArray<string>
+  /** Node itself loads it, and what it imports. */
+  readonly isNative: boolean
 }
 
 const wants = (names: Wanted["names"], offered: "all" | ReadonlyArray<string>): boolean =>
-  names === "all" || offered === "all" || offered.some((name) => names.includes(name))
+  names === "all" ||
+  (offered === "all" && names.length > 0) ||
+  (offered !== "all" && offered.some((name) => names.includes(name)))
 
 /** The names to import from the target of a re-export. */
 const passOn = (
@@ -83,6 +91,8 @@ export interface Lookup {
 
 export interface Closure {
   readonly files: Map<string, Digest.Digest>
+  /** Files that modules may read: absolute path -> SHA-256. */
+  readonly data: Map<string, Digest.Digest>
   /** By label: title of a statement -> its digest. */
   readonly modules: Map<string, Record<string, string>>
   readonly collected: Packages.Collected
@@ -95,83 +105,153 @@ interface Exploration extends Closure, Pick<Lookup, "packages"> {
   readonly label: ReturnType<typeof makeLabels>
   readonly queue: Array<Wanted>
   readonly done: Set<string>
+  /** Whether the module in a file, with all that it loads, only declares. */
+  readonly inert: Map<string, boolean>
 }
 
-/** Adds the package that the module `from`, with the label `by`, imports. */
+/** Adds the package that the module `from` imports. */
 const followPackage = Effect.fnUntraced(function* (
-  { lookup, packages, root, collected }: Exploration,
+  { label, lookup, packages, root, collected }: Exploration,
   from: string,
-  by: string,
-  specifier: string
+  specifier: string,
+  { name, folder }: { readonly name: string; readonly folder: string }
 ) {
-  const name = Packages.packageName(specifier)
-  if (name === undefined) return
+  const by = yield* label(from)
   if (name === Framework.packageName && name !== (yield* lookup.packageName(root))) {
     collected.hasFramework = true
     return
   }
   const refuse = (problem: string) => new CodeUnknown({ file: from, reason: `${problem}. Import by a relative path` })
-  if (name.startsWith("#") || name === "" || name.includes(":")) {
-    return yield* refuse(`imports such as "${specifier}" are not followed`)
-  }
+  if (name === "" || name.includes(":")) return yield* refuse(`imports such as "${specifier}" are not followed`)
   if (name === (yield* lookup.packageName(yield* lookup.packageRoot(from)))) {
     return yield* refuse(`"${specifier}" is its own package, of which imports by name are not followed`)
   }
-  const found = yield* packages.collect(name, by, path.dirname(from), collected)
+  const found = yield* packages.collect(name, by, folder, collected)
   if (found !== undefined && `${root}${path.sep}`.startsWith(`${found.folder}${path.sep}`)) {
     return yield* refuse(`"${specifier}" leads to a folder that the stage lies in`)
   }
 })
 
+/** How Node looks for what is asked for so, if it is Node that looks. */
+const nativeWay = (by: Way | undefined, isNative: boolean): "import" | "require" | undefined => {
+  if (by === "native" || by === "path" || (by === "require" && isNative)) return "require"
+  return by === "worker" || by === "url" || isNative ? "import" : undefined
+}
+
+const asked = ({ specifier, by }: ModuleImport, isNative: boolean) => {
+  const native = nativeWay(by, isNative)
+  return { specifier, isRequired: by === "require" || native === "require", native }
+}
+
+/**
+ * Counts the file that `from` may read: by its bytes, whatever it is. If it is a module, it may be loaded too. Where there is none, a file
+ * that comes later is noticed.
+ */
+const followFile = Effect.fnUntraced(function* (
+  { data, lookup, queue }: Exploration,
+  statements: Record<string, string>,
+  specifier: string,
+  file: string
+) {
+  const digest = yield* lookup.digest(file)
+  statements[`file "${specifier}"`] = digest ?? "not there"
+  if (digest === undefined) return
+  data.set(file, digest)
+  if (moduleExtensions.has(path.extname(file)) && !file.endsWith(".json"))
+    queue.push({ file, names: "all", isNative: true })
+})
+
+/** The path of a URL beside the module `from`. */
+const beside = (from: string, specifier: string): string => fileURLToPath(new URL(specifier, pathToFileURL(from)))
+
 /** Follows one import of the module `from`, whose `statements` are being collected. */
 const follow = Effect.fnUntraced(function* (
   exploration: Exploration,
-  from: string,
+  { file: from, isNative }: Wanted,
   statements: Record<string, string>,
-  target: ModuleSyntax.ModuleImport,
+  target: ModuleImport,
   names: Wanted["names"]
 ) {
   const { collected, label, lookup, queue } = exploration
-  const { specifier } = target
-  if (!specifier.startsWith(".")) return yield* followPackage(exploration, from, yield* label(from), specifier)
-  const file = yield* lookup.resolve(specifier, from)
+  const { specifier, by } = target
+  if (path.isAbsolute(specifier)) {
+    const reason = `imports such as "${specifier}" are not followed. Import by a relative path`
+    return yield* new CodeUnknown({ file: from, reason })
+  }
+  if (by === "url") return yield* followFile(exploration, statements, specifier, beside(from, specifier))
+  const found = yield* lookup.resolve(
+    asked(by === "worker" ? { ...target, specifier: beside(from, specifier) } : target, isNative),
+    from
+  )
+  if (found.type === "builtin") return
+  if (found.type === "missing") return yield* yield* lookup.missing(specifier, from, found.problem)
+  if (found.type === "package") return yield* followPackage(exploration, from, specifier, found)
+  const { file } = found
   if (Framework.isFramework(file)) {
     collected.hasFramework = true
     return
   }
-  // the specifier names the file, unless a link or a missing extension stands between
+  if (by === "path" || file.endsWith(".node")) return yield* followFile(exploration, statements, specifier, file)
+  // the specifier names the file, unless a link, another ending or a configuration stands between
   if (file !== path.resolve(path.dirname(from), specifier)) {
     statements[`target of "${specifier}"`] = yield* label(file)
   }
-  queue.push({ file, names })
+  queue.push({ file, names, isNative: nativeWay(by, isNative) !== undefined })
 })
 
 /** Collects the requested statements of one module, and follows its imports. */
-const visit = Effect.fnUntraced(function* (exploration: Exploration, { file, names }: Wanted, start: string) {
+const visit = Effect.fnUntraced(function* (exploration: Exploration, wanted: Wanted, start: string) {
   const { done, files, label, lookup, modules } = exploration
+  const { file, names, isNative } = wanted
   const name = yield* label(file)
   const { digest, syntax } = yield* lookup.look(file)
   files.set(file, digest)
-  const narrow = syntax.barrel ? names : "all"
-  const mark = `${name}\0${narrow === "all" ? "*" : narrow.join(",")}`
+  const narrow = syntax.barrel && !isNative ? names : "all"
+  const mark = `${name}\0${isNative}\0${narrow === "all" ? "*" : narrow.join(",")}`
   if (done.has(mark)) return
   done.add(mark)
   const titles = titlesOf(syntax)
   // without this entry, two stages of one name in modules that import each other would be equal
   const statements = modules.get(name) ?? (file === start ? { "the stage": "in this module" } : {})
   modules.set(name, statements)
+  if (syntax.ownText) statements["its own text"] = digest
   for (const [index, declaration] of syntax.declarations.entries()) {
     const { reexport } = declaration
-    if (reexport !== undefined && !wants(narrow, reexport.offers)) continue
+    const isAsked = reexport === undefined || wants(narrow, reexport.offers)
+    // what is not asked for is loaded all the same
+    if (!isAsked && (yield* isInert(exploration, file, reexport.from))) continue
     statements[titles[index]!] = declaration.digest
     if (syntax.barrel && reexport !== undefined) {
-      yield* follow(exploration, file, statements, reexport.from, passOn(narrow, reexport))
+      yield* follow(exploration, wanted, statements, reexport.from, isAsked ? passOn(narrow, reexport) : [])
     }
   }
   Object.assign(statements, orderIn(syntax, statements))
   if (!syntax.barrel) {
-    for (const target of syntax.imports) yield* follow(exploration, file, statements, target, target.names)
+    for (const target of syntax.imports) yield* follow(exploration, wanted, statements, target, target.names)
   }
+})
+
+/** Whether nothing happens when the module `from` loads `target` but that things are declared. Packages are taken to be so. */
+const isInert: (
+  exploration: Exploration,
+  from: string,
+  target: ModuleImport
+) => Effect.Effect<boolean, CodeUnknown | DiskError> = Effect.fnUntraced(function* (exploration, from, target) {
+  const { inert, lookup } = exploration
+  if (target.forEffect === true) return false
+  const found = yield* lookup.resolve(asked(target, false), from)
+  if (found.type === "missing") return false
+  if (found.type !== "file" || Framework.isFramework(found.file)) return true
+  const { file } = found
+  const known = inert.get(file)
+  if (known !== undefined) return known
+  const { syntax } = yield* lookup.look(file)
+  // of modules that import each other
+  inert.set(file, syntax.inert)
+  let isStill = syntax.inert
+  for (const each of syntax.imports) isStill &&= each.by !== undefined || (yield* isInert(exploration, file, each))
+  inert.set(file, isStill)
+  return isStill
 })
 
 /** Follows imports from the stage's module at `start`. */
@@ -185,9 +265,11 @@ export const explore = Effect.fnUntraced(function* (
     packages,
     root,
     label: makeLabels(lookup, root),
-    queue: [{ file: start, names: "all" }],
+    queue: [{ file: start, names: "all", isNative: false }],
     done: new Set(),
+    inert: new Map(),
     files: new Map(),
+    data: new Map(),
     modules: new Map(),
     collected: Packages.nothing()
   }
@@ -196,16 +278,16 @@ export const explore = Effect.fnUntraced(function* (
   return exploration
 })
 
-/** All modules that Node loads with `files`: a re-exporting module loads all of its targets. */
+/** All modules that are loaded with `files`: a re-exporting module loads all of its targets. */
 export const loadedWith = Effect.fnUntraced(function* (lookup: ModuleFiles, files: Iterable<string>) {
   const loaded = new Set(files)
   for (const file of loaded) {
     const { syntax } = yield* lookup.look(file)
-    const reexported = syntax.declarations.flatMap(({ reexport }) => (reexport === undefined ? [] : [reexport.from]))
-    for (const { specifier } of [...syntax.imports, ...reexported]) {
-      if (!specifier.startsWith(".")) continue
-      const target = yield* lookup.resolve(specifier, file)
-      if (!Framework.isFramework(target)) loaded.add(target)
+    for (const target of syntax.imports) {
+      // what Node itself loads was followed already
+      if (target.by !== undefined && target.by !== "require") continue
+      const found = yield* lookup.resolve(asked(target, false), file)
+      if (found.type === "file" && !Framework.isFramework(found.file)) loaded.add(found.file)
     }
   }
   return loaded

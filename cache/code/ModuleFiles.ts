@@ -8,20 +8,21 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Digest from "../identity/Digest.ts"
+import * as Resolver from "../identity/Resolver.cjs"
 import { readRecord, writeHint } from "../store/Commit.ts"
-import { Disk, type DiskError, orAbsent } from "../store/Disk.ts"
+import { Disk, type DiskError, orAbsent, type SyncDisk } from "../store/Disk.ts"
 import type { Layout } from "../store/Layout.ts"
 import type { StatMemo } from "../store/StatMemo.ts"
 import { CodeUnknown } from "./CodeFingerprint.ts"
-import type { ModuleSyntax } from "./ModuleSyntax.ts"
 import { once } from "./Once.ts"
 import * as Packages from "./Packages.ts"
 import type { StatRecorder } from "./StatSnapshot.ts"
+import type { ModuleSyntax } from "./syntax/ModuleSyntax.ts"
 
 /** Part of the memo's name: raise it when `ModuleSyntax` digests differently. */
-const syntaxVersion = 4
+const syntaxVersion = 5
 
-export const moduleExtensions: ReadonlySet<string> = new Set([".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", ".json"])
+export const moduleExtensions: ReadonlySet<string> = new Set(Resolver.moduleExtensions)
 
 /** A module as it was when it was read. */
 export interface ModuleFile {
@@ -33,8 +34,12 @@ type Op<A> = Effect.Effect<A, CodeUnknown | DiskError>
 
 export interface ModuleFiles {
   readonly look: (file: string) => Op<ModuleFile>
-  /** The file that the module `from` imports by the relative path `specifier`. */
-  readonly resolve: (specifier: string, from: string) => Op<string>
+  /** The digest of a file that need not be a module; undefined if there is none. */
+  readonly digest: (file: string) => Op<Digest.Digest | undefined>
+  /** What the module `from` imports as `specifier`; of a file, its real path. */
+  readonly resolve: (asked: Omit<Resolver.Asked, "folder">, from: string) => Op<Resolver.Resolved>
+  /** That `from` imports what is not there, with the place. */
+  readonly missing: (specifier: string, from: string, problem: string) => Op<CodeUnknown>
   /** The folder of the package that a module lies in. */
   readonly packageRoot: (file: string) => Op<string>
   /** The name of the package in `folder`; empty if it has none. */
@@ -42,14 +47,6 @@ export interface ModuleFiles {
   /** Remembers parsed modules for later runs. */
   readonly flush: Effect.Effect<void>
 }
-
-/** Where to look for a module that is imported by a path, in this order; core/start/bundle.mjs has the same list. */
-const candidates = (target: string): ReadonlyArray<string> => [
-  target,
-  `${target}.ts`,
-  `${target}.js`,
-  path.join(target, "index.ts")
-]
 
 /** The syntax of modules by their content, as earlier runs parsed them. */
 const loadSyntaxes = Effect.fnUntraced(function* (layout: Layout) {
@@ -91,11 +88,14 @@ const makeLook = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo, re
     const known = syntaxes.get(`${digest}${extension}`)
     if (known !== undefined) return { digest, syntax: known }
     // the parser is loaded for new content only: it takes longer than a run with nothing to do
-    const { parse } = yield* Effect.promise(() => import("./ModuleSyntax.ts"))
+    const { parse } = yield* Effect.promise(() => import("./syntax/ModuleSyntax.ts"))
     // the file may have been edited since: the parsed bytes count
     const bytes = yield* disk.read(file)
     const parsed = parse(file, new TextDecoder().decode(bytes))
-    if (Result.isFailure(parsed)) return yield* new CodeUnknown({ file, reason: parsed.failure.reason })
+    if (Result.isFailure(parsed)) {
+      const { file: place, reason } = parsed.failure
+      return yield* new CodeUnknown({ file: place, reason })
+    }
     const read = Digest.ofBytes(bytes)
     syntaxes.set(`${read}${extension}`, parsed.success)
     return { digest: read, syntax: parsed.success }
@@ -103,19 +103,49 @@ const makeLook = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo, re
   return { look: once((file: string) => file, find), flush: syntaxes.flush }
 })
 
+/** The disk as the resolver sees it; `recorder` notes what it looks at. */
+const lookThrough = (sync: SyncDisk, recorder: StatRecorder): Resolver.Look => ({
+  kind: (file) => {
+    const stat = sync.stat(file)
+    recorder.note(file, stat !== undefined)
+    return stat?.kind
+  },
+  text: (file) => {
+    const text = sync.text(file)
+    recorder.note(file, text !== undefined)
+    return text
+  },
+  names: (folder) => {
+    const names = sync.names(folder)
+    recorder.note(folder, names !== undefined)
+    return names ?? []
+  }
+})
+
 /** `recorder` notes all paths that are looked at to find modules. */
 export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo, recorder: StatRecorder) {
   const { disk } = recorder
   const { look, flush } = yield* makeLook(layout, memo, recorder)
 
-  const targetOf = (specifier: string, from: string): string => path.resolve(path.dirname(from), specifier)
-  const resolve = Effect.fnUntraced(function* (specifier: string, from: string) {
-    for (const candidate of candidates(targetOf(specifier, from))) {
-      const stat = yield* orAbsent(disk.stat(candidate))
-      // Node resolves imports from a module's real path
-      if (Option.isSome(stat) && stat.value.kind !== "folder") return yield* disk.realPath(candidate)
-    }
-    return yield* new CodeUnknown({ file: from, reason: `it imports "${specifier}", but there is no such file` })
+  const resolve = Effect.fnUntraced(function* (asked: Omit<Resolver.Asked, "folder">, from: string) {
+    const folder = path.dirname(from)
+    const found = yield* disk.synchronously(from, (sync) =>
+      Resolver.make(lookThrough(sync, recorder)).resolve({ ...asked, folder })
+    )
+    // Node resolves imports from a module's real path
+    return found.type === "file" ? { ...found, file: yield* disk.realPath(found.file) } : found
+  })
+
+  const missing = Effect.fnUntraced(function* (specifier: string, from: string, problem: string) {
+    const text = yield* disk.readText(from)
+    const place = Resolver.placeOfImport(from, text, specifier)
+    return new CodeUnknown({ file: place, reason: `expected a module behind "${specifier}", but ${problem}` })
+  })
+
+  const digest = Effect.fnUntraced(function* (file: string) {
+    const stat = yield* orAbsent(disk.stat(file))
+    if (Option.isNone(stat) || stat.value.kind !== "file") return undefined
+    return yield* Effect.provideService(memo.digest(file), Disk, disk)
   })
 
   const packageRoot = Effect.fnUntraced(function* (file: string) {
@@ -132,7 +162,12 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo,
 
   const modules: ModuleFiles = {
     look,
-    resolve: once(targetOf, resolve),
+    digest,
+    resolve: once(
+      ({ specifier, isRequired, native }, from) => [path.dirname(from), isRequired, native, specifier].join("\0"),
+      resolve
+    ),
+    missing,
     packageRoot,
     packageName: once((folder: string) => folder, packageName),
     flush

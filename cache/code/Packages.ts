@@ -11,7 +11,6 @@
  * Gotchas:
  * - An import of a package that its `package.json` does not name goes unnoticed.
  */
-import { isBuiltin } from "node:module"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -42,13 +41,6 @@ const stringOf = (value: unknown): string | undefined => (typeof value === "stri
 /** The name in the text of a `package.json`. */
 export const nameIn = (manifest: string): Option.Option<string> =>
   Option.fromUndefinedOr(stringOf(parseRecord(manifest)?.["name"]))
-
-/** `@scope/name/deep/path` -> `@scope/name`; undefined for Node's own modules. */
-export const packageName = (specifier: string): string | undefined => {
-  if (isBuiltin(specifier)) return undefined
-  const parts = specifier.split("/")
-  return specifier.startsWith("@") ? parts.slice(0, 2).join("/") : parts[0]
-}
 
 /** An installed package. */
 export interface Installed {

@@ -22,8 +22,8 @@ export interface StatSnapshot {
 export interface StatRecorder {
   /** The disk, which records the paths given to `stat`, `lstat`, `exists`, `list`, `readText` and `realPath`. */
   readonly disk: Disk["Service"]
-  /** Records a file that is read in another way. */
-  readonly note: (path: string) => void
+  /** Records a file that is looked at in another way, and whether it was there. */
+  readonly note: (path: string, isThere?: boolean) => void
   /**
    * The snapshot of all recorded paths; undefined if one changed since, or so shortly before that a change could go
    * unnoticed.
@@ -69,7 +69,7 @@ export const record = (disk: Disk["Service"]): StatRecorder => {
       readText: (path) => noting(path, disk.readText(path)),
       realPath: (path) => Effect.tap(disk.realPath(path), (target) => Effect.sync(() => real.set(path, target)))
     }),
-    note: (path) => void seen.set(path, true),
+    note: (path, isThere = true) => void seen.set(path, isThere),
     snapshot: Effect.gen(function* () {
       const paths = Array.from(seen.keys())
       const stats = yield* disk.stats(paths)

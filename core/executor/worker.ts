@@ -1,8 +1,9 @@
 /** worker: the process of a step, from the sources, for when no bundle of its stage can be made (see ProcessExecutor). */
 import { hash } from "node:crypto"
 import { readFileSync } from "node:fs"
-import { registerHooks } from "node:module"
+import { createRequire, registerHooks } from "node:module"
 import { fileURLToPath } from "node:url"
+import * as FrameworkFiles from "./FrameworkFiles.ts"
 import { serve } from "./TaskWorker.ts"
 
 /** Notes the source of each module of the project when it is loaded: what ran is what was read then, whatever happens to the file. */
@@ -22,4 +23,11 @@ const noteLoaded = (): Record<string, string> => {
   return loaded
 }
 
+/** What `core/start/sources.cjs` exports. */
+interface Sources {
+  readonly register: () => void
+}
+
+const sources = createRequire(import.meta.url)(FrameworkFiles.startFile("sources.cjs")) as Sources
+sources.register()
 serve({ load: (source) => import(source), loaded: noteLoaded() })

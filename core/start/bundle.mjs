@@ -13,7 +13,6 @@
  * only what is compiled at once. What a script cannot do, wait while it is evaluated, is left to modules: then a bundle is made of those.
  * Plain JavaScript, since reading a bundle must not load what strips types.
  */
-import { hash } from "node:crypto"
 import {
   copyFileSync,
   lstatSync,
@@ -21,187 +20,23 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
-  realpathSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync
 } from "node:fs"
 import { isBuiltin } from "node:module"
 import path from "node:path"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { fileURLToPath } from "node:url"
 import FileStat from "../../cache/identity/FileStat.cjs"
+import Resolver from "../../cache/identity/Resolver.cjs"
+import { asWritten, exists, isOwn, makeLooked, ownPlace, plugin, refusal, root, stampOf, statOf } from "./modules.mjs"
 
 const dayMs = 24 * 3_600_000
-
-const root = fileURLToPath(new URL("../..", import.meta.url))
-const exists = (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined
-
-const statOf = (file) => {
-  const stat = lstatSync(file, { throwIfNoEntry: false })
-  return stat === undefined ? undefined : FileStat.ofNode(stat)
-}
-/** What tells whether a file is the same; null of what is not there. */
-const stampOf = (file) => FileStat.figuresOf(statOf(file))
 
 const isYoung = (file, sinceMs) => {
   const stat = statOf(file)
   return stat === undefined || FileStat.isRacy(stat, sinceMs)
 }
-
-const bundledPackage = /^(effect|@effect\/[^/]+|op-pipe|xxhash-wasm)(\/|$)/
-const loaders = { ".ts": "ts", ".mts": "ts", ".cts": "ts", ".js": "js", ".mjs": "js", ".cjs": "js" }
-
-/** `import.meta.resolve` of a module that lies elsewhere. */
-const resolverFrom =
-  '((url, { createRequire } = process.getBuiltinModule("module"), { pathToFileURL } = process.getBuiltinModule("url")) => (name) => pathToFileURL(createRequire(url).resolve(name)).href)'
-
-/** What `import.meta` gives, by names that each module declares for itself. */
-const ownPlace = {
-  "import.meta.url": "__op_pipe_url",
-  "import.meta.filename": "__op_pipe_filename",
-  "import.meta.dirname": "__op_pipe_dirname",
-  "import.meta.resolve": "__op_pipe_resolve"
-}
-
-const withOwnPlace = (text, file) => {
-  if (!text.includes("import.meta")) return text
-  const [url, name, folder] = [pathToFileURL(file).href, file, path.dirname(file)].map((each) => JSON.stringify(each))
-  const declared = `const __op_pipe_url = ${url}, __op_pipe_filename = ${name}, __op_pipe_dirname = ${folder}, __op_pipe_resolve = ${resolverFrom}(${url});`
-  // on the first line, so that traces keep their lines
-  return `${declared} ${text.replace(/^#!.*/, "")}`
-}
-
-/** The folder of the package that `file` lies in, below the last `node_modules`; undefined of a file that lies in none. */
-const packageFolder = (file) => /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+(?=[\\/]|$)/u.exec(file)?.[0]
-
-const stagePackages = new Map()
-/** A package that is written with op-pipe has stages: it is bundled as the project's own modules are, with one copy of op-pipe. */
-const isStagePackage = (folder) => {
-  if (!stagePackages.has(folder)) {
-    const manifest = path.join(folder, "package.json")
-    const { dependencies, peerDependencies } = exists(manifest) ? JSON.parse(readFileSync(manifest, "utf8")) : {}
-    stagePackages.set(folder, "op-pipe" in { ...dependencies, ...peerDependencies })
-  }
-  return stagePackages.get(folder)
-}
-
-/** op-pipe itself is a package too where it is installed. */
-const isOwn = (file) => {
-  const folder = packageFolder(file)
-  return folder === undefined || file.startsWith(root) ? !isVendored(file) : isStagePackage(folder)
-}
-const isVendored = (file) => file.startsWith(path.join(root, "node_modules") + path.sep)
-
-/** What was looked at to find modules, with the stamp that each thing had before it was believed. */
-const makeLooked = () => {
-  const stamps = new Map()
-  const note = (file) => {
-    if (!stamps.has(file)) stamps.set(file, stampOf(file))
-    const stat = lstatSync(file, { throwIfNoEntry: false })
-    // what a link leads to may be a link too
-    if (stat?.isSymbolicLink()) note(path.resolve(path.dirname(file), readlinkSync(file)))
-  }
-  return { stamps, note }
-}
-
-/** Where code identities look for what a module of ours imports by a path (see cache/code/CodeIdentity.ts). */
-const candidates = (target) => [target, `${target}.ts`, `${target}.js`, path.join(target, "index.ts")]
-
-const resolveOwn = (target, looked) => {
-  for (const candidate of candidates(target)) {
-    looked.note(candidate)
-    if (statSync(candidate, { throwIfNoEntry: false })?.isFile()) return { path: realpathSync.native(candidate) }
-  }
-  return { errors: [{ text: `there is no module ${target}` }] }
-}
-
-const isFolder = (file) => statSync(file, { throwIfNoEntry: false })?.isDirectory() === true
-
-/**
- * Notes every place where Node would look for a package, as far as the one that surely has it, and gives that place; undefined if
- * none has. Whether a folder without a manifest is one, hangs on what is in it.
- */
-const notePackage = (specifier, from, looked) => {
-  const name = specifier
-    .split("/")
-    .slice(0, specifier.startsWith("@") ? 2 : 1)
-    .join("/")
-  let found
-  for (let folder = from; ; folder = path.dirname(folder)) {
-    if (path.basename(folder) !== "node_modules") {
-      const at = path.join(folder, "node_modules", name)
-      const manifest = path.join(at, "package.json")
-      looked.note(at)
-      looked.note(manifest)
-      if (exists(manifest)) return at
-      if (found === undefined && isFolder(at) && readdirSync(at).length > 0) found = at
-    }
-    if (folder === path.dirname(folder)) return found
-  }
-}
-
-/**
- * Notes in `digests` what each module of ours was when it was read, and in `looked` what it was found by. Of a script, what is imported
- * later is led through a module of its own, which has the packages imported first that a script cannot wait for.
- */
-const plugin = ({ isScript, digests, looked }) => ({
-  name: "op-pipe",
-  setup: (build) => {
-    const resolve = async ({ path: specifier, kind, importer, resolveDir: from }) => {
-      // A package manager may keep op-pipe's peer out of the project's reach; the project means the same one.
-      const isPeer = /^effect(\/|$)/u.test(specifier) && notePackage(specifier, from, looked) === undefined
-      const resolveDir = isPeer ? root : from
-      if (isBuiltin(specifier)) return { path: specifier, external: true }
-      if (specifier.startsWith(".") || path.isAbsolute(specifier)) {
-        // within a package, files are what they were: a package counts by its version
-        if (isOwn(importer)) return resolveOwn(path.resolve(resolveDir, specifier), looked)
-      } else {
-        // What is required has its path as its name, which no import has.
-        const isRequired = kind === "require-call"
-        // Node itself says what is missing, in its own words, if it is ever asked for.
-        const missing = {
-          path: isRequired ? path.join(resolveDir, "node_modules", specifier) : specifier,
-          external: true
-        }
-        const at = notePackage(specifier, resolveDir, looked)
-        if (at === undefined) return missing
-        if (!bundledPackage.test(specifier) && !isStagePackage(at)) {
-          const found = await build.resolve(specifier, { kind, resolveDir, pluginData: "resolving" })
-          if (found.errors.length > 0 || !path.isAbsolute(found.path)) return missing
-          return { path: isRequired ? found.path : pathToFileURL(found.path).href, external: true }
-        }
-      }
-      return kind === "dynamic-import" || isPeer
-        ? await build.resolve(specifier, { kind, resolveDir, pluginData: "resolving" })
-        : undefined
-    }
-    build.onResolve({ filter: /.*/ }, async (args) => {
-      if (args.pluginData === "resolving" || args.kind === "entry-point") return undefined
-      if (args.namespace === "later") return { path: args.path }
-      const found = await resolve(args)
-      const isLater = isScript && args.kind === "dynamic-import" && found.path !== undefined && found.external !== true
-      return isLater ? { path: found.path, namespace: "later" } : found
-    })
-    build.onLoad({ filter: /.*/, namespace: "later" }, ({ path: file }) => {
-      const quoted = JSON.stringify(file)
-      // a module that is waited for by who imports it
-      const contents = `export const then = (resolve, reject) => __op_pipe_outside(${quoted}).then(() => import(${quoted})).then(resolve, reject)`
-      return { contents, loader: "js", resolveDir: path.dirname(file) }
-    })
-    build.onLoad({ filter: /\.[mc]?[tj]s$/ }, ({ path: file }) => {
-      if (!isOwn(file)) return undefined
-      const bytes = readFileSync(file)
-      digests[file] = hash("sha256", bytes, "hex")
-      return {
-        contents: withOwnPlace(bytes.toString("utf8"), file),
-        loader: loaders[path.extname(file)],
-        resolveDir: path.dirname(file)
-      }
-    })
-  }
-})
 
 /** The packages outside of the bundle that are imported with `start`, a module in it, as they are to be asked for. */
 const importedWith = (inputs, start) => {
@@ -238,9 +73,52 @@ const withImported = (text) => {
   return led
 }
 
+const frameworkFolders = ["bin", "cache", "cli", "core", "dist"].map((name) => path.join(root, name) + path.sep)
+/** Whether a module is the user's to mend. */
+const isTheirs = (file) =>
+  isOwn(file) && path.isAbsolute(file) && !frameworkFolders.some((folder) => file.startsWith(folder))
+
+/** Refuses the first import of a module of the project's that only shows when it runs: no bundle could hold what it means. */
+const refuseComputed = ({ inputs }, warnings, made) => {
+  // esbuild takes the modules that such a template matches today
+  const isTemplate = ({ path: name, external }) => external === true && name.includes("**/*")
+  const importers = [
+    ...warnings
+      .filter(({ id }) => id === computedImport || id === computedRequire)
+      .map(({ location }) => location.file),
+    ...Object.keys(inputs).filter((name) => inputs[name].imports.some(isTemplate))
+  ]
+  const file = importers.map((name) => path.resolve(made, name)).find(isTheirs)
+  if (file === undefined) return
+  const text = readFileSync(file, "utf8")
+  const computed = /\b(?:import|require)\s*\(\s*(?!(["'])(?:(?!\1).)*\1\s*[,)])/u.exec(text)
+  throw refusal(`${file}:${Resolver.placeOf(text, computed?.index ?? 0)}: ${Resolver.computedImport}`)
+}
+const [computedImport, computedRequire] = ["unsupported-dynamic-import", "unsupported-require-call"]
+
+/** Where esbuild stumbles over a module of the project's, in one sentence. */
+const inWords = (error, made) => {
+  for (const { text, location } of error.errors ?? []) {
+    const file = path.resolve(made, location?.file ?? "")
+    if (location?.namespace === "" && isTheirs(file)) {
+      return refusal(
+        `${file}:${location.line}:${location.column + 1}: expected a module that can be read, but: ${text}`
+      )
+    }
+  }
+  return error
+}
+
+const build = async (esbuild, options, made) => {
+  const logOverride = { [computedImport]: "warning", [computedRequire]: "warning" }
+  const built = await esbuild.build({ ...options, logOverride }).catch((error) => Promise.reject(inWords(error, made)))
+  refuseComputed(built.metafile, built.warnings, made)
+  return built
+}
+
 /** Writes the bundle as a script; undefined if it cannot be one. */
 const writeScript = async (esbuild, options, made) => {
-  const { metafile, warnings, outputFiles } = await esbuild.build({
+  const script = {
     ...options,
     format: "cjs",
     // Of a script, Node says that it may import only by what is experimental: so the imports are led through program.cjs.
@@ -249,7 +127,8 @@ const writeScript = async (esbuild, options, made) => {
     write: false,
     banner: { js: '(function (exports, require, module, __op_pipe_outside, __op_pipe_imported) { "use strict";' },
     footer: { js: "})" }
-  })
+  }
+  const { metafile, warnings, outputFiles } = await build(esbuild, script, made)
   const { inputs } = metafile
   const { resolveDir, sourcefile } = options.stdin
   const entry = Object.keys(inputs).find((name) => path.resolve(made, name) === path.join(resolveDir, sourcefile))
@@ -265,14 +144,8 @@ const program = fileURLToPath(new URL("program.cjs", import.meta.url))
 
 /** Writes the bundle as modules, a part for whatever two imports share. */
 const writeModules = async (esbuild, options, made) => {
-  const { metafile } = await esbuild.build({
-    ...options,
-    splitting: true,
-    format: "esm",
-    outdir: made,
-    entryNames: "main",
-    outExtension: { ".js": ".mjs" }
-  })
+  const modules = { ...options, splitting: true, format: "esm", outdir: made, entryNames: "main" }
+  const { metafile } = await build(esbuild, { ...modules, outExtension: { ".js": ".mjs" } }, made)
   return { main: path.join(made, "main.mjs"), inputs: metafile.inputs }
 }
 
@@ -297,9 +170,9 @@ export const make = async (folder, contents, resolveDir, keepNames) => {
       absWorkingDir: made,
       metafile: true,
       logLevel: "silent",
-      // As Node takes the sources: no tsconfig counts, and no import is left out.
-      tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+      ...asWritten,
       keepNames,
+      jsxSideEffects: true,
       define: ownPlace,
       plugins: [plugin({ isScript, digests, looked })]
     }
@@ -310,9 +183,11 @@ export const make = async (folder, contents, resolveDir, keepNames) => {
   const { main, inputs, digests, looked } = asScript ?? (await attempt(false, writeModules))
   const ownNames = [
     "core/start/bundle.mjs",
+    "core/start/modules.mjs",
     "core/start/start.cjs",
     "core/start/program.cjs",
-    "cache/identity/FileStat.cjs"
+    "cache/identity/FileStat.cjs",
+    "cache/identity/Resolver.cjs"
   ]
   const ours = ownNames.map((name) => path.join(root, name))
   const files = [...ours, ...Object.keys(inputs).map((file) => path.resolve(made, file))].filter(exists)

@@ -8,14 +8,14 @@
  */
 "use strict"
 const { hash } = require("node:crypto")
-const { existsSync, lstatSync, readFileSync } = require("node:fs")
+const { existsSync, lstatSync, readFileSync, realpathSync, statSync } = require("node:fs")
 const { homedir } = require("node:os")
 const path = require("node:path")
 const { pathToFileURL } = require("node:url")
 const FileStat = require("../../cache/identity/FileStat.cjs")
 
 /** Raise it when bundles are made otherwise. */
-const format = 6
+const format = 7
 
 const statOf = (file) => {
   const stat = lstatSync(file, { throwIfNoEntry: false })
@@ -86,25 +86,70 @@ const withLateSegmenter = async (load) => {
 
 const load = (file) => (file.endsWith(".cjs") ? require(file) : import(pathToFileURL(file).href))
 
+/** The copy of op-pipe that the project of `pipeline` has besides this one, if it is the user's or root's. */
+const ownCopy = (pipeline, root) => {
+  for (let folder = path.dirname(pipeline); ; folder = path.dirname(folder)) {
+    const start = path.join(folder, "node_modules/op-pipe/core/start/start.cjs")
+    const stat = statSync(start, { throwIfNoEntry: false })
+    if (stat !== undefined) {
+      const isTrusted = [0, process.getuid?.() ?? stat.uid].includes(stat.uid)
+      return isTrusted && path.resolve(realpathSync(start), "../../..") !== realpathSync(root) ? start : undefined
+    }
+    if (folder === path.dirname(folder)) return undefined
+  }
+}
+
+/** The module that runs the command line of `entry`, with the modules of the pipelines `files` in it. */
+const programOf = (entry, files) => {
+  const loads = files.map((file) => `[${JSON.stringify(file)}]: () => guard(() => import(${JSON.stringify(file)}))`)
+  return `import { main } from ${JSON.stringify(entry)}
+export const start = (args, inSources, guard, others) => main(args, { ${[...loads, "...others"].join(", ")} }, inSources)`
+}
+
+/** Loads a module of the user's; what it throws has its places in the sources. */
+const guard = async (load) => {
+  try {
+    return await load()
+  } catch (error) {
+    throw require("./places.cjs").inOwnPlaces(error)
+  }
+}
+
+const inSources = (trace) => require("./places.cjs").inSources(trace)
+
 const start = async (args) => {
-  // A checkout has the sources; a package has the built files.
   const root = path.resolve(__dirname, "../..")
+  const pipeline = findPipeline(args)
+  // a program that is installed for all projects may be of another version than the project's
+  const own = pipeline === undefined ? undefined : ownCopy(pipeline, root)
+  if (own !== undefined) return require(own).start(args)
+  // A checkout has the sources; a package has the built files.
   const isSource = existsSync(path.join(root, "cli/Main.ts"))
   const entry = path.join(root, isSource ? "cli/Main.ts" : "dist/cli/Main.js")
-  const pipeline = findPipeline(args)
-  const isThere = pipeline !== undefined && exists(pipeline)
-  const loads = isThere ? `[${JSON.stringify(pipeline)}]: () => import(${JSON.stringify(pipeline)})` : ""
-  const contents = `import { main } from ${JSON.stringify(entry)}\nexport const start = (args, inSources) => main(args, { ${loads} }, inSources)`
+  const files = pipeline !== undefined && exists(pipeline) ? [pipeline] : []
+  const open = async (files) => {
+    const { main } = await bundled(programOf(entry, files), path.dirname(entry))
+    return withLateSegmenter(() => load(main))
+  }
   let program
   try {
-    const { main: file } = await bundled(contents, path.dirname(entry))
-    program = await withLateSegmenter(() => load(file))
-  } catch {
-    // The sources give the better error, if there is one.
-    const { main } = await import(pathToFileURL(entry).href)
-    return main(args, isThere ? { [pipeline]: () => import(pathToFileURL(pipeline).href) } : {})
+    program = await open(files)
+  } catch (error) {
+    if (error.name !== "DeclarationError") return startFromSources(args, entry, files)
+    // The user's own modules are at fault: the verb that needs the pipeline says so.
+    const fail = () => Promise.reject(error)
+    const { start } = await open([]).catch(() => ({ start: undefined }))
+    const others = Object.fromEntries(files.map((file) => [file, fail]))
+    return start === undefined ? startFromSources(args, entry, []) : start(args, inSources, guard, others)
   }
-  program.start(args, (trace) => require("./places.cjs").inSources(trace))
+  program.start(args, inSources, guard, {})
+}
+
+/** The same without a bundle. */
+const startFromSources = async (args, entry, files) => {
+  require("./sources.cjs").register()
+  const { main } = await import(pathToFileURL(entry).href)
+  main(args, Object.fromEntries(files.map((file) => [file, () => guard(() => import(pathToFileURL(file).href))])))
 }
 
 exports.bundled = bundled

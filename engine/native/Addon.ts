@@ -315,7 +315,7 @@ export const findBuilt = (cacheDir: string, identity: string): string | undefine
 }
 
 /** Loads a built addon into this process. */
-export const load = (binary: string): AddonExports => createRequire(import.meta.url)(binary) as AddonExports
+export const load = (binary: string): AddonExports => createRequire(binary)(binary) as AddonExports
 
 /** Loads oneDNN's operations from beside a built addon; undefined when it was built without, or oneDNN does not load. */
 export const loadDnnl = (binary: string): DnnlExports | undefined => {
@@ -324,7 +324,7 @@ export const loadDnnl = (binary: string): DnnlExports | undefined => {
   // read by libgomp when it is loaded with oneDNN: its idle threads sleep instead of spinning
   process.env["OMP_WAIT_POLICY"] ??= "PASSIVE"
   try {
-    return createRequire(import.meta.url)(file) as DnnlExports
+    return createRequire(file)(file) as DnnlExports
   } catch {
     return undefined
   }

@@ -38,7 +38,7 @@ export const openResampler = (cacheDir: string): Resampler | undefined => {
     const file = path.join(cacheDir, name, binaryName)
     if (!name.startsWith("addon-") || !fs.existsSync(file)) continue
     try {
-      return (createRequire(import.meta.url)(file) as { readonly resample: Resampler }).resample
+      return (createRequire(file)(file) as { readonly resample: Resampler }).resample
     } catch {
       // built for another C library, for example: JavaScript does the work
     }

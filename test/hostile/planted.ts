@@ -183,19 +183,57 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "a bundle does not look at how its modules were found",
-    file: "core/start/bundle.mjs",
-    find: "    looked.note(candidate)\n",
-    replace: "",
+    file: "core/start/modules.mjs",
+    find: "Resolver.lookAtDisk(looked.note)",
+    replace: 'Resolver.lookAtDisk((file) => file.includes("node_modules") && looked.note(file))',
     caughtBy: [edits],
     rare: "executed"
   },
   {
     name: "a bundle does not look at how its packages were found",
-    file: "core/start/bundle.mjs",
-    find: "      looked.note(at)\n      looked.note(manifest)\n",
-    replace: "",
+    file: "core/start/modules.mjs",
+    find: "Resolver.lookAtDisk(looked.note)",
+    replace: 'Resolver.lookAtDisk((file) => file.includes("node_modules") || looked.note(file))',
     caughtBy: [edits],
     rare: "executed"
+  },
+  {
+    name: "a bundle heeds what comments say of calls",
+    file: "core/start/modules.mjs",
+    find: "    ignoreAnnotations: true,\n",
+    replace: "",
+    caughtBy: ["test/core/start/bundle.test.ts"]
+  },
+  {
+    name: "modules see the names of the script that they are bundled into",
+    file: "core/start/modules.mjs",
+    find: '  module: "__op_pipe_no_module",\n',
+    replace: "",
+    caughtBy: ["test/core/start/bundle.test.ts"]
+  },
+  {
+    name: "what led to a module is not looked at again",
+    file: "cache/code/ModuleFiles.ts",
+    find: "    recorder.note(file, stat !== undefined)\n",
+    replace: "",
+    caughtBy: ["test/cache/code/ModuleClosure.test.ts"],
+    quick: true
+  },
+  {
+    name: "what a re-exporting module loads unasked does not count, whatever it does",
+    file: "cache/code/ModuleClosure.ts",
+    find: "if (!isAsked && (yield* isInert(exploration, file, reexport.from))) continue",
+    replace: "if (!isAsked) continue",
+    caughtBy: ["test/cache/code/ModuleClosure.test.ts"],
+    quick: true
+  },
+  {
+    name: "files beside a module count by being there",
+    file: "cache/code/ModuleClosure.ts",
+    find: 'digest ?? "not there"',
+    replace: 'digest === undefined ? "not there" : "there"',
+    caughtBy: ["test/cache/code/ModuleClosure.test.ts"],
+    quick: true
   },
   {
     name: "parameters do not count",

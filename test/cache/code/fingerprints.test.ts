@@ -170,7 +170,6 @@ describe("what would be loaded unseen", () => {
     ["an import that is assigned", `import u = require("./x.ts")`, "import name = require(...)"],
     ["an exported one", `export import u = require("./x.ts")`, "import name = require(...)"],
     ["a text", `import d from "./d.txt"`, "d.txt: expected a module, whose name ends in .ts"],
-    ["a module with markup", `import d from "./d.tsx"`, "expected a module"],
     ["its own package by name", `import d from "mine/x.ts"`, `"mine/x.ts" is its own package`],
     ["its own package by a link", `import d from "self/x.ts"`, `"self/x.ts" leads to a folder that the stage lies in`]
   ] as const)("is refused: %s", ([_what, source, problem]) =>
@@ -180,8 +179,7 @@ describe("what would be loaded unseen", () => {
         "package.json": `{"name":"mine"}`,
         "stage.ts": source,
         "x.ts": "export default 1",
-        "d.txt": "one",
-        "d.tsx": "export default 1"
+        "d.txt": "one"
       })
       mkdirSync(path.join(root, "node_modules"))
       symlinkSync("..", path.join(root, "node_modules/self"))

@@ -197,3 +197,109 @@ module.exports = [missing, new Base() instanceof Base, require("node:path").posi
     ["named", 2, true, "function", ["MODULE_NOT_FOUND", true, "/", "older"], seen, 2, "named", "function"]
   ])
 })
+
+describe("a step computes what its sources say", () => {
+  // evanw/esbuild heeds such comments; hermetic 06
+  it("whatever a comment says of calls, and sees no name of the bundle's", async () => {
+    const effects = (comment: string) => `let total = 0
+export const add = (n: number) => (total += n)
+add(1)
+${comment} add(10)
+const unused = ${comment} add(100)
+export const seen = () => [total, typeof module, typeof exports, typeof __dirname]
+export { text } from "./text.ts"
+`
+    const root = makeStage(`import { seen, text } from "./effects.ts"`, "[...seen(), text]", {
+      "stages/effects.ts": effects(""),
+      "stages/text.ts": `export const text = "/* @__PURE__ */"\n`
+    })
+    const nothing = ["undefined", "undefined", "undefined"]
+    expect(await run(root)).toEqual([1, [111, ...nothing, "/* @__PURE__ */"]])
+    writeFileSync(path.join(root, "stages/effects.ts"), effects("/* @__PURE__ */"))
+    expect(await run(root)).toEqual([0, [111, ...nothing, "/* @__PURE__ */"]])
+    const forced = await opPipe(["run", "--json", "--force", "first"], { cwd: root })
+    expect(lastEvent(forced).executed).toEqual(["first"])
+    expect(JSON.parse(readFileSync(path.join(root, "outputs/first/value.json"), "utf8"))[0]).toBe(111)
+  })
+
+  it("of CommonJS its own place too", async () => {
+    const root = makeStage(`import old from "./old.cjs"`, "old", {
+      "stages/old.cjs": "module.exports = [__filename, __dirname]\n"
+    })
+    const file = path.join(root, "stages/old.cjs")
+    expect(await run(root)).toEqual([1, [file, path.dirname(file)]])
+  })
+
+  /** Modules by every name that leads to one: pipelines 21, 23, 24, 35. */
+  const names = {
+    "stages/compiled.ts": `export const value = "ts"\n`,
+    "stages/card.tsx": `const h = (name: string) => name\n/** @jsx h */\nexport const value = <b>1</b>\n`,
+    "stages/table.json": `{ "b": 1, "a": 2 }`,
+    "lib/alias.ts": `export const value = "alias"\n`,
+    "lib/own.ts": `export const value = "own"\n`,
+    "lib/index.ts": `export const value = "index"\n`,
+    "tsconfig.json": JSON.stringify({ compilerOptions: { paths: { "@/*": ["./lib/*"] } } }),
+    "package.json": JSON.stringify({ type: "module", imports: { "#own": "./lib/own.js" } })
+  }
+  const imports = `import { value as compiled } from "./compiled.js"
+import { value as card } from "./card.tsx"
+import table from "./table.json" with { type: "json" }
+import { value as alias } from "@/alias"
+import { value as own } from "#own"
+import { value as index } from "../lib/index"
+`
+
+  it("by every name that leads to a module", async () => {
+    const root = makeStage(imports, "[compiled, card, Object.keys(table), alias, own, index]", names)
+    expect(await run(root)).toEqual([1, ["ts", "b", ["b", "a"], "alias", "own", "index"]])
+  })
+
+  it("by every such name without a bundle too", async () => {
+    const root = makeStage("", `"one"`, names)
+    const here = imports.replaceAll("./", "./stages/").replace("../stages/lib/index", "./lib")
+    const found = "JSON.stringify([compiled, card, Object.keys(table), alias, own, index])"
+    const file = path.join(root, "pipeline.ts")
+    writeFileSync(file, `${here}\nif (true) throw new Error(${found})\n${readFileSync(file, "utf8")}`)
+    const { stderr } = await opPipe(["status"], { cwd: root, env: { OP_PIPE_BUNDLE: "off" } })
+    expect(stderr).toContain(JSON.stringify(["ts", "b", ["b", "a"], "alias", "own", "index"]))
+    expect(stderr).toMatch(/pipeline\.ts:\d+:\d+$/mu)
+  })
+})
+
+describe("what cannot be found is said in one sentence, with its place", () => {
+  const problems: ReadonlyArray<readonly [what: string, line: string, said: string]> = [
+    [
+      "use 21: a package",
+      `import "lodash"`,
+      `:1:8: expected a module behind the import "lodash", but no package lodash is installed`
+    ],
+    [
+      "a module",
+      `import { x } from './none.js'`,
+      `:1:19: expected a module behind the import "./none.js", but there is no file`
+    ],
+    [
+      "use 07: what a package does not export",
+      `import "op-pipe/stages/train"`,
+      `behind the import "op-pipe/stages/train", but`
+    ],
+    [
+      "pipelines 22: a template",
+      "export const f = (n: string) => import(`./stages/${n}.ts`)",
+      ":1:33: a computed import() cannot be followed"
+    ],
+    ["a computed import", "export const f = (n: string) => import(n)", ":1:33: a computed import() cannot be followed"],
+    ["a module that cannot be read", "const = 3", ":1:7: expected a module that can be read, but: Expected identifier"],
+    ["use 21: what a module throws", `JSON.parse("{bad")`, "could not be loaded: SyntaxError: "]
+  ]
+  it.each(problems)("%s", async (_what, line, said) => {
+    const root = makeStage("", `"one"`, {})
+    const file = path.join(root, "pipeline.ts")
+    writeFileSync(file, `${line}\n${readFileSync(file, "utf8")}`)
+    const { code, stderr } = await opPipe(["status"], { cwd: root })
+    expect(code, stderr).toBe(2)
+    expect(stderr).toContain(said)
+    expect(stderr).toContain(`${file}:1:`)
+    expect(stderr).not.toMatch(/made-|program\.js|node:internal/u)
+  })
+})

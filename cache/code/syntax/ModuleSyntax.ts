@@ -5,29 +5,28 @@
  * name ("`normalize` in stages/lib/images/Pack.ts changed"). Imports are listed for the closure.
  *
  * Gotchas:
- * - A computed `import(x)` or `require` cannot be followed and is an error: changes of its target would go unnoticed.
- * - A package whose file is looked up by `import.meta.resolve` counts as an imported one.
  * - Syntax that is not erasable (enums, namespaces) stays in the tree and counts, which is safe.
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
 import { parseSync } from "oxc-parser"
-import * as Digest from "../identity/Digest.ts"
+import * as Digest from "../../identity/Digest.ts"
+import * as Resolver from "../../identity/Resolver.cjs"
+import * as Inert from "./Inert.ts"
+import * as ModuleImports from "./ModuleImports.ts"
+import { isNode, isWrapper, type Node, nameOf, typeOnlyKeys } from "./SyntaxTree.ts"
+
+type ModuleImport = ModuleImports.ModuleImport
 
 /** The module cannot be parsed, or not all of its imports can be known. */
 export class UnreadableModule extends Data.TaggedError("UnreadableModule")<{
+  /** With line and column, where there is a place. */
   readonly file: string
   readonly reason: string
 }> {
   override get message(): string {
     return `${this.file}: ${this.reason}`
   }
-}
-
-/** One import or re-export. `names` is "all" for a namespace, a side effect or `import()`. */
-export interface ModuleImport {
-  readonly specifier: string
-  readonly names: "all" | ReadonlyArray<string>
 }
 
 /** One top-level statement: what it declares, and its digest. */
@@ -45,26 +44,12 @@ export interface ModuleSyntax {
   readonly declarations: ReadonlyArray<Declaration>
   /** True when the module does nothing but re-export. */
   readonly barrel: boolean
+  /** True when its own statements do nothing but declare. */
+  readonly inert: boolean
+  /** True when it may read its own text, which then counts as it is. */
+  readonly ownText: boolean
 }
 
-interface Node {
-  readonly type: string
-  readonly [key: string]: unknown
-}
-
-const isNode = (value: unknown): value is Node =>
-  typeof value === "object" && value !== null && typeof (value as { readonly type?: unknown }).type === "string"
-
-const typeOnlyKeys = new Set([
-  ..."start end range loc parent typeAnnotation returnType typeParameters typeArguments superTypeArguments".split(" "),
-  ..."superTypeParameters implements accessibility definite declare override readonly abstract".split(" "),
-  ..."importKind exportKind hashbang comments".split(" ")
-])
-const wrappers = new Set(
-  "TSAsExpression TSSatisfiesExpression TSNonNullExpression TSTypeAssertion TSInstantiationExpression ParenthesizedExpression".split(
-    " "
-  )
-)
 const erased = new Set(
   "TSInterfaceDeclaration TSTypeAliasDeclaration TSDeclareFunction TSIndexSignature TSAbstractMethodDefinition TSAbstractPropertyDefinition TSAbstractAccessorProperty TSEmptyBodyFunctionExpression EmptyStatement".split(
     " "
@@ -90,13 +75,15 @@ const essence = (value: unknown): unknown => {
       .map((item) => essence(item))
   }
   if (typeof value === "bigint") return { bigint: value.toString() }
+  // canonical JSON has no lone surrogates
+  if (typeof value === "string" && !value.isWellFormed()) return { text: JSON.stringify(value) }
   if (typeof value === "number" && !Number.isFinite(value)) return { number: String(value) }
   if (value instanceof RegExp || typeof value === "function") return null
   if (value === null || typeof value !== "object") return value
   if (!isNode(value)) {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, essence(item)]))
   }
-  if (wrappers.has(value.type)) return essence(value["expression"])
+  if (isWrapper(value)) return essence(value["expression"])
   const entries = Object.entries(value).filter(([key, item]) => {
     if (typeOnlyKeys.has(key) || item === undefined) return false
     // `raw` is how a literal was written, not what it is
@@ -106,11 +93,6 @@ const essence = (value: unknown): unknown => {
     return true
   })
   return Object.fromEntries(entries.map(([key, item]) => [key, essence(item)]))
-}
-
-const nameOf = (value: unknown): string => {
-  if (!isNode(value)) return "?"
-  return value.type === "Literal" ? String(value["value"]) : String(value["name"] ?? value["value"] ?? "?")
 }
 
 const sourceOf = (node: Node): string | undefined =>
@@ -188,80 +170,77 @@ const isHoisted = (node: Node): boolean => {
   return isNode(inner) ? isHoisted(inner) : sourceOf(node) === undefined
 }
 
-const isRequire = (node: Node): boolean =>
-  node.type === "CallExpression" && isNode(node["callee"]) && node["callee"]["name"] === "require"
+/** Of a module that imports another package for what loading it does: true. */
+const isForEffect = (node: Node, specifier: string): boolean =>
+  valueSpecifiers(node).length === 0 && !specifier.startsWith(".")
 
-/** The package in `import.meta.resolve("package/file")`; the file's name may be computed. */
-const resolvedPackage = (node: Node): string | undefined => {
-  const callee = node["callee"]
-  if (node.type !== "CallExpression" || !isNode(callee) || callee.type !== "MemberExpression") return undefined
-  if (!isNode(callee["object"]) || callee["object"].type !== "MetaProperty") return undefined
-  if (nameOf(callee["property"]) !== "resolve") return undefined
-  const [target] = (node["arguments"] as ReadonlyArray<Node> | undefined) ?? []
-  const [first] =
-    (target?.["quasis"] as ReadonlyArray<{ readonly value: { readonly cooked?: string } }> | undefined) ?? []
-  const text = target?.type === "Literal" ? target["value"] : first?.value.cooked
-  return typeof text === "string" && /^(?:@[\w.-]+\/)?[\w-][\w.-]*\//u.test(text) ? text : undefined
+const importOf = (node: Node): ModuleImport => {
+  const specifier = sourceOf(node)!
+  return { specifier, names: importedNames(node), ...(isForEffect(node, specifier) ? { forEffect: true } : {}) }
 }
 
-/**
- * Adds the `import()`s below `value`, and packages whose files are resolved, to `found`; returns the problem with one
- * that cannot be followed.
- */
-const dynamicImports = (value: unknown, found: Array<ModuleImport>): string | undefined => {
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      const problem = dynamicImports(item, found)
-      if (problem !== undefined) return problem
-    }
-    return undefined
-  }
-  if (value === null || typeof value !== "object") return undefined
-  if (isNode(value) && value.type === "TSImportEqualsDeclaration") {
-    return "`import name = require(...)` is not followed; write `import ... from`"
-  }
-  if (isNode(value) && (value.type === "ImportExpression" || isRequire(value))) {
-    const target =
-      value.type === "ImportExpression"
-        ? value["source"]
-        : (value["arguments"] as ReadonlyArray<unknown> | undefined)?.[0]
-    if (!isNode(target) || target.type !== "Literal" || typeof target["value"] !== "string") {
-      return "a computed import() or require() cannot be followed; name the module by a string literal"
-    }
-    found.push({ specifier: target["value"], names: "all" })
-    return undefined
-  }
-  const resolved = isNode(value) ? resolvedPackage(value) : undefined
-  if (resolved !== undefined) found.push({ specifier: resolved, names: "all" })
-  return dynamicImports(Object.values(value), found)
+/** A JSON document counts by its value, in the order of its keys: that is what an import of it gives. */
+const parseJson = (file: string, source: string): Result.Result<ModuleSyntax, UnreadableModule> =>
+  Result.try({
+    try: (): ModuleSyntax => {
+      const digest = Digest.ofJson("Json/v1", JSON.stringify(JSON.parse(source)))
+      return { imports: [], declarations: [{ name: "its value", digest }], barrel: false, inert: true, ownText: false }
+    },
+    catch: (cause) => new UnreadableModule({ file, reason: `expected JSON, but found ${(cause as Error).message}` })
+  })
+
+/** JSX is compiled as its comments say: a function's name, or a package whose functions are called. */
+const jsxPragmas = (file: string, comments: ReadonlyArray<{ readonly value: string }>): ReadonlyArray<string> =>
+  /x$/u.test(file) ? comments.flatMap(({ value }) => value.match(/@jsx\w*\s+\S+/gu) ?? []) : []
+
+const jsxImports = (pragmas: ReadonlyArray<string>): ReadonlyArray<ModuleImport> => {
+  const source = pragmas.flatMap((each) => /^@jsxImportSource\s+(\S+)/u.exec(each)?.[1] ?? [])[0]
+  if (source === undefined && !pragmas.some((each) => /^@jsxRuntime\s+automatic/u.test(each))) return []
+  return [{ specifier: `${source ?? "react"}/jsx-runtime`, names: "all" }]
 }
 
-/** Parses `source`: TypeScript or JavaScript, by the extension of `file`. */
+const declarationOf = (node: Node, index: number, digest: Digest.Digest): Declaration => {
+  const reexport = reexportOf(node)
+  return {
+    name: titleOf(node, index),
+    digest,
+    ...(isHoisted(node) ? { hoisted: true } : {}),
+    ...(reexport === undefined ? {} : { reexport })
+  }
+}
+
+/** Parses `source`: TypeScript, JavaScript or JSON, by the extension of `file`. */
 export const parse = (file: string, source: string): Result.Result<ModuleSyntax, UnreadableModule> => {
+  if (file.endsWith(".json")) return parseJson(file, source)
+  const fail = (reason: string, offset: unknown) => {
+    const place = typeof offset === "number" ? `${file}:${Resolver.placeOf(source, offset)}` : file
+    return Result.fail(new UnreadableModule({ file: place, reason }))
+  }
   const parsed = parseSync(file, source, { sourceType: "module" })
   const error = parsed.errors[0]
-  if (error !== undefined) return Result.fail(new UnreadableModule({ file, reason: error.message }))
-  const statements = (parsed.program.body as unknown as ReadonlyArray<Node>).filter((node) => !isErased(node))
+  if (error !== undefined) return fail(error.message, error.labels[0]?.start)
+  const program = parsed.program.body as unknown as ReadonlyArray<Node>
+  const statements = program.filter((node) => !isErased(node))
   const imports: Array<ModuleImport> = []
   const declarations: Array<Declaration> = []
+  let ownText = false
   for (const [index, node] of statements.entries()) {
     const reexport = reexportOf(node)
-    if (node.type === "ImportDeclaration") imports.push({ specifier: sourceOf(node)!, names: importedNames(node) })
+    if (node.type === "ImportDeclaration") imports.push(importOf(node))
     else if (reexport !== undefined) imports.push(reexport.from)
     else {
-      const problem = dynamicImports(node, imports)
-      if (problem !== undefined) return Result.fail(new UnreadableModule({ file, reason: problem }))
+      const found = ModuleImports.find(program, [node])
+      if (found.problem !== undefined) return fail(found.problem.reason, found.problem.node["start"])
+      imports.push(...found.imports)
+      ownText ||= found.ownText
     }
     const digest = Digest.ofValue("Statement/v1", essence(node))
-    if (Result.isFailure(digest)) return Result.fail(new UnreadableModule({ file, reason: digest.failure.message }))
-    const name = titleOf(node, index)
-    declarations.push({
-      name,
-      digest: digest.success,
-      ...(isHoisted(node) ? { hoisted: true } : {}),
-      ...(reexport === undefined ? {} : { reexport })
-    })
+    if (Result.isFailure(digest)) return fail(digest.failure.message, node["start"])
+    declarations.push(declarationOf(node, index, digest.success))
   }
+  const pragmas = jsxPragmas(file, parsed.comments)
+  if (pragmas.length > 0) declarations.push({ name: "how JSX is compiled", digest: Digest.ofJson("Jsx/v1", pragmas) })
   const barrel = declarations.length > 0 && declarations.every((each) => each.reexport !== undefined)
-  return Result.succeed({ imports, declarations, barrel })
+  const inert = statements.every(Inert.isInert)
+  return Result.succeed({ imports: [...imports, ...jsxImports(pragmas)], declarations, barrel, inert, ownText })
 }
