@@ -52,15 +52,16 @@ const targetsOf = ({ steps, sources }: Declared): ReadonlySet<string> =>
   ])
 
 const checkTargets = (pipeline: Declared, fail: (text: string) => never): void => {
+  const { defaultProfile, flags, profiles } = pipeline
+  if (defaultProfile === undefined && Object.keys(profiles).length + Object.keys(flags).length === 0) return
   const targets = targetsOf(pipeline)
-  for (const [profile, overrides] of Object.entries(pipeline.profiles)) {
+  for (const [profile, overrides] of Object.entries(profiles)) {
     const stray = Object.keys(overrides).find((name) => !targets.has(name))
     if (stray !== undefined) fail(`profile ${profile}: expected one of ${quoted(targets)}, but found "${stray}"`)
   }
-  const { defaultProfile, profiles } = pipeline
   if (defaultProfile !== undefined && profiles[defaultProfile] === undefined)
     fail(`defaultProfile: expected one of ${quoted(Object.keys(profiles))}, but found "${defaultProfile}"`)
-  for (const [flag, { sets }] of Object.entries(pipeline.flags)) {
+  for (const [flag, { sets }] of Object.entries(flags)) {
     const isTarget = Array.from(targets).some((name) => sets.startsWith(`${name}.`) && sets.length > name.length + 1)
     if (!isTarget) fail(`flag ${flag}: expected a parameter of one of ${quoted(targets)}, but found "${sets}"`)
   }
@@ -76,8 +77,10 @@ const isIn = (inner: string, outer: string): boolean => outer === "" || inner ==
 
 /** Outputs must lie apart: of one within another, a step downstream would get the one without the other. */
 const checkOutputs = (steps: ReadonlyArray<AnyStep>, fail: (text: string) => never): void => {
-  for (const { stage } of new Map(steps.map((step) => [step.stage, step])).values()) {
+  for (const stage of new Set(steps.map((step) => step.stage))) {
     const outputs = Object.entries(stage.output as Readonly<Record<string, { readonly path: string }>>)
+    // most stages: one output, one name
+    if (outputs.length === 1 && /^\w[\w.-]*$/u.test(outputs[0]![1].path)) continue
     const places = outputs.map(([name, { path }]) => {
       const place = placeOf(path)
       if (place === undefined)

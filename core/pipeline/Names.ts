@@ -9,6 +9,9 @@ export class DeclarationError extends TypeError {
 /** Most file systems take 255 bytes; op-pipe puts a run's id before a step's. */
 const longestName = 200
 
+/** Most names. A pipeline may have thousands, and each is checked whenever it is loaded. */
+const plainName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/u
+
 /** What is wrong with a name of a folder; undefined if nothing is. */
 const folderProblem = (name: string): string | undefined => {
   if (name === "") return "an empty one"
@@ -23,6 +26,7 @@ const expected = `expected a name that a folder can have: without slashes or con
 
 /** Refuses a name that is no folder's, or has one of `reserved`, which the command line reads otherwise. */
 export const checkName = (what: string, name: string, reserved = ""): void => {
+  if (plainName.test(name)) return
   const problem = folderProblem(name)
   if (problem !== undefined) throw new DeclarationError(`${what}: ${expected}; but found ${problem}`)
   const found = Array.from(reserved).find((character) => name.includes(character))

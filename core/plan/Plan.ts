@@ -12,6 +12,7 @@ import type * as Toolchain from "../pipeline/Toolchain.ts"
 import type { Prepared, PreparedToolchain } from "./Prepared.ts"
 import { toolchainsOf } from "./Settings.ts"
 import * as Sources from "./Sources.ts"
+import * as StageExports from "./StageExports.ts"
 
 export interface PrepareOptions extends Sources.SourceOptions {
   readonly pipeline: Pipeline
@@ -60,6 +61,7 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
     Effect.map(identity.of(source), (found) => [source, found] as const)
   )
   yield* identity.flush
+  yield* StageExports.check(pipeline.steps, named(code))
   const prepared: Prepared = {
     pipeline,
     settings,

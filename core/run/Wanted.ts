@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import { type Selection, select } from "../pipeline/Selection.ts"
-import { resolveSteps } from "./Settings.ts"
-import { SettingsError } from "./SettingsError.ts"
+import { resolveSteps } from "../plan/Settings.ts"
+import { SettingsError } from "../plan/SettingsError.ts"
 
 /** Names of steps or stages; `train(bn)` and `train@bn` are one. Empty lists do not narrow the run. */
 export interface Asked extends Selection {
