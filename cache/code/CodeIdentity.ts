@@ -69,8 +69,9 @@ const makeFingerprinter = Effect.gen(function* () {
         Effect.fromResult(CanonicalJson.encode(code)),
         ({ message }) => new CodeUnknown({ file: start, reason: message })
       )
-      const linked = Array.from(collected.files.keys()).filter((file) =>
-        ModuleFiles.moduleExtensions.has(path.extname(file))
+      // what lies in a `node_modules` can be read anyway
+      const linked = Array.from(collected.files.keys()).filter(
+        (file) => ModuleFiles.moduleExtensions.has(path.extname(file)) && !file.includes(Packages.below)
       )
       const loaded = new Set([...(yield* ModuleClosure.loadedWith(modules, files.keys())), ...data.keys(), ...linked])
       const all = new Map([...files, ...data, ...collected.files])

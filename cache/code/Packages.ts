@@ -5,10 +5,13 @@
  * together with all its dependencies: an upgrade two levels down may change a result as surely as one at the top. The
  * installed packages count, in `node_modules`.
  *
- * A package that is linked from elsewhere (a workspace, `npm link`) changes without a new version, and a folder without
- * a `package.json` has no version: these count by the content of their folders.
+ * All others count by the content of their folders: a package that is linked from elsewhere (a workspace, `npm link`)
+ * changes without a new version, and so does one that no lockfile vouches for, since it was copied into `node_modules`
+ * or comes from a file.
  *
  * Gotchas:
+ * - An edit inside of an installed package that a lockfile vouches for goes unnoticed: to look at all files of all
+ *   packages takes too long.
  * - An import of a package that its `package.json` does not name goes unnoticed.
  */
 import * as path from "node:path"
@@ -81,7 +84,7 @@ export const nothing = (): Collected => ({
   files: new Map()
 })
 
-const below = `${path.sep}node_modules${path.sep}`
+export const below = `${path.sep}node_modules${path.sep}`
 
 /** Every file below `folder`, following links, with its digest; without `node_modules` and hidden entries. */
 const filesBelow = Effect.fnUntraced(function* (folder: string, digestOf: DigestOf) {
@@ -114,9 +117,16 @@ const contentOf = (folder: string, files: ReadonlyMap<string, Digest.Digest>): D
 
 type DigestOf = (file: string) => Effect.Effect<Digest.Digest, DiskError>
 
+/** The commit, in the origin of a package from git. */
+const commitIn = (resolved: string | undefined): string | undefined =>
+  resolved !== undefined && /#[0-9a-f]{40,64}$/u.test(resolved) ? resolved : undefined
+
+/** Whether a package of pnpm's store comes from a file: its folder's name holds the file's path and not its content. */
+const isFromFile = (inStore: string): boolean => /@(file|link)[+:]/u.test(inStore)
+
 /**
- * Makes the lookup of a package's folder in the lockfile: its integrity, or else its origin, such as a commit of git
- * (pnpm has it in the path).
+ * Makes the lookup of what vouches for the content of a package's folder: its integrity in npm's lockfile, or its
+ * commit; in pnpm's store the folder's name, which has the version or the commit. undefined if nothing does.
  */
 const makeLocks = (disk: Disk["Service"]) => {
   const lockfile = once(
@@ -131,7 +141,10 @@ const makeLocks = (disk: Disk["Service"]) => {
     const root = folder.slice(0, folder.indexOf(below))
     const locked = recordOf((yield* lockfile(root))[path.relative(root, folder).split(path.sep).join("/")])
     const [, inStore] = /[\\/]node_modules[\\/]\.pnpm[\\/]([^\\/]+)[\\/]/u.exec(folder) ?? []
-    return stringOf(locked?.["integrity"]) ?? stringOf(locked?.["resolved"]) ?? inStore
+    const commit = commitIn(stringOf(locked?.["resolved"]))
+    return (
+      stringOf(locked?.["integrity"]) ?? commit ?? (inStore === undefined || isFromFile(inStore) ? undefined : inStore)
+    )
   })
 }
 
@@ -165,16 +178,17 @@ const makeReader = (disk: Disk["Service"], digestOf: DigestOf) => {
     const manifest = (yield* disk.exists(file)) ? parseRecord(yield* disk.readText(file)) : undefined
     const folder = (yield* isLinked(disk, at)) ? yield* disk.realPath(at) : at
     const version = stringOf(manifest?.["version"]) ?? "no version"
-    const isCounted = manifest !== undefined && folder.includes(below)
-    const files = isCounted ? undefined : yield* Effect.provideService(filesBelow(folder, digestOf), Disk, disk)
+    const locked = manifest !== undefined && folder.includes(below) ? yield* lockedAs(folder) : undefined
+    const files =
+      locked === undefined ? yield* Effect.provideService(filesBelow(folder, digestOf), Disk, disk) : undefined
     // an empty folder that npm left of a removed package: Node goes on looking
     if (manifest === undefined && files?.size === 0) return undefined
-    const content = files === undefined ? yield* lockedAs(folder) : `content ${contentOf(folder, files)}`
+    const content = files === undefined ? locked : `content ${contentOf(folder, files)}`
     const found: Installed = {
       folder,
       name: stringOf(manifest?.["name"]) ?? path.basename(at),
       version,
-      identity: content === undefined ? version : `${version} ${content}`,
+      identity: `${version} ${content}`,
       dependencies: dependenciesIn(manifest),
       files
     }

@@ -156,8 +156,9 @@ const diffModules = (before: Code["modules"], after: Code["modules"]): ReadonlyA
   })
 }
 
-/** The version in `version integrity`; a text of another form as a whole. */
-const versionOf = (text: string | undefined): string | undefined => text?.replace(/^(\S+) \S+$/, "$1")
+/** The version in `version integrity` and `version content digest`; a text of another form as a whole. */
+const versionOf = (text: string | undefined): string | undefined =>
+  text?.replace(/^(no version|\S+) (?:content )?\S+$/, "$1")
 
 /** One line for each package that differs: by its versions or, where they are equal, by its integrity. */
 const diffPackages = (before: Code["packages"], after: Code["packages"]): ReadonlyArray<string> =>

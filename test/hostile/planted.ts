@@ -161,8 +161,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a linked package counts by its version",
     file: "cache/code/Packages.ts",
-    find: "const isCounted = manifest !== undefined && folder.includes(below)",
-    replace: "const isCounted = manifest !== undefined",
+    find: "manifest !== undefined && folder.includes(below) ? yield* lockedAs(folder) : undefined",
+    replace: 'manifest !== undefined ? "x" : undefined',
     caughtBy: [edits]
   },
   {

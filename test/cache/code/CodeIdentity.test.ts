@@ -57,7 +57,7 @@ describe("the identity of a stage's code", () => {
         "node_modules/stages/package.json": `{"name":"stages","version":"1.0.0","peerDependencies":{"op-pipe":"*"}}`
       })
       const code: Code = yield* identify(root)
-      expect(code.packages).toEqual({ "op-pipe": "Stage/v1", stages: "1.0.0" })
+      expect(code.packages).toEqual({ "op-pipe": "Stage/v1", stages: expect.stringMatching(/^1\.0\.0 content /) })
       expect(Object.keys(code.modules)).toEqual(["stage.ts"])
     })
   )
@@ -65,7 +65,7 @@ describe("the identity of a stage's code", () => {
   it.effect("holds packages with what they depend on, by version and integrity", () =>
     Effect.gen(function* () {
       const code: Code = yield* identify(project())
-      expect(code.packages).toEqual({ plain: "1.0.0", deep: "2.0.0 sha512-abc" })
+      expect(code.packages).toEqual({ plain: expect.stringMatching(/^1\.0\.0 content /), deep: "2.0.0 sha512-abc" })
     })
   )
 

@@ -269,13 +269,16 @@ describe("a package that is linked", () => {
     ["its manifest edited", { [`${lib}/package.json`]: `${manifest("lib", "1.0.0", { deep: "*" })} ` }, true],
     ["what it depends on upgraded", { [`${lib}/node_modules/deep/package.json`]: manifest("deep", "2.1.0") }, true],
     ["what a tool keeps in it", { [`${lib}/.cache/x`]: "2", [`${lib}/.cache/y`]: "" }, false],
-    ["packages installed in place", { [`${lib}/node_modules/deep/index.js`]: "export const f = 7" }, false]
+    ["a package in it copied into its place", { [`${lib}/node_modules/deep/index.js`]: "export const f = 7" }, true]
   ]
   it.live.each(edits)("counts by its content: %s", ([_what, edit, counts]) =>
     Effect.gen(function* () {
       const root = workspace()
       const { before, after } = yield* around(root, () => writeFiles(root, edit))
-      expect(before.packages).toEqual({ deep: "2.0.0", lib: expect.stringMatching(/^1\.0\.0 content [0-9a-f]{64}$/) })
+      expect(before.packages).toEqual({
+        deep: expect.stringMatching(/^2\.0\.0 content [0-9a-f]{64}$/),
+        lib: expect.stringMatching(/^1\.0\.0 content [0-9a-f]{64}$/)
+      })
       expect(inKey(before) !== inKey(after)).toBe(counts)
     })
   )
@@ -301,7 +304,8 @@ describe("a package that is linked", () => {
       const { files, loaded } = yield* identified(root, "stage.ts")
       const stage = path.join(root, "stage.ts")
       const below = ["README.md", "package.json", "src/i.ts"].map((each) => path.join(root, "packages/lib", each))
-      expect(Array.from(files.keys())).toEqual([stage, ...below])
+      const deep = ["index.js", "package.json"].map((each) => path.join(root, "packages/lib/node_modules/deep", each))
+      expect(Array.from(files.keys()).sort()).toEqual([stage, ...below, ...deep].sort())
       expect(loaded).toEqual([stage, ...below.slice(1)])
     })
   )
@@ -327,6 +331,12 @@ describe("a package that is linked", () => {
   )
 })
 
+/** Without the content by which packages count that no lockfile vouches for. */
+const short = (packages: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(packages).map(([name, text]) => [name, text.replaceAll(/ content [0-9a-f]{64}/g, "")])
+  )
+
 const installed = (at: string, name: string, version: string, dependencies: Files = {}): Files => ({
   [`node_modules/${at}/package.json`]: manifest(name, version, dependencies)
 })
@@ -342,7 +352,35 @@ describe("a package", () => {
             packages: { "node_modules/lib": { version: "1.0.0", resolved: `git+ssh://git@host/lib.git#${commit}` } }
           })
         })
-      expect(yield* of("aaaa")).not.toEqual(yield* of("bbbb"))
+      expect(yield* of("a".repeat(40))).not.toEqual(yield* of("b".repeat(40)))
+      expect((yield* of("a".repeat(40))).packages["lib"]).not.toContain("content")
+      expect((yield* of("main")).packages["lib"]).toContain("content")
+    })
+  )
+
+  it.live("counts by its content where nothing vouches for it: copied, from a file, in a lockfile without it", () =>
+    Effect.gen(function* () {
+      const lock = (entry: unknown) => JSON.stringify({ packages: { "node_modules/lib": entry } })
+      const locks = [undefined, lock({ version: "1.0.0", resolved: "file:../lib" }), lock({ version: "1.0.0" }), "{}"]
+      for (const text of locks) {
+        const root = temporaryFolder()
+        writeFiles(root, {
+          "package.json": "{}",
+          "stage.ts": `import "lib"`,
+          ...installed("lib", "lib", "1.0.0"),
+          "node_modules/lib/index.js": "export const f = 1",
+          ...(text === undefined ? {} : { "node_modules/.package-lock.json": text })
+        })
+        const edit = { "node_modules/lib/index.js": "export const f = 2" }
+        const { before, after } = yield* around(root, () => writeFiles(root, edit))
+        expect(after.packages, text).not.toEqual(before.packages)
+      }
+      const inStore = "node_modules/.pnpm/lib@file+..+lib/node_modules/lib"
+      const root = temporaryFolder()
+      const files = { [`${inStore}/package.json`]: manifest("lib", "1.0.0"), [`${inStore}/index.js`]: "" }
+      writeFiles(root, { "package.json": "{}", "stage.ts": `import "lib"`, ...files })
+      symlinkSync(".pnpm/lib@file+..+lib/node_modules/lib", path.join(root, "node_modules/lib"))
+      expect((yield* identify(root)).packages["lib"]).toContain("content")
     })
   )
 
@@ -355,7 +393,11 @@ describe("a package", () => {
           ...installed("x-b", "x", b)
         })
       const { packages } = yield* of("1.0.0", "2.0.0")
-      expect(packages).toEqual({ x: "1.0.0, 2.0.0", "x-a (in stage.ts)": "x 1.0.0", "x-b (in stage.ts)": "x 2.0.0" })
+      expect(short(packages)).toEqual({
+        x: "1.0.0, 2.0.0",
+        "x-a (in stage.ts)": "x 1.0.0",
+        "x-b (in stage.ts)": "x 2.0.0"
+      })
       expect((yield* of("2.0.0", "1.0.0")).packages).not.toEqual(packages)
     })
   )
@@ -373,7 +415,7 @@ describe("a package", () => {
         })
       const all = yield* Effect.all([of(["1", "1", "2"]), of(["1", "2", "1"]), of(["2", "1", "1"])])
       expect(new Set(all.map((each) => JSON.stringify(each))).size).toBe(3)
-      expect((yield* of(["1", "1", "1"])).packages).toEqual({ x: "1", y: "1.0.0", z: "1.0.0" })
+      expect(short((yield* of(["1", "1", "1"])).packages)).toEqual({ x: "1", y: "1.0.0", z: "1.0.0" })
     })
   )
 
@@ -387,9 +429,9 @@ describe("a package", () => {
           "lib/node_modules/x/package.json": manifest("x", nearer)
         })
       const { packages } = yield* of("1", "2")
-      expect(packages).toEqual({ x: "1, 2", "x (in stage.ts)": "x 1", "x (in lib/h.ts)": "x 2" })
+      expect(short(packages)).toEqual({ x: "1, 2", "x (in stage.ts)": "x 1", "x (in lib/h.ts)": "x 2" })
       expect((yield* of("2", "1")).packages).not.toEqual(packages)
-      expect((yield* of("1", "1")).packages).toEqual({ x: "1" })
+      expect(short((yield* of("1", "1")).packages)).toEqual({ x: "1" })
     })
   )
 
@@ -407,9 +449,14 @@ describe("a package", () => {
           "lib/node_modules/z/package.json": manifest("z", nearer)
         })
       const { packages } = yield* of("1", "2")
-      expect(packages).toMatchObject({ x: "1", y: "1", z: "1, 2", "x (in lib/h.ts)": expect.stringMatching(/^x 1 #/) })
+      expect(short(packages)).toMatchObject({
+        x: "1",
+        y: "1",
+        z: "1, 2",
+        "x (in lib/h.ts)": expect.stringMatching(/^x 1 #/)
+      })
       expect((yield* of("2", "1")).packages).not.toEqual(packages)
-      expect((yield* of("1", "1")).packages).toEqual({ x: "1", y: "1", z: "1" })
+      expect(short((yield* of("1", "1")).packages)).toEqual({ x: "1", y: "1", z: "1" })
     })
   )
 
@@ -420,7 +467,7 @@ describe("a package", () => {
       const stage = { "package.json": "{}", "stage.ts": `import "./a/h.ts"\nimport "./b/h.ts"` }
       writeFiles(root, Object.assign(stage, ...files, { "a/node_modules/x/package.json": manifest("x", "1") }))
       const { packages } = yield* identify(root)
-      expect(packages).toEqual({ x: "1", "x (in a/h.ts)": "x 1", "x (in b/h.ts)": "not installed" })
+      expect(short(packages)).toEqual({ x: "1", "x (in a/h.ts)": "x 1", "x (in b/h.ts)": "not installed" })
       renameSync(path.join(root, "a/node_modules"), path.join(root, "b/node_modules"))
       expect((yield* identify(root)).packages).not.toEqual(packages)
     })
@@ -436,7 +483,7 @@ describe("a package", () => {
           ...installed(`${place}/node_modules/x`, "x", "1")
         })
       const { packages } = yield* of("y")
-      expect(packages).toMatchObject({ x: "1", "x (of y 1)": "x 1", "x (of z 1)": "not installed" })
+      expect(short(packages)).toMatchObject({ x: "1", "x (of y 1)": "x 1", "x (of z 1)": "not installed" })
       expect((yield* of("z")).packages).not.toEqual(packages)
     })
   )
@@ -455,7 +502,7 @@ describe("a package", () => {
       expect(before.packages["foo"]).toMatch(/^no version content /)
       expect(after).not.toEqual(before)
       const gone = yield* around(root, () => unlinkSync(file), "stages/stage.ts")
-      expect(gone.after.packages).toEqual({ foo: "1.0.0" })
+      expect(short(gone.after.packages)).toEqual({ foo: "1.0.0" })
     })
   )
 
