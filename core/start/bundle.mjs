@@ -67,8 +67,9 @@ const importedLater = (inputs, made) =>
  * Fails if esbuild writes that otherwise.
  */
 const withImported = (text) => {
-  const helper = /\bvar (__toESM\d*) = \(mod, isNodeMode, target\) => \(/gu
-  const led = text.replaceAll(helper, "var $1 = (mod, isNodeMode, target) => __op_pipe_imported(mod) ?? (")
+  // its parameters have other names where a module has theirs
+  const helper = /\bvar (__toESM\d*) = \((\w+), (\w+), (\w+)\) => \(/gu
+  const led = text.replaceAll(helper, "var $1 = ($2, $3, $4) => __op_pipe_imported($2) ?? (")
   if (led === text && text.includes("__toESM")) throw new Error("esbuild has another helper for what is imported")
   return led
 }

@@ -63,6 +63,18 @@ describe("the start", () => {
     expect(globSync("cache/**", { cwd })).not.toEqual([])
   })
 
+  // cases of kind H: a program that is installed for all projects ran them with another copy than what they import
+  it("is the project's own copy's, where it has one", async () => {
+    const root = temporaryFolder()
+    writeFiles(root, {
+      "pipeline.ts": "export default 1",
+      "sub/notes.txt": "",
+      "node_modules/op-pipe/core/start/start.cjs": `exports.start = (args) => console.log("its own:", ...args)`
+    })
+    const { stdout } = await opPipe(["status", "--json"], { cwd: path.join(root, "sub") })
+    expect(stdout).toBe("its own: status --json\n")
+  })
+
   const withoutSegmenter = `Intl.Segmenter = class { constructor() { throw new Error("a segmenter was made") } }`
 
   it("makes no segmenter, which loads tables for a tenth of its time", async () => {
@@ -112,6 +124,14 @@ describe("a bundle", () => {
     const before = compiled().map((file) => statSync(file).mtimeMs)
     await again()
     expect(compiled().map((file) => statSync(file).mtimeMs)).toEqual(before)
+  })
+
+  it("is a script also where a module has the names of esbuild's own helpers", async () => {
+    const root = temporaryFolder()
+    const names = ["mod", "isNodeMode", "target", "__toESM"].map((name) => `export const ${name} = "${name}"`)
+    writeFiles(root, { "pipeline.ts": `${names.join("\n")}\nimport * as path from "node:path"\nconsole.log(path.sep)` })
+    await opPipe(["status"], { cwd: root, env: { OP_PIPE_CACHE_DIR: path.join(root, "cache") } })
+    expect(globSync(path.join(root, "cache/start/*/made-*/program.js"))).toHaveLength(1)
   })
 
   it("does not believe code of which a byte is another", async () => {
