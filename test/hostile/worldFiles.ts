@@ -98,13 +98,15 @@ const moduleText = (file: string, module: Module, stage: ReadonlyArray<string>):
   const isTyped = file.endsWith(".ts")
   const [place, constant] = ownValue(file, module).map((each) => JSON.stringify(each))
   const imported = module.imports.map((each, index) => `, ${importedText(each, index)}`)
+  const isStage = /^s\d+\.ts$/u.test(file)
   const turns = ["first", "second"].map((name) => `const ${name} = ++turn`)
+  // helpers only declare: of a barrel, neighbours that did more would count as well
+  const places = module.swapped ? ["const first = 2", "const second = 1"] : ["const first = 1", "const second = 2"]
   return [
     `// remark ${module.remark}`,
     ...module.imports.map(importText),
     ...(isTyped ? [`type Remark = ${module.remark}`] : []),
-    "let turn = 0",
-    ...(module.swapped ? turns.toReversed() : turns),
+    ...(isStage ? ["let turn = 0", ...(module.swapped ? turns.toReversed() : turns)] : places),
     // when it is loaded, a module that imports it may not be
     `export const value = (seen = new Set()) =>`,
     `  seen.has(${place}) ? [${place}] : [seen.add(${place}) && ${place}, ${constant}, first, second${imported.join("")}]`,
