@@ -39,14 +39,6 @@ export type Given<A extends Artifact.Input> =
               ? { readonly bytes: Uint8Array | string }
               : { readonly files: Readonly<Record<string, Uint8Array | string>> })
 
-/** An output as the test gets it: the value of a document, the bytes of a file, the path of a folder. */
-export type Taken<A extends Artifact.Any> =
-  A extends Artifact.JsonArtifact<string, infer T>
-    ? T
-    : A extends Artifact.FileArtifact<string>
-      ? Uint8Array
-      : { readonly path: string }
-
 /** What a stage is run with. */
 export interface RunStageOptions<S extends Stage.Module> {
   /** Parameters besides the Schema's defaults, as `--set` would give them. */
@@ -60,7 +52,7 @@ export interface RunStageOptions<S extends Stage.Module> {
 
 /** What a stage came to. */
 export interface StageRun<S extends Stage.Module> {
-  readonly output: { readonly [K in keyof S["output"]]: Taken<S["output"][K]> }
+  readonly output: { readonly [K in keyof S["output"]]: Artifact.Value<S["output"][K]> }
   /** What the stage said of its progress, in order. */
   readonly progress: ReadonlyArray<Stage.Progress>
 }

@@ -87,6 +87,10 @@ export interface FolderArtifact<Tag extends string> extends Common<Tag> {
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameter
 export type Any = JsonArtifact<string, any> | FileArtifact<string> | FolderArtifact<string>
 
+/** The content of an artifact: the value of a document, the bytes of a file, the path of a folder. */
+export type Value<A extends Any> =
+  A extends JsonArtifact<string, infer T> ? T : A extends FileArtifact<string> ? Uint8Array : { readonly path: string }
+
 /**
  * As an input: the same artifact of each replica of a step (see Pipeline.ts), one for each further seed; none with one
  * seed.

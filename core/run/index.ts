@@ -103,14 +103,6 @@ export interface Options {
   readonly onEvent?: (event: RunEvent) => Effect.Effect<void>
 }
 
-/** An output as a program gets it: the value of a document, the bytes of a file, the path of a folder in `outputs/`. */
-export type ValueOf<A extends Artifact.Any> =
-  A extends Artifact.JsonArtifact<string, infer T>
-    ? T
-    : A extends Artifact.FileArtifact<string>
-      ? Uint8Array
-      : { readonly path: string }
-
 /** What a run came to. */
 export interface Result {
   readonly runId: string
@@ -119,7 +111,7 @@ export interface Result {
   readonly cached: ReadonlyArray<string>
   readonly durationMs: number
   /** The value of a step's output. Fails with `NoResult` for a step that was no part of the run. */
-  readonly read: <A extends Artifact.Any>(port: Port<A>) => Effect.Effect<ValueOf<A>, NoResult | DiskError>
+  readonly read: <A extends Artifact.Any>(port: Port<A>) => Effect.Effect<Artifact.Value<A>, NoResult | DiskError>
 }
 
 /** What a run may fail with. */
