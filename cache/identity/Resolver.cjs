@@ -130,7 +130,7 @@ const makeConfigs = (look) => {
 const asFile = (file, target, isAlias) =>
   file === undefined ? { type: "missing", problem: `there is no file ${target}` } : { type: "file", file, isAlias }
 
-/** Makes the lookup of where the nearest tsconfig leads a name; undefined if nowhere. */
+/** Makes the lookup of where the nearest tsconfig leads a name: the file, if there is one, and the place that its `paths` name. */
 const makeAliased = (look, fileAt) => {
   const configOf = makeConfigs(look)
   // types alone are no module
@@ -142,9 +142,8 @@ const makeAliased = (look, fileAt) => {
     const places = targets
       .map((each) => each.replace("${configDir}", config).replace("*", () => found.star))
       .map((each) => path.resolve(base ?? from, each))
-    return [...places, ...(base === undefined ? [] : [path.join(base, specifier)])]
-      .map((each) => fileAt(each))
-      .find((each) => each !== undefined)
+    const all = [...places, ...(base === undefined ? [] : [path.join(base, specifier)])]
+    return { file: all.map((each) => fileAt(each)).find((each) => each !== undefined), tried: places[0] }
   }
 }
 
@@ -189,9 +188,9 @@ const make = (look) => {
       const target = path.join(found.folder, found.target)
       return asFile(fileAt(target, native), target, true)
     }
-    const file = native === undefined ? aliased(specifier, folder) : undefined
+    const { file, tried } = native === undefined ? aliased(specifier, folder) : {}
     if (file !== undefined) return asFile(file, file, true)
-    return { type: "package", name: packageName(specifier), specifier, folder }
+    return { type: "package", name: packageName(specifier), specifier, folder, tried }
   }
 
   const resolve = (asked) => {
@@ -254,7 +253,11 @@ const describeMissing = (importer, specifier, problem) => {
   return `${place}: expected a module behind the import "${specifier}", but ${problem}`
 }
 
-const notInstalled = (name) => `no package ${name} is installed. Install it (npm install ${name}), or correct the name`
+/** That a package is not installed, in words; `tried` is where an alias leads, if there is one. */
+const notInstalled = ({ name, tried }) =>
+  tried === undefined
+    ? `no package ${name} is installed. Install it (npm install ${name}), or correct the name`
+    : `the paths of tsconfig.json lead to ${tried}, where there is no file. Correct the one or the other`
 
 /** An import whose target only shows when it runs, in words. */
 const computedImport =

@@ -19,12 +19,20 @@ export interface Asked {
   readonly native?: "import" | "require" | undefined
 }
 
+/** `specifier` is what to ask of the package, in `folder`; `tried` is where an alias leads that has no file. */
+export interface Package {
+  readonly type: "package"
+  readonly name: string
+  readonly specifier: string
+  readonly folder: string
+  readonly tried: string | undefined
+}
+
 export type Resolved =
   | { readonly type: "builtin" }
   /** The path of a file, as it was found; `isAlias` if a configuration led there. */
   | { readonly type: "file"; readonly file: string; readonly isAlias: boolean }
-  /** `specifier` is what to ask of the package, in `folder`. */
-  | { readonly type: "package"; readonly name: string; readonly specifier: string; readonly folder: string }
+  | Package
   | { readonly type: "missing"; readonly problem: string }
 
 export interface Resolver {
@@ -57,4 +65,4 @@ export const describeMissing: (importer: string, specifier: string, problem: str
 export const computedImport: string
 
 /** That a package is not installed, in words. */
-export const notInstalled: (name: string) => string
+export const notInstalled: (wanted: Pick<Package, "name" | "tried">) => string

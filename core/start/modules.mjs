@@ -117,14 +117,14 @@ const makeResolve = (build, resolver) => {
   const within = (specifier, { kind, ...args }, resolveDir) =>
     build.resolve(specifier, { kind, resolveDir, with: args.with, pluginData: "resolving" })
 
-  const inPackage = async (args, { name, specifier, folder }) => {
+  const inPackage = async (args, { name, specifier, folder, tried }) => {
     // What is required has its path as its name, which no import has.
     const isRequired = args.kind === "require-call"
     // A package manager may keep op-pipe's peer out of the project's reach; the project means the same one.
     const isPeer = name === "effect" && resolver.packageFolder(name, folder) === undefined
     const resolveDir = isPeer ? root : folder
     const at = resolver.packageFolder(name, resolveDir)
-    if (at === undefined) return missing(args, Resolver.notInstalled(name))
+    if (at === undefined) return missing(args, Resolver.notInstalled({ name, tried }))
     const found = await within(specifier, args, resolveDir)
     if (found.errors.length > 0) return missing(args, `the package ${name} has no such module to import`)
     if (!path.isAbsolute(found.path)) return { path: found.path, external: true }

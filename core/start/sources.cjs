@@ -37,7 +37,7 @@ const register = () => {
       // A package manager may keep op-pipe's peer out of the project's reach; the project means the same one.
       if (found.name === "effect")
         return nextResolve(specifier, { ...context, parentURL: pathToFileURL(__filename).href })
-      throw missing(importer, specifier, found.problem ?? `${Resolver.notInstalled(found.name)}. ${ofAliases}`)
+      throw missing(importer, specifier, found.problem ?? `${Resolver.notInstalled(found)}. ${ofAliases}`)
     }
   }
   const load = (url, context, nextLoad) => {
