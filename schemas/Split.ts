@@ -9,7 +9,7 @@
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
 import { SplitName } from "./Names.ts"
-import { AtLeastOne, Count, numberBetween, withDefault } from "./Numbers.ts"
+import { AtLeastOne, Count, Fraction, numberBetween, withDefault } from "./Numbers.ts"
 
 const Weight = numberBetween(0.001, 1000)
 
@@ -36,6 +36,8 @@ export const SplitParams = Schema.Struct({
   fractions: withDefault(Fractions, { train: 0.7, validation: 0.15, test: 0.15 }),
   seed: withDefault(Count, 1),
   duplicates: withDefault(DuplicatePolicy, "drop"),
+  /** The share of images that `drop` may leave out, exact copies aside; if it would leave out more, the stage fails. */
+  dropAtMost: withDefault(Fraction, 0.25),
   /** A regular expression on the relative path; its first capture names a group. Empty: no such groups. */
   groupBy: withDefault(
     Schema.String.check(

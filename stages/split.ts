@@ -18,7 +18,7 @@ import {
   SplitParams
 } from "../schemas/Split.ts"
 import { byPath, type ImageListing, type ListedFile, listImages } from "./lib/dataset/ImageListing.ts"
-import { type LeakageGroups, leakageGroups } from "./lib/dataset/LeakageGroups.ts"
+import { type LeakageGroups, leakageGroups, type Scanned } from "./lib/dataset/LeakageGroups.ts"
 import { findAlike } from "./lib/dataset/NearDuplicates.ts"
 import { scan } from "./lib/dataset/Scan.ts"
 import { stratifiedSplit, type Unit } from "./lib/dataset/StratifiedSplit.ts"
@@ -84,6 +84,27 @@ const checkClasses = Effect.fnUntraced(function* (
       what === "images"
         ? `Add images to ${small.map((name) => `"${name}"`).join(", ")}, or move the folder away`
         : `Add images that are not copies of others to ${small.map((name) => `"${name}"`).join(", ")}, or relax split.groupBy or split.duplicates`
+  })
+})
+
+/** Fewer images than this are no sign of a set that is all alike. */
+const leastDropped = 20
+
+/** Fails when `drop` would leave out a large share of images that are not exact copies: they may be what the set is. */
+const checkDropped = Effect.fnUntraced(function* (
+  scanned: ReadonlyArray<Scanned>,
+  { dropped, kept }: LeakageGroups,
+  { dropAtMost }: SplitParams
+) {
+  const digests = new Set(kept.map(({ image }) => image.fingerprint.digest))
+  const lost = new Set(dropped.map(({ fingerprint }) => fingerprint.digest).filter((digest) => !digests.has(digest)))
+  if (lost.size < leastDropped || lost.size <= dropAtMost * scanned.length) return
+  const percent = (share: number): string => `${Math.round(100 * share)} %`
+  return yield* bad({
+    reason: "Too many images are near-duplicates of others to leave them out",
+    expected: `at most ${percent(dropAtMost)} of the images (split.dropAtMost), exact copies aside`,
+    actual: `${lost.size} of ${scanned.length} (${percent(lost.size / scanned.length)})`,
+    toDo: `Set split.duplicates to "group" to use all of them, each with its copies in one split, or raise split.dropAtMost to leave them out`
   })
 })
 
@@ -196,6 +217,7 @@ export const split = Stage.make({
         progress({ label: "near-duplicates", done, total: scanned.length, unit: "images" })
       )
       const grouped = leakageGroups(scanned, alike, params)
+      yield* checkDropped(scanned, grouped, params)
       const groups = [...new Map(grouped.kept.map((one) => [`${one.image.class}/${one.group}`, one.image])).values()]
       yield* checkClasses(listing, byClass(groups), "groups", setAside)
       const images = assignSplits(grouped.kept, listing.classes, params)

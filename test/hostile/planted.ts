@@ -19,6 +19,7 @@ const crash = "test/hostile/crash.test.ts"
 const edits = "test/hostile/edits.test.ts"
 const damage = "test/hostile/damage.test.ts"
 const skipping = "test/core/run/skipUpToDate.test.ts"
+const splitting = "test/stages/split.test.ts"
 
 export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
@@ -423,5 +424,12 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     replace: 'return Digest.ofJson("Document/v1", value as never)',
     caughtBy: ["test/core/pipeline/Document.test.ts"],
     quick: true
+  },
+  {
+    name: "exact copies are not looked for",
+    file: "stages/lib/dataset/NearDuplicates.ts",
+    find: "  const twins = twinsOf(items)\n",
+    replace: "  const twins = twinsOf([])\n",
+    caughtBy: [splitting]
   }
 ]

@@ -197,6 +197,44 @@ describe("near-duplicates", () => {
     expect(Math.max(...leaks)).toBeGreaterThan(0)
   })
 
+  // images/04-blank-copies-leak: byte-identical white images were in train and test, under both labels
+  it("files with the same bytes are copies, whatever is on them", async () => {
+    const blank = path.join(folder, "blank")
+    await fill(blank, "a", 12)
+    await fill(blank, "b", 12)
+    const plain = (grey: number): Promise<Buffer> =>
+      sharp({ create: { width: 64, height: 64, channels: 3, background: { r: grey, g: grey, b: grey } } })
+        .png()
+        .toBuffer()
+    const white = await plain(255)
+    for (const name of ["a", "b"]) {
+      for (let i = 0; i < 8; i++) writeFiles(blank, { [`${name}/white${i}.png`]: white })
+    }
+    // plain images that are not the same stay apart
+    writeFiles(blank, { "a/grey.png": await plain(128), "a/darker.png": await plain(100) })
+    const manifest = await manifestOf(blank, {}, "blank-out")
+    expect(manifest.counts.map((one) => one.dropped)).toEqual([7, 7])
+    expect(manifest.conflicts.map(({ classes, paths }) => [classes, paths.length])).toEqual([[["a", "b"], 16]])
+    expect(new Set(manifest.images.filter((one) => one.path.includes("white")).map((one) => one.split)).size).toBe(1)
+    expect(manifest.leaks).toBe(0)
+  })
+
+  it("drop stops where it would leave out a large share that are no exact copies, and says how to go on", async () => {
+    const many = path.join(folder, "augmented")
+    for (const name of ["a", "b"]) {
+      await fill(many, name, 12)
+      for (let i = 0; i < 12; i++) {
+        const brighter = image(`${name}${i}`).linear(1.05, 0)
+        writeFiles(many, { [`${name}/brighter${i}.png`]: await brighter.png().toBuffer() })
+      }
+    }
+    const failure = await failureOf(many)
+    expect(failure).toMatchObject({ badInput: true, actual: "24 of 48 (50 %)" })
+    expect(failure.toDo).toContain("split.dropAtMost")
+    expect((await manifestOf(many, { dropAtMost: 0.5 }, "many-dropped")).images).toHaveLength(24)
+    expect((await manifestOf(many, { duplicates: "group" }, "many-grouped")).images).toHaveLength(48)
+  })
+
   it("groupBy keeps together what its capture names", async () => {
     const manifest = await manifestOf(root, { groupBy: "/([0-9])[^/]*$" }, "groupby")
     for (const digit of "0123456789") {

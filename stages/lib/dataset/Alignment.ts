@@ -8,7 +8,7 @@
  * (Lucas and Kanade 1981); the residual must be small everywhere: a copy has no block of pixels that disagrees; another
  * drawing, or a clock that shows another hour, has one.
  */
-import { coarseSide, type Fingerprint, greyOf, type Summary, side } from "./Fingerprint.ts"
+import { type Fingerprint, greyOf, side } from "./Fingerprint.ts"
 import * as Orientations from "./Orientations.ts"
 
 /** How far two images are from being copies. */
@@ -22,27 +22,6 @@ export interface Agreement {
 }
 
 const size = side * side
-
-const correlate = (a: ArrayLike<number>, b: ArrayLike<number>, table: Uint16Array): number => {
-  let sa = 0
-  let sb = 0
-  let saa = 0
-  let sbb = 0
-  let sab = 0
-  const n = table.length
-  for (let i = 0; i < n; i++) {
-    const p = a[i]!
-    const q = b[table[i]!]!
-    sa += p
-    sb += q
-    saa += p * p
-    sbb += q * q
-    sab += p * q
-  }
-  const va = saa - (sa * sa) / n
-  const vb = sbb - (sb * sb) / n
-  return va <= 0 || vb <= 0 ? 0 : (sab - (sa * sb) / n) / Math.sqrt(va * vb)
-}
 
 /** Pixels at the border, which the thumbnail's blur has mixed with padding. */
 const margin = 3
@@ -99,7 +78,6 @@ const solve = (m: Float64Array, v: Float64Array): Float64Array | undefined => {
 const unknowns = 7
 /** Squared grey levels that a bend of 1 costs. */
 const bendPenalty = 20
-const row = new Float64Array(unknowns)
 
 /** How far a step moved the warp, and how well the images agreed before it. */
 interface Stepped {
@@ -117,16 +95,55 @@ interface Normal {
   left: number
 }
 
-const add = (into: Normal, value: number, difference: number): void => {
-  into.count += 1
-  into.sum += value
-  into.sumSquares += value * value
-  into.left += difference * difference
-  for (let r = 0; r < unknowns; r++) {
-    const factor = row[r]!
-    into.v[r]! += factor * difference
-    for (let c = r; c < unknowns; c++) into.m[r * unknowns + c]! += factor * row[c]!
-  }
+/**
+ * Adds the equation of one pixel, whose factors are r0 to r6, with r5 = -1. Written out: this is where most of the
+ * time of a search goes.
+ */
+const addEquation = (
+  { m, v }: Normal,
+  difference: number,
+  r0: number,
+  r1: number,
+  r2: number,
+  r3: number,
+  r4: number,
+  r6: number
+): void => {
+  v[0]! += r0 * difference
+  v[1]! += r1 * difference
+  v[2]! += r2 * difference
+  v[3]! += r3 * difference
+  v[4]! += r4 * difference
+  v[5]! -= difference
+  v[6]! += r6 * difference
+  m[0]! += r0 * r0
+  m[1]! += r0 * r1
+  m[2]! += r0 * r2
+  m[3]! += r0 * r3
+  m[4]! += r0 * r4
+  m[5]! -= r0
+  m[6]! += r0 * r6
+  m[8]! += r1 * r1
+  m[9]! += r1 * r2
+  m[10]! += r1 * r3
+  m[11]! += r1 * r4
+  m[12]! -= r1
+  m[13]! += r1 * r6
+  m[16]! += r2 * r2
+  m[17]! += r2 * r3
+  m[18]! += r2 * r4
+  m[19]! -= r2
+  m[20]! += r2 * r6
+  m[24]! += r3 * r3
+  m[25]! += r3 * r4
+  m[26]! -= r3
+  m[27]! += r3 * r6
+  m[32]! += r4 * r4
+  m[33]! -= r4
+  m[34]! += r4 * r6
+  m[40]! += 1
+  m[41]! -= r6
+  m[48]! += r6 * r6
 }
 
 /** Samples `a` (and its slopes per unit of x and y) under the warp at the pixels of b that it covers. */
@@ -139,7 +156,6 @@ const normalEquations = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp:
     sumSquares: 0,
     left: 0
   }
-  row[5] = -1
   for (let py = margin; py < side - margin; py += stride) {
     const y = coordinate(py)
     const fy = (warp.scaleY * y + warp.shiftY + 1) * half
@@ -159,13 +175,14 @@ const normalEquations = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp:
       const bottom = a[k + side]! + tx * below
       const value = top + ty * (bottom - top)
       const other = b[table[py * side + px]!]!
-      row[1] = (above + ty * (below - above)) * half
-      row[0] = row[1] * x
-      row[3] = (bottom - top) * half
-      row[2] = row[3] * y
-      row[4] = -other
-      row[6] = -(other * other) / 255
-      add(into, value, tone(warp, other) - value)
+      const slopeX = (above + ty * (below - above)) * half
+      const slopeY = (bottom - top) * half
+      const difference = tone(warp, other) - value
+      into.count += 1
+      into.sum += value
+      into.sumSquares += value * value
+      into.left += difference * difference
+      addEquation(into, difference, slopeX * x, slopeX, slopeY * y, slopeY, -other, -(other * other) / 255)
     }
   }
   return into
@@ -229,6 +246,11 @@ const align = (a: Uint8Array, b: Uint8Array, table: Uint16Array): Warp | undefin
 
 const blockSide = 8
 const blocks = side / blockSide
+/** The block of each pixel. */
+const blockOf = Uint8Array.from(
+  { length: size },
+  (_, i) => Math.floor(i / side / blockSide) * blocks + Math.floor((i % side) / blockSide)
+)
 
 interface Overlaid {
   readonly count: number
@@ -272,7 +294,7 @@ const overlay = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp: Warp): 
 
 const meanOf = (values: Float32Array): number => {
   let sum = 0
-  for (const value of values) sum += value
+  for (let i = 0; i < values.length; i++) sum += values[i]!
   return sum / Math.max(1, values.length)
 }
 
@@ -303,7 +325,9 @@ const differences = (brighter: Float32Array, darker: Float32Array): Float32Array
     gain = Math.min(2, Math.max(0.7, (n * sxy - sx * sy) / spread))
     offset = (sy - gain * sx) / n
   }
-  return darker.map((x, i) => Math.min(255, gain * x + offset) - brighter[i]!)
+  const left = new Float32Array(darker.length)
+  for (let i = 0; i < left.length; i++) left[i] = Math.min(255, gain * darker[i]! + offset) - brighter[i]!
+  return left
 }
 
 /** The residual after alignment, divided by the standard deviation of the image's levels. */
@@ -316,12 +340,13 @@ const residual = ({ count, pixel, first, second }: Overlaid): Agreement => {
   let variance = 0
   let total = 0
   for (let i = 0; i < left.length; i++) {
-    const at = pixel[Math.floor(i / 3)]!
-    const block = Math.floor(at / side / blockSide) * blocks + Math.floor((at % side) / blockSide)
-    squares[block]! += left[i]! ** 2
+    const block = blockOf[pixel[(i / 3) | 0]!]!
+    const square = left[i]! * left[i]!
+    const deviation = first[i]! - mean
+    squares[block]! += square
     counts[block]! += 1
-    total += left[i]! ** 2
-    variance += (first[i]! - mean) ** 2
+    total += square
+    variance += deviation * deviation
   }
   const overlap = count / size
   if (variance < left.length) return { correlation: 0, worstBlock: Number.POSITIVE_INFINITY, overlap }
@@ -335,30 +360,6 @@ const residual = ({ count, pixel, first, second }: Overlaid): Agreement => {
     worstBlock: Math.sqrt((worst * left.length) / variance),
     overlap
   }
-}
-
-/** The orientation of b in which the coarse thumbnails correlate best, with that correlation. */
-const bestOrientation = (a: Summary, b: Summary): readonly [orientation: number, correlation: number] => {
-  const maps = Orientations.of(coarseSide)
-  let best = 0
-  let bestCorrelation = -1
-  for (let k = 0; k < 8; k++) {
-    const correlation = correlate(a.coarse, b.coarse, maps[k]!)
-    if (correlation > bestCorrelation) {
-      best = k
-      bestCorrelation = correlation
-    }
-  }
-  return [best, bestCorrelation]
-}
-
-/** The least correlation of the coarse thumbnails of copies, before alignment. */
-const leastCoarse = 0.65
-
-/** The orientation in which b may be a copy of a, by their coarse thumbnails; undefined when there is none. */
-export const likelyOrientation = (a: Summary, b: Summary): number | undefined => {
-  const [best, correlation] = bestOrientation(a, b)
-  return correlation < leastCoarse ? undefined : best
 }
 
 /** Grey levels by thumbnail: each is compared with many. */
@@ -381,6 +382,6 @@ export const agreementIn = (orientation: number, a: Uint8Array, b: Uint8Array): 
 
 /** The agreement in the best of the eight orientations; undefined when there is nothing to align. */
 export const agreement = (a: Fingerprint, b: Fingerprint): Agreement | undefined => {
-  const orientation = likelyOrientation(a, b)
-  return orientation === undefined ? undefined : agreementIn(orientation, a.rgb, b.rgb)
+  const likely = Orientations.likely(a, b)
+  return likely === undefined ? undefined : agreementIn(likely.orientation, a.rgb, b.rgb)
 }

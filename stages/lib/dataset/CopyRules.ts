@@ -27,18 +27,48 @@ export const covers = ({ overlap }: Agreement): boolean => overlap > leastOverla
 const lookAlikeCorrelation = 0.95
 
 /**
- * Whether a pair may be copies, with looser thresholds than `isCopy`: a stronger crop or change of brightness, or
- * another drawing of the same thing.
+ * Whether a pair agrees as may be copies do, with looser thresholds than `agreesAsCopy`: a stronger crop or change of
+ * brightness, or another drawing of the same thing.
  */
-export const isLookAlike = (found: Agreement): boolean => found.correlation > lookAlikeCorrelation && covers(found)
+export const agreesAsLookAlike = (found: Agreement): boolean =>
+  found.correlation > lookAlikeCorrelation && covers(found)
 
 /** Thresholds of copies, chosen on 3,730 drawings with 1,000 planted copies; see the tests for recall and false merges. */
 const copyCorrelation = 0.98
 const copyBlock = 0.175
 const copyConcentration = 2.42
 
-export const isCopy = (found: Agreement): boolean =>
+/** Whether a pair agrees as copies do among images that differ. */
+export const agreesAsCopy = (found: Agreement): boolean =>
   found.correlation > copyCorrelation &&
   found.worstBlock < copyBlock &&
   (found.worstBlock < slight || concentration(found) < copyConcentration) &&
   covers(found)
+
+/** The share of an image's deviation that alignment leaves: how far two aligned images are from being the same. */
+export const residualOf = ({ correlation }: Agreement): number => Math.sqrt(Math.max(0, 1 - correlation ** 2))
+
+/** The residual of what cannot be aligned. */
+export const noAgreement = 1
+/** A residual below this is that of a recompressed or resized copy, however much alike the images of a set are. */
+export const surely = 0.03
+/** The residual of a copy is below this share of what an ordinary neighbour of its image leaves. */
+const copyShare = 0.4
+/** The same for what may be a copy. */
+const lookAlikeShare = 0.75
+
+const standsOut = (found: Agreement, ordinary: number, share: number): boolean => {
+  const residual = residualOf(found)
+  return residual < surely || residual < share * ordinary
+}
+
+/**
+ * Whether a pair is a copy. `ordinary` is the residual of an ordinary neighbour of the two: among images that are all
+ * alike, such as garments or digits, another thing leaves as little as a copy does among drawings.
+ */
+export const isCopy = (found: Agreement, ordinary: number): boolean =>
+  agreesAsCopy(found) && standsOut(found, ordinary, copyShare)
+
+/** Whether a pair may be copies. */
+export const isLookAlike = (found: Agreement, ordinary: number): boolean =>
+  agreesAsLookAlike(found) && standsOut(found, ordinary, lookAlikeShare)

@@ -35,6 +35,11 @@ export interface Summary {
   readonly coarse: Uint8Array
   /** `descriptorLength` numbers; length 1, or all 0 for an image of one colour. */
   readonly descriptor: Float32Array
+  /**
+   * Exact copies have the same: that of the thumbnail, whatever the file's format; for an image without contrast, whose
+   * thumbnail says nothing, that of the file's bytes.
+   */
+  readonly digest: string
 }
 
 export interface Fingerprint extends Summary {
@@ -157,12 +162,21 @@ const blur = (rgb: Uint8Array): Uint8Array => {
   return out
 }
 
-/** Everything from `side * side` RGB pixels. */
-export const fromPixels = (pixels: Uint8Array, width: number, height: number): Fingerprint => {
+const digestOf = async (bytes: Uint8Array): Promise<string> =>
+  Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toString("hex")
+
+/** Everything from `side * side` RGB pixels and the bytes of the file. */
+const fromPixels = Effect.fnUntraced(function* (
+  pixels: Uint8Array,
+  { width, height }: Pick<Summary, "width" | "height">,
+  bytes: Uint8Array
+) {
   const rgb = blur(pixels)
   const grey = greyOf(rgb)
-  return { width, height, rgb, coarse: coarsen(grey), descriptor: describe(grey) }
-}
+  const descriptor = describe(grey)
+  const digest = yield* Effect.promise(() => digestOf(descriptor.some((value) => value !== 0) ? rgb : bytes))
+  return { width, height, rgb, coarse: coarsen(grey), descriptor, digest } satisfies Fingerprint
+})
 
 /** libvips' messages, and what they mean for the file. */
 const inWords: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
@@ -207,7 +221,7 @@ export const ofBytes = Effect.fnUntraced(function* (
   })
   const small = decoded.width === side && decoded.height === side
   const thumbnail = small ? decoded.rgb : yield* resampler.squashed(decoded, side)
-  return fromPixels(thumbnail, size.width, size.height)
+  return yield* fromPixels(thumbnail, size, bytes)
 })
 
 /** The same for a file, read at once: libvips would read many small pieces, which takes as long as the decoding. */

@@ -11,9 +11,10 @@
  */
 import type { DuplicateGroup, LabelConflict, SplitParams } from "../../../schemas/Split.ts"
 import { tally } from "../Tally.ts"
+import { Components } from "./Components.ts"
 import type { Summary } from "./Fingerprint.ts"
 import { byPath } from "./ImageListing.ts"
-import { type Alike, Components, type Pair } from "./NearDuplicates.ts"
+import type { Alike, Pair } from "./NearDuplicates.ts"
 
 export interface Scanned {
   /** Its place among the files of the scan. */

@@ -2,25 +2,49 @@
  * Near-duplicates among many images: pairs that are copies, within a class and across classes, and pairs that look so
  * much alike that they may be.
  *
- * Candidates are pairs whose descriptors (Fingerprint) lie within a radius: the components are ordered by their
- * variance, images are sorted by the first, so that a window over it holds all candidates, and a distance is given up
- * as soon as it is too large. What is near is then aligned and compared pixel by pixel (Alignment). Across classes the
- * radius is smaller: such a pair means a wrong label, and strong crops are not searched for. Images that are linked
- * already are not compared again: otherwise a thousand copies of one image would take half a million comparisons.
+ * Exact copies are found by digest; one image of each such set goes on. Candidates of an image are its nearest
+ * neighbours by descriptor (Neighbours), of which those few whose coarse thumbnails correlate best are aligned and
+ * compared pixel by pixel (Alignment). So the time that counts grows with the images and not with their pairs, however
+ * much alike they are. Across classes the radius is smaller: such a pair means a wrong label, and strong crops are not
+ * searched for.
  *
- * Gotcha: groups are the connected parts of the pairs found; a chain of mild changes makes one group.
+ * A pair is judged against what the neighbours of its images leave (CopyRules). Where all neighbours of an image are its
+ * copies, there may be more: one image of each group is then searched for again.
+ *
+ * A chain of mild changes is no group: members of a group agree with the image that represents it.
  */
 import * as Effect from "effect/Effect"
 import type { Stage } from "../../../core/index.ts"
-import { agreementIn, likelyOrientation } from "./Alignment.ts"
-import { covers, isCopy, isLookAlike } from "./CopyRules.ts"
-import { descriptorLength, type Summary } from "./Fingerprint.ts"
+import { type Agreement, agreementIn } from "./Alignment.ts"
+import { Components } from "./Components.ts"
+import {
+  agreesAsCopy,
+  agreesAsLookAlike,
+  covers,
+  isCopy,
+  isLookAlike,
+  noAgreement,
+  residualOf,
+  surely
+} from "./CopyRules.ts"
+import type { Summary } from "./Fingerprint.ts"
+import { type Neighbours, neighbours } from "./Neighbours.ts"
+import * as Orientations from "./Orientations.ts"
 import type { Thumbnails } from "./Thumbnails.ts"
 
-/** Distance of descriptors up to which two images of one class are compared. */
-const radiusWithin = 0.7
-/** The same for images of two classes. */
-const radiusAcross = 0.3
+/** Neighbours by descriptor of one class, and of the others. */
+const reach = { within: { count: 64, radius: 0.7 }, across: { count: 8, radius: 0.3 } }
+/**
+ * So many of one class are aligned, whatever the set. The original of a crop is not always among them where images
+ * crowd, as clocks do among drawings: sets that are small, or differ, afford more.
+ */
+const leastAligned = 8
+/** So many pairs may be aligned for the sake of those that crowd. */
+const mostPairs = 50_000
+/** So many of the other classes are aligned. */
+const acrossAligned = 4
+/** An image's ordinary neighbours are those after its first so many, by what alignment leaves of them. */
+const ordinaryRank = 7
 
 export interface Item {
   readonly class: string
@@ -40,197 +64,177 @@ export interface Alike {
   readonly lookAlikes: ReadonlyArray<Pair>
 }
 
-/** Connected parts of a graph on `0 .. count - 1`. */
-export class Components {
-  readonly #parent: Int32Array
-
-  constructor(count: number) {
-    this.#parent = Int32Array.from({ length: count }, (_, i) => i)
-  }
-
-  /** The part that `i` is in, named by its least member. */
-  find(i: number): number {
-    let root = i
-    while (this.#parent[root] !== root) root = this.#parent[root]!
-    let at = i
-    while (at !== root) {
-      const next = this.#parent[at]!
-      this.#parent[at] = root
-      at = next
-    }
-    return root
-  }
-
-  join(i: number, j: number): void {
-    const a = this.find(i)
-    const b = this.find(j)
-    this.#parent[Math.max(a, b)] = Math.min(a, b)
-  }
-
-  /** Parts with more than one member, each in rising order, by their least member. */
-  many(): ReadonlyArray<ReadonlyArray<number>> {
-    const parts = new Map<number, Array<number>>()
-    for (let i = 0; i < this.#parent.length; i++) {
-      const root = this.find(i)
-      const part = parts.get(root)
-      if (part === undefined) parts.set(root, [i])
-      else part.push(i)
-    }
-    return [...parts.values()].filter((part) => part.length > 1)
-  }
+/** Two images that have been aligned. */
+interface Compared {
+  readonly pair: Pair
+  /** Undefined when they cannot be aligned. */
+  readonly agreement: Agreement | undefined
+  /** Whether the first can be laid over the second: a pair that can be aligned in one direction only is doubtful. */
+  readonly bothWays: boolean
 }
 
-/**
- * The copies found so far. Pairs within a class are counted apart from pairs across classes (see LeakageGroups): a pair
- * is tied if it would add nothing to the parts of its kind.
- */
-class Ties {
+/** The candidates for copies of an image, each with the orientation in which it may be one. */
+const candidatesOf = (
+  items: ReadonlyArray<Item>,
+  own: number,
+  near: ReadonlyArray<number>,
+  most: number
+): ReadonlyArray<readonly [other: number, oriented: Orientations.Oriented]> =>
+  near
+    .flatMap((other) => {
+      const oriented = Orientations.likely(items[own]!.fingerprint, items[other]!.fingerprint)
+      return oriented === undefined ? [] : [[other, oriented] as const]
+    })
+    .sort((a, b) => b[1].correlation - a[1].correlation || a[0] - b[0])
+    .slice(0, most)
+
+type Get = Pick<Thumbnails, "get">
+
+/** Lays the first image over the second; where it does not cover enough of it, the second over the first. */
+const compare = (
+  items: ReadonlyArray<Item>,
+  pair: Pair,
+  orientation: number,
+  first: Uint8Array,
+  second: Uint8Array
+): Compared => {
+  const agreement = agreementIn(orientation, first, second)
+  const one = { pair, agreement, bothWays: agreement !== undefined }
+  return agreement !== undefined && covers(agreement) ? one : (turned(items, one, first, second) ?? one)
+}
+
+/** The same pair with the second image laid over the first: where the second is a crop, the whole goes over the part. */
+const turned = (
+  items: ReadonlyArray<Item>,
+  { pair, bothWays }: Compared,
+  first: Uint8Array,
+  second: Uint8Array
+): Compared | undefined => {
+  const likely = Orientations.likely(items[pair[1]]!.fingerprint, items[pair[0]]!.fingerprint)
+  const agreement = likely === undefined ? undefined : agreementIn(likely.orientation, second, first)
+  return agreement === undefined ? undefined : { pair, agreement, bothWays }
+}
+
+/** The pairs that have been aligned. */
+class Comparisons {
   readonly #items: ReadonlyArray<Item>
-  readonly #within: Components
-  readonly #all: Components
+  /** The residuals of what each image was compared with. */
+  readonly #residuals: Array<Array<number>>
+  readonly #seen = new Set<number>()
+  /** Those that look alike; the others are too many to keep. */
+  readonly alike: Array<Compared> = []
+  /** What is a copy whatever the neighbours, within classes and in all. */
+  readonly #surelyWithin: Components
+  readonly #surely: Components
 
   constructor(items: ReadonlyArray<Item>) {
     this.#items = items
-    this.#within = new Components(items.length)
-    this.#all = new Components(items.length)
+    this.#residuals = items.map(() => [])
+    this.#surelyWithin = new Components(items.length)
+    this.#surely = new Components(items.length)
   }
 
-  #areOneClass(i: number, j: number): boolean {
+  /** Whether the pair is to be aligned: it is new, and no sure copies link it, of which there may be thousands. */
+  enter(pair: Pair): boolean {
+    const [i, j] = pair
+    const key = Math.min(i, j) * this.#items.length + Math.max(i, j)
+    if (this.#seen.has(key)) return false
+    this.#seen.add(key)
+    const parts = this.areOneClass(pair) ? this.#surelyWithin : this.#surely
+    if (parts.find(i) !== parts.find(j)) return true
+    for (const k of pair) this.#residuals[k]!.push(surely)
+    return false
+  }
+
+  add(one: Compared): void {
+    const { pair, agreement } = one
+    const residual = agreement === undefined ? noAgreement : residualOf(agreement)
+    for (const i of pair) this.#residuals[i]!.push(residual)
+    if (agreement === undefined || !agreesAsLookAlike(agreement)) return
+    this.alike.push(one)
+    if (!one.bothWays || !agreesAsCopy(agreement) || residual >= surely) return
+    this.#surely.join(...pair)
+    if (this.areOneClass(pair)) this.#surelyWithin.join(...pair)
+  }
+
+  /** The residual of an ordinary neighbour of an image. */
+  #ordinaryOf(i: number): number {
+    return this.#residuals[i]!.sort((a, b) => a - b)[ordinaryRank] ?? noAgreement
+  }
+
+  /** The same for two images, as the one has it that has nearer neighbours. */
+  #ordinary([i, j]: Pair): number {
+    return Math.min(this.#ordinaryOf(i), this.#ordinaryOf(j))
+  }
+
+  isCopy({ pair, agreement, bothWays }: Compared): boolean {
+    return agreement !== undefined && bothWays && isCopy(agreement, this.#ordinary(pair))
+  }
+
+  isLookAlike({ pair, agreement }: Compared): boolean {
+    return agreement !== undefined && isLookAlike(agreement, this.#ordinary(pair))
+  }
+
+  areOneClass([i, j]: Pair): boolean {
     return this.#items[i]!.class === this.#items[j]!.class
   }
-
-  has(i: number, j: number): boolean {
-    const parts = this.#areOneClass(i, j) ? this.#within : this.#all
-    return parts.find(i) === parts.find(j)
-  }
-
-  tie(i: number, j: number): void {
-    if (this.#areOneClass(i, j)) this.#within.join(i, j)
-    this.#all.join(i, j)
-  }
 }
 
-/** A pair that is a copy or a look-alike. */
-interface Compared {
-  readonly pair: Pair
-  readonly copy: boolean
-  readonly worstBlock: number
-}
-
-/** Components by falling variance: the most distinctive come first. */
-const byVariance = (items: ReadonlyArray<Item>): ReadonlyArray<number> => {
-  const variance = Array.from({ length: descriptorLength }, (_, k) => {
-    let sum = 0
-    let squares = 0
-    for (const { fingerprint } of items) {
-      const value = fingerprint.descriptor[k]!
-      sum += value
-      squares += value * value
-    }
-    return squares - (sum * sum) / items.length
-  })
-  return variance.map((_, k) => k).sort((a, b) => variance[b]! - variance[a]!)
-}
-
-interface Sorted {
-  /** Position in the window's order -> index of the item. */
-  readonly order: Uint32Array
-  /** Descriptors in that order, components by variance. */
-  readonly descriptors: Float32Array
-}
-
-const sortItems = (items: ReadonlyArray<Item>): Sorted => {
-  const components = byVariance(items)
-  const first = components[0]!
-  const key = (i: number): number => items[i]!.fingerprint.descriptor[first]!
-  const order = Uint32Array.from(items, (_, i) => i).sort((a, b) => key(a) - key(b) || a - b)
-  const descriptors = new Float32Array(items.length * descriptorLength)
-  for (let p = 0; p < order.length; p++) {
-    const { descriptor } = items[order[p]!]!.fingerprint
-    for (let k = 0; k < descriptorLength; k++) descriptors[p * descriptorLength + k] = descriptor[components[k]!]!
-  }
-  return { order, descriptors }
-}
-
-const isNear = (descriptors: Float32Array, p: number, q: number, radius: number): boolean => {
-  const limit = radius * radius
-  let sum = 0
-  for (let k = 0; k < descriptorLength; k++) {
-    const difference = descriptors[p * descriptorLength + k]! - descriptors[q * descriptorLength + k]!
-    sum += difference * difference
-    if (sum > limit) return false
-  }
-  return true
-}
-
-/** A pair that may be copies, and the orientation in which they may be. */
-interface Candidate {
-  readonly other: number
-  readonly orientation: number
-}
-
-/** Candidates for copies of the image at position `p`, among those after it in the window. */
-const candidatesAfter = (
+/** The number of candidates of each image that can be aligned without more than `mostPairs` in all. */
+const affordable = (
   items: ReadonlyArray<Item>,
-  { order, descriptors }: Sorted,
-  p: number,
-  ties: Ties
-): ReadonlyArray<Candidate> => {
-  const own = items[order[p]!]!
-  const found: Array<Candidate> = []
-  for (let q = p + 1; q < order.length; q++) {
-    const apart = descriptors[q * descriptorLength]! - descriptors[p * descriptorLength]!
-    if (apart > radiusWithin) break
-    const other = items[order[q]!]!
-    const radius = other.class === own.class ? radiusWithin : radiusAcross
-    if (apart > radius || ties.has(order[p]!, order[q]!) || !isNear(descriptors, p, q, radius)) continue
-    const orientation = likelyOrientation(own.fingerprint, other.fingerprint)
-    if (orientation !== undefined) found.push({ other: order[q]!, orientation })
-  }
-  return found
+  points: ReadonlyArray<number>,
+  near: ReadonlyArray<Neighbours>,
+  active: ReadonlySet<number>
+): number => {
+  if (active.size * leastAligned >= mostPairs) return leastAligned
+  const counts = points.map((own, p) =>
+    active.has(own)
+      ? candidatesOf(
+          items,
+          own,
+          near[p]!.within.map((q) => points[q]!),
+          reach.within.count
+        ).length
+      : 0
+  )
+  let most = leastAligned
+  const pairsWith = (limit: number): number => counts.reduce((sum, count) => sum + Math.min(count, limit), 0)
+  while (most < reach.within.count && pairsWith(most + 1) <= mostPairs) most += 1
+  return most
 }
 
-/** Compares the image with its candidates, thumbnail by thumbnail. */
-const confirm = Effect.fnUntraced(function* (
+/** Aligns each of the images `active` with its nearest among `points`. */
+const search = Effect.fnUntraced(function* (
   items: ReadonlyArray<Item>,
-  own: number,
-  candidates: ReadonlyArray<Candidate>,
-  thumbnails: Pick<Thumbnails, "get">
-) {
-  const found: Array<Compared> = []
-  if (candidates.length === 0) return found
-  const first = yield* thumbnails.get(own)
-  for (const { other, orientation } of candidates) {
-    const second = yield* thumbnails.get(other)
-    const agreed = agreementIn(orientation, first, second)
-    const covered = agreed !== undefined && covers(agreed)
-    // where the second is a crop of the first, the whole is laid over the part instead
-    const likely = covered ? undefined : likelyOrientation(items[other]!.fingerprint, items[own]!.fingerprint)
-    const turned = likely === undefined ? agreed : agreementIn(likely, second, first)
-    if (turned === undefined || !isLookAlike(turned)) continue
-    // a pair that can be aligned in one direction only is doubtful
-    found.push({ pair: [own, other], copy: agreed !== undefined && isCopy(turned), worstBlock: turned.worstBlock })
-  }
-  return found
-})
-
-/**
- * All pairs that are alike. `thumbnails` has that of item `i` at `i`; `progress` gets the number of images that were
- * searched.
- */
-export const findAlike = Effect.fnUntraced(function* (
-  items: ReadonlyArray<Item>,
-  thumbnails: Pick<Thumbnails, "get">,
+  points: ReadonlyArray<number>,
+  active: ReadonlySet<number>,
+  comparisons: Comparisons,
+  thumbnails: Get,
   progress: (done: number) => Effect.Effect<void>
-): Effect.fn.Return<Alike, Stage.StageFailure> {
-  if (items.length < 2) return { copies: [], lookAlikes: [] }
-  const sorted = sortItems(items)
-  const ties = new Ties(items)
-  const found: Array<Compared> = []
-  for (let p = 0; p < items.length; p++) {
-    for (const one of yield* confirm(items, sorted.order[p]!, candidatesAfter(items, sorted, p, ties), thumbnails)) {
-      found.push(one)
-      if (one.copy) ties.tie(...one.pair)
+) {
+  const near = yield* neighbours(
+    points.map((i) => ({ class: items[i]!.class, descriptor: items[i]!.fingerprint.descriptor })),
+    points.map((i) => active.has(i)),
+    reach
+  )
+  const most = affordable(items, points, near, active)
+  for (const [p, own] of points.entries()) {
+    if (!active.has(own)) continue
+    const { within, across } = near[p]!
+    const pick = (places: ReadonlyArray<number>, most: number) =>
+      candidatesOf(
+        items,
+        own,
+        places.map((q) => points[q]!),
+        most
+      )
+    const candidates = [...pick(within, most), ...pick(across, acrossAligned)]
+    const first = candidates.length === 0 ? undefined : yield* thumbnails.get(own)
+    for (const [other, { orientation }] of candidates) {
+      const pair: Pair = [own, other]
+      if (!comparisons.enter(pair)) continue
+      comparisons.add(compare(items, pair, orientation, first!, yield* thumbnails.get(other)))
     }
     // the search never waits: let other fibers run now and then
     if (p % 32 === 31) {
@@ -238,11 +242,132 @@ export const findAlike = Effect.fnUntraced(function* (
       yield* progress(p + 1)
     }
   }
-  return {
-    copies: found.filter(({ copy }) => copy).map(({ pair }) => pair),
-    lookAlikes: found
-      .filter(({ copy, pair }) => !copy && !ties.has(...pair))
-      .sort((a, b) => a.worstBlock - b.worstBlock || a.pair[0] - b.pair[0] || a.pair[1] - b.pair[1])
-      .map(({ pair }) => pair)
+})
+
+/** Looks again at pairs that may be copies but do not agree as such: the other image may be the part. */
+const lookAgain = Effect.fnUntraced(function* (items: ReadonlyArray<Item>, comparisons: Comparisons, thumbnails: Get) {
+  for (const [k, one] of comparisons.alike.entries()) {
+    if (agreesAsCopy(one.agreement!) || !comparisons.isLookAlike(one)) continue
+    const [first, second] = one.pair
+    const again = turned(items, one, yield* thumbnails.get(first), yield* thumbnails.get(second))
+    if (again !== undefined && agreesAsCopy(again.agreement!)) comparisons.alike[k] = again
+    if (k % 32 === 31) yield* Effect.yieldNow
   }
+})
+
+const pixels = ({ width, height }: Summary): number => width * height
+
+/**
+ * Divides a part into groups whose members are copies of the one with most pixels, which represents them; pairs of the
+ * representative and each other member. Where there are several of that size the first represents.
+ */
+const stars = Effect.fnUntraced(function* (
+  items: ReadonlyArray<Item>,
+  part: ReadonlyArray<number>,
+  areCopies: (pair: Pair) => Effect.Effect<boolean, Stage.StageFailure>
+) {
+  const pairs: Array<Pair> = []
+  let rest = [...part].sort((a, b) => pixels(items[b]!.fingerprint) - pixels(items[a]!.fingerprint) || a - b)
+  while (rest.length > 1) {
+    const [first, ...others] = rest
+    rest = []
+    for (const other of others) {
+      const pair: Pair = [first!, other]
+      if (yield* areCopies(pair)) pairs.push(pair)
+      else rest.push(other)
+    }
+  }
+  return pairs
+})
+
+/** Pairs of exact copies: each with the first of its class, and these first ones with each other. */
+const twinsOf = (items: ReadonlyArray<Item>): ReadonlyArray<Pair> => {
+  const firsts = new Map<string, number>()
+  return items.flatMap(({ class: name, fingerprint: { digest } }, i): ReadonlyArray<Pair> => {
+    const own = firsts.get(`${digest}/${name}`)
+    if (own !== undefined) return [[own, i]]
+    firsts.set(`${digest}/${name}`, i)
+    const first = firsts.get(digest)
+    if (first !== undefined) return [[first, i]]
+    firsts.set(digest, i)
+    return []
+  })
+}
+
+/** Groups of copies within each class, and pairs across classes. */
+const settle = Effect.fnUntraced(function* (
+  items: ReadonlyArray<Item>,
+  comparisons: Comparisons,
+  twins: ReadonlyArray<Pair>,
+  thumbnails: Get
+) {
+  const found = comparisons.alike.filter((one) => comparisons.isCopy(one)).map(({ pair }) => pair)
+  const key = ([i, j]: Pair): number => Math.min(i, j) * items.length + Math.max(i, j)
+  const known = new Set(found.map(key))
+  const parts = new Components(items.length)
+  for (const pair of found) if (comparisons.areOneClass(pair)) parts.join(...pair)
+  const areCopies = Effect.fnUntraced(function* (pair: Pair) {
+    if (known.has(key(pair))) return true
+    const [i, j] = pair
+    const likely = Orientations.likely(items[i]!.fingerprint, items[j]!.fingerprint)
+    if (likely === undefined) return false
+    const [first, second] = [yield* thumbnails.get(i), yield* thumbnails.get(j)]
+    const one = compare(items, pair, likely.orientation, first, second)
+    if (comparisons.isCopy(one)) return true
+    const again = turned(items, one, first, second)
+    return again !== undefined && comparisons.isCopy(again)
+  })
+  const within: Array<Pair> = []
+  for (const part of parts.many()) within.push(...(yield* stars(items, part, areCopies)))
+  return [...twins, ...within, ...found.filter((pair) => !comparisons.areOneClass(pair))]
+})
+
+/** One image of each group of copies, where each image that its group's lists were full of copies is searched for again. */
+const saturated = (
+  items: ReadonlyArray<Item>,
+  points: ReadonlyArray<number>,
+  comparisons: Comparisons
+): { readonly points: ReadonlyArray<number>; readonly active: ReadonlySet<number> } => {
+  const parts = new Components(items.length)
+  const copies = new Uint32Array(items.length)
+  for (const one of comparisons.alike) {
+    if (!comparisons.areOneClass(one.pair) || !comparisons.isCopy(one)) continue
+    parts.join(...one.pair)
+    for (const i of one.pair) copies[i]! += 1
+  }
+  const active = new Set<number>()
+  for (const i of points) if (copies[i]! >= leastAligned) active.add(parts.find(i))
+  return { points: points.filter((i) => parts.find(i) === i), active }
+}
+
+/**
+ * All pairs that are alike. `thumbnails` has that of item `i` at `i`; `progress` gets the number of images that were
+ * searched.
+ */
+export const findAlike = Effect.fnUntraced(function* (
+  items: ReadonlyArray<Item>,
+  thumbnails: Get,
+  progress: (done: number) => Effect.Effect<void>
+): Effect.fn.Return<Alike, Stage.StageFailure> {
+  const twins = twinsOf(items)
+  const comparisons = new Comparisons(items)
+  const later = new Set(twins.filter((pair) => comparisons.areOneClass(pair)).map(([, second]) => second))
+  let points: ReadonlyArray<number> = items.map((_, i) => i).filter((i) => !later.has(i))
+  let active: ReadonlySet<number> = new Set(points)
+  while (active.size > 0 && points.length > 1) {
+    yield* search(items, points, active, comparisons, thumbnails, progress)
+    yield* lookAgain(items, comparisons, thumbnails)
+    const next = saturated(items, points, comparisons)
+    // each round leaves fewer images
+    if (next.points.length === points.length) break
+    points = next.points
+    active = next.active
+  }
+  const copies = yield* settle(items, comparisons, twins, thumbnails)
+  const tied = new Components(items.length)
+  for (const pair of copies) tied.join(...pair)
+  const lookAlikes = comparisons.alike
+    .filter((one) => tied.find(one.pair[0]) !== tied.find(one.pair[1]) && comparisons.isLookAlike(one))
+    .sort((a, b) => a.agreement!.worstBlock - b.agreement!.worstBlock || a.pair[0] - b.pair[0] || a.pair[1] - b.pair[1])
+  return { copies, lookAlikes: lookAlikes.map(({ pair }) => pair) }
 })

@@ -39,11 +39,12 @@ export interface Scan {
   readonly thumbnails: Thumbnails.Thumbnails
 }
 
-const summaryOf = ({ width, height, coarse, descriptor }: Fingerprint.Fingerprint): Fingerprint.Summary => ({
+const summaryOf = ({ width, height, coarse, descriptor, digest }: Fingerprint.Fingerprint): Fingerprint.Summary => ({
   width,
   height,
   coarse,
-  descriptor
+  descriptor,
+  digest
 })
 
 /**

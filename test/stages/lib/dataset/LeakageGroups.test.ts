@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import { leakageGroups, type Scanned } from "../../../../stages/lib/dataset/LeakageGroups.ts"
 import type { Pair } from "../../../../stages/lib/dataset/NearDuplicates.ts"
 
-const fingerprint = { width: 8, height: 8, coarse: new Uint8Array(0), descriptor: new Float32Array(0) }
+const fingerprint = { width: 8, height: 8, coarse: new Uint8Array(0), descriptor: new Float32Array(0), digest: "" }
 
 /** `count` images of each of two classes: those of `a` come first. */
 const images = (count: number): ReadonlyArray<Scanned> =>

@@ -12,9 +12,10 @@ import { emojiGroupBy, emojiSets } from "../../../../demo/EmojiClasses.ts"
 import { loadEmoji } from "../../../../demo/EmojiPackages.ts"
 import { planEmoji } from "../../../../demo/EmojiPlan.ts"
 import { agreement } from "../../../../stages/lib/dataset/Alignment.ts"
+import { Components } from "../../../../stages/lib/dataset/Components.ts"
 import * as Fingerprint from "../../../../stages/lib/dataset/Fingerprint.ts"
 import { leakageGroups } from "../../../../stages/lib/dataset/LeakageGroups.ts"
-import { Components, findAlike, type Item } from "../../../../stages/lib/dataset/NearDuplicates.ts"
+import { findAlike, type Item } from "../../../../stages/lib/dataset/NearDuplicates.ts"
 import * as Resampler from "../../../../stages/lib/images/Resampler.ts"
 import * as Random from "../../../../stages/lib/Random.ts"
 import { temporaryFolder } from "../../../lib/temporary.ts"
@@ -148,8 +149,11 @@ describe("on the demo set", () => {
         groupOf.get(i) === groupOf.get(items.length + k) ? [] : [`${images[i]!.path} ${kinds[k % kinds.length]}`]
       )
       // what is brightened until a white cloud is lost on its white ground cannot be told from another cloud
-      expect(apart.filter((one) => !one.endsWith("brightened"))).toEqual([])
-      expect(apart.length, apart.join(", ")).toBeLessThanOrEqual(whole ? 0 : 1)
+      // a crop's original is behind thirty other clocks where the whole set shares the alignments (ADR 0009)
+      const others = apart.filter((one) => !one.endsWith("brightened"))
+      expect(others.length, others.join(", ")).toBeLessThanOrEqual(whole ? 3 : 0)
+      expect(others.filter((one) => !one.startsWith("clocks/"))).toEqual([])
+      expect(apart.length - others.length, apart.join(", ")).toBeLessThanOrEqual(whole ? 0 : 1)
     }
   })
 
@@ -227,8 +231,44 @@ describe("many copies of one image", () => {
     const withinClass = alike.copies.filter(([a, b]) => a % 2 === b % 2)
     expect(partsOf(withinClass)).toEqual([numbers.filter((i) => i % 2 === 0), numbers.filter((i) => i % 2 === 1)])
     expect(alike.lookAlikes).toEqual([])
-    // each of the 780 pairs compared would be 819 thumbnails
-    expect(gets).toBeLessThan(3 * copies.length)
+    // each of the 780 pairs compared would be 819 thumbnails; each image is also compared with its representative
+    expect(gets).toBeLessThan(5 * copies.length)
+  })
+})
+
+/** One outline with a pattern of its own, as garments of one kind have, `count` of each of two classes. */
+const nearlyAlike = (count: number): Promise<ReadonlyArray<Whole>> =>
+  Promise.all(
+    Array.from({ length: 2 * count }, async (_, i) => {
+      const random = Random.make(21, "alike", i)
+      const patches = Array.from({ length: 6 }, () => {
+        const grey = Math.round(random.between(110, 190))
+        return `<rect x="${random.between(70, 150)}" y="${random.between(40, 180)}" width="36" height="36" fill="rgb(${grey},${grey},${grey})"/>`
+      })
+      const drawn = `<svg xmlns="http://www.w3.org/2000/svg" width="256" height="256"><rect width="256" height="256"/>
+        <rect x="64" y="32" width="128" height="192" fill="rgb(150,150,150)"/>${patches.join("")}</svg>`
+      return {
+        class: i < count ? "a" : "b",
+        fingerprint: await fingerprintOf(await sharp(Buffer.from(drawn)).png().toBuffer())
+      }
+    })
+  )
+
+describe("a set of images that are all alike", () => {
+  // images/02-near-duplicates-quadratic: four times the time for twice as many
+  // images/03-different-things-dropped-as-copies: 8.6 % of 800 garments were dropped, in a chain of 23
+  it("takes few comparisons, and few are called copies", { timeout: 120_000 }, async () => {
+    const large = await nearlyAlike(300)
+    let gets = 0
+    const get = (i: number) =>
+      Effect.sync(() => {
+        gets += 1
+        return large[i]!.fingerprint.rgb
+      })
+    const { copies } = await Effect.runPromise(findAlike(large, { get }, () => Effect.void))
+    // within the classes alone there are 89,700 pairs: 179,400 thumbnails
+    expect(gets).toBeLessThan(60_000)
+    expect(copies.length / large.length).toBeLessThanOrEqual(0.005)
   })
 })
 
