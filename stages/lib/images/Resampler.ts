@@ -3,7 +3,7 @@
  * Both give the same bytes.
  */
 import * as Effect from "effect/Effect"
-import { jobNumbers, type Resampler as NativeResampler, openResampler } from "../../../engine/index.ts"
+import { jobNumbers, type Resampler as NativeResampler, openResampler } from "../../../engine/native/Resampler.ts"
 import * as Resample from "./Resample.ts"
 
 export interface Resampler {
