@@ -2,7 +2,7 @@
 import { closeSync, openSync, readdirSync, readSync, rmSync, statSync } from "node:fs"
 import * as path from "node:path"
 import type { Layout } from "../cache/store/Layout.ts"
-import { asPlainText } from "../core/executor/ChildProcess.ts"
+import { asPlainText } from "../core/executor/log/Log.ts"
 import type { RunEvent } from "../core/run/RunEvent.ts"
 
 const lookMs = 200

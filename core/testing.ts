@@ -177,7 +177,8 @@ export const runStage = <S extends Stage.Module>(
     } as const
     const checkpoint = path.join(folder, "checkpoint")
     const cores = options.cores ?? availableParallelism()
-    const about = { step: stage.name, reached: [], ignored: [], log: path.join(folder, "log.txt") }
+    const log = path.join(folder, "log.txt")
+    const about = { step: stage.name, reached: [], ignored: [], passEnv: [], secrets: [], log }
     const task: StepTask = { ...about, work, inputs, outputDir, workdir, checkpoint, cores }
     const progress: Array<Stage.Progress> = []
     const note = (each: Stage.Progress) => Effect.sync(() => void progress.push(each))

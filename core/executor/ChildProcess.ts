@@ -1,25 +1,16 @@
 /**
- * ChildProcess: a process of ours as the leader of a group, so that what it starts is stopped with it, and its log.
+ * ChildProcess: a process of ours as the leader of a group, so that what it starts is stopped with it.
  *
  * Stopping is SIGTERM first, SIGKILL after two seconds.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process"
-import {
-  appendFileSync,
-  closeSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync
-} from "node:fs"
+import { statfsSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { processFile } from "../../cache/store/Sweep.ts"
 import { StepError, type StepTask } from "./Executor.ts"
+import * as Log from "./log/Log.ts"
 import * as MachineFault from "./MachineFault.ts"
 
 /** The mode of files that a step makes, whatever the user's own mask is. */
@@ -62,7 +53,7 @@ export const stop = (child: ChildProcess): Effect.Effect<void> =>
 const reapedMs = 200
 
 /** Ends what is left of the group of a child that has ended, so that nothing writes to what it made. */
-export const killGroup = async (child: ChildProcess): Promise<void> => {
+const killGroup = async (child: ChildProcess): Promise<void> => {
   if (child.pid === undefined) return
   try {
     process.kill(-child.pid, "SIGKILL")
@@ -78,9 +69,12 @@ export const killGroup = async (child: ChildProcess): Promise<void> => {
 /** Where this machine's libraries and devices are; nothing that a result may depend on. */
 const ofTheMachine = ["LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"]
 
-/** The environment of a task's process. Any other variable that a stage read would be an ingredient that no key holds. */
+/**
+ * The environment of a task's process. Any other variable that a stage read would be an ingredient that no key holds; of
+ * those that it has passed on, its author says that they do not count.
+ */
 export const environment = (task: StepTask): Readonly<Record<string, string>> => {
-  const set = ofTheMachine.flatMap((name) => {
+  const set = [...ofTheMachine, ...task.passEnv, ...task.secrets].flatMap((name) => {
     const value = process.env[name]
     return value === undefined ? [] : [[name, value] as const]
   })
@@ -96,88 +90,10 @@ export const environment = (task: StepTask): Readonly<Record<string, string>> =>
   }
 }
 
-/** What a task's process prints goes to a file that is kept, out of the step's own reach. */
-export interface Log {
-  readonly file: string
-  /** To give to the child, then to close. */
-  readonly descriptor: number
-}
-
-const openLog = (task: StepTask): Log => {
-  const file = task.log
-  mkdirSync(path.dirname(file), { recursive: true })
-  return { file, descriptor: openSync(file, "a") }
-}
-
 /** Notes which process does the task's work: if this one is killed, the next run ends that one (see cache/store/Sweep.ts). */
 const noteProcess = (task: StepTask, child: ChildProcess): void => {
   if (child.pid !== undefined) writeFileSync(path.join(path.dirname(task.workdir), processFile), String(child.pid))
 }
-
-/** The log's path, if anything was printed. */
-export const printed = ({ file }: Pick<Log, "file">): string | null =>
-  statSync(file, { throwIfNoEntry: false })?.size ? file : null
-
-/** A log is cut to its last part when it has become so long. */
-const longestLog = 64 * 2 ** 20
-const keptOfLog = 2 ** 20
-const guardMs = 500
-
-/** Cuts a log that is too long. The process goes on at its new end, since it appends. */
-const cutLog = (file: string): void => {
-  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
-  if (size <= longestLog) return
-  const tail = readTail(file, keptOfLog)
-  writeFileSync(file, `... ${size - tail.length} bytes left out ...\n`)
-  appendFileSync(file, tail)
-}
-
-/** Keeps a log bounded while a process writes to it. What it gives ends that, and removes an empty log that is not to be kept. */
-const guardLog = ({ file }: Log): ((isKept: boolean) => void) => {
-  const timer = setInterval(() => cutLog(file), guardMs)
-  return (isKept) => {
-    clearInterval(timer)
-    cutLog(file)
-    if (!isKept && statSync(file, { throwIfNoEntry: false })?.size === 0) rmSync(file)
-  }
-}
-
-const tailBytes = 16_384
-const tailLines = 20
-const lineLength = 300
-
-/** The end of a file, whatever its size. */
-const readTail = (file: string, most: number): Buffer => {
-  const { size } = statSync(file)
-  const bytes = Buffer.alloc(Math.min(size, most))
-  const descriptor = openSync(file, "r")
-  try {
-    readSync(descriptor, bytes, 0, bytes.length, size - bytes.length)
-  } finally {
-    closeSync(descriptor)
-  }
-  return bytes
-}
-
-/** Without colours, and other characters that a terminal takes as orders; the last of what was written over one line. */
-export const asPlainText = (text: string): string =>
-  text
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what goes
-    .replaceAll(/\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)/gu, "")
-    .replaceAll("\r\n", "\n")
-    .split("\n")
-    .map((line) => line.split("\r").findLast((part) => part !== "") ?? "")
-    .join("\n")
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what goes
-    .replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/gu, "")
-
-const shortLine = (line: string): string => (line.length > lineLength ? `${line.slice(0, lineLength)}…` : line)
-
-/** The end of what was printed, to be put behind a reason. */
-export const lastWords = (log: Pick<Log, "file">): string =>
-  printed(log) === null
-    ? ""
-    : `. Its last words:\n${asPlainText(readTail(log.file, tailBytes).toString("utf8")).trimEnd().split("\n").slice(-tailLines).map(shortLine).join("\n")}`
 
 const leastBytes = 65_536
 
@@ -188,10 +104,10 @@ export const fullDisk = (task: StepTask): string => {
 }
 
 /** The error of a process that ended before its work was done. */
-export const endedEarly = (task: StepTask, log: Log, how: string): StepError => {
+export const endedEarly = (task: StepTask, log: Log.Log, how: string): StepError => {
   const killed = how === "SIGKILL" ? " (perhaps the machine ran out of memory)" : ""
-  const reason = `its process ended by ${how}${killed} before the step was done${lastWords(log)}`
-  return new StepError({ step: task.step, fault: "stage", reason, log: printed(log) })
+  const reason = `its process ended by ${how}${killed} before the step was done${Log.lastWords(log)}`
+  return new StepError({ step: task.step, fault: "stage", reason, log: Log.printed(log) })
 }
 
 /** An error that was thrown while a process was to be started: the step's failure, and nobody else's. */
@@ -210,25 +126,26 @@ export const asStepError = (task: StepTask, cause: unknown): StepError => {
 
 export interface Launched {
   readonly child: ChildProcess
-  readonly log: Log
-  /** To be called when the process has ended; says whether its log is kept although it is empty. */
-  readonly endGuard: (isKept: boolean) => void
+  readonly log: Log.Log
 }
 
 /** Starts a task's process by `begin`, with its log; what stands in the way is the step's error. */
-export const launch = (task: StepTask, begin: (log: Log) => ChildProcess): Launched | StepError => {
-  let log: Log | undefined
-  let endGuard: Launched["endGuard"] | undefined
+export const launch = (task: StepTask, begin: (stdio: Log.Log["stdio"]) => ChildProcess): Launched | StepError => {
+  let log: Log.Log | undefined
   try {
-    log = openLog(task)
-    endGuard = guardLog(log)
-    const child = begin(log)
+    log = Log.open(task)
+    const child = begin(log.stdio)
+    log.attach(child)
     noteProcess(task, child)
-    return { child, log, endGuard }
+    return { child, log }
   } catch (cause) {
-    endGuard?.(true)
+    void log?.close(true)
     return asStepError(task, cause)
-  } finally {
-    if (log !== undefined) closeSync(log.descriptor)
   }
+}
+
+/** Ends what a process that has ended left running, and its log. Of a step that failed, an empty log is kept too. */
+export const finish = async ({ child, log }: Launched, isFailed: boolean): Promise<void> => {
+  await killGroup(child)
+  await log.close(isFailed)
 }

@@ -6,20 +6,9 @@ import type { ChildProcess } from "node:child_process"
 import { existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import {
-  asStepError,
-  endedEarly,
-  environment,
-  fullDisk,
-  killGroup,
-  type Log,
-  lastWords,
-  launch,
-  printed,
-  spawnMasked,
-  stop
-} from "./ChildProcess.ts"
+import { asStepError, endedEarly, environment, finish, fullDisk, launch, spawnMasked, stop } from "./ChildProcess.ts"
 import { type CommandWork, type Executed, StepError, type StepTask } from "./Executor.ts"
+import * as Log from "./log/Log.ts"
 import * as Sandbox from "./Sandbox.ts"
 
 /** The folder of the step, which the runner removes afterwards. */
@@ -106,18 +95,17 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Wal
   }
 }
 
-const start = (task: StepTask, work: CommandWork, isSealed: boolean, log: Log): ChildProcess => {
+const start = (task: StepTask, work: CommandWork, isSealed: boolean, stdio: Log.Log["stdio"]): ChildProcess => {
   const script = prepare(task, work)
   const env = environmentOf(task, work, isSealed)
   const plain = [...work.shell, isSealed ? Sandbox.inside.script : script]
   const [file, ...args] = isSealed ? Sandbox.wrap(wallsOf(task, work, script), env, plain) : plain
-  const stdio = ["ignore", log.descriptor, log.descriptor] as const
-  return spawnMasked(file!, args, { cwd: task.workdir, env, stdio: [...stdio], detached: true })
+  return spawnMasked(file!, args, { cwd: task.workdir, env, stdio, detached: true })
 }
 
 const ended = (
   task: StepTask,
-  log: Log,
+  log: Log.Log,
   isSealed: boolean,
   code: number | null,
   signal: string | null
@@ -127,21 +115,20 @@ const ended = (
   // of a program in it, by the shell; of the shell itself, by the sandbox
   const by = Sandbox.signalOf(code)
   const how = by === undefined ? "" : ` (${by}${by === "SIGKILL" ? ", perhaps the machine ran out of memory" : ""})`
-  const reason = `its command ended with exit code ${code}${how}${fullDisk(task)}${lastWords(log)}`
-  return Effect.fail(new StepError({ step: task.step, fault: "stage", reason, log: printed(log) }))
+  const reason = `its command ended with exit code ${code}${how}${fullDisk(task)}${Log.lastWords(log)}`
+  return Effect.fail(new StepError({ step: task.step, fault: "stage", reason, log: Log.printed(log) }))
 }
 
 /** Runs the command, and ends what it left running; an exit code other than 0 is the step's failure. */
 export const run = (task: StepTask, work: CommandWork, isSealed: boolean): Effect.Effect<Executed, StepError> =>
   Effect.callback<Executed, StepError>((resume) => {
-    const launched = launch(task, (log) => start(task, work, isSealed, log))
+    const launched = launch(task, (stdio) => start(task, work, isSealed, stdio))
     if (launched instanceof StepError) return resume(Effect.fail(launched))
-    const { child, log, endGuard } = launched
+    const { child, log } = launched
     child.once("error", (cause) => resume(Effect.fail(asStepError(task, cause))))
     child.once("exit", (code, signal) => {
-      endGuard(code !== 0)
       const end = () => resume(Effect.suspend(() => ended(task, log, isSealed, code, signal)))
-      killGroup(child).then(end, end)
+      finish(launched, code !== 0).then(end, end)
     })
     return stop(child)
   })

@@ -58,6 +58,9 @@ export const StepTask = Schema.Struct({
   ignored: Schema.Array(Schema.Struct({ input: Schema.String, path: Schema.String })),
   /** Where output artifacts are written. */
   outputDir: Schema.String,
+  /** Names of variables that are passed on and do not count. The values of `secrets` must not be seen either. */
+  passEnv: Schema.Array(Schema.String),
+  secrets: Schema.Array(Schema.String),
   /** The file for what the step prints. */
   log: Schema.String,
   /** Private scratch. */

@@ -16,17 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Framework from "../../cache/code/Framework.ts"
-import {
-  asStepError,
-  endedEarly,
-  environment,
-  killGroup,
-  type Log,
-  launch,
-  printed,
-  spawnMasked,
-  stop
-} from "./ChildProcess.ts"
+import { asStepError, endedEarly, environment, finish, launch, spawnMasked, stop } from "./ChildProcess.ts"
 import * as CommandRun from "./CommandRun.ts"
 import {
   type Executed,
@@ -38,6 +28,7 @@ import {
   type StepTask
 } from "./Executor.ts"
 import * as FrameworkFiles from "./FrameworkFiles.ts"
+import * as Log from "./log/Log.ts"
 import * as ModuleWalls from "./ModuleWalls.ts"
 import * as Permissions from "./Permissions.ts"
 import * as Sandbox from "./Sandbox.ts"
@@ -102,12 +93,12 @@ const toExit = (
   task: StepTask,
   bundle: Bundle | undefined,
   isSealed: boolean,
-  log: Log,
+  log: Log.Log,
   message: Message | undefined,
   how: string
 ): Effect.Effect<Executed, StepError> => {
   const fail = (fault: StepError["fault"], reason: string): Effect.Effect<never, StepError> =>
-    Effect.fail(new StepError({ step: task.step, fault, reason, log: printed(log) }))
+    Effect.fail(new StepError({ step: task.step, fault, reason, log: Log.printed(log) }))
   if (message === undefined) return Effect.fail(endedEarly(task, log, how))
   switch (message.type) {
     case "failed":
@@ -136,7 +127,7 @@ const startProcess = (
   work: ModuleWork,
   bundle: Bundle | undefined,
   isSealed: boolean,
-  log: Log
+  stdio: Log.Log["stdio"]
 ): ChildProcess => {
   const compiled = bundle === undefined ? undefined : path.join(path.dirname(bundle.main), "compiled")
   const env = {
@@ -159,7 +150,7 @@ const startProcess = (
   return spawnMasked(file!, args, {
     cwd: task.workdir,
     env,
-    stdio: ["ignore", log.descriptor, log.descriptor, "ipc"],
+    stdio: [...stdio, "ipc"],
     detached: true
   })
 }
@@ -172,9 +163,9 @@ const runModule = (
   onProgress: (progress: ProgressMessage) => void
 ): Effect.Effect<Executed, StepError> =>
   Effect.callback<Executed, StepError>((resume) => {
-    const launched = launch(task, (log) => startProcess(task, work, bundle, isSealed, log))
+    const launched = launch(task, (stdio) => startProcess(task, work, bundle, isSealed, stdio))
     if (launched instanceof StepError) return resume(Effect.fail(launched))
-    const { child, log, endGuard } = launched
+    const { child, log } = launched
     let outcome: Message | undefined
     child.on("message", (raw) => {
       const message = Option.getOrUndefined(decodeMessage(raw))
@@ -185,9 +176,8 @@ const runModule = (
     // Not on "exit", which may come before the last message that the process sent; "close" comes after the channel's end.
     child.once("close", (code, signal) => {
       const how = signal ?? (isSealed ? Sandbox.signalOf(code) : undefined) ?? `exit code ${code}`
-      endGuard(code !== 0)
       const end = () => resume(Effect.suspend(() => toExit(task, bundle, isSealed, log, outcome, how)))
-      killGroup(child).then(end, end)
+      finish(launched, code !== 0).then(end, end)
     })
     child.send(task, (cause) => {
       // a process that ended at once is told of by its end

@@ -1,4 +1,4 @@
-/** Names: what a stage, a variant or a source may be called. */
+/** Names: what a stage, a variant, a source or a variable may be called. */
 
 /** A stage, a source or a pipeline is declared in a way that cannot work. Thrown while `pipeline.ts` is loaded. */
 export class DeclarationError extends TypeError {
@@ -35,4 +35,38 @@ export const checkName = (what: string, name: string, reserved = ""): void => {
   throw new DeclarationError(
     `${what}: expected a name without ${others}, which mean something on the command line; but found ${JSON.stringify(name)}`
   )
+}
+
+/** Whether a shell has variables of this name. */
+export const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+
+/** Variables that each step gets from op-pipe, the same on every machine or in no key. */
+const ours = new Set(["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "NODE_OPTIONS", "NODE_COMPILE_CACHE"])
+
+/** The variables of the user's that a stage has passed on. */
+interface Passed {
+  readonly passEnv: ReadonlyArray<string>
+  readonly secrets: ReadonlyArray<string>
+}
+
+/** The variables that a stage declares; refuses what is no list of names, and those that op-pipe sets. */
+export const passed = ({ name, passEnv = [], secrets = [] }: { readonly name: string } & Partial<Passed>): Passed => {
+  for (const [option, names] of Object.entries({ passEnv, secrets } as Readonly<Record<string, unknown>>)) {
+    if (!Array.isArray(names))
+      throw new DeclarationError(`stage ${name}: expected ${option} to be a list of names, but found ${typeof names}`)
+    const wrong = names.find((each) => typeof each !== "string" || !isVariable(each))
+    if (wrong !== undefined)
+      throw new DeclarationError(
+        `stage ${name}: expected ${option} to hold names of variables, but found ${JSON.stringify(wrong)}`
+      )
+    const own = names.find((each: string) => ours.has(each))
+    if (own !== undefined)
+      throw new DeclarationError(
+        `stage ${name}: expected ${option} to hold variables of yours, but found ${own}, which op-pipe sets itself`
+      )
+  }
+  const both = passEnv.find((each) => secrets.includes(each))
+  if (both !== undefined)
+    throw new DeclarationError(`stage ${name}: expected ${both} in passEnv or in secrets, but found it in both`)
+  return { passEnv, secrets }
 }

@@ -13,8 +13,8 @@
  *   is reported so.
  * - `run` reads its inputs and modules and writes below `output.*.path` or `workdir`; any other file is an error that
  *   names it.
- * - The environment holds what belongs to the machine (PATH, HOME, ...) and nothing else; the system's temporary folder
- *   is `workdir`.
+ * - The environment holds what belongs to the machine (PATH, HOME, ...) and what `passEnv` and `secrets` name, which do
+ *   not count; nothing else. The system's temporary folder is `workdir`.
  */
 import type * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -23,6 +23,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Fault } from "../../cache/identity/Fault.ts"
 import type * as Artifact from "./Artifact.ts"
+import * as Names from "./Names.ts"
 import * as Shell from "./Shell.ts"
 import type * as Toolchain from "./Toolchain.ts"
 
@@ -138,6 +139,10 @@ interface Common<Name extends string, P, I extends Inputs, O extends Artifacts, 
   readonly inputs: I
   readonly output: O
   readonly toolchain: T
+  /** Variables of the user's that the work sees, and that do not count. */
+  readonly passEnv: ReadonlyArray<string>
+  /** The same of variables whose values nobody may see. */
+  readonly secrets: ReadonlyArray<string>
 }
 
 /** A stage whose work is a function, as `make` returns it. */
@@ -179,6 +184,7 @@ export type Any = Module | Command<string, any, any>
  * Declares a stage. Its module must export it, and `source` is that module's `import.meta.url`: the process that does the work finds it by both.
  *
  * `run` fails with `StageFailure` or `ArtifactError`. It closes over nothing but imports: what it depends on is parameters, inputs and toolchains.
+ * Variables that `passEnv` and `secrets` name are in `process.env`, and in no key; values of secrets are masked in all that is printed.
  *
  * @example
  * ```ts
@@ -214,9 +220,12 @@ export const make = <
   readonly output: O
   readonly toolchain?: T
   readonly spawns?: boolean
+  readonly passEnv?: ReadonlyArray<string>
+  readonly secrets?: ReadonlyArray<string>
   readonly run: (context: Context<P, I, O, T>) => Effect.Effect<void, Failure, Requirements>
 }): Stage<Name, P, I, O, T> => ({
   _tag: "Stage",
+  ...Names.passed(options),
   name: options.name,
   source: options.source,
   params: options.params as Schema.Codec<P, unknown>,
@@ -237,15 +246,13 @@ const CommandParams = Schema.Struct({
 /** The parameters of a command: itself and its variables. */
 export type CommandParams = typeof CommandParams.Type
 
-const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
-
 /**
  * A stage whose work is a command for the shell.
  *
  * The command finds each input and output under a variable of that name, as a path that is relative to the folder in which
  * it starts; of a source that it reads unsealed, an absolute one. The folder is removed afterwards. Where the machine has
- * bash, `bash -euo pipefail` runs it, else `sh -eu`; `shell` names another. It sees no variable of the user's but PATH. What it
- * left in the background is ended with it.
+ * bash, `bash -euo pipefail` runs it, else `sh -eu`; `shell` names another. It sees no variable of the user's but PATH and
+ * those that `passEnv` and `secrets` name. What it left in the background is ended with it.
  *
  * Where bubblewrap is installed, the command is *sealed*: it sees the system's programs, its inputs (read-only) and its
  * outputs, and neither other files nor the network, unless `network` is true.
@@ -285,15 +292,18 @@ export const command = <const Name extends string, const I extends Artifacts, co
   readonly inputs: I
   readonly output: O
   readonly env?: Readonly<Record<string, string>>
+  readonly passEnv?: ReadonlyArray<string>
+  readonly secrets?: ReadonlyArray<string>
   readonly shell?: Shell.Shell
   readonly network?: boolean
 }): Command<Name, I, O> => {
   const { name, command, inputs, output, env = {} } = options
-  const variables = [...Object.keys(inputs), ...Object.keys(output), ...Object.keys(env)]
-  const wrong = variables.find((each, index) => !isVariable(each) || variables.indexOf(each) !== index)
+  const { passEnv, secrets } = Names.passed(options)
+  const variables = [...[inputs, output, env].flatMap(Object.keys), ...passEnv, ...secrets]
+  const wrong = variables.find((each, index) => !Names.isVariable(each) || variables.indexOf(each) !== index)
   if (wrong !== undefined) {
     throw new TypeError(
-      `${name}: expected inputs, outputs and env to be different names of shell variables, but found "${wrong}"`
+      `${name}: expected inputs, outputs, env, passEnv and secrets to be different names of shell variables, but found "${wrong}"`
     )
   }
   const untyped = Object.entries({ command, ...env } as Record<string, unknown>).find(
@@ -309,6 +319,8 @@ export const command = <const Name extends string, const I extends Artifacts, co
     defaults: { command, env },
     shell: Shell.argumentsOf(options.shell),
     network: options.network ?? false,
+    passEnv,
+    secrets,
     inputs,
     output,
     toolchain: {}

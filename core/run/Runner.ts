@@ -18,6 +18,7 @@ import { outputsOf, type StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { sweep } from "../../cache/store/Sweep.ts"
 import { StepError } from "../executor/Executor.ts"
+import * as Mask from "../executor/log/Mask.ts"
 import { type AnyStep, upstream } from "../pipeline/Step.ts"
 import * as Freshness from "../plan/Freshness.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
@@ -30,6 +31,7 @@ import * as Provenance from "./Provenance.ts"
 import type { RunEvent } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
 import * as RunLog from "./RunLog.ts"
+import * as Secrets from "./Secrets.ts"
 import * as StepRun from "./StepRun.ts"
 
 export interface RunOptions {
@@ -67,13 +69,14 @@ interface Running extends StepRun.Running {
 const makeRunId = (now: Date): string =>
   `${now.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15)}-${randomBytes(2).toString("hex")}`
 
-/** Any error during a step, as the step's. */
+/** Any error during a step, as the step's, without the values of its secrets. */
 const asStepError =
-  (step: string) =>
-  (error: { readonly message: string }): StepError =>
-    error instanceof StepError
-      ? error
-      : new StepError({ step, fault: Fault.of(error), reason: error.message, log: null })
+  ({ id: step, stage }: AnyStep) =>
+  (error: { readonly message: string }): StepError => {
+    const { fault, reason, log } =
+      error instanceof StepError ? error : { fault: Fault.of(error), reason: error.message, log: null }
+    return new StepError({ step, fault, reason: Mask.inText(stage.secrets, reason), log })
+  }
 
 const sameOutputs = (a: StepResult, b: StepResult): boolean =>
   Object.keys(b.outputs).every((name) => a.outputs[name]?.digest === b.outputs[name]?.digest)
@@ -178,9 +181,9 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
       (error) => error instanceof StepRun.Stopped,
       ({ because }) => Effect.succeed<Outcome>({ state: "skipped", because })
     ),
-    Effect.mapError(asStepError(step.id)),
     // a fault of ours in one step: the others go on
     Effect.catchDefect((defect) => Effect.fail(StepRun.bug(step.id, traceOf(defect)))),
+    Effect.mapError(asStepError(step)),
     Effect.catch((error) => {
       failures.push(error)
       const { reason, fault, log } = error
@@ -233,6 +236,7 @@ const finish = Effect.fnUntraced(function* (running: Running, startedMs: number)
 export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, options: RunOptions) {
   const events = yield* RunEvents
   const { layout, memo } = yield* Store
+  yield* Secrets.check(prepared, options.steps, options)
   const startedMs = Date.now()
   const done = new Map<string, Deferred.Deferred<Outcome>>()
   const failures: Array<StepError> = []

@@ -23,8 +23,9 @@ import type { StatMemo } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
 import * as Tree from "../../cache/store/Tree.ts"
-import { lastWords, printed } from "../executor/ChildProcess.ts"
 import { type Executed, Executor, type Loaded, StepError, type StepTask } from "../executor/Executor.ts"
+import * as Log from "../executor/log/Log.ts"
+import * as Mask from "../executor/log/Mask.ts"
 import type * as Stage from "../pipeline/Stage.ts"
 import type { AnyStep } from "../pipeline/Step.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
@@ -296,6 +297,8 @@ const prepareTask = Effect.fnUntraced(function* (
     inputs: yield* provideInputs(running, step, path.join(at, "inputs")),
     ...aboutSources(running, step),
     outputDir: path.join(at, "outputs"),
+    passEnv: step.stage.passEnv,
+    secrets: step.stage.secrets,
     log: layout.log(running.runId, step.id),
     workdir: scratch,
     checkpoint: checkpointOf(running.prepared, execution, layout),
@@ -316,7 +319,7 @@ const firstDifference = (before: StepResult, outputs: StepResult["outputs"]): st
 
 /** An output that is not as declared: the step failed, and what it printed may say why. */
 const withLog = (step: string, { fault, message }: OutputMissing, log: string): StepError =>
-  new StepError({ step, fault, reason: `${message}${lastWords({ file: log })}`, log: printed({ file: log }) })
+  new StepError({ step, fault, reason: `${message}${Log.lastWords({ file: log })}`, log: Log.printed({ file: log }) })
 
 const work = Effect.fnUntraced(function* (
   running: Running,
@@ -343,7 +346,10 @@ const work = Effect.fnUntraced(function* (
   if (execution.forced || execution.verify !== undefined) yield* disk.remove(task.checkpoint)
   const executed = yield* executor.execute(
     task,
-    (progress) => events.publish({ ...progress, type: "StepProgress", step: step.id }),
+    (progress) => {
+      const label = Mask.inText(task.secrets, progress.label)
+      events.publish({ ...progress, type: "StepProgress", step: step.id, label })
+    },
     checkBegin(running, step, task.checkpoint, disk)
   )
   // hashing and waiting for the disk is left: another step may use the cores
