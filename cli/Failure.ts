@@ -69,7 +69,7 @@ export const ending = (exit: Exit.Exit<unknown, unknown>, inSources: (trace: str
   const code = Fault.exitCodes[Fault.of(error)]
   if (error instanceof RunFailed) return { code, message: undefined }
   if (error instanceof UsageError && error.message === "") return { code, message: undefined }
-  if (hasMessage(error) && typeof error._tag === "string") return { code, message: error.message }
+  if (hasMessage(error) && typeof error._tag === "string") return { code, message: inSources(error.message) }
   const trace = inSources(Cause.pretty(exit.cause))
   return {
     code: Fault.exitCodes.bug,

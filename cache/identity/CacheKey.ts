@@ -58,12 +58,14 @@ export interface Ingredients {
    * version, the tables that it was built with, the platform, the processor's architecture.
    */
   readonly runtime: Readonly<Record<string, string>>
+  /** By name, the digest of each program that the stage names; absent where it names none. */
+  readonly programs?: Readonly<Record<string, Digest.Digest>>
 }
 
 /** Checked by hand and not by a Schema: every run reads every result, and each holds thousands of these texts. */
 export const isIngredients = (value: unknown): value is Ingredients => {
   if (!isRecord(value)) return false
-  const { stage, code, params, inputs, toolchain, runtime } = value
+  const { stage, code, params, inputs, toolchain, runtime, programs } = value
   return (
     isString(stage) &&
     isRecord(code) &&
@@ -74,7 +76,8 @@ export const isIngredients = (value: unknown): value is Ingredients => {
     isRecord(toolchain) &&
     isRecordOf(runtime, isString) &&
     isString(runtime["node"]) &&
-    isString(runtime["platform"])
+    isString(runtime["platform"]) &&
+    (programs === undefined || isRecordOf(programs, Digest.isDigest))
   )
 }
 
@@ -97,8 +100,12 @@ export const runtime = runtimeOf(process.versions)
 export type KeyParts = Omit<Ingredients, "code"> & { readonly code: Code | CanonicalJson.Written }
 
 /** The key of `ingredients`, if all of them have a canonical text. */
-export const attempt = ({ stage, code, params, inputs, toolchain, runtime }: KeyParts) =>
-  Digest.ofValue("CacheKey/v2", [stage, code, params, inputs, toolchain, runtime])
+export const attempt = ({ stage, code, params, inputs, toolchain, runtime, programs }: KeyParts) =>
+  Digest.ofValue("CacheKey/v2", [
+    ...[stage, code, params, inputs, toolchain, runtime],
+    // most stages name none, and the keys of before hold
+    ...(programs === undefined ? [] : [programs])
+  ])
 
 /** The key of `ingredients`; `step` only names it in an error. */
 export const of = (step: string, ingredients: KeyParts): Effect.Effect<Digest.Digest, KeyUnknown> => {
@@ -167,6 +174,17 @@ const diffPackages = (before: Code["packages"], after: Code["packages"]): Readon
     return versions.length > 0 ? versions : diffJson(before[name], after[name], name)
   })
 
+const diffPrograms = (
+  before: Ingredients["programs"] = {},
+  after: Ingredients["programs"] = {}
+): ReadonlyArray<string> =>
+  Array.from(new Set([...Object.keys(before), ...Object.keys(after)])).flatMap((name) => {
+    if (before[name] === after[name]) return []
+    return [before[name] === undefined ? "is new" : after[name] === undefined ? "no longer counts" : "changed"].map(
+      (how) => `program ${name}: ${how}`
+    )
+  })
+
 type Changes = (before: Ingredients, after: Ingredients) => ReadonlyArray<string>
 
 /**
@@ -178,7 +196,8 @@ export const changes = {
   code: (before, after) => diffModules(before.code.modules, after.code.modules),
   packages: (before, after) => diffPackages(before.code.packages, after.code.packages).map((line) => `package ${line}`),
   toolchain: (before, after) => diffJson(before.toolchain, after.toolchain, "").map((line) => `toolchain ${line}`),
-  runtime: (before, after) => diffJson(before.runtime, after.runtime, "").map((line) => `runtime ${line}`)
+  runtime: (before, after) => diffJson(before.runtime, after.runtime, "").map((line) => `runtime ${line}`),
+  programs: (before, after) => diffPrograms(before.programs, after.programs)
 } as const satisfies Readonly<Record<string, Changes>>
 
 /** All differences of these kinds. */

@@ -4,6 +4,9 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Digest from "../../cache/identity/Digest.ts"
+import { programsIn } from "../../core/pipeline/Shell.ts"
+import type { CommandParams } from "../../core/pipeline/Stage.ts"
+import type { AnyStep } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
 import { resolveSteps } from "../../core/plan/Settings.ts"
@@ -56,7 +59,14 @@ export const status = (additions: Pick<Additions, "flags">) =>
     Command.withDescription("Tell of each step whether its result is fresh, stale, pending or has never been made")
   )
 
-const describe = (assessment: Freshness.Assessment): ReadonlyArray<string> => {
+/** The programs of a step that count for nothing, as far as they are known. */
+const uncounted = ({ settings }: Prepared, { id, stage }: AnyStep): ReadonlyArray<string> => {
+  if (stage._tag === "Stage") return stage.spawns && stage.programs.length === 0 ? ["all that it starts"] : []
+  const { command } = settings.steps[id] as unknown as CommandParams
+  return programsIn(stage.shell, command).filter((name) => !stage.programs.includes(name))
+}
+
+const describe = (assessment: Freshness.Assessment, programs: ReadonlyArray<string>): ReadonlyArray<string> => {
   const { step, state, reasons, key, result } = assessment
   const made = result?.provenance
   return [
@@ -70,7 +80,8 @@ const describe = (assessment: Freshness.Assessment): ReadonlyArray<string> => {
           made.sealed === true
             ? "  sealed: nothing but what its key holds was in reach"
             : "  unsealed: other files, programs and the network were in reach (see `op-pipe doctor`)"
-        ])
+        ]),
+    ...(programs.length === 0 ? [] : [`  programs that do not count: ${programs.join(", ")}`])
   ]
 }
 
@@ -84,10 +95,16 @@ export const why = (additions: Pick<Additions, "flags">) =>
           const wanted = new Set(yield* resolveSteps(prepared.pipeline, "why", [flags.step]))
           const assessments = (yield* assess(prepared, project)).filter((each) => wanted.has(each.step.id))
           if (flags.json) {
-            const steps = assessments.map((each) => ({ id: each.step.id, ...summary(each), key: each.key ?? null }))
+            const steps = assessments.map((each) => ({
+              id: each.step.id,
+              ...summary(each),
+              key: each.key ?? null,
+              uncountedPrograms: uncounted(prepared, each.step)
+            }))
             return yield* printLine(JSON.stringify({ steps }))
           }
-          for (const line of assessments.flatMap(describe)) yield* printLine(line)
+          const lines = assessments.flatMap((each) => describe(each, uncounted(prepared, each.step)))
+          for (const line of lines) yield* printLine(line)
         })
       )
     })

@@ -143,6 +143,10 @@ interface Common<Name extends string, P, I extends Inputs, O extends Artifacts, 
   readonly passEnv: ReadonlyArray<string>
   /** The same of variables whose values nobody may see. */
   readonly secrets: ReadonlyArray<string>
+  /** Names of programs that it calls, whose content counts. */
+  readonly programs: ReadonlyArray<string>
+  /** Where the stage is declared, if it names programs. */
+  readonly place: string | undefined
 }
 
 /** A stage whose work is a function, as `make` returns it. */
@@ -156,7 +160,7 @@ export interface Stage<
   readonly _tag: "Stage"
   /** `import.meta.url` of the module that exports the stage. */
   readonly source: string
-  /** Whether `run` may start programs; what they read and write cannot be watched. */
+  /** Whether `run` may start programs. */
   readonly spawns: boolean
   readonly run: (context: Context<P, I, O, T>) => Effect.Effect<void, Failure, Requirements>
 }
@@ -185,6 +189,7 @@ export type Any = Module | Command<string, any, any>
  *
  * `run` fails with `StageFailure` or `ArtifactError`. It closes over nothing but imports: what it depends on is parameters, inputs and toolchains.
  * Variables that `passEnv` and `secrets` name are in `process.env`, and in no key; values of secrets are masked in all that is printed.
+ * Programs it may start if `spawns` says so: with their names (`spawns: ["git"]`) these count in its key, with `true` none does.
  *
  * @example
  * ```ts
@@ -219,7 +224,7 @@ export const make = <
   readonly inputs: I
   readonly output: O
   readonly toolchain?: T
-  readonly spawns?: boolean
+  readonly spawns?: boolean | ReadonlyArray<string>
   readonly passEnv?: ReadonlyArray<string>
   readonly secrets?: ReadonlyArray<string>
   readonly run: (context: Context<P, I, O, T>) => Effect.Effect<void, Failure, Requirements>
@@ -232,9 +237,31 @@ export const make = <
   inputs: options.inputs,
   output: options.output,
   toolchain: (options.toolchain ?? {}) as T,
-  spawns: options.spawns ?? false,
+  spawns: options.spawns !== undefined && options.spawns !== false,
+  ...programsOf(options.name, typeof options.spawns === "object" ? options.spawns : [], make),
   run: options.run
 })
+
+/** The place in the user's source from which `declare` was called, as a stack trace names it. */
+const placeOfCaller = (declare: (options: never) => unknown): string | undefined => {
+  const caller: { stack?: string } = {}
+  Error.captureStackTrace(caller, declare)
+  return /at (?:.*\()?((?:file:\/\/)?\/[^()\n]*:\d+:\d+)\)?$/mu.exec(caller.stack ?? "")?.[1]
+}
+
+const programsOf = (
+  stage: string,
+  programs: ReadonlyArray<string>,
+  declare: (options: never) => unknown
+): Pick<Any, "programs" | "place"> => {
+  const wrong = programs.find((name) => !/^[^\s/]+$/u.test(name))
+  if (wrong !== undefined) {
+    throw new TypeError(
+      `${stage}: expected names of programs on PATH, but found "${wrong}". A script of your own is an input, or its folder is on PATH`
+    )
+  }
+  return { programs, place: programs.length === 0 ? undefined : placeOfCaller(declare) }
+}
 
 /** One Schema for all commands: a graph may have thousands, and each would be compiled. */
 const CommandParams = Schema.Struct({
@@ -257,10 +284,10 @@ export type CommandParams = typeof CommandParams.Type
  * Where bubblewrap is installed, the command is *sealed*: it sees the system's programs, its inputs (read-only) and its
  * outputs, and neither other files nor the network, unless `network` is true.
  *
- * Gotcha: the key holds the command and what it declares, not the programs that it calls. To have their upgrades noticed,
- * put a version into `env`.
+ * The programs that it calls count if `programs` names them (`programs: ["python3"]`): by the content of their files, as PATH
+ * finds them. The step's run ends before any work if one is not there.
  *
- * Throws `TypeError` for names that are no names of shell variables, or that are used twice.
+ * Throws `TypeError` for names that are no names of shell variables, or that are used twice, and for programs named by a path.
  *
  * @example
  * ```ts
@@ -296,8 +323,9 @@ export const command = <const Name extends string, const I extends Artifacts, co
   readonly secrets?: ReadonlyArray<string>
   readonly shell?: Shell.Shell
   readonly network?: boolean
+  readonly programs?: ReadonlyArray<string>
 }): Command<Name, I, O> => {
-  const { name, command, inputs, output, env = {} } = options
+  const { name, inputs, output, env = {} } = options
   const { passEnv, secrets } = Names.passed(options)
   const variables = [...[inputs, output, env].flatMap(Object.keys), ...passEnv, ...secrets]
   const wrong = variables.find((each, index) => !Names.isVariable(each) || variables.indexOf(each) !== index)
@@ -306,7 +334,7 @@ export const command = <const Name extends string, const I extends Artifacts, co
       `${name}: expected inputs, outputs, env, passEnv and secrets to be different names of shell variables, but found "${wrong}"`
     )
   }
-  const untyped = Object.entries({ command, ...env } as Record<string, unknown>).find(
+  const untyped = Object.entries({ command: options.command, ...env } as Record<string, unknown>).find(
     ([, value]) => typeof value !== "string"
   )
   if (untyped !== undefined) {
@@ -316,14 +344,15 @@ export const command = <const Name extends string, const I extends Artifacts, co
     _tag: "Command",
     name,
     params: CommandParams as Schema.Codec<CommandParams, unknown>,
-    defaults: { command, env },
+    defaults: { command: options.command, env },
     shell: Shell.argumentsOf(options.shell),
     network: options.network ?? false,
     passEnv,
     secrets,
     inputs,
     output,
-    toolchain: {}
+    toolchain: {},
+    ...programsOf(name, options.programs ?? [], command)
   }
 }
 

@@ -92,6 +92,7 @@ const codeChanged = differs(CacheKey.changes.code)
 const packagesChanged = differs(CacheKey.changes.packages)
 const toolchainChanged = differs(CacheKey.changes.toolchain)
 const runtimeChanged = differs(CacheKey.changes.runtime)
+const programsChanged = differs(CacheKey.changes.programs)
 const inputsAdded = differs((before, now) =>
   Object.keys(now.inputs)
     .filter((name) => !(name in before.inputs))
@@ -107,7 +108,7 @@ const upstreamWaits: Reason = ({ waitsFor }) => (waitsFor.length > 0 ? [`waits f
 
 /** Each of these that applies is a reason. */
 const comparisons: ReadonlyArray<Reason> = [
-  ...[parametersChanged, codeChanged, packagesChanged, toolchainChanged, runtimeChanged],
+  ...[parametersChanged, codeChanged, packagesChanged, toolchainChanged, runtimeChanged, programsChanged],
   ...[inputsAdded, inputsChanged, inputsRemoved, upstreamWaits]
 ]
 

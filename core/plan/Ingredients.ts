@@ -63,8 +63,12 @@ export const ownParts = (prepared: Prepared, step: AnyStep): Omit<CacheKey.KeyPa
   code: writtenCodeOf(prepared, step),
   params: prepared.settings.steps[step.id] ?? {},
   toolchain: Object.fromEntries(toolchainsOfStep(prepared, step).map((each) => [each.toolchain.name, each.encoded])),
-  runtime: CacheKey.runtime
+  runtime: CacheKey.runtime,
+  ...named(prepared.programs.get(step.id))
 })
+
+const named = (programs: CacheKey.Ingredients["programs"]): Pick<CacheKey.Ingredients, "programs"> =>
+  programs === undefined ? {} : { programs }
 
 /** The parts of `step`'s key; undefined while an input is unknown. */
 export const keyParts = (

@@ -5,12 +5,14 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
+import * as Programs from "../../cache/code/Programs.ts"
+import type { Ingredients } from "../../cache/identity/CacheKey.ts"
 import { Store } from "../../cache/store/Store.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import type { AnyStep } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 import type { Prepared, PreparedToolchain } from "./Prepared.ts"
-import { toolchainsOf } from "./Settings.ts"
+import { type Settings, toolchainsOf } from "./Settings.ts"
 import * as Sources from "./Sources.ts"
 import * as StageExports from "./StageExports.ts"
 
@@ -38,6 +40,39 @@ const prepareToolchain = Effect.fnUntraced(function* (toolchain: Toolchain.Any, 
     cores: toolchain.cores(identity)
   }
   return prepared
+})
+
+/** The search path of a step: that of a command's own variables comes first. */
+const searchPathOf = ({ steps }: Settings, { id }: AnyStep): string => {
+  const own = (steps[id]?.["env"] as Readonly<Record<string, string>> | undefined)?.["PATH"]
+  return own ?? process.env["PATH"] ?? "/usr/bin:/bin"
+}
+
+/** The programs that each of `steps` names, as they are now, by step; fails for one that is not there. */
+const programsOf = Effect.fnUntraced(function* (settings: Settings, steps: ReadonlyArray<AnyStep>) {
+  const { memo } = yield* Store
+  const digestOf = Programs.make(memo)
+  const found = new Map<string, NonNullable<Ingredients["programs"]>>()
+  for (const step of steps.filter(({ stage }) => stage.programs.length > 0)) {
+    const { programs, place } = step.stage
+    const searchPath = searchPathOf(settings, step)
+    const entries = yield* Effect.forEach(programs, (program) =>
+      Effect.flatMap(digestOf(program, searchPath), (digest) =>
+        digest === undefined
+          ? Effect.fail(new Programs.ProgramMissing({ step: step.id, program, searchPath, place }))
+          : Effect.succeed([program, digest] as const)
+      )
+    )
+    found.set(step.id, Object.fromEntries(entries))
+  }
+  return found as ReadonlyMap<string, NonNullable<Ingredients["programs"]>>
+})
+
+/** The name of a program of `step` that is no longer the one that the key holds. */
+export const changedProgram = Effect.fnUntraced(function* ({ programs, settings }: Prepared, step: AnyStep) {
+  const before = programs.get(step.id) ?? {}
+  const now = (yield* programsOf(settings, [step])).get(step.id) ?? {}
+  return Object.keys(before).find((name) => now[name] !== before[name])
 })
 
 const sourceOf = ({ stage }: AnyStep): ReadonlyArray<string> => (stage._tag === "Stage" ? [stage.source] : [])
@@ -68,6 +103,7 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
     sources: named(sources),
     toolchains: named(toolchains),
     code: named(code),
+    programs: yield* programsOf(settings, pipeline.steps),
     cores
   }
   return prepared

@@ -1,5 +1,6 @@
 /** Prepared: a pipeline with everything that does not depend on results. */
 import type { CodeFingerprint } from "../../cache/code/CodeFingerprint.ts"
+import type { Ingredients } from "../../cache/identity/CacheKey.ts"
 import type * as Tree from "../../cache/store/Tree.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import type { AnySource } from "../pipeline/Step.ts"
@@ -29,5 +30,7 @@ export interface Prepared {
   readonly toolchains: ReadonlyMap<string, PreparedToolchain>
   /** By the URL of the stage's module. */
   readonly code: ReadonlyMap<string, CodeFingerprint>
+  /** By step, of those whose stage names programs: name -> digest. */
+  readonly programs: ReadonlyMap<string, NonNullable<Ingredients["programs"]>>
   readonly cores: number
 }

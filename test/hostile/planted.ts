@@ -118,7 +118,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "an input that was edited and put back is taken to be untouched",
-    file: "core/run/StepRun.ts",
+    file: "core/run/step/Unchanged.ts",
     find: "if (Tree.isUntouched(before.content, now.content)) continue",
     replace: "if (before.content.digest === now.content.digest) continue",
     caughtBy: ["test/regressions/handed.test.ts"]
@@ -133,8 +133,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "packages do not count",
     file: "cache/identity/CacheKey.ts",
-    find: `Digest.ofValue("CacheKey/v2", [stage, code, params`,
-    replace: `Digest.ofValue("CacheKey/v2", [stage, code.modules, params`,
+    find: "...[stage, code, params",
+    replace: "...[stage, code.modules, params",
     caughtBy: [edits]
   },
   {
@@ -353,7 +353,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "edits during a step go unseen",
     file: "core/run/StepRun.ts",
-    find: "  yield* checkUnchanged(running, execution, executed)\n",
+    find: "  yield* Unchanged.checkUnchanged(prepared, step, key, executed)\n",
     replace: "",
     caughtBy: [damage]
   },
@@ -439,6 +439,30 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "reason: Mask.inText(stage.secrets, reason)",
     replace: "reason",
     caughtBy: ["test/cli/secrets.test.ts"]
+  },
+  {
+    name: "programs that a stage names do not count",
+    file: "core/plan/Ingredients.ts",
+    find: "  ...named(prepared.programs.get(step.id))\n",
+    replace: "",
+    caughtBy: ["test/regressions/programs.test.ts"],
+    quick: true
+  },
+  {
+    name: "a script counts without its interpreter",
+    file: "cache/code/Programs.ts",
+    find: "next = file === undefined ? undefined : interpreterIn(firstLine(file))",
+    replace: "next = undefined",
+    caughtBy: ["test/regressions/programs.test.ts"],
+    quick: true
+  },
+  {
+    name: "a program that is replaced while the step runs counts as it was",
+    file: "core/run/step/Unchanged.ts",
+    find: '    if (program !== undefined) return yield* changed(step, `program ${program}`, "while the step ran")\n',
+    replace: "",
+    caughtBy: ["test/regressions/programs.test.ts"],
+    quick: true
   },
   {
     name: "exact copies are not looked for",
