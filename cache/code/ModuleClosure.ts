@@ -105,8 +105,8 @@ interface Exploration extends Closure, Pick<Lookup, "packages"> {
   readonly label: ReturnType<typeof makeLabels>
   readonly queue: Array<Wanted>
   readonly done: Set<string>
-  /** Whether the module in a file, with all that it loads, only declares. */
-  readonly inert: Map<string, boolean>
+  /** The files of modules that only declare, with all that they load. */
+  readonly inert: Set<string>
 }
 
 /** Adds the package that the module `from` imports. */
@@ -231,27 +231,34 @@ const visit = Effect.fnUntraced(function* (exploration: Exploration, wanted: Wan
   }
 })
 
-/** Whether nothing happens when the module `from` loads `target` but that things are declared. Packages are taken to be so. */
-const isInert: (
-  exploration: Exploration,
-  from: string,
-  target: ModuleImport
-) => Effect.Effect<boolean, CodeUnknown | DiskError> = Effect.fnUntraced(function* (exploration, from, target) {
-  const { inert, lookup } = exploration
-  if (target.forEffect === true) return false
+/** The module that `from` loads by `target`, if it is one of the project's. */
+const loadedBy = Effect.fnUntraced(function* ({ lookup }: Exploration, from: string, target: ModuleImport) {
   const found = yield* lookup.resolve(asked(target, false), from)
-  if (found.type === "missing") return false
-  if (found.type !== "file" || Framework.isFramework(found.file)) return true
-  const { file } = found
-  const known = inert.get(file)
-  if (known !== undefined) return known
-  const { syntax } = yield* lookup.look(file)
-  // of modules that import each other
-  inert.set(file, syntax.inert)
-  let isStill = syntax.inert
-  for (const each of syntax.imports) isStill &&= each.by !== undefined || (yield* isInert(exploration, file, each))
-  inert.set(file, isStill)
-  return isStill
+  if (found.type === "missing") return "missing"
+  return found.type === "file" && !Framework.isFramework(found.file) ? found : undefined
+})
+
+/**
+ * Whether nothing happens when the module `from` loads `target`, and all that this loads, but that things are declared.
+ * Packages are taken to be so.
+ */
+const isInert = Effect.fnUntraced(function* (exploration: Exploration, from: string, target: ModuleImport) {
+  const { inert, lookup } = exploration
+  const reached = new Set<string>()
+  const queue = [{ from, target }]
+  for (const { from, target } of queue) {
+    if (target.forEffect === true) return false
+    const found = yield* loadedBy(exploration, from, target)
+    if (found === "missing") return false
+    if (found === undefined || inert.has(found.file) || reached.has(found.file)) continue
+    const { syntax } = yield* lookup.look(found.file)
+    if (!syntax.inert) return false
+    reached.add(found.file)
+    for (const each of syntax.imports) if (each.by === undefined) queue.push({ from: found.file, target: each })
+  }
+  // modules that import each other are so together or not at all
+  for (const file of reached) inert.add(file)
+  return true
 })
 
 /** Follows imports from the stage's module at `start`. */
@@ -267,7 +274,7 @@ export const explore = Effect.fnUntraced(function* (
     label: makeLabels(lookup, root),
     queue: [{ file: start, names: "all", isNative: false }],
     done: new Set(),
-    inert: new Map(),
+    inert: new Set(),
     files: new Map(),
     data: new Map(),
     modules: new Map(),

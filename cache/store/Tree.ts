@@ -25,15 +25,13 @@ export type TreeEntry =
       readonly path: string
       readonly digest: Digest.Digest
       readonly sizeBytes: number
-      /** Permission bits; 0 in the snapshot of a source, where they do not count. */
+      /** Permission bits; of a source, whether its owner may execute it (all three bits for that) and nothing else. */
       readonly mode: number
     }
   | {
       readonly kind: "folder"
       readonly path: string
-      /**
-       * Permission bits, of a folder that an output holds; the owner's own are always set, or it could not be replaced.
-       */
+      /** Permission bits, of a folder in an output; the owner's own are always set, or it could not be replaced. */
       readonly mode?: number
     }
   | { readonly kind: "link"; readonly path: string; readonly target: string; readonly digest: Digest.Digest | null }
@@ -208,6 +206,10 @@ const walk = Effect.fnUntraced(function* (root: string, options: SnapshotOptions
 /** The mode of a folder in an output: the owner's own permissions are always set. */
 export const folderMode = (stat: Stat | undefined): number => (stat?.mode ?? 0) | 0o700
 
+/** Of a file in a source, whether it may be executed counts: scripts are called by their path. */
+const modeOf = (of: SnapshotOptions["of"], { mode }: Stat): number =>
+  of === "output" ? mode : (mode & 0o100) === 0 ? 0 : 0o111
+
 const inOrder = (entries: Array<TreeEntry>): Tree => entries.sort((a, b) => (a.path < b.path ? -1 : 1))
 
 const entriesOf = Effect.fnUntraced(function* (
@@ -226,7 +228,7 @@ const entriesOf = Effect.fnUntraced(function* (
       const file = `${absolute}${path.sep}${name}`
       if (kind === "file" && stat !== undefined) {
         const digest = known?.known(name, stat) ?? (yield* memo.digest(file, stat))
-        entries.push({ kind, path: at, digest, sizeBytes: stat.sizeBytes, mode: of === "output" ? stat.mode : 0 })
+        entries.push({ kind, path: at, digest, sizeBytes: stat.sizeBytes, mode: modeOf(of, stat) })
       } else if (kind === "folder") {
         entries.push(of === "source" ? { kind, path: at } : { kind, path: at, mode: folderMode(stat) })
       } else if (kind === "link") {
@@ -240,10 +242,7 @@ const entriesOf = Effect.fnUntraced(function* (
   return inOrder(entries)
 })
 
-/**
- * The snapshot of an output, if it is known without reading a file; undefined if it is not, or if `root` does not
- * exist.
- */
+/** The snapshot of an output, if it is known without reading a file; undefined if it is not, or without `root`. */
 export const known = (root: string, memo: StatMemo, sync: SyncDisk): Tree | undefined => {
   const entries: Array<TreeEntry> = []
   const isKnown = (folder: string): boolean => {
@@ -302,7 +301,7 @@ export interface SourceTree {
 
 /** The tree of a source that is one file. */
 export const ofFile = (path: string, content: Digest.Digest, stat: Stat): SourceTree => {
-  const tree: Tree = [{ kind: "file", path, digest: content, sizeBytes: stat.sizeBytes, mode: 0 }]
+  const tree: Tree = [{ kind: "file", path, digest: content, sizeBytes: stat.sizeBytes, mode: modeOf("source", stat) }]
   const seen = [{ folder: "", stat: undefined, children: [{ name: path, kind: "file", stat } as const] }]
   return { digest: digest(tree), tree: Effect.succeed(tree), seen, ignored: [], outward: [] }
 }

@@ -229,6 +229,21 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     quick: true
   },
   {
+    name: "modules that import each other are judged one by one",
+    file: "cache/code/ModuleClosure.ts",
+    find: "    if (!syntax.inert) return false\n    reached.add(found.file)",
+    replace: "    if (!syntax.inert) return false\n    reached.add(found.file)\n    inert.add(found.file)",
+    caughtBy: ["test/cache/code/ModuleClosure.test.ts"],
+    quick: true
+  },
+  {
+    name: "whether a file may be executed does not count",
+    file: "cache/store/Tree.ts",
+    find: "(mode & 0o100) === 0 ? 0 : 0o111",
+    replace: "(mode & 0o100) === 0 ? 0 : 0",
+    caughtBy: [edits, "test/regressions/sources.test.ts"]
+  },
+  {
     name: "files beside a module count by being there",
     file: "cache/code/ModuleClosure.ts",
     find: 'digest ?? "not there"',

@@ -1,5 +1,5 @@
 /** What counts of a source, and what a step finds of it: links, hidden files, ignored files; sealed and not. */
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
@@ -56,6 +56,21 @@ describe.each(modes)("a source, for a command with --sandbox=%s", (sandbox) => {
     writeFileSync(path.join(place.data, ".zarray"), "two")
     expect(await run(command, place)).toEqual(["s"])
     expect(text(place)).toBe("two")
+  })
+
+  it("counts whether its files may be executed (hermetic/12)", async () => {
+    const place = newPlace({ "texts/tool.sh": "#!/bin/sh\necho done" })
+    const tool = path.join(place.data, "tool.sh")
+    const command = '"$src/tool.sh" > "$text" 2>/dev/null || echo refused > "$text"'
+    await run(command, place)
+    expect(text(place)).toBe("refused\n")
+    chmodSync(tool, 0o755)
+    expect(await run(command, place)).toEqual(["s"])
+    expect(text(place)).toBe("done\n")
+    await pastTheTick()
+    // who may read it is the owner's affair
+    chmodSync(tool, 0o700)
+    expect(await run(command, place)).toEqual([])
   })
 
   it("does not count what systems and tools leave behind, nor what it ignores", async () => {

@@ -299,6 +299,18 @@ describe("a re-exporting module", () => {
       false
     ],
     [
+      "what loads what does something by modules that import each other",
+      {
+        "index.ts": `${index["index.ts"]}\nexport { r } from "./r.ts"`,
+        "b.ts": `import "./c.ts"\nimport "./e.ts"\nexport const b = 1`,
+        "c.ts": `import "./b.ts"`,
+        "e.ts": "f(1)",
+        "r.ts": `import "./c.ts"\nexport const r = 1`
+      },
+      { "r.ts": `import "./c.ts"\nexport const r = 2` },
+      true
+    ],
+    [
       "which package is loaded for what that does",
       { "b.ts": `export const b = 1` },
       { "b.ts": `import "lib"\nexport const b = 1` },
