@@ -1,14 +1,7 @@
 /**
  * World: a made-up project (data, modules, packages, links, stages, parameters) that exists twice: as files on disk, which
- * op-pipe sees, and as a model, from which an oracle computes what a clean run gives and what has to run.
- *
- * A module's value is a list of all that it depends on: its own path, a constant, the order of two of its statements, and the
- * values of what it imports, found as Node finds modules and packages; of a module that the list has already, be it since two import
- * it or since modules import each other, its path only. A stage's value is a digest of its module's value, its
- * parameters and its inputs. It gives two documents: `fine`, that digest, and `coarse`, one bit of it, so that an upstream change
- * often leaves `coarse` as it was and the ripple must stop there.
+ * op-pipe sees, and as a model, from which an oracle (worldValues) computes what a clean run gives and what has to run.
  */
-import { createHash } from "node:crypto"
 import * as path from "node:path"
 import type * as Random from "../../stages/lib/Random.ts"
 
@@ -18,6 +11,11 @@ export interface Module {
   remark: number
   /** Whether two values that take their turn are declared the other way round. */
   swapped: boolean
+  /**
+   * Whether more happens than declarations when it is loaded: it takes turns, calls the packages that it imports, and
+   * enters itself in a list that stages read. Stages' modules do more anyway.
+   */
+  active: boolean
   /** As they are written, in this order. */
   imports: Array<string>
   /** What it may import: modules may import each other, but not stages. */
@@ -28,38 +26,73 @@ export interface Package {
   /** In its package.json; undefined for a folder that has none. */
   readonly name: string | undefined
   readonly version: number
-  /** What it gives besides its name and version; of a package from a registry it follows from these. */
+  /** What it gives besides its name and version; of a package from a registry it follows from these, until it is edited. */
   readonly constant: number
   readonly imports: ReadonlyArray<string>
 }
 
 export interface StageModel {
+  /** Of a stage that is a command; others are modules. */
+  readonly command?: CommandModel
   param: number
   inputs: ReadonlyArray<{ readonly stage: number; readonly output: "fine" | "coarse" }>
   readonly readsSource: boolean
   readonly usesEngine: boolean
 }
 
+/** A command that runs the script `tool.sh`, which is one of its inputs. */
+export interface CommandModel {
+  /** Written as a comment of the command, which counts. */
+  remark: number
+  /** Whether the keys of its documents are the other way round. */
+  swapped: boolean
+}
+
 export interface World {
-  /** Below `data`: name -> content, or where a link leads that has "-> " before it. */
+  /** Below the folder of the data: name -> content, or where a link leads that has "-> " before it. */
   files: Map<string, string>
+  /** The folder of the data. */
+  dataFolder: string
+  /** Files beside the data, which links in it may lead to. */
+  lake: Map<string, string>
+  /** Files of the data, the lake and the script, that may be executed. */
+  executable: Set<string>
+  /** What systems and tools leave among data: path from the project -> content. */
+  leftBehind: Map<string, string>
   /** By path. Stages' modules are `s0.ts`, `s1.ts`, ... */
   modules: Map<string, Module>
   /** What `lib/index.ts` re-exports: name -> the helper whose value it is. */
   reexports: Map<string, string>
+  /** `lib/table.json`: a number, in which order it and another stand, and how they are laid out. */
+  table: { number: number; swapped: boolean; indent: number }
+  /** `lib/asset.txt`, which modules read by its URL. */
+  asset: string
   /** By folder. */
   packages: Map<string, Package>
+  /** Whether there is a lockfile, which vouches for the packages in the project's `node_modules`. */
+  readonly locked: boolean
   /** Path -> where the link there leads, from its folder. */
   links: Map<string, string>
   stages: ReadonlyArray<StageModel>
+  /** What the script prints, and a comment in it. */
+  script: { number: number; remark: number }
   /** The version of the engine that some stages compute with. */
   engine: number
+  /** A variable of the environment that the pipeline reads when it is loaded, and one that only stages would read. */
+  environment: { asked: number; stray: number }
 }
 
 export const linkMark = "-> "
 /** A re-exporting module, and how modules import `name` of it. */
 export const barrel = "lib/index.ts"
 export const nameInBarrel = (specifier: string): string | undefined => specifier.split(`${barrel}#`)[1]
+/** How a module asks for a file by its URL, and for a module that it runs in a worker. */
+export const asset = "url:./asset.txt"
+export const worker = "worker:./work.ts"
+/** The module that runs in a worker. */
+export const workerFile = "lib/work.ts"
+export const table = "lib/table.json"
+export const script = "tool.sh"
 
 export const helpers = ["lib/h0.ts", "lib/h1.ts", "lib/h2.ts", "lib/h3.ts"]
 /** Modules that `./x`, as helpers import it, may mean, the first that is there. */
@@ -70,6 +103,7 @@ export const outside = "../outside/o.ts"
 export const labelOf = (file: string): string => file.replace(/^\.\.\/(outside)\//, "$1:")
 /** The folder of the project, as modules beside it have it. */
 export const project = "project"
+export const dataFolders = ["data", "other-data"]
 
 /** Packages that are installed by another name than their own. */
 export const aliases = ["p4", "p8"]
@@ -95,46 +129,69 @@ export const published = (name: string, version: number): Package => ({
   imports: name === "p1" ? ["p6"] : []
 })
 
+/** Whether something vouches for the content of the package in `folder`: the lockfile, or the name of its folder in a store. */
+export const isVouched = (world: World, folder: string): boolean =>
+  folder.includes("/.pnpm/") ||
+  (world.locked && folder.startsWith("node_modules/") && world.packages.get(folder)?.name !== undefined)
+
 const some = <A>(random: Random.Random, all: ReadonlyArray<A>, chance: number): Array<A> =>
   all.filter(() => random.float() < chance)
 
-export const makeWorld = (random: Random.Random): World => {
+const makeStages = (random: Random.Random): Array<StageModel> => {
+  const count = 2 + random.int(4)
+  return Array.from({ length: count }, (_, index) => {
+    const before = Array.from({ length: index }, (_, each) => each)
+    const inputs = some(random, before, 0.5).map((stage) => ({
+      stage,
+      output: random.float() < 0.5 ? ("fine" as const) : ("coarse" as const)
+    }))
+    const isCommand = inputs.length > 0 && random.float() < 0.3
+    return {
+      ...(isCommand && { command: { remark: 0, swapped: false } }),
+      param: 0,
+      inputs,
+      readsSource: inputs.length === 0,
+      usesEngine: !isCommand && random.float() < 0.3
+    }
+  })
+}
+
+const makeModules = (random: Random.Random, stages: ReadonlyArray<StageModel>, names: Iterable<string>) => {
   const chance = random.between(0.15, 0.6)
+  const activity = random.float() < 0.5 ? 0 : random.between(0, 0.4)
   const module = (importable: ReadonlyArray<string>): Module => ({
     constant: random.int(9),
     remark: 0,
     swapped: false,
-    imports: some(random, importable, chance),
+    active: random.float() < activity,
+    // a worker takes a while to start
+    imports: some(random, importable, chance).filter((each) => each !== worker || random.float() < 0.3),
     importable
   })
-  const stages: Array<StageModel> = Array.from({ length: 2 + random.int(4) }, (_, index) => {
-    const before = some(
-      random,
-      Array.from({ length: index }, (_, each) => each),
-      0.5
-    )
-    const inputs = before.map((stage) => ({
-      stage,
-      output: random.float() < 0.5 ? ("fine" as const) : ("coarse" as const)
-    }))
-    return { param: 0, inputs, readsSource: inputs.length === 0, usesEngine: random.float() < 0.3 }
-  })
   const modules = new Map<string, Module>()
-  const reexports = new Map(helpers.map((each, index) => [`v${index}`, each]))
-  for (const index of stages.keys()) {
-    const names = Array.from(reexports.keys(), (name) => `${barrel}#${name}`)
-    const below = [...helpers, "lib/link.ts", "lib/way/w.ts", "lib/x", ...names].map((each) => `./${each}`)
-    modules.set(`s${index}.ts`, module([...below, outside, ...packageNames]))
+  const inBarrel = Array.from(names, (name) => `${barrel}#${name}`)
+  for (const [index, { command }] of stages.entries()) {
+    if (command !== undefined) continue
+    const below = [...helpers, "lib/link.ts", "lib/way/w.ts", "lib/x", table, ...inBarrel].map((each) => `./${each}`)
+    modules.set(`s${index}.ts`, { ...module([...below, outside, ...packageNames]), active: false })
   }
   const others = helpers.map((each) => `./${path.posix.basename(each)}`)
-  const about = [...others, "./link.ts", "./way/w.ts", "./x", `../${outside}`]
-  // what waits for a package while it is loaded does more than declare, and would count for all that import the barrel
-  const plain = packageNames.filter((name) => name !== "p7")
-  for (const file of helpers) modules.set(file, module([...about, ...plain]))
-  modules.set(outside, module([...helpers.map((each) => `../${project}/${each}`), "p0"]))
+  const about = [...others, "./link.ts", "./way/w.ts", "./x", "./leaf.ts", `../${outside}`]
+  // what waits for a package while it is loaded does more than declare
+  const awaited = activity === 0 ? packageNames.filter((name) => name !== "p7") : packageNames
+  for (const file of helpers) modules.set(file, module([...about, "./table.json", asset, worker, ...awaited]))
+  const ofProject = [...helpers, ...inBarrel].map((each) => `../${project}/${each}`)
+  modules.set(outside, module([...ofProject, "p0", ...(activity === 0 ? [] : ["p7"])]))
   for (const way of ["a", "b"]) modules.set(`ways/${way}/w.ts`, module(["../../lib/h3.ts", "p0"]))
   for (const file of some(random, endings.slice(1), 0.5)) modules.set(file, module([]))
   if (!endings.some((each) => modules.has(each))) modules.set("lib/x.ts", module([]))
+  modules.set("lib/leaf.ts", module(["p0", "p1"]))
+  // Node itself loads it, without TypeScript's endings
+  modules.set(workerFile, module(["./leaf.ts", "p0"]))
+  return modules
+}
+
+const makePackages = (random: Random.Random): Map<string, Package> => {
   const packages = new Map<string, Package>()
   for (const name of ["p0", "p1", "p6"]) packages.set(`node_modules/${name}`, published(name, 0))
   packages.set("../outside/node_modules/p0", published("p0", 1))
@@ -149,15 +206,31 @@ export const makeWorld = (random: Random.Random): World => {
     if (folder.includes("lib/node_modules/p1/") && !packages.has("lib/node_modules/p1")) continue
     packages.set(folder, published(path.posix.basename(folder), random.int(2)))
   }
+  return packages
+}
+
+export const makeWorld = (random: Random.Random): World => {
+  const stages = makeStages(random)
+  const reexports = new Map(helpers.map((each, index) => [`v${index}`, each]))
   return {
     files: new Map([
       ["a.txt", "1"],
       ["sub/b.txt", "2"],
       ["sub/l.txt", `${linkMark}b.txt`]
     ]),
-    modules,
+    dataFolder: "data",
+    lake: new Map([
+      ["lake/a.txt", "1"],
+      ["lake/deep/c.txt", "2"]
+    ]),
+    executable: new Set(),
+    leftBehind: new Map([["data/__pycache__/m.pyc", "0"]]),
+    modules: makeModules(random, stages, reexports.keys()),
     reexports,
-    packages,
+    table: { number: 0, swapped: false, indent: 0 },
+    asset: "0",
+    packages: makePackages(random),
+    locked: random.float() < 0.4,
     links: new Map([
       ["lib/link.ts", "h2.ts"],
       ["lib/way", "../ways/a"],
@@ -165,108 +238,8 @@ export const makeWorld = (random: Random.Random): World => {
       ["node_modules/p3", "../shared/a"]
     ]),
     stages,
-    engine: 0
+    script: { number: 0, remark: 0 },
+    engine: 0,
+    environment: { asked: 0, stray: 0 }
   }
-}
-
-/** `file` with no links on its way, from the project. */
-const realPath = (world: World, file: string): string => {
-  let real = ""
-  for (const part of file.replace(`../${project}/`, "").split("/")) {
-    const at = path.posix.join(real, part)
-    const target = world.links.get(at)
-    real = target === undefined ? at : realPath(world, path.posix.join(real, target))
-  }
-  return real
-}
-
-const moduleAt = (world: World, target: string): string | undefined =>
-  [target, `${target}.ts`, `${target}.js`, `${target}/index.ts`]
-    .map((each) => realPath(world, each))
-    .find((each) => world.modules.has(each))
-
-const packageAt = (world: World, name: string, folder: string): string | undefined => {
-  const found =
-    path.posix.basename(folder) === "node_modules"
-      ? undefined
-      : realPath(world, path.posix.join(folder, "node_modules", name))
-  if (found !== undefined && world.packages.has(found)) return found
-  if (folder === "..") return undefined
-  return packageAt(world, name, folder === "." ? ".." : path.posix.dirname(folder))
-}
-
-type Value = ReadonlyArray<string | number | Value>
-
-/** What a package gives that is not installed. */
-export const absent: Value = ["absent"]
-
-/** What the package in `folder` gives. */
-export const packageValue = (world: World, folder: string): Value => {
-  const { name, version, constant, imports } = world.packages.get(folder)!
-  return [
-    name ?? path.posix.basename(folder),
-    version,
-    constant,
-    ...imports.map((each) => importedValue(world, each, folder))
-  ]
-}
-
-const importedValue = (world: World, specifier: string, from: string, seen: Set<string> = new Set()): Value => {
-  const name = nameInBarrel(specifier)
-  if (name !== undefined) return [name, moduleValue(world, world.reexports.get(name)!, seen)]
-  if (specifier.startsWith(".")) return moduleValue(world, moduleAt(world, path.posix.join(from, specifier))!, seen)
-  const found = packageAt(world, specifier, from)
-  return found === undefined ? absent : packageValue(world, found)
-}
-
-/** What a module has besides what it imports. */
-export const ownValue = (file: string, { constant, swapped }: Module): Value => [
-  file,
-  constant,
-  ...(swapped ? [2, 1] : [1, 2])
-]
-
-/** What the module at `file` gives, besides what those in `seen` gave already. */
-export const moduleValue = (world: World, file: string, seen: Set<string> = new Set()): Value => {
-  if (seen.has(file)) return [file]
-  seen.add(file)
-  const module = world.modules.get(file)!
-  const imported = module.imports.map((each) => importedValue(world, each, path.posix.dirname(file), seen))
-  return [...ownValue(file, module), ...imported]
-}
-
-/** What the step of the stage `index` depends on besides other steps. */
-export const ownIngredients = (world: World, index: number): string => {
-  const { param, usesEngine, readsSource } = world.stages[index]!
-  const files = readsSource ? Array.from(world.files).sort(([a], [b]) => (a < b ? -1 : 1)) : []
-  const contents = files.map(([name, content]) => {
-    const target = content.startsWith(linkMark) ? content.slice(linkMark.length) : undefined
-    // a link counts as what it leads to, or else as itself
-    return [name, target === undefined ? content : (world.files.get(path.posix.join(name, "..", target)) ?? content)]
-  })
-  return JSON.stringify([moduleValue(world, `s${index}.ts`), param, usesEngine ? world.engine : null, contents])
-}
-
-export interface Expected {
-  readonly fine: string
-  readonly coarse: string
-  /** Everything that the step was made from: one text for one key. */
-  readonly ingredients: string
-}
-
-/** What is left of a stage's ingredients in its outputs; the stages' modules on disk do the same. */
-export const outputsOf = (ingredients: string): { readonly fine: string; readonly coarse: string } => {
-  const fine = createHash("sha256").update(ingredients).digest("hex")
-  return { fine, coarse: String(Number.parseInt(fine.slice(0, 1), 16) % 2) }
-}
-
-/** What a clean run gives, by step id. */
-export const expected = (world: World): ReadonlyMap<string, Expected> => {
-  const values: Array<Expected> = []
-  for (const [index, stage] of world.stages.entries()) {
-    const inputs = stage.inputs.map(({ stage, output }) => [`s${stage}${output}`, values[stage]![output]])
-    const ingredients = JSON.stringify([ownIngredients(world, index), ...inputs])
-    values.push({ ...outputsOf(ingredients), ingredients })
-  }
-  return new Map(values.map((value, index) => [`s${index}`, value]))
 }

@@ -7,7 +7,7 @@
  * Most sequences do what the stages' modules would do from the model: what is tested is when they run and not what they
  * compute. The others execute the modules as they are on disk, in the processes and from the bundles that users have.
  */
-import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { setTimeout } from "node:timers/promises"
 import * as Effect from "effect/Effect"
@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer"
 import { describe, expect, it, vi } from "vitest"
 import { Executor, StepError } from "../../core/executor/Executor.ts"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
+import type { Mode } from "../../core/executor/Sandbox.ts"
 import type { RunEvent } from "../../core/run/RunEvent.ts"
 import * as Random from "../../stages/lib/Random.ts"
 import { repository } from "../lib/cli.ts"
@@ -23,9 +24,12 @@ import { placeIn } from "../lib/place.ts"
 import { type Options, type Ran, run } from "../lib/runs.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 import { full, series, timeoutMs } from "./series.ts"
-import { expected, makeWorld, ownIngredients, project, type World } from "./World.ts"
-import { type Edit, type Editor, ofAll, ofModules } from "./worldEdits.ts"
-import { pipelineOf, write } from "./worldFiles.ts"
+import { makeWorld, project, type World } from "./World.ts"
+import type { Edit, MakeEdit } from "./worldEdit.ts"
+import { ofAll, ofModules } from "./worldEdits.ts"
+import { write } from "./worldFiles.ts"
+import { pipelineOf, variables } from "./worldPipeline.ts"
+import { expected, ownIngredients } from "./worldValues.ts"
 
 /** Does from the model what the stages' modules would do. */
 const modelled = (world: World): Layer.Layer<Executor> =>
@@ -33,8 +37,8 @@ const modelled = (world: World): Layer.Layer<Executor> =>
     execute: (task) =>
       Effect.sync(() => {
         const { fine, coarse } = expected(world).get(task.step)!
-        writeFileSync(path.join(task.outputDir, "fine.json"), JSON.stringify({ value: fine }))
-        writeFileSync(path.join(task.outputDir, "coarse.json"), JSON.stringify({ value: coarse }))
+        writeFileSync(path.join(task.outputDir, "fine.json"), fine)
+        writeFileSync(path.join(task.outputDir, "coarse.json"), coarse)
         return { loaded: undefined }
       })
   })
@@ -65,18 +69,21 @@ interface Course {
 class Sequence {
   readonly world: World
   readonly random: Random.Random
-  private readonly root: string
+  private root: string
   private readonly isReal: boolean
+  private readonly sandbox: Mode
   private readonly written = new Map<string, string>()
   private readonly seen: Seen = { kept: new Set(), doubtful: new Set() }
   private readonly earlier: Array<World> = []
-  private readonly makeEdit: Editor
+  private readonly makeEdit: MakeEdit
   where = ""
 
   constructor(root: string, random: Random.Random, isReal: boolean) {
     this.root = root
     this.random = random
     this.isReal = isReal
+    // without walls, these stages read nothing else either
+    this.sandbox = random.int(3) === 0 ? "off" : "auto"
     this.world = makeWorld(random)
     this.makeEdit = isReal ? ofModules(random) : ofAll(random)
     this.earlier.push(structuredClone(this.world))
@@ -84,16 +91,29 @@ class Sequence {
   }
 
   private write(): void {
+    const { asked, stray } = this.world.environment
+    Object.assign(process.env, { [variables.asked]: asked, [variables.stray]: stray })
     write(this.world, this.root, this.written, this.isReal ? repository : undefined)
+  }
+
+  private get data(): string {
+    return path.join(this.root, this.world.dataFolder)
+  }
+
+  /** Has the whole project lie in another folder. */
+  private move(serial: number): void {
+    const folder = path.dirname(this.root).replace(/(?:-\d+)?$/u, `-${serial}`)
+    renameSync(path.dirname(this.root), folder)
+    this.root = path.join(folder, project)
   }
 
   /** Changes a file of the data while a step is executed, which takes it for what it says, and puts it back. */
   private disturb(outputDir: string): void {
-    const file = path.join(this.root, "data/a.txt")
+    const file = path.join(this.data, "a.txt")
     const { atime, mtime } = statSync(file)
     const content = readFileSync(file)
     writeFileSync(file, "disturbed")
-    writeFileSync(path.join(outputDir, "fine.json"), JSON.stringify({ value: "disturbed" }))
+    writeFileSync(path.join(outputDir, "fine.json"), JSON.stringify({ value: "disturbed", by: "disturbed" }))
     writeFileSync(file, content)
     utimesSync(file, atime, mtime)
   }
@@ -119,10 +139,11 @@ class Sequence {
     const executor = Layer.provide(watched, this.isReal ? ProcessExecutor.layer : modelled(world))
     const options: Options = {
       executor,
+      sandbox: this.sandbox,
       only: only === undefined ? [] : [only],
       forced: forced === undefined ? [] : [forced]
     }
-    const exit = await run(pipelineOf(world, this.root), placeIn(this.root, path.join(this.root, "data")), options)
+    const exit = await run(pipelineOf(world, this.root), placeIn(this.root, this.data), options)
     if (Exit.isFailure(exit)) throw new Error(`${this.where}: ${JSON.stringify(exit.cause)}`)
     return exit.value
   }
@@ -169,8 +190,8 @@ class Sequence {
       else if (!seen.kept.has(ingredients) || step === forced) needed.push(step)
       seen.kept.add(ingredients)
       const folder = path.join(root, "outputs", step)
-      expect(JSON.parse(readFileSync(path.join(folder, "fine.json"), "utf8")), where).toEqual({ value: fine })
-      expect(JSON.parse(readFileSync(path.join(folder, "coarse.json"), "utf8")), where).toEqual({ value: coarse })
+      expect(readFileSync(path.join(folder, "fine.json"), "utf8"), where).toBe(fine)
+      expect(readFileSync(path.join(folder, "coarse.json"), "utf8"), where).toBe(coarse)
       const kinds = readdirSync(folder, { withFileTypes: true }).map((each) => each.isFile() && each.name)
       expect(kinds.sort(), where).toEqual(["coarse.json", "fine.json"])
     }
@@ -197,6 +218,7 @@ class Sequence {
     const ownBefore = world.stages.map((_, index) => ownIngredients(world, index))
     const made = this.makeEdit({ world, root, random, serial, earlier })
     this.where += `${serial}: ${made.what}`
+    if (made.moved) this.move(serial)
     this.write()
     made.after?.()
     lose(this.seen, made.lost)

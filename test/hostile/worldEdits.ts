@@ -8,50 +8,24 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  utimesSync,
   writeFileSync
 } from "node:fs"
 import * as path from "node:path"
 import type * as Random from "../../stages/lib/Random.ts"
+import { ofData, ofSurroundings } from "./dataEdits.ts"
 import {
   aliases,
   endings,
   helpers,
+  isVouched,
   labelOf,
-  linkMark,
   type Module,
   type Package,
   places,
   published,
   type World
 } from "./World.ts"
-
-export interface Edit {
-  readonly what: string
-  /** What the reason of a step that it touches directly must name; undefined where that is not known. */
-  readonly named?: string
-  /** Done when the model is on disk. */
-  readonly after?: () => void
-  /** What went out of the store: every result, or blobs, whose results are then of no use. */
-  readonly lost?: "results" | "some blobs"
-}
-
-/** Where an edit is made. */
-export interface Place {
-  readonly world: World
-  readonly root: string
-  readonly random: Random.Random
-  readonly serial: number
-  /** The world as it was earlier. */
-  readonly earlier: Array<World>
-}
-
-type MakeEdit = (place: Place) => Edit
-
-const pick = <A>(random: Random.Random, all: Iterable<A>): A => {
-  const list = Array.from(all)
-  return list[random.int(list.length)]!
-}
+import { copyAnew, type MakeEdit, type Place, pick, restamp } from "./worldEdit.ts"
 
 const stageOf = ({ world, random }: Place): number => random.int(world.stages.length)
 
@@ -61,65 +35,48 @@ const changePackage = (world: World, folder: string, change: Partial<Package>): 
   world.packages.set(folder, { ...world.packages.get(folder)!, ...change })
 }
 
+const isEdited = ({ version, constant }: Package): boolean => constant !== version
+
 const storeFolder = ({ root }: Place, name: string): string => path.join(root, "store/v1", name)
 
-/** Puts other files in the place of those in `folder`, with the same content and times. */
-const copyAnew = (folder: string): void => {
-  cpSync(folder, `${folder}.new`, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
-  rmSync(folder, { recursive: true })
-  renameSync(`${folder}.new`, folder)
-}
-
-const ofData: ReadonlyArray<MakeEdit> = [
-  ({ world, random }) => {
-    world.files.set("a.txt", String(random.int(3)))
-    return { what: "edit a file", named: "a.txt" }
-  },
-  ({ world, root, random }) => {
-    const file = path.join(root, "data/a.txt")
-    const { atime, mtime } = existsSync(file) ? statSync(file) : { atime: new Date(0), mtime: new Date(0) }
-    world.files.set("a.txt", String(random.int(3)))
-    return { what: "edit a file and put its times back", named: "a.txt", after: () => utimesSync(file, atime, mtime) }
-  },
-  ({ world, random }) => {
-    const name = `new${random.int(3)}.txt`
-    if (!world.files.delete(name)) world.files.set(name, "3")
-    return { what: "add or remove a file", named: name }
-  },
-  ({ world, random }) => {
-    const name = `new${random.int(3)}.txt`
-    const content = world.files.get(name)
-    const other = `moved-${name}`
-    if (content === undefined) return { what: "rename nothing" }
-    world.files.delete(name)
-    world.files.set(other, content)
-    return { what: "rename a file", named: name }
-  },
-  ({ world }) => {
-    const [a, b] = [world.files.get("a.txt")!, world.files.get("sub/b.txt")!]
-    world.files.set("a.txt", b).set("sub/b.txt", a)
-    return { what: "exchange the contents of two files", named: "a.txt" }
-  },
-  ({ world, random }) => {
-    world.files.set("sub/l.txt", linkMark + pick(random, ["b.txt", "../a.txt", "nowhere.txt"]))
-    return { what: "have a link among the files lead elsewhere", named: "l.txt" }
-  },
-  ({ world, random }) => {
-    world.files.set(".hidden", String(random.int(9)))
-    return { what: "write a hidden file", named: ".hidden" }
-  },
-  ({ root, random }) => {
-    const now = new Date(Date.now() - random.int(100_000))
-    return { what: "touch a file", after: () => utimesSync(path.join(root, "data/a.txt"), now, now) }
-  },
-  ({ root }) => ({ what: "copy the data anew", after: () => copyAnew(path.join(root, "data")) })
-]
+/** A module that imports nothing. */
+const plain = { remark: 0, swapped: false, active: false, imports: [], importable: [] }
 
 const ofCode: ReadonlyArray<MakeEdit> = [
   (place) => {
     const [file, module] = moduleOf(place)
     module.constant = place.random.int(9)
     return { what: "change a constant", named: `code: value in ${labelOf(file)}` }
+  },
+  (place) => {
+    const [file, module] = moduleOf(place)
+    const after = restamp(place.random, place.root, file)
+    module.constant = place.random.int(9)
+    return { what: "change a constant and set the file's times", named: `code: value in ${labelOf(file)}`, after }
+  },
+  ({ world, random }) => {
+    const [file, module] = pick(
+      random,
+      Array.from(world.modules).filter(([file]) => !/^s\d/u.test(file))
+    )
+    module.active = !module.active
+    return { what: "have a module do more when it is loaded, or less", named: ` in ${labelOf(file)}` }
+  },
+  ({ world, random }) => {
+    world.table.number = random.int(3)
+    return { what: "change a number in a table", named: "code: " }
+  },
+  ({ world }) => {
+    world.table.swapped = !world.table.swapped
+    return { what: "put the keys of a table in another order", named: "code: " }
+  },
+  ({ world, random }) => {
+    world.table.indent = random.int(3)
+    return { what: "lay out a table otherwise" }
+  },
+  ({ world, random }) => {
+    world.asset = String(random.int(3))
+    return { what: "change a file that modules read", named: "code: " }
   },
   (place) => {
     const [file, module] = moduleOf(place)
@@ -155,7 +112,7 @@ const ofCode: ReadonlyArray<MakeEdit> = [
     const file = pick(random, endings)
     const others = endings.some((each) => each !== file && world.modules.has(each))
     if (!world.modules.has(file)) {
-      world.modules.set(file, { constant: random.int(9), remark: 0, swapped: false, imports: [], importable: [] })
+      world.modules.set(file, { constant: random.int(9), ...plain })
     } else if (others) world.modules.delete(file)
     return { what: "add or remove a module of the same name with another ending", named: "code: " }
   },
@@ -190,8 +147,17 @@ const ofPackages: ReadonlyArray<MakeEdit> = [
     const folders = Array.from(world.packages.keys()).filter((each) => names.includes(path.posix.basename(each)))
     const [a, b] = [pick(random, folders), pick(random, folders)]
     const [ofA, ofB] = [world.packages.get(a)!, world.packages.get(b)!]
+    // what vouches for a package says nothing of edits
+    if (world.locked && [ofA, ofB].some(isEdited)) return { what: "exchange nothing" }
     world.packages.set(a, ofB).set(b, ofA)
     return { what: `exchange what is installed at ${a} and at ${b}`, named: "package p" }
+  },
+  ({ world, random, root }) => {
+    const folders = Array.from(world.packages.keys()).filter((each) => !isVouched(world, each))
+    const folder = pick(random, folders)
+    const after = random.int(2) === 0 ? restamp(random, root, `${folder}/index.js`) : undefined
+    changePackage(world, folder, { constant: random.int(4) })
+    return { what: `edit what is installed at ${folder}`, named: "package p", ...(after && { after }) }
   },
   ({ world, random }) => {
     world.links.set("node_modules/p2", `.pnpm/p2@${random.int(2)}/node_modules/p2`)
@@ -217,8 +183,10 @@ const ofPackages: ReadonlyArray<MakeEdit> = [
 
 const ofSettings: ReadonlyArray<MakeEdit> = [
   (place) => {
-    place.world.stages[stageOf(place)]!.param = place.random.int(3)
-    return { what: "change a parameter", named: "parameter param" }
+    const stage = place.world.stages[stageOf(place)]!
+    stage.param = place.random.int(3)
+    const named = stage.command === undefined ? "parameter param" : "parameter env.PARAM"
+    return { what: "change a parameter", named }
   },
   ({ world, random }) => {
     world.engine = random.int(3)
@@ -231,6 +199,13 @@ const ofSettings: ReadonlyArray<MakeEdit> = [
       index === at ? { ...input, output: input.output === "fine" ? "coarse" : "fine" } : input
     )
     return { what: "have a stage read another output" }
+  },
+  (place) => {
+    const { command } = place.world.stages[stageOf(place)]!
+    if (command === undefined) return { what: "edit no command" }
+    if (place.random.int(2) === 0) command.remark = place.serial
+    else command.swapped = !command.swapped
+    return { what: "edit a comment of a command, or the order of keys that it writes", named: "parameter command" }
   },
   ({ world, random, earlier }) => {
     Object.assign(world, structuredClone(pick(random, earlier)))
@@ -318,13 +293,13 @@ const listed = (folder: string): ReadonlyArray<string> =>
         .sort()
     : []
 
-const kinds = [ofData, ofCode, ofPackages, ofSettings, ofOutputs, ofStore]
+const kinds = [ofData, ofSurroundings, ofCode, ofPackages, ofSettings, ofOutputs, ofStore]
 
-export type Editor = MakeEdit
+export type { MakeEdit as Editor } from "./worldEdit.ts"
 
 /** Draws edits, mostly of the `favoured` kinds of things. */
 const editorOf =
-  (random: Random.Random, favoured: ReadonlyArray<ReadonlyArray<MakeEdit>>): Editor =>
+  (random: Random.Random, favoured: ReadonlyArray<ReadonlyArray<MakeEdit>>): MakeEdit =>
   (place) => {
     const made = pick(random, pick(random, random.int(4) === 0 ? kinds : favoured))(place)
     place.earlier.push(structuredClone(place.world))
@@ -332,8 +307,8 @@ const editorOf =
   }
 
 /** Edits of everything; in half of the sequences mostly of one or two kinds of things, so that states come about that only several edits of such things lead to. */
-export const ofAll = (random: Random.Random): Editor =>
+export const ofAll = (random: Random.Random): MakeEdit =>
   editorOf(random, random.int(2) === 0 ? kinds : [pick(random, kinds), pick(random, kinds)])
 
 /** Edits mostly of what is executed. */
-export const ofModules = (random: Random.Random): Editor => editorOf(random, [ofCode, ofPackages])
+export const ofModules = (random: Random.Random): MakeEdit => editorOf(random, [ofCode, ofPackages])

@@ -1,154 +1,177 @@
 /**
- * A World on disk: its modules, packages, links and data as files, and the pipeline of its stages.
+ * A World on disk: its modules, packages, links and data as files.
  *
  * Modules really compute what the model says of them. Stages' modules do so too where `framework` is given; without it they
  * cannot be executed, and spare op-pipe the reading of the framework in each of thousands of projects.
  */
-import { mkdirSync, readdirSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
-import { pathToFileURL } from "node:url"
-import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import { Artifact, Pipeline, Stage, Toolchain } from "../../core/index.ts"
+import { stageText } from "./stageText.ts"
 import {
+  asset,
   barrel,
+  dataFolders,
   linkMark,
   type Module,
   nameInBarrel,
   outside,
-  ownValue,
   type Package,
-  type StageModel,
-  type World
+  script,
+  table,
+  type World,
+  worker,
+  workerFile
 } from "./World.ts"
+import { ownPackageValue, ownValue, tableValue } from "./worldValues.ts"
 
-const inputNames = (stage: StageModel): ReadonlyArray<string> =>
-  stage.inputs.map((input) => `s${input.stage}${input.output}`)
-
-/** What a stage's module holds besides its value: the artifacts as pipelineOf has them, and the work. */
-const stageText = (name: string, stage: StageModel): ReadonlyArray<string> => {
-  const inputs = [
-    ...(stage.readsSource ? ["files: Files"] : []),
-    ...stage.inputs.map((input) => `s${input.stage}${input.output}: ${input.output === "fine" ? "Fine" : "Coarse"}`)
-  ]
-  const read = inputNames(stage).map((each) => `["${each}", (yield* inputs.${each}.read).value]`)
-  return [
-    `import { createHash } from "node:crypto"`,
-    `import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs"`,
-    `import * as path from "node:path"`,
-    `import * as Effect from "effect/Effect"`,
-    `import * as Schema from "effect/Schema"`,
-    `import { Artifact, Stage, Toolchain } from "./core/index.ts"`,
-    "const Value = Schema.Struct({ value: Schema.String })",
-    `const Files = Artifact.folder({ tag: "Files/v1", path: "." })`,
-    `const Fine = Artifact.json({ tag: "Value/v1", path: "fine.json", schema: Value })`,
-    `const Coarse = Artifact.json({ tag: "Value/v1", path: "coarse.json", schema: Value })`,
-    "const engine = Toolchain.make({",
-    `  name: "engine",`,
-    "  params: Schema.Struct({}),",
-    "  identity: Schema.Struct({ version: Schema.Int }),",
-    "  cores: () => 1,",
-    "  identify: () => Effect.succeed({ version: 0 })",
-    "})",
-    "const entryOf = (folder: string) => (name: string) => {",
-    "  const at = path.join(folder, name)",
-    "  if (existsSync(at)) return [name, readFileSync(at, 'utf8')]",
-    `  return [name, "${linkMark}" + readlinkSync(at)]`,
-    "}",
-    "const filesIn = (folder: string) =>",
-    `  readdirSync(folder, { recursive: true, encoding: "utf8" })`,
-    "    .filter((name) => !lstatSync(path.join(folder, name)).isDirectory())",
-    "    .sort()",
-    "    .map(entryOf(folder))",
-    `export const ${name} = Stage.make({`,
-    `  name: "${name}",`,
-    "  source: import.meta.url,",
-    "  params: Schema.Struct({ param: Schema.Int }),",
-    `  inputs: { ${inputs.join(", ")} },`,
-    "  output: { fine: Fine, coarse: Coarse },",
-    `  toolchain: { ${stage.usesEngine ? "engine" : ""} },`,
-    "  run: ({ params, inputs, output, toolchain }) =>",
-    "    Effect.gen(function* () {",
-    `      const files = ${stage.readsSource ? "filesIn(inputs.files.path)" : "[]"}`,
-    `      const version = ${stage.usesEngine ? "toolchain.engine.version" : "null"}`,
-    "      const own = JSON.stringify([value(), params.param, version, files])",
-    `      const fine = createHash("sha256").update(JSON.stringify([own, ${read.join(", ")}])).digest("hex")`,
-    "      yield* output.fine.write({ value: fine })",
-    "      yield* output.coarse.write({ value: String(Number.parseInt(fine.slice(0, 1), 16) % 2) })",
-    "    })",
-    "})"
-  ]
-}
+/** Before the text of a file that may be executed. */
+const executableMark = "+x "
 
 const importText = (specifier: string, index: number): string => {
   const name = nameInBarrel(specifier)
   if (name !== undefined) return `import { ${name} as i${index} } from "${specifier.split("#")[0]}"`
+  if (specifier === asset)
+    return `const i${index} = () => readFileSync(new URL("./asset.txt", import.meta.url), "utf8")`
+  if (specifier === worker)
+    return `const i${index} = () => inWorker((given) => new Worker(new URL("./work.ts", import.meta.url), given))`
+  if (specifier.endsWith("table.json")) return `import i${index} from "${specifier}" with { type: "json" }`
   // it is not always installed
-  if (specifier === "p7") return `const i${index} = await import("p7").catch(() => ({ value: ["absent"] }))`
+  if (specifier === "p7") {
+    const instead = `({ value: ["absent"], call: () => ["absent"] })`
+    return `const i${index} = await import("p7").catch(() => ${instead})`
+  }
   return `import * as i${index} from "${specifier}"`
 }
 
-const importedText = (specifier: string, index: number): string => {
+const isPackage = (specifier: string): boolean => /^p\d$/u.test(specifier)
+
+const importedText = (specifier: string, index: number, active: boolean): string => {
   const name = nameInBarrel(specifier)
   if (name !== undefined) return `["${name}", i${index}(seen)]`
-  return specifier.startsWith(".") ? `i${index}.value(seen)` : `i${index}.value`
+  if (specifier === asset) return `["asset", i${index}()]`
+  if (specifier === worker) return `["worker", i${index}()]`
+  if (specifier.endsWith("table.json")) return `["table", JSON.stringify(i${index})]`
+  if (isPackage(specifier)) return active ? `called${index}` : `i${index}.value`
+  return `i${index}.value(seen)`
 }
 
+/** Waits for what a worker says, as few programs do. */
+const inWorker = [
+  "const inWorker = (start) => {",
+  "  const flag = new Int32Array(new SharedArrayBuffer(4))",
+  "  const { port1, port2 } = new MessageChannel()",
+  "  const worker = start({ workerData: { flag, port: port2 }, transferList: [port2] })",
+  "  Atomics.wait(flag, 0, 0, 20_000)",
+  "  const { message } = receiveMessageOnPort(port1)",
+  "  worker.unref()",
+  "  port1.close()",
+  "  return message",
+  "}"
+]
+
+const inTheWorker = [
+  "workerData.port.postMessage(value())",
+  "Atomics.store(workerData.flag, 0, 1)",
+  "Atomics.notify(workerData.flag, 0)",
+  "workerData.port.close()"
+]
+
+/** What happens when an active module is loaded, besides turns. */
+const activity = (place: string, imports: ReadonlyArray<string>): ReadonlyArray<string> => [
+  ...imports.flatMap((each, index) => (isPackage(each) ? [`const called${index} = i${index}.call()`] : [])),
+  "globalThis.entered ??= new Map()",
+  `globalThis.entered.set(${place}, (seen) => value(seen))`
+]
+
 const moduleText = (file: string, module: Module, stage: ReadonlyArray<string>): string => {
+  const { active, imports, swapped, remark } = module
   const isTyped = file.endsWith(".ts")
-  const [place, constant] = ownValue(file, module).map((each) => JSON.stringify(each))
-  const imported = module.imports.map((each, index) => `, ${importedText(each, index)}`)
   const isStage = /^s\d+\.ts$/u.test(file)
+  const [place, constant] = ownValue(file, module).map((each) => JSON.stringify(each))
+  const imported = imports.map((each, index) => `, ${importedText(each, index, active)}`)
   const turns = ["first", "second"].map((name) => `const ${name} = ++turn`)
-  // helpers only declare: of a barrel, neighbours that did more would count as well
-  const places = module.swapped ? ["const first = 2", "const second = 1"] : ["const first = 1", "const second = 2"]
+  const places = swapped ? ["const first = 2", "const second = 1"] : ["const first = 1", "const second = 2"]
+  const usesWorker = imports.includes(worker) || file === workerFile
   return [
-    `// remark ${module.remark}`,
-    ...module.imports.map(importText),
-    ...(isTyped ? [`type Remark = ${module.remark}`] : []),
-    ...(isStage ? ["let turn = 0", ...(module.swapped ? turns.toReversed() : turns)] : places),
+    `// remark ${remark}`,
+    ...(imports.includes(asset) ? [`import { readFileSync } from "node:fs"`] : []),
+    ...(usesWorker
+      ? [`import { MessageChannel, receiveMessageOnPort, Worker, workerData } from "node:worker_threads"`]
+      : []),
+    ...imports.map(importText),
+    ...(isTyped ? [`type Remark = ${remark}`] : []),
+    ...(isStage || active ? ["let turn = 0", ...(swapped ? turns.toReversed() : turns)] : places),
+    ...(active ? activity(place!, imports) : []),
+    ...(imports.includes(worker) ? inWorker : []),
     // when it is loaded, a module that imports it may not be
     `export const value = (seen = new Set()) =>`,
     `  seen.has(${place}) ? [${place}] : [seen.add(${place}) && ${place}, ${constant}, first, second${imported.join("")}]`,
+    ...(file === workerFile ? inTheWorker : []),
     ...stage,
     ""
   ].join("\n")
 }
 
-const packageFiles = (
-  folder: string,
-  { name, version, constant, imports }: Package
-): Readonly<Record<string, string>> => {
-  const own = `${JSON.stringify(name ?? path.posix.basename(folder))}, ${version}, ${constant}`
-  if (name === undefined) return { [`${folder}/index.js`]: `exports.value = [${own}]\n` }
+const packageFiles = (folder: string, each: Package): Readonly<Record<string, string>> => {
+  const { name, version, imports } = each
+  const own = ownPackageValue(folder, each)
+    .map((part) => JSON.stringify(part))
+    .join(", ")
+  if (name === undefined) {
+    return { [`${folder}/index.js`]: `exports.value = [${own}]\nexports.call = () => exports.value\n` }
+  }
   const dependencies = Object.fromEntries(imports.map((each) => [each, "*"]))
   return {
     [`${folder}/package.json`]: JSON.stringify({ name, version: `1.${version}.0`, type: "module", dependencies }),
     [`${folder}/index.js`]: [
       ...imports.map((each, index) => `import * as i${index} from "${each}"`),
       `export const value = [${own}${imports.map((_, index) => `, i${index}.value`).join("")}]`,
+      "export const call = () => value",
       ""
     ].join("\n")
   }
 }
 
+/** What npm notes of what it installed. */
+const lockText = (world: World): string => {
+  const installed = Array.from(world.packages).filter(
+    ([folder, { name }]) => folder.startsWith("node_modules/") && !folder.includes("/.pnpm/") && name !== undefined
+  )
+  const entries = installed.map(([folder, { name, version }]) => [
+    folder,
+    { name, version: `1.${version}.0`, integrity: `sha512-${name}-${version}` }
+  ])
+  return JSON.stringify({ lockfileVersion: 3, packages: Object.fromEntries(entries) })
+}
+
+const dataTexts = (world: World): ReadonlyMap<string, string> => {
+  const { dataFolder, executable, files, lake, leftBehind, script: tool } = world
+  const texts = new Map([...leftBehind, ...lake])
+  for (const [name, content] of files) texts.set(`${dataFolder}/${name}`, content)
+  texts.set(script, `# remark ${tool.remark}\necho ${tool.number}\n`)
+  for (const [file, text] of texts) if (executable.has(file)) texts.set(file, executableMark + text)
+  return texts
+}
+
 /** Path -> content, or where a link leads that has "-> " before it. */
 const textsOf = (world: World, framework: string | undefined): ReadonlyMap<string, string> => {
-  const texts = new Map([["package.json", `{"type":"module"}`]])
+  const texts = new Map([...dataTexts(world), ["package.json", `{"type":"module"}`] as const])
   texts.set(path.posix.join(outside, "../package.json"), `{"name":"outside","type":"module"}`)
-  for (const [name, content] of world.files) texts.set(`data/${name}`, content)
   for (const [file, module] of world.modules) {
-    const [, stage] = /^s(\d+)\.ts$/.exec(file) ?? []
-    const isStage = stage !== undefined && framework !== undefined
-    texts.set(file, moduleText(file, module, isStage ? stageText(`s${stage}`, world.stages[Number(stage)]!) : []))
+    const name = path.posix.basename(file, ".ts")
+    const stage = world.stages.find((_, index) => file === `s${index}.ts`)
+    texts.set(file, moduleText(file, module, framework && stage ? stageText(name, stage) : []))
   }
   const reexports = Array.from(world.reexports, ([name, helper]) => {
     return `export { value as ${name} } from "./${path.posix.basename(helper)}"\n`
   })
   texts.set(barrel, reexports.join(""))
+  texts.set(table, JSON.stringify(tableValue(world), null, world.table.indent))
+  texts.set("lib/asset.txt", world.asset)
   for (const [folder, each] of world.packages) {
     for (const [file, text] of Object.entries(packageFiles(folder, each))) texts.set(file, text)
   }
+  if (world.locked) texts.set("node_modules/.package-lock.json", lockText(world))
   for (const [at, target] of world.links) texts.set(at, linkMark + target)
   if (framework !== undefined) {
     for (const each of ["core", "cache", "node_modules/effect", "node_modules/xxhash-wasm"]) {
@@ -167,65 +190,48 @@ const remove = (root: string, file: string): void => {
   }
 }
 
-/** Writes the world below `root`; only what differs from `written` is written. */
-export const write = (world: World, root: string, written: Map<string, string>, framework?: string): void => {
-  const texts = textsOf(world, framework)
-  for (const [file, before] of written) {
-    const text = texts.get(file)
-    if (text === before) continue
-    // a file in a link's place would be written where the link leads
-    if (text === undefined || before.startsWith(linkMark) || text.startsWith(linkMark)) remove(root, file)
+/** Moves the folder of the data, if it has another name now. */
+const moveData = ({ dataFolder }: World, root: string, written: Map<string, string>): void => {
+  const before = dataFolders.find((each) => each !== dataFolder && written.has(`${each}/a.txt`))
+  if (before === undefined) return
+  renameSync(path.join(root, before), path.join(root, dataFolder))
+  for (const [file, text] of Array.from(written)) {
+    if (!file.startsWith(`${before}/`)) continue
     written.delete(file)
-  }
-  for (const [file, text] of texts) {
-    if (written.has(file)) continue
-    const at = path.join(root, file)
-    mkdirSync(path.dirname(at), { recursive: true })
-    if (text.startsWith(linkMark)) symlinkSync(text.slice(linkMark.length), at)
-    else writeFileSync(at, text)
-    written.set(file, text)
+    written.set(`${dataFolder}/${file.slice(before.length + 1)}`, text)
   }
 }
 
-const Value = Schema.Struct({ value: Schema.String })
-const Files = Artifact.folder({ tag: "Files/v1", path: "." })
-const Fine = Artifact.json({ tag: "Value/v1", path: "fine.json", schema: Value })
-const Coarse = Artifact.json({ tag: "Value/v1", path: "coarse.json", schema: Value })
-
-/** The pipeline of `world` whose modules lie below `root`. */
-export const pipelineOf = (world: World, root: string): Pipeline.Pipeline => {
-  const source = Pipeline.source({ name: "files", artifact: Files })
-  const engine = Toolchain.make({
-    name: "engine",
-    params: Schema.Struct({}),
-    identity: Schema.Struct({ version: Schema.Int }),
-    cores: () => 1,
-    identify: () => Effect.succeed({ version: world.engine })
-  })
-  const steps: Array<Pipeline.AnyStep> = []
-  for (const [index, model] of world.stages.entries()) {
-    const inputs: Record<string, Artifact.Any> = {}
-    const ports: Record<string, Pipeline.Port<Artifact.Any>> = {}
-    if (model.readsSource) {
-      inputs["files"] = Files
-      ports["files"] = source.port
-    }
-    for (const { stage, output } of model.inputs) {
-      inputs[`s${stage}${output}`] = output === "fine" ? Fine : Coarse
-      ports[`s${stage}${output}`] = (steps[stage]!.out as Record<string, Pipeline.Port<Artifact.Any>>)[output]!
-    }
-    const stage = Stage.make({
-      name: `s${index}`,
-      source: pathToFileURL(path.join(root, `s${index}.ts`)).href,
-      params: Schema.Struct({ param: Schema.Int }),
-      inputs,
-      output: { fine: Fine, coarse: Coarse },
-      toolchain: model.usesEngine ? { engine } : {},
-      run: () => Effect.void
-    })
-    steps.push(
-      Pipeline.step(stage as never, { inputs: ports as never, params: { param: model.param } as never }) as never
-    )
+/** Writes a text; of one that differs by whether it may be executed, that alone. */
+const writeText = (at: string, text: string, before: string | undefined): void => {
+  const content = text.startsWith(executableMark) ? text.slice(executableMark.length) : text
+  const isSame = before === content || before === executableMark + content
+  if (!isSame) writeFileSync(at, content)
+  if (before === undefined ? content !== text : before.startsWith(executableMark) !== (content !== text)) {
+    chmodSync(at, content === text ? 0o644 : 0o755)
   }
-  return Pipeline.make({ name: "world", steps: steps as never })
+}
+
+/** Writes the world below `root`; only what differs from `written` is written. */
+export const write = (world: World, root: string, written: Map<string, string>, framework?: string): void => {
+  moveData(world, root, written)
+  const texts = textsOf(world, framework)
+  for (const [file, before] of Array.from(written)) {
+    const text = texts.get(file)
+    if (text === before) continue
+    // a file in a link's place would be written where the link leads
+    if (text === undefined || before.startsWith(linkMark) || text.startsWith(linkMark)) {
+      remove(root, file)
+      written.delete(file)
+    }
+  }
+  for (const [file, text] of texts) {
+    const before = written.get(file)
+    if (text === before) continue
+    const at = path.join(root, file)
+    mkdirSync(path.dirname(at), { recursive: true })
+    if (text.startsWith(linkMark)) symlinkSync(text.slice(linkMark.length), at)
+    else writeText(at, text, before)
+    written.set(file, text)
+  }
 }
