@@ -3,13 +3,14 @@
  * declared; behind walls where that is possible (Sandbox).
  */
 import type { ChildProcess } from "node:child_process"
-import { existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { asStepError, endedEarly, environment, finish, fullDisk, launch, spawnMasked, stop } from "./ChildProcess.ts"
 import { type CommandWork, type Executed, StepError, type StepTask } from "./Executor.ts"
 import * as Log from "./log/Log.ts"
 import * as Sandbox from "./Sandbox.ts"
+import * as StepView from "./walls/StepView.ts"
 
 /** The folder of the step, which the runner removes afterwards. */
 const folderOf = (task: StepTask): string => path.dirname(task.workdir)
@@ -18,14 +19,15 @@ const relativeTo = (task: StepTask, file: string): string => path.relative(task.
 
 /** As whole as it gets: the machine's, what is declared, and the paths of inputs and outputs. */
 const environmentOf = (task: StepTask, work: CommandWork, isSealed: boolean): Record<string, string> => {
-  const inputs = Object.entries(task.inputs).map(([name, file]) => {
-    const isOwn = file === path.join(task.workdir, work.places[name]!)
-    return [name, isSealed || isOwn ? work.places[name]! : file] as const
-  })
   const outputs = Object.entries(work.output).map(
     ([name, output]) => [name, relativeTo(task, path.join(task.outputDir, ...output.path.split("/")))] as const
   )
-  return { ...environment(task), ...work.env, ...Object.fromEntries(inputs), ...Object.fromEntries(outputs) }
+  return {
+    ...environment(task),
+    ...work.env,
+    ...StepView.pathsOf(task, task.workdir, isSealed),
+    ...Object.fromEntries(outputs)
+  }
 }
 
 /** Makes the folders that outputs are written to, and writes the command's text where the shell reads it, whatever its length. */
@@ -39,55 +41,17 @@ const prepare = (task: StepTask, work: CommandWork): string => {
   return script
 }
 
-/** Makes what an input from outside is mounted over. */
-const makeMountPoint = (from: string, at: string): void => {
-  if (existsSync(at)) return
-  if (lstatSync(from).isDirectory()) mkdirSync(at, { recursive: true })
-  else {
-    mkdirSync(path.dirname(at), { recursive: true })
-    writeFileSync(at, "")
-  }
-}
-
-/** What links in inputs lead to, where they lead in the sandbox. What lies in another input is there already. */
-const reachedFrom = (task: StepTask, { places }: CommandWork): Sandbox.Walls["readable"] => {
-  const { step } = Sandbox.inside
-  const others = Object.values(places).map((place) => path.join(step, place))
-  return task.reached.flatMap(({ input, from, at }) => {
-    const place = path.resolve(step, places[input]!, at)
-    if (Sandbox.isIn(place, "/proc") || Sandbox.isOfSystem(place) || others.some((other) => Sandbox.isIn(place, other)))
-      return []
-    if (Sandbox.isIn(place, step)) makeMountPoint(from, path.join(task.workdir, path.relative(step, place)))
-    return [[from, place] as const]
-  })
-}
-
 const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Walls => {
   const temporary = path.join(folderOf(task), "tmp")
-  const inputs = path.join(task.workdir, "inputs")
-  for (const folder of [temporary, inputs]) mkdirSync(folder, { recursive: true })
-  const mounted = Object.entries(task.inputs).flatMap(([name, from]) => {
-    const at = path.join(task.workdir, work.places[name]!)
-    if (from === at) return []
-    makeMountPoint(from, at)
-    return [[from, path.join(Sandbox.inside.step, work.places[name]!)] as const]
-  })
-  const ignored = task.ignored.map(({ input, path: at }) => {
-    const inside = path.join(Sandbox.inside.step, work.places[input]!, at)
-    return [path.join(task.inputs[input]!, ...at.split("/")), inside] as const
-  })
+  mkdirSync(temporary, { recursive: true })
+  const view = StepView.of(task, task.workdir)
   return {
     writable: [
       [task.workdir, Sandbox.inside.step],
       [temporary, Sandbox.inside.temporary]
     ],
-    readable: [
-      [inputs, path.join(Sandbox.inside.step, "inputs")],
-      ...mounted,
-      ...reachedFrom(task, work),
-      [script, Sandbox.inside.script]
-    ],
-    ignored: { entries: ignored, empty: Sandbox.emptyFile(task) },
+    ...view,
+    readable: [...view.readable, [script, Sandbox.inside.script]],
     hidden: [process.cwd(), "/usr/src"],
     network: work.network,
     env: { TMPDIR: Sandbox.inside.temporary, HOME: Sandbox.inside.temporary, ...work.env },

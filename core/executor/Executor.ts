@@ -34,8 +34,6 @@ export const CommandWork = Schema.Struct({
   /** The program that runs it, with its arguments. */
   shell: Schema.Array(Schema.String),
   network: Schema.Boolean,
-  /** Input name -> its path in the folder that the command starts in. */
-  places: Schema.Record(Schema.String, Schema.String),
   env: Schema.Record(Schema.String, Schema.String),
   /** Output name -> its kind, and its path below `outputDir`. */
   output: Schema.Record(
@@ -50,6 +48,8 @@ export const StepTask = Schema.Struct({
   work: Schema.Union([ModuleWork, CommandWork]),
   /** Input name -> where its content lies. */
   inputs: Schema.Record(Schema.String, Schema.String),
+  /** Input name -> where the step finds it, in the folder that it starts in. */
+  places: Schema.Record(Schema.String, Schema.String),
   /** What links in an input lead to, outside of it: its real path, the path that names it, and where the step looks for it. */
   reached: Schema.Array(
     Schema.Struct({ input: Schema.String, from: Schema.String, named: Schema.String, at: Schema.String })

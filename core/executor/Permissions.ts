@@ -77,8 +77,8 @@ const outermost = (granted: ReadonlyArray<string>): ReadonlyArray<string> => {
   return Array.from(all).filter((each) => !ancestors(each).some((folder) => folder !== each && all.has(folder)))
 }
 
-/** What the process of `work` may read besides the system's files. */
-export const granted = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => {
+/** What the process of `work` may read besides the system's files, its inputs and outputs: code, and what toolchains built. */
+export const codeOf = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => {
   const modules = [...work.modules, FrameworkFiles.beside("worker")].flatMap(both)
   const above = Array.from(new Set(modules.flatMap(ancestors)))
   const packages = Array.from(new Set(above.flatMap((folder) => both(path.join(folder, "node_modules")))))
@@ -90,28 +90,38 @@ export const granted = (task: StepTask, work: ModuleWork): ReadonlyArray<string>
     ...above.map((folder) => path.join(folder, "package.json")),
     ...packages,
     ...packages.flatMap(linkedPackages),
-    ...Object.values(task.inputs).flatMap(both),
-    ...task.reached.flatMap(({ named }) => hops(named)),
-    path.dirname(task.outputDir),
     work.toolchainsDir,
     path.dirname(task.checkpoint)
   ]
 }
 
+/** What it may read of inputs and outputs. */
+const dataOf = (task: StepTask): ReadonlyArray<string> => [
+  ...Object.values(task.inputs).flatMap(both),
+  ...task.reached.flatMap(({ named }) => hops(named)),
+  path.dirname(task.outputDir)
+]
+
+/** What of a task is written to. */
+type Writing = Pick<StepTask, "outputDir" | "workdir" | "checkpoint">
+
 /** What it may write to. `compiled` is where Node keeps the code it compiled, if it does. */
-export const writable = (task: StepTask, compiled: string | undefined): ReadonlyArray<string> => [
+export const writable = (task: Writing, compiled: string | undefined): ReadonlyArray<string> => [
   ...[task.outputDir, task.workdir, path.dirname(task.checkpoint)],
   ...(compiled === undefined ? [] : [compiled])
 ]
 
-/** Flags for the process that does `work`; `compiled` is where Node keeps the code it compiled, if it does. */
+/**
+ * Flags for the process that does `work`; `compiled` is where Node keeps the code it compiled, if it does. Behind walls, the
+ * paths of the task are those inside.
+ */
 export const flags = (task: StepTask, work: ModuleWork, compiled: string | undefined): ReadonlyArray<string> => [
   "--permission",
   // Native addons and threads are part of what stages compute with; programs are not, unless the stage says so.
   "--allow-addons",
   "--allow-worker",
   ...(work.spawns ? ["--allow-child-process"] : []),
-  ...outermost([...system, ...granted(task, work)]).map((file) => `--allow-fs-read=${file}`),
+  ...outermost([...system, ...codeOf(task, work), ...dataOf(task)]).map((file) => `--allow-fs-read=${file}`),
   ...writable(task, compiled).map((file) => `--allow-fs-write=${file}`)
 ]
 

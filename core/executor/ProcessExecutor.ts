@@ -29,9 +29,9 @@ import {
 } from "./Executor.ts"
 import * as FrameworkFiles from "./FrameworkFiles.ts"
 import * as Log from "./log/Log.ts"
-import * as ModuleWalls from "./ModuleWalls.ts"
 import * as Permissions from "./Permissions.ts"
 import * as Sandbox from "./Sandbox.ts"
+import * as ModuleWalls from "./walls/ModuleWalls.ts"
 
 /** What `core/start/start.cjs` exports. It is plain JavaScript, and lies beside the built files too. */
 interface Start {
@@ -143,12 +143,12 @@ const startProcess = (
     "--disable-warning=SecurityWarning",
     // a database is opened past the permission model
     "--no-experimental-sqlite",
-    ...Permissions.flags(task, work, compiled),
+    ...Permissions.flags(isSealed ? ModuleWalls.inside(task) : task, work, compiled),
     bundle?.main ?? FrameworkFiles.beside("worker")
   ]
   const [file, ...args] = isSealed ? Sandbox.wrap(ModuleWalls.wallsOf(task, work, compiled), env, plain) : plain
   return spawnMasked(file!, args, {
-    cwd: task.workdir,
+    cwd: path.dirname(task.workdir),
     env,
     stdio: [...stdio, "ipc"],
     detached: true
@@ -179,7 +179,7 @@ const runModule = (
       const end = () => resume(Effect.suspend(() => toExit(task, bundle, isSealed, log, outcome, how)))
       finish(launched, code !== 0).then(end, end)
     })
-    child.send(task, (cause) => {
+    child.send(ModuleWalls.seen(task, isSealed), (cause) => {
       // a process that ended at once is told of by its end
       if (cause !== null) child.disconnect?.()
     })

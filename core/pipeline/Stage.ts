@@ -13,6 +13,8 @@
  *   is reported so.
  * - `run` reads its inputs and modules and writes below `output.*.path` or `workdir`; any other file is an error that
  *   names it.
+ * - Paths that `run` is given are relative to the folder in which it starts, the same in every run (unsealed, that of a source is
+ *   where the user has it). They lead nowhere after a `process.chdir`.
  * - The environment holds what belongs to the machine (PATH, HOME, ...) and what `passEnv` and `secrets` name, which do
  *   not count; nothing else. The system's temporary folder is `workdir`.
  */

@@ -31,6 +31,7 @@ import * as SourceLinks from "../plan/SourceLinks.ts"
 import * as StoredResult from "../plan/StoredResult.ts"
 import * as Materialize from "./Materialize.ts"
 import { RunEvents } from "./RunEvents.ts"
+import * as OwnPath from "./step/OwnPath.ts"
 import * as Unchanged from "./step/Unchanged.ts"
 import { type OutputMissing, takeOutputs } from "./TakeOutputs.ts"
 
@@ -122,7 +123,7 @@ const aboutSources = ({ prepared }: Running, step: AnyStep): Pick<StepTask, "rea
   }
 }
 
-/** Where a command finds each input, in the folder that it starts in. */
+/** Where a step finds each input, in the folder that it starts in. */
 const placesOf = (step: AnyStep): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(step.inputs).map(([name, { artifact }]) => [name, path.posix.join("inputs", name, artifact.path)])
@@ -137,7 +138,7 @@ const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: La
       ([name, { kind, path }]) => [name, { kind, path }] as const
     )
     const { shell, network } = stage
-    return { type: "command", command, env, shell, network, places: placesOf(step), output: Object.fromEntries(output) }
+    return { type: "command", command, env, shell, network, output: Object.fromEntries(output) }
   }
   const { name, source, spawns } = stage
   const modules = prepared.code.get(source)?.loaded ?? []
@@ -160,6 +161,7 @@ const prepareTask = Effect.fnUntraced(function* (
     step: step.id,
     work: workOf(running.prepared, execution, layout),
     inputs: yield* provideInputs(running, step, path.join(at, "inputs")),
+    places: placesOf(step),
     ...aboutSources(running, step),
     outputDir: path.join(at, "outputs"),
     passEnv: step.stage.passEnv,
@@ -221,6 +223,9 @@ const work = Effect.fnUntraced(function* (
   // hashing and waiting for the disk is left: another step may use the cores
   yield* releaseCores
   yield* Unchanged.checkUnchanged(prepared, step, key, executed)
+  const sealed = executed.sealed === true
+  if (!sealed)
+    yield* OwnPath.check(step.id, workdir, task.outputDir, (text) => events.publish({ type: "Notice", text }))
   const origins = Array.from(running.prepared.sources.values(), (source) => source.path)
   const outputs = yield* takeOutputs(step.stage.output, task.outputDir, origins).pipe(
     Effect.catchTag("OutputMissing", (error) => Effect.fail(withLog(step.id, error, task.log)))
@@ -237,7 +242,6 @@ const work = Effect.fnUntraced(function* (
     const reason = `expected the same outputs from the same inputs, but its output ${differs} differs. The stage is not deterministic`
     return yield* new StepError({ step: step.id, fault: "stage", reason, log: null })
   }
-  const sealed = executed.sealed === true
   const provenance = { ...(yield* running.provenance), ...made, sealed }
   const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
   yield* results.write(result)

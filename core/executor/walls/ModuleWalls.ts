@@ -1,0 +1,96 @@
+/**
+ * ModuleWalls: what a sealed module sees: inputs, outputs and scratch in `/step`, as a command does (StepView); and at their own
+ * paths the modules and packages that its key counts, the framework, what toolchains built, and its checkpoint.
+ *
+ * These are what Node's permission model grants as well (Permissions). That one stops Node's own calls and names the file;
+ * the walls stop addons, programs, SQLite and links too.
+ *
+ * Gotcha: inputs that other steps made are links into the store, so all of its blobs are there, by names that nobody guesses.
+ */
+import { existsSync, lstatSync, readlinkSync, realpathSync } from "node:fs"
+import * as path from "node:path"
+import type { ModuleWork, StepTask } from "../Executor.ts"
+import * as Permissions from "../Permissions.ts"
+import * as Sandbox from "../Sandbox.ts"
+import * as StepView from "./StepView.ts"
+
+const isLink = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true
+
+/** The folders that `file` lies in, the outermost first, and the file. */
+const wayTo = (file: string): ReadonlyArray<string> => {
+  const parts = file.split(path.sep).slice(1)
+  return parts.map((_, index) => path.sep + parts.slice(0, index + 1).join(path.sep))
+}
+
+/** The links on the way to files, by which the files are asked for. */
+const linksTo = (files: ReadonlyArray<string>): ReadonlyMap<string, string> => {
+  const links = new Map<string, string>()
+  for (const file of files) {
+    // what lies behind the first link is told by the real path
+    const link = wayTo(file).find(isLink)
+    if (link !== undefined) links.set(link, readlinkSync(link))
+  }
+  return links
+}
+
+const isIn = (file: string, folders: ReadonlyArray<string>): boolean =>
+  folders.some((folder) => file === folder || file.startsWith(`${folder}${path.sep}`))
+
+/** The outermost of the real paths of what is there. */
+const realPaths = (files: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const real = new Set(files.filter((file) => existsSync(file)).map((file) => realpathSync(file)))
+  const sorted = Array.from(real).sort((a, b) => a.length - b.length)
+  const kept: Array<string> = []
+  for (const file of sorted) if (!isIn(file, kept)) kept.push(file)
+  return kept
+}
+
+/** The folder of the step, which it finds as `/step`. */
+const folderOf = ({ workdir }: StepTask): string => path.dirname(workdir)
+
+/** Where a path in the step's folder is inside. */
+const insideOf = (task: StepTask, file: string): string =>
+  path.join(Sandbox.inside.step, path.relative(folderOf(task), file))
+
+/** The task as its process finds things, `folder` being the one that it starts in. */
+export const seen = (task: StepTask, isSealed: boolean): StepTask => ({
+  ...task,
+  inputs: StepView.pathsOf(task, folderOf(task), isSealed),
+  outputDir: path.relative(folderOf(task), task.outputDir),
+  workdir: path.relative(folderOf(task), task.workdir)
+})
+
+/** The task with the paths inside, absolute. */
+export const inside = (task: StepTask): StepTask => {
+  const { step } = Sandbox.inside
+  const inputs = Object.entries(task.places).map(([name, place]) => [name, path.join(step, place)] as const)
+  const [outputDir, workdir] = [insideOf(task, task.outputDir), insideOf(task, task.workdir)]
+  return { ...task, inputs: Object.fromEntries(inputs), outputDir, workdir }
+}
+
+/** The walls round the process of `work`; `compiled` is where Node keeps the code it compiled. */
+export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | undefined): Sandbox.Walls => {
+  const code = Permissions.codeOf(task, work)
+  const blobs = path.resolve(task.workdir, "../../../blobs")
+  const readable = realPaths([...code, blobs, path.dirname(process.execPath)]).filter(
+    (file) => !Sandbox.isOfSystem(file)
+  )
+  const links = Array.from(linksTo(code)).filter(([link]) => !isIn(link, readable) && !Sandbox.isOfSystem(link))
+  const own = [task.outputDir, task.workdir]
+  const others = Permissions.writable(task, compiled).filter((file) => !own.includes(file))
+  const view = StepView.of(task, folderOf(task))
+  const scratch = insideOf(task, task.workdir)
+  return {
+    writable: [
+      ...own.map((file) => [file, insideOf(task, file)] as const),
+      ...others.map((file) => [realpathSync(file), realpathSync(file)] as const)
+    ],
+    ...view,
+    readable: [...readable.map((file) => [file, file] as const), ...view.readable],
+    links,
+    hidden: [process.cwd(), "/usr/src"],
+    network: false,
+    env: { TMPDIR: scratch, HOME: scratch },
+    cwd: Sandbox.inside.step
+  }
+}
