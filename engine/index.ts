@@ -18,6 +18,7 @@ export {
   EngineParams,
   Precision
 } from "./Identity.ts"
+export { type Aligner, openAligner } from "./native/Aligner.ts"
 export { jobNumbers, openResampler, type Resampler } from "./native/Resampler.ts"
 export { open } from "./Open.ts"
 export type { Alive, Block, Loss, NetworkShape, Optimizer, Parameter, Program, ProgramOptions } from "./Program.ts"

@@ -19,9 +19,10 @@ import {
 } from "../schemas/Split.ts"
 import { byPath, type ImageListing, type ListedFile, listImages } from "./lib/dataset/ImageListing.ts"
 import { type LeakageGroups, leakageGroups, type Scanned } from "./lib/dataset/LeakageGroups.ts"
-import { findAlike } from "./lib/dataset/NearDuplicates.ts"
 import { scan } from "./lib/dataset/Scan.ts"
 import { stratifiedSplit, type Unit } from "./lib/dataset/StratifiedSplit.ts"
+import * as Aligner from "./lib/duplicates/Aligner.ts"
+import { findAlike } from "./lib/duplicates/NearDuplicates.ts"
 import * as Random from "./lib/Random.ts"
 import { tally } from "./lib/Tally.ts"
 
@@ -212,8 +213,9 @@ export const split = Stage.make({
       const { scanned, thumbnails } = scanResult
       const setAside = [...listing.setAside, ...scanResult.setAside].sort(byPath)
       yield* checkClasses(listing, byClass(scanned), "images", setAside)
+      const aligner = yield* Aligner.open(toolchainDir, cores)
       const thumbnailOf = { get: (i: number) => thumbnails.get(scanned[i]!.at) }
-      const alike = yield* findAlike(scanned, thumbnailOf, (done) =>
+      const alike = yield* findAlike({ items: scanned, thumbnails: thumbnailOf, aligner }, (done) =>
         progress({ label: "near-duplicates", done, total: scanned.length, unit: "images" })
       )
       const grouped = leakageGroups(scanned, alike, params)

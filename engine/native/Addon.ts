@@ -19,6 +19,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import { EngineError, messageOf } from "../Identity.ts"
+import * as Aligner from "./Aligner.ts"
 import * as OneDnn from "./OneDnn.ts"
 import * as Resampler from "./Resampler.ts"
 
@@ -119,12 +120,14 @@ const targets = (oneDnn: OneDnn.OneDnn | undefined): ReadonlyArray<Target> => {
     units: [...isaUnits(), ...files.map(plain)],
     link: [...shared, "-lpthread"]
   }
-  const resample: Target = {
-    binary: Resampler.binaryName,
-    units: [{ ...plain("resample.cpp"), flags: ["-ffp-contract=off"] }],
+  // the same numbers as JavaScript: nothing may be fused
+  const ofImages = (binary: string, file: string): Target => ({
+    binary,
+    units: [{ ...plain(file), flags: ["-ffp-contract=off"] }],
     link: shared
-  }
-  if (oneDnn === undefined) return [main, resample]
+  })
+  const images = [ofImages(Resampler.binaryName, "resample.cpp"), ofImages(Aligner.binaryName, "align.cpp")]
+  if (oneDnn === undefined) return [main, ...images]
   // RPATH and not RUNPATH: it also counts for what oneDNN itself needs
   const dtags = process.platform === "darwin" ? [] : ["-Wl,--disable-new-dtags"]
   const rpaths = [
@@ -132,7 +135,7 @@ const targets = (oneDnn: OneDnn.OneDnn | undefined): ReadonlyArray<Target> => {
     ...oneDnn.folders.flatMap((folder) => [`-Wl,-rpath,${folder}`, `-Wl,-rpath-link,${folder}`])
   ]
   const unit: Unit = { ...plain("onednn.cpp"), flags: [`-I${oneDnn.include}`, "-O1"] }
-  return [main, resample, { binary: dnnlBinaryName, units: [unit], link: [...shared, oneDnn.library, ...rpaths] }]
+  return [main, ...images, { binary: dnnlBinaryName, units: [unit], link: [...shared, oneDnn.library, ...rpaths] }]
 }
 
 export interface Location {

@@ -495,7 +495,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "exact copies are not looked for",
-    file: "stages/lib/dataset/NearDuplicates.ts",
+    file: "stages/lib/duplicates/NearDuplicates.ts",
     find: "  const twins = twinsOf(items)\n",
     replace: "  const twins = twinsOf([])\n",
     caughtBy: [splitting]

@@ -26,7 +26,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   demo: ["core", "schemas"],
   "stages/lib": ["core"],
   "stages/lib/images": ["core", "schemas", "engine", "charts", "stages/lib"],
-  "stages/lib/dataset": ["core", "schemas", "stages/lib", "stages/lib/images"],
+  "stages/lib/duplicates": ["core", "engine", "stages/lib", "stages/lib/images"],
+  "stages/lib/dataset": ["core", "schemas", "stages/lib", "stages/lib/duplicates", "stages/lib/images"],
   "stages/lib/tables": ["schemas"],
   "stages/lib/network": ["core", "schemas", "engine", "stages/lib", "stages/lib/images", "stages/lib/tables"],
   "stages/lib/statistics": ["schemas", "schemas/activations", "stages/lib", "stages/lib/tables"],
@@ -35,8 +36,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     ...["stages/lib/images", "stages/lib/statistics", "stages/lib/tables"]
   ],
   stages: [
-    ...["core", "schemas", "engine", "charts", "stages/lib", "stages/lib/dataset", "stages/lib/images"],
-    ...["stages/lib/network", "stages/lib/statistics", "stages/lib/tables", "stages/lib/report"]
+    ...["core", "schemas", "engine", "charts", "stages/lib", "stages/lib/dataset", "stages/lib/duplicates"],
+    ...["stages/lib/images", "stages/lib/network", "stages/lib/statistics", "stages/lib/tables", "stages/lib/report"]
   ],
   commands: [
     ...["cli", "demo", "schemas", "schemas/activations"],

@@ -6,13 +6,8 @@
 #include <cstring>
 #include <memory>
 #include <vector>
+#include "clones.h"
 #include "napi_util.h"
-
-#if defined(__x86_64__) && defined(__ELF__)
-#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define CLONES
-#endif
 
 namespace {
 constexpr int few = 4, unit = 1 << 14;

@@ -10,11 +10,12 @@
  * Hence look-alikes join a group on less evidence than copies need, as long as the group stays small.
  */
 import type { DuplicateGroup, LabelConflict, SplitParams } from "../../../schemas/Split.ts"
+import type { Pair } from "../duplicates/Comparisons.ts"
+import { Components } from "../duplicates/Components.ts"
+import type { Summary } from "../duplicates/Fingerprint.ts"
+import type { Alike } from "../duplicates/NearDuplicates.ts"
 import { tally } from "../Tally.ts"
-import { Components } from "./Components.ts"
-import type { Summary } from "./Fingerprint.ts"
 import { byPath } from "./ImageListing.ts"
-import type { Alike, Pair } from "./NearDuplicates.ts"
 
 export interface Scanned {
   /** Its place among the files of the scan. */

@@ -9,12 +9,12 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import type { Stage } from "../../../core/index.ts"
 import type { SetAside } from "../../../schemas/Split.ts"
+import * as Fingerprint from "../duplicates/Fingerprint.ts"
+import * as Thumbnails from "../duplicates/Thumbnails.ts"
 import { toFailure } from "../Failure.ts"
 import * as Resampler from "../images/Resampler.ts"
-import * as Fingerprint from "./Fingerprint.ts"
 import type { ListedFile } from "./ImageListing.ts"
 import type { Scanned } from "./LeakageGroups.ts"
-import * as Thumbnails from "./Thumbnails.ts"
 
 /** 10,000 thumbnails are 69 MB. */
 const inMemory = 10_000

@@ -1,7 +1,7 @@
 /** Which look-alikes are kept together; the policies as a whole are tested in split.test.ts. */
 import { describe, expect, it } from "vitest"
 import { leakageGroups, type Scanned } from "../../../../stages/lib/dataset/LeakageGroups.ts"
-import type { Pair } from "../../../../stages/lib/dataset/NearDuplicates.ts"
+import type { Pair } from "../../../../stages/lib/duplicates/Comparisons.ts"
 
 const fingerprint = { width: 8, height: 8, coarse: new Uint8Array(0), descriptor: new Float32Array(0), digest: "" }
 

@@ -244,7 +244,7 @@ describe("the engine's threads", () => {
     const layer = CodeIdentity.layerIn(temporaryFolder()).pipe(Layer.provideMerge(Disk.layer))
     const { code } = await Effect.runPromise(Effect.provide(identify, layer))
     const ofEngine = Object.keys(code.modules).filter((each) => each.startsWith("engine/"))
-    expect(ofEngine).toEqual(["engine/native/Resampler.ts"])
+    expect(ofEngine).toEqual(["engine/native/ImageBinary.ts", "engine/native/Resampler.ts"])
   })
 
   it("are left alone where the engine was not built, and by a binary from another source", async () => {

@@ -1,8 +1,8 @@
 /** Against the plainest way: all distances, sorted. */
 import * as Effect from "effect/Effect"
 import { expect, it } from "vitest"
-import { descriptorLength } from "../../../../stages/lib/dataset/Fingerprint.ts"
-import { neighbours, type Point } from "../../../../stages/lib/dataset/Neighbours.ts"
+import { descriptorLength } from "../../../../stages/lib/duplicates/Fingerprint.ts"
+import { neighbours, type Point } from "../../../../stages/lib/duplicates/Neighbours.ts"
 import * as Random from "../../../../stages/lib/Random.ts"
 
 /** Points around some centres, of two classes; more than two blocks of them. */

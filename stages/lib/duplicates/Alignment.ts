@@ -7,6 +7,8 @@
  * scale per axis together with a brightness gain and offset, found by Gauss-Newton steps on the squared difference
  * (Lucas and Kanade 1981); the residual must be small everywhere: a copy has no block of pixels that disagrees; another
  * drawing, or a clock that shows another hour, has one.
+ *
+ * The native engine computes the same, to the last bit (engine/native/src/align.cpp): an edit here is one there.
  */
 import { type Fingerprint, greyOf, side } from "./Fingerprint.ts"
 import * as Orientations from "./Orientations.ts"
@@ -211,16 +213,21 @@ const step = (a: Uint8Array, b: Uint8Array, table: Uint16Array, warp: Warp, stri
   }
 }
 
-/** The largest shift, in half widths, and the largest logarithm of a scale. */
+/** The largest shift, in half widths. */
 const mostMove = 0.3
+/** The range of a scale; written out, since a logarithm's last digit differs by machine. */
+const leastScale = 0.7408182206817179
+const mostScale = 1.3498588075760032
 /** The range of the gain at white. */
 const leastGain = 0.4
 const mostGain = 2.5
 
 /** A mild crop has a scale and shift near those of the whole; beyond that it is another image. */
 const mild = (warp: Warp): boolean =>
-  Math.abs(Math.log(Math.max(warp.scaleX, 1e-6))) < mostMove &&
-  Math.abs(Math.log(Math.max(warp.scaleY, 1e-6))) < mostMove &&
+  warp.scaleX > leastScale &&
+  warp.scaleX < mostScale &&
+  warp.scaleY > leastScale &&
+  warp.scaleY < mostScale &&
   Math.abs(warp.shiftX) < mostMove &&
   Math.abs(warp.shiftY) < mostMove &&
   warp.gain + warp.bend > leastGain &&
@@ -322,8 +329,11 @@ const differences = (brighter: Float32Array, darker: Float32Array): Float32Array
     }
     const spread = n * sxx - sx * sx
     if (n < size / 20 || spread < 1e-3) break
+    const before = { gain, offset }
     gain = Math.min(2, Math.max(0.7, (n * sxy - sx * sy) / spread))
     offset = (sy - gain * sx) / n
+    // the same levels were left out as before: so it would go on
+    if (gain === before.gain && offset === before.offset) break
   }
   const left = new Float32Array(darker.length)
   for (let i = 0; i < left.length; i++) left[i] = Math.min(255, gain * darker[i]! + offset) - brighter[i]!

@@ -11,13 +11,16 @@ import { beforeAll, describe, expect, it } from "vitest"
 import { emojiGroupBy, emojiSets } from "../../../../demo/EmojiClasses.ts"
 import { loadEmoji } from "../../../../demo/EmojiPackages.ts"
 import { planEmoji } from "../../../../demo/EmojiPlan.ts"
-import { agreement } from "../../../../stages/lib/dataset/Alignment.ts"
-import { Components } from "../../../../stages/lib/dataset/Components.ts"
-import * as Fingerprint from "../../../../stages/lib/dataset/Fingerprint.ts"
 import { leakageGroups } from "../../../../stages/lib/dataset/LeakageGroups.ts"
-import { findAlike, type Item } from "../../../../stages/lib/dataset/NearDuplicates.ts"
+import * as Aligner from "../../../../stages/lib/duplicates/Aligner.ts"
+import { agreement } from "../../../../stages/lib/duplicates/Alignment.ts"
+import type { Item } from "../../../../stages/lib/duplicates/Comparisons.ts"
+import { Components } from "../../../../stages/lib/duplicates/Components.ts"
+import * as Fingerprint from "../../../../stages/lib/duplicates/Fingerprint.ts"
+import { findAlike } from "../../../../stages/lib/duplicates/NearDuplicates.ts"
 import * as Resampler from "../../../../stages/lib/images/Resampler.ts"
 import * as Random from "../../../../stages/lib/Random.ts"
+import { cacheDir } from "../../../engine/support.ts"
 import { temporaryFolder } from "../../../lib/temporary.ts"
 
 /** `OP_PIPE_HOSTILE=full` takes the whole set. */
@@ -118,8 +121,12 @@ beforeAll(async () => {
   )
 })
 
-const run = (all: ReadonlyArray<Whole>) =>
-  Effect.runPromise(findAlike(all, { get: (i) => Effect.succeed(all[i]!.fingerprint.rgb) }, () => Effect.void))
+/** Looks at all items; `get` gives thumbnails by place. */
+const run = (all: ReadonlyArray<Whole>, get = (i: number) => Effect.succeed(all[i]!.fingerprint.rgb)) =>
+  Effect.gen(function* () {
+    const aligner = yield* Aligner.open(() => cacheDir, 2)
+    return yield* findAlike({ items: all, thumbnails: { get }, aligner }, () => Effect.void)
+  }).pipe(Effect.runPromise)
 
 describe("on the demo set", () => {
   it("finds planted copies: recall of 0.95 or more, and the others are kept with their original all the same", async () => {
@@ -217,7 +224,7 @@ describe("many copies of one image", () => {
         gets += 1
         return copies[i]!.fingerprint.rgb
       })
-    const alike = await Effect.runPromise(findAlike(copies, { get }, () => Effect.void))
+    const alike = await run(copies, get)
     const partsOf = (pairs: typeof alike.copies): ReadonlyArray<ReadonlyArray<number>> => {
       const components = new Components(copies.length)
       for (const [a, b] of pairs) components.join(a, b)
@@ -262,7 +269,7 @@ describe("a set of images that are all alike", () => {
         gets += 1
         return large[i]!.fingerprint.rgb
       })
-    const { copies } = await Effect.runPromise(findAlike(large, { get }, () => Effect.void))
+    const { copies } = await run(large, get)
     // within the classes alone there are 89,700 pairs: 179,400 thumbnails
     expect(gets).toBeLessThan(60_000)
     expect(copies.length / large.length).toBeLessThanOrEqual(0.005)

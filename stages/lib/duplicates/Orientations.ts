@@ -23,25 +23,34 @@ export const of = (n: number): ReadonlyArray<Uint16Array> => {
   return found
 }
 
-const correlate = (a: ArrayLike<number>, b: ArrayLike<number>, table: Uint16Array): number => {
-  let sa = 0
-  let sb = 0
-  let saa = 0
-  let sbb = 0
-  let sab = 0
-  const n = table.length
-  for (let i = 0; i < n; i++) {
-    const p = a[i]!
-    const q = b[table[i]!]!
-    sa += p
-    sb += q
-    saa += p * p
-    sbb += q * q
-    sab += p * q
+/** The sum of the levels of a coarse thumbnail, and its variance times its pixels. */
+interface Spread {
+  readonly sum: number
+  readonly variance: number
+}
+
+const spreads = new WeakMap<Uint8Array, Spread>()
+
+/** Once per image: each is compared with many. */
+const spreadOf = (levels: Uint8Array): Spread => {
+  const known = spreads.get(levels)
+  if (known !== undefined) return known
+  let sum = 0
+  let squares = 0
+  for (const level of levels) {
+    sum += level
+    squares += level * level
   }
-  const va = saa - (sa * sa) / n
-  const vb = sbb - (sb * sb) / n
-  return va <= 0 || vb <= 0 ? 0 : (sab - (sa * sb) / n) / Math.sqrt(va * vb)
+  const spread = { sum, variance: squares - (sum * sum) / levels.length }
+  spreads.set(levels, spread)
+  return spread
+}
+
+/** The sum of products of two thumbnails, the second in an orientation. */
+const product = (a: Uint8Array, b: Uint8Array, table: Uint16Array): number => {
+  let sum = 0
+  for (let i = 0; i < table.length; i++) sum += a[i]! * b[table[i]!]!
+  return sum
 }
 
 /** An orientation, and how well the coarse thumbnails correlate in it. */
@@ -53,10 +62,14 @@ export interface Oriented {
 /** The orientation of b in which the coarse thumbnails correlate best. */
 const bestOrientation = (a: Summary, b: Summary): Oriented => {
   const maps = of(coarseSide)
+  const [first, second] = [spreadOf(a.coarse), spreadOf(b.coarse)]
+  if (first.variance <= 0 || second.variance <= 0) return { orientation: 0, correlation: 0 }
+  const scale = Math.sqrt(first.variance * second.variance)
   let orientation = 0
   let correlation = -1
   for (let k = 0; k < 8; k++) {
-    const found = correlate(a.coarse, b.coarse, maps[k]!)
+    const shared = product(a.coarse, b.coarse, maps[k]!)
+    const found = (shared - (first.sum * second.sum) / a.coarse.length) / scale
     if (found > correlation) {
       orientation = k
       correlation = found

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import sharp, { type Sharp } from "sharp"
 import { expect, it } from "vitest"
-import * as Fingerprint from "../../../../stages/lib/dataset/Fingerprint.ts"
+import * as Fingerprint from "../../../../stages/lib/duplicates/Fingerprint.ts"
 import * as Resampler from "../../../../stages/lib/images/Resampler.ts"
 
 const [width, height] = [70, 50]

@@ -4,7 +4,7 @@ import * as path from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import { expect, it } from "vitest"
-import { make } from "../../../../stages/lib/dataset/Thumbnails.ts"
+import { make } from "../../../../stages/lib/duplicates/Thumbnails.ts"
 import { temporaryFolder } from "../../../lib/temporary.ts"
 
 const folder = temporaryFolder()
