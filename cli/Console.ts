@@ -5,6 +5,7 @@
  * prints thousands of lines.
  */
 import * as Effect from "effect/Effect"
+import { shown } from "../cache/identity/Shown.ts"
 
 type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan"
 const codes: Readonly<Record<Style, number>> = { bold: 1, dim: 2, green: 32, yellow: 33, red: 31, cyan: 36 }
@@ -34,11 +35,14 @@ const flush = (): void => {
 }
 process.once("exit", flush)
 
-/** Writes to standard output, in the order of the calls. */
-export const write = (text: string): void => {
+/** Writes to standard output what a terminal is to take as it is, in the order of the calls. */
+export const writeRaw = (text: string): void => {
   if (pending === "") setImmediate(flush)
   pending += text
 }
+
+/** Writes text to standard output; whatever names and messages hold, it gives a terminal no orders. */
+export const write = (text: string): void => writeRaw(shown(text))
 
 /** Calls `then` once all that was written has gone out; if it cannot, the stream's error ends the process. */
 export const whenWritten = (then: () => void): void => {
@@ -75,7 +79,7 @@ export const printLine = (line: string): Effect.Effect<void> => Effect.sync(() =
 export const printError = (line: string): Effect.Effect<void> =>
   Effect.sync(() => {
     flush()
-    process.stderr.write(`${line}\n`)
+    process.stderr.write(`${shown(line)}\n`)
   })
 
 /**

@@ -60,9 +60,12 @@ export const verbose = (layout: Layout, reporter: (event: RunEvent) => void): ((
   }
 }
 
+/** Whether a log lies there, which can be read to its end. */
+export const isLog = (file: string): boolean => statSync(file, { throwIfNoEntry: false })?.isFile() === true
+
 /** The runs that left logs of `step`, the latest first. Ids of runs begin with their time. */
 export const runsWith = (layout: Layout, step: string): ReadonlyArray<string> => {
-  const isThere = (runId: string): boolean => statSync(layout.log(runId, step), { throwIfNoEntry: false }) !== undefined
+  const isThere = (runId: string): boolean => isLog(layout.log(runId, step))
   return runsIn(layout).filter(isThere)
 }
 

@@ -4,7 +4,7 @@
  * The pipeline is the `pipeline.ts` (or `.js`, `.mjs`) of the working directory or of the nearest folder above it.
  * `.op-pipe/`, `outputs/` and `data/` lie beside the file.
  */
-import { existsSync } from "node:fs"
+import { existsSync, lstatSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import * as path from "node:path"
 import { pathToFileURL } from "node:url"
@@ -49,16 +49,27 @@ export const findAbove = (start: string): string | undefined => {
   }
 }
 
+/** Whether a file is the user's own or root's. */
+const isOwn = (file: string): boolean => {
+  const { uid } = lstatSync(file)
+  return [0, process.getuid?.() ?? uid].includes(uid)
+}
+
 const locate = (file: string | undefined): Effect.Effect<string, UsageError> => {
   const found = file === undefined ? findAbove(process.cwd()) : path.resolve(file)
-  return found === undefined
-    ? Effect.fail(
-        new UsageError({
-          message:
-            "expected a pipeline.ts in this folder or in one above it, but found none. Run `op-pipe init` to make a first one, or name a file with --file"
-        })
-      )
-    : Effect.succeed(found)
+  const expected = "expected a pipeline.ts in this folder or in one above it"
+  if (found === undefined) {
+    const toDo = "Run `op-pipe init` to make a first one, or name a file with --file"
+    return Effect.fail(new UsageError({ message: `${expected}, but found none. ${toDo}` }))
+  }
+  // core/start/start.cjs has not loaded it either
+  if (file === undefined && path.dirname(found) !== process.cwd() && !isOwn(found)) {
+    const toDo = `To trust it, change to its folder, or name it: --file ${found}`
+    return Effect.fail(
+      new UsageError({ message: `${expected}, but found ${found}, which belongs to another user. ${toDo}` })
+    )
+  }
+  return Effect.succeed(found)
 }
 
 type PipelineModule = Promise<{ readonly default?: unknown }>

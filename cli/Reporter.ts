@@ -7,7 +7,7 @@
  */
 import * as path from "node:path"
 import type { RunEvent } from "../core/run/RunEvent.ts"
-import { formatCount, formatDuration, paint, write } from "./Console.ts"
+import { formatCount, formatDuration, paint, write, writeRaw } from "./Console.ts"
 
 type ProgressEvent = Extract<RunEvent, { readonly type: "StepProgress" }>
 type FinishedEvent = Extract<RunEvent, { readonly type: "RunFinished" }>
@@ -132,7 +132,8 @@ export const terminal = (): Reporter => {
   const draw = (lines: ReadonlyArray<string>): void => {
     const columns = stream.columns ?? 80
     const current = live ? Array.from(tracks.values(), (track) => liveLine(track, performance.now(), columns)) : []
-    write(`${erase()}${[...lines, ...current].map((line) => `${line}\n`).join("")}`)
+    writeRaw(erase())
+    write([...lines, ...current].map((line) => `${line}\n`).join(""))
     shown = current.length
   }
   /** Notes the progress; gives the line to print where there is no terminal, on leaving a phase. */

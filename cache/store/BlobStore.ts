@@ -15,8 +15,7 @@ import type { StatMemo } from "./StatMemo.ts"
 
 export interface BlobStore {
   /**
-   * The path of a blob whose content was checked; none if it is absent or was damaged (a damaged blob is removed, and
-   * `damaged` lists it).
+   * The path of a blob whose content was checked; none if it is absent or was damaged (then it is removed).
    */
   readonly verified: (digest: Digest.Digest) => Effect.Effect<Option.Option<string>, DiskError, Disk>
   /** Whether a blob is known to exist undamaged without reading it. If this is false, `verified` finds out. */
@@ -25,22 +24,21 @@ export interface BlobStore {
   readonly take: (path: string, known?: Digest.Digest) => Effect.Effect<Digest.Digest, DiskError, Disk>
   /** Stores a small text. */
   readonly put: (text: string) => Effect.Effect<Digest.Digest, DiskError, Disk>
-  /** Blobs found damaged since the start. */
-  readonly damaged: () => ReadonlyArray<Digest.Digest>
 }
 
 export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo) {
   const disk = yield* Disk
-  const damaged: Array<Digest.Digest> = []
 
   const verified: BlobStore["verified"] = Effect.fnUntraced(function* (digest: Digest.Digest) {
     const path = layout.blob(digest)
-    const actual = yield* orAbsent(memo.digest(path))
-    if (Option.isNone(actual)) return Option.none<string>()
-    if (actual.value === digest) return Option.some(path)
-    damaged.push(digest)
+    const stat = yield* orAbsent(disk.lstat(path))
+    if (Option.isNone(stat)) return Option.none<string>()
+    // a link leads to what others write to, and a pipe is never read to its end
+    const actual = stat.value.kind === "file" ? yield* orAbsent(memo.digest(path, stat.value)) : Option.none()
+    if (Option.isSome(actual) && actual.value === digest) return Option.some(path)
     memo.forget(path)
-    yield* disk.remove(path)
+    // in a store that is another's it stays
+    yield* Effect.ignore(disk.remove(path))
     return Option.none<string>()
   })
 
@@ -63,6 +61,6 @@ export const make = Effect.fnUntraced(function* (layout: Layout, memo: StatMemo)
     return digest
   })
 
-  const store: BlobStore = { verified, isKnown, take, put, damaged: () => damaged }
+  const store: BlobStore = { verified, isKnown, take, put }
   return store
 })

@@ -52,11 +52,29 @@ export const checksumOf = (pieces: ReadonlyArray<Uint8Array>): Effect.Effect<str
 const temporaryPath = (layout: Layout): string => path.join(layout.temporary, `${ownPrefix}${randomUUID()}`)
 
 /** Runs `put`, which puts `file` into a folder, and makes the folder first if it does not exist. */
-const intoFolder = <A>(file: string, put: Effect.Effect<A, DiskError>): Effect.Effect<A, DiskError, Disk> =>
+const intoFolder = <A>(file: string, put: Effect.Effect<A, DiskError, Disk>): Effect.Effect<A, DiskError, Disk> =>
   Effect.catchIf(
     put,
     (error) => error.code === "ENOENT",
     () => Effect.flatMap(Disk, (disk) => Effect.andThen(disk.makeFolder(path.dirname(file)), put))
+  )
+
+/** Moves a file to its place in the store. What lies there and is no file is nobody's, and goes. */
+const rename = Effect.fnUntraced(function* (from: string, to: string) {
+  const disk = yield* Disk
+  yield* Effect.catchIf(
+    disk.rename(from, to),
+    ({ code }) => code === "EISDIR",
+    () => Effect.andThen(disk.remove(to), disk.rename(from, to))
+  )
+})
+
+/** What is read from the store: none if it is absent, or no file. */
+const orUnreadable = <A>(read: Effect.Effect<A, DiskError>): Effect.Effect<Option.Option<A>, DiskError> =>
+  Effect.catchIf(
+    orAbsent(read),
+    ({ code }) => code === "EINVAL",
+    () => Effect.succeed(Option.none<A>())
   )
 
 /** Moves a finished file to its place and makes the file and its entry durable. */
@@ -64,7 +82,7 @@ export const place = Effect.fnUntraced(function* (from: string, to: string, mode
   const disk = yield* Disk
   yield* disk.setMode(from, mode)
   yield* disk.syncFile(from)
-  yield* intoFolder(to, disk.rename(from, to))
+  yield* intoFolder(to, rename(from, to))
   yield* disk.syncFolder(path.dirname(to))
 })
 
@@ -94,7 +112,7 @@ export const writeHint = Effect.fnUntraced(function* (layout: Layout, to: string
   const disk = yield* Disk
   const temporary = temporaryPath(layout)
   yield* intoFolder(temporary, disk.create(temporary, yield* withChecksum(body)))
-  yield* intoFolder(to, disk.rename(temporary, to))
+  yield* intoFolder(to, rename(temporary, to))
 })
 
 /** A function that takes the body out of a record's text; it returns undefined if the checksum does not match. */
@@ -111,14 +129,14 @@ export const bodies: Effect.Effect<(text: string) => string | undefined> = Effec
 /** The body of a record, if the record exists and its checksum matches. */
 export const readRecord = Effect.fnUntraced(function* (from: string) {
   const disk = yield* Disk
-  const text = yield* orAbsent(disk.readText(from))
+  const text = yield* orUnreadable(disk.readText(from))
   return Option.isNone(text) ? Option.none<string>() : Option.fromUndefinedOr((yield* bodies)(text.value))
 })
 
 /** `readRecord` for a binary body. */
 export const readRecordBytes = Effect.fnUntraced(function* (from: string) {
   const disk = yield* Disk
-  const bytes = yield* orAbsent(disk.read(from))
+  const bytes = yield* orUnreadable(disk.read(from))
   if (Option.isNone(bytes)) return Option.none<Uint8Array>()
   const body = bytes.value.subarray(checksumDigits + 1)
   const { ofBytes } = yield* checksums

@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
+import * as Calls from "./disk/Calls.ts"
 
 /** A call to the file system failed. `code` is the system's, such as ENOSPC. */
 export class DiskError extends Schema.TaggedError<DiskError>()("DiskError", {
@@ -289,23 +290,6 @@ const list = (path: string): Array<Entry> => {
   return inOrder(entries)
 }
 
-/** Gives the owner all permissions on every folder at and below `path`. */
-const unlock = (path: string): void => {
-  if (!fs.lstatSync(path).isDirectory()) return
-  fs.chmodSync(path, 0o700)
-  for (const entry of fs.readdirSync(path)) unlock(`${path}${nodePath.sep}${entry}`)
-}
-
-const remove = (path: string): void => {
-  try {
-    fs.rmSync(path, { recursive: true, force: true })
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "EACCES") throw cause
-    unlock(path)
-    fs.rmSync(path, { recursive: true, force: true })
-  }
-}
-
 const listFiles = (path: string): Array<InspectedEntry> =>
   inOrder(
     fs.readdirSync(path).map((name) => {
@@ -333,7 +317,7 @@ const isThere = (path: string): boolean => fs.lstatSync(path, { throwIfNoEntry: 
 
 const syncDisk: SyncDisk = {
   stat: statIfThere,
-  text: (path) => ifThere(() => fs.readFileSync(path, "utf8")),
+  text: (path) => ifThere(() => Calls.readText(path)),
   files: (path) => ifThere(() => listFiles(path)),
   names: (path) => ifThere(() => fs.readdirSync(path)),
   target: (path) => ifThere(() => fs.readlinkSync(path))
@@ -348,8 +332,8 @@ const nodeDisk: Disk["Service"] = {
   listFiles: (path) => attempt("list", path, () => listFiles(path)),
   synchronously: (path, ask) => attempt("inspect", path, () => ask(syncDisk)),
   realPath: (path) => attempt("resolve", path, () => fs.realpathSync.native(path)),
-  read: (path) => attempt("read", path, () => fs.readFileSync(path)),
-  readText: (path) => attempt("read", path, () => fs.readFileSync(path, "utf8")),
+  read: (path) => attempt("read", path, () => Calls.read(path)),
+  readText: (path) => attempt("read", path, () => Calls.readText(path)),
   readLink: (path) => attempt("read the link", path, () => fs.readlinkSync(path)),
   create: (path, content) => attempt("write", path, () => fs.writeFileSync(path, content, { flag: "wx" })),
   writePieces: (path, pieces) =>
@@ -366,11 +350,11 @@ const nodeDisk: Disk["Service"] = {
       const now = new Date()
       for (const path of paths) ifThere(() => fs.utimesSync(path, now, now))
     }),
-  makeFolder: (path) => attempt("make the folder", path, () => void fs.mkdirSync(path, { recursive: true })),
+  makeFolder: (path) => attempt("make the folder", path, () => Calls.makeFolder(path)),
   remove: (path) =>
     attempt("remove", path, () => {
       // rmSync makes an error object for what does not exist
-      if (isThere(path)) remove(path)
+      if (isThere(path)) Calls.remove(path)
     }),
   copy: (from, to) =>
     whole(
@@ -381,7 +365,10 @@ const nodeDisk: Disk["Service"] = {
     ),
   hash: (path) =>
     Effect.suspend(() =>
-      attempt("read", path, () => fs.statSync(path).size).pipe(
+      attempt("read", path, () => {
+        Calls.refuseOdd(path)
+        return fs.statSync(path).size
+      }).pipe(
         Effect.flatMap((size) =>
           size <= smallBytes
             ? attempt("read", path, () => {

@@ -53,18 +53,74 @@ export interface StepResult {
 
 const isString = (value: unknown): value is string => typeof value === "string"
 
-const isOutput = (value: unknown): value is Output =>
-  isRecord(value) &&
-  (value["kind"] === "json" || value["kind"] === "file" || value["kind"] === "folder") &&
-  isString(value["tag"]) &&
-  isString(value["path"]) &&
-  typeof value["layOut"] === "boolean" &&
-  Digest.isDigest(value["digest"]) &&
-  Tree.isTree(value["entries"])
+const partsOf = (at: string): ReadonlyArray<string> => at.split("/").filter((part) => part !== "" && part !== ".")
+
+/** Whether an output may lie there: within the step's folder. */
+const isPlace = (at: unknown): at is string =>
+  isString(at) && !at.startsWith("/") && !at.includes("\0") && !partsOf(at).includes("..")
+
+/** Whether a link at `at` leads nowhere but into `folder`, or is absolute; those were looked at when they were taken. */
+const staysIn = (folder: string, at: string, target: string): boolean => {
+  if (target.startsWith("/")) return true
+  const below = partsOf(at).slice(partsOf(folder).length, -1)
+  for (const part of partsOf(target)) {
+    if (part !== "..") below.push(part)
+    else if (below.pop() === undefined) return false
+  }
+  return true
+}
+
+/** Whether the entries are those of a folder at `folder`: each in a folder that comes before it, in order, each once. */
+const isFolderAt = (folder: string, [root, ...below]: Tree.Tree): boolean => {
+  if (root?.kind !== "folder" || root.path !== folder) return false
+  const folders = new Set([folder])
+  let [last, parent] = [folder, folder]
+  return below.every((entry) => {
+    const cut = entry.path.lastIndexOf("/")
+    const [above, name] = [entry.path.slice(0, cut), entry.path.slice(cut + 1)]
+    if (cut < 0 || name === "" || name === "." || name === ".." || name.includes("\0")) return false
+    if (entry.path <= last || (above !== parent && !folders.has(above))) return false
+    ;[last, parent] = [entry.path, above]
+    if (entry.kind === "folder") folders.add(entry.path)
+    return entry.kind !== "link" || staysIn(folder, entry.path, entry.target)
+  })
+}
+
+const isOutput = (value: unknown): value is Output => {
+  if (!isRecord(value)) return false
+  const { kind, path, entries } = value
+  const isFitting =
+    (kind === "json" || kind === "file" || kind === "folder") &&
+    isString(value["tag"]) &&
+    isPlace(path) &&
+    typeof value["layOut"] === "boolean" &&
+    Digest.isDigest(value["digest"]) &&
+    Tree.isTree(entries)
+  if (!isFitting) return false
+  const [first] = entries
+  return kind === "folder"
+    ? isFolderAt(path, entries)
+    : entries.length === 1 && first?.kind === "file" && first.path === path
+}
+
+/** Whether no output lies in another: an entry of the one could be reached through a link of the other. */
+const lieApart = (outputs: ReadonlyArray<Output>): boolean => {
+  const places = outputs.map((output) => partsOf(output.path))
+  const taken = new Set(places.map((parts) => parts.join("/")))
+  const isBelowAnother = (parts: ReadonlyArray<string>): boolean =>
+    parts.some((_, depth) => taken.has(parts.slice(0, depth).join("/")))
+  return taken.size === outputs.length && !places.some(isBelowAnother)
+}
+
+const areOutputs = (value: unknown): value is StepResult["outputs"] => {
+  const outputs = isRecord(value) ? Object.values(value) : undefined
+  return outputs?.every(isOutput) === true && lieApart(outputs)
+}
 
 const isProvenance = (value: unknown): value is Provenance =>
   isRecord(value) &&
   isString(value["runId"]) &&
+  !value["runId"].includes("/") &&
   isString(value["startedAt"]) &&
   Number.isFinite(value["durationMs"]) &&
   isString(value["host"]) &&
@@ -74,15 +130,17 @@ const isProvenance = (value: unknown): value is Provenance =>
   (value["dirty"] === null || typeof value["dirty"] === "boolean") &&
   (value["sealed"] === undefined || typeof value["sealed"] === "boolean")
 
-/** Checked by hand and not by a Schema: every run reads every result. */
+/**
+ * Checked by hand and not by a Schema: every run reads every result. Whoever can write to a store can write records: what is
+ * none of op-pipe's own counts as absent, so that nothing is written outside of the folder that it is for.
+ */
 const isStepResult = (value: unknown): value is StepResult =>
   isRecord(value) &&
   value["format"] === "Result/v1" &&
   Digest.isDigest(value["key"]) &&
   isString(value["step"]) &&
   isIngredients(value["ingredients"]) &&
-  isRecord(value["outputs"]) &&
-  Object.values(value["outputs"]).every(isOutput) &&
+  areOutputs(value["outputs"]) &&
   isProvenance(value["provenance"])
 
 /** The result in a record's body; none if the body is something else. */
@@ -95,8 +153,8 @@ export const parse = (body: string): Option.Option<StepResult> => {
   }
 }
 
-/** Why there is no result to use under a key. */
-export type Unusable = "absent" | "damaged"
+/** Why there is no result to use under a key; `refused` is a record that op-pipe did not write, or not so. */
+export type Unusable = "absent" | "damaged" | "refused"
 
 export interface ResultStore {
   /** The record of a name (a key, or the name of one of its replaced records); its blobs are not checked. */
@@ -173,9 +231,10 @@ const makeReading = (layout: Layout, blobs: BlobStore): Reading => {
     if (outputs === undefined || Option.exists(current, (result) => outputsOf(result) === outputs)) return current
     return yield* read(replacedName(key, outputs))
   })
+  const isThere = (key: Digest.Digest) => Effect.flatMap(Disk, (disk) => disk.exists(layout.result(key)))
   const usable: ResultStore["usable"] = Effect.fnUntraced(function* (key, outputs) {
     const result = yield* withOutputs(key, outputs)
-    if (Option.isNone(result)) return "absent"
+    if (Option.isNone(result)) return (yield* isThere(key)) ? "refused" : "absent"
     for (const digest of blobsOf(result.value)) {
       if (Option.isNone(yield* blobs.verified(digest))) return "damaged"
     }

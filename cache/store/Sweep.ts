@@ -9,6 +9,7 @@ import { hostname } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { Disk, orAbsent } from "./Disk.ts"
+import * as Calls from "./disk/Calls.ts"
 import type { Layout } from "./Layout.ts"
 
 /** Two containers may share a host name, and each has a process 7 of its own. */
@@ -52,7 +53,7 @@ export const scratchFolder = "scratch"
  */
 const endOrphans = (work: string): void => {
   try {
-    const pid = Number(readFileSync(path.join(work, processFile), "utf8"))
+    const pid = Number(Calls.readText(path.join(work, processFile)))
     const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0")
     if (environment.includes(`TMPDIR=${path.join(work, scratchFolder)}`)) process.kill(-pid, "SIGKILL")
   } catch {

@@ -25,7 +25,7 @@ export type TreeEntry =
       readonly path: string
       readonly digest: Digest.Digest
       readonly sizeBytes: number
-      /** Permission bits; of a source, whether its owner may execute it (all three bits for that) and nothing else. */
+      /** Permission bits, at most `keptMode`; of a source, whether its owner may execute it (all three bits for that) and nothing else. */
       readonly mode: number
     }
   | {
@@ -37,15 +37,19 @@ export type TreeEntry =
   | { readonly kind: "link"; readonly path: string; readonly target: string; readonly digest: Digest.Digest | null }
 export type Tree = ReadonlyArray<TreeEntry>
 
+/** The permissions that an output keeps: others than its owner may read and execute it, not write to it. */
+const keptMode = 0o755
+const isMode = (mode: unknown): boolean => Number.isSafeInteger(mode) && (Number(mode) & ~keptMode) === 0
+
 const isEntry = (value: unknown): value is TreeEntry => {
   if (typeof value !== "object" || value === null) return false
   const { kind, path, digest, sizeBytes, mode, target } = value as Readonly<Record<string, unknown>>
   if (typeof path !== "string") return false
   switch (kind) {
     case "file":
-      return Digest.isDigest(digest) && Number.isSafeInteger(sizeBytes) && Number.isSafeInteger(mode)
+      return Digest.isDigest(digest) && Number.isSafeInteger(sizeBytes) && Number(sizeBytes) >= 0 && isMode(mode)
     case "folder":
-      return mode === undefined || Number.isSafeInteger(mode)
+      return mode === undefined || isMode(mode)
     case "link":
       return typeof target === "string" && (digest === null || Digest.isDigest(digest))
     default:
@@ -71,7 +75,8 @@ const canonical = (entry: TreeEntry): string => {
 
 export const digest = (tree: Tree): Digest.Digest => Digest.ofCanonical("Tree/v1", `[${tree.map(canonical).join(",")}]`)
 
-const isSameEntry = (a: TreeEntry, b: TreeEntry): boolean =>
+/** Whether two entries are the same; a folder of unknown mode equals one of any mode. */
+export const isSameEntry = (a: TreeEntry, b: TreeEntry): boolean =>
   a.kind === "folder" && b.kind === "folder"
     ? a.path === b.path && (a.mode === undefined || b.mode === undefined || a.mode === b.mode)
     : canonical(a) === canonical(b)
@@ -180,7 +185,7 @@ const walk = Effect.fnUntraced(function* (root: string, options: SnapshotOptions
     around: ReadonlyArray<string>
   ) => Effect.Effect<void, DiskError, Disk> = Effect.fnUntraced(function* (folder, stat, around) {
     const location = join(root, folder)
-    if (unlock && stat !== undefined && folderMode(stat) !== stat.mode) yield* disk.setMode(location, folderMode(stat))
+    if (unlock && stat !== undefined && (stat.mode & 0o700) !== 0o700) yield* disk.setMode(location, folderMode(stat))
     const children: Array<InspectedEntry> = []
     const folders: Array<readonly [at: string, stat: Stat | undefined, around: ReadonlyArray<string>]> = []
     for (const entry of yield* disk.listFiles(location)) {
@@ -203,12 +208,15 @@ const walk = Effect.fnUntraced(function* (root: string, options: SnapshotOptions
   return walking as Walked
 })
 
+/** The mode of a file in an output. */
+export const fileMode = (stat: Stat): number => stat.mode & keptMode
+
 /** The mode of a folder in an output: the owner's own permissions are always set. */
-export const folderMode = (stat: Stat | undefined): number => (stat?.mode ?? 0) | 0o700
+export const folderMode = (stat: Stat | undefined): number => ((stat?.mode ?? 0) & keptMode) | 0o700
 
 /** Of a file in a source, whether it may be executed counts: scripts are called by their path. */
-const modeOf = (of: SnapshotOptions["of"], { mode }: Stat): number =>
-  of === "output" ? mode : (mode & 0o100) === 0 ? 0 : 0o111
+const modeOf = (of: SnapshotOptions["of"], stat: Stat): number =>
+  of === "output" ? fileMode(stat) : (stat.mode & 0o100) === 0 ? 0 : 0o111
 
 const inOrder = (entries: Array<TreeEntry>): Tree => entries.sort((a, b) => (a.path < b.path ? -1 : 1))
 
@@ -262,7 +270,7 @@ export const known = (root: string, memo: StatMemo, sync: SyncDisk): Tree | unde
       } else {
         const digest = stat === undefined ? undefined : digests?.known(name, stat)
         if (stat === undefined || digest === undefined) return false
-        entries.push({ kind: "file", path: at, digest, sizeBytes: stat.sizeBytes, mode: stat.mode })
+        entries.push({ kind: "file", path: at, digest, sizeBytes: stat.sizeBytes, mode: fileMode(stat) })
       }
     }
     return true
@@ -386,33 +394,3 @@ export const source = Effect.fnUntraced(function* (root: string, memo: StatMemo,
   if (isAsKnown(root, listings, memo)) memo.noteTree(root, { folders, digest: found.digest })
   return found
 })
-
-const list = (verb: string, paths: ReadonlyArray<string>): ReadonlyArray<string> =>
-  paths.length === 0
-    ? []
-    : [`${paths.length} ${verb} (${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ", ..." : ""})`]
-
-/** `2 added (a/1.png, a/2.png), 1 changed (b/3.png)`; a file that moved with its content unchanged is `renamed`. */
-export const describeChange = (before: Tree, after: Tree): string => {
-  const old = new Map(before.map((entry) => [entry.path, entry]))
-  const now = new Map(after.map((entry) => [entry.path, entry]))
-  const added = after.filter((entry) => !old.has(entry.path))
-  const removed = before.filter((entry) => !now.has(entry.path))
-  const changed = after.filter((entry) => old.has(entry.path) && !isSameEntry(old.get(entry.path)!, entry))
-  const renamed = added.flatMap((entry) => {
-    const from = removed.find((gone) => entry.kind === "file" && gone.kind === "file" && gone.digest === entry.digest)
-    return from === undefined ? [] : [{ from: from.path, to: entry.path }]
-  })
-  const moved = new Set(renamed.flatMap((each) => [each.from, each.to]))
-  const rest = (entries: Tree): ReadonlyArray<string> =>
-    entries.map((each) => each.path).filter((each) => !moved.has(each))
-  return [
-    ...list("added", rest(added)),
-    ...list("removed", rest(removed)),
-    ...list("changed", rest(changed)),
-    ...list(
-      "renamed",
-      renamed.map((each) => `${each.from} -> ${each.to}`)
-    )
-  ].join(", ")
-}

@@ -66,7 +66,7 @@ export const logs = Command.make(
         }
         const runId = yield* executedBy(step, Option.getOrUndefined(flags.run))
         const file = runId === undefined ? undefined : layout.log(runId, step)
-        const isThere = file !== undefined && existsSync(file)
+        const isThere = file !== undefined && Logs.isLog(file)
         if (flags.json) {
           const text = isThere ? asPlainText(readFileSync(file, "utf8")) : ""
           return yield* printLine(JSON.stringify({ step, runId: runId ?? null, file: isThere ? file : null, text }))

@@ -71,6 +71,8 @@ type Reason = (evidence: Evidence) => ReadonlyArray<string>
 
 const isDamaged: Reason = ({ unusable }) =>
   unusable === "damaged" ? ["a stored file of the result is missing or damaged"] : []
+const isRefused: Reason = ({ unusable }) =>
+  unusable === "refused" ? ["its record in the store is damaged, or not one that op-pipe wrote, and is not used"] : []
 const isOutdated: Reason = ({ unusable }) =>
   unusable === "outdated" ? ["a stored document of the result no longer fits its schema"] : []
 const waitsForOthers: Reason = ({ before, waitsFor }) =>
@@ -80,7 +82,7 @@ const lostLastResult: Reason = ({ before, hadResult }) =>
   before === undefined && hadResult ? ["the last result is no longer in the store"] : []
 
 /** The first of these that applies is the only reason: there is nothing to compare then. */
-const decisive: ReadonlyArray<Reason> = [isDamaged, isOutdated, waitsForOthers, neverRan, lostLastResult]
+const decisive: ReadonlyArray<Reason> = [isDamaged, isRefused, isOutdated, waitsForOthers, neverRan, lostLastResult]
 
 const differs =
   (changes: (before: CacheKey.Ingredients, now: CacheKey.Ingredients) => ReadonlyArray<string>): Reason =>

@@ -13,6 +13,7 @@ import { Disk, join, orAbsent } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
+import * as TreeChange from "../../cache/store/tree/TreeChange.ts"
 
 /** Bytes of files that differ from those in the store, by path: a report whose placeholders have values. */
 export type Rendered = ReadonlyMap<string, Uint8Array>
@@ -61,7 +62,7 @@ export const difference = Effect.fnUntraced(function* (
   const expected = expectedTree(result, rendered)
   const found = yield* orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, of: "output" }))
   if (Option.isNone(found)) return Option.some("not there")
-  return Tree.isSame(found.value, expected) ? Option.none() : Option.some(Tree.describeChange(expected, found.value))
+  return Tree.isSame(found.value, expected) ? Option.none() : Option.some(TreeChange.describe(expected, found.value))
 })
 
 /** The folder of the marks. */

@@ -12,6 +12,7 @@ import { Disk, type DiskError, orAbsent } from "../../cache/store/Disk.ts"
 import { settle } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
+import * as TreeChange from "../../cache/store/tree/TreeChange.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import type { AnySource, AnyStep } from "../pipeline/Step.ts"
 import type { Prepared, PreparedSource } from "./Prepared.ts"
@@ -137,7 +138,7 @@ export const describeInput = Effect.fnUntraced(function* (
   const old = Schema.decodeUnknownOption(Schema.fromJsonString(Tree.Tree))(yield* disk.readText(listing.value))
   return Option.isNone(old)
     ? `input ${portName(port)} changed`
-    : `input ${portName(port)}: ${Tree.describeChange(old.value, yield* now.content.tree)}`
+    : `input ${portName(port)}: ${TreeChange.describe(old.value, yield* now.content.tree)}`
 })
 
 /** The blob that lists the files of the source with this digest, if the store has it. */

@@ -46,7 +46,8 @@ export const write = Effect.fn("RunLog.write")(function* (record: RunRecord) {
 const readRun = Effect.fnUntraced(function* (runId: string) {
   const { layout } = yield* Store
   const body = yield* readRecord(layout.run(runId))
-  return Option.flatMap(body, Schema.decodeUnknownOption(Stored))
+  const record = Option.flatMap(body, Schema.decodeUnknownOption(Stored))
+  return Option.filter(record, (run) => run.runId === runId)
 })
 
 /** All runs, the latest last. */

@@ -105,7 +105,7 @@ const takeOutput = Effect.fnUntraced(function* (
       path: artifact.path,
       digest: blob,
       sizeBytes: stat.value.sizeBytes,
-      mode: stat.value.mode
+      mode: Tree.fileMode(stat.value)
     } as const
     const output: Output = { ...common, digest: digest ?? blob, entries: [entry] }
     return output

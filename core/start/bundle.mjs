@@ -154,7 +154,7 @@ const writeModules = async (esbuild, options, made) => {
 export const make = async (folder, contents, resolveDir, keepNames) => {
   const esbuild = await import("esbuild")
   const startedMs = Date.now()
-  mkdirSync(folder, { recursive: true })
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
   const made = mkdtempSync(path.join(folder, "made-"))
   // for the code that V8 compiles of it
   mkdirSync(path.join(made, "compiled"))

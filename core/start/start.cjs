@@ -8,7 +8,7 @@
  */
 "use strict"
 const { hash } = require("node:crypto")
-const { existsSync, lstatSync, readFileSync, realpathSync, statSync } = require("node:fs")
+const { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync } = require("node:fs")
 const { homedir } = require("node:os")
 const path = require("node:path")
 const { pathToFileURL } = require("node:url")
@@ -26,6 +26,43 @@ const cacheFolder = () => {
   const { OP_PIPE_CACHE_DIR, XDG_CACHE_HOME } = process.env
   const cache = OP_PIPE_CACHE_DIR ?? path.join(XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "op-pipe")
   return path.join(cache, "start")
+}
+
+const me = process.getuid?.()
+const isMine = ({ uid }) => me === undefined || uid === me
+const isMineOrRoots = (stat) => isMine(stat) || stat.uid === 0
+
+/** What is wrong with a folder that code is kept in; undefined if nobody but the user can put anything there. */
+const problemOf = (cache, start) => {
+  const above = statSync(cache)
+  if (!isMineOrRoots(above)) return `${cache} belongs to another user (${above.uid})`
+  // of a sticky folder, such as /tmp, others can remove nothing
+  if ((above.mode & 0o022) !== 0 && (above.mode & 0o1000) === 0) return `others can write to ${cache}`
+  const own = lstatSync(start)
+  return own.isDirectory() && isMine(own) ? undefined : `${start} belongs to another user (${own.uid})`
+}
+
+let isTold = false
+
+/**
+ * Makes the folder of bundles, for the user alone. Whoever can write to it runs code as the user: what others could write
+ * to is made anew, and where they still can, nothing is kept. Throws then, as it does where no folder can be made.
+ */
+const secureCache = () => {
+  const start = cacheFolder()
+  const cache = path.dirname(start)
+  mkdirSync(start, { recursive: true, mode: 0o700 })
+  const problem = me === undefined ? undefined : problemOf(cache, start)
+  if (problem !== undefined) {
+    const advice = "Give the folder to yourself alone (chmod go-w), or name another by OP_PIPE_CACHE_DIR"
+    if (!isTold)
+      process.stderr.write(`op-pipe: ${problem}, so no code is kept there, and each start takes longer. ${advice}\n`)
+    isTold = true
+    throw new Error(problem)
+  }
+  if (me === undefined || (lstatSync(start).mode & 0o022) === 0) return
+  rmSync(start, { recursive: true, force: true })
+  mkdirSync(start, { mode: 0o700 })
 }
 
 /** The bundle in `folder`, if all that it was made from is still what it was. */
@@ -46,6 +83,7 @@ const current = (folder) => {
  */
 const bundled = async (contents, resolveDir, { keepNames = false } = {}) => {
   if (process.env.OP_PIPE_BUNDLE === "off") throw new Error("OP_PIPE_BUNDLE is off")
+  secureCache()
   const identity = [format, process.version, keepNames, resolveDir, contents].join("\0")
   const folder = path.join(cacheFolder(), hash("sha256", identity, "hex").slice(0, 24))
   return current(folder) ?? (await import("./bundle.mjs")).make(folder, contents, resolveDir, keepNames)
@@ -54,13 +92,16 @@ const bundled = async (contents, resolveDir, { keepNames = false } = {}) => {
 const pipelineNames = ["pipeline.ts", "pipeline.mjs", "pipeline.js"]
 const exists = (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined
 
-/** The pipeline that a command line is about, if there is one; `cli/Project.ts` has the last word. */
+/**
+ * The pipeline that a command line is about, if there is one; `cli/Project.ts` has the last word. One above the working
+ * directory that is another user's is not loaded: whoever may write to a folder above, such as /tmp, would run code.
+ */
 const findPipeline = (args) => {
   const at = args.findIndex((each) => each === "--file" || each.startsWith("--file="))
   if (at >= 0) return path.resolve(args[at] === "--file" ? (args[at + 1] ?? "") : args[at].slice("--file=".length))
   for (let folder = process.cwd(); ; folder = path.dirname(folder)) {
     const found = pipelineNames.map((name) => path.join(folder, name)).find(exists)
-    if (found !== undefined) return found
+    if (found !== undefined) return folder === process.cwd() || isMineOrRoots(lstatSync(found)) ? found : undefined
     if (folder === path.dirname(folder)) return undefined
   }
 }
@@ -92,8 +133,9 @@ const ownCopy = (pipeline, root) => {
     const start = path.join(folder, "node_modules/op-pipe/core/start/start.cjs")
     const stat = statSync(start, { throwIfNoEntry: false })
     if (stat !== undefined) {
-      const isTrusted = [0, process.getuid?.() ?? stat.uid].includes(stat.uid)
-      return isTrusted && path.resolve(realpathSync(start), "../../..") !== realpathSync(root) ? start : undefined
+      return isMineOrRoots(stat) && path.resolve(realpathSync(start), "../../..") !== realpathSync(root)
+        ? start
+        : undefined
     }
     if (folder === path.dirname(folder)) return undefined
   }

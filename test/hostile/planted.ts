@@ -39,8 +39,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a blob is trusted on its name",
     file: "cache/store/BlobStore.ts",
-    find: "    if (actual.value === digest) return Option.some(path)",
-    replace: "    if (actual.value !== undefined) return Option.some(path)",
+    find: "if (Option.isSome(actual) && actual.value === digest) return",
+    replace: "if (Option.isSome(actual)) return",
     caughtBy: [damage]
   },
   {
@@ -239,7 +239,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "whether a file may be executed does not count",
     file: "cache/store/Tree.ts",
-    find: "(mode & 0o100) === 0 ? 0 : 0o111",
+    find: "(stat.mode & 0o100) === 0 ? 0 : 0o111",
     replace: "(mode & 0o100) === 0 ? 0 : 0",
     caughtBy: [edits, "test/regressions/sources.test.ts"]
   },
@@ -492,6 +492,35 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     replace: "",
     caughtBy: ["test/regressions/programs.test.ts"],
     quick: true
+  },
+  {
+    name: "a record may have entries below a link",
+    file: "cache/store/ResultStore.ts",
+    find: "(above !== parent && !folders.has(above))",
+    replace: "(above !== parent && false)",
+    caughtBy: ["test/cache/store/ResultStore.test.ts"],
+    quick: true
+  },
+  {
+    name: "a record may lead out of its folder",
+    file: "cache/store/ResultStore.ts",
+    find: ' || name === ".." || ',
+    replace: " || ",
+    caughtBy: ["test/cache/store/ResultStore.test.ts"]
+  },
+  {
+    name: "a named pipe in the store is read",
+    file: "cache/store/disk/Calls.ts",
+    find: "if (stat === undefined || stat.isFile()) return",
+    replace: "if (stat === undefined || !stat.isDirectory()) return",
+    caughtBy: ["test/cache/store/Disk.test.ts"]
+  },
+  {
+    name: "code is kept where others can write",
+    file: "core/start/start.cjs",
+    find: "if (me === undefined || (lstatSync(start).mode & 0o022) === 0) return",
+    replace: "if (true) return",
+    caughtBy: ["test/cli/trust.test.ts"]
   },
   {
     name: "exact copies are not looked for",

@@ -1,10 +1,11 @@
 /** What the disk promises of one call. */
+import { execFileSync } from "node:child_process"
 import { statSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { describe, expect, it } from "vitest"
-import { Disk } from "../../../cache/store/Disk.ts"
+import { Disk, type DiskError } from "../../../cache/store/Disk.ts"
 import { temporaryFolder } from "../../lib/temporary.ts"
 
 const sizeBytes = 64 * 1024 * 1024
@@ -27,5 +28,29 @@ describe("a change that is interrupted has ended when the interruption returns",
       return statSync(to, { throwIfNoEntry: false })?.size
     })
     expect(await Effect.runPromise(Effect.provide(program, Disk.layer))).toBe(sizeBytes)
+  })
+})
+
+const fails = (ask: (disk: Disk["Service"]) => Effect.Effect<unknown, DiskError>): Promise<DiskError> =>
+  Effect.runPromise(Effect.flip(Effect.flatMap(Disk, ask)).pipe(Effect.provide(Disk.layer)))
+
+describe("what is no file", () => {
+  it("is not read: a pipe has no end", async () => {
+    const pipe = path.join(temporaryFolder(), "pipe")
+    execFileSync("mkfifo", [pipe])
+    for (const file of [pipe, "/dev/zero"]) {
+      const errors = [
+        await fails((disk) => disk.read(file)),
+        await fails((disk) => disk.readText(file)),
+        await fails((disk) => disk.hash(file)),
+        await fails((disk) => disk.synchronously(file, (sync) => sync.text(file)))
+      ]
+      for (const { reason } of errors) expect(reason).toBe("expected a file, but found a pipe, socket or device")
+    }
+  })
+
+  // Node's own mkdir -p tries for ever where a file system says that the folder above is not there
+  it("cannot be made where nothing can", async () => {
+    expect((await fails((disk) => disk.makeFolder("/proc/x/y"))).code).toBe("ENOENT")
   })
 })

@@ -104,3 +104,50 @@ describe("the record of a result", () => {
     expect(parse(body)).toEqual(Option.none())
   })
 })
+
+const file = (path: string, mode = 0o644) => ({ kind: "file", path, digest: digest("e"), sizeBytes: 3, mode })
+const link = (path: string, target: string) => ({ kind: "link", path, target, digest: null })
+const folder = (path: string, mode = 0o755) => ({ kind: "folder", path, mode })
+
+/** The record with these entries in its folder. */
+const withEntries = (...entries: ReadonlyArray<object>): unknown =>
+  without(["outputs", "weights", "entries"], { value: [folder("weights"), ...entries] })
+
+/** What somebody who can write to a store might write. */
+const forged: ReadonlyArray<readonly [how: string, record: unknown]> = [
+  ["leads out of its folder", withEntries(file("weights/../../a"))],
+  ["is the folder above", withEntries(folder("weights/.."), file("weights/../a"))],
+  ["is absolute", withEntries(file("/etc/passwd"))],
+  ["lies beside its output", withEntries(file("other/a"))],
+  ["lies below a link", withEntries(link("weights/a", "/etc"), file("weights/a/b"))],
+  ["lies below a file", withEntries(file("weights/a"), file("weights/a/b"))],
+  ["lies in no folder", withEntries(file("weights/a/b"))],
+  ["is there twice", withEntries(file("weights/a"), file("weights/a"))],
+  ["is not in order", withEntries(file("weights/b"), file("weights/a"))],
+  ["has no name", withEntries(file("weights/"))],
+  ["holds a NUL", withEntries(file("weights/a\0b"))],
+  ["is a link out of its folder", withEntries(link("weights/a", "../../b"))],
+  ["runs as its owner", withEntries(file("weights/a", 0o4755))],
+  ["can be written to by all", withEntries(file("weights/a", 0o666))],
+  ["is a folder that all can write to", withEntries(folder("weights/a", 0o777))],
+  ["has fewer than no bytes", withEntries({ ...file("weights/a"), sizeBytes: -1 })],
+  ["is of no known kind", withEntries({ ...file("weights/a"), kind: "socket" })],
+  ["is an output that leads out of its folder", without(["outputs", "weights", "path"], { value: "../weights" })],
+  ["is an output of another kind", without(["outputs", "weights", "kind"], { value: "file" })],
+  [
+    "lies below a link of another output",
+    without(["outputs", "more"], {
+      value: { ...result.outputs["weights"], path: "weights/b", entries: [folder("weights/b"), file("weights/b/c")] }
+    })
+  ],
+  ["is of a run that is a path", without(["provenance", "runId"], { value: "../../a" })]
+]
+
+describe("the record of a result that somebody else wrote", () => {
+  it.each(forged)("is none if an entry %s", (_, record) => expect(isTaken(record)).toBe(false))
+
+  it("is one if it is as op-pipe writes it", () => {
+    const record = withEntries(link("weights/a", "b/../c"), folder("weights/b"), file("weights/b/a"), file("weights/c"))
+    expect(isTaken(record)).toBe(true)
+  })
+})

@@ -1,0 +1,52 @@
+/** Calls: what Node's own calls to the file system get wrong: pipes that are read for ever, folders that are made for ever. */
+import * as fs from "node:fs"
+import * as nodePath from "node:path"
+
+/** To read a named pipe waits for a writer, for ever; a device may not end. */
+export const refuseOdd = (path: string): void => {
+  const stat = fs.statSync(path, { throwIfNoEntry: false })
+  if (stat === undefined || stat.isFile()) return
+  const found = stat.isDirectory() ? "a folder" : "a pipe, socket or device"
+  throw Object.assign(new Error(`expected a file, but found ${found}`), { code: "EINVAL" })
+}
+
+export const readText = (path: string): string => {
+  refuseOdd(path)
+  return fs.readFileSync(path, "utf8")
+}
+
+export const read = (path: string): Uint8Array => {
+  refuseOdd(path)
+  return fs.readFileSync(path)
+}
+
+/** As `mkdir -p`. Node's own never ends where a file system says ENOENT to what cannot be made in it, as `/proc` does. */
+export const makeFolder = (path: string): void => {
+  if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return
+  const above = nodePath.dirname(path)
+  if (above !== path) makeFolder(above)
+  try {
+    fs.mkdirSync(path)
+  } catch (cause) {
+    // another process may have made it meanwhile
+    if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw cause
+  }
+}
+
+/** Gives the owner all permissions on every folder at and below `path`. */
+const unlock = (path: string): void => {
+  if (!fs.lstatSync(path).isDirectory()) return
+  fs.chmodSync(path, 0o700)
+  for (const entry of fs.readdirSync(path)) unlock(`${path}${nodePath.sep}${entry}`)
+}
+
+/** Removes what is there, with all below it. */
+export const remove = (path: string): void => {
+  try {
+    fs.rmSync(path, { recursive: true, force: true })
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EACCES") throw cause
+    unlock(path)
+    fs.rmSync(path, { recursive: true, force: true })
+  }
+}
