@@ -161,7 +161,7 @@ interface Opened {
 
 const start = async ({ dawn, backend }: Packages): Promise<Opened> => {
   // loaded by path, not by name: Dawn's version is in the engine's identity, not in its code
-  const { create, globals } = createRequire(path.join(dawn.folder, "package.json"))("./index.ts") as Dawn
+  const { create, globals } = createRequire(path.join(dawn.folder, "package.json"))("./index.js") as Dawn
   Object.assign(globalThis, globals)
   const gpu = create([])
   // Node's own navigator has no gpu, and cannot be assigned to

@@ -44,7 +44,7 @@ const namespaces: Readonly<Record<string, string>> = {
 
 const readJson = (file: string): unknown => JSON.parse(readFileSync(path.join(root, file), "utf8"))
 
-/** Inferred types, `import("../core/pipeline/Step.ts").Port`, as a user's TypeScript would write them. */
+/** Inferred types, `import("../core/pipeline/Step.js").Port`, as a user's TypeScript would write them. */
 const withNamespaces = (text: string): string =>
   text.replaceAll(/import\("[./]*core\/pipeline\/(\w+)\.js"\)\./gu, (whole, module: string) => {
     const namespace = namespaces[module]
