@@ -62,7 +62,9 @@ export const project = {
 
 /** Whether steps are executed behind walls. */
 export const sandbox = Flag.Literals("sandbox", modes).pipe(
-  Flag.withDescription("Seal commands off from what they do not declare: auto (where it can be), require, off"),
+  Flag.withDescription(
+    "Seal steps off from what they do not declare: auto (where it can be), require (also of results), off"
+  ),
   Flag.withDefault("auto")
 )
 

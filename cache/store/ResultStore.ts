@@ -7,6 +7,7 @@
  * A step that is forced to run again under its key may give other outputs. Then the earlier record stays, under its key
  * and the digest of its outputs: a run that had it can still be restored.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { type Ingredients, isIngredients, isRecord } from "../identity/CacheKey.ts"
@@ -154,7 +155,12 @@ export const parse = (body: string): Option.Option<StepResult> => {
 }
 
 /** Why there is no result to use under a key; `refused` is a record that op-pipe did not write, or not so. */
-export type Unusable = "absent" | "damaged" | "refused"
+export type Unusable = "absent" | "damaged" | "refused" | "unsealed"
+
+/** Whether only results that were made behind walls are used. */
+export const OnlySealed = Context.Reference<boolean>("op-pipe/OnlySealed", { defaultValue: () => false })
+
+const isSealed = ({ provenance }: StepResult): boolean => provenance.sealed === true
 
 export interface ResultStore {
   /** The record of a name (a key, or the name of one of its replaced records); its blobs are not checked. */
@@ -205,7 +211,7 @@ const named = (name: string, body: string): Option.Option<StepResult> =>
   Option.filter(parse(body), (result) => name === result.key || name === replacedName(result.key, outputsOf(result)))
 
 const makeKnown = (layout: Layout, blobs: BlobStore): ResultStore["known"] =>
-  Effect.map(Commit.bodies, (bodyOf) => {
+  Effect.map(Effect.all([Commit.bodies, OnlySealed]), ([bodyOf, onlySealed]) => {
     const bodyAt = (file: string, sync: SyncDisk): string | undefined => {
       const text = sync.text(file)
       return text === undefined ? undefined : bodyOf(text)
@@ -214,6 +220,7 @@ const makeKnown = (layout: Layout, blobs: BlobStore): ResultStore["known"] =>
       const body = bodyAt(layout.result(key), sync)
       const result = body === undefined ? undefined : Option.getOrUndefined(named(key, body))
       if (result === undefined || bodyAt(layout.lastResult(step), sync) !== key) return undefined
+      if (onlySealed && !isSealed(result)) return undefined
       return blobsOf(result).every((digest) => blobs.isKnown(digest, sync)) ? result : undefined
     }
   })
@@ -235,6 +242,7 @@ const makeReading = (layout: Layout, blobs: BlobStore): Reading => {
   const usable: ResultStore["usable"] = Effect.fnUntraced(function* (key, outputs) {
     const result = yield* withOutputs(key, outputs)
     if (Option.isNone(result)) return (yield* isThere(key)) ? "refused" : "absent"
+    if ((yield* OnlySealed) && !isSealed(result.value)) return "unsealed"
     for (const digest of blobsOf(result.value)) {
       if (Option.isNone(yield* blobs.verified(digest))) return "damaged"
     }

@@ -8,7 +8,7 @@ import * as Gc from "../../cache/store/Gc.ts"
 import { Rehash } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
-import { SandboxMode } from "../../core/executor/Sandbox.ts"
+import * as Sandbox from "../../core/executor/Sandbox.ts"
 import type { AnyStep } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
@@ -91,7 +91,11 @@ const bringUpToDate = Effect.fnUntraced(function* (
   const { layout } = yield* Store
   const events = RunEvents.to(flags.verbose ? Logs.verbose(layout, tell) : tell)
   const summary = yield* Effect.provide(Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir }), events)
-  if (summary.finished.executed.length > 0) yield* keepBounded(notify)
+  if (summary.finished.executed.length > 0) {
+    yield* keepBounded(notify)
+    const { available, detail, howToGet } = Sandbox.availability()
+    if (flags.sandbox === "auto" && !available) notify(`made without a sandbox, since ${detail}. ${howToGet}`.trim())
+  }
   if (summary.finished.cached.length < steps.length) yield* Effect.sync(() => Logs.prune(layout))
   reporter(summary.finished)
   if (summary.failures.length === 0) return
@@ -111,7 +115,7 @@ export const run = (additions: Pick<Additions, "flags">) =>
       yield* Session.withPrepared(flags, notify, (prepared, { outputsDir }) =>
         bringUpToDate(prepared, outputsDir, flags, reporter).pipe(
           Effect.provide(ProcessExecutor.layer),
-          Effect.provideService(SandboxMode, flags.sandbox)
+          Sandbox.inMode(flags.sandbox)
         )
       ).pipe(Effect.provideService(Rehash, flags.rehash))
     })

@@ -49,8 +49,9 @@ export const status = (additions: Pick<Additions, "flags">) =>
           const assessments = yield* assess(prepared, project)
           const steps = assessments.map((each) => ({ id: each.step.id, ...summary(each) }))
           if (flags.json) return yield* printLine(JSON.stringify({ steps }))
-          for (const { id, state, reasons } of steps) {
-            yield* printLine(Reporter.plannedLine({ type: "StepPlanned", step: id, state, reasons }))
+          for (const { id, state, reasons, sealed } of steps) {
+            const line = Reporter.plannedLine({ type: "StepPlanned", step: id, state, reasons })
+            yield* printLine(sealed === false ? `${line} ${paint("dim", "(unsealed)")}` : line)
           }
         })
       )
@@ -78,7 +79,7 @@ const describe = (assessment: Freshness.Assessment, programs: ReadonlyArray<stri
           `  its result was made ${made.startedAt} by run ${made.runId} on ${made.host} in ${formatDuration(made.durationMs)}`,
           `  with op-pipe ${made.opPipe}, Node.js ${made.node}${made.commit === null ? "" : `, commit ${made.commit.slice(0, 12)}${made.dirty === true ? " with changes" : ""}`}`,
           made.sealed === true
-            ? "  sealed: nothing but what its key holds was in reach"
+            ? "  sealed: besides what its key holds, the system's programs and libraries were in reach, and nothing else"
             : "  unsealed: other files, programs and the network were in reach (see `op-pipe doctor`)"
         ]),
     ...(programs.length === 0 ? [] : [`  programs that do not count: ${programs.join(", ")}`])

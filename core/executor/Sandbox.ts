@@ -15,13 +15,23 @@ import { constants, homedir } from "node:os"
 import * as path from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as ResultStore from "../../cache/store/ResultStore.ts"
 import { StepError, type StepTask } from "./Executor.ts"
 
 /** `auto`: sealed where it can be; `require`: a step that cannot be sealed fails; `off`: never. */
 export type Mode = "auto" | "require" | "off"
 export const modes = ["auto", "require", "off"] as const
 
-export const SandboxMode = Context.Reference<Mode>("op-pipe/SandboxMode", { defaultValue: () => "auto" })
+const SandboxMode = Context.Reference<Mode>("op-pipe/SandboxMode", { defaultValue: () => "auto" })
+
+/** `effect` in a mode. Where walls are required, results that were made without them count as absent. */
+export const inMode =
+  (mode: Mode) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    effect.pipe(
+      Effect.provideService(SandboxMode, mode),
+      Effect.provideService(ResultStore.OnlySealed, mode === "require")
+    )
 
 /** Where a sealed step finds its folder, its temporary files, and the text of its command. */
 export const inside = { step: "/step", temporary: "/tmp", script: "/op-pipe/command" } as const

@@ -75,6 +75,7 @@ const isRefused: Reason = ({ unusable }) =>
   unusable === "refused" ? ["its record in the store is damaged, or not one that op-pipe wrote, and is not used"] : []
 const isOutdated: Reason = ({ unusable }) =>
   unusable === "outdated" ? ["a stored document of the result no longer fits its schema"] : []
+const wasUnsealed: Reason = ({ unusable }) => (unusable === "unsealed" ? ["made without a sandbox"] : [])
 const waitsForOthers: Reason = ({ before, waitsFor }) =>
   before === undefined && waitsFor.length > 0 ? [`waits for ${waitsFor.join(", ")}`] : []
 const neverRan: Reason = ({ before, hadResult }) => (before === undefined && !hadResult ? ["first run"] : [])
@@ -82,7 +83,15 @@ const lostLastResult: Reason = ({ before, hadResult }) =>
   before === undefined && hadResult ? ["the last result is no longer in the store"] : []
 
 /** The first of these that applies is the only reason: there is nothing to compare then. */
-const decisive: ReadonlyArray<Reason> = [isDamaged, isRefused, isOutdated, waitsForOthers, neverRan, lostLastResult]
+const decisive: ReadonlyArray<Reason> = [
+  isDamaged,
+  isRefused,
+  isOutdated,
+  wasUnsealed,
+  waitsForOthers,
+  neverRan,
+  lostLastResult
+]
 
 const differs =
   (changes: (before: CacheKey.Ingredients, now: CacheKey.Ingredients) => ReadonlyArray<string>): Reason =>

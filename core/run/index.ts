@@ -21,7 +21,7 @@ import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import type { StepError } from "../executor/Executor.ts"
 import * as ProcessExecutor from "../executor/ProcessExecutor.ts"
-import { type Mode, SandboxMode } from "../executor/Sandbox.ts"
+import * as Sandbox from "../executor/Sandbox.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
 import * as Pipeline from "../pipeline/Pipeline.ts"
@@ -97,8 +97,11 @@ export interface Options {
   readonly keepGoing?: boolean
   readonly verify?: boolean
   readonly cores?: number
-  /** Whether commands are sealed off: `auto` (where that is possible) unless given, `require`, `off`. */
-  readonly sandbox?: Mode
+  /**
+   * Whether steps are sealed off: `auto` (where that is possible) unless given, `require`, `off`. Where it is required, results
+   * that were made without a sandbox are made again.
+   */
+  readonly sandbox?: Sandbox.Mode
   /** Is told each event, in order, while the run goes on. */
   readonly onEvent?: (event: RunEvent) => Effect.Effect<void>
 }
@@ -220,7 +223,7 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
     return { runId, executed, cached, durationMs, read: yield* makeRead(outputsDir, summary.results) }
   }).pipe(
     Effect.provide(ProcessExecutor.layer),
-    Effect.provideService(SandboxMode, options.sandbox ?? "auto"),
+    Sandbox.inMode(options.sandbox ?? "auto"),
     Effect.provide([store, events])
   )
 }

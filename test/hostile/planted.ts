@@ -470,6 +470,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/cli/hermetic.test.ts"]
   },
   {
+    name: "results that were made without a sandbox are used where one is required",
+    file: "cache/store/ResultStore.ts",
+    find: '    if ((yield* OnlySealed) && !isSealed(result.value)) return "unsealed"\n',
+    replace: "",
+    caughtBy: ["test/core/executor/Sandbox.test.ts"]
+  },
+  {
     name: "programs that a stage names do not count",
     file: "core/plan/Ingredients.ts",
     find: "  ...named(prepared.programs.get(step.id))\n",

@@ -15,6 +15,8 @@ export interface Finished {
 export interface CliOptions {
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
+  /** The user (and group) to run as. */
+  readonly uid?: number
   /** Called with all of standard output so far. */
   readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void
   readonly onStart?: (kill: (signal: NodeJS.Signals) => void) => void
@@ -25,6 +27,7 @@ export const opPipe = (args: ReadonlyArray<string>, options: CliOptions): Promis
     const child = spawn(process.execPath, [path.join(repository, "bin/op-pipe.cjs"), ...args], {
       cwd: options.cwd,
       env: { ...process.env, NO_COLOR: "1", ...options.env },
+      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
       stdio: ["ignore", "pipe", "pipe"]
     })
     options.onStart?.((signal) => child.kill(signal))

@@ -8,7 +8,7 @@ import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import type { Store } from "../../cache/store/Store.ts"
 import type { Executor } from "../../core/executor/Executor.ts"
-import { type Mode, SandboxMode } from "../../core/executor/Sandbox.ts"
+import * as Sandbox from "../../core/executor/Sandbox.ts"
 import type { Pipeline } from "../../core/pipeline/Pipeline.ts"
 import { select } from "../../core/pipeline/Selection.ts"
 import * as Plan from "../../core/plan/Plan.ts"
@@ -29,7 +29,7 @@ export interface Options {
   readonly disk?: Layer.Layer<Disk>
   readonly executor?: Layer.Layer<Executor>
   /** `auto` by default. */
-  readonly sandbox?: Mode
+  readonly sandbox?: Sandbox.Mode
   /** Told as events come, so that they are known of a run that crashes too. */
   readonly onEvent?: (event: RunEvent) => void
 }
@@ -88,7 +88,7 @@ export const run = (pipeline: Pipeline, place: Place, options: Options = {}): Pr
     events.push(event)
     options.onEvent?.(event)
   })
-  const asked = Effect.provideService(Effect.provide(program, listening), SandboxMode, options.sandbox ?? "auto")
+  const asked = Sandbox.inMode(options.sandbox ?? "auto")(Effect.provide(program, listening))
   return inStore(place, asked, options)
 }
 

@@ -91,6 +91,16 @@ describe.skipIf(!Sandbox.availability().available)("a sealed command", () => {
     expect(await failed("kill -KILL $$", "require")).toContain("exit code 137 (SIGKILL")
   })
 
+  it("is made again where a sandbox is required and its result was made without one", async () => {
+    const [place, made] = [newPlace(), pipeline('echo a > "$text"')]
+    expect((await ran(made, place, { sandbox: "off" })).executed).toEqual(["s"])
+    expect((await ran(made, place)).cached).toEqual(["s"])
+    const again = await ran(made, place, { sandbox: "require" })
+    expect([again.executed, again.reasons]).toEqual([["s"], { s: ["made without a sandbox"] }])
+    for (const sandbox of ["require", "off"] as const)
+      expect((await ran(made, place, { sandbox })).cached).toEqual(["s"])
+  })
+
   it("leaves nothing running", async () => {
     const seconds = `31${process.pid}.5`
     await written(`sleep ${seconds} & echo a > "$text"`)

@@ -56,6 +56,7 @@ describe("a place", () => {
   it.each([
     ["run profile", "quick"],
     ["run seed", "17"],
+    ["bn walls", "without a sandbox"],
     ["self step", "compare"],
     ["bn step", "train@bn"],
     ["bn key", key.slice(0, 12)],

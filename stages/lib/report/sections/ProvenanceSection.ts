@@ -88,7 +88,7 @@ export const provenanceSection = (data: ReportData): Html =>
     [],
     [
       paragraph(
-        html`Profile ${placeholder("run", "profile")}, seed ${placeholder("run", "seed")}. A key identifies a result: it is a digest of the code, settings, inputs and engine that made it. The commit is that of the working directory when the result was made. <code>op-pipe show</code> prints when each result was made and how long it took; this page does not, so that the same results give the same report, byte for byte.`
+        html`Profile ${placeholder("run", "profile")}, seed ${placeholder("run", "seed")}. A key identifies a result: it is a digest of the code, settings, inputs and engine that made it. The commit is that of the working directory when the result was made. What was made in a sandbox could read nothing that its key does not hold, but the system's programs and libraries. <code>op-pipe show</code> prints when each result was made and how long it took; this page does not, so that the same results give the same report, byte for byte.`
       ),
       table(
         nothing,
@@ -101,7 +101,7 @@ export const provenanceSection = (data: ReportData): Html =>
           {
             title: "code",
             cell: ({ of }) =>
-              html`<div class="narrow">${placeholder(of, "commit")}<br>${placeholder(of, "versions")}</div>`
+              html`<div class="narrow">${placeholder(of, "commit")}<br>${placeholder(of, "versions")}<br>made ${placeholder(of, "walls")}</div>`
           },
           { title: "engine", cell: engineOf },
           { title: "settings", cell: ({ settings }) => html`<div class="wrap">${settings}</div>` }

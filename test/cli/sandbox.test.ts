@@ -1,0 +1,92 @@
+/** What the command line says of sandboxes: where there is none, and of results that were made without one. */
+import { execFileSync } from "node:child_process"
+import { chmodSync, mkdirSync, readdirSync, symlinkSync } from "node:fs"
+import * as path from "node:path"
+import { describe, expect, it } from "vitest"
+import * as Sandbox from "../../core/executor/Sandbox.ts"
+import { opPipe } from "../lib/cli.ts"
+import { makeProject } from "../lib/project.ts"
+import { temporaryFolder } from "../lib/temporary.ts"
+
+const placesOf = (fixture: string): ReadonlyArray<string> => [
+  ...["--file", `test/fixtures/${fixture}/pipeline.ts`],
+  ...["--store", "store", "--outputs", "outputs"]
+]
+const places = placesOf("commands")
+
+const newProject = (fixture: string): string => {
+  const root = temporaryFolder()
+  const texts = `test/fixtures/${fixture}/texts`
+  makeProject(root, fixture, { [`${texts}/a.txt`]: "hello big world\n", [`${texts}/b.txt`]: "again\n" })
+  return root
+}
+
+/** A folder with the programs of the system but bubblewrap, to be the only one on PATH. */
+const withoutBubblewrap = (): string => {
+  const folder = temporaryFolder()
+  for (const from of ["/usr/bin", "/bin"]) {
+    for (const name of readdirSync(from)) {
+      if (name === "bwrap") continue
+      try {
+        symlinkSync(path.join(from, name), path.join(folder, name))
+      } catch {
+        // the one is a link to the other
+      }
+    }
+  }
+  return folder
+}
+
+describe("where there is no bubblewrap", () => {
+  it("steps run, and a line says that they were not sealed and why", async () => {
+    const [root, PATH] = [newProject("commands"), withoutBubblewrap()]
+    const { code, stdout } = await opPipe(["run", ...places], { cwd: root, env: { PATH } })
+    expect(code, stdout).toBe(0)
+    const line = "made without a sandbox, since bubblewrap is not installed. `apt-get install bubblewrap`"
+    expect(stdout.split(line).length).toBe(2)
+    const status = await opPipe(["status", ...places], { cwd: root, env: { PATH } })
+    expect(status.stdout).toContain("fresh (unsealed)")
+    const again = await opPipe(["run", ...places], { cwd: root, env: { PATH } })
+    expect(again.stdout).not.toContain("sandbox")
+    const required = await opPipe(["run", ...places, "--sandbox=require"], { cwd: root, env: { PATH } })
+    expect(required.code).toBe(2)
+    expect(required.stdout).toContain("expected a sandbox, since --sandbox=require asks for one")
+  })
+})
+
+const isRoot = process.getuid?.() === 0
+const nobody = 65_534
+
+/** Why the steps of an ordinary user cannot be sealed here; undefined if they can. */
+const hindrance = (): string | undefined => {
+  if (!Sandbox.availability().available) return "there is no bubblewrap"
+  if (!isRoot) return "the tests do not run as root, and so run as an ordinary user anyway"
+  try {
+    execFileSync("bwrap", ["--unshare-all", "--ro-bind", "/", "/", "true"], {
+      uid: nobody,
+      gid: nobody,
+      stdio: "ignore"
+    })
+    execFileSync(process.execPath, ["--version"], { uid: nobody, gid: nobody, stdio: "ignore" })
+    return undefined
+  } catch {
+    return "an ordinary user may not make namespaces, or not start Node"
+  }
+}
+
+it.for(["commands", "hermetic"])("an ordinary user's steps are sealed, too: %s", async (fixture, { skip }) => {
+  const reason = hindrance()
+  if (reason !== undefined) return skip(reason)
+  const root = newProject(fixture)
+  execFileSync("chown", ["-hR", String(nobody), root])
+  for (const folder of [path.dirname(root), root]) chmodSync(folder, 0o755)
+  const home = path.join(root, "home")
+  mkdirSync(home)
+  execFileSync("chown", [String(nobody), home])
+  const finished = await opPipe(["run", ...placesOf(fixture), "--sandbox=require"], {
+    cwd: root,
+    env: { HOME: home, OP_PIPE_CACHE_DIR: path.join(home, "cache") },
+    uid: nobody
+  })
+  expect(finished.code, finished.stdout + finished.stderr).toBe(0)
+})
