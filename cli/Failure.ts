@@ -1,7 +1,8 @@
 /**
  * Failure: how a command ends when it does not end well.
  *
- * Exit codes: 0 done; 1 a stage failed or the machine did; 2 bad usage or bad input; 70 a bug; 130 interrupted. Each error declares
+ * Exit codes: 0 done; 1 a stage failed or the machine did; 2 bad usage or bad input; 70 a bug; 128 and the number of a
+ * signal, if one ended it. Each error declares
  * its fault (cache/identity/Fault.ts); what is thrown is a bug.
  */
 import { mkdtempSync, writeFileSync } from "node:fs"
@@ -59,11 +60,18 @@ const saveTrace = (trace: string): string => {
 const hasMessage = (value: unknown): value is { readonly _tag?: unknown; readonly message: string } =>
   typeof value === "object" && value !== null && typeof (value as { readonly message?: unknown }).message === "string"
 
-/** The exit code and message for `exit`; `inSources` replaces places in bundles by places in the sources. */
-export const ending = (exit: Exit.Exit<unknown, unknown>, inSources: (trace: string) => string): Ending => {
+/**
+ * The exit code and message for `exit`; `inSources` replaces places in bundles by places in the sources, `interrupted` is the
+ * exit code of a process that was ended from outside.
+ */
+export const ending = (
+  exit: Exit.Exit<unknown, unknown>,
+  inSources: (trace: string) => string,
+  interrupted = 130
+): Ending => {
   if (Exit.isSuccess(exit)) return { code: 0, message: undefined }
   if (Cause.hasInterruptsOnly(exit.cause)) {
-    return { code: 130, message: "Interrupted. What is finished is kept; run again to go on." }
+    return { code: interrupted, message: "Interrupted. What is finished is kept; run again to go on." }
   }
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
   const code = Fault.exitCodes[Fault.of(error)]

@@ -1,5 +1,4 @@
 /** Main: the command `op-pipe`. */
-import * as NodeRuntime from "@effect/platform-node-shared/NodeRuntime"
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
@@ -12,6 +11,7 @@ import { ending, UsageError } from "./Failure.ts"
 import { joinOptionalValues } from "./Flags.ts"
 import * as Platform from "./Platform.ts"
 import * as Project from "./Project.ts"
+import * as Signals from "./Signals.ts"
 import { run } from "./verbs/run.ts"
 
 /** The verbs that the arguments may be about: to load all takes longer than many a run, and a run needs one. */
@@ -71,17 +71,12 @@ export const main = (
   loaders: Project.Loaders = {},
   inSources: (trace: string) => string = (trace) => trace
 ): void => {
-  // A reader that has seen enough (`op-pipe dag | head -1`) is no error.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0)
-    process.stderr.write(`op-pipe: what it prints cannot be written: ${error.message}. What is finished is kept\n`)
-    process.exit(1)
-  })
+  Signals.watchOutput()
   const json = args.includes("--json")
-  NodeRuntime.runMain(Effect.provideService(program(args, loaders), Project.Loaders, loaders), {
+  Signals.runMain(Effect.provideService(program(args, loaders), Project.Loaders, loaders), {
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
-      const { code, message } = ending(exit, inSources)
+      const { code, message } = ending(exit, inSources, Signals.exitCode())
       if (message !== undefined) {
         Effect.runSync(printError(`op-pipe: ${message}`))
         if (json) Effect.runSync(printLine(JSON.stringify({ type: "Error", exitCode: code, message })))

@@ -40,8 +40,9 @@ export const history = Command.make(
       return yield* printLine(JSON.stringify({ runs: runs.map((each) => ({ ...each, pinned: pins.has(each.runId) })) }))
     for (const each of runs) {
       const failed = each.failed.length === 0 ? "" : paint("red", `, ${each.failed.length} failed`)
+      const state = each.state === "finished" ? "" : paint("yellow", `, ${each.state}`)
       yield* printLine(
-        `${each.runId}  ${when(each.startedMs)}  ${(each.profile ?? "-").padEnd(6)} ${seedsOf(each)}, ${each.executed.length} executed, ${each.cached.length} cached${failed}  ${formatDuration(each.durationMs)}${pins.has(each.runId) ? "  pinned" : ""}`
+        `${each.runId}  ${when(each.startedMs)}  ${(each.profile ?? "-").padEnd(6)} ${seedsOf(each)}, ${each.executed.length} executed, ${each.cached.length} cached${failed}${state}  ${formatDuration(each.durationMs)}${pins.has(each.runId) ? "  pinned" : ""}`
       )
     }
   })
@@ -78,7 +79,7 @@ export const show = Command.make(
     })
     if (flags.json) return yield* printLine(JSON.stringify({ ...record, steps }))
     yield* printLine(
-      `${paint("bold", record.runId)}  ${when(record.startedMs)}  ${formatDuration(record.durationMs)}, profile ${record.profile ?? "none"}, ${seedsOf(record)}`
+      `${paint("bold", record.runId)}  ${when(record.startedMs)}  ${formatDuration(record.durationMs)}, profile ${record.profile ?? "none"}, ${seedsOf(record)}${record.state === "finished" ? "" : `, ${record.state}`}`
     )
     for (const { id, key, state, provenance } of steps) {
       const made =

@@ -1,5 +1,5 @@
 /** `op-pipe logs STEP`: what a step printed. */
-import { existsSync, readFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -28,9 +28,13 @@ const executedBy = Effect.fnUntraced(function* (step: string, asked: string | un
 const lookMs = 200
 
 /** Prints what is added to the log, until the run that writes it has ended. */
-const follow = Effect.fnUntraced(function* (file: string, record: string) {
+const follow = Effect.fnUntraced(function* (file: string, runId: string) {
   const read = Logs.reader(file)
-  while (!existsSync(record)) {
+  const isRunning = Effect.map(
+    RunLog.readRun(runId),
+    Option.exists(({ state }) => state === "running")
+  )
+  while (yield* isRunning) {
     yield* Effect.sync(() => write(read(false)))
     yield* Effect.sleep(lookMs)
   }
@@ -71,7 +75,7 @@ export const logs = Command.make(
           const text = isThere ? asPlainText(readFileSync(file, "utf8")) : ""
           return yield* printLine(JSON.stringify({ step, runId: runId ?? null, file: isThere ? file : null, text }))
         }
-        if (flags.follow && runId !== undefined) return yield* follow(layout.log(runId, step), layout.run(runId))
+        if (flags.follow && runId !== undefined) return yield* follow(layout.log(runId, step), runId)
         if (!isThere) return yield* printError(`${step} printed nothing, or its log is no longer kept`)
         const bytes = readFileSync(file)
         yield* Effect.sync(() => (flags.raw ? process.stdout.write(bytes) : write(asPlainText(bytes.toString("utf8")))))

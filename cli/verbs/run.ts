@@ -24,6 +24,7 @@ import * as Logs from "../Logs.ts"
 import type { Additions } from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
 import * as Session from "../Session.ts"
+import * as Signals from "../Signals.ts"
 
 const idsOf = (steps: ReadonlyArray<AnyStep>): string => steps.map((step) => step.id).join(", ")
 
@@ -90,7 +91,9 @@ const bringUpToDate = Effect.fnUntraced(function* (
   const tell = (event: RunEvent): void => (event.type === "RunFinished" ? undefined : reporter(event))
   const { layout } = yield* Store
   const events = RunEvents.to(flags.verbose ? Logs.verbose(layout, tell) : tell)
-  const summary = yield* Effect.provide(Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir }), events)
+  const summary = yield* Signals.atWork(
+    Effect.provide(Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir }), events)
+  )
   if (summary.finished.executed.length > 0) {
     yield* keepBounded(notify)
     const { available, detail, howToGet } = Sandbox.availability()

@@ -26,6 +26,31 @@ export const spawnMasked = (file: string, args: ReadonlyArray<string>, options: 
   }
 }
 
+/** Variables that a shell makes, which are others in each run. */
+const ofShells = ["PWD", "OLDPWD", "SHLVL", "_"]
+
+/**
+ * Becomes the command, beside a process of its group that ends the group once op-pipe is gone, also if it was killed: then
+ * the kernel closes the pipe that this one reads from. It holds open nothing else that op-pipe waits for the end of.
+ */
+const watched = (descriptor: number, held: ReadonlyArray<number>): string =>
+  `(exec ${held.map((each) => `${each}>&-`).join(" ")} >/dev/null 2>&1; read -r _ <&${descriptor}; kill -KILL 0) &
+exec ${descriptor}<&-
+exec env ${ofShells.map((name) => `-u ${name}`).join(" ")} "$@"`
+
+/** `spawnMasked` for a process that no sandbox ends with op-pipe. */
+export const spawnWatched = (
+  command: ReadonlyArray<string>,
+  options: SpawnOptions & { readonly stdio: ReadonlyArray<unknown> }
+): ChildProcess => {
+  const descriptor = options.stdio.length
+  const held = Array.from({ length: descriptor - 3 }, (_, at) => at + 3)
+  const stdio = [...options.stdio, "pipe"] as NonNullable<SpawnOptions["stdio"]>
+  const child = spawnMasked("/bin/sh", ["-c", watched(descriptor, held), "op-pipe", ...command], { ...options, stdio })
+  child.once("exit", () => child.stdio[descriptor]?.destroy())
+  return child
+}
+
 const graceMs = 2000
 
 const signalGroup = (child: ChildProcess, signal: NodeJS.Signals): void => {

@@ -6,7 +6,17 @@ import type { ChildProcess } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import { asStepError, endedEarly, environment, finish, fullDisk, launch, spawnMasked, stop } from "./ChildProcess.ts"
+import {
+  asStepError,
+  endedEarly,
+  environment,
+  finish,
+  fullDisk,
+  launch,
+  spawnMasked,
+  spawnWatched,
+  stop
+} from "./ChildProcess.ts"
 import { type CommandWork, type Executed, StepError, type StepTask } from "./Executor.ts"
 import * as Log from "./log/Log.ts"
 import * as Sandbox from "./Sandbox.ts"
@@ -62,9 +72,10 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Wal
 const start = (task: StepTask, work: CommandWork, isSealed: boolean, stdio: Log.Log["stdio"]): ChildProcess => {
   const script = prepare(task, work)
   const env = environmentOf(task, work, isSealed)
-  const plain = [...work.shell, isSealed ? Sandbox.inside.script : script]
-  const [file, ...args] = isSealed ? Sandbox.wrap(wallsOf(task, work, script), env, plain) : plain
-  return spawnMasked(file!, args, { cwd: task.workdir, env, stdio, detached: true })
+  const options = { cwd: task.workdir, env, stdio, detached: true }
+  if (!isSealed) return spawnWatched([...work.shell, script], options)
+  const [file, ...args] = Sandbox.wrap(wallsOf(task, work, script), env, [...work.shell, Sandbox.inside.script])
+  return spawnMasked(file!, args, options)
 }
 
 const ended = (

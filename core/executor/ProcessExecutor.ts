@@ -16,7 +16,16 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Framework from "../../cache/code/Framework.ts"
-import { asStepError, endedEarly, environment, finish, launch, spawnMasked, stop } from "./ChildProcess.ts"
+import {
+  asStepError,
+  endedEarly,
+  environment,
+  finish,
+  launch,
+  spawnMasked,
+  spawnWatched,
+  stop
+} from "./ChildProcess.ts"
 import * as CommandRun from "./CommandRun.ts"
 import {
   type Executed,
@@ -146,13 +155,10 @@ const startProcess = (
     ...Permissions.flags(isSealed ? ModuleWalls.inside(task) : task, work, compiled),
     bundle?.main ?? FrameworkFiles.beside("worker")
   ]
-  const [file, ...args] = isSealed ? Sandbox.wrap(ModuleWalls.wallsOf(task, work, compiled), env, plain) : plain
-  return spawnMasked(file!, args, {
-    cwd: path.dirname(task.workdir),
-    env,
-    stdio: [...stdio, "ipc"],
-    detached: true
-  })
+  const options = { cwd: path.dirname(task.workdir), env, stdio: [...stdio, "ipc" as const], detached: true }
+  if (!isSealed) return spawnWatched(plain, options)
+  const [file, ...args] = Sandbox.wrap(ModuleWalls.wallsOf(task, work, compiled), env, plain)
+  return spawnMasked(file!, args, options)
 }
 
 const runModule = (

@@ -12,10 +12,17 @@ import { readRecord, writeHint, writeRecord } from "../../cache/store/Commit.ts"
 import { Disk, orAbsent } from "../../cache/store/Disk.ts"
 import { replacedName } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
+import { ownerOf } from "../../cache/store/Sweep.ts"
 import { SettingsError } from "../plan/SettingsError.ts"
 
 export const RunRecord = Schema.Struct({
   runId: Schema.String,
+  /** `running` of one that has begun and has not said how it ended; older records have none. */
+  state: Schema.Literals(["running", "interrupted", "finished"]).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed("finished" as const))
+  ),
+  /** The process of a running one, as in the names of its scratch. */
+  owner: Schema.optionalKey(Schema.String),
   startedMs: Schema.Finite,
   durationMs: Schema.Finite,
   executed: Schema.Array(Schema.String),
@@ -43,11 +50,19 @@ export const write = Effect.fn("RunLog.write")(function* (record: RunRecord) {
   yield* writeHint(layout, layout.run(record.runId), JSON.stringify(record))
 })
 
-const readRun = Effect.fnUntraced(function* (runId: string) {
+/** A run whose process was killed could not say so. */
+const asItIs = (run: RunRecord): RunRecord =>
+  run.state === "running" && ownerOf(run.owner ?? "") === "gone" ? { ...run, state: "interrupted" } : run
+
+/** The run with this id, if it is known. */
+export const readRun = Effect.fnUntraced(function* (runId: string) {
   const { layout } = yield* Store
   const body = yield* readRecord(layout.run(runId))
   const record = Option.flatMap(body, Schema.decodeUnknownOption(Stored))
-  return Option.filter(record, (run) => run.runId === runId)
+  return Option.map(
+    Option.filter(record, (run) => run.runId === runId),
+    asItIs
+  )
 })
 
 /** All runs, the latest last. */

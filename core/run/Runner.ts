@@ -16,7 +16,7 @@ import * as Fault from "../../cache/identity/Fault.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import { outputsOf, type StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
-import { sweep } from "../../cache/store/Sweep.ts"
+import { ownPrefix, sweep } from "../../cache/store/Sweep.ts"
 import { StepError } from "../executor/Executor.ts"
 import * as Mask from "../executor/log/Mask.ts"
 import { type AnyStep, upstream } from "../pipeline/Step.ts"
@@ -200,35 +200,47 @@ const reportPath = (running: Running): string | null => {
   return path.join(running.options.outputsDir, report.owner.id, report.artifact.path)
 }
 
-const finish = Effect.fnUntraced(function* (running: Running, startedMs: number) {
+const inState = ({ options, outcomes }: Running, state: Outcome["state"]): ReadonlyArray<string> =>
+  options.steps.filter((step) => outcomes.get(step.id)?.state === state).map((step) => step.id)
+
+/** What became of the steps so far. */
+const soFar = (running: Running, startedMs: number) => ({
+  runId: running.runId,
+  executed: inState(running, "executed"),
+  cached: inState(running, "cached"),
+  failed: inState(running, "failed"),
+  skipped: inState(running, "skipped"),
+  durationMs: Date.now() - startedMs
+})
+
+/** Notes the run in the history. A note fails no work. */
+const note = Effect.fnUntraced(function* (running: Running, startedMs: number, state: RunLog.RunRecord["state"]) {
   const events = yield* RunEvents
-  const { options, outcomes, runId } = running
-  const inState = (state: Outcome["state"]): ReadonlyArray<string> =>
-    options.steps.filter((step) => outcomes.get(step.id)?.state === state).map((step) => step.id)
-  const finished: RunFinished = {
-    type: "RunFinished",
-    runId,
-    executed: inState("executed"),
-    cached: inState("cached"),
-    failed: inState("failed"),
-    skipped: inState("skipped"),
-    durationMs: Date.now() - startedMs,
-    report: reportPath(running)
-  }
   const { pipeline, settings } = running.prepared
   const { profile, seed } = settings
-  const made = options.steps.flatMap(({ id }) => {
+  const made = running.options.steps.flatMap(({ id }) => {
     const result = running.results.get(id)
     return result === undefined ? [] : [[id, result] as const]
   })
   const keys = recordOf(made.map(([id, { key }]) => [id, key] as const))
   const outputs = recordOf(made.map(([id, result]) => [id, outputsOf(result)] as const))
-  const { type: _type, report: _report, ...did } = finished
-  const record = { ...did, startedMs, profile: profile ?? null, seed, seeds: pipeline.seeds, keys, outputs }
-  // a note, which fails no work
-  yield* Effect.catch(RunLog.write(record), ({ message }) =>
-    Effect.sync(() => events.publish({ type: "Notice", text: `the run is not in the history: ${message}` }))
+  const owner = state === "running" ? { owner: ownPrefix } : {}
+  const settled = { profile: profile ?? null, seed, seeds: pipeline.seeds, keys, outputs }
+  yield* Effect.catch(
+    RunLog.write({ ...soFar(running, startedMs), ...settled, ...owner, startedMs, state }),
+    ({ message }) =>
+      Effect.sync(() => events.publish({ type: "Notice", text: `the run is not in the history: ${message}` }))
   )
+})
+
+const finish = Effect.fnUntraced(function* (running: Running, startedMs: number) {
+  const events = yield* RunEvents
+  const finished: RunFinished = {
+    type: "RunFinished",
+    ...soFar(running, startedMs),
+    report: reportPath(running)
+  }
+  yield* note(running, startedMs, "finished")
   events.publish(finished)
   return finished
 })
@@ -266,10 +278,13 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
   const settleAll = Effect.gen(function* () {
     if (!options.verify) yield* skipUpToDate(running)
     const others = options.steps.filter((step) => !running.outcomes.has(step.id))
+    // of a run that is killed there is a note too
+    if (others.length > 0) yield* note(running, startedMs, "running")
     for (const step of others) done.set(step.id, yield* Deferred.make<Outcome>())
     yield* Effect.forEach(others, one, { concurrency: "unbounded", discard: true })
   })
   yield* settleAll.pipe(
+    Effect.onInterrupt(() => note(running, startedMs, "interrupted")),
     Effect.ensuring(Effect.ignore(memo.flush)),
     // the worker of a killed run may have gone on for a moment and made its folder again after the first sweep
     Effect.ensuring(sweep(layout))
