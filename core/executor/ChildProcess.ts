@@ -108,6 +108,8 @@ export const environment = (task: StepTask): Readonly<Record<string, string>> =>
     PATH: process.env["PATH"] ?? "/usr/bin:/bin",
     HOME: homedir(),
     TMPDIR: task.workdir,
+    // Python writes beside the modules that it reads otherwise, which may be a source
+    PYTHONPYCACHEPREFIX: path.join(path.dirname(task.workdir), "pycache"),
     // the same order of names, decimal point and time of day on every machine
     LANG: "C.UTF-8",
     LC_ALL: "C.UTF-8",

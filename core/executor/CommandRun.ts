@@ -20,6 +20,7 @@ import {
 import { type CommandWork, type Executed, StepError, type StepTask } from "./Executor.ts"
 import * as Log from "./log/Log.ts"
 import * as Sandbox from "./Sandbox.ts"
+import * as LeftOut from "./walls/LeftOut.ts"
 import * as StepView from "./walls/StepView.ts"
 
 /** The folder of the step, which the runner removes afterwards. */
@@ -64,7 +65,7 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Wal
     readable: [...view.readable, [script, Sandbox.inside.script]],
     hidden: [process.cwd(), "/usr/src"],
     network: work.network,
-    env: { TMPDIR: Sandbox.inside.temporary, HOME: Sandbox.inside.temporary, ...work.env },
+    env: { ...Sandbox.scratchIn(Sandbox.inside.temporary), ...work.env },
     cwd: Sandbox.inside.step
   }
 }
@@ -94,8 +95,7 @@ const ended = (
   return Effect.fail(new StepError({ step: task.step, fault: "stage", reason, log: Log.printed(log) }))
 }
 
-/** Runs the command, and ends what it left running; an exit code other than 0 is the step's failure. */
-export const run = (task: StepTask, work: CommandWork, isSealed: boolean): Effect.Effect<Executed, StepError> =>
+const runPrepared = (task: StepTask, work: CommandWork, isSealed: boolean): Effect.Effect<Executed, StepError> =>
   Effect.callback<Executed, StepError>((resume) => {
     const launched = launch(task, (stdio) => start(task, work, isSealed, stdio))
     if (launched instanceof StepError) return resume(Effect.fail(launched))
@@ -107,3 +107,8 @@ export const run = (task: StepTask, work: CommandWork, isSealed: boolean): Effec
     })
     return stop(child)
   })
+
+/** Runs the command, and ends what it left running; an exit code other than 0 is the step's failure. */
+export const run = Effect.fnUntraced(function* (task: StepTask, work: CommandWork, isSealed: boolean) {
+  return yield* runPrepared(isSealed ? yield* LeftOut.without(task) : task, work, isSealed)
+})

@@ -77,17 +77,27 @@ const outermost = (granted: ReadonlyArray<string>): ReadonlyArray<string> => {
   return Array.from(all).filter((each) => !ancestors(each).some((folder) => folder !== each && all.has(folder)))
 }
 
+const foldersAbove = (modules: ReadonlyArray<string>): ReadonlyArray<string> =>
+  Array.from(new Set(modules.flatMap(both).flatMap(ancestors)))
+
+/** The `package.json` files above its modules, which Node asks how a worker is to be read. Those that it counts are modules. */
+export const manifestsAbove = ({ modules }: ModuleWork): ReadonlyArray<string> => {
+  const counted = new Set(modules.flatMap(both))
+  return foldersAbove(modules)
+    .map((folder) => path.join(folder, "package.json"))
+    .filter((file) => !counted.has(file))
+}
+
 /** What the process of `work` may read besides the system's files, its inputs and outputs: code, and what toolchains built. */
 export const codeOf = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => {
-  const modules = [...work.modules, FrameworkFiles.beside("worker")].flatMap(both)
-  const above = Array.from(new Set(modules.flatMap(ancestors)))
+  const own = [...work.modules, FrameworkFiles.beside("worker")]
+  const [modules, above] = [own.flatMap(both), foldersAbove(own)]
   const packages = Array.from(new Set(above.flatMap((folder) => both(path.join(folder, "node_modules")))))
   return [
     ...Framework.folders,
     userCache(),
     ...modules,
     ...above.filter(isLink),
-    ...above.map((folder) => path.join(folder, "package.json")),
     ...packages,
     ...packages.flatMap(linkedPackages),
     work.toolchainsDir,
@@ -121,7 +131,9 @@ export const flags = (task: StepTask, work: ModuleWork, compiled: string | undef
   "--allow-addons",
   "--allow-worker",
   ...(work.spawns ? ["--allow-child-process"] : []),
-  ...outermost([...system, ...codeOf(task, work), ...dataOf(task)]).map((file) => `--allow-fs-read=${file}`),
+  ...outermost([...system, ...codeOf(task, work), ...manifestsAbove(work), ...dataOf(task)]).map(
+    (file) => `--allow-fs-read=${file}`
+  ),
   ...writable(task, compiled).map((file) => `--allow-fs-write=${file}`)
 ]
 

@@ -40,6 +40,7 @@ import * as FrameworkFiles from "./FrameworkFiles.ts"
 import * as Log from "./log/Log.ts"
 import * as Permissions from "./Permissions.ts"
 import * as Sandbox from "./Sandbox.ts"
+import * as LeftOut from "./walls/LeftOut.ts"
 import * as ModuleWalls from "./walls/ModuleWalls.ts"
 
 /** What `core/start/start.cjs` exports. It is plain JavaScript, and lies beside the built files too. */
@@ -216,7 +217,7 @@ export const layer = Layer.sync(Executor, () => {
         return yield* new StepError({ step: task.step, fault: "bug", reason, log: null })
       }
       yield* check(bundle?.digests)
-      return yield* runModule(task, work, bundle, isSealed, onProgress)
+      return yield* runModule(isSealed ? yield* LeftOut.without(task) : task, work, bundle, isSealed, onProgress)
     })
   }
 })

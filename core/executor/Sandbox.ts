@@ -36,6 +36,13 @@ export const inMode =
 /** Where a sealed step finds its folder, its temporary files, and the text of its command. */
 export const inside = { step: "/step", temporary: "/tmp", script: "/op-pipe/command" } as const
 
+/** Variables that name a place to write to. */
+export const scratchIn = (folder: string): Readonly<Record<string, string>> => ({
+  TMPDIR: folder,
+  HOME: folder,
+  PYTHONPYCACHEPREFIX: `${folder}/pycache`
+})
+
 export interface Availability {
   readonly available: boolean
   /** The version, or what is missing. */

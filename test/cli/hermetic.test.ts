@@ -1,5 +1,5 @@
 /** A stage that opens what it does not declare is an error that names the step and the path. */
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import * as Sandbox from "../../core/executor/Sandbox.ts"
@@ -65,6 +65,13 @@ describe("a stage", () => {
     expect(failed?.reason).toContain("text.txt names the folder that this one worked in, which is gone afterwards")
     const named = await run("gentle", "write down its paths", "--sandbox=off", "--force", "gentle")
     expect(named.text()).toMatch(/^declared\n\/.*\/texts outputs\/text.txt scratch$/u)
+  })
+
+  it.skipIf(!isSealed)("finds in the manifest above it only what Node asks for", async () => {
+    writeFileSync(path.join(root, "package.json"), `{"type":"module","name":"of-mine","config":{"rate":1}}`)
+    const { code, text } = await run("gentle", "read its manifest")
+    expect(code).toBe(0)
+    expect(text()).toBe(`declared\n{"type":"module","name":"of-mine"}`)
   })
 
   it("cannot write beside its outputs", async () => {

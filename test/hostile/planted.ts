@@ -477,6 +477,27 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/core/executor/Sandbox.test.ts"]
   },
   {
+    name: "all of the manifest above a sealed module is there",
+    file: "core/executor/walls/ModuleWalls.ts",
+    find: "writeFileSync(instead, reduced(file))",
+    replace: "writeFileSync(instead, readFileSync(file))",
+    caughtBy: ["test/cli/hermetic.test.ts"]
+  },
+  {
+    name: "a copy without what a source ignores has it",
+    file: "core/executor/walls/LeftOut.ts",
+    find: "{ ...options, recursive: true, filter }",
+    replace: "{ ...options, recursive: true, filter: () => filter(from) }",
+    caughtBy: ["test/regressions/sources.test.ts"]
+  },
+  {
+    name: "Python writes beside the modules of a source",
+    file: "core/executor/ChildProcess.ts",
+    find: '    PYTHONPYCACHEPREFIX: path.join(path.dirname(task.workdir), "pycache"),\n',
+    replace: "",
+    caughtBy: ["test/regressions/sources.test.ts"]
+  },
+  {
     name: "programs that a stage names do not count",
     file: "core/plan/Ingredients.ts",
     find: "  ...named(prepared.programs.get(step.id))\n",

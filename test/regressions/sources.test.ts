@@ -1,5 +1,6 @@
 /** What counts of a source, and what a step finds of it: links, hidden files, ignored files; sealed and not. */
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
@@ -97,6 +98,29 @@ describe.each(modes)("a source, for a command with --sandbox=%s", (sandbox) => {
     expect(text(place)).toBe("one")
     const writes = reading('echo x > "$src/.git/new" && echo > "$text"')
     expect((await ran(writes, place, { sandbox })).failures.join()).toContain("Read-only file system")
+  })
+
+  it.skipIf(sandbox === "off")("may ignore more files than can be mounted over", async () => {
+    const place = newPlace({ "texts/a.txt": "one", "texts/sub/b.txt": "two" })
+    symlinkSync("a.txt", path.join(place.data, "link.txt"))
+    const names = Array.from({ length: 5000 }, (_, at) => `._${at}`)
+    writeFiles(place.data, Object.fromEntries(names.map((name) => [name, "secret"])))
+    await run(
+      'cat "$src"/*.txt "$src/sub/b.txt" > "$text"; readlink "$src/link.txt" >> "$text"; ls -A "$src" >> "$text"',
+      place
+    )
+    expect(text(place)).toBe("oneonetwoa.txt\na.txt\nlink.txt\nsub\n")
+  })
+
+  it("is not written to by a Python that reads modules from it (treeverse/dvc#2144)", async ({ skip }) => {
+    if (spawnSync("python3", ["--version"]).status !== 0) return skip("there is no python3")
+    const place = newPlace({
+      "texts/main.py": "from helper import word\nprint(word)",
+      "texts/helper.py": "word = 'one'"
+    })
+    await run('python3 "$src/main.py" > "$text"', place)
+    expect(text(place)).toBe("one\n")
+    expect(readdirSync(place.data).sort()).toEqual(["helper.py", "main.py"])
   })
 
   it.skipIf(sandbox === "off")("does not lead out of itself where links are kept", async () => {

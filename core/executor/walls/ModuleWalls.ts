@@ -7,7 +7,7 @@
  *
  * Gotcha: inputs that other steps made are links into the store, so all of its blobs are there, by names that nobody guesses.
  */
-import { existsSync, lstatSync, readlinkSync, realpathSync } from "node:fs"
+import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import type { ModuleWork, StepTask } from "../Executor.ts"
 import * as Permissions from "../Permissions.ts"
@@ -68,6 +68,33 @@ export const inside = (task: StepTask): StepTask => {
   return { ...task, inputs: Object.fromEntries(inputs), outputDir, workdir }
 }
 
+/** What Node asks of a manifest. */
+const askedOfManifest = ["name", "type", "imports", "exports"]
+
+/** The text of a manifest with nothing but what Node asks; nothing of one that cannot be read. */
+const reduced = (manifest: string): string => {
+  try {
+    const fields = Object.entries(JSON.parse(readFileSync(manifest, "utf8")) as object)
+    return JSON.stringify(Object.fromEntries(fields.filter(([name]) => askedOfManifest.includes(name))))
+  } catch {
+    return "{}"
+  }
+}
+
+/** Manifests above the modules, without what a stage could read there and no key holds. */
+const manifestsOf = (task: StepTask, work: ModuleWork, readable: ReadonlyArray<string>): Sandbox.Walls["readable"] => {
+  const folder = path.join(folderOf(task), "manifests")
+  mkdirSync(folder, { recursive: true })
+  const above = realPaths(Permissions.manifestsAbove(work))
+  return above
+    .filter((file) => !isIn(file, readable) && !Sandbox.isOfSystem(file))
+    .map((file, index) => {
+      const instead = path.join(folder, `${index}.json`)
+      writeFileSync(instead, reduced(file))
+      return [instead, file] as const
+    })
+}
+
 /** The walls round the process of `work`; `compiled` is where Node keeps the code it compiled. */
 export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | undefined): Sandbox.Walls => {
   const code = Permissions.codeOf(task, work)
@@ -86,11 +113,15 @@ export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | und
       ...others.map((file) => [realpathSync(file), realpathSync(file)] as const)
     ],
     ...view,
-    readable: [...readable.map((file) => [file, file] as const), ...view.readable],
+    readable: [
+      ...readable.map((file) => [file, file] as const),
+      ...manifestsOf(task, work, readable),
+      ...view.readable
+    ],
     links,
     hidden: [process.cwd(), "/usr/src"],
     network: false,
-    env: { TMPDIR: scratch, HOME: scratch },
+    env: Sandbox.scratchIn(scratch),
     cwd: Sandbox.inside.step
   }
 }
