@@ -62,7 +62,7 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Wal
       [temporary, Sandbox.inside.temporary]
     ],
     ...view,
-    readable: [...view.readable, [script, Sandbox.inside.script]],
+    readable: [...view.readable, [script, Sandbox.inside.script], ...Sandbox.disguise(task, work.network)],
     hidden: [process.cwd(), "/usr/src"],
     network: work.network,
     env: { ...Sandbox.scratchIn(Sandbox.inside.temporary), ...work.env },

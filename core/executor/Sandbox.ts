@@ -157,6 +157,8 @@ export const wrap = (walls: Walls, env: NodeJS.ProcessEnv, command: ReadonlyArra
   ...system(),
   ...walls.hidden.filter(isOfSystem).flatMap((folder) => ["--tmpfs", folder]),
   ...["--proc", "/proc", "--dev", "/dev", ...devices()],
+  // the first process is bubblewrap's: it was called with the paths of this machine
+  ...["cmdline", "environ"].flatMap((name) => ["--ro-bind", "/dev/null", `/proc/1/${name}`]),
   ...(existsSync("/sys") ? ["--ro-bind", "/sys", "/sys"] : []),
   ...mounts(walls, env),
   ...(walls.ignored === undefined ? [] : emptied(walls.ignored)),
@@ -196,6 +198,25 @@ export const emptyFile = ({ workdir }: StepTask): string => {
   writeFileSync(file, "")
   return file
 }
+
+/** Files of the system's that tell one machine from another, and what a step finds there instead. */
+const ofOneMachine: Readonly<Record<string, string>> = {
+  hostname: "op-pipe\n",
+  "machine-id": "",
+  hosts: "127.0.0.1 localhost op-pipe\n::1 localhost op-pipe\n",
+  "resolv.conf": ""
+}
+const forNetwork = new Set(["hosts", "resolv.conf"])
+
+/** What is mounted over such files. With a network, a step finds hosts as its machine does. */
+export const disguise = ({ workdir }: StepTask, network: boolean): Walls["readable"] =>
+  Object.entries(ofOneMachine).flatMap(([name, text]) => {
+    const at = `/etc/${name}`
+    if ((network && forNetwork.has(name)) || lstatSync(at, { throwIfNoEntry: false })?.isFile() !== true) return []
+    const file = path.join(path.dirname(workdir), `etc-${name}`)
+    writeFileSync(file, text)
+    return [[file, at] as const]
+  })
 
 /** Whether `task` is to be sealed; fails if it has to be and cannot. */
 export const decide = Effect.fnUntraced(function* (task: StepTask) {

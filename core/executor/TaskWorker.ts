@@ -84,6 +84,8 @@ export interface Serving {
 
 /** Takes a task, does it, ends the process. */
 export const serve = ({ load, loaded }: Serving): void => {
+  // a path of this machine's, of no use from here on
+  delete process.env["NODE_COMPILE_CACHE"]
   process.once("disconnect", () => process.exit(130))
   // It may have gone while modules were loaded.
   if (!process.connected) process.exit(130)

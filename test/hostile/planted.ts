@@ -18,6 +18,7 @@ export interface PlantedBug {
 const crash = "test/hostile/crash.test.ts"
 const edits = "test/hostile/edits.test.ts"
 const damage = "test/hostile/damage.test.ts"
+const programs = "test/hostile/programs.test.ts"
 const skipping = "test/core/run/skipUpToDate.test.ts"
 const splitting = "test/stages/split.test.ts"
 
@@ -415,6 +416,41 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "...(walls.ignored === undefined ? [] : emptied(walls.ignored)),",
     replace: "",
     caughtBy: ["test/regressions/sources.test.ts"]
+  },
+  {
+    name: "a sealed step may reach the network",
+    file: "core/executor/Sandbox.ts",
+    find: `  "--unshare-all",\n`,
+    replace: `  "--unshare-all",\n  "--share-net",\n`,
+    caughtBy: ["test/core/executor/Sandbox.test.ts"]
+  },
+  {
+    name: "a sealed step sees the name of its machine",
+    file: "core/executor/Sandbox.ts",
+    find: `  hostname: "op-pipe\\n",\n`,
+    replace: "",
+    caughtBy: [programs, "test/core/executor/Sandbox.test.ts"]
+  },
+  {
+    name: "a sealed step sees how it was started",
+    file: "core/executor/Sandbox.ts",
+    find: `["cmdline", "environ"]`,
+    replace: `["environ"]`,
+    caughtBy: [programs, "test/core/executor/Sandbox.test.ts"]
+  },
+  {
+    name: "a sealed step sees the home folder",
+    file: "core/executor/Sandbox.ts",
+    find: `  ...(existsSync("/sys") ?`,
+    replace: `  ...["--ro-bind", homedir(), homedir()],\n  ...(existsSync("/sys") ?`,
+    caughtBy: [programs]
+  },
+  {
+    name: "a step has the variables of whoever runs it",
+    file: "core/executor/ChildProcess.ts",
+    find: "    ...Object.fromEntries(set),\n    PATH",
+    replace: "    ...process.env,\n    PATH",
+    caughtBy: [programs, "test/cli/hermetic.test.ts"]
   },
   {
     name: "stats are believed on every file system",

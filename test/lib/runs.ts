@@ -24,6 +24,7 @@ export interface Options {
   readonly only?: ReadonlyArray<string>
   readonly forced?: ReadonlyArray<string>
   readonly verify?: boolean
+  readonly keepGoing?: boolean
   /** 2 by default. */
   readonly cores?: number
   readonly disk?: Layer.Layer<Disk>
@@ -78,7 +79,7 @@ export const run = (pipeline: Pipeline, place: Place, options: Options = {}): Pr
     const summary = yield* Runner.run(prepared, {
       steps,
       forced: new Set(options.forced ?? []),
-      keepGoing: false,
+      keepGoing: options.keepGoing ?? false,
       verify: options.verify ?? false,
       outputsDir: place.outputs
     })

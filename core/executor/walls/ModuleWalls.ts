@@ -116,7 +116,8 @@ export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | und
     readable: [
       ...readable.map((file) => [file, file] as const),
       ...manifestsOf(task, work, readable),
-      ...view.readable
+      ...view.readable,
+      ...Sandbox.disguise(task, false)
     ],
     links,
     hidden: [process.cwd(), "/usr/src"],

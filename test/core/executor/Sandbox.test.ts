@@ -64,6 +64,13 @@ describe.skipIf(!Sandbox.availability().available)("a sealed command", () => {
     server.close()
   })
 
+  it("cannot tell on which machine it is, nor how it was started", async () => {
+    const files = ["hostname", "machine-id", "hosts"].filter((name) => existsSync(`/etc/${name}`))
+    const command = `cat ${files.map((name) => `/etc/${name}`).join(" ")} | tr '\\n' ' ' > "$text"; (cat /proc/1/cmdline /proc/1/environ || true) >> "$text" 2>/dev/null`
+    const told = { hostname: "op-pipe ", "machine-id": "", hosts: "127.0.0.1 localhost op-pipe ::1 localhost op-pipe " }
+    expect(await written(command)).toBe(files.map((name) => told[name as keyof typeof told]).join(""))
+  })
+
   it("cannot write to its inputs, and has the umask, locale and time zone of every machine", async () => {
     expect(await failed('echo more >> "$src/a.txt"', "require")).toContain("Read-only file system")
     expect(await written('umask > "$text"; echo "$LC_ALL $TZ" >> "$text"')).toBe("0022\nC.UTF-8 UTC\n")
