@@ -130,7 +130,7 @@ export class Disk extends Context.Service<
     readonly link: (existing: string, path: string) => Op<void>
     readonly symlink: (target: string, path: string) => Op<void>
     readonly setMode: (path: string, mode: number) => Op<void>
-    /** Sets the mtime of the files that exist to now. */
+    /** Sets the mtime of the files that exist to now, but of those that are another user's. */
     readonly touch: (paths: ReadonlyArray<string>) => Op<void>
     readonly makeFolder: (path: string) => Op<void>
     /**
@@ -348,7 +348,7 @@ const nodeDisk: Disk["Service"] = {
   touch: (paths) =>
     attempt("touch", paths[0] ?? "", () => {
       const now = new Date()
-      for (const path of paths) ifThere(() => fs.utimesSync(path, now, now))
+      for (const path of paths) ifThere(() => Calls.touch(path, now))
     }),
   makeFolder: (path) => attempt("make the folder", path, () => Calls.makeFolder(path)),
   remove: (path) =>

@@ -8,6 +8,7 @@
  * Gotchas:
  * - It works between the processes of one machine (and one network namespace). Two machines on one store may do the
  *   same work twice; they cannot harm each other, since all writes are idempotent and atomic.
+ * - Anybody on the machine can take a name. Who holds one without being op-pipe delays a run by seconds, and no more.
  * - On other systems the name is a socket file in the system's temporary folder. A waiter that cannot connect to it
  *   finds it stale, and removes it.
  */
@@ -18,6 +19,7 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Digest from "../identity/Digest.ts"
+import * as Owner from "./lock/Owner.ts"
 
 const isLinux = process.platform === "linux"
 
@@ -42,18 +44,47 @@ const tryListen = (address: string): Effect.Effect<net.Server | undefined> =>
     })
   })
 
-/** Waits until the owner ends or releases the lock, which closes the connection. False if there was no owner. */
-const waitForOwner = (address: string, onOwner: (pid: string) => void): Effect.Effect<boolean> =>
-  Effect.callback<boolean>((resume) => {
-    let connected = false
+/** How long it is waited for the owner's word, and between looks at it. */
+const answerMs = 2000
+
+/** What came of waiting: the owner is gone, there was none, or what holds the name does not answer as op-pipe does. */
+type Waited = "gone" | "absent" | "foreign"
+
+/**
+ * Waits until the owner ends or releases the lock, which closes the connection. `onOwner` is told of it, in words, and again
+ * when it is stopped meanwhile.
+ */
+const waitForOwner = (address: string, onOwner: (owner: string) => void): Effect.Effect<Waited> =>
+  Effect.callback<Waited>((resume) => {
+    let outcome: Waited = "absent"
+    let pid: string | undefined
     const socket = net.connect(address)
+    // an owner that is stopped, or computes, says nothing
+    const look = (): void => {
+      pid ??= isLinux ? Owner.find(address) : undefined
+      if (pid !== undefined) onOwner(Owner.describe(pid))
+      else {
+        outcome = "foreign"
+        socket.destroy()
+      }
+    }
+    const timer = setInterval(look, answerMs)
     socket.once("connect", () => {
-      connected = true
+      outcome = "gone"
     })
-    socket.once("data", (bytes) => onOwner(bytes.toString("utf8").trim()))
+    socket.once("data", (bytes) => {
+      pid = bytes.toString("utf8").trim()
+      onOwner(Owner.describe(pid))
+    })
     socket.once("error", () => undefined)
-    socket.once("close", () => resume(Effect.succeed(connected)))
-    return Effect.sync(() => socket.destroy())
+    socket.once("close", () => {
+      clearInterval(timer)
+      resume(Effect.succeed(outcome))
+    })
+    return Effect.sync(() => {
+      clearInterval(timer)
+      socket.destroy()
+    })
   })
 
 interface Held {
@@ -61,15 +92,16 @@ interface Held {
   readonly connections: Set<net.Socket>
 }
 
-const release = (held: Held): Effect.Effect<void> =>
+const release = (held: Held | undefined): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
+    if (held === undefined) return resume(Effect.void)
     for (const socket of held.connections) socket.destroy()
     held.server.close(() => resume(Effect.void))
   })
 
-const acquire = (address: string, onWait: (pid: string) => void): Effect.Effect<Held> =>
+const acquire = (address: string, onWait: (owner: string) => void): Effect.Effect<Held | undefined> =>
   Effect.gen(function* () {
-    let isWaiting = false
+    let told = ""
     for (;;) {
       const server = yield* tryListen(address)
       if (server !== undefined) {
@@ -80,19 +112,23 @@ const acquire = (address: string, onWait: (pid: string) => void): Effect.Effect<
         })
         return { server, connections }
       }
-      const waited = yield* waitForOwner(address, (pid) => {
-        if (!isWaiting) onWait(pid)
-        isWaiting = true
+      const waited = yield* waitForOwner(address, (owner) => {
+        if (owner !== told) onWait(owner)
+        told = owner
       })
+      if (waited === "foreign") return undefined
       // a socket file without a listener was left by a process that was killed
-      if (!waited && !isLinux) rmSync(address, { force: true })
-      if (!waited) yield* Effect.sleep("5 millis")
+      if (waited === "absent" && !isLinux) rmSync(address, { force: true })
+      if (waited === "absent") yield* Effect.sleep("5 millis")
     }
   })
 
 /**
- * Holds the lock `name` until the scope closes. `onWait` is called once, with the owner's process id, if it has to
- * wait.
+ * Holds the lock `name` until the scope closes. If it has to wait, `onWait` is told for whom, in words; again if the owner is
+ * stopped meanwhile, with what to do.
+ *
+ * Goes on without the lock if something that does not answer, and is no process of this user's, has its name: then two may do
+ * the same work.
  */
-export const hold = (name: string, onWait: (pid: string) => void): Effect.Effect<void, never, Scope.Scope> =>
+export const hold = (name: string, onWait: (owner: string) => void): Effect.Effect<void, never, Scope.Scope> =>
   Effect.asVoid(Effect.acquireRelease(acquire(addressOf(name), onWait), release, { interruptible: true }))

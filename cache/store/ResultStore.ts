@@ -185,10 +185,13 @@ export interface ResultStore {
   readonly last: (step: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
   /** Whether the step ever had a result, in the store or no longer. */
   readonly hadResult: (step: string) => Effect.Effect<boolean, DiskError, Disk>
-  /** Notes that the results of `keys` were used now; the collection counts their age from then. */
-  readonly noteUse: (keys: ReadonlyArray<Digest.Digest>) => Effect.Effect<void, DiskError, Disk>
+  /**
+   * Notes that the results of `keys` were used now; the collection counts their age from then. In a store that is another's,
+   * or read-only, it cannot be noted: notes never fail work.
+   */
+  readonly noteUse: (keys: ReadonlyArray<Digest.Digest>) => Effect.Effect<void, never, Disk>
   /** Notes that `key` is the key of the step's last result, used now. */
-  readonly noteLast: (step: string, key: Digest.Digest) => Effect.Effect<void, DiskError, Disk>
+  readonly noteLast: (step: string, key: Digest.Digest) => Effect.Effect<void, never, Disk>
 }
 
 /** The blobs that a result needs. */
@@ -258,11 +261,13 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     const last = yield* Commit.readRecord(layout.lastResult(step))
     return Option.getOrUndefined(Option.filter(last, Digest.isDigest))
   })
-  const noteUse: ResultStore["noteUse"] = (keys) => Effect.flatMap(Disk, (disk) => disk.touch(keys.map(layout.result)))
+  const noteUse: ResultStore["noteUse"] = (keys) =>
+    Effect.flatMap(Disk, (disk) => Effect.ignore(disk.touch(keys.map(layout.result))))
   const noteLast: ResultStore["noteLast"] = Effect.fnUntraced(function* (step, key) {
     yield* noteUse([key])
-    const before = yield* lastKey(step)
-    if (before !== key) yield* Commit.writeHint(layout, layout.lastResult(step), key)
+    const before = yield* Effect.option(lastKey(step))
+    if (Option.getOrUndefined(before) === key) return
+    yield* Effect.ignore(Commit.writeHint(layout, layout.lastResult(step), key))
   })
   const write: ResultStore["write"] = Effect.fnUntraced(function* (result) {
     const disk = yield* Disk

@@ -68,12 +68,8 @@ export const difference = Effect.fnUntraced(function* (
 /** The folder of the marks. */
 export const marksIn = (outputsDir: string): string => `${outputsDir}${path.sep}.laid-out`
 
-/** The mark of a step's folder, where its next content is built, and where its old content is moved. */
-export const besides = (folder: string): { readonly mark: string; readonly aside: string; readonly old: string } => {
-  const at = marksIn(path.dirname(folder))
-  const step = path.basename(folder)
-  return { mark: path.join(at, step), aside: path.join(at, ".new", step), old: path.join(at, ".old", step) }
-}
+/** The mark of a step's folder. */
+export const markOf = (folder: string): string => path.join(marksIn(path.dirname(folder)), path.basename(folder))
 
 /** Whether `folder` holds files that are not op-pipe's. */
 export const isOccupied = Effect.fnUntraced(function* (result: StepResult, folder: string) {
@@ -82,7 +78,7 @@ export const isOccupied = Effect.fnUntraced(function* (result: StepResult, folde
   const stat = yield* orAbsent(disk.lstat(folder))
   if (Option.isNone(stat)) return false
   if (stat.value.kind !== "folder") return true
-  if (yield* disk.exists(besides(folder).mark)) return false
+  if (yield* disk.exists(markOf(folder))) return false
   const found = yield* Tree.snapshot(folder, memo, { ignore: () => false, of: "output" })
   const files = found.filter(({ kind }) => kind !== "folder")
   if (files.length === 0) return false

@@ -5,19 +5,21 @@
  * half of it. Files are copies: a write to one does not reach the store. Placeholders of a report get their values
  * (Template).
  */
+import { randomUUID } from "node:crypto"
 import * as path from "node:path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Digest from "../../cache/identity/Digest.ts"
-import { Disk, join } from "../../cache/store/Disk.ts"
+import { Disk, join, orAbsent } from "../../cache/store/Disk.ts"
 import * as Lock from "../../cache/store/Lock.ts"
 import type { Output, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
+import { ownerOf, ownPrefix } from "../../cache/store/Sweep.ts"
 import type * as Tree from "../../cache/store/Tree.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import * as Document from "../pipeline/Document.ts"
-import { asStored, besides, difference, expectedTree, isOccupied, type Rendered } from "../plan/OutputFolder.ts"
+import { asStored, difference, expectedTree, isOccupied, markOf, marksIn, type Rendered } from "../plan/OutputFolder.ts"
 
 /** A blob that a result names disappeared between its check and its use. */
 export class BlobGone extends Data.TaggedError("BlobGone")<{ readonly digest: Digest.Digest }> {
@@ -107,7 +109,7 @@ export class OutputsOccupied extends Data.TaggedError("OutputsOccupied")<{ reado
 
 const mark = Effect.fnUntraced(function* (folder: string) {
   const disk = yield* Disk
-  const { mark: file } = besides(folder)
+  const file = markOf(folder)
   if (yield* disk.exists(file)) return
   yield* disk.makeFolder(path.dirname(file))
   // another run may have made it meanwhile
@@ -118,28 +120,59 @@ const mark = Effect.fnUntraced(function* (folder: string) {
   )
 })
 
+/**
+ * Where the next content of outputs is built, and where the old goes. Names begin with their owner: a container, or another
+ * machine, that shares the folder does not share the lock, and must not build in the same place.
+ */
+const scratchIn = (outputsDir: string): ReadonlyArray<string> =>
+  [".new", ".old"].map((name) => path.join(marksIn(outputsDir), name))
+
+/** Removes what dead processes of this machine have left there. */
+const sweepScratch = Effect.fnUntraced(function* (outputsDir: string) {
+  const disk = yield* Disk
+  for (const folder of scratchIn(outputsDir)) {
+    for (const { name } of Option.getOrElse(yield* orAbsent(disk.list(folder)), () => [])) {
+      if (ownerOf(name) === "gone") yield* Effect.ignore(disk.remove(path.join(folder, name)))
+    }
+  }
+})
+
 const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, rendered: Rendered) {
   if (Option.isNone(yield* difference(result, folder, rendered))) return false
   const disk = yield* Disk
   if (yield* isOccupied(result, folder)) return yield* new OutputsOccupied({ folder })
-  const { aside, old } = besides(folder)
-  // half-built folders are of dead processes: the lock is held
-  for (const left of [aside, old]) if (yield* disk.exists(left)) yield* disk.remove(left)
-  yield* build(expectedTree(result, rendered), aside, "copy", rendered)
-  yield* mark(folder)
-  yield* disk.makeFolder(path.dirname(old))
-  const replaces = yield* disk.exists(folder)
-  if (replaces) yield* disk.rename(folder, old)
-  yield* disk.rename(aside, folder)
-  if (replaces) yield* disk.remove(old)
-  return true
+  yield* sweepScratch(path.dirname(folder))
+  const name = `${ownPrefix}${randomUUID()}`
+  const [aside, old] = scratchIn(path.dirname(folder)).map((each) => path.join(each, name)) as [string, string]
+  const swap = Effect.gen(function* () {
+    yield* build(expectedTree(result, rendered), aside, "copy", rendered)
+    yield* mark(folder)
+    yield* disk.makeFolder(path.dirname(old))
+    const replaces = yield* disk.exists(folder)
+    if (replaces) yield* disk.rename(folder, old)
+    yield* disk.rename(aside, folder)
+    return true
+  })
+  return yield* Effect.ensuring(
+    swap,
+    Effect.forEach([aside, old], (left) => Effect.ignore(disk.remove(left)))
+  )
 })
 
-/** Makes `outputs/<step>/` hold `result`; true if it did not yet. A lock keeps runs of one project apart. */
+/** What a call says when another machine or container swaps the same folder at that moment. */
+const isRace = (error: { readonly _tag: string; readonly code?: string }): boolean =>
+  error._tag === "DiskError" && ["ENOENT", "EEXIST", "ENOTEMPTY"].includes(error.code ?? "")
+const mostRaces = 20
+
+/**
+ * Makes `outputs/<step>/` hold `result`; true if it did not yet. A lock keeps runs of one project apart; `onWait` is told for
+ * whom it waits.
+ */
 export const materialize = Effect.fnUntraced(function* (
   result: StepResult,
   folder: string,
-  rendered: Rendered = asStored
+  rendered: Rendered = asStored,
+  onWait: (owner: string) => void = () => undefined
 ) {
   // mostly there is no difference, and then no lock is needed; `swapIn` compares again under the lock
   if (Option.isNone(yield* difference(result, folder, rendered))) {
@@ -147,10 +180,6 @@ export const materialize = Effect.fnUntraced(function* (
     yield* Effect.ignore(mark(folder))
     return false
   }
-  return yield* Effect.scoped(
-    Effect.andThen(
-      Lock.hold(`outputs ${folder}`, () => undefined),
-      swapIn(result, folder, rendered)
-    )
-  )
+  const swapped = Effect.retry(swapIn(result, folder, rendered), { while: isRace, times: mostRaces })
+  return yield* Effect.scoped(Effect.andThen(Lock.hold(`outputs ${folder}`, onWait), swapped))
 })

@@ -102,7 +102,10 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   const isReporting = Template.isReporting(prepared.pipeline, step.id)
   const settled = isReporting ? new Map(running.results).set(step.id, result) : running.results
   const rendered = yield* Template.render(prepared, step.id, settled)
-  const restored = yield* materialize(result, path.join(options.outputsDir, step.id), rendered)
+  const folder = path.join(options.outputsDir, step.id)
+  const restored = yield* materialize(result, folder, rendered, (owner) =>
+    events.publish({ type: "Notice", text: `${folder} is being written by ${owner}; waiting for it` })
+  )
   yield* results.noteLast(step.id, key)
   if (!executed) {
     events.publish({ type: "StepCached", step: step.id, key, restored })
@@ -267,7 +270,7 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
   const steps = options.steps.map((step) => step.id)
   events.publish({ type: "RunStarted", runId: running.runId, steps, profile: prepared.settings.profile ?? null })
   yield* sweep(layout)
-  for (const source of prepared.sources.values()) yield* Sources.remember(source)
+  for (const source of prepared.sources.values()) yield* Effect.ignore(Sources.remember(source))
   const one = Effect.fnUntraced(function* (step: AnyStep) {
     const outcome: Outcome = yield* settle(running, step)
     running.outcomes.set(step.id, outcome)

@@ -275,8 +275,8 @@ export const execute = Effect.fn("StepRun.execute")(function* (running: Running,
     const releaseCores = yield* holdCores(running, busy)
     const because = running.stoppedBy()
     if (because !== undefined) return yield* new Stopped({ because })
-    yield* Lock.hold(`key ${layout.root} ${execution.key}`, (pid) => {
-      const text = `${execution.step.id} is running in process ${pid}; waiting for its result`
+    yield* Lock.hold(`key ${layout.root} ${execution.key}`, (owner) => {
+      const text = `${execution.step.id} is running in ${owner}; waiting for its result`
       events.publish({ type: "Notice", text })
     })
     const again = execution.forced || execution.verify !== undefined

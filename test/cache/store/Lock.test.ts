@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
 import * as path from "node:path"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -51,9 +52,9 @@ describe("Lock", () => {
       const lock = name()
       const owner = yield* holdElsewhere(lock)
       const waitedFor: Array<string> = []
-      const waiter = yield* Effect.forkChild(Effect.scoped(Lock.hold(lock, (pid) => waitedFor.push(pid))))
+      const waiter = yield* Effect.forkChild(Effect.scoped(Lock.hold(lock, (each) => waitedFor.push(each))))
       yield* Effect.sleep("100 millis")
-      expect(waitedFor).toEqual([String(owner.pid)])
+      expect(waitedFor).toEqual([`process ${owner.pid}`])
       const killedMs = performance.now()
       owner.kill("SIGKILL")
       yield* Fiber.join(waiter)
@@ -70,5 +71,38 @@ describe("Lock", () => {
       yield* Fiber.interrupt(waiter)
       owner.kill("SIGKILL")
     })
+  )
+
+  it.live.skipIf(process.platform !== "linux")("says what to do about an owner that is stopped", () =>
+    Effect.gen(function* () {
+      const lock = name()
+      const owner = yield* holdElsewhere(lock)
+      owner.kill("SIGSTOP")
+      const waitedFor: Array<string> = []
+      const waiter = yield* Effect.forkChild(Effect.scoped(Lock.hold(lock, (each) => waitedFor.push(each))))
+      yield* Effect.sleep("3 seconds")
+      expect(waitedFor.at(-1)).toBe(
+        `process ${owner.pid}, which is stopped: let it go on (kill -CONT ${owner.pid}) or end it (kill ${owner.pid})`
+      )
+      owner.kill("SIGCONT")
+      owner.kill("SIGKILL")
+      yield* Fiber.join(waiter)
+    })
+  )
+
+  it.live.runIf(process.platform === "linux" && process.getuid?.() === 0)(
+    "is gone without if another user holds its name and does not answer",
+    () =>
+      Effect.gen(function* () {
+        const lock = name()
+        const address = `op-pipe-${createHash("sha256").update(lock).digest("hex").slice(0, 40)}`
+        const script = `require("net").createServer(() => {}).listen("\\0${address}", () => console.log("held"))`
+        const squatter = spawn(process.execPath, ["-e", script], { uid: 65_534, stdio: ["ignore", "pipe", "inherit"] })
+        yield* Effect.promise(() => new Promise((resolve) => squatter.stdout.once("data", resolve)))
+        const waitedFor: Array<string> = []
+        yield* Effect.scoped(Lock.hold(lock, (each) => waitedFor.push(each)))
+        expect(waitedFor).toEqual([])
+        squatter.kill("SIGKILL")
+      })
   )
 })

@@ -1,0 +1,105 @@
+/**
+ * One store for several users, and one project for several containers: notes that cannot be written fail no work
+ * (bazelbuild/bazel#23512, composer/composer#4070, treeverse/dvc#2287, #4545), and nobody takes another's files away.
+ */
+import { spawn } from "node:child_process"
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync } from "node:fs"
+import * as path from "node:path"
+import { describe, expect, it } from "vitest"
+import { repository } from "../lib/cli.ts"
+import { makeProject } from "../lib/project.ts"
+import { temporaryFolder } from "../lib/temporary.ts"
+
+const base = temporaryFolder()
+chmodSync(base, 0o755)
+const isRoot = process.getuid?.() === 0
+const bin = path.join(repository, "bin/op-pipe.cjs")
+
+const pipeline = (command: string, output: string): string => `
+import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const Data = Artifact.file({ tag: "Data/v1", path: "data.txt" })
+const Out = ${output}
+const data = Pipeline.source({ name: "data", artifact: Data, path: "data.txt" })
+const make = Stage.command({ name: "make", command: ${JSON.stringify(command)}, inputs: { data: Data }, output: { out: Out } })
+export default Pipeline.make({ name: "shared", steps: [Pipeline.step(make, { inputs: { data: data.port } })] })
+`
+const oneFile = pipeline('cat "$data" > "$out"', 'Artifact.file({ tag: "Out/v1", path: "out.txt" })')
+
+interface User {
+  readonly uid?: number
+  readonly gid?: number
+  readonly umask?: number
+  /** A command that op-pipe is started by. */
+  readonly by?: ReadonlyArray<string>
+}
+
+const start = (cwd: string, args: ReadonlyArray<string>, { by = [], umask = 0o022, ...user }: User = {}) => {
+  const cache = path.join(base, `cache-${user.uid ?? 0}`)
+  mkdirSync(cache, { recursive: true })
+  chownSync(cache, user.uid ?? 0, user.gid ?? 0)
+  const [file, ...rest] = [...by, process.execPath, bin, ...args]
+  const env = { ...process.env, NO_COLOR: "1", OP_PIPE_CACHE_DIR: cache, HOME: cache }
+  const before = process.umask(umask)
+  const child = spawn(file!, rest, { cwd, env, ...user })
+  process.umask(before)
+  let printed = ""
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (printed += chunk))
+  return new Promise<{ readonly code: number | null; readonly printed: string }>((resolve) =>
+    child.once("close", (code) => resolve({ code, printed }))
+  )
+}
+
+const project = (name: string, text: string, uid = 0): string => {
+  const root = path.join(base, name)
+  makeProject(root, undefined, { "pipeline.ts": text, "data.txt": "hello" })
+  chownSync(root, uid, 0)
+  return root
+}
+
+describe.runIf(isRoot)("a store of several users", () => {
+  it("serves one of a group what another has made", async () => {
+    const store = path.join(base, "group-store")
+    mkdirSync(store)
+    chownSync(store, 0, 54_321)
+    chmodSync(store, 0o2775)
+    for (const uid of [61_001, 61_002, 61_003]) {
+      const root = project(`user-${uid}`, oneFile, uid)
+      const { code, printed } = await start(root, ["run", "--store", store], { uid, gid: 54_321, umask: 0o002 })
+      expect({ code, printed }).toMatchObject({
+        code: 0,
+        printed: expect.stringMatching(uid === 61_001 ? /1 executed/ : /1 cached/)
+      })
+      expect(readFileSync(path.join(root, "outputs/make/out.txt"), "utf8")).toBe("hello")
+    }
+  })
+
+  it("serves those who may only read it", async () => {
+    const store = path.join(base, "read-store")
+    expect((await start(project("owner", oneFile), ["run", "--store", store])).code).toBe(0)
+    const root = project("reader", oneFile, 65_534)
+    for (const args of [["status"], ["run"], ["run"], ["why", "make"], ["history"]]) {
+      const { code, printed } = await start(root, [...args, "--store", store], { uid: 65_534, gid: 65_534 })
+      expect({ code, printed }).toMatchObject({ code: 0 })
+      if (args[0] === "run") expect(printed).toContain("1 cached")
+    }
+    expect(readFileSync(path.join(root, "outputs/make/out.txt"), "utf8")).toBe("hello")
+  })
+})
+
+describe.runIf(isRoot)("two containers on one project", () => {
+  it("leave whole outputs", async () => {
+    const command = 'for i in $(seq 1 300); do echo $i > "$out/$i"; done'
+    const root = project("containers", pipeline(command, 'Artifact.folder({ tag: "Out/v1", path: "many" })'))
+    const by = ["unshare", "-n"]
+    // where a container may not make another network
+    if ((await start(root, ["doctor"], { by })).code !== 0) return
+    await start(root, ["run"])
+    for (let round = 0; round < 6; round++) {
+      const outputs = `out-${round}`
+      const ends = await Promise.all([0, 1].map(() => start(root, ["run", "--outputs", outputs], { by })))
+      for (const { code, printed } of ends) expect({ code, printed }).toMatchObject({ code: 0 })
+      expect(readdirSync(path.join(root, outputs, "make/many"))).toHaveLength(300)
+      for (const left of [".new", ".old"]) expect(readdirSync(path.join(root, outputs, ".laid-out", left))).toEqual([])
+    }
+  })
+})
