@@ -13,7 +13,7 @@
  * Plain JavaScript, as FileStat is: a bundle is made before anything strips types.
  */
 "use strict"
-const { readdirSync, readFileSync, statSync } = require("node:fs")
+const { existsSync, readdirSync, readFileSync, statSync } = require("node:fs")
 const { isBuiltin } = require("node:module")
 const path = require("node:path")
 
@@ -253,11 +253,18 @@ const describeMissing = (importer, specifier, problem) => {
   return `${place}: expected a module behind the import "${specifier}", but ${problem}`
 }
 
+/** Whether Yarn keeps the packages of a folder in archives, where Node finds them by Yarn's own code alone. */
+const isPlugAndPlay = (folder) =>
+  existsSync(path.join(folder, ".pnp.cjs")) || (folder !== path.dirname(folder) && isPlugAndPlay(path.dirname(folder)))
+
 /** That a package is not installed, in words; `tried` is where an alias leads, if there is one. */
-const notInstalled = ({ name, tried }) =>
-  tried === undefined
-    ? `no package ${name} is installed. Install it (npm install ${name}), or correct the name`
-    : `the paths of tsconfig.json lead to ${tried}, where there is no file. Correct the one or the other`
+const notInstalled = ({ name, tried, folder }) => {
+  if (tried !== undefined)
+    return `the paths of tsconfig.json lead to ${tried}, where there is no file. Correct the one or the other`
+  return isPlugAndPlay(folder)
+    ? `no package ${name} is in a node_modules folder, since Yarn's Plug'n'Play makes none. Put "nodeLinker: node-modules" into .yarnrc.yml, and run yarn install`
+    : `no package ${name} is installed. Install it (npm install ${name}), or correct the name`
+}
 
 /** An import whose target only shows when it runs, in words. */
 const computedImport =

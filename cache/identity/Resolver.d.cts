@@ -64,5 +64,5 @@ export const describeMissing: (importer: string, specifier: string, problem: str
 /** An import whose target only shows when it runs, in words. */
 export const computedImport: string
 
-/** That a package is not installed, in words. */
-export const notInstalled: (wanted: Pick<Package, "name" | "tried">) => string
+/** That a package is not installed, in words; `folder` is that of the module which imports it. */
+export const notInstalled: (wanted: Pick<Package, "name" | "tried" | "folder">) => string

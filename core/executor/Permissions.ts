@@ -88,8 +88,17 @@ export const manifestsAbove = ({ modules }: ModuleWork): ReadonlyArray<string> =
     .filter((file) => !counted.has(file))
 }
 
+/** Configurations in a folder, by which aliases are found where there is no bundle. What they extend may have another name. */
+const configurationsIn = (folder: string): ReadonlyArray<string> => {
+  try {
+    return readdirSync(folder).flatMap((name) => (/^tsconfig.*\.json$/u.test(name) ? [path.join(folder, name)] : []))
+  } catch {
+    return []
+  }
+}
+
 /** What the process of `work` may read besides the system's files, its inputs and outputs: code, and what toolchains built. */
-export const codeOf = (task: StepTask, work: ModuleWork): ReadonlyArray<string> => {
+export const codeOf = (task: StepTask, work: ModuleWork, compiled: string | undefined): ReadonlyArray<string> => {
   const own = [...work.modules, FrameworkFiles.beside("worker")]
   const [modules, above] = [own.flatMap(both), foldersAbove(own)]
   const packages = Array.from(new Set(above.flatMap((folder) => both(path.join(folder, "node_modules")))))
@@ -98,6 +107,7 @@ export const codeOf = (task: StepTask, work: ModuleWork): ReadonlyArray<string> 
     userCache(),
     ...modules,
     ...above.filter(isLink),
+    ...(compiled === undefined ? above.flatMap(configurationsIn) : []),
     ...packages,
     ...packages.flatMap(linkedPackages),
     work.toolchainsDir,
@@ -131,7 +141,7 @@ export const flags = (task: StepTask, work: ModuleWork, compiled: string | undef
   "--allow-addons",
   "--allow-worker",
   ...(work.spawns ? ["--allow-child-process"] : []),
-  ...outermost([...system, ...codeOf(task, work), ...manifestsAbove(work), ...dataOf(task)]).map(
+  ...outermost([...system, ...codeOf(task, work, compiled), ...manifestsAbove(work), ...dataOf(task)]).map(
     (file) => `--allow-fs-read=${file}`
   ),
   ...writable(task, compiled).map((file) => `--allow-fs-write=${file}`)

@@ -17,6 +17,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as ResultStore from "../../cache/store/ResultStore.ts"
 import { StepError, type StepTask } from "./Executor.ts"
+import { linksTo } from "./walls/Links.ts"
 
 /** `auto`: sealed where it can be; `require`: a step that cannot be sealed fails; `off`: never. */
 export type Mode = "auto" | "require" | "off"
@@ -76,15 +77,17 @@ const installation = (entry: string): string => {
   return ofPrograms.has(path.basename(entry)) && !isIn(homedir(), above) ? above : entry
 }
 
-/** Folders outside the system's that programs and libraries are looked for in, the outermost of each. */
-const searched = (env: NodeJS.ProcessEnv): ReadonlyArray<string> => {
-  const entries = [env["PATH"], env["LD_LIBRARY_PATH"]].flatMap((value) => (value ?? "").split(path.delimiter))
-  const folders = entries
+/** Folders outside the system's that programs and libraries are looked for in, by the paths that name them. */
+const searched = (env: NodeJS.ProcessEnv): ReadonlyArray<string> =>
+  [env["PATH"], env["LD_LIBRARY_PATH"]]
+    .flatMap((value) => (value ?? "").split(path.delimiter))
     .filter((entry) => path.isAbsolute(entry) && existsSync(entry))
     .flatMap((entry) => [path.resolve(entry), realpathSync(entry)])
-    .filter((entry) => !isOfSystem(entry))
     .map(installation)
-  const all = new Set(folders)
+
+/** The outermost of the real paths of `folders` that are none of the system's. */
+const realFolders = (folders: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const all = new Set(folders.map((folder) => realpathSync(folder)).filter((folder) => !isOfSystem(folder)))
   return Array.from(all).filter((folder) => !Array.from(all).some((other) => other !== folder && isIn(folder, other)))
 }
 
@@ -105,8 +108,8 @@ export interface Walls {
   readonly writable: ReadonlyArray<readonly [from: string, to: string]>
   /** What may be read, likewise. */
   readonly readable: ReadonlyArray<readonly [from: string, to: string]>
-  /** Links to make: where, and where they lead. */
-  readonly links?: ReadonlyArray<readonly [at: string, target: string]>
+  /** Paths by which the process asks for files; links on the way are there. */
+  readonly named?: ReadonlyArray<string>
   /** Entries of inputs that are no part of them, where they lie and where the process finds nothing in their place. */
   readonly ignored?: {
     readonly entries: ReadonlyArray<readonly [from: string, at: string]>
@@ -122,21 +125,26 @@ export interface Walls {
   readonly cwd: string
 }
 
+type Mount = readonly [how: "--bind" | "--ro-bind", from: string, to: string]
+
 /** What is mounted, an outer place before those in it. */
-const mounts = ({ writable, readable }: Walls, env: NodeJS.ProcessEnv): ReadonlyArray<string> =>
-  [
-    ...searched(env).map((folder) => ["--ro-bind", folder, folder] as const),
+const mountsOf = ({ writable, readable }: Walls, folders: ReadonlyArray<string>): ReadonlyArray<Mount> => {
+  const mounts: ReadonlyArray<Mount> = [
+    ...realFolders(folders).map((folder) => ["--ro-bind", folder, folder] as const),
     ...readable.map(([from, to]) => ["--ro-bind", from, to] as const),
     // of one place the later wins
     ...writable.map(([from, to]) => ["--bind", from, to] as const)
   ]
-    .sort(([, , a], [, , b]) => a.length - b.length)
-    .flat()
+  return mounts.toSorted(([, , a], [, , b]) => a.length - b.length)
+}
 
-/** The links to make. One that PATH leads through, such as a linked `node_modules`, is a folder there already. */
-const linksOf = ({ links = [] }: Walls, env: NodeJS.ProcessEnv): NonNullable<Walls["links"]> => {
+/** Mounts, and the links by which what is mounted is named; those in a mounted folder are there. */
+const reached = (walls: Walls, env: NodeJS.ProcessEnv): ReadonlyArray<string> => {
   const folders = searched(env)
-  return links.filter(([at]) => !folders.some((folder) => isIn(at, folder)))
+  const mounts = mountsOf(walls, folders)
+  const isThere = (link: string): boolean => isOfSystem(link) || mounts.some(([, , to]) => isIn(link, to))
+  const links = Array.from(linksTo([...folders, ...(walls.named ?? [])])).filter(([link]) => !isThere(link))
+  return [...mounts.flat(), ...links.flatMap(([link, target]) => ["--symlink", target, link])]
 }
 
 /** Empty files and folders, mounted over what is ignored. A link leads to something else, which counts or is not there. */
@@ -160,9 +168,8 @@ export const wrap = (walls: Walls, env: NodeJS.ProcessEnv, command: ReadonlyArra
   // the first process is bubblewrap's: it was called with the paths of this machine
   ...["cmdline", "environ"].flatMap((name) => ["--ro-bind", "/dev/null", `/proc/1/${name}`]),
   ...(existsSync("/sys") ? ["--ro-bind", "/sys", "/sys"] : []),
-  ...mounts(walls, env),
+  ...reached(walls, env),
   ...(walls.ignored === undefined ? [] : emptied(walls.ignored)),
-  ...linksOf(walls, env).flatMap(([at, target]) => ["--symlink", target, at]),
   ...Object.entries(walls.env).flatMap(([name, value]) => ["--setenv", name, value]),
   ...["--chdir", walls.cwd, "--"],
   ...command

@@ -124,7 +124,7 @@ const makeResolve = (build, resolver) => {
     const isPeer = name === "effect" && resolver.packageFolder(name, folder) === undefined
     const resolveDir = isPeer ? root : folder
     const at = resolver.packageFolder(name, resolveDir)
-    if (at === undefined) return missing(args, Resolver.notInstalled({ name, tried }))
+    if (at === undefined) return missing(args, Resolver.notInstalled({ name, tried, folder }))
     const found = await within(specifier, args, resolveDir)
     if (found.errors.length > 0) return missing(args, `the package ${name} has no such module to import`)
     if (!path.isAbsolute(found.path)) return { path: found.path, external: true }

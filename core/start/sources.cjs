@@ -11,7 +11,8 @@ const Resolver = require("../../cache/identity/Resolver.cjs")
 
 const isOwn = (url) => url?.startsWith("file:") && !url.includes("/node_modules/")
 
-const ofAliases = "An alias of a tsconfig.json leads nowhere in a step without a bundle: unset OP_PIPE_BUNDLE"
+const ofAliases =
+  "An alias of a tsconfig.json that this one extends by another name leads nowhere in a step without a bundle: unset OP_PIPE_BUNDLE"
 
 const missing = (importer, specifier, problem) => {
   const message = Resolver.describeMissing(importer, specifier, problem)
@@ -37,7 +38,11 @@ const register = () => {
       // A package manager may keep op-pipe's peer out of the project's reach; the project means the same one.
       if (found.name === "effect")
         return nextResolve(specifier, { ...context, parentURL: pathToFileURL(__filename).href })
-      throw missing(importer, specifier, found.problem ?? `${Resolver.notInstalled(found)}. ${ofAliases}`)
+      throw missing(
+        importer,
+        specifier,
+        found.problem ?? `${Resolver.notInstalled({ ...found, folder: path.dirname(importer) })}. ${ofAliases}`
+      )
     }
   }
   const load = (url, context, nextLoad) => {

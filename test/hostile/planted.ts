@@ -534,6 +534,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/regressions/sources.test.ts"]
   },
   {
+    name: "folders on PATH are mounted through links",
+    file: "core/executor/Sandbox.ts",
+    find: "folders.map((folder) => realpathSync(folder)).filter(",
+    replace: "folders.filter(",
+    caughtBy: ["test/core/executor/Sandbox.test.ts"]
+  },
+  {
     name: "programs that a stage names do not count",
     file: "core/plan/Ingredients.ts",
     find: "  ...named(prepared.programs.get(step.id))\n",

@@ -7,31 +7,12 @@
  *
  * Gotcha: inputs that other steps made are links into the store, so all of its blobs are there, by names that nobody guesses.
  */
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import type { ModuleWork, StepTask } from "../Executor.ts"
 import * as Permissions from "../Permissions.ts"
 import * as Sandbox from "../Sandbox.ts"
 import * as StepView from "./StepView.ts"
-
-const isLink = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true
-
-/** The folders that `file` lies in, the outermost first, and the file. */
-const wayTo = (file: string): ReadonlyArray<string> => {
-  const parts = file.split(path.sep).slice(1)
-  return parts.map((_, index) => path.sep + parts.slice(0, index + 1).join(path.sep))
-}
-
-/** The links on the way to files, by which the files are asked for. */
-const linksTo = (files: ReadonlyArray<string>): ReadonlyMap<string, string> => {
-  const links = new Map<string, string>()
-  for (const file of files) {
-    // what lies behind the first link is told by the real path
-    const link = wayTo(file).find(isLink)
-    if (link !== undefined) links.set(link, readlinkSync(link))
-  }
-  return links
-}
 
 const isIn = (file: string, folders: ReadonlyArray<string>): boolean =>
   folders.some((folder) => file === folder || file.startsWith(`${folder}${path.sep}`))
@@ -97,12 +78,11 @@ const manifestsOf = (task: StepTask, work: ModuleWork, readable: ReadonlyArray<s
 
 /** The walls round the process of `work`; `compiled` is where Node keeps the code it compiled. */
 export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | undefined): Sandbox.Walls => {
-  const code = Permissions.codeOf(task, work)
+  const code = Permissions.codeOf(task, work, compiled)
   const blobs = path.resolve(task.workdir, "../../../blobs")
   const readable = realPaths([...code, blobs, path.dirname(process.execPath)]).filter(
     (file) => !Sandbox.isOfSystem(file)
   )
-  const links = Array.from(linksTo(code)).filter(([link]) => !isIn(link, readable) && !Sandbox.isOfSystem(link))
   const own = [task.outputDir, task.workdir]
   const others = Permissions.writable(task, compiled).filter((file) => !own.includes(file))
   const view = StepView.of(task, folderOf(task))
@@ -119,7 +99,7 @@ export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | und
       ...view.readable,
       ...Sandbox.disguise(task, false)
     ],
-    links,
+    named: code,
     hidden: [process.cwd(), "/usr/src"],
     network: false,
     env: Sandbox.scratchIn(scratch),

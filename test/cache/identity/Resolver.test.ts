@@ -11,8 +11,17 @@ describe("an alias that leads to no file", () => {
     const found = Resolver.make(Resolver.lookAtDisk()).resolve({ specifier: "@/none.js", folder })
     const tried = path.join(folder, "lib/none.js")
     expect(found).toMatchObject({ type: "package", name: "@/none.js", tried })
-    expect(Resolver.notInstalled({ name: "@/none.js", tried })).toContain(`lead to ${tried}, where there is no file`)
-    expect(Resolver.notInstalled({ name: "x", tried: undefined })).toContain("npm install x")
+    expect(Resolver.notInstalled({ name: "@/none.js", tried, folder })).toContain(
+      `lead to ${tried}, where there is no file`
+    )
+    expect(Resolver.notInstalled({ name: "x", tried: undefined, folder })).toContain("npm install x")
+  })
+
+  it("is told with Yarn's setting where Plug'n'Play keeps the packages", () => {
+    const folder = temporaryFolder()
+    writeFiles(folder, { ".pnp.cjs": "", "stages/a.ts": "" })
+    const asked = { name: "x", tried: undefined, folder: path.join(folder, "stages") }
+    expect(Resolver.notInstalled(asked)).toContain('Put "nodeLinker: node-modules" into .yarnrc.yml')
   })
 })
 

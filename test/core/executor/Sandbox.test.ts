@@ -1,4 +1,5 @@
 /** The walls of a sealed command: what it sees, and what it does not. */
+import { spawnSync } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -155,18 +156,19 @@ describe("a command", () => {
   })
 })
 
-it("makes no link where PATH leads through it: npx in a folder whose node_modules is linked", () => {
+it("mounts what PATH leads to through links at its real path, and makes the links", () => {
   const root = temporaryFolder()
   const [real, linked] = [path.join(root, "real"), path.join(root, "project/node_modules")]
-  for (const folder of [path.join(real, ".bin"), path.dirname(linked)]) mkdirSync(folder, { recursive: true })
-  symlinkSync(real, linked)
-  const links = [
-    [linked, real],
-    [path.join(root, "other"), real]
-  ] as const
-  const walls = { writable: [], readable: [], links, hidden: [], network: false, env: {}, cwd: "/" }
-  const command = Sandbox.wrap(walls, { PATH: path.join(linked, ".bin") }, ["true"])
-  const made = command.flatMap((each, at) => (each === "--symlink" ? [command[at + 2]] : []))
-  expect(made).toContain(path.join(root, "other"))
-  expect(made).not.toContain(linked)
+  for (const folder of [path.join(real, "node/bin"), path.dirname(linked)]) mkdirSync(folder, { recursive: true })
+  // a link to a link, and PATH into what lies behind them
+  symlinkSync("../between", linked)
+  symlinkSync(real, path.join(root, "between"))
+  writeFileSync(path.join(real, "node/bin/greet"), "#!/bin/sh\necho hello\n", { mode: 0o755 })
+  const walls = { writable: [], readable: [], named: [linked], hidden: [], network: false, env: {}, cwd: "/" }
+  const [file, ...args] = Sandbox.wrap(walls, { PATH: path.join(linked, "node/bin") }, [`${linked}/node/bin/greet`])
+  const made = args.flatMap((each, at) => (each === "--symlink" ? [args[at + 2]] : []))
+  expect(made).toEqual(expect.arrayContaining([linked, path.join(root, "between")]))
+  expect(args).toContain(path.join(real, "node"))
+  if (!Sandbox.availability().available) return
+  expect(spawnSync(file!, args, { encoding: "utf8" }).stdout).toBe("hello\n")
 })
