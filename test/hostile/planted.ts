@@ -461,6 +461,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     quick: true
   },
   {
+    name: "times in seconds are believed as fine ones are",
+    file: "cache/identity/FileStat.cjs",
+    find: "(ctimeMs % 1000 === 0 ? coarseTickMs : tickMs)",
+    replace: "tickMs",
+    caughtBy: ["test/hostile/filesystems.test.ts"]
+  },
+  {
     name: "files are remembered while others may have them mapped",
     file: "cache/store/Tree.ts",
     find: "  yield* settle(memo, files)\n",

@@ -14,10 +14,10 @@ const placesOf = ({ home, project }: Somewhere, isCommand: boolean): ReadonlyArr
     `~ ~/notes.txt ~/.env ~/.config/tool.json ${home}/notes.txt ${home}/.config ${project}/notes.txt ${project}/mine/x.txt`,
     ".. ../notes.txt ../../notes.txt ../../../../../notes.txt inputs/src/../../../notes.txt . inputs inputs/src/a.txt",
     "inputs/src/sub / /tmp /home /root /root/.bashrc /var /mnt /run /srv /usr/src /dev/shm /etc/hostname /etc/machine-id",
-    "/etc/hosts /etc/resolv.conf /proc/self/environ /proc/1/environ /proc/1/cmdline /proc/1/cwd /proc/self/cwd/../notes.txt",
+    "/etc/hosts /etc/resolv.conf /proc/1/environ /proc/1/cmdline /proc/1/cwd /proc/self/cwd/../notes.txt",
     `/proc/1/root${home}/notes.txt /proc/self/root${home}/notes.txt /proc/sys/kernel/hostname`,
     isCommand
-      ? `${home} ${path.dirname(home)} ${project} ${project}/node_modules/uncounted/index.js /proc/2/cmdline`
+      ? `${home} ${path.dirname(home)} ${project} ${project}/node_modules/uncounted/index.js /proc/2/cmdline /proc/self/environ`
       : ""
   ].flatMap((each) => each.split(" ").filter((place) => place !== ""))
 const names = ["notes.txt", ".env", "mine/x.txt"]
@@ -44,13 +44,29 @@ export interface Program {
   readonly probes: ReadonlyArray<Probe>
 }
 
-const by = fc.constantFrom<Runner>("sh", "python3", "node", "confined", "spawning")
+const runners = ["sh", "python3", "node", "confined", "spawning"] as const
+const by = fc.constantFrom<Runner>(...runners)
+
+const isCommand = (by: Runner): boolean => by !== "confined" && by !== "spawning"
 
 /** Programs that look about for what lies `here`. */
-export const programs = (here: Somewhere): fc.Arbitrary<Program> => {
-  const of = (isCommand: boolean) => fc.array(probeOf(placesOf(here, isCommand)), { minLength: 1, maxLength: 6 })
-  return by.chain((by) => fc.record({ by: fc.constant(by), probes: of(by !== "confined" && by !== "spawning") }))
-}
+export const programs = (here: Somewhere): fc.Arbitrary<Program> =>
+  by.chain((by) => {
+    const probe = probeOf(placesOf(here, isCommand(by)))
+    return fc.record({ by: fc.constant(by), probes: fc.array(probe, { minLength: 1, maxLength: 6 }) })
+  })
+
+/** Programs that read all that there may be. */
+export const curious = (here: Somewhere): ReadonlyArray<Program> =>
+  runners.map((by) => {
+    const read = placesOf(here, isCommand(by)).map((of) => ({
+      kind: by === "spawning" ? "program" : "read",
+      of,
+      guarded: true
+    }))
+    const others = ["environment", "machine"].map((kind) => ({ kind, of: "", guarded: true }))
+    return { by, probes: [...read, ...others] }
+  })
 
 /** A probe as a line for the shell. */
 const shellText = ({ kind, of, guarded }: Probe): string => {
