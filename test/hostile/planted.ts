@@ -634,5 +634,19 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "  const twins = twinsOf(items)\n",
     replace: "  const twins = twinsOf([])\n",
     caughtBy: [splitting]
+  },
+  {
+    name: "a copy need not stand out from what is alike in its set",
+    file: "stages/lib/duplicates/CopyRules.ts",
+    find: "residual < surely || residual < share * ordinary",
+    replace: "residual < surely || residual < share * noAgreement",
+    caughtBy: ["test/stages/lib/duplicates/NearDuplicates.test.ts"]
+  },
+  {
+    name: "as many pairs are aligned as there are neighbours",
+    file: "stages/lib/duplicates/NearDuplicates.ts",
+    find: "const mostPairs = 50_000\n",
+    replace: "const mostPairs = 50_000_000\n",
+    caughtBy: ["test/stages/lib/duplicates/NearDuplicates.test.ts"]
   }
 ]

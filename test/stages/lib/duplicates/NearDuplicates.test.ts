@@ -276,6 +276,28 @@ describe("a set of images that are all alike", () => {
   })
 })
 
+describe("a large set", () => {
+  it("has no more pairs aligned than it affords", async () => {
+    const [{ fingerprint }] = items as readonly [Whole]
+    const large = Array.from({ length: 3000 }, (_, i) => ({
+      class: "a",
+      fingerprint: { ...fingerprint, digest: String(i) as typeof fingerprint.digest }
+    }))
+    let aligned = 0
+    const aligner: Aligner.Aligner = {
+      agreements: (jobs) => {
+        aligned += jobs.length
+        return Effect.succeed(jobs.map(() => undefined))
+      }
+    }
+    const get = () => Effect.succeed(fingerprint.rgb)
+    await Effect.runPromise(findAlike({ items: large, thumbnails: { get }, aligner }, () => Effect.void))
+    // each pair both ways, since neither covers the other; with 64 neighbours of each image it would be 334,080
+    expect(aligned).toBeGreaterThan(10_000)
+    expect(aligned).toBeLessThan(110_000)
+  })
+})
+
 describe("an image of one colour", () => {
   it("has no descriptor and is no copy of anything drawn", async () => {
     const plain = await sharp({ create: { width: 64, height: 64, channels: 3, background: "#88aacc" } })
