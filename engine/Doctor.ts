@@ -23,7 +23,7 @@ export interface DoctorRow {
 const oneDnnHint = "oneDNN speeds up networks beyond plain stacks: `apt-get install libdnnl-dev`"
 
 const nativeRow = (cacheDir: string): DoctorRow => {
-  const location = Addon.locate(cacheDir, process.cwd())
+  const location = Addon.locate(cacheDir)
   const compiler = Addon.findCompiler()
   const built = Addon.isBuilt(location)
   const found = processor()

@@ -37,7 +37,7 @@ const identifyNative = Effect.fnUntraced(function* (params: EngineParams, option
       toDo: "Use WSL, or `--engine cpu`."
     })
   }
-  const location = Addon.locate(options.cacheDir, process.cwd())
+  const location = Addon.locate(options.cacheDir)
   yield* Addon.build(location, options.notify)
   const found = processor()
   const isa = found?.isa ?? Addon.load(location.binary).info().isa

@@ -77,7 +77,7 @@ const timed = async (request: Request): Promise<Answer> => {
 /** Seconds a step by phase, of the first thread, and the FMA peaks. */
 const profiled = async (request: Request): Promise<Answer> => {
   await engineFor(request.bf16)
-  const addon = Addon.load(Addon.locate(cacheDir, process.cwd()).binary)
+  const addon = Addon.load(Addon.locate(cacheDir).binary)
   const shape = Result.getOrThrow(Network.resolve(Network.preset("seed", { batchNorm: request.bn }), input))
   const options = { shape, optimizer, mean, std, batchSize: request.batch }
   const program = makeNativeProgram(addon, options, 1, request.bf16 ? "bf16" : "fp32")

@@ -30,7 +30,7 @@ const height = 240
 const size = 224
 
 const toolchainDir = Layout.make(".op-pipe").toolchain(engine.name)
-await Effect.runPromise(Addon.build(Addon.locate(toolchainDir, process.cwd()), console.error))
+await Effect.runPromise(Addon.build(Addon.locate(toolchainDir), console.error))
 const root = fs.mkdtempSync(path.join(os.tmpdir(), "op-pipe-bench-"))
 const scripts = import.meta.dirname
 

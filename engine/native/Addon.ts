@@ -147,8 +147,8 @@ export interface Location {
 }
 
 /** The path of the addon's binary. Reads the sources (some 60 KB) and starts no process. */
-export const locate = (cacheDir: string, projectDir: string): Location => {
-  const oneDnn = OneDnn.find(projectDir)
+export const locate = (cacheDir: string): Location => {
+  const oneDnn = OneDnn.find(cacheDir)
   const hash = crypto.createHash("sha256")
   for (const name of fs.readdirSync(sourceDir).sort()) {
     const bytes = fs.readFileSync(new URL(name, sourceDir))

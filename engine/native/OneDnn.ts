@@ -1,7 +1,7 @@
 /**
  * Finds oneDNN's headers and library, without starting a process: a handful of `stat` calls, cheap enough for every run.
  *
- * Gotchas: `vendor/onednn` in the project's folder comes first (for packages that were unpacked there without root:
+ * Gotchas: `onednn` in the engine's own folder comes first (for packages that were unpacked there without root:
  * `apt-get download libdnnl-dev libdnnl2`, `dpkg -x`), then the usual system folders. The headers' version is taken from `dnnl_version.h`.
  */
 import * as fs from "node:fs"
@@ -21,9 +21,9 @@ export interface OneDnn {
 const triplets: Readonly<Record<string, string>> = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" }
 
 /** Prefixes to look under, best first. */
-export const prefixes = (projectDir: string): ReadonlyArray<string> => [
-  path.join(projectDir, "vendor", "onednn", "usr"),
-  path.join(projectDir, "vendor", "onednn"),
+export const prefixes = (cacheDir: string): ReadonlyArray<string> => [
+  path.join(cacheDir, "onednn", "usr"),
+  path.join(cacheDir, "onednn"),
   "/usr/local",
   "/usr",
   "/opt/intel/oneapi/dnnl/latest",
@@ -45,9 +45,9 @@ const readVersion = (prefix: string): string | undefined => {
 }
 
 /** The first oneDNN under the prefixes that has headers and a library, or undefined. */
-export const find = (projectDir: string): OneDnn | undefined => {
+export const find = (cacheDir: string): OneDnn | undefined => {
   const names = process.platform === "darwin" ? ["libdnnl.dylib"] : ["libdnnl.so"]
-  for (const prefix of prefixes(projectDir)) {
+  for (const prefix of prefixes(cacheDir)) {
     const version = readVersion(prefix)
     if (version === undefined) continue
     const folders = [
@@ -60,12 +60,12 @@ export const find = (projectDir: string): OneDnn | undefined => {
         const library = path.join(folder, name)
         const stat = fs.statSync(library, { throwIfNoEntry: false })
         if (stat === undefined) continue
-        const vendored = prefix.startsWith(path.join(projectDir, "vendor"))
+        const isOwn = prefix.startsWith(cacheDir)
         return {
           version,
           include: path.join(prefix, "include"),
           library,
-          folders: vendored ? folders.filter((f) => fs.existsSync(f)) : [folder],
+          folders: isOwn ? folders.filter((f) => fs.existsSync(f)) : [folder],
           stamp: `${stat.size}-${stat.mtimeMs}`
         }
       }

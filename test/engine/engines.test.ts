@@ -124,7 +124,7 @@ describe("identify", () => {
     const script = `#!/bin/sh\necho "$*" >> ${log}\nsleep 0.02\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && : > "$2"; shift; done\nexit 0\n`
     fs.writeFileSync(compiler, script, { mode: 0o755 })
     process.env["CXX"] = compiler
-    const location = Addon.locate(path.join(folder, "cache"), folder)
+    const location = Addon.locate(path.join(folder, "cache"))
     fs.mkdirSync(path.join(folder, "cache"))
     // no process has this number: it is above the kernel's limit
     fs.writeFileSync(`${location.folder}.lock`, "4194305")

@@ -31,16 +31,16 @@ const place = (prefix: string, version: string): void => {
 }
 
 describe("OneDnn.find", () => {
-  test("takes the project's own first, with its version and every folder to load from", () => {
-    place(path.join(folder, "vendor", "onednn", "usr"), "3.5.1")
+  test("takes the one in the engine's own folder first, with its version and every folder to load from", () => {
+    place(path.join(folder, "onednn", "usr"), "3.5.1")
     const found = OneDnn.find(folder)
     expect(found?.version).toBe("3.5.1")
-    expect(found?.library).toContain(path.join("vendor", "onednn"))
-    expect(found?.folders).toContain(path.join(folder, "vendor", "onednn", "usr", "lib", triplet))
+    expect(found?.library).toContain(path.join(folder, "onednn"))
+    expect(found?.folders).toContain(path.join(folder, "onednn", "usr", "lib", triplet))
   })
 
   test("headers without a library are not enough", () => {
-    const prefix = path.join(folder, "vendor", "onednn", "usr")
+    const prefix = path.join(folder, "onednn", "usr")
     place(prefix, "3.5.1")
     fs.rmSync(path.join(prefix, "lib"), { recursive: true })
     expect(OneDnn.find(folder)?.version).not.toBe("3.5.1")

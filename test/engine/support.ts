@@ -23,7 +23,7 @@ import * as Random from "../../stages/lib/Random.ts"
 /** Kept between test runs: the addon is keyed by its sources. */
 export const cacheDir = path.resolve("node_modules/.cache/op-pipe-engine")
 
-export const location = Addon.locate(cacheDir, process.cwd())
+export const location = Addon.locate(cacheDir)
 
 // while the file is imported, and so under no test's time limit
 await Effect.runPromise(Addon.build(location, () => {}))
