@@ -40,6 +40,12 @@ export interface Project {
 
 const names = ["pipeline.ts", "pipeline.mjs", "pipeline.js"]
 
+/** The outputs of a pipeline in a file of another name lie in a folder of their own: several pipelines may share a folder. */
+const outputsOf = (file: string, { name }: Pipeline.Pipeline): string => {
+  const outputs = path.join(path.dirname(file), "outputs")
+  return names.includes(path.basename(file)) ? outputs : path.join(outputs, name)
+}
+
 /** The pipeline in `start` or in the nearest folder above it. */
 export const findAbove = (start: string): string | undefined => {
   for (let folder = start; ; folder = path.dirname(folder)) {
@@ -124,7 +130,7 @@ export const open = Effect.fnUntraced(function* (flags: ProjectFlags) {
     pipelineFile,
     root,
     storeDir: path.resolve(flags.store ?? path.join(root, ".op-pipe")),
-    outputsDir: path.resolve(flags.outputs ?? path.join(root, "outputs")),
+    outputsDir: path.resolve(flags.outputs ?? outputsOf(pipelineFile, pipeline)),
     dataDir: path.join(root, "data"),
     cores: flags.cores ?? availableParallelism()
   }

@@ -2,13 +2,16 @@
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { CodeIdentity } from "../cache/code/CodeIdentity.ts"
 import { Disk } from "../cache/store/Disk.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Pipeline from "../core/pipeline/Pipeline.ts"
+import * as OutputFolder from "../core/plan/OutputFolder.ts"
 import * as Plan from "../core/plan/Plan.ts"
 import type { Prepared } from "../core/plan/Prepared.ts"
 import * as Settings from "../core/plan/Settings.ts"
+import * as RunLog from "../core/run/RunLog.ts"
 import { UsageError } from "./Failure.ts"
 import * as Project from "./Project.ts"
 
@@ -48,16 +51,58 @@ export const openSettled = Effect.fnUntraced(function* (flags: SessionFlags) {
   return { project, settings }
 })
 
-/** Runs `use` with the project's pipeline prepared and its store open. */
+/** What was asked for besides the profile and the seeds, as a run notes it and `recalled` takes it again. */
+export const askedOf = Effect.fnUntraced(function* (project: Project.Project, flags: SessionFlags) {
+  const paths = yield* sourcePaths(project, flags.data)
+  const short = Object.values(flags.shorthand).filter((each) => each !== undefined)
+  const data = Object.entries(paths).map(([name, at]) => `${name}=${path.resolve(at)}`)
+  return { set: [...short, ...flags.set], data }
+})
+
+/** How the settings of a run differ from those of the pipeline, as flags. */
+const flagsOf = ({ profile, seed, seeds, asked }: RunLog.RunRecord, pipeline: Pipeline.Pipeline): string =>
+  [
+    ...(profile === (pipeline.defaultProfile ?? null) ? [] : [`--profile ${profile}`]),
+    ...(seed === pipeline.seed ? [] : [`--seed ${seed}`]),
+    ...(seeds === pipeline.seeds ? [] : [`--seeds ${seeds}`]),
+    ...asked.set.map((each) => `--set ${each}`),
+    ...asked.data.map((each) => `--data ${each}`)
+  ].join(" ")
+
+/**
+ * The flags of a question: its own or, if it has none, those of the last run, as a step that was run with a profile is not
+ * stale because the question does not name it again. `notify` is told of them.
+ */
+export const recalled = Effect.fnUntraced(function* <F extends SessionFlags>(flags: F, notify: (line: string) => void) {
+  const own = [flags.profile, flags.seed, flags.seeds, ...flags.set, ...flags.data, ...Object.values(flags.shorthand)]
+  if (own.some((each) => each !== undefined)) return flags
+  const { pipeline, run } = yield* withStore(flags, ({ pipeline }) =>
+    Effect.map(RunLog.latest, (run) => ({ pipeline, run: Option.getOrUndefined(run) }))
+  )
+  const text = run === undefined ? "" : flagsOf(run, pipeline)
+  if (run === undefined || text === "") return flags
+  const { profile, seed, seeds, asked } = run
+  const then: F = { ...flags, profile: profile ?? undefined, seed, seeds, ...asked }
+  // the pipeline may have changed since
+  if (!(yield* Effect.isSuccess(openSettled(then)))) return flags
+  notify(`as in the last run: ${text}`)
+  return then
+})
+
+/**
+ * Runs `use` with the project's pipeline prepared and its store open. A question does not make the store, or anything else.
+ */
 export const withPrepared = <A, E, R>(
   flags: SessionFlags,
   notify: (line: string) => void,
-  use: (prepared: Prepared, project: Project.Project) => Effect.Effect<A, E, R>
+  use: (prepared: Prepared, project: Project.Project) => Effect.Effect<A, E, R>,
+  { mayMake = false }: { readonly mayMake?: boolean } = {}
 ) =>
   Effect.gen(function* () {
     const { project, settings } = yield* openSettled(flags)
     const paths = yield* sourcePaths(project, flags.data)
-    const layer = CodeIdentity.layerIn(project.storeDir).pipe(Layer.provideMerge(Disk.layer))
+    const purpose = { pipeline: project.pipeline.name, mayMake }
+    const layer = CodeIdentity.layerIn(project.storeDir, purpose).pipe(Layer.provideMerge(Disk.layer))
     return yield* Effect.gen(function* () {
       const { pipeline, cores, dataDir, outputsDir, root } = project
       const options = { pipeline, settings, sourcePaths: paths, root, dataDir, outputsDir, cores, notify }
@@ -65,6 +110,18 @@ export const withPrepared = <A, E, R>(
       return yield* use(prepared, project)
     }).pipe(Effect.provide(layer))
   })
+
+/** Tells of outputs that look like results and belong to no step any more. */
+export const tellLeftovers = Effect.fnUntraced(function* (
+  { pipeline }: Prepared,
+  { outputsDir }: Project.Project,
+  notify: (text: string) => void
+) {
+  const left = yield* OutputFolder.leftovers(outputsDir, pipeline)
+  if (left.length === 0) return
+  const folders = left.map((name) => path.relative(process.cwd(), path.join(outputsDir, name)))
+  notify(`${folders.join(", ")}: of no step of the pipeline any more. \`op-pipe clean\` removes such outputs`)
+})
 
 /**
  * The folder in which the toolchain called `name` keeps what it built, in the store that is open.
@@ -127,6 +184,7 @@ export const withStore = <A, E, R>(
 ) =>
   Effect.gen(function* () {
     const project = yield* Project.open(flags)
-    const layer = Store.layer(project.storeDir).pipe(Layer.provideMerge(Disk.layer))
+    const purpose = { pipeline: project.pipeline.name, mayMake: false }
+    const layer = Store.layer(project.storeDir, purpose).pipe(Layer.provideMerge(Disk.layer))
     return yield* Effect.provide(use(project), layer)
   })

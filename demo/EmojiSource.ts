@@ -39,8 +39,11 @@ export const images = Pipeline.source({
   artifact: Images,
   ignore: (relative) => !relative.includes("/") && relative.includes("."),
   params: EmojiParams,
-  provide: ({ perClass }, { dataDir, cacheDir, notify }) => {
+  provide: ({ perClass }, { dataDir, cacheDir, notify, mayMake }) => {
     const dir = path.resolve(dataDir, perClass === defaultPerClass ? "emoji" : `emoji-${perClass}`)
-    return wholeSet(dir, perClass) === undefined ? write({ dir, perClass, cacheDir, notify }) : Effect.succeed(dir)
+    if (wholeSet(dir, perClass) !== undefined) return Effect.succeed(dir)
+    if (mayMake) return write({ dir, perClass, cacheDir, notify })
+    const toDo = "`op-pipe run` makes them; --data names images of your own"
+    return Effect.fail(new Stage.StageFailure({ reason: "The demo images are not there yet", toDo, badInput: true }))
   }
 })

@@ -19,6 +19,7 @@ import * as CanonicalJson from "../identity/CanonicalJson.ts"
 import type * as Digest from "../identity/Digest.ts"
 import { readRecord, writeHint } from "../store/Commit.ts"
 import { Disk, type DiskError } from "../store/Disk.ts"
+import type { Purpose } from "../store/Layout.ts"
 import { Rehash } from "../store/StatMemo.ts"
 import { Store } from "../store/Store.ts"
 import { CodeFingerprint, CodeUnknown, type Parts } from "./CodeFingerprint.ts"
@@ -155,6 +156,9 @@ export class CodeIdentity extends Context.Service<
   )
 
   /** The service together with the store in `folder`. */
-  static readonly layerIn = (folder: string): Layer.Layer<CodeIdentity | Store, DiskError, Disk> =>
-    CodeIdentity.layer.pipe(Layer.provideMerge(Store.layer(folder)))
+  static readonly layerIn = (
+    folder: string,
+    purpose: Purpose = {}
+  ): Layer.Layer<CodeIdentity | Store, DiskError, Disk> =>
+    CodeIdentity.layer.pipe(Layer.provideMerge(Store.layer(folder, purpose)))
 }

@@ -110,6 +110,7 @@ export const writeRecord = (layout: Layout, to: string, body: string): Effect.Ef
 /** The same without waiting for the disk: for hints, which may be lost since they only save time. */
 export const writeHint = Effect.fnUntraced(function* (layout: Layout, to: string, body: string | Uint8Array) {
   const disk = yield* Disk
+  if (!layout.mayMake && !(yield* disk.exists(layout.root))) return
   const temporary = temporaryPath(layout)
   yield* intoFolder(temporary, disk.create(temporary, yield* withChecksum(body)))
   yield* intoFolder(to, rename(temporary, to))

@@ -99,12 +99,23 @@ const uselessCheckpoints = Effect.fnUntraced(function* (keys: ReadonlySet<string
   return found
 })
 
-/** The last result of every step: a user who returns after months and runs one step has the others. */
+/** The last result of every step of every pipeline: a user who returns after months and runs one step has the others. */
 const lastResults = Effect.gen(function* () {
   const disk = yield* Disk
   const { layout } = yield* Store
-  const steps = Option.getOrElse(yield* orAbsent(disk.list(layout.lastResults)), () => [])
-  const keys = yield* Effect.forEach(steps, ({ name }) => readRecord(path.join(layout.lastResults, name)))
+  const listed = (folder: string) =>
+    Effect.map(
+      orAbsent(disk.list(folder)),
+      Option.getOrElse(() => [])
+    )
+  const files: Array<string> = []
+  for (const { name, kind } of yield* listed(layout.lastResults)) {
+    const at = path.join(layout.lastResults, name)
+    // a folder for each pipeline
+    if (kind === "folder") files.push(...(yield* listed(at)).map((each) => path.join(at, each.name)))
+    else files.push(at)
+  }
+  const keys = yield* Effect.forEach(files, readRecord)
   return new Set(keys.flatMap((key) => Option.toArray(key)))
 })
 

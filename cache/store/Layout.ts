@@ -8,7 +8,15 @@ import { homedir } from "node:os"
 import * as path from "node:path"
 import type * as Digest from "../identity/Digest.ts"
 
-export interface Layout {
+/** What a store is opened for. */
+export interface Purpose {
+  /** The name of the pipeline: what its steps came to last is apart from what those of another in this store did. */
+  readonly pipeline?: string
+  /** Whether the store may be made; a question makes nothing. */
+  readonly mayMake?: boolean
+}
+
+export interface Layout extends Required<Purpose> {
   readonly root: string
   readonly blob: (digest: Digest.Digest) => string
   /** The record of a key, or of the name of an earlier, replaced record of a key. */
@@ -46,17 +54,21 @@ export const userCache = (): string =>
   process.env["OP_PIPE_CACHE_DIR"] ??
   path.join(process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "op-pipe")
 
-export const make = (store: string): Layout => {
+export const make = (store: string, { pipeline = "", mayMake = true }: Purpose = {}): Layout => {
   const root = path.join(path.resolve(store), "v1")
   const below = (...parts: ReadonlyArray<string>): string => `${root}${path.sep}${parts.join(path.sep)}`
   const sharded = (folder: string, digest: string, ending: string): string =>
     below(folder, digest.slice(0, 2), `${digest}${ending}`)
+  // no step's name begins so
+  const ofPipeline = pipeline === "" ? [] : [`@${encodeURIComponent(pipeline)}`]
   return {
     root,
+    pipeline,
+    mayMake,
     blob: (digest) => sharded("blobs", digest, ""),
     result: (name) => sharded("results", name, ".json"),
     lastResults: path.join(root, "last"),
-    lastResult: (stepId) => below("last", encodeURIComponent(stepId)),
+    lastResult: (stepId) => below("last", ...ofPipeline, encodeURIComponent(stepId)),
     runs: path.join(root, "runs"),
     pins: path.join(root, "pins.json"),
     blobs: path.join(root, "blobs"),

@@ -32,11 +32,11 @@ export class Store extends Context.Service<
   }
 >()("op-pipe/Store") {
   /** The store in `folder`, which is created by the first write. */
-  static readonly layer = (folder: string): Layer.Layer<Store, DiskError, Disk> =>
+  static readonly layer = (folder: string, purpose: Layout.Purpose = {}): Layer.Layer<Store, DiskError, Disk> =>
     Layer.effect(
       Store,
       Effect.gen(function* () {
-        const layout = Layout.make(yield* realFolder(path.resolve(folder)))
+        const layout = Layout.make(yield* realFolder(path.resolve(folder)), purpose)
         const memo = yield* StatMemo.load(layout, "stat-v2")
         const blobs = yield* BlobStore.make(layout, memo)
         yield* Effect.addFinalizer(() => Effect.ignore(memo.flush))

@@ -90,7 +90,8 @@ export const dag = (additions: Pick<Additions, "flags">) =>
         Flag.withDefault(false)
       )
     },
-    Effect.fn("cli.dag")(function* (flags) {
+    Effect.fn("cli.dag")(function* (asked) {
+      const flags = yield* Session.recalled(asked, (line) => Effect.runSync(printError(line)))
       const { project, settings } = yield* Session.openSettled(flags)
       const { pipeline } = project
       const states = new Map<string, Freshness.State>()

@@ -38,11 +38,13 @@ export const history = Command.make(
     )
     if (flags.json)
       return yield* printLine(JSON.stringify({ runs: runs.map((each) => ({ ...each, pinned: pins.has(each.runId) })) }))
+    const isShared = new Set(runs.map(({ pipeline }) => pipeline)).size > 1
     for (const each of runs) {
+      const name = isShared ? `${each.pipeline}  ` : ""
       const failed = each.failed.length === 0 ? "" : paint("red", `, ${each.failed.length} failed`)
       const state = each.state === "finished" ? "" : paint("yellow", `, ${each.state}`)
       yield* printLine(
-        `${each.runId}  ${when(each.startedMs)}  ${(each.profile ?? "-").padEnd(6)} ${seedsOf(each)}, ${each.executed.length} executed, ${each.cached.length} cached${failed}${state}  ${formatDuration(each.durationMs)}${pins.has(each.runId) ? "  pinned" : ""}`
+        `${each.runId}  ${when(each.startedMs)}  ${name}${(each.profile ?? "-").padEnd(6)} ${seedsOf(each)}, ${each.executed.length} executed, ${each.cached.length} cached${failed}${state}  ${formatDuration(each.durationMs)}${pins.has(each.runId) ? "  pinned" : ""}`
       )
     }
   })

@@ -2,6 +2,7 @@
 
 import type { Additions } from "../Project.ts"
 import { cache } from "./cache.ts"
+import { clean } from "./clean.ts"
 import { dag } from "./dag.ts"
 import { doctor } from "./doctor.ts"
 import { diff, history, pin, restore, show, unpin } from "./history.ts"
@@ -21,6 +22,7 @@ export const rest = (additions: Additions) => [
   restore,
   pin,
   unpin,
+  clean,
   cache,
   doctor
 ]

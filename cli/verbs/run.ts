@@ -21,7 +21,7 @@ import { formatBytes } from "../Console.ts"
 import { RunFailed } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Logs from "../Logs.ts"
-import type { Additions } from "../Project.ts"
+import type { Additions, Project } from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
 import * as Session from "../Session.ts"
 import * as Signals from "../Signals.ts"
@@ -70,7 +70,7 @@ type RunFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>
 
 const bringUpToDate = Effect.fnUntraced(function* (
   prepared: Prepared,
-  outputsDir: string,
+  project: Project,
   flags: RunFlags,
   reporter: Reporter.Reporter
 ) {
@@ -91,14 +91,15 @@ const bringUpToDate = Effect.fnUntraced(function* (
   const tell = (event: RunEvent): void => (event.type === "RunFinished" ? undefined : reporter(event))
   const { layout } = yield* Store
   const events = RunEvents.to(flags.verbose ? Logs.verbose(layout, tell) : tell)
-  const summary = yield* Signals.atWork(
-    Effect.provide(Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir }), events)
-  )
+  const { outputsDir } = project
+  const options = { steps, forced, keepGoing, verify, outputsDir, asked: yield* Session.askedOf(project, flags) }
+  const summary = yield* Signals.atWork(Effect.provide(Runner.run(prepared, options), events))
   if (summary.finished.executed.length > 0) {
     yield* keepBounded(notify)
     const { available, detail, howToGet } = Sandbox.availability()
     if (flags.sandbox === "auto" && !available) notify(`made without a sandbox, since ${detail}. ${howToGet}`.trim())
   }
+  if (steps.length === prepared.pipeline.steps.length) yield* Session.tellLeftovers(prepared, project, notify)
   if (summary.finished.cached.length < steps.length) yield* Effect.sync(() => Logs.prune(layout))
   reporter(summary.finished)
   if (summary.failures.length === 0) return
@@ -115,12 +116,14 @@ export const run = (additions: Pick<Additions, "flags">) =>
     Effect.fn("cli.run")(function* (flags) {
       const reporter = flags.json ? Reporter.json : Reporter.terminal()
       const notify = (text: string): void => reporter({ type: "Notice", text })
-      yield* Session.withPrepared(flags, notify, (prepared, { outputsDir }) =>
-        bringUpToDate(prepared, outputsDir, flags, reporter).pipe(
+      const use = (prepared: Prepared, project: Project) =>
+        bringUpToDate(prepared, project, flags, reporter).pipe(
           Effect.provide(ProcessExecutor.layer),
           Sandbox.inMode(flags.sandbox)
         )
-      ).pipe(Effect.provideService(Rehash, flags.rehash))
+      yield* Session.withPrepared(flags, notify, use, { mayMake: true }).pipe(
+        Effect.provideService(Rehash, flags.rehash)
+      )
     })
   ).pipe(
     Command.withDescription(

@@ -43,7 +43,8 @@ export const status = (additions: Pick<Additions, "flags">) =>
   Command.make(
     "status",
     { ...Flags.project, ...Flags.settings(additions), json: Flags.json },
-    Effect.fn("cli.status")(function* (flags) {
+    Effect.fn("cli.status")(function* (asked) {
+      const flags = yield* Session.recalled(asked, tell)
       yield* Session.withPrepared(flags, tell, (prepared, project) =>
         Effect.gen(function* () {
           const assessments = yield* assess(prepared, project)
@@ -53,6 +54,7 @@ export const status = (additions: Pick<Additions, "flags">) =>
             const line = Reporter.plannedLine({ type: "StepPlanned", step: id, state, reasons })
             yield* printLine(sealed === false ? `${line} ${paint("dim", "(unsealed)")}` : line)
           }
+          yield* Session.tellLeftovers(prepared, project, tell)
         })
       )
     })
@@ -90,7 +92,8 @@ export const why = (additions: Pick<Additions, "flags">) =>
   Command.make(
     "why",
     { ...Flags.project, ...Flags.settings(additions), json: Flags.json, step: Argument.String("step") },
-    Effect.fn("cli.why")(function* (flags) {
+    Effect.fn("cli.why")(function* (asked) {
+      const flags = yield* Session.recalled(asked, tell)
       yield* Session.withPrepared(flags, tell, (prepared, project) =>
         Effect.gen(function* () {
           const wanted = new Set(yield* resolveSteps(prepared.pipeline, "why", [flags.step]))

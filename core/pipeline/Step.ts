@@ -52,6 +52,8 @@ export interface ProvideOptions {
   /** A folder for what is fetched on the way. */
   readonly cacheDir: string
   readonly notify: (line: string) => void
+  /** Whether it may make what is not there: a question, such as `op-pipe status`, makes nothing. */
+  readonly mayMake: boolean
 }
 
 /** Content from outside the pipeline: a file or folder of the user's, or one that `provide` makes. */

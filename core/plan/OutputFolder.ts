@@ -14,6 +14,7 @@ import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import * as TreeChange from "../../cache/store/tree/TreeChange.ts"
+import type { Pipeline } from "../pipeline/Pipeline.ts"
 
 /** Bytes of files that differ from those in the store, by path: a report whose placeholders have values. */
 export type Rendered = ReadonlyMap<string, Uint8Array>
@@ -70,6 +71,19 @@ export const marksIn = (outputsDir: string): string => `${outputsDir}${path.sep}
 
 /** The mark of a step's folder. */
 export const markOf = (folder: string): string => path.join(marksIn(path.dirname(folder)), path.basename(folder))
+
+/**
+ * The folders that op-pipe wrote for steps that `pipeline` does not have. Those of a step for further seeds are not: they
+ * come and go with `--seeds`.
+ */
+export const leftovers = Effect.fnUntraced(function* (outputsDir: string, pipeline: Pipeline) {
+  const disk = yield* Disk
+  const ids = new Set(pipeline.steps.map(({ id }) => id.replace(/#\d+$/u, "")))
+  const marks = Option.getOrElse(yield* orAbsent(disk.list(marksIn(outputsDir))), () => [])
+  const marked = marks.filter(({ name, kind }) => kind === "file" && !ids.has(name.replace(/#\d+$/u, "")))
+  const there = yield* Effect.filter(marked, ({ name }) => disk.exists(join(outputsDir, name)))
+  return there.map(({ name }) => name)
+})
 
 /** Whether `folder` holds files that are not op-pipe's. */
 export const isOccupied = Effect.fnUntraced(function* (result: StepResult, folder: string) {

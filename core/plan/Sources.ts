@@ -48,7 +48,8 @@ export const locate = Effect.fnUntraced(function* (source: AnySource, options: S
   const encoded = options.settings.sources[source.name] ?? {}
   const params =
     source.params === undefined ? {} : yield* Effect.orDie(Schema.decodeUnknownEffect(source.params)(encoded))
-  return yield* source.provide(params, { dataDir, cacheDir: layout.toolchain(`source-${source.name}`), notify })
+  const cacheDir = layout.toolchain(`source-${source.name}`)
+  return yield* source.provide(params, { dataDir, cacheDir, notify, mayMake: layout.mayMake })
 })
 
 const kindOf = ({ artifact }: AnySource): "folder" | "file" =>
@@ -89,7 +90,7 @@ export const refuseInside = Effect.fnUntraced(function* (source: AnySource, loca
       })
     }
     // made during the run, it would change the folder around it, which may be the source
-    yield* disk.makeFolder(folder)
+    if (layout.mayMake) yield* disk.makeFolder(folder)
   }
 })
 

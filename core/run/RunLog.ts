@@ -29,10 +29,16 @@ export const RunRecord = Schema.Struct({
   cached: Schema.Array(Schema.String),
   failed: Schema.Array(Schema.String),
   skipped: Schema.Array(Schema.String),
+  /** The pipeline's name; older records have none. */
+  pipeline: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(""))),
   profile: Schema.NullOr(Schema.String),
   seed: Schema.Int,
   /** How many seeds; older records have none. */
   seeds: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
+  /** What else was asked for: assignments, as `--set` takes them, and sources, as `--data` does, by absolute paths. */
+  asked: Schema.Struct({ set: Schema.Array(Schema.String), data: Schema.Array(Schema.String) }).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed({ set: [], data: [] }))
+  ),
   /** Step id -> cache key of its result. */
   keys: Schema.Record(Schema.String, Digest.Digest),
   /** Step id -> digest of its outputs, which distinguishes results of one key; older records have none. */
@@ -75,9 +81,20 @@ export const list = Effect.gen(function* () {
   return records.flatMap((record) => Option.toArray(record)).sort((a, b) => a.startedMs - b.startedMs)
 })
 
+/** All runs of the pipeline that the store is open for, the latest last. */
+const ofPipeline = Effect.gen(function* () {
+  const { layout } = yield* Store
+  return (yield* list).filter(({ pipeline }) => ["", layout.pipeline].includes(pipeline) || layout.pipeline === "")
+})
+
+/** The latest run of the pipeline that has ended by itself. */
+export const latest = Effect.map(ofPipeline, (runs) =>
+  Option.fromUndefinedOr(runs.findLast(({ state }) => state === "finished"))
+)
+
 /** The run that `asked` names: an id, the beginning of one, or `last` and `last~1`, `last~2`, ... before it. */
 export const find = Effect.fn("RunLog.find")(function* (asked: string) {
-  const runs = yield* list
+  const runs = yield* Effect.flatMap(ofPipeline, (own) => (asked.startsWith("last") ? Effect.succeed(own) : list))
   const back = /^last(?:~(\d+))?$/.exec(asked)
   const found =
     back === null

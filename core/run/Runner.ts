@@ -43,6 +43,8 @@ export interface RunOptions {
   /** Run steps with a result again, and compare the outputs. */
   readonly verify: boolean
   readonly outputsDir: string
+  /** What was asked for, for the history. */
+  readonly asked?: RunLog.RunRecord["asked"]
 }
 
 type Outcome =
@@ -228,11 +230,23 @@ const note = Effect.fnUntraced(function* (running: Running, startedMs: number, s
   const keys = recordOf(made.map(([id, { key }]) => [id, key] as const))
   const outputs = recordOf(made.map(([id, result]) => [id, outputsOf(result)] as const))
   const owner = state === "running" ? { owner: ownPrefix } : {}
-  const settled = { profile: profile ?? null, seed, seeds: pipeline.seeds, keys, outputs }
+  const { asked = { set: [], data: [] } } = running.options
+  const settled = {
+    pipeline: pipeline.name,
+    profile: profile ?? null,
+    seed,
+    seeds: pipeline.seeds,
+    asked,
+    keys,
+    outputs
+  }
   yield* Effect.catch(
     RunLog.write({ ...soFar(running, startedMs), ...settled, ...owner, startedMs, state }),
     ({ message }) =>
-      Effect.sync(() => events.publish({ type: "Notice", text: `the run is not in the history: ${message}` }))
+      Effect.sync(() => {
+        // told once, at the end
+        if (state !== "running") events.publish({ type: "Notice", text: `the run is not in the history: ${message}` })
+      })
   )
 })
 

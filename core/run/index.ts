@@ -197,7 +197,9 @@ const oneByOne = (handle: (event: RunEvent) => Effect.Effect<void>): Layer.Layer
 export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.Effect<Result, Failure> => {
   const root = path.resolve(options.root ?? ".")
   const inRoot = (given: string | undefined, name: string): string => path.resolve(root, given ?? name)
-  const store = CodeIdentity.layerIn(inRoot(options.store, ".op-pipe")).pipe(Layer.provideMerge(Disk.layer))
+  const store = CodeIdentity.layerIn(inRoot(options.store, ".op-pipe"), { pipeline: pipeline.name }).pipe(
+    Layer.provideMerge(Disk.layer)
+  )
   const events = options.onEvent === undefined ? RunEvents.to(() => undefined) : oneByOne(options.onEvent)
   return Effect.gen(function* () {
     const { publish } = yield* RunEvents
@@ -217,7 +219,9 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
     })
     const { only = [], from = [], until = [], force = [], keepGoing = false, verify = false } = options
     const { steps, forced } = yield* wanted(placed, { only, from, until, force })
-    const summary = yield* Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir })
+    const data = Object.entries(options.sources ?? {}).map(([name, at]) => `${name}=${path.resolve(at)}`)
+    const asked = { set, data }
+    const summary = yield* Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir, asked })
     if (summary.failures.length > 0) return yield* new StepsFailed({ failures: summary.failures })
     const { runId, executed, cached, durationMs } = summary.finished
     return { runId, executed, cached, durationMs, read: yield* makeRead(outputsDir, summary.results) }

@@ -361,8 +361,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "outputs are laid over what is there",
     file: "core/run/Materialize.ts",
-    find: "  if (replaces) yield* disk.rename(folder, old)\n  yield* disk.rename(aside, folder)",
-    replace: '  yield* build(expectedTree(result, rendered), folder, "copy", rendered)',
+    find: "    if (replaces) yield* disk.rename(folder, old)\n    yield* disk.rename(aside, folder)",
+    replace: '    yield* build(expectedTree(result, rendered), folder, "copy", rendered)',
     caughtBy: ["test/core/run/TakeOutputs.test.ts"],
     quick: true
   },
@@ -627,6 +627,20 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "const name = `${ownPrefix}${randomUUID()}`",
     replace: 'const name = randomUUID().slice(0, 0) + "one"',
     caughtBy: ["test/cli/sharing.test.ts"]
+  },
+  {
+    name: "a pipeline compares with another's last results",
+    file: "cache/store/Layout.ts",
+    find: 'pipeline === "" ? [] : [`@${encodeURIComponent(pipeline)}`]',
+    replace: "[]",
+    caughtBy: ["test/cli/apart.test.ts"]
+  },
+  {
+    name: "a collection looks at the last results of no pipeline",
+    file: "cache/store/Gc.ts",
+    find: 'if (kind === "folder") files.push(',
+    replace: 'if (kind === "link") files.push(',
+    caughtBy: ["test/cli/apart.test.ts"]
   },
   {
     name: "exact copies are not looked for",
