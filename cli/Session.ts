@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { CodeIdentity } from "../cache/code/CodeIdentity.ts"
 import { Disk } from "../cache/store/Disk.ts"
+import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Pipeline from "../core/pipeline/Pipeline.ts"
 import * as OutputFolder from "../core/plan/OutputFolder.ts"
@@ -121,6 +122,17 @@ export const tellLeftovers = Effect.fnUntraced(function* (
   if (left.length === 0) return
   const folders = left.map((name) => path.relative(process.cwd(), path.join(outputsDir, name)))
   notify(`${folders.join(", ")}: of no step of the pipeline any more. \`op-pipe clean\` removes such outputs`)
+})
+
+/** The results that a run had, as far as they are still there. */
+export const resultsOf = Effect.fnUntraced(function* (record: RunLog.RunRecord) {
+  const { results } = yield* Store
+  const found = new Map<string, StepResult>()
+  for (const [step, key] of Object.entries(record.keys)) {
+    const result = yield* results.withOutputs(key, record.outputs[step])
+    if (Option.isSome(result)) found.set(step, result.value)
+  }
+  return found
 })
 
 /**

@@ -1,12 +1,8 @@
-/** `op-pipe history`, `show`, `diff`, `restore`, `pin`, `unpin`: earlier runs. */
+/** `op-pipe history`, `show`, `restore`, `pin`, `unpin`: earlier runs. */
 import * as path from "node:path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as CacheKey from "../../cache/identity/CacheKey.ts"
-import { Disk } from "../../cache/store/Disk.ts"
-import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Template from "../../core/plan/Template.ts"
 import { materialize } from "../../core/run/Materialize.ts"
@@ -50,17 +46,6 @@ export const history = Command.make(
   })
 ).pipe(Command.withDescription("List earlier runs"))
 
-/** The results that a run had, as far as they are still there. */
-const resultsOf = Effect.fnUntraced(function* (record: RunLog.RunRecord) {
-  const { results } = yield* Store
-  const found = new Map<string, StepResult>()
-  for (const [step, key] of Object.entries(record.keys)) {
-    const result = yield* results.withOutputs(key, record.outputs[step])
-    if (Option.isSome(result)) found.set(step, result.value)
-  }
-  return found
-})
-
 const stateOf = (record: RunLog.RunRecord, step: string): string =>
   record.executed.includes(step) ? "executed" : record.cached.includes(step) ? "cached" : "failed"
 
@@ -71,7 +56,7 @@ export const show = Command.make(
     const { record, results } = yield* Session.withStore(flags, () =>
       Effect.gen(function* () {
         const record = yield* RunLog.find(flags.run)
-        return { record, results: yield* resultsOf(record) }
+        return { record, results: yield* Session.resultsOf(record) }
       })
     )
     const steps = Object.entries(record.keys).map(([id, key]) => {
@@ -92,62 +77,6 @@ export const show = Command.make(
     }
   })
 ).pipe(Command.withDescription("Show the steps of an earlier run, with durations and versions"))
-
-/** The JSON documents among a result's outputs, by path. */
-const documentsOf = Effect.fnUntraced(function* (result: StepResult) {
-  const disk = yield* Disk
-  const { blobs } = yield* Store
-  const documents: Record<string, unknown> = {}
-  for (const output of Object.values(result.outputs)) {
-    const entry = output.entries[0]
-    if (output.kind !== "json" || entry?.kind !== "file") continue
-    const blob = yield* blobs.verified(entry.digest)
-    if (Option.isSome(blob)) documents[output.path] = JSON.parse(yield* disk.readText(blob.value)) as unknown
-  }
-  return documents
-})
-
-interface StepDiff {
-  readonly id: string
-  readonly reasons: ReadonlyArray<string>
-  readonly outputs: ReadonlyArray<string>
-}
-
-const mostLines = 40
-
-const diffResults = Effect.fnUntraced(function* (a: StepResult, b: StepResult) {
-  const documents = [yield* documentsOf(a), yield* documentsOf(b)] as const
-  const outputs = CacheKey.diffJson(documents[0], documents[1], "")
-  const more = outputs.length > mostLines ? [`... and ${outputs.length - mostLines} more`] : []
-  return { reasons: CacheKey.diff(a.ingredients, b.ingredients), outputs: [...outputs.slice(0, mostLines), ...more] }
-})
-
-export const diff = Command.make(
-  "diff",
-  { ...shared, run, other: Argument.String("other").pipe(Argument.withDescription("The run to compare with")) },
-  Effect.fn("cli.diff")(function* (flags) {
-    const steps = yield* Session.withStore(flags, () =>
-      Effect.gen(function* () {
-        const [one, two] = [yield* RunLog.find(flags.run), yield* RunLog.find(flags.other)]
-        const [before, after] = [yield* resultsOf(one), yield* resultsOf(two)]
-        const ids = Array.from(new Set([...before.keys(), ...after.keys()]))
-        const compared: Array<StepDiff> = []
-        for (const id of ids) {
-          const [a, b] = [before.get(id), after.get(id)]
-          const only = [`only in ${a === undefined ? two.runId : one.runId}`]
-          const found = a === undefined || b === undefined ? { reasons: only, outputs: [] } : yield* diffResults(a, b)
-          compared.push({ id, ...found })
-        }
-        return compared
-      })
-    )
-    if (flags.json) return yield* printLine(JSON.stringify({ steps }))
-    for (const { id, reasons, outputs } of steps) {
-      yield* printLine(reasons.length + outputs.length === 0 ? `${id}  the same` : paint("bold", id))
-      for (const line of [...reasons, ...outputs]) yield* printLine(`  ${line}`)
-    }
-  })
-).pipe(Command.withDescription("Compare two runs: parameters, code, versions, and what their documents say"))
 
 export const restore = Command.make(
   "restore",

@@ -131,15 +131,21 @@ export const describeInput = Effect.fnUntraced(function* (
   port: AnyStep["inputs"][string],
   before: Digest.Digest
 ) {
-  const disk = yield* Disk
   if (port.owner._tag !== "Source") return `input ${portName(port)} changed`
   const now = prepared.sources.get(port.owner.name)
-  const listing = yield* listingOf(before)
-  if (now === undefined || Option.isNone(listing)) return `input ${portName(port)} changed`
-  const old = Schema.decodeUnknownOption(Schema.fromJsonString(Tree.Tree))(yield* disk.readText(listing.value))
+  if (now === undefined) return `input ${portName(port)} changed`
+  const old = yield* listed(before)
   return Option.isNone(old)
     ? `input ${portName(port)} changed`
     : `input ${portName(port)}: ${TreeChange.describe(old.value, yield* now.content.tree)}`
+})
+
+/** The files of the source with this digest, if the store has the list of them. */
+export const listed = Effect.fnUntraced(function* (digest: Digest.Digest) {
+  const disk = yield* Disk
+  const listing = yield* listingOf(digest)
+  if (Option.isNone(listing)) return Option.none<Tree.Tree>()
+  return Schema.decodeUnknownOption(Schema.fromJsonString(Tree.Tree))(yield* disk.readText(listing.value))
 })
 
 /** The blob that lists the files of the source with this digest, if the store has it. */

@@ -643,6 +643,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/cli/apart.test.ts"]
   },
   {
+    name: "files of other bytes are the same to diff",
+    file: "cli/verbs/diff.ts",
+    find: "if (one.digest === other.digest)",
+    replace: "if (one.kind === other.kind)",
+    caughtBy: ["test/cli/diff.test.ts"]
+  },
+  {
     name: "exact copies are not looked for",
     file: "stages/lib/duplicates/NearDuplicates.ts",
     find: "  const twins = twinsOf(items)\n",
