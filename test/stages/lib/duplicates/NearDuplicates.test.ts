@@ -8,6 +8,7 @@ import { NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import sharp from "sharp"
 import { beforeAll, describe, expect, it } from "vitest"
+import { copyOf, kinds } from "../../../../bench/pictures/Plant.ts"
 import { emojiGroupBy, emojiSets } from "../../../../demo/EmojiClasses.ts"
 import { loadEmoji } from "../../../../demo/EmojiPackages.ts"
 import { planEmoji } from "../../../../demo/EmojiPlan.ts"
@@ -46,37 +47,6 @@ const fingerprintOf = (image: Buffer): Promise<Fingerprint.Fingerprint> =>
       Effect.flatMap((resampler) => Fingerprint.ofBytes(image, pixelLimit, resampler))
     )
   )
-
-const kinds = ["cropped", "brightened", "resized", "turned", "recompressed", "all of it"] as const
-
-/** A copy as people make them: one change, or all of them, by the place of its kind. */
-const copyOf = async (original: Buffer, name: string, kind: number): Promise<Buffer> => {
-  const random = Random.make(11, "plant", name)
-  let image = original
-  const has = (k: number): boolean => kind === k || kind === 5
-  if (has(0)) {
-    const cut = (): number => Math.round(random.between(0, 0.05) * 256)
-    const [left, top, right, bottom] = [cut(), cut(), cut(), cut()] as const
-    image = await sharp(image)
-      .extract({ left, top, width: 256 - left - right, height: 256 - top - bottom })
-      .png()
-      .toBuffer()
-  }
-  if (has(1)) image = await sharp(image).linear(random.between(0.85, 1.15), 0).png().toBuffer()
-  if (has(2)) {
-    const side = 96 + random.int(320)
-    image = await sharp(image).resize(side, side).png().toBuffer()
-  }
-  if (has(3)) {
-    const turned = sharp(image).rotate(90 * random.int(4))
-    image = await (random.float() < 0.5 ? turned.flop() : turned).png().toBuffer()
-  }
-  if (has(4))
-    image = await sharp(image)
-      .jpeg({ quality: 25 + random.int(60) })
-      .toBuffer()
-  return image
-}
 
 /** Smallest RMS difference over the eight orientations at 96 px, without white margins, levels of 255. */
 const pixelDistance = async (a: Buffer, b: Buffer): Promise<number> => {
