@@ -76,6 +76,8 @@ export interface World {
   stages: ReadonlyArray<StageModel>
   /** What the script prints, and a comment in it. */
   script: { number: number; remark: number }
+  /** The same of a program on PATH that commands call. */
+  program: { number: number; remark: number }
   /** The version of the engine that some stages compute with. */
   engine: number
   /** A variable of the environment that the pipeline reads when it is loaded, and one that only stages would read. */
@@ -93,6 +95,9 @@ export const worker = "worker:./work.ts"
 export const workerFile = "lib/work.ts"
 export const table = "lib/table.json"
 export const script = "tool.sh"
+/** The program on PATH, and the folder that it lies in. */
+export const program = "world-tool"
+export const programFolder = "tools"
 
 export const helpers = ["lib/h0.ts", "lib/h1.ts", "lib/h2.ts", "lib/h3.ts"]
 /** Modules that `./x`, as helpers import it, may mean, the first that is there. */
@@ -239,6 +244,7 @@ export const makeWorld = (random: Random.Random): World => {
     ]),
     stages,
     script: { number: 0, remark: 0 },
+    program: { number: 0, remark: 0 },
     engine: 0,
     environment: { asked: 0, stray: 0 }
   }

@@ -1,7 +1,7 @@
 /** Edits of the data of a World, of what lies beside them, and of what tools leave there. */
 import { utimesSync } from "node:fs"
 import * as path from "node:path"
-import { dataFolders, linkMark, script } from "./World.ts"
+import { dataFolders, linkMark, program, programFolder, script } from "./World.ts"
 import { copyAnew, type MakeEdit, pick, restamp } from "./worldEdit.ts"
 
 export const ofData: ReadonlyArray<MakeEdit> = [
@@ -114,6 +114,15 @@ export const ofSurroundings: ReadonlyArray<MakeEdit> = [
   ({ world, serial }) => {
     world.script.remark = serial % 10
     return { what: "edit a comment of a command's script", named: "input tool" }
+  },
+  ({ world, random, root }) => {
+    const after = random.int(2) === 0 ? restamp(random, root, `${programFolder}/${program}`) : undefined
+    world.program.number = random.int(3)
+    return { what: "edit a program on PATH", named: `program ${program}`, ...(after && { after }) }
+  },
+  ({ world, serial }) => {
+    world.program.remark = serial % 10
+    return { what: "edit a comment of a program on PATH", named: `program ${program}` }
   },
   ({ world }) => {
     if (!world.executable.delete(script)) world.executable.add(script)

@@ -24,12 +24,15 @@ import { placeIn } from "../lib/place.ts"
 import { type Options, type Ran, run } from "../lib/runs.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 import { full, series, timeoutMs } from "./series.ts"
-import { makeWorld, project, type World } from "./World.ts"
+import { makeWorld, programFolder, project, type World } from "./World.ts"
 import type { Edit, MakeEdit } from "./worldEdit.ts"
 import { ofAll, ofModules } from "./worldEdits.ts"
 import { write } from "./worldFiles.ts"
 import { pipelineOf, variables } from "./worldPipeline.ts"
 import { expected, ownIngredients } from "./worldValues.ts"
+
+/** PATH as it was. */
+const searched = process.env["PATH"]
 
 /** Does from the model what the stages' modules would do. */
 const modelled = (world: World): Layer.Layer<Executor> =>
@@ -92,7 +95,8 @@ class Sequence {
 
   private write(): void {
     const { asked, stray } = this.world.environment
-    Object.assign(process.env, { [variables.asked]: asked, [variables.stray]: stray })
+    const PATH = [path.join(this.root, programFolder), searched].join(path.delimiter)
+    Object.assign(process.env, { [variables.asked]: asked, [variables.stray]: stray, PATH })
     write(this.world, this.root, this.written, this.isReal ? repository : undefined)
   }
 

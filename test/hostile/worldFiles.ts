@@ -16,6 +16,8 @@ import {
   nameInBarrel,
   outside,
   type Package,
+  program,
+  programFolder,
   script,
   table,
   type World,
@@ -145,10 +147,14 @@ const lockText = (world: World): string => {
 }
 
 const dataTexts = (world: World): ReadonlyMap<string, string> => {
-  const { dataFolder, executable, files, lake, leftBehind, script: tool } = world
+  const { dataFolder, executable, files, lake, leftBehind, script: tool, program: called } = world
   const texts = new Map([...leftBehind, ...lake])
   for (const [name, content] of files) texts.set(`${dataFolder}/${name}`, content)
   texts.set(script, `# remark ${tool.remark}\necho ${tool.number}\n`)
+  texts.set(
+    `${programFolder}/${program}`,
+    `${executableMark}#!/bin/sh\n# remark ${called.remark}\necho ${called.number}\n`
+  )
   for (const [file, text] of texts) if (executable.has(file)) texts.set(file, executableMark + text)
   return texts
 }

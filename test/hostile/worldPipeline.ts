@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact, Pipeline, Stage, Toolchain } from "../../core/index.ts"
-import { type CommandModel, type StageModel, script, type World } from "./World.ts"
+import { type CommandModel, program, type StageModel, script, type World } from "./World.ts"
 import { paramOf } from "./worldValues.ts"
 
 const Value = Schema.Struct({ value: Schema.String, by: Schema.String })
@@ -22,7 +22,7 @@ const commandText = ({ inputs }: StageModel, { remark, swapped }: CommandModel):
   const format = swapped ? '{"by":"command","value":"%s"}' : '{"value":"%s","by":"command"}'
   return [
     `# remark ${remark}`,
-    `all() { echo "$PARAM"; sh "$script"; if [ -x "$script" ]; then echo x; fi; ${read.join("; ")}; }`,
+    `all() { echo "$PARAM"; sh "$script"; ${program}; if [ -x "$script" ]; then echo x; fi; ${read.join("; ")}; }`,
     `digest=$(all | sha256sum | cut -c1-64)`,
     'case "$digest" in [02468ace]*) bit=0 ;; *) bit=1 ;; esac',
     `printf '${format}\\n' "$digest" > "$fine"`,
@@ -69,7 +69,12 @@ export const pipelineOf = (world: World, root: string): Pipeline.Pipeline => {
             toolchain: model.usesEngine ? { engine } : {},
             run: () => Effect.void
           })
-        : Stage.command({ ...common, command: commandText(model, model.command), env: { PARAM: String(param) } })
+        : Stage.command({
+            ...common,
+            command: commandText(model, model.command),
+            env: { PARAM: String(param) },
+            programs: [program]
+          })
     const params = model.command === undefined ? { param } : {}
     steps.push(Pipeline.step(stage as never, { inputs: ports as never, params: params as never }) as never)
   }

@@ -230,9 +230,9 @@ const own = (world: World, index: number, as: "value" | "key"): string => {
   const param = paramOf(world, index)
   if (command !== undefined) {
     const isExecutable = world.executable.has(script)
-    if (as === "value") return `${param}\n${world.script.number}\n${isExecutable ? "x\n" : ""}`
+    if (as === "value") return `${param}\n${world.script.number}\n${world.program.number}\n${isExecutable ? "x\n" : ""}`
     const { remark, swapped } = command
-    return JSON.stringify(["command", `s${index}`, param, remark, swapped, world.script, isExecutable])
+    return JSON.stringify(["command", `s${index}`, param, remark, swapped, world.script, world.program, isExecutable])
   }
   const module = new Collection(world, as).ofStage(`s${index}.ts`)
   return JSON.stringify([module, param, usesEngine ? world.engine : null, readsSource ? entriesOf(world) : []])
