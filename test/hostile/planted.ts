@@ -453,6 +453,72 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: [programs, "test/cli/hermetic.test.ts"]
   },
   {
+    name: "a step has the locale of whoever runs it",
+    file: "core/executor/ChildProcess.ts",
+    find: '    LC_ALL: "C.UTF-8",\n',
+    replace: '    LC_ALL: process.env["LC_ALL"] ?? "C.UTF-8",\n',
+    caughtBy: [programs]
+  },
+  {
+    name: "a step has the umask of whoever runs it",
+    file: "core/executor/ChildProcess.ts",
+    find: "const before = process.umask(mask)",
+    replace: "const before = process.umask()",
+    caughtBy: [programs]
+  },
+  {
+    name: "outputs may lie within each other",
+    file: "core/pipeline/Declaration.ts",
+    find: "isIn(each.place, a.place) || isIn(a.place, each.place)",
+    replace: "each.place === a.place",
+    caughtBy: ["test/core/pipeline/Declaration.test.ts"],
+    quick: true
+  },
+  {
+    name: "the order of keys in a module of JSON does not count",
+    file: "cache/code/syntax/ModuleSyntax.ts",
+    find: 'Digest.ofJson("Json/v1", JSON.stringify(JSON.parse(source)))',
+    replace: 'Digest.ofJson("Json/v1", JSON.parse(source))',
+    caughtBy: [edits],
+    rare: "as modelled"
+  },
+  {
+    name: "the layout of a module of JSON counts",
+    file: "cache/code/syntax/ModuleSyntax.ts",
+    find: 'Digest.ofJson("Json/v1", JSON.stringify(JSON.parse(source)))',
+    replace: 'Digest.ofJson("Json/v1", source)',
+    caughtBy: [edits],
+    rare: "as modelled"
+  },
+  {
+    name: "what a worker imports does not count",
+    file: "cache/code/ModuleClosure.ts",
+    find: "for (const target of syntax.imports) yield* follow",
+    replace: "for (const target of isNative ? [] : syntax.imports) yield* follow",
+    caughtBy: ["test/cache/code/ModuleClosure.test.ts", edits]
+  },
+  {
+    name: "a package that nothing vouches for counts by its version",
+    file: "cache/code/Packages.ts",
+    find: "const content = files === undefined ? locked : `content ${contentOf(folder, files)}`",
+    replace: 'const content = files === undefined ? locked : "content"',
+    caughtBy: [edits]
+  },
+  {
+    name: "what systems and tools leave behind counts",
+    file: "core/pipeline/Step.ts",
+    find: 'return leftBehind.has(name) || name.startsWith("._")',
+    replace: 'return name.startsWith("._")',
+    caughtBy: [edits, "test/regressions/sources.test.ts"]
+  },
+  {
+    name: "what links of a source lead to is not looked at",
+    file: "cache/store/Tree.ts",
+    find: "return { name, kind: stat.kind, stat, real }",
+    replace: 'return { name, kind: "link", stat: undefined, real: link } as const',
+    caughtBy: [edits, "test/cache/store/Links.test.ts"]
+  },
+  {
     name: "stats are believed on every file system",
     file: "cache/store/StatMemo.ts",
     find: " && keepsTimes(file, stat.device, true)",

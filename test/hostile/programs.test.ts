@@ -130,6 +130,9 @@ const pipelineOf = ({ project }: Machine, all: ReadonlyArray<Program>): Pipeline
 /** What the programs give on a machine; undefined for one that failed. */
 const runOn = async (machine: Machine, all: ReadonlyArray<Program>): Promise<ReadonlyArray<string | undefined>> => {
   writeFileSync(machineFile, isRoot ? `${machine.name}\n` : "\n")
+  process.umask(machine.isClean ? 0o022 : 0o077)
+  vi.stubEnv("LC_ALL", machine.isClean ? "C" : "POSIX")
+  vi.stubEnv("TZ", machine.isClean ? "Asia/Tokyo" : "America/Lima")
   vi.stubEnv("HOME", machine.home)
   vi.stubEnv("OP_PIPE_TEST_STRAY", machine.name)
   vi.stubEnv("NODE_OPTIONS", machine.isClean ? "" : "--no-warnings")
@@ -176,6 +179,7 @@ describe.skipIf(!available || bwrap === undefined)(`a sealed step (${available ?
       for (const round of series("small programs", rounds)) {
         found.push(...(await differences(fc.sample(programs(here), { numRuns: perRound, seed: round }))))
       }
+      process.umask(0o022)
       expect(found).toEqual([])
     },
     timeoutMs

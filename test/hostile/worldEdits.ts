@@ -60,7 +60,7 @@ const ofCode: ReadonlyArray<MakeEdit> = [
       Array.from(world.modules).filter(([file]) => !/^s\d/u.test(file))
     )
     module.active = !module.active
-    return { what: "have a module do more when it is loaded, or less", named: ` in ${labelOf(file)}` }
+    return { what: "have a module do more when it is loaded, or less", named: labelOf(file) }
   },
   ({ world, random }) => {
     world.table.number = random.int(3)
