@@ -67,6 +67,8 @@ interface Course {
   readonly failing?: string
   /** A file is changed while steps are executed, and put back. */
   readonly disturbed?: boolean
+  /** While steps are executed, a tool writes beside their inputs, where that does not count. */
+  readonly littered?: boolean
 }
 
 class Sequence {
@@ -104,6 +106,10 @@ class Sequence {
     return path.join(this.root, this.world.dataFolder)
   }
 
+  private get litter(): string {
+    return path.join(this.data, "__pycache__/m.pyc")
+  }
+
   /** Has the whole project lie in another folder. */
   private move(serial: number): void {
     const folder = path.dirname(this.root).replace(/(?:-\d+)?$/u, `-${serial}`)
@@ -123,7 +129,7 @@ class Sequence {
   }
 
   private async run(course: Course, executed: Array<string>): Promise<Ran> {
-    const { failing, disturbed, only, forced } = course
+    const { failing, disturbed, littered, only, forced } = course
     const { world } = this
     const watched = Layer.effect(
       Executor,
@@ -137,6 +143,7 @@ class Sequence {
           return inner
             .execute(task, onProgress, check)
             .pipe(Effect.tap(() => Effect.sync(() => isDisturbed && this.disturb(task.outputDir))))
+            .pipe(Effect.tap(() => Effect.sync(() => littered && writeFileSync(this.litter, task.step))))
         }
       }))
     )
@@ -175,13 +182,16 @@ class Sequence {
   }
 
   private async check(
-    { only, forced }: Course,
+    { only, forced, littered }: Course,
     touched: ReadonlyArray<string>,
     named: string | undefined
   ): Promise<void> {
     const { world, seen, where, root } = this
     const executed: Array<string> = []
-    const { events, summary } = await this.run({ ...(only && { only }), ...(forced && { forced }) }, executed)
+    const { events, summary } = await this.run(
+      { ...(only && { only }), ...(forced && { forced }), ...(littered && { littered }) },
+      executed
+    )
     expect(summary.failures, where).toEqual([])
     const wanted = only === undefined ? undefined : this.leadingTo(only)
     const needed: Array<string> = []
@@ -233,7 +243,8 @@ class Sequence {
     if (course === 1) await this.runBadly({ failing: step })
     if (course === 2) await this.runBadly({ disturbed: true })
     const touched = ownBefore.flatMap((before, index) => (ownIngredients(world, index) === before ? [] : [`s${index}`]))
-    await this.check(course === 3 ? { forced: step } : {}, course < 3 ? [] : touched, made.named)
+    const besides = course === 3 ? { forced: step } : course < 8 ? { littered: true } : {}
+    await this.check(besides, course < 3 ? [] : touched, made.named)
   }
 
   get executions(): number {
