@@ -71,10 +71,14 @@ export const isOfSystem = (file: string): boolean => systemFolders.some((folder)
 
 const ofPrograms = new Set(["bin", "sbin", "shims", ".bin"])
 
-/** The folder of a search path's entry and, where it is one of programs, what is installed beside it; never a home or what holds one. */
+/**
+ * The folder of a search path's entry and, where it is one of programs, what is installed beside it; never a home, the
+ * folder that op-pipe works in, or what holds one of them.
+ */
 const installation = (entry: string): string => {
   const above = path.dirname(entry)
-  return ofPrograms.has(path.basename(entry)) && !isIn(homedir(), above) ? above : entry
+  const isOpen = [homedir(), process.cwd()].some((folder) => isIn(folder, above))
+  return ofPrograms.has(path.basename(entry)) && !isOpen ? above : entry
 }
 
 /** Folders outside the system's that programs and libraries are looked for in, by the paths that name them. */

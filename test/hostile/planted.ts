@@ -446,6 +446,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: [programs]
   },
   {
+    name: "a project whose programs are on PATH is open to sealed steps",
+    file: "core/executor/Sandbox.ts",
+    find: "[homedir(), process.cwd()].some",
+    replace: "[homedir()].some",
+    caughtBy: ["test/core/executor/Sandbox.test.ts"]
+  },
+  {
     name: "a step has the variables of whoever runs it",
     file: "core/executor/ChildProcess.ts",
     find: "    ...Object.fromEntries(set),\n    PATH",

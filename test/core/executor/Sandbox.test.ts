@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileS
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import * as path from "node:path"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import * as Sandbox from "../../../core/executor/Sandbox.ts"
 import { Artifact, Pipeline, Stage } from "../../../core/index.ts"
 import { newPlace, type Place } from "../../lib/place.ts"
@@ -87,10 +87,15 @@ describe.skipIf(!Sandbox.availability().available)("a sealed command", () => {
     chmodSync(path.join(prefix, "bin/greet"), 0o755)
     const before = process.env["PATH"]
     process.env["PATH"] = `${prefix}/bin:${before}`
+    const cwd = vi.spyOn(process, "cwd")
     try {
       expect(await written('greet > "$text"')).toBe("hello\n")
+      // the project's own, with all of its files beside it
+      cwd.mockReturnValue(prefix)
+      expect(await written('(greet || echo hidden) > "$text" 2>/dev/null')).toBe("hidden\n")
     } finally {
       process.env["PATH"] = before
+      cwd.mockRestore()
     }
   })
 
