@@ -53,6 +53,8 @@ export interface World {
   files: Map<string, string>
   /** The folder of the data. */
   dataFolder: string
+  /** What the pipeline calls the data. */
+  sourceName: string
   /** Files beside the data, which links in it may lead to. */
   lake: Map<string, string>
   /** Files of the data, the lake and the script, that may be executed. */
@@ -224,6 +226,7 @@ export const makeWorld = (random: Random.Random): World => {
       ["sub/l.txt", `${linkMark}b.txt`]
     ]),
     dataFolder: "data",
+    sourceName: "files",
     lake: new Map([
       ["lake/a.txt", "1"],
       ["lake/deep/c.txt", "2"]

@@ -97,6 +97,10 @@ export const ofSurroundings: ReadonlyArray<MakeEdit> = [
     world.leftBehind = new Map(Array.from(world.leftBehind, ([file, text]) => [moved(file), text]))
     return { what: "give the folder of the data another name" }
   },
+  ({ world, random }) => {
+    world.sourceName = pick(random, ["files", "pictures"])
+    return { what: "call the data otherwise" }
+  },
   () => ({ what: "move the project to another folder", moved: true }),
   ({ world, random }) => {
     world.environment.stray = random.int(9)

@@ -32,7 +32,7 @@ const commandText = ({ inputs }: StageModel, { remark, swapped }: CommandModel):
 
 /** The pipeline of `world` whose modules lie below `root`, as a `pipeline.ts` that reads the environment would make it. */
 export const pipelineOf = (world: World, root: string): Pipeline.Pipeline => {
-  const files = Pipeline.source({ name: "files", artifact: Files })
+  const files = Pipeline.source({ name: world.sourceName, artifact: Files })
   const tool = Pipeline.source({ name: "tool", artifact: Script, path: path.join(root, script) })
   const environment = { asked: Number(process.env[variables.asked]), stray: 0 }
   const engine = Toolchain.make({
