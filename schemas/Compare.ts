@@ -60,16 +60,28 @@ export const CalibrationBin = Schema.Struct({
 })
 export type CalibrationBin = typeof CalibrationBin.Type
 
+/** Scores of an activation applied to logits over a temperature that was fitted on validation. */
+export const ScaledScores = Schema.Struct({
+  /** What it minimizes on validation: the negative log-likelihood where it is finite, else the Brier score. */
+  minimizes: Schema.Literals(["negativeLogLikelihood", "brier"]),
+  temperature: Positive,
+  scores: Scores
+})
+export type ScaledScores = typeof ScaledScores.Type
+
 export const ActivationScores = Schema.Struct({
   activation: ActivationName,
   scores: Scores,
-  calibration: Schema.Array(CalibrationBin)
+  calibration: Schema.Array(CalibrationBin),
+  scaled: ScaledScores
 })
 export type ActivationScores = typeof ActivationScores.Type
 
 export const ClassScores = Schema.Struct({
   class: Schema.NonEmptyString,
   support: Count,
+  /** Independent groups of its test images. */
+  groups: Count,
   precision: Fraction,
   recall: Fraction,
   f1: Fraction
@@ -91,15 +103,15 @@ export const VariantMetrics = Schema.Struct({
   testSelected: Schema.Struct({ epoch: AtLeastOne, accuracy: Fraction, f1Micro: Fraction }),
   splits: Schema.Array(SplitScore),
   activations: Schema.Array(ActivationScores),
-  /** Softmax temperature that minimizes validation NLL, and test NLL and calibration error with it. */
-  temperature: Schema.Struct({ value: Positive, negativeLogLikelihood: NonNegative, calibrationError: Fraction }),
+  /** Test accuracy with a 95 % interval from resampled groups. */
+  accuracy: Schema.Struct({ estimate: Fraction, low95: Fraction, high95: Fraction }),
   perClass: Schema.Array(ClassScores),
   /** `[true class][predicted class]`, rows of the test split. */
   confusion: Schema.Array(Schema.Array(Count))
 })
 export type VariantMetrics = typeof VariantMetrics.Type
 
-/** bn minus nobn, with a 95 % percentile interval from paired resamples of the test images, and a 90 % one for equivalence. */
+/** bn minus nobn, with a 95 % percentile interval from paired resamples of groups of test images, and a 90 % one for equivalence. */
 export const Difference = Schema.Struct({
   metric: Schema.NonEmptyString,
   estimate: Schema.Finite,
@@ -118,6 +130,19 @@ export const McNemar = Schema.Struct({
 })
 export type McNemar = typeof McNemar.Type
 
+/** A test by groups of related test images: exact, two-sided, the two networks' predictions of a group changing places. */
+export const GroupTest = Schema.Struct({
+  groups: Count,
+  /** Groups in which the networks are right about different numbers of images. */
+  differing: Count,
+  pValue: Fraction
+})
+export type GroupTest = typeof GroupTest.Type
+
+/** The best answer that is always the same: the test split's most frequent class. */
+export const Constant = Schema.Struct({ class: Schema.NonEmptyString, share: Fraction })
+export type Constant = typeof Constant.Type
+
 export const Ranked = Schema.Struct({ class: Schema.NonEmptyString, probability: Fraction })
 export type Ranked = typeof Ranked.Type
 
@@ -133,6 +158,18 @@ export type Example = typeof Example.Type
 export const Evidence = Schema.Struct({ name: Schema.NonEmptyString, value: Schema.Finite })
 export type Evidence = typeof Evidence.Type
 
+/** One condition of a claim: a value, what it must be, and whether it is. */
+export const Part = Schema.Struct({
+  name: Schema.NonEmptyString,
+  value: Schema.Finite,
+  relation: Schema.Literals(["at most", "at least"]),
+  threshold: Schema.Finite,
+  /** Where the value has one. */
+  interval: Schema.optionalKey(Schema.Struct({ low: Schema.Finite, high: Schema.Finite })),
+  state: Schema.Literals(["holds", "fails", "unclear"])
+})
+export type Part = typeof Part.Type
+
 /** One claim of the study, judged by its numbers. */
 export const Claim = Schema.Struct({
   id: ClaimId,
@@ -141,6 +178,7 @@ export const Claim = Schema.Struct({
   rule: Schema.NonEmptyString,
   verdict: Verdict,
   sentence: Schema.NonEmptyString,
+  parts: Schema.Array(Part),
   evidence: Schema.Array(Evidence)
 })
 export type Claim = typeof Claim.Type
@@ -151,7 +189,10 @@ export const Metrics = Schema.Struct({
   testImages: Count,
   bn: VariantMetrics,
   nobn: VariantMetrics,
+  /** Of images, as if they were independent. */
   mcNemar: McNemar,
+  groupTest: GroupTest,
+  constant: Constant,
   differences: Schema.Array(Difference),
   equivalence: Schema.Struct({ margin: Fraction, verdict: Equivalence }),
   examples: Schema.Array(Example),

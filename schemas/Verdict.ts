@@ -2,7 +2,8 @@
 import * as Schema from "effect/Schema"
 import { integerBetween } from "./Numbers.ts"
 
-export const Verdict = Schema.Literals(["supported", "not supported", "undecided"])
+/** `mixed`: some parts of a claim hold and some do not. `undecided`: the data do not say. */
+export const Verdict = Schema.Literals(["supported", "not supported", "mixed", "undecided"])
 export type Verdict = typeof Verdict.Type
 
 /** Of two one-sided tests on a difference and a margin. */

@@ -84,7 +84,7 @@ ${missingLetters === undefined ? "" : `> ${plain(missingLetters)}\n\n`}${manifes
 
 ${table(["network", "best epoch", "train", "validation", "test", "test F1 macro", "selected on test, the seed study's method"], [variantRow("bn", metrics.bn), variantRow("nobn", metrics.nobn)])}
 
-Difference in test accuracy, BN minus no BN: ${signedPoints(accuracy.estimate)} points, 95 % interval ${signedPoints(accuracy.low95)} to ${signedPoints(accuracy.high95)}; McNemar's p ${orInfinity(metrics.mcNemar.pValue)}; accuracy and macro F1 within a margin of ${(100 * metrics.equivalence.margin).toFixed(0)} points: ${metrics.equivalence.verdict}.
+Difference in test accuracy, BN minus no BN: ${signedPoints(accuracy.estimate)} points, 95 % interval ${signedPoints(accuracy.low95)} to ${signedPoints(accuracy.high95)} over ${metrics.groupTest.groups} independent groups of test images; p by groups ${orInfinity(metrics.groupTest.pValue)}, by images (McNemar) ${orInfinity(metrics.mcNemar.pValue)}; the best constant answer is right in ${(100 * metrics.constant.share).toFixed(1)} %; accuracy and macro F1 within a margin of ${(100 * metrics.equivalence.margin).toFixed(0)} points: ${metrics.equivalence.verdict}.
 ${seedPart(metrics)}
 ## Claims
 

@@ -28,7 +28,7 @@ code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; ove
 .card span { font-size:.82rem; color:var(--soft); display:block; }
 .card.bn b { color:var(--bn); } .card.nobn b { color:var(--nobn); }
 .badge { display:inline-block; justify-self:start; font-size:.78rem; font-weight:600; border:1px solid currentColor; border-radius:99px; padding:.05rem .55rem; white-space:nowrap; }
-.supported, .equivalent { color:var(--yes); } .not-supported, .different { color:var(--no); } .undecided { color:var(--open); }
+.supported, .equivalent { color:var(--yes); } .not-supported, .different { color:var(--no); } .undecided, .mixed { color:var(--open); }
 ul.claims { list-style:none; padding:0; margin:1rem 0; } ul.claims li { display:grid; grid-template-columns:8.5rem 1fr; gap:.8rem; padding:.4rem 0; border-top:1px solid var(--line); max-width:none; align-items:start; }
 figure { margin:1.2rem 0; } .chart { overflow-x:auto; } .chart svg, .chart img { display:block; height:auto; } .chart img { max-width:100%; }
 figcaption { font-size:.88rem; max-width:46rem; margin-top:.35rem; }

@@ -4,7 +4,15 @@
 
 import type { ActivationName } from "../../../schemas/activations/Activations.ts"
 import { activationNames, activations, applyRows } from "../../../schemas/activations/Activations.ts"
-import type { CompareParams, Example, Metrics, Scores, VariantMetrics } from "../../../schemas/Compare.ts"
+import type {
+  CompareParams,
+  Constant,
+  Example,
+  Metrics,
+  ScaledScores,
+  Scores,
+  VariantMetrics
+} from "../../../schemas/Compare.ts"
 import type { Gradstats } from "../../../schemas/Gradstats.ts"
 import { type SplitName, splitNames, type VariantName } from "../../../schemas/Names.ts"
 import type { Manifest } from "../../../schemas/Split.ts"
@@ -12,6 +20,7 @@ import type { History } from "../../../schemas/Train.ts"
 import * as Random from "../Random.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"
 import { judge } from "./Claims.ts"
+import * as Groups from "./Groups.ts"
 import * as Measure from "./Metrics.ts"
 import { confusion } from "./Scores.ts"
 import { overSeeds } from "./SeedStatistics.ts"
@@ -76,29 +85,65 @@ const testSelected = ({ epochs }: History): VariantMetrics["testSelected"] => {
 const toRows = (matrix: Float64Array, classes: number): ReadonlyArray<ReadonlyArray<number>> =>
   Array.from({ length: classes }, (_, k) => Array.from(matrix.subarray(k * classes, (k + 1) * classes)))
 
-const temperatureOf = (validation: SplitRows, test: SplitRows, variant: VariantName, classes: number) => {
-  const value = Measure.fitTemperature(validation.logits[variant], validation.labels, classes)
-  const scaled = test.logits[variant].map((z) => z / value)
-  const scores = Measure.scoresOf({
-    classes,
-    probabilities: applyRows("softmax", scaled, classes),
-    labels: test.labels
-  })
-  return {
-    value,
-    negativeLogLikelihood: scores.negativeLogLikelihood ?? 0,
-    calibrationError: scores.calibrationError
+/** Rows of validation on which a temperature is fitted: more say no more, and thousands of classes take long. */
+const mostFitted = 2000
+
+/** Rows of a split at equal distances, at most so many. */
+const someOf = (rows: SplitRows, most: number, classes: number): SplitRows => {
+  const step = Math.max(1, Math.ceil(rows.labels.length / most))
+  const chosen = rows.paths.flatMap((_, row) => (row % step === 0 ? [row] : []))
+  const pick = (logits: Float32Array): Float32Array => {
+    const out = new Float32Array(chosen.length * classes)
+    for (const [i, row] of chosen.entries()) out.set(logits.subarray(row * classes, (row + 1) * classes), i * classes)
+    return out
   }
+  return {
+    paths: chosen.map((row) => rows.paths[row]!),
+    labels: Int32Array.from(chosen, (row) => rows.labels[row]!),
+    logits: { bn: pick(rows.logits.bn), nobn: pick(rows.logits.nobn) }
+  }
+}
+
+/** An activation with the temperature that suits it: the likelihood decides where every class has some, else the Brier score. */
+const scaledOf = (
+  validation: SplitRows,
+  test: SplitRows,
+  variant: VariantName,
+  activation: ActivationName,
+  classes: number
+): ScaledScores => {
+  const { labels, logits } = someOf(validation, mostFitted, classes)
+  const of = (rows: Pick<SplitRows, "labels">, scaled: Float32Array): Scores =>
+    Measure.scoresOf({ classes, probabilities: applyRows(activation, scaled, classes), labels: rows.labels })
+  const minimizes = activation === "softmax" ? "negativeLogLikelihood" : "brier"
+  const temperature = Measure.fitTemperature(logits[variant], (scaled) =>
+    minimizes === "brier" ? of({ labels }, scaled).brier : Measure.softmaxLoss(scaled, labels, classes)
+  )
+  return {
+    minimizes,
+    temperature,
+    scores: of(
+      test,
+      test.logits[variant].map((z) => z / temperature)
+    )
+  }
+}
+
+/** What the metrics of both networks are made of. */
+interface Measured {
+  readonly bySplit: Readonly<Record<SplitName, SplitRows>>
+  readonly paired: Groups.Paired
+  readonly resampled: Groups.Resampled
 }
 
 const variantMetrics = (
   { table, histories, params }: ComparisonInput,
-  bySplit: Readonly<Record<SplitName, SplitRows>>,
+  { bySplit, paired, resampled }: Measured,
   variant: VariantName
 ): VariantMetrics => {
   const classes = table.classes.length
   const test = bySplit.test
-  const predicted = Measure.predictedClasses(predict(test, variant, params.activation, classes))
+  const predicted = paired[variant]
   return {
     bestEpoch: histories[variant].bestEpoch,
     testSelected: testSelected(histories[variant]),
@@ -111,11 +156,12 @@ const variantMetrics = (
       return {
         activation,
         scores: Measure.scoresOf(predictions),
-        calibration: Measure.calibrationOf(predictions)
+        calibration: Measure.calibrationOf(predictions),
+        scaled: scaledOf(bySplit.validation, test, variant, activation, classes)
       }
     }),
-    temperature: temperatureOf(bySplit.validation, test, variant, classes),
-    perClass: Measure.perClassOf(table.classes, test.labels, predicted),
+    accuracy: resampled.accuracy[variant],
+    perClass: Measure.perClassOf(table.classes, test.labels, predicted, Groups.groupsByClass(paired)),
     confusion: toRows(confusion(test.labels, predicted, classes), classes)
   }
 }
@@ -139,28 +185,39 @@ const examplesOf = (test: SplitRows, classes: ReadonlyArray<string>, params: Com
     }
   })
 
-/** Share of rows whose label is among softmax's top three, and exactly 0 under sparsemax. */
-const lostBySparsemax = (test: SplitRows, classes: number): number => {
+/**
+ * Share of rows whose label is among softmax's top three, and exactly 0 under sparsemax of the logits over `temperature`.
+ */
+const lostBySparsemax = (test: SplitRows, temperature: number, classes: number): number => {
   const soft = predict(test, "bn", "softmax", classes)
-  const sparse = predict(test, "bn", "sparsemax", classes)
+  const sparse = applyRows(
+    "sparsemax",
+    test.logits.bn.map((z) => z / temperature),
+    classes
+  )
   let lost = 0
   for (let row = 0; row < test.labels.length; row++) {
     const label = test.labels[row]!
     const order = Measure.ranked(soft.probabilities.subarray(row * classes, (row + 1) * classes))
-    if (order.indexOf(label) < Measure.topCount && sparse.probabilities[row * classes + label] === 0) lost += 1
+    if (order.indexOf(label) < Measure.topCount && sparse[row * classes + label] === 0) lost += 1
   }
   return lost / Math.max(1, test.labels.length)
 }
 
-const scoresByActivation = (metrics: VariantMetrics): Readonly<Record<ActivationName, Scores>> =>
-  Object.fromEntries(metrics.activations.map(({ activation, scores }) => [activation, scores])) as Record<
-    ActivationName,
-    Scores
-  >
+const scaledBy = (metrics: VariantMetrics, name: ActivationName): ScaledScores =>
+  metrics.activations.find(({ activation }) => activation === name)!.scaled
+
+/** The most frequent class of the test split; the first of equals. */
+const constantOf = (labels: Int32Array, classes: ReadonlyArray<string>): Constant => {
+  const counts = classes.map((_, k) => labels.filter((label) => label === k).length)
+  const best = counts.indexOf(Math.max(...counts))
+  return { class: classes[best]!, share: counts[best]! / Math.max(1, labels.length) }
+}
 
 const seedsOf = (
   { params, histories, replicas, gradients }: ComparisonInput,
-  images: Metrics["differences"]
+  images: Metrics["differences"],
+  groupTest: Metrics["groupTest"]
 ): Pick<Metrics, "seeds"> =>
   replicas.bn.length === 0
     ? {}
@@ -169,6 +226,7 @@ const seedsOf = (
           bn: [histories.bn, ...replicas.bn],
           nobn: [histories.nobn, ...replicas.nobn],
           images,
+          groupTest,
           thresholds: gradients.thresholds,
           margin: params.equivalenceMargin,
           resamples: params.bootstrap,
@@ -186,18 +244,23 @@ export const compareAll = (input: ComparisonInput): Metrics => {
     test: rowsOf(table, "test")
   }
   const test = bySplit.test
-  const bn = variantMetrics(input, bySplit, "bn")
-  const nobn = variantMetrics(input, bySplit, "nobn")
   const groupOf = new Map(manifest.images.map(({ path, group }) => [path, group]))
-  const paired: Statistics.Paired = {
+  const paired: Groups.Paired = {
     classes,
     labels: test.labels,
     bn: Measure.predictedClasses(predict(test, "bn", params.activation, classes)),
     nobn: Measure.predictedClasses(predict(test, "nobn", params.activation, classes)),
     groups: test.paths.map((path) => groupOf.get(path) ?? path)
   }
-  const differences = Statistics.differences(paired, params.bootstrap, params.seed)
-  const equivalence = Statistics.equivalence(differences, params.equivalenceMargin)
+  const resampled = Groups.resample(paired, params.bootstrap, params.seed)
+  const measured = { bySplit, paired, resampled }
+  const bn = variantMetrics(input, measured, "bn")
+  const nobn = variantMetrics(input, measured, "nobn")
+  const { differences } = resampled
+  const constant = constantOf(test.labels, table.classes)
+  const groupTest = Groups.groupTest(paired)
+  const equivalence = Statistics.equivalence(differences, params.equivalenceMargin, groupTest)
+  const sparsemax = scaledBy(bn, "sparsemax")
   return {
     activation: params.activation,
     classes: table.classes,
@@ -205,6 +268,8 @@ export const compareAll = (input: ComparisonInput): Metrics => {
     bn,
     nobn,
     mcNemar: Statistics.mcNemar(test.labels, paired.bn, paired.nobn),
+    groupTest,
+    constant,
     differences,
     equivalence: { margin: params.equivalenceMargin, verdict: equivalence },
     examples: examplesOf(test, table.classes, params),
@@ -215,9 +280,11 @@ export const compareAll = (input: ComparisonInput): Metrics => {
       margin: params.equivalenceMargin,
       equivalence,
       classes,
-      scores: scoresByActivation(bn),
-      lostBySparsemax: lostBySparsemax(test, classes)
+      constant,
+      accuracy: { bn: bn.accuracy, nobn: nobn.accuracy },
+      scores: { softmax: scaledBy(bn, "softmax").scores, sparsemax: sparsemax.scores },
+      lostBySparsemax: lostBySparsemax(test, sparsemax.temperature, classes)
     }),
-    ...seedsOf(input, differences)
+    ...seedsOf(input, differences, groupTest)
   }
 }

@@ -133,7 +133,7 @@ export const scoresOf = (predictions: Predictions): Scores => {
 }
 
 /** Macro F1; rows without a prediction count as missed. */
-export const f1MacroOf = (labels: ArrayLike<number>, predicted: ArrayLike<number>, classes: number): number => {
+const f1MacroOf = (labels: ArrayLike<number>, predicted: ArrayLike<number>, classes: number): number => {
   const missed = new Float64Array(classes)
   for (let row = 0; row < labels.length; row++) if (predicted[row]! < 0) missed[labels[row]!]! += 1
   return Scoring.f1Macro(Scoring.confusion(labels, predicted, classes), classes, missed)
@@ -143,7 +143,8 @@ export const f1MacroOf = (labels: ArrayLike<number>, predicted: ArrayLike<number
 export const perClassOf = (
   names: ReadonlyArray<string>,
   labels: Int32Array,
-  predicted: Int32Array
+  predicted: Int32Array,
+  groups: ReadonlyArray<number>
 ): ReadonlyArray<ClassScores> => {
   const matrix = Scoring.confusion(labels, predicted, names.length)
   const classes = names.length
@@ -155,35 +156,42 @@ export const perClassOf = (
     const precision = predictedCount === 0 ? 0 : hit / predictedCount
     const recall = support === 0 ? 0 : hit / support
     const f1 = support + predictedCount === 0 ? 0 : (2 * hit) / (support + predictedCount)
-    return { class: name, support, precision, recall, f1 }
+    return { class: name, support, groups: groups[k]!, precision, recall, f1 }
   })
 }
 
-/** Mean of -ln softmax(z / T)[label], nats. */
-const nllAt = (logits: Float32Array, labels: Int32Array, classes: number, temperature: number): number => {
+/** Mean of -ln softmax(z)[label], nats. */
+export const softmaxLoss = (logits: Float32Array, labels: Int32Array, classes: number): number => {
   let sum = 0
   for (let row = 0; row < labels.length; row++) {
-    const z = logits.subarray(row * classes, (row + 1) * classes)
-    const scaled = Float64Array.from(z, (value) => value / temperature)
-    sum += Scoring.crossEntropy(scaled, 0, classes, labels[row]!)
+    sum += Scoring.crossEntropy(logits, row * classes, classes, labels[row]!)
   }
   return sum / Math.max(1, labels.length)
 }
 
+/** The logarithms of temperatures that are searched, and steps of the first look. */
+const logRange = 3
+const looks = 12
+const precision = 1e-4
+
 /**
- * The temperature that minimizes the negative log-likelihood of these logits (Guo et al. 2017), by golden-section search
- * over ln T from -3 to 3, to 1e-4.
+ * The temperature T that minimizes `loss` of logits over T (Guo et al. 2017): the best of thirteen between exp(-3) and
+ * exp(3), then golden-section search around it, to 1e-4 of ln T.
  */
-export const fitTemperature = (logits: Float32Array, labels: Int32Array, classes: number): number => {
+export const fitTemperature = (logits: Float32Array, loss: (scaled: Float32Array) => number): number => {
   const golden = (Math.sqrt(5) - 1) / 2
-  const at = (logTemperature: number): number => nllAt(logits, labels, classes, Math.exp(logTemperature))
-  let low = -3
-  let high = 3
+  const at = (logTemperature: number): number => loss(logits.map((z) => z / Math.exp(logTemperature)))
+  const width = (2 * logRange) / looks
+  const grid = Array.from({ length: looks + 1 }, (_, i) => -logRange + i * width)
+  const values = grid.map(at)
+  const best = grid[values.indexOf(Math.min(...values))]!
+  let low = Math.max(-logRange, best - width)
+  let high = Math.min(logRange, best + width)
   let left = high - golden * (high - low)
   let right = low + golden * (high - low)
   let leftValue = at(left)
   let rightValue = at(right)
-  while (high - low > 1e-4) {
+  while (high - low > precision) {
     if (leftValue < rightValue) {
       high = right
       right = left

@@ -6,7 +6,7 @@
  * since all seeds are tested on the same ones. The two half widths are added as independent errors are. The first seed's bootstrap
  * stands for the mean of all, which makes the interval too wide rather than too narrow.
  */
-import type { Difference } from "../../../schemas/Compare.ts"
+import type { Difference, GroupTest } from "../../../schemas/Compare.ts"
 import type { GradientThresholds } from "../../../schemas/Gradstats.ts"
 import type {
   Interval,
@@ -19,7 +19,7 @@ import type {
 } from "../../../schemas/Seeds.ts"
 import { SeedMetric, TestMetric } from "../../../schemas/Seeds.ts"
 import type { Epoch, History } from "../../../schemas/Train.ts"
-import type { Verdict } from "../../../schemas/Verdict.ts"
+import { Verdict } from "../../../schemas/Verdict.ts"
 import { points } from "../Figures.ts"
 import * as Random from "../Random.ts"
 import { judgeTrainings } from "./Claims.ts"
@@ -33,6 +33,7 @@ export interface SeedInput {
   readonly nobn: ReadonlyArray<History>
   /** Of the first seed: intervals by resampling test images. */
   readonly images: ReadonlyArray<Difference>
+  readonly groupTest: Pick<GroupTest, "groups" | "differing">
   readonly thresholds: GradientThresholds
   readonly margin: number
   readonly resamples: number
@@ -110,12 +111,12 @@ const agreement = 0.8
 
 /** The verdict that at least four fifths of the seeds have. */
 export const agreed = (verdicts: ReadonlyArray<Verdict>): Verdict =>
-  (["supported", "not supported"] as const).find(
+  (["supported", "not supported", "mixed"] as const).find(
     (verdict) => verdicts.filter((each) => each === verdict).length >= agreement * verdicts.length
   ) ?? "undecided"
 
 const tally = (verdicts: ReadonlyArray<Verdict>): string =>
-  (["supported", "not supported", "undecided"] as const)
+  Verdict.literals
     .flatMap((verdict) => {
       const count = verdicts.filter((each) => each === verdict).length
       return count === 0 ? [] : [`${verdict} in ${count}`]
@@ -168,7 +169,8 @@ export const overSeeds = (input: SeedInput): Seeds => {
       low95: d.total95.low,
       high95: d.total95.high
     })),
-    margin
+    margin,
+    input.groupTest
   )
   return {
     count,

@@ -1,14 +1,6 @@
-/**
- * Statistics of two classifiers on the same test images: McNemar's exact test, and bootstrap intervals of differences.
- *
- * The bootstrap resamples groups, not images: drawings of one emoji, or near-duplicates kept together, are not
- * independent, and an interval that assumes so is too narrow.
- */
-import type { Difference, McNemar } from "../../../schemas/Compare.ts"
+/** Tests and bounds: the exact binomial test, McNemar's test, equivalence by two one-sided tests, Student's t. */
+import type { Difference, GroupTest, McNemar } from "../../../schemas/Compare.ts"
 import type { Equivalence } from "../../../schemas/Verdict.ts"
-import * as Random from "../Random.ts"
-import { f1MacroOf } from "./Metrics.ts"
-import { quantile } from "./Summary.ts"
 
 /** ln n!, by summation; n up to some thousands. */
 const logFactorials = (n: number): Float64Array => {
@@ -41,75 +33,26 @@ export const mcNemar = (labels: Int32Array, bn: Int32Array, nobn: Int32Array): M
   return { onlyBnRight, onlyNobnRight, pValue: binomialTest(onlyBnRight, onlyBnRight + onlyNobnRight) }
 }
 
-/** The rows to resample, with their groups, labels and predictions. */
-export interface Paired {
-  readonly classes: number
-  readonly labels: Int32Array
-  /** Predictions of the two networks. */
-  readonly bn: Int32Array
-  readonly nobn: Int32Array
-  /** One name per row; rows of one name are drawn together. */
-  readonly groups: ReadonlyArray<string>
-}
-
-const accuracyOf = (labels: ArrayLike<number>, predicted: ArrayLike<number>): number => {
-  let right = 0
-  for (let row = 0; row < labels.length; row++) if (labels[row] === predicted[row]) right += 1
-  return right / Math.max(1, labels.length)
-}
-
-type Statistic = (labels: ArrayLike<number>, predicted: ArrayLike<number>, classes: number) => number
-
-const statistics: Readonly<Record<string, Statistic>> = { accuracy: accuracyOf, f1Macro: f1MacroOf }
-
-const rowsByGroup = (groups: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<number>> => {
-  const rows = new Map<string, Array<number>>()
-  for (const [row, name] of groups.entries()) {
-    const known = rows.get(name)
-    if (known === undefined) rows.set(name, [row])
-    else known.push(row)
-  }
-  return [...rows.values()]
-}
-
-/** bn minus nobn: the difference of accuracy and of macro F1, with percentile intervals from `resamples` draws of groups. */
-export const differences = (paired: Paired, resamples: number, seed: number): ReadonlyArray<Difference> => {
-  const groups = rowsByGroup(paired.groups)
-  const names = Object.keys(statistics)
-  const drawn = names.map(() => new Float64Array(resamples))
-  const random = Random.make(seed, "bootstrap")
-  for (let b = 0; b < resamples; b++) {
-    const rows: Array<number> = []
-    for (let g = 0; g < groups.length; g++) rows.push(...groups[random.int(groups.length)]!)
-    const labels = rows.map((row) => paired.labels[row]!)
-    const bn = rows.map((row) => paired.bn[row]!)
-    const nobn = rows.map((row) => paired.nobn[row]!)
-    for (const [k, name] of names.entries()) {
-      const of = statistics[name]!
-      drawn[k]![b] = of(labels, bn, paired.classes) - of(labels, nobn, paired.classes)
-    }
-  }
-  return names.map((metric, k) => {
-    const sorted = drawn[k]!.sort()
-    const of = statistics[metric]!
-    return {
-      metric,
-      estimate: of(paired.labels, paired.bn, paired.classes) - of(paired.labels, paired.nobn, paired.classes),
-      low95: quantile(sorted, 0.025),
-      high95: quantile(sorted, 0.975),
-      low90: quantile(sorted, 0.05),
-      high90: quantile(sorted, 0.95)
-    }
-  })
-}
+/** With fewer groups that differ no sign test reaches 5 %: 2 / 2^5 is more. */
+const leastDiffering = 6
+/** Where none of n groups differs, up to 3 / n of all might (the upper end of a 95 % interval of a share). */
+const unseen = 3
 
 /**
  * Two one-sided tests at 5 % (Schuirmann 1987) by way of the 90 % interval: equivalent when it lies within the margin
- * for every metric; different when some 95 % interval excludes 0 and equivalence does not hold; undecided otherwise.
+ * for every metric; different when some 95 % interval excludes 0 and equivalence does not hold; undecided otherwise, and
+ * where so few groups cannot tell whatever the intervals say.
  */
-export const equivalence = (found: ReadonlyArray<Difference>, margin: number): Equivalence => {
-  if (found.every(({ low90, high90 }) => low90 > -margin && high90 < margin)) return "equivalent"
-  return found.some(({ low95, high95 }) => low95 > 0 || high95 < 0) ? "different" : "undecided"
+export const equivalence = (
+  found: ReadonlyArray<Difference>,
+  margin: number,
+  { groups, differing }: Pick<GroupTest, "groups" | "differing">
+): Equivalence => {
+  if (found.every(({ low90, high90 }) => low90 > -margin && high90 < margin)) {
+    return unseen / Math.max(1, groups) > margin ? "undecided" : "equivalent"
+  }
+  const beyond = found.some(({ low95, high95 }) => low95 > 0 || high95 < 0)
+  return beyond && differing >= leastDiffering ? "different" : "undecided"
 }
 
 /** P(|T| <= t) for Student's t with `freedom` degrees of freedom, t = tan(angle) sqrt(freedom): Abramowitz and Stegun 26.7.3 and 26.7.4. */

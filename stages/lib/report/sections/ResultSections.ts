@@ -4,6 +4,7 @@ import { variantNames } from "../../../../charts/Theme.ts"
 import { activationNames, activations } from "../../../../schemas/activations/Activations.ts"
 import type { ActivationScores, Claim, ClassScores, Example, Metrics } from "../../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
+import { leastGroups } from "../../statistics/Groups.ts"
 import { bars } from "../Bars.ts"
 import type { Mistake, ReportData, Shown } from "../Data.ts"
 import {
@@ -78,9 +79,36 @@ const scoreTable = (caption: Html, rows: ReadonlyArray<ActivationScores>, chosen
     (row) => (row.activation === chosen ? "chosen" : "")
   )
 
-const temperature = (metrics: Metrics, variant: VariantName): Html => {
-  const { value, calibrationError, negativeLogLikelihood } = metrics[variant].temperature
-  return html`${text(variantNames[variant])}, the temperature ${number(value)} gives an expected calibration error of ${number(calibrationError)} on test (NLL ${number(negativeLogLikelihood)})`
+interface ScaledRow extends ActivationScores {
+  readonly variant: VariantName
+}
+
+/** Each activation with the temperature that suits it: without one, confidence is the training's and not the activation's. */
+const scaledTable = (metrics: Metrics): Html =>
+  table(
+    html`Test images, each activation with its own temperature`,
+    [
+      { title: "network", head: true, cell: (row) => text(variantNames[row.variant]) },
+      { title: "activation", cell: (row) => text(row.activation) },
+      { title: "temperature", numeric: true, cell: ({ scaled }) => number(scaled.temperature) },
+      { title: "fitted by", cell: ({ scaled }) => text(scaled.minimizes === "brier" ? "Brier" : "NLL") },
+      { title: "Brier", numeric: true, cell: ({ scaled }) => number(scaled.scores.brier) },
+      { title: "ECE", numeric: true, cell: ({ scaled }) => number(scaled.scores.calibrationError) },
+      { title: "top 3", numeric: true, cell: ({ scaled }) => percent(scaled.scores.top3) },
+      { title: "support", numeric: true, cell: ({ scaled }) => number(scaled.scores.supportSize) }
+    ],
+    variants.flatMap((variant) => metrics[variant].activations.map((row): ScaledRow => ({ variant, ...row }))),
+    (row) => (row.activation === metrics.activation ? "chosen" : "")
+  )
+
+/** The activation with the least Brier score of the network with BN, and what sparsemax costs against it. */
+const recommendation = ({ bn }: Metrics): Html => {
+  const best = [...bn.activations].sort((a, b) => a.scaled.scores.brier - b.scaled.scores.brier)[0]!
+  const sparse = bn.activations.find(({ activation }) => activation === "sparsemax")!
+  const kept = html`it keeps ${number(sparse.scaled.scores.supportSize)} classes on average`
+  return best.activation === sparse.activation
+    ? html`With the network with BN, sparsemax has the least Brier score of all activations (${number(best.scaled.scores.brier)}), and ${kept}: use it.`
+    : html`With the network with BN, <strong>${text(best.activation)}</strong> has the least Brier score (${number(best.scaled.scores.brier)}): use it where probabilities count. Sparsemax has ${number(sparse.scaled.scores.brier)}; ${kept}: use it where a short list counts more.`
 }
 
 export const activationSection = ({ metrics, charts }: ReportData): Html =>
@@ -104,11 +132,12 @@ export const activationSection = ({ metrics, charts }: ReportData): Html =>
         )
       ),
       paragraph(
-        html`Temperature scaling (Guo et al. 2017), fitted on validation: ${join(
-          variants.map((variant) => temperature(metrics, variant)),
-          "; "
-        )}.`
-      )
+        text(
+          "Logits over a temperature (Guo et al. 2017) that was fitted on validation: by the negative log-likelihood for softmax, by the Brier score for activations that give 0."
+        )
+      ),
+      scaledTable(metrics),
+      paragraph(recommendation(metrics))
     ]
   )
 
@@ -141,6 +170,16 @@ interface ClassRow {
   readonly nobn: ClassScores
 }
 
+const fewGroups = ({ bn: { perClass } }: Metrics): Html => {
+  const few = perClass.filter(({ groups }) => groups < leastGroups)
+  if (few.length === 0) return nothing
+  const listed = few.slice(0, 20).map((each) => html`${text(each.class)} (${each.groups})`)
+  const more = few.length > listed.length ? html`, and ${few.length - listed.length} more` : nothing
+  return paragraph(
+    html`Images of one group are related and count as one. ${few.length === 1 ? text("One class has") : html`${few.length} classes have`} fewer than ${leastGroups} groups in test, too few to judge them by: ${join(listed, ", ")}${more}.`
+  )
+}
+
 export const errorSection = ({ metrics, charts, mistakes }: ReportData): Html => {
   const rows: ReadonlyArray<ClassRow> = metrics.bn.perClass.map((bn, k) => ({ bn, nobn: metrics.nobn.perClass[k]! }))
   return section(
@@ -159,6 +198,7 @@ export const errorSection = ({ metrics, charts, mistakes }: ReportData): Html =>
         [
           { title: "class", head: true, cell: ({ bn }) => text(bn.class) },
           { title: "images", numeric: true, cell: ({ bn }) => text(bn.support) },
+          { title: "groups", numeric: true, cell: ({ bn }) => text(bn.groups) },
           { title: "precision, BN", numeric: true, cell: ({ bn }) => percent(bn.precision) },
           { title: "recall, BN", numeric: true, cell: ({ bn }) => percent(bn.recall) },
           { title: "F1, BN", numeric: true, cell: ({ bn }) => number(bn.f1) },
@@ -168,6 +208,7 @@ export const errorSection = ({ metrics, charts, mistakes }: ReportData): Html =>
         ],
         rows
       ),
+      fewGroups(metrics),
       html`<h3>Worst mistakes</h3>`,
       mistakes.length === 0
         ? paragraph(text("The network with BN made no mistake on the test images."))
@@ -196,10 +237,32 @@ export const claimSection = ({ metrics }: ReportData): Html =>
       ),
       ...metrics.claims.map(
         (claim) =>
-          html`<div class="claim" id="claim-${claim.id}"><h3>${claim.id}. ${text(claim.claim)}</h3><p>${badge(verdictOf(metrics, claim))} ${text(claim.sentence)}</p>${seedLine(metrics, claim)}<p class="soft">Rule: ${text(claim.rule)}</p>${evidence(claim)}</div>`
+          html`<div class="claim" id="claim-${claim.id}"><h3>${claim.id}. ${text(claim.claim)}</h3><p>${badge(verdictOf(metrics, claim))} ${text(claim.sentence)}</p>${seedLine(metrics, claim)}${checklist(claim)}<p class="soft">Rule: ${text(claim.rule)}</p>${evidence(claim)}</div>`
       )
     ]
   )
+
+const marks = { holds: "✓ holds", fails: "✗ fails", unclear: "? unclear" } as const
+
+/** The parts of a claim, each with its value, what it must be, and whether it is. */
+const checklist = ({ parts }: Claim): Html =>
+  parts.length === 0
+    ? nothing
+    : table(
+        nothing,
+        [
+          { title: "part", head: true, cell: (row) => text(row.name) },
+          { title: "value", numeric: true, cell: (row) => number(row.value) },
+          {
+            title: "interval",
+            cell: ({ interval }) =>
+              interval === undefined ? nothing : html`${number(interval.low)} to ${number(interval.high)}`
+          },
+          { title: "must be", cell: (row) => html`${text(row.relation)} ${number(row.threshold)}` },
+          { title: "state", cell: (row) => text(marks[row.state]) }
+        ],
+        parts
+      )
 
 const evidence = (claim: ReportData["metrics"]["claims"][number]): Html =>
   html`<details><summary>Evidence</summary>${table(

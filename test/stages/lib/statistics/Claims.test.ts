@@ -1,7 +1,7 @@
 /** Each claim's verdict on made-up trainings in which it is true, in which it is false, and in which nobody can say. */
 import { describe, expect, it } from "vitest"
 import type { Scores } from "../../../../schemas/Compare.ts"
-import { type ClaimInput, judge } from "../../../../stages/lib/statistics/Claims.ts"
+import { byParts, type ClaimInput, judge } from "../../../../stages/lib/statistics/Claims.ts"
 import { compareGradients } from "../../../../stages/lib/statistics/GradientStats.ts"
 import { falling, history, jagged, type Shape, thresholds } from "../histories.ts"
 
@@ -21,6 +21,8 @@ const scores = (supportSize: number): Scores => ({
   overflowRows: 0
 })
 
+const learned = { estimate: 0.6, low95: 0.5, high95: 0.7 }
+
 const input = (bn: Partial<Shape>, nobn: Partial<Shape>, more: Partial<ClaimInput> = {}): ClaimInput => {
   const [a, b] = [history({ ...base, ...bn }), history({ ...base, ...nobn })]
   return {
@@ -31,6 +33,8 @@ const input = (bn: Partial<Shape>, nobn: Partial<Shape>, more: Partial<ClaimInpu
     margin: 0.03,
     equivalence: "equivalent",
     classes: 18,
+    constant: { class: "a", share: 0.1 },
+    accuracy: { bn: learned, nobn: learned },
     scores: { softmax: scores(18), sparsemax: scores(1.5) },
     lostBySparsemax: 0.02,
     ...more
@@ -50,7 +54,7 @@ describe("1, smoother and slower to overfit", () => {
   it("half true", () => {
     expect(
       verdict(1, input({ validationLoss: (e) => falling(e) + 0.05 * e }, { trainLoss: jagged, validationLoss: jagged }))
-    ).toBe("undecided")
+    ).toBe("mixed")
   })
   it("too short to say", () => {
     expect(verdict(1, input({ epochs: 2 }, { epochs: 2 }))).toBe("undecided")
@@ -64,7 +68,7 @@ describe("2, steadier and more even gradients", () => {
   it("false", () => expect(verdict(2, input({ norm: without }, {}))).toBe("not supported"))
   it("half true", () => {
     const half = (layer: string, epoch: number): number => without(layer, epoch) * (layer === "conv2" ? 0.1 : 40)
-    expect(verdict(2, input({}, { norm: half }))).toBe("undecided")
+    expect(verdict(2, input({}, { norm: half }))).toBe("mixed")
   })
 })
 
@@ -90,7 +94,12 @@ describe("4, memorises after epoch 10", () => {
   }
   it("true", () => expect(verdict(4, input(memorising, memorising))).toBe("supported"))
   it("false", () => expect(verdict(4, input(learning, learning))).toBe("not supported"))
-  it("one of two", () => expect(verdict(4, input(memorising, learning))).toBe("undecided"))
+  it("one of two", () => expect(verdict(4, input(memorising, learning))).toBe("mixed"))
+  it("says after which epoch it begins", () => {
+    expect(judge(input(memorising, learning))[3]!.sentence).toContain(
+      "it begins after epoch 2 with BN and never without"
+    )
+  })
   it("too short to say", () => {
     expect(verdict(4, input({ ...memorising, epochs: 10 }, memorising))).toBe("undecided")
   })
@@ -139,6 +148,80 @@ describe("networks trained with different losses", () => {
         .map((claim) => claim.sentence)
         .join()
     ).toContain("nats")
+  })
+})
+
+describe("a network that is not known to beat a constant answer", () => {
+  // images/11-equivalent-at-chance: 60 classes of noise, of which "equivalent" was said
+  const at = (estimate: number) => ({ estimate, low95: estimate - 0.05, high95: estimate + 0.05 })
+  it.each([
+    ["both", at(0.1), at(0.1), "undecided", "undecided"],
+    ["one, within its interval", at(0.6), at(0.13), "undecided", "supported"],
+    ["the one with BN", at(0.02), at(0.6), "undecided", "undecided"],
+    ["none", at(0.6), at(0.6), "supported", "supported"]
+  ] as const)("%s", (_, bn, nobn, third, fifth) => {
+    const of = input({}, {}, { accuracy: { bn, nobn } })
+    expect(verdict(3, of)).toBe(third)
+    expect(verdict(5, of)).toBe(fifth)
+    const claim = judge(of)[2]!
+    expect(claim.sentence.includes("constant answer")).toBe(third === "undecided")
+    expect(claim.parts[0]!.name).toContain("above the best constant answer")
+  })
+
+  it("is another than one that does, where their scores differ", () => {
+    const of = (nobn: number) => input({}, {}, { equivalence: "different", accuracy: { bn: at(0.6), nobn: at(nobn) } })
+    expect(verdict(3, of(0.1))).toBe("not supported")
+    expect(verdict(3, input({}, {}, { equivalence: "different", accuracy: { bn: at(0.1), nobn: at(0.1) } }))).toBe(
+      "undecided"
+    )
+  })
+
+  it("is measured by the most frequent class, where classes are not of one size", () => {
+    const of = input({}, {}, { constant: { class: "a", share: 0.58 } })
+    expect(verdict(3, of)).toBe("undecided")
+    expect(judge(of)[2]!.sentence).toContain("Neither network is known to beat")
+  })
+})
+
+describe("parts", () => {
+  const part = (state: "holds" | "fails" | "unclear") =>
+    ({ name: "a", value: 1, relation: "at most", threshold: 1, state }) as const
+  it.each([
+    [["holds", "holds", "holds", "holds"], "supported"],
+    [["holds", "holds", "holds", "fails"], "mixed"],
+    [["holds", "holds", "fails", "fails"], "mixed"],
+    [["holds", "fails", "fails", "fails"], "not supported"],
+    [["holds", "holds", "holds", "unclear"], "undecided"],
+    [["holds", "holds", "fails", "unclear"], "mixed"],
+    [["fails", "fails", "fails", "unclear"], "not supported"]
+  ] as const)("%j: %s", (states, expected) => {
+    expect(byParts(states.map(part))).toBe(expected)
+  })
+
+  const rough: Partial<Shape> = { trainLoss: jagged, validationLoss: (e) => jagged(e) + 0.1 * Math.max(0, e - 5) }
+  it.each([
+    ["roughness of train loss", { trainLoss: jagged }],
+    ["roughness of validation loss", { validationLoss: (e: number) => jagged(e) - 0.001 * e }],
+    ["growth of the gap", { validationLoss: (e: number) => falling(e) + 0.09 * e }]
+  ])("of claim 1: %s fails, and the verdict is mixed or worse", (name, bn) => {
+    const claim = judge(input(bn, rough))[0]!
+    const failed = claim.parts.filter((each) => each.state === "fails")
+    expect(failed.map((each) => each.name).join()).toContain(name)
+    expect(claim.verdict).not.toBe("supported")
+    expect(judge(input({}, rough))[0]!.verdict).toBe("supported")
+  })
+
+  const without = (layer: string, epoch: number): number =>
+    ({ conv1: 0.5, conv2: 3, conv3: 2.5, fc1: 0.8, fc2: 0.05 })[layer]! * (epoch % 2 === 0 ? 1.5 : 1)
+  it.each([
+    ["norm of the last layer", (layer: string, e: number) => without(layer, e) * (layer === "fc2" ? 40 : 1)],
+    ["later convolutions", (layer: string, e: number) => without(layer, e) * (layer === "conv3" ? 0.2 : 1)]
+  ])("of claim 2: %s fails alone, and the verdict is mixed", (name, norm) => {
+    const claim = judge(input({}, { norm }))[1]!
+    const failed = claim.parts.filter((each) => each.state === "fails")
+    expect(failed.map((each) => each.name)).toHaveLength(1)
+    expect(failed[0]!.name).toContain(name)
+    expect(claim.verdict).toBe("mixed")
   })
 })
 

@@ -2,6 +2,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { applyRows } from "../../../../schemas/activations/Activations.ts"
+import * as Random from "../../../../stages/lib/Random.ts"
 import {
   calibrationError,
   calibrationOf,
@@ -10,6 +11,7 @@ import {
   perClassOf,
   predictedClasses,
   scoresOf,
+  softmaxLoss,
   topOf
 } from "../../../../stages/lib/statistics/Metrics.ts"
 
@@ -43,10 +45,10 @@ describe("by hand", () => {
   })
 
   it("per class", () => {
-    const rows = perClassOf(["a", "b", "c", "d"], four.labels, predictedClasses(four))
-    expect(rows[0]).toEqual({ class: "a", support: 1, precision: 0.5, recall: 1, f1: 2 / 3 })
-    expect(rows[1]).toEqual({ class: "b", support: 2, precision: 1, recall: 0.5, f1: 2 / 3 })
-    expect(rows[3]).toEqual({ class: "d", support: 0, precision: 0, recall: 0, f1: 0 })
+    const rows = perClassOf(["a", "b", "c", "d"], four.labels, predictedClasses(four), [1, 2, 1, 0])
+    expect(rows[0]).toEqual({ class: "a", support: 1, groups: 1, precision: 0.5, recall: 1, f1: 2 / 3 })
+    expect(rows[1]).toEqual({ class: "b", support: 2, groups: 2, precision: 1, recall: 0.5, f1: 2 / 3 })
+    expect(rows[3]).toEqual({ class: "d", support: 0, groups: 0, precision: 0, recall: 0, f1: 0 })
   })
 
   it("calibration: four rows in four bins", () => {
@@ -136,14 +138,24 @@ describe("temperature", () => {
     // two classes, log odds of 3 to 1, right three times out of four: calibrated at T = 1
     const z = Float32Array.from(Array.from({ length: 400 }, () => [Math.log(3), 0]).flat())
     const labels = Int32Array.from({ length: 400 }, (_, i) => (i % 4 === 0 ? 1 : 0))
-    expect(fitTemperature(z, labels, 2)).toBeCloseTo(1, 2)
-    expect(
-      fitTemperature(
-        z.map((value) => value * 2.5),
-        labels,
-        2
-      )
-    ).toBeCloseTo(2.5, 2)
+    const loss = (scaled: Float32Array): number => softmaxLoss(scaled, labels, 2)
+    expect(fitTemperature(z, loss)).toBeCloseTo(1, 2)
+    const sharper = z.map((value) => value * 2.5)
+    expect(fitTemperature(sharper, loss)).toBeCloseTo(2.5, 2)
+  })
+
+  it("finds the least Brier score of sparsemax, as a search of all temperatures does", () => {
+    const random = Random.make(3, "temperature")
+    const labels = Int32Array.from({ length: 60 }, () => random.int(4))
+    const z = Float32Array.from(
+      { length: 240 },
+      (_, i) => random.between(-4, 4) + (labels[Math.floor(i / 4)] === i % 4 ? 2 : 0)
+    )
+    const loss = (scaled: Float32Array): number =>
+      scoresOf({ classes: 4, probabilities: applyRows("sparsemax", scaled, 4), labels }).brier
+    const found = loss(z.map((value) => value / fitTemperature(z, loss)))
+    const all = Array.from({ length: 1200 }, (_, i) => Math.exp(-3 + i / 200))
+    expect(found).toBeLessThan(Math.min(...all.map((t) => loss(z.map((value) => value / t)))) + 1e-3)
   })
 })
 

@@ -26,6 +26,7 @@ const input = (bn: ReadonlyArray<History>, nobn: ReadonlyArray<History>, more: P
   bn,
   nobn,
   images: imagesOf(0),
+  groupTest: { groups: 400, differing: 80 },
   thresholds,
   margin: 0.03,
   resamples: 2000,

@@ -1,7 +1,6 @@
-/** McNemar's test against a table, the bootstrap against what it must cover, equivalence against its definition. */
+/** McNemar's test against a table, equivalence against its definition. */
 import { describe, expect, it } from "vitest"
-import * as Random from "../../../../stages/lib/Random.ts"
-import { binomialTest, differences, equivalence, mcNemar } from "../../../../stages/lib/statistics/Statistics.ts"
+import { binomialTest, equivalence, mcNemar } from "../../../../stages/lib/statistics/Statistics.ts"
 import { quantile } from "../../../../stages/lib/statistics/Summary.ts"
 
 describe("binomial test", () => {
@@ -32,43 +31,14 @@ it("quantile interpolates as R's type 7", () => {
   expect(quantile([5], 0.9)).toBe(5)
 })
 
-/** Two classes; both networks right with these probabilities, independently. */
-const paired = (rows: number, bnRight: number, nobnRight: number, perGroup = 1) => {
-  const random = Random.make(9, "paired", rows, bnRight, nobnRight, perGroup)
-  const labels = Int32Array.from({ length: rows }, () => random.int(2))
-  const predicted = (right: number): Int32Array => {
-    let hit = false
-    return labels.map((label, row) => {
-      if (row % perGroup === 0) hit = random.float() < right
-      return hit ? label : 1 - label
-    })
-  }
-  const groups = Array.from({ length: rows }, (_, row) => String(Math.floor(row / perGroup)))
-  return { classes: 2, labels, bn: predicted(bnRight), nobn: predicted(nobnRight), groups }
-}
-
-describe("bootstrap", () => {
-  it("finds a difference that is there, with an interval of the right width", () => {
-    const [accuracy] = differences(paired(1000, 0.8, 0.6), 1000, 1)
-    expect(accuracy!.estimate).toBeGreaterThan(0.12)
-    expect(accuracy!.low95).toBeGreaterThan(0)
-    // sd of a difference of two proportions of 1,000: 0.02; the interval is 3.92 of it
-    expect(accuracy!.high95 - accuracy!.low95).toBeGreaterThan(0.065)
-    expect(accuracy!.high95 - accuracy!.low95).toBeLessThan(0.095)
-    expect(accuracy!.low90).toBeGreaterThan(accuracy!.low95)
-  })
-
-  it("is wider when images come in groups", () => {
-    const alone = differences(paired(600, 0.7, 0.7), 500, 1)[0]!
-    const grouped = differences(paired(600, 0.7, 0.7, 6), 500, 1)[0]!
-    expect(grouped.high95 - grouped.low95).toBeGreaterThan(1.5 * (alone.high95 - alone.low95))
-  })
-
-  it("the same seed gives the same interval", () => {
-    const input = paired(200, 0.7, 0.6)
-    expect(differences(input, 200, 4)).toEqual(differences(input, 200, 4))
-    expect(differences(input, 200, 5)).not.toEqual(differences(input, 200, 4))
-  })
+it("nothing is decided by a handful of groups", () => {
+  const of = (value: number) => [
+    { metric: "accuracy", estimate: value, low90: value, high90: value, low95: value, high95: value }
+  ]
+  expect(equivalence(of(0), 0.03, { groups: 99, differing: 0 })).toBe("undecided")
+  expect(equivalence(of(0), 0.03, { groups: 100, differing: 0 })).toBe("equivalent")
+  expect(equivalence(of(0.2), 0.03, { groups: 10, differing: 5 })).toBe("undecided")
+  expect(equivalence(of(0.2), 0.03, { groups: 10, differing: 6 })).toBe("different")
 })
 
 describe("equivalence", () => {
@@ -83,6 +53,6 @@ describe("equivalence", () => {
     // significant, and too small to matter
     ["equivalent", of(0.015, 0.025)]
   ] as const)("%s", (verdict, found) => {
-    expect(equivalence(found, 0.03)).toBe(verdict)
+    expect(equivalence(found, 0.03, { groups: 400, differing: 80 })).toBe(verdict)
   })
 })
