@@ -4,7 +4,7 @@
  * Stopping is SIGTERM first, SIGKILL after two seconds.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process"
-import { statfsSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -74,8 +74,30 @@ export const stop = (child: ChildProcess): Effect.Effect<void> =>
     signalGroup(child, "SIGTERM")
   })
 
-/** How long it is waited for killed processes to be gone. Where nobody reaps them, they never are. */
+/** How long it is waited for killed processes to end. */
 const reapedMs = 200
+
+/**
+ * Whether a process of the group still runs, as Linux tells it: one that has ended counts for signals until its parent has
+ * asked for it, which in many containers nobody does.
+ */
+const isRunning = (group: number): boolean => {
+  try {
+    return readdirSync("/proc").some((name) => /^\d+$/u.test(name) && isRunningIn(group, name))
+  } catch {
+    return true
+  }
+}
+
+const isRunningIn = (group: number, process: string): boolean => {
+  try {
+    const [, state = "", of = ""] = /^.*\) (\S) \d+ (\d+) /su.exec(readFileSync(`/proc/${process}/stat`, "utf8")) ?? []
+    return Number(of) === group && !/[ZX]/u.test(state)
+  } catch {
+    // it has ended in the meantime
+    return false
+  }
+}
 
 /** Ends what is left of the group of a child that has ended, so that nothing writes to what it made. */
 const killGroup = async (child: ChildProcess): Promise<void> => {
@@ -84,6 +106,7 @@ const killGroup = async (child: ChildProcess): Promise<void> => {
     process.kill(-child.pid, "SIGKILL")
     for (const startedMs = Date.now(); Date.now() - startedMs < reapedMs; ) {
       process.kill(-child.pid, 0)
+      if (!isRunning(child.pid)) return
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
   } catch {
