@@ -178,7 +178,16 @@ export const runStage = <S extends Stage.Module>(
     const checkpoint = path.join(folder, "checkpoint")
     const cores = options.cores ?? availableParallelism()
     const log = path.join(folder, "log.txt")
-    const about = { step: stage.name, places: {}, reached: [], ignored: [], passEnv: [], secrets: [], log }
+    const about = {
+      step: stage.name,
+      project: folder,
+      places: {},
+      reached: [],
+      ignored: [],
+      passEnv: [],
+      secrets: [],
+      log
+    }
     const task: StepTask = { ...about, work, inputs, outputDir, workdir, checkpoint, cores }
     const progress: Array<Stage.Progress> = []
     const note = (each: Stage.Progress) => Effect.sync(() => void progress.push(each))

@@ -63,7 +63,7 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Wal
     ],
     ...view,
     readable: [...view.readable, [script, Sandbox.inside.script], ...Sandbox.disguise(task, work.network)],
-    hidden: [process.cwd(), "/usr/src"],
+    hidden: Sandbox.hiddenFrom(task),
     network: work.network,
     env: { ...Sandbox.scratchIn(Sandbox.inside.temporary), ...work.env },
     cwd: Sandbox.inside.step

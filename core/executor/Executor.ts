@@ -56,6 +56,8 @@ export const StepTask = Schema.Struct({
   ),
   /** Paths below an input that are no part of it. */
   ignored: Schema.Array(Schema.Struct({ input: Schema.String, path: Schema.String })),
+  /** The pipeline's folder, of which the step sees only what it declares. */
+  project: Schema.String,
   /** Where output artifacts are written. */
   outputDir: Schema.String,
   /** Names of variables that are passed on and do not count. The values of `secrets` must not be seen either. */

@@ -69,6 +69,13 @@ export const isIn = (file: string, folder: string): boolean =>
 
 export const isOfSystem = (file: string): boolean => systemFolders.some((folder) => isIn(file, folder))
 
+/** Whether a file is among the system's that are to be seen. */
+export const isProvided = (file: string, hidden: ReadonlyArray<string>): boolean =>
+  isOfSystem(file) && !hidden.some((folder) => isOfSystem(folder) && isIn(file, folder))
+
+/** Folders that are not to be seen, also where they lie among the system's: the project, and what Docker has beside it. */
+export const hiddenFrom = ({ project }: StepTask): ReadonlyArray<string> => [project, process.cwd(), "/usr/src"]
+
 const ofPrograms = new Set(["bin", "sbin", "shims", ".bin"])
 
 /**
@@ -90,8 +97,8 @@ const searched = (env: NodeJS.ProcessEnv): ReadonlyArray<string> =>
     .map(installation)
 
 /** The outermost of the real paths of `folders` that are none of the system's. */
-const realFolders = (folders: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const all = new Set(folders.map((folder) => realpathSync(folder)).filter((folder) => !isOfSystem(folder)))
+const realFolders = (folders: ReadonlyArray<string>, hidden: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const all = new Set(folders.map((folder) => realpathSync(folder)).filter((folder) => !isProvided(folder, hidden)))
   return Array.from(all).filter((folder) => !Array.from(all).some((other) => other !== folder && isIn(folder, other)))
 }
 
@@ -132,9 +139,9 @@ export interface Walls {
 type Mount = readonly [how: "--bind" | "--ro-bind", from: string, to: string]
 
 /** What is mounted, an outer place before those in it. */
-const mountsOf = ({ writable, readable }: Walls, folders: ReadonlyArray<string>): ReadonlyArray<Mount> => {
+const mountsOf = ({ writable, readable, hidden }: Walls, folders: ReadonlyArray<string>): ReadonlyArray<Mount> => {
   const mounts: ReadonlyArray<Mount> = [
-    ...realFolders(folders).map((folder) => ["--ro-bind", folder, folder] as const),
+    ...realFolders(folders, hidden).map((folder) => ["--ro-bind", folder, folder] as const),
     ...readable.map(([from, to]) => ["--ro-bind", from, to] as const),
     // of one place the later wins
     ...writable.map(([from, to]) => ["--bind", from, to] as const)
@@ -146,7 +153,7 @@ const mountsOf = ({ writable, readable }: Walls, folders: ReadonlyArray<string>)
 const reached = (walls: Walls, env: NodeJS.ProcessEnv): ReadonlyArray<string> => {
   const folders = searched(env)
   const mounts = mountsOf(walls, folders)
-  const isThere = (link: string): boolean => isOfSystem(link) || mounts.some(([, , to]) => isIn(link, to))
+  const isThere = (link: string): boolean => isProvided(link, walls.hidden) || mounts.some(([, , to]) => isIn(link, to))
   const links = Array.from(linksTo([...folders, ...(walls.named ?? [])])).filter(([link]) => !isThere(link))
   return [...mounts.flat(), ...links.flatMap(([link, target]) => ["--symlink", target, link])]
 }

@@ -100,6 +100,7 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
   const prepared: Prepared = {
     pipeline,
     settings,
+    root: options.root,
     sources: named(sources),
     toolchains: named(toolchains),
     code: named(code),

@@ -26,6 +26,8 @@ export interface PreparedToolchain {
 export interface Prepared {
   readonly pipeline: Pipeline
   readonly settings: Settings
+  /** The pipeline's folder. */
+  readonly root: string
   readonly sources: ReadonlyMap<string, PreparedSource>
   readonly toolchains: ReadonlyMap<string, PreparedToolchain>
   /** By the URL of the stage's module. */

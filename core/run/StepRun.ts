@@ -163,6 +163,7 @@ const prepareTask = Effect.fnUntraced(function* (
     inputs: yield* provideInputs(running, step, path.join(at, "inputs")),
     places: placesOf(step),
     ...aboutSources(running, step),
+    project: running.prepared.root,
     outputDir: path.join(at, "outputs"),
     passEnv: step.stage.passEnv,
     secrets: step.stage.secrets,

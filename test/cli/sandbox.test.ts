@@ -1,6 +1,6 @@
 /** What the command line says of sandboxes: where there is none, and of results that were made without one. */
 import { execFileSync } from "node:child_process"
-import { chmodSync, mkdirSync, readdirSync, symlinkSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import * as Sandbox from "../../core/executor/Sandbox.ts"
@@ -89,4 +89,43 @@ it.for(["commands", "hermetic"])("an ordinary user's steps are sealed, too: %s",
     uid: nobody
   })
   expect(finished.code, finished.stdout + finished.stderr).toBe(0)
+})
+
+const pipelineModule = `import { readFileSync } from "node:fs"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const Text = Artifact.file({ tag: "Text/v1", path: "text.txt" })
+const bytes = Effect.sync(() => readFileSync(new URL("./table.txt", import.meta.url)))
+export const counted = Stage.make({
+  name: "counted",
+  source: import.meta.url,
+  params: Schema.Struct({}),
+  inputs: {},
+  output: { text: Text },
+  run: ({ output }) => Effect.flatMap(bytes, output.text.write)
+})
+const command = \`(cat "\${import.meta.dirname}/secret.txt" || echo hidden) > "$text" 2>/dev/null\`
+const looking = Stage.command({ name: "looking", command, inputs: {}, output: { text: Text } })
+const steps = [Pipeline.step(counted, { inputs: {} }), Pipeline.step(looking, { inputs: {} })]
+export default Pipeline.make({ name: "p", steps })
+`
+
+// hermetic 17: Docker's /usr/src/app
+it("a project among the system's folders is hidden but for what counts, from wherever it is run", async ({ skip }) => {
+  if (!Sandbox.availability().available) return skip("there is no bubblewrap")
+  if (!isRoot) return skip("only root may write to /opt")
+  const root = mkdtempSync("/opt/op-pipe-test-")
+  try {
+    makeProject(root, undefined, { "pipeline.ts": pipelineModule, "table.txt": "counted", "secret.txt": "secret" })
+    mkdirSync(path.join(root, "sub"))
+    const text = (step: string) => readFileSync(path.join(root, "outputs", step, "text.txt"), "utf8")
+    for (const cwd of [root, path.join(root, "sub")]) {
+      const { code, stdout } = await opPipe(["run", "--sandbox=require", "--force", "all"], { cwd })
+      expect(code, stdout).toBe(0)
+      expect([text("counted"), text("looking")]).toEqual(["counted", "hidden\n"])
+    }
+  } finally {
+    rmSync(root, { recursive: true })
+  }
 })

@@ -621,6 +621,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/core/executor/Sandbox.test.ts"]
   },
   {
+    name: "a project among the system's folders is hidden where it is run from alone",
+    file: "core/executor/Sandbox.ts",
+    find: '[project, process.cwd(), "/usr/src"]',
+    replace: '[process.cwd(), "/usr/src"]',
+    caughtBy: ["test/cli/sandbox.test.ts"]
+  },
+  {
     name: "programs that a stage names do not count",
     file: "core/plan/Ingredients.ts",
     find: "  ...named(prepared.programs.get(step.id))\n",

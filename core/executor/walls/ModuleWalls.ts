@@ -68,7 +68,7 @@ const manifestsOf = (task: StepTask, work: ModuleWork, readable: ReadonlyArray<s
   mkdirSync(folder, { recursive: true })
   const above = realPaths(Permissions.manifestsAbove(work))
   return above
-    .filter((file) => !isIn(file, readable) && !Sandbox.isOfSystem(file))
+    .filter((file) => !isIn(file, readable) && !Sandbox.isProvided(file, Sandbox.hiddenFrom(task)))
     .map((file, index) => {
       const instead = path.join(folder, `${index}.json`)
       writeFileSync(instead, reduced(file))
@@ -80,8 +80,9 @@ const manifestsOf = (task: StepTask, work: ModuleWork, readable: ReadonlyArray<s
 export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | undefined): Sandbox.Walls => {
   const code = Permissions.codeOf(task, work, compiled)
   const blobs = path.resolve(task.workdir, "../../../blobs")
+  const hidden = Sandbox.hiddenFrom(task)
   const readable = realPaths([...code, blobs, path.dirname(process.execPath)]).filter(
-    (file) => !Sandbox.isOfSystem(file)
+    (file) => !Sandbox.isProvided(file, hidden)
   )
   const own = [task.outputDir, task.workdir]
   const others = Permissions.writable(task, compiled).filter((file) => !own.includes(file))
@@ -100,7 +101,7 @@ export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | und
       ...Sandbox.disguise(task, false)
     ],
     named: code,
-    hidden: [process.cwd(), "/usr/src"],
+    hidden,
     network: false,
     env: Sandbox.scratchIn(scratch),
     cwd: Sandbox.inside.step

@@ -21,12 +21,14 @@ const makeMountPoint = (from: string, at: string): void => {
 }
 
 /** What links in inputs lead to, where they lead in the sandbox. What lies in another input is there already. */
-const reachedFrom = ({ places, reached }: StepTask, folder: string): Sandbox.Walls["readable"] => {
+const reachedFrom = (task: StepTask, folder: string): Sandbox.Walls["readable"] => {
+  const { places, reached } = task
+  const hidden = Sandbox.hiddenFrom(task)
   const others = Object.values(places).map((place) => path.join(step, place))
   return reached.flatMap(({ input, from, at }) => {
     const place = path.resolve(step, places[input]!, at)
-    if (Sandbox.isIn(place, "/proc") || Sandbox.isOfSystem(place) || others.some((other) => Sandbox.isIn(place, other)))
-      return []
+    const isThere = Sandbox.isIn(place, "/proc") || Sandbox.isProvided(place, hidden)
+    if (isThere || others.some((other) => Sandbox.isIn(place, other))) return []
     if (Sandbox.isIn(place, step)) makeMountPoint(from, path.join(folder, path.relative(step, place)))
     return [[from, place] as const]
   })
