@@ -238,6 +238,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     quick: true
   },
   {
+    name: "a file that a step made counts without its mode",
+    file: "core/run/TakeOutputs.ts",
+    find: "mode === ordinaryMode ? digest",
+    replace: "mode >= 0 ? digest",
+    caughtBy: ["test/regressions/handed.test.ts"]
+  },
+  {
     name: "whether a file may be executed does not count",
     file: "cache/store/Tree.ts",
     find: "(stat.mode & 0o100) === 0 ? 0 : 0o111",

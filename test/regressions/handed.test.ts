@@ -42,7 +42,32 @@ const reading = (command: string) => {
   return Pipeline.make({ name: "handed", steps: [Pipeline.step(read, { inputs: { given: one.out.folder } })] })
 }
 
+const Tool = Artifact.file({ tag: "Tool/v1", path: "tool.sh" })
+const Text = Artifact.file({ tag: "Text/v1", path: "text.txt" })
+
+/** A file of the same bytes whose mode is made by one step and asked for by the next. */
+const moded = (mode: string) => {
+  const command = 'echo "echo hello" > "$tool"; chmod "$MODE" "$tool"'
+  const make = Stage.command({ name: "make", command, inputs: {}, output: { tool: Tool }, env: { MODE: mode } })
+  const one = Pipeline.step(make, { inputs: {} })
+  const call = '"./$tool" > "$text" || echo refused > "$text"'
+  const read = Stage.command({ name: "call", command: call, inputs: { tool: Tool }, output: { text: Text } })
+  return Pipeline.make({ name: "moded", steps: [Pipeline.step(read, { inputs: { tool: one.out.tool } })] })
+}
+
 describe("an input", () => {
+  it("counts with its mode, with which it is handed on (hermetic/12)", async () => {
+    const place = newPlace()
+    for (const [mode, text] of [
+      ["644", "refused"],
+      ["755", "hello"],
+      ["644", "refused"]
+    ] as const) {
+      expect((await ran(moded(mode), place)).failures).toEqual([])
+      expect(readFileSync(path.join(place.outputs, "call/text.txt"), "utf8")).toBe(`${text}\n`)
+    }
+  })
+
   it("7 (turbo#1146, bazel#3360): that was edited while the step ran, and put back, is no input of its key", async () => {
     const place = newPlace()
     const file = path.join(place.data, "a.txt")
