@@ -5,7 +5,7 @@
  * waited for.
  */
 import type { Pipeline } from "../core/pipeline/Pipeline.ts"
-import type { AnyStep } from "../core/pipeline/Step.ts"
+import { type AnyStep, displayName } from "../core/pipeline/Step.ts"
 
 export interface Node {
   readonly id: string
@@ -13,9 +13,6 @@ export interface Node {
   /** Ids of what it reads from, each once. */
   readonly needs: ReadonlyArray<string>
 }
-
-/** The call form in which people write a step: `train(bn)`, `train(bn)#2`. */
-export const displayName = (id: string): string => id.replace(/^([^@]+)@([^#]+)(#\d+)?$/, "$1($2)$3")
 
 const needsOf = (step: AnyStep): ReadonlyArray<string> =>
   Array.from(

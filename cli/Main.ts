@@ -5,6 +5,7 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Verb } from "../core/pipeline/Pipeline.ts"
+import { nearest } from "../core/plan/SettingsError.ts"
 import { version } from "../core/run/Provenance.ts"
 import { printError, printLine, whenWritten } from "./Console.ts"
 import { ending, UsageError } from "./Failure.ts"
@@ -37,19 +38,40 @@ const root = Command.make("op-pipe").pipe(
   Command.withDescription("Declarative, typed pipelines with a content-addressed cache")
 )
 
+/** What the library says of a value that does not fit, in the order of all other errors: expected, found. */
+const inOurWords = (message: string): string =>
+  message
+    .replace(
+      /^Invalid value for flag (\S+): ("[\s\S]*?")\. Expected:? (?:Schema validation failed: Expected )?/u,
+      (_, flag: string, found: string) => `${flag} ${found.slice(1, -1)}: expected `
+    )
+    .replace("a string representing a finite number", "a number")
+    .replace("a string representing an integer", "a whole number")
+
 /** Wrong usage goes to standard error, in a line or two; help goes to standard output. */
 const presenter = CliOutput.layerPresenter({
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Effect.gen(function* () {
-          for (const error of event.errors) yield* printError(error.message)
+          for (const error of event.errors) yield* printError(`op-pipe: ${inOurWords(error.message)}`)
           yield* printError("`op-pipe --help` lists the commands, `op-pipe COMMAND --help` the flags of one.")
         })
       : CliOutput.defaultPresenter.present(event)
 })
 
+/** The library shows the help of the whole for `op-pipe VERB --help`, whatever VERB is. */
+const refuseUnknown = (first: string | undefined, verbs: ReadonlyArray<Verb>): Effect.Effect<void, UsageError> => {
+  const names = verbs.map(({ name }) => name)
+  if (first === undefined || first.startsWith("-") || names.includes(first)) return Effect.void
+  const meant = nearest(first, names)
+  const hint = meant === undefined ? "" : ` Did you mean "${meant}"?`
+  const message = `expected a command, but found "${first}".${hint} \`op-pipe --help\` lists the commands`
+  return Effect.fail(new UsageError({ message }))
+}
+
 const program = (args: ReadonlyArray<string>, loaders: Project.Loaders) =>
   Effect.promise(() => load(args, loaders)).pipe(
+    Effect.tap((verbs) => refuseUnknown(args[0], verbs)),
     Effect.flatMap((verbs) => {
       const whole = Command.runWith(root.pipe(Command.withSubcommands(verbs)), { version })
       // The verbs of a pipeline are of any type; they get the whole platform.

@@ -4,7 +4,7 @@
  * The pipeline is the `pipeline.ts` (or `.js`, `.mjs`) of the working directory or of the nearest folder above it.
  * `.op-pipe/`, `outputs/` and `data/` lie beside the file.
  */
-import { existsSync, lstatSync } from "node:fs"
+import { existsSync, lstatSync, statSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import * as path from "node:path"
 import { pathToFileURL } from "node:url"
@@ -121,7 +121,19 @@ export const additions = async (loaders: Loaders): Promise<Additions> => {
   return Pipeline.isPipeline(loaded?.default) ? loaded.default : nothing
 }
 
+/** Fails if a folder that is to be written to is a file, or lies below one. */
+const checkFolder = (flag: string, folder: string | undefined): Effect.Effect<void, UsageError> => {
+  if (folder === undefined) return Effect.void
+  let there = path.resolve(folder)
+  while (!existsSync(there) && there !== path.dirname(there)) there = path.dirname(there)
+  if (statSync(there).isDirectory()) return Effect.void
+  const message = `${flag} ${folder}: expected a folder, but ${there} is a file. Name another folder`
+  return Effect.fail(new UsageError({ message }))
+}
+
 export const open = Effect.fnUntraced(function* (flags: ProjectFlags) {
+  yield* checkFolder("--store", flags.store)
+  yield* checkFolder("--outputs", flags.outputs)
   const pipelineFile = yield* locate(flags.file)
   const root = path.dirname(pipelineFile)
   const pipeline = yield* load(pipelineFile)

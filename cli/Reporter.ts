@@ -6,6 +6,7 @@
  * printed each time a step enters another phase.
  */
 import * as path from "node:path"
+import { displayName } from "../core/pipeline/Step.ts"
 import type { RunEvent } from "../core/run/RunEvent.ts"
 import { formatCount, formatDuration, paint, write, writeRaw } from "./Console.ts"
 
@@ -37,10 +38,16 @@ const liveLine = (track: Track, nowMs: number, columns: number): string => {
   const { step, label, done, total, unit, figures } = track.latest
   const elapsedMs = nowMs - track.startedMs
   const rate = elapsedMs > 0 ? ((done - track.doneAtStart) / elapsedMs) * 1000 : 0
-  const left = rate > 0 && elapsedMs > 500 ? ` · ${formatDuration(((total - done) / rate) * 1000)} left` : ""
-  const speed = rate > 0 ? ` · ${rate < 10 ? rate.toFixed(1) : formatCount(rate)} ${unit}/s` : ""
-  const figured = figureText(figures)
-  const text = `  ${step} ${bar(done / Math.max(1, total), 16)} ${label} · ${formatCount(done)} of ${formatCount(total)} ${unit}${speed}${left}${figured === "" ? "" : ` · ${figured}`}`
+  const left = rate > 0 && elapsedMs > 500 ? [`${formatDuration(((total - done) / rate) * 1000)} left`] : []
+  const speed = rate > 0 ? [`${rate < 10 ? rate.toFixed(1) : formatCount(rate)} ${unit}/s`] : []
+  const figured = Object.keys(figures).length === 0 ? [] : [figureText(figures)]
+  const name = `  ${displayName(step)} ${bar(done / Math.max(1, total), 16)} ${label}`
+  const counted = `${formatCount(done)} of ${formatCount(total)} ${unit}`
+  // in a narrow window what matters least goes first
+  const lines = [[...speed, ...left, ...figured], [...left, ...figured], left].map((parts) =>
+    [name, counted, ...parts].join(" · ")
+  )
+  const text = lines.find((line) => line.length <= columns) ?? lines.at(-1)!
   return text.length > columns ? `${text.slice(0, columns - 1)}…` : text
 }
 
@@ -50,21 +57,31 @@ const relative = (file: string): string => {
 }
 
 /** So many that a person still reads them. */
-const few = (ids: ReadonlyArray<string>): string =>
-  ids.length <= 12 ? ids.join(", ") : `${ids.slice(0, 10).join(", ")} and ${ids.length - 10} more`
+const few = (ids: ReadonlyArray<string>): string => {
+  const names = ids.map(displayName)
+  return names.length <= 12 ? names.join(", ") : `${names.slice(0, 10).join(", ")} and ${names.length - 10} more`
+}
+
+/** A summary is one line of this many characters, if it can be. */
+const summaryColumns = 80
 
 const finishedLine = (event: FinishedEvent): string => {
-  const part = (verb: string, ids: ReadonlyArray<string>): ReadonlyArray<string> =>
-    ids.length === 0 ? [] : [`${ids.length} ${verb} (${few(ids)})`]
-  const parts = [
-    ...part("executed", event.executed),
-    ...part("cached", event.cached),
-    ...part("failed", event.failed),
-    ...part("skipped", event.skipped)
-  ]
-  const head = event.failed.length > 0 ? paint("red", "Failed") : paint("green", "Done")
+  const part = (verb: string, ids: ReadonlyArray<string>, isNamed: boolean): ReadonlyArray<string> =>
+    ids.length === 0 ? [] : [`${ids.length} ${verb}${isNamed ? ` (${few(ids)})` : ""}`]
+  const partsOf = (isNamed: boolean): string =>
+    [
+      ...part("executed", event.executed, isNamed),
+      ...part("cached", event.cached, false),
+      ...part("failed", event.failed, true),
+      ...part("skipped", event.skipped, isNamed)
+    ].join(", ")
+  const [verb, style] = event.failed.length > 0 ? (["Failed", "red"] as const) : (["Done", "green"] as const)
+  const time = ` in ${formatDuration(event.durationMs)}: `
+  const named = partsOf(true)
+  const isShort = verb.length + time.length + named.length < summaryColumns
+  const said = named === "" ? "nothing to do" : isShort ? named : partsOf(false)
   const report = event.report === null ? "" : ` Report: ${relative(event.report)}`
-  return `${head} in ${formatDuration(event.durationMs)}: ${parts.length === 0 ? "nothing to do" : parts.join(", ")}.${report}`
+  return `${paint(style, verb)}${time}${said}.${report}`
 }
 
 /** Where faults of ours are told. */
@@ -76,6 +93,19 @@ const indent = (text: string): string => text.split("\n").join("\n    ")
 const shortened = (reasons: ReadonlyArray<string>): string =>
   reasons.length <= 3 ? reasons.join("; ") : `${reasons.slice(0, 3).join("; ")} and ${reasons.length - 3} more`
 
+type CachedEvent = Extract<RunEvent, { readonly type: "StepCached" }>
+
+/** Cached steps in one line: a run with nothing to do is no long story. */
+const cachedLine = (events: ReadonlyArray<CachedEvent>): ReadonlyArray<string> => {
+  const [first, second] = events
+  if (first === undefined) return []
+  const restored = events.filter((each) => each.restored).map(({ step }) => step)
+  const what = second === undefined ? `${displayName(first.step)} ` : String(events.length)
+  const which = second === undefined ? "" : ` (${few(restored)})`
+  const state = restored.length === 0 ? "cached" : `cached, outputs restored${which}`
+  return [`${paint("green", "✓")} ${what} ${paint("dim", state)}`]
+}
+
 const lasting = (event: RunEvent): ReadonlyArray<string> => {
   switch (event.type) {
     case "RunStarted":
@@ -85,29 +115,33 @@ const lasting = (event: RunEvent): ReadonlyArray<string> => {
     case "Notice":
       return [`${paint("yellow", "!")} ${indent(event.text)}`]
     case "StepStarted":
-      return [`${paint("cyan", "▶")} ${paint("bold", event.step)}  ${shortened(event.reasons)}`]
-    case "StepCached":
       return [
-        `${paint("green", "✓")} ${event.step}  ${paint("dim", event.restored ? "cached, outputs restored" : "cached")}`
+        `${paint("cyan", "▶")} ${paint("bold", displayName(event.step))}  ${shortened(event.reasons)}${event.resumedMs === undefined ? "" : `; resumed after ${formatDuration(event.resumedMs)} of work`}`
       ]
+    case "StepCached":
+      return cachedLine([event])
     case "StepExecuted":
       return [
-        `${paint("green", "✓")} ${event.step}  executed in ${formatDuration(event.durationMs)}${event.unchanged ? paint("dim", ", same outputs as before") : ""}`
+        `${paint("green", "✓")} ${displayName(event.step)}  executed in ${formatDuration(event.durationMs)}${event.unchanged ? paint("dim", ", same outputs as before") : ""}`
       ]
     case "StepFailed":
       return [
-        `${paint("red", "✗")} ${paint("bold", event.step)}  ${indent(event.reason)}`,
+        `${paint("red", "✗")} ${paint("bold", displayName(event.step))}  ${indent(event.reason)}`,
         ...(event.fault === "bug" ? [`    This is a bug in op-pipe. Please report it: ${issues}`] : []),
         ...(event.log === null ? [] : [`    All that it printed: op-pipe logs ${event.step}`])
       ]
     case "StepVerified":
-      return [`${paint("green", "✓")} ${event.step}  made again in ${formatDuration(event.durationMs)}, the same`]
+      return [
+        `${paint("green", "✓")} ${displayName(event.step)}  made again in ${formatDuration(event.durationMs)}, the same`
+      ]
     case "StepSkipped":
-      return [`${paint("yellow", "-")} ${event.step}  skipped, because ${event.because} failed`]
+      return [
+        `${paint("yellow", "-")} ${displayName(event.step)}  skipped, because ${displayName(event.because)} failed`
+      ]
     case "StepPlanned":
       return [plannedLine(event)]
     case "StepPrinted":
-      return event.text.split("\n").map((line) => `${paint("dim", `${event.step} │`)} ${line}`)
+      return event.text.split("\n").map((line) => `${paint("dim", `${displayName(event.step)} │`)} ${line}`)
     case "RunFinished":
       return [finishedLine(event)]
     case "StepProgress":
@@ -120,12 +154,15 @@ const markStyles = { fresh: "green", stale: "cyan", pending: "yellow", "never ru
 
 /** One step with its state and reasons. */
 export const plannedLine = (step: Extract<RunEvent, { readonly type: "StepPlanned" }>): string =>
-  `${paint(markStyles[step.state], marks[step.state])} ${step.step}  ${step.state}${step.reasons.length === 0 ? "" : `: ${shortened(step.reasons)}`}`
+  `${paint(markStyles[step.state], marks[step.state])} ${displayName(step.step)}  ${step.state}${step.reasons.length === 0 ? "" : `: ${shortened(step.reasons)}`}`
+
+/** Logs of continuous integration are read later, whether they come from a terminal or not. */
+const isCi = (): boolean => !["", "0", "false", undefined].includes(process.env["CI"])
 
 /** For people, on standard output. */
 export const terminal = (): Reporter => {
   const stream = process.stdout
-  const live = stream.isTTY === true && process.env["TERM"] !== "dumb"
+  const live = stream.isTTY === true && process.env["TERM"] !== "dumb" && !isCi()
   const tracks = new Map<string, Track>()
   let shown = 0
   const erase = (): string => (shown === 0 ? "" : `\u001b[${shown}A\u001b[0J`)
@@ -152,10 +189,29 @@ export const terminal = (): Reporter => {
     tracks.delete(step)
     return track === undefined ? [] : leave(track)
   }
-  return (event) => {
-    if (event.type === "StepProgress") draw(note(event))
-    else if (event.type === "StepExecuted" || event.type === "StepFailed") {
-      draw([...end(event.step), ...lasting(event)])
-    } else draw(lasting(event))
+  let cached: Array<CachedEvent> = []
+  /** The line of the steps that were found cached since the last one. */
+  const takeCached = (): ReadonlyArray<string> => {
+    const line = cachedLine(cached)
+    cached = []
+    return line
   }
+  return (event) => {
+    if (event.type === "StepCached") cached.push(event)
+    else if (event.type === "StepProgress") draw([...takeCached(), ...note(event)])
+    else if (event.type === "StepExecuted" || event.type === "StepFailed") {
+      draw([...takeCached(), ...end(event.step), ...lasting(event)])
+    } else draw([...takeCached(), ...lasting(event)])
+  }
+}
+
+/** What went wrong, and nothing of a run that went well. */
+export const quiet = (): Reporter => (event) => {
+  const isWrong = event.type === "StepFailed" || (event.type === "RunFinished" && event.failed.length > 0)
+  if (isWrong)
+    write(
+      lasting(event)
+        .map((line) => `${line}\n`)
+        .join("")
+    )
 }

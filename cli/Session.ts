@@ -1,4 +1,5 @@
 /** Session: from flags to a prepared pipeline, the same for every verb that looks at one. */
+import { existsSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,6 +13,7 @@ import * as OutputFolder from "../core/plan/OutputFolder.ts"
 import * as Plan from "../core/plan/Plan.ts"
 import type { Prepared } from "../core/plan/Prepared.ts"
 import * as Settings from "../core/plan/Settings.ts"
+import { unknownName } from "../core/plan/SettingsError.ts"
 import * as RunLog from "../core/run/RunLog.ts"
 import { UsageError } from "./Failure.ts"
 import * as Project from "./Project.ts"
@@ -36,6 +38,8 @@ const sourcePaths = Effect.fnUntraced(function* (project: Project.Project, data:
     const name = named ?? names[0]
     if (name === undefined)
       return yield* new UsageError({ message: `--data ${given}: the pipeline ${project.pipeline.name} reads no data` })
+    const misnamed = named === undefined && !existsSync(given) ? /^([\w.-]+)=/u.exec(given)?.[1] : undefined
+    if (misnamed !== undefined) return yield* unknownName(`--data ${given}`, "sources", names, misnamed)
     paths[name] = named === undefined ? given : given.slice(named.length + 1)
   }
   return paths

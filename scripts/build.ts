@@ -10,6 +10,8 @@ import { execFileSync } from "node:child_process"
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Schema from "effect/Schema"
+import { shapes } from "../cli/json/Shapes.ts"
 
 interface Manifest {
   readonly version: string
@@ -111,6 +113,17 @@ const splitStudy = (): void => {
   cpSync(path.join(root, "LICENSE"), path.join(study, "LICENSE"))
 }
 
+/** What the verbs print with `--json`, as JSON Schema. */
+const writeSchemas = (): void => {
+  mkdirSync(path.join(dist, "schemas"), { recursive: true })
+  for (const [verb, shape] of Object.entries(shapes)) {
+    const { schema, definitions } = Schema.toJsonSchemaDocument(shape as Schema.Top)
+    const document = { $schema: "https://json-schema.org/draft/2020-12/schema", title: `op-pipe ${verb}`, ...schema }
+    const whole = Object.keys(definitions).length === 0 ? document : { ...document, $defs: definitions }
+    writeFileSync(path.join(dist, "schemas", `${verb}.json`), `${JSON.stringify(whole, null, 2)}\n`)
+  }
+}
+
 for (const folder of [dist, study]) rmSync(folder, { recursive: true, force: true })
 execFileSync(path.join(root, "node_modules/.bin/tsc"), ["-p", path.join(root, "tsconfig.build.json")], {
   stdio: "inherit"
@@ -121,3 +134,4 @@ for (const name of ["FileStat.cjs", "FileStat.d.cts", "Resolver.cjs", "Resolver.
 }
 withBuiltEndings()
 splitStudy()
+writeSchemas()

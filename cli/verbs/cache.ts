@@ -3,10 +3,12 @@
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Gc from "../../cache/store/Gc.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
 import { formatBytes, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
+import { printJson } from "../json/Shapes.ts"
 import * as Session from "../Session.ts"
 
 const shared = { ...Flags.project, json: Flags.json }
@@ -22,7 +24,7 @@ const stats = Command.make(
         return { ...before, runs: runs.length, pinned: (yield* RunLog.pins).length }
       })
     )
-    if (flags.json) return yield* printLine(JSON.stringify(found))
+    if (flags.json) return yield* printJson("cache-stats", found)
     yield* printLine(
       `${found.results} results, ${found.blobs} blobs, ${formatBytes(found.bytes)}; ${found.runs} runs, ${found.pinned} pinned`
     )
@@ -34,7 +36,7 @@ const verify = Command.make(
   shared,
   Effect.fn("cli.cache.verify")(function* (flags) {
     const found = yield* Session.withStore(flags, () => Gc.verify)
-    if (flags.json) return yield* printLine(JSON.stringify(found))
+    if (flags.json) return yield* printJson("cache-verify", found)
     const damage =
       found.damaged.length === 0
         ? "none damaged"
@@ -43,11 +45,14 @@ const verify = Command.make(
   })
 ).pipe(Command.withDescription("Read every byte of the store and remove what is damaged"))
 
+const notNegative = Flag.withSchema(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
 const gibibytes = Flag.Finite("max-gib").pipe(
+  notNegative,
   Flag.withDescription("Keep the store below so many GiB"),
   Flag.withDefault(Gc.defaultLimits.maximumBytes / 2 ** 30)
 )
 const days = Flag.Finite("max-days").pipe(
+  notNegative,
   Flag.withDescription("Drop results that were not used for so many days"),
   Flag.withDefault(Gc.defaultLimits.maximumAgeMs / 86_400_000)
 )
@@ -72,7 +77,7 @@ const gc = Command.make(
         return planned
       })
     )
-    if (flags.json) return yield* printLine(JSON.stringify({ ...collection, dryRun: flags.dryRun }))
+    if (flags.json) return yield* printJson("cache-gc", { ...collection, dryRun: flags.dryRun })
     const { results, blobs, freedBytes, before } = collection
     if (results.length === 0 && blobs.length === 0) return yield* printLine("nothing to remove")
     const verb = flags.dryRun ? "would remove" : "removed"

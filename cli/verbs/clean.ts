@@ -7,6 +7,7 @@ import { Disk } from "../../cache/store/Disk.ts"
 import * as OutputFolder from "../../core/plan/OutputFolder.ts"
 import { printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
+import { printJson } from "../json/Shapes.ts"
 import * as Session from "../Session.ts"
 
 export const clean = Command.make(
@@ -32,7 +33,7 @@ export const clean = Command.make(
         return left.map((name) => path.join(outputsDir, name))
       })
     )
-    if (flags.json) return yield* printLine(JSON.stringify({ removed, dryRun: flags.dryRun }))
+    if (flags.json) return yield* printJson("clean", { removed, dryRun: flags.dryRun })
     if (removed.length === 0) return yield* printLine("nothing to remove")
     const verb = flags.dryRun ? "would remove" : "removed"
     for (const folder of removed) yield* printLine(`${verb} ${path.relative(process.cwd(), folder)}`)

@@ -9,6 +9,7 @@ import type { Settings } from "../../core/plan/Settings.ts"
 import { paint, printError, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
 import * as Graph from "../Graph.ts"
+import type { shapes } from "../json/Shapes.ts"
 import type { Additions } from "../Project.ts"
 import * as Session from "../Session.ts"
 
@@ -55,13 +56,13 @@ const asText = ({ pipeline, states }: Drawing): ReadonlyArray<string> => {
   return Graph.toText(pipeline, markOf, noteOf)
 }
 
-const asJson = ({ pipeline, settings, states }: Drawing): string => {
+const asJson = ({ pipeline, settings, states }: Drawing): (typeof shapes)["dag"]["Type"] => {
   const nodes = Graph.nodesOf(pipeline).map((node) => ({
     ...node,
     state: states.get(node.id) ?? null,
     params: settings.steps[node.id] ?? settings.sources[node.id] ?? {}
   }))
-  return JSON.stringify({ pipeline: pipeline.name, nodes })
+  return { pipeline: pipeline.name, nodes }
 }
 
 const formats = ["text", "json", "mermaid", "dot", "svg"] as const
@@ -70,7 +71,7 @@ type Format = (typeof formats)[number]
 /** The lines of a drawing, by format. */
 const drawn: Readonly<Record<Format, (drawing: Drawing) => Effect.Effect<ReadonlyArray<string>>>> = {
   text: (drawing) => Effect.succeed(asText(drawing)),
-  json: (drawing) => Effect.succeed([asJson(drawing)]),
+  json: (drawing) => Effect.succeed([JSON.stringify(asJson(drawing))]),
   mermaid: ({ pipeline }) => Effect.succeed([Graph.toMermaid(pipeline)]),
   dot: (drawing) => Effect.succeed([Graph.toDot(drawing.pipeline, colorIn(drawing))]),
   svg: (drawing) => Effect.map(drawSvg(Graph.toDot(drawing.pipeline, colorIn(drawing), labelWidth)), (svg) => [svg])
@@ -88,7 +89,8 @@ export const dag = (additions: Pick<Additions, "flags">) =>
           "Show the state of each step (looks at data and results); --no-status draws the wiring alone"
         ),
         Flag.withDefault(false)
-      )
+      ),
+      json: Flags.json
     },
     Effect.fn("cli.dag")(function* (asked) {
       const flags = yield* Session.recalled(asked, (line) => Effect.runSync(printError(line)))
@@ -105,6 +107,7 @@ export const dag = (additions: Pick<Additions, "flags">) =>
             })
         )
       }
-      for (const line of yield* drawn[flags.format]({ pipeline, settings, states })) yield* printLine(line)
+      for (const line of yield* drawn[flags.json ? "json" : flags.format]({ pipeline, settings, states }))
+        yield* printLine(line)
     })
   ).pipe(Command.withDescription("Draw the pipeline: what each step reads from"))

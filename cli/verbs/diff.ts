@@ -8,10 +8,12 @@ import { Disk } from "../../cache/store/Disk.ts"
 import type { Output, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as TreeChange from "../../cache/store/tree/TreeChange.ts"
+import { displayName } from "../../core/pipeline/Step.ts"
 import * as Sources from "../../core/plan/Sources.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
 import { formatBytes, paint, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
+import { printJson } from "../json/Shapes.ts"
 import * as Session from "../Session.ts"
 
 const namesIn = (a: object, b: object): ReadonlyArray<string> =>
@@ -143,9 +145,9 @@ export const diff = Command.make(
       })
     )
     const all = steps.map((each) => ({ ...each, same: each.reasons.length + each.outputs.length === 0 }))
-    if (flags.json) return yield* printLine(JSON.stringify({ steps: all }))
+    if (flags.json) return yield* printJson("diff", { steps: all })
     for (const step of all) {
-      yield* printLine(step.same ? `${step.id}  the same` : paint("bold", step.id))
+      yield* printLine(step.same ? `${displayName(step.id)}  the same` : paint("bold", displayName(step.id)))
       for (const line of shownLines(step)) yield* printLine(`  ${line}`)
     }
   })

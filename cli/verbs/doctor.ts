@@ -9,6 +9,7 @@ import { toolchainsOf } from "../../core/plan/Settings.ts"
 import { version } from "../../core/run/Provenance.ts"
 import { paint, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
+import { printJson } from "../json/Shapes.ts"
 import * as Project from "../Project.ts"
 
 /** The rows of each toolchain of the pipeline in reach, by the toolchain's name; none without a pipeline. */
@@ -46,7 +47,7 @@ export const doctor = Command.make(
       memoryBytes: totalmem()
     }
     const sandbox = availability()
-    if (flags.json) return yield* printLine(JSON.stringify({ machine, sandbox, toolchains }))
+    if (flags.json) return yield* printJson("doctor", { machine, sandbox, toolchains })
     const { opPipe, node, cores, processor, memoryBytes } = machine
     yield* printLine(
       `op-pipe ${opPipe}, Node.js ${node}, ${cores} cores (${processor}), ${(memoryBytes / 2 ** 30).toFixed(0)} GiB`

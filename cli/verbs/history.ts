@@ -3,13 +3,16 @@ import * as path from "node:path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import type { Provenance } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
+import { displayName } from "../../core/pipeline/Step.ts"
 import * as Template from "../../core/plan/Template.ts"
 import { materialize } from "../../core/run/Materialize.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
 import { formatDuration, paint, printLine } from "../Console.ts"
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
+import { printJson } from "../json/Shapes.ts"
 import * as Session from "../Session.ts"
 
 const shared = { ...Flags.project, json: Flags.json }
@@ -33,7 +36,7 @@ export const history = Command.make(
       })
     )
     if (flags.json)
-      return yield* printLine(JSON.stringify({ runs: runs.map((each) => ({ ...each, pinned: pins.has(each.runId) })) }))
+      return yield* printJson("history", { runs: runs.map((each) => ({ ...each, pinned: pins.has(each.runId) })) })
     const isShared = new Set(runs.map(({ pipeline }) => pipeline)).size > 1
     for (const each of runs) {
       const name = isShared ? `${each.pipeline}  ` : ""
@@ -48,6 +51,36 @@ export const history = Command.make(
 
 const stateOf = (record: RunLog.RunRecord, step: string): string =>
   record.executed.includes(step) ? "executed" : record.cached.includes(step) ? "cached" : "failed"
+
+interface ShownStep {
+  readonly id: string
+  readonly state: string
+  readonly provenance: Provenance | null
+}
+
+const versionsOf = ({ opPipe, node, commit, dirty }: Provenance): string =>
+  `op-pipe ${opPipe}, Node.js ${node}${commit === null ? "" : `, commit ${commit.slice(0, 12)}${dirty === true ? " with changes" : ""}`}`
+
+/** A run: what it was asked for, a line for each step, and with what the results were made. */
+const shownRun = (record: RunLog.RunRecord, steps: ReadonlyArray<ShownStep>): ReadonlyArray<string> => {
+  const { runId, startedMs, durationMs, state, profile } = record
+  const end = state === "finished" ? "" : `, ${state}`
+  const asked = `profile ${profile ?? "none"}, ${seedsOf(record)}${end}`
+  const names = steps.map(({ id }) => displayName(id))
+  const width = Math.max(0, ...names.map((name) => name.length))
+  const rows = steps.map(({ state, provenance }, at) => {
+    const name = `  ${names[at]!.padEnd(width)}  ${state.padEnd(8)}`
+    if (provenance === null) return `${name}  its result is no longer in the store`
+    const by = provenance.runId === runId ? "" : `  by run ${provenance.runId}`
+    return `${name}  ${formatDuration(provenance.durationMs).padStart(10)}${paint("dim", by)}`
+  })
+  const made = new Set(steps.flatMap(({ provenance }) => (provenance === null ? [] : [versionsOf(provenance)])))
+  return [
+    `${paint("bold", runId)}  ${when(startedMs)}  ${formatDuration(durationMs)}, ${asked}`,
+    ...rows,
+    ...Array.from(made, (versions) => paint("dim", `made with ${versions}`))
+  ]
+}
 
 export const show = Command.make(
   "show",
@@ -64,17 +97,8 @@ export const show = Command.make(
       const { stage: _stage, code: _code, ...from } = result?.ingredients ?? { stage: "", code: undefined }
       return { id, key, state: stateOf(record, id), provenance: result?.provenance ?? null, ...from }
     })
-    if (flags.json) return yield* printLine(JSON.stringify({ ...record, steps }))
-    yield* printLine(
-      `${paint("bold", record.runId)}  ${when(record.startedMs)}  ${formatDuration(record.durationMs)}, profile ${record.profile ?? "none"}, ${seedsOf(record)}${record.state === "finished" ? "" : `, ${record.state}`}`
-    )
-    for (const { id, key, state, provenance } of steps) {
-      const made =
-        provenance === null
-          ? "collected since"
-          : `made in ${formatDuration(provenance.durationMs)} by run ${provenance.runId}, op-pipe ${provenance.opPipe}, Node.js ${provenance.node}${provenance.commit === null ? "" : `, commit ${provenance.commit.slice(0, 12)}${provenance.dirty === true ? " with changes" : ""}`}`
-      yield* printLine(`  ${id}  ${state}  ${paint("dim", key.slice(0, 12))}  ${made}`)
-    }
+    if (flags.json) return yield* printJson("show", { ...record, steps })
+    for (const line of shownRun(record, steps)) yield* printLine(line)
   })
 ).pipe(Command.withDescription("Show the steps of an earlier run, with durations and versions"))
 
@@ -92,7 +116,7 @@ export const restore = Command.make(
         const gone = usable.filter((each) => typeof each.result === "string").map((each) => each.id)
         if (gone.length > 0) {
           return yield* new UsageError({
-            message: `restore ${flags.run}: the store no longer has the results of ${gone.join(", ")}; nothing was changed. \`op-pipe pin RUN\` keeps a run's results`
+            message: `restore ${flags.run}: the store no longer has the results of ${gone.map(displayName).join(", ")}; nothing was changed. \`op-pipe pin RUN\` keeps a run's results`
           })
         }
         const found = usable.flatMap(({ id, result }) => (typeof result === "string" ? [] : [[id, result] as const]))
@@ -104,8 +128,10 @@ export const restore = Command.make(
         return { runId: record.runId, steps: usable.map((each) => each.id), outputs: project.outputsDir }
       })
     )
-    if (flags.json) return yield* printLine(JSON.stringify(restored))
-    yield* printLine(`The outputs of run ${restored.runId} (${restored.steps.join(", ")}) are in ${restored.outputs}`)
+    if (flags.json) return yield* printJson("restore", restored)
+    yield* printLine(
+      `The outputs of run ${restored.runId} (${restored.steps.map(displayName).join(", ")}) are in ${restored.outputs}`
+    )
   })
 ).pipe(Command.withDescription("Lay out the outputs of an earlier run, without computing anything"))
 
@@ -121,7 +147,7 @@ const pinning = (name: string, pinned: boolean, description: string) =>
           return record.runId
         })
       )
-      if (flags.json) return yield* printLine(JSON.stringify({ runId, pinned }))
+      if (flags.json) return yield* printJson("pin", { runId, pinned })
       yield* printLine(
         pinned ? `Run ${runId} is pinned: its results are never collected` : `Run ${runId} is no longer pinned`
       )

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import { printLine } from "../Console.ts"
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
+import { printJson } from "../json/Shapes.ts"
 
 /** One source, one step: the README's first pipeline. */
 const pipeline = `import { Artifact, Pipeline, Stage } from "op-pipe"
@@ -59,7 +60,7 @@ export const init = Command.make(
       },
       catch: (cause) => new UsageError({ message: `init: the files cannot be written: ${String(cause)}` })
     })
-    if (json) return yield* printLine(JSON.stringify({ written }))
+    if (json) return yield* printJson("init", { written })
     yield* printLine(`Wrote ${written.join(", ")}. Next: op-pipe run`)
   })
 ).pipe(Command.withDescription("Write a first pipeline.ts into this folder"))

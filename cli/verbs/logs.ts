@@ -7,11 +7,13 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { Store } from "../../cache/store/Store.ts"
 import { asPlainText } from "../../core/executor/log/Log.ts"
+import { displayName } from "../../core/pipeline/Step.ts"
 import { resolveSteps } from "../../core/plan/Settings.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
-import { printError, printLine, write } from "../Console.ts"
+import { printError, write } from "../Console.ts"
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
+import { printJson } from "../json/Shapes.ts"
 import * as Logs from "../Logs.ts"
 import * as Session from "../Session.ts"
 
@@ -65,7 +67,7 @@ export const logs = Command.make(
         const steps = yield* resolveSteps(pipeline, "logs", [flags.step])
         const [step] = steps
         if (step === undefined || steps.length > 1) {
-          const message = `logs ${flags.step}: expected one step, but found ${steps.join(", ")}. Name one of them`
+          const message = `logs ${flags.step}: expected one step, but found ${steps.map(displayName).join(", ")}. Name one of them`
           return yield* new UsageError({ message })
         }
         const runId = yield* executedBy(step, Option.getOrUndefined(flags.run))
@@ -73,10 +75,10 @@ export const logs = Command.make(
         const isThere = file !== undefined && Logs.isLog(file)
         if (flags.json) {
           const text = isThere ? asPlainText(readFileSync(file, "utf8")) : ""
-          return yield* printLine(JSON.stringify({ step, runId: runId ?? null, file: isThere ? file : null, text }))
+          return yield* printJson("logs", { step, runId: runId ?? null, file: isThere ? file : null, text })
         }
         if (flags.follow && runId !== undefined) return yield* follow(layout.log(runId, step), runId)
-        if (!isThere) return yield* printError(`${step} printed nothing, or its log is no longer kept`)
+        if (!isThere) return yield* printError(`${displayName(step)} printed nothing, or its log is no longer kept`)
         const bytes = readFileSync(file)
         yield* Effect.sync(() => (flags.raw ? process.stdout.write(bytes) : write(asPlainText(bytes.toString("utf8")))))
       })

@@ -9,7 +9,7 @@ import { Rehash } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
 import * as Sandbox from "../../core/executor/Sandbox.ts"
-import type { AnyStep } from "../../core/pipeline/Step.ts"
+import { type AnyStep, displayName } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
 import type { RunEvent } from "../../core/run/RunEvent.ts"
@@ -18,7 +18,7 @@ import * as RunLog from "../../core/run/RunLog.ts"
 import * as Runner from "../../core/run/Runner.ts"
 import { wanted } from "../../core/run/Wanted.ts"
 import { formatBytes } from "../Console.ts"
-import { RunFailed } from "../Failure.ts"
+import { RunFailed, UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Logs from "../Logs.ts"
 import type { Additions, Project } from "../Project.ts"
@@ -26,7 +26,7 @@ import * as Reporter from "../Reporter.ts"
 import * as Session from "../Session.ts"
 import * as Signals from "../Signals.ts"
 
-const idsOf = (steps: ReadonlyArray<AnyStep>): string => steps.map((step) => step.id).join(", ")
+const idsOf = (steps: ReadonlyArray<AnyStep>): string => steps.map((step) => displayName(step.id)).join(", ")
 
 /** Collects what is over the store's default limits. */
 const keepBounded = Effect.fnUntraced(function* (notify: (text: string) => void) {
@@ -64,6 +64,7 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
     Flag.withDescription("Show what steps print, while they print it"),
     Flag.withDefault(false)
   ),
+  quiet: Flag.Boolean("quiet").pipe(Flag.withDescription("Print nothing but what went wrong"), Flag.withDefault(false)),
   json: Flags.json
 })
 type RunFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>
@@ -114,7 +115,10 @@ export const run = (additions: Pick<Additions, "flags">) =>
     "run",
     flagsOf(additions),
     Effect.fn("cli.run")(function* (flags) {
-      const reporter = flags.json ? Reporter.json : Reporter.terminal()
+      const [one, other] = ["json", "quiet", "verbose"].filter((name) => flags[name as "json" | "quiet" | "verbose"])
+      if (flags.quiet && other !== undefined)
+        return yield* new UsageError({ message: `--${one} and --${other}: expected one of these, but found both` })
+      const reporter = flags.json ? Reporter.json : flags.quiet ? Reporter.quiet() : Reporter.terminal()
       const notify = (text: string): void => reporter({ type: "Notice", text })
       const use = (prepared: Prepared, project: Project) =>
         bringUpToDate(prepared, project, flags, reporter).pipe(

@@ -6,12 +6,13 @@ import * as Effect from "effect/Effect"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { programsIn } from "../../core/pipeline/Shell.ts"
 import type { CommandParams } from "../../core/pipeline/Stage.ts"
-import type { AnyStep } from "../../core/pipeline/Step.ts"
+import { type AnyStep, displayName } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
 import { resolveSteps } from "../../core/plan/Settings.ts"
 import { formatDuration, paint, printError, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
+import { printJson } from "../json/Shapes.ts"
 import type { Additions, Project } from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
 import * as Session from "../Session.ts"
@@ -49,7 +50,7 @@ export const status = (additions: Pick<Additions, "flags">) =>
         Effect.gen(function* () {
           const assessments = yield* assess(prepared, project)
           const steps = assessments.map((each) => ({ id: each.step.id, ...summary(each) }))
-          if (flags.json) return yield* printLine(JSON.stringify({ steps }))
+          if (flags.json) return yield* printJson("status", { steps })
           for (const { id, state, reasons, sealed } of steps) {
             const line = Reporter.plannedLine({ type: "StepPlanned", step: id, state, reasons })
             yield* printLine(sealed === false ? `${line} ${paint("dim", "(unsealed)")}` : line)
@@ -73,7 +74,7 @@ const describe = (assessment: Freshness.Assessment, programs: ReadonlyArray<stri
   const { step, state, reasons, key, result } = assessment
   const made = result?.provenance
   return [
-    `${paint("bold", step.id)} is ${state}${key === undefined ? "" : ` ${paint("dim", `(key ${Digest.short(key)})`)}`}`,
+    `${paint("bold", displayName(step.id))} is ${state}${key === undefined ? "" : ` ${paint("dim", `(key ${Digest.short(key)})`)}`}`,
     ...reasons.map((reason) => `  ${reason}`),
     ...(made === undefined
       ? []
@@ -105,7 +106,7 @@ export const why = (additions: Pick<Additions, "flags">) =>
               key: each.key ?? null,
               uncountedPrograms: uncounted(prepared, each.step)
             }))
-            return yield* printLine(JSON.stringify({ steps }))
+            return yield* printJson("why", { steps })
           }
           const lines = assessments.flatMap((each) => describe(each, uncounted(prepared, each.step)))
           for (const line of lines) yield* printLine(line)

@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Fault } from "../../cache/identity/Fault.ts"
+import { displayName } from "../pipeline/Step.ts"
 
 /** Work that a stage's module does. */
 export const ModuleWork = Schema.Struct({
@@ -114,7 +115,7 @@ export class StepError extends Schema.TaggedError<StepError>()("StepError", {
   log: Schema.NullOr(Schema.String)
 }) {
   override get message(): string {
-    return `${this.step}: ${this.reason}`
+    return `${displayName(this.step)}: ${this.reason}`
   }
 }
 

@@ -42,6 +42,12 @@ export interface Step<S extends Stage.Any, Id extends string = string> {
   readonly out: { readonly [K in keyof S["output"]]: Port<S["output"][K]> }
 }
 
+/**
+ * The form in which people read and write a step's id, `train@bn#2`: `train(bn)#2`. In commands to copy stays the id, since a
+ * shell has other uses for parentheses; so it does in JSON, and in the names of folders.
+ */
+export const displayName = (id: string): string => id.replace(/^([^@]+)@([^#]+)(#\d+)?$/u, "$1($2)$3")
+
 /** Any step. */
 export type AnyStep = Step<Stage.Any>
 

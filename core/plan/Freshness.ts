@@ -20,7 +20,7 @@ import { Disk, type SyncDisk } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
-import { type AnyStep, upstream } from "../pipeline/Step.ts"
+import { type AnyStep, displayName, upstream } from "../pipeline/Step.ts"
 import * as Ingredients from "./Ingredients.ts"
 import * as OutputFolder from "./OutputFolder.ts"
 import type { Prepared } from "./Prepared.ts"
@@ -167,11 +167,11 @@ const assessStale = Effect.fnUntraced(function* (
 export const of = Effect.fnUntraced(function* (prepared: Prepared, step: AnyStep, { results, forced }: Known) {
   const parts = Ingredients.keyParts(prepared, step, results)
   if (parts === undefined) {
-    const waitsFor = new Set(upstream(step).flatMap(({ id }) => (results.has(id) ? [] : [id])))
+    const waitsFor = new Set(upstream(step).flatMap(({ id }) => (results.has(id) ? [] : [displayName(id)])))
     const waiting = { key: undefined, unusable: undefined, waitsFor: Array.from(waitsFor) }
     return yield* assessStale(prepared, step, undefined, waiting)
   }
-  const key = yield* CacheKey.of(step.id, parts)
+  const key = yield* CacheKey.of(displayName(step.id), parts)
   const found = yield* StoredResult.find(step, key)
   if (typeof found === "string")
     return yield* assessStale(prepared, step, parts, { key, unusable: found, waitsFor: [] })

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Overrides, Pipeline } from "../pipeline/Pipeline.ts"
-import type { AnySource, AnyStep } from "../pipeline/Step.ts"
+import { type AnySource, type AnyStep, displayName } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 import { misfit, SettingsError, unknownName } from "./SettingsError.ts"
 
@@ -56,7 +56,7 @@ interface Assignment {
 }
 
 /** `train@bn` as people write it, too: `train(bn)`, `train(bn)#2`. */
-const formsOf = (name: string): ReadonlyArray<string> => [name, name.replace(/^([^@]+)@([^#]+)(#\d+)?$/u, "$1($2)$3")]
+const formsOf = (name: string): ReadonlyArray<string> => [name, displayName(name)]
 
 /**
  * Cuts `step.parameter=value`. A step's name may hold dots and equals signs (`train@lr=0.1`): the longest of the `known`
@@ -265,7 +265,7 @@ export const resolveSteps = Effect.fn("Settings.resolveSteps")(function* (
     const name = normalizeStepId(text)
     const found = pipeline.steps.filter((step) => step.id === name || step.stage.name === name)
     if (found.length === 0) {
-      const names = pipeline.steps.map((step) => step.id)
+      const names = pipeline.steps.map((step) => displayName(step.id))
       return yield* unknownName(`${flag} ${text}`, "steps", names, text)
     }
     for (const step of found) ids.add(step.id)

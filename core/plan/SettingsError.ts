@@ -31,7 +31,7 @@ const distance = (a: string, b: string): number => {
 }
 
 /** The name among `names` that `text` is probably a misspelling of. */
-const nearest = (text: string, names: ReadonlyArray<string>): string | undefined => {
+export const nearest = (text: string, names: ReadonlyArray<string>): string | undefined => {
   const ranked = names
     .map((name) => [distance(text.toLowerCase(), name.toLowerCase()), name] as const)
     .sort(([a], [b]) => a - b)

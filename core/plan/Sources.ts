@@ -14,7 +14,7 @@ import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import * as TreeChange from "../../cache/store/tree/TreeChange.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
-import type { AnySource, AnyStep } from "../pipeline/Step.ts"
+import { type AnySource, type AnyStep, displayName } from "../pipeline/Step.ts"
 import type { Prepared, PreparedSource } from "./Prepared.ts"
 import type { Settings } from "./Settings.ts"
 import { SettingsError } from "./SettingsError.ts"
@@ -123,7 +123,7 @@ export const snapshot = Effect.fnUntraced(function* (source: AnySource, location
 
 /** The name of an input's origin: `images`, `split.manifest`. */
 const portName = (port: AnyStep["inputs"][string]): string =>
-  port.owner._tag === "Source" ? port.owner.name : `${port.owner.id}.${port.output}`
+  port.owner._tag === "Source" ? port.owner.name : `${displayName(port.owner.id)}.${port.output}`
 
 /** How an input differs from its earlier content, in words. */
 export const describeInput = Effect.fnUntraced(function* (

@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import { Disk, type DiskError } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
+import { displayName } from "../pipeline/Step.ts"
 
 /**
  * The step has no result, or a blob of it is gone.
@@ -37,7 +38,7 @@ export class NoResult extends Schema.TaggedError<NoResult>()("NoResult", { step:
   readonly fault = "input"
 
   override get message(): string {
-    return `expected a result of ${this.step}, but found none. Run \`op-pipe run\` first`
+    return `expected a result of ${displayName(this.step)}, but found none. Run \`op-pipe run\` first`
   }
 }
 

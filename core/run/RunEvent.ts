@@ -14,7 +14,13 @@ export const RunStarted = Schema.Struct({
   profile: Schema.NullOr(Schema.String)
 })
 export const Notice = Schema.Struct({ type: Schema.Literal("Notice"), text: Schema.String })
-export const StepStarted = Schema.Struct({ type: Schema.Literal("StepStarted"), step: StepId, reasons: Reasons })
+export const StepStarted = Schema.Struct({
+  type: Schema.Literal("StepStarted"),
+  step: StepId,
+  reasons: Reasons,
+  /** Of a step that goes on from a checkpoint: how long it has worked before. */
+  resumedMs: Schema.optionalKey(Schema.Finite)
+})
 export const StepProgress = Schema.Struct({
   type: Schema.Literal("StepProgress"),
   step: StepId,
@@ -35,6 +41,7 @@ export const StepExecuted = Schema.Struct({
   type: Schema.Literal("StepExecuted"),
   step: StepId,
   key: Schema.String,
+  /** Of a resumed step, of all its pieces. */
   durationMs: Schema.Finite,
   /** Whether the outputs are the same as before, so that nothing downstream needs to run. */
   unchanged: Schema.Boolean

@@ -1,6 +1,6 @@
 /** Secrets: variables that steps need and whose values nobody may see. They must be there before any work begins. */
 import * as Effect from "effect/Effect"
-import type { AnyStep } from "../pipeline/Step.ts"
+import { type AnyStep, displayName } from "../pipeline/Step.ts"
 import * as Freshness from "../plan/Freshness.ts"
 import type { Prepared } from "../plan/Prepared.ts"
 import { SettingsError } from "../plan/SettingsError.ts"
@@ -20,7 +20,7 @@ export const check = Effect.fnUntraced(function* (
     const name = lacking(step)
     if (name === undefined || (state === "fresh" && !verify)) continue
     return yield* new SettingsError({
-      asked: `the secret ${name} of ${step.id}`,
+      asked: `the secret ${name} of ${displayName(step.id)}`,
       expected: `a value in the environment (${name}=... op-pipe run)`,
       actual: process.env[name] === undefined ? "no such variable. Nothing was run" : "an empty one. Nothing was run"
     })

@@ -24,7 +24,7 @@ import { Executor, StepError, type StepTask } from "../executor/Executor.ts"
 import * as Log from "../executor/log/Log.ts"
 import * as Mask from "../executor/log/Mask.ts"
 import type * as Stage from "../pipeline/Stage.ts"
-import type { AnyStep } from "../pipeline/Step.ts"
+import { type AnyStep, displayName } from "../pipeline/Step.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
 import type { Prepared } from "../plan/Prepared.ts"
 import * as SourceLinks from "../plan/SourceLinks.ts"
@@ -32,6 +32,7 @@ import * as StoredResult from "../plan/StoredResult.ts"
 import * as Materialize from "./Materialize.ts"
 import { RunEvents } from "./RunEvents.ts"
 import * as OwnPath from "./step/OwnPath.ts"
+import * as Resumed from "./step/Resumed.ts"
 import * as Unchanged from "./step/Unchanged.ts"
 import { type OutputMissing, takeOutputs } from "./TakeOutputs.ts"
 
@@ -185,9 +186,47 @@ const firstDifference = (before: StepResult, outputs: StepResult["outputs"]): st
   return name === undefined ? undefined : `${name} (${before.outputs[name]?.path})`
 }
 
+/** The stored result, if the step gave the same outputs again. */
+const verified = (step: string, before: StepResult, outputs: StepResult["outputs"]) => {
+  const differs = firstDifference(before, outputs)
+  if (differs === undefined) return Effect.succeed(before)
+  const reason = `expected the same outputs from the same inputs, but its output ${differs} differs. The stage is not deterministic`
+  return Effect.fail(new StepError({ step, fault: "stage", reason, log: null }))
+}
+
 /** An output that is not as declared: the step failed, and what it printed may say why. */
 const withLog = (step: string, { fault, message }: OutputMissing, log: string): StepError =>
   new StepError({ step, fault, reason: `${message}${Log.lastWords({ file: log })}`, log: Log.printed({ file: log }) })
+
+const folderOf = ({ runId }: Running, layout: Layout, step: AnyStep): string =>
+  path.join(layout.work, `${ownPrefix}${runId}+${step.id}`)
+
+/** Says that the step begins, makes its folder until the scope closes, and gives how long it has worked already. */
+const begin = Effect.fnUntraced(function* (running: Running, execution: Execution, cores: number, startedMs: number) {
+  const disk = yield* Disk
+  const events = yield* RunEvents
+  const { layout } = yield* Store
+  const { step, key, reasons } = execution
+  // a forced step starts from the beginning, not from a checkpoint
+  const isFresh = execution.forced || execution.verify !== undefined
+  const checkpoint = checkpointOf(running.prepared, execution, layout)
+  const earlierMs = isFresh ? undefined : yield* Resumed.earlierMs(checkpoint)
+  const resumed = earlierMs === undefined ? {} : { resumedMs: earlierMs }
+  events.publish({ type: "StepStarted", step: step.id, reasons, ...resumed })
+  const workdir = folderOf(running, layout, step)
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      yield* Effect.ignore(disk.remove(workdir))
+      yield* Effect.ignore(Resumed.end(checkpoint))
+      yield* Effect.ignore(removeIfEmpty(layout.checkpoint(key)))
+    })
+  )
+  yield* disk.makeFolder(workdir)
+  const task = yield* prepareTask(running, execution, workdir, cores)
+  if (isFresh) yield* disk.remove(checkpoint)
+  if (step.stage._tag === "Stage") yield* Resumed.begin(checkpoint, earlierMs ?? 0, startedMs)
+  return { task, earlierMs: earlierMs ?? 0 }
+})
 
 const work = Effect.fnUntraced(function* (
   running: Running,
@@ -200,19 +239,11 @@ const work = Effect.fnUntraced(function* (
   const events = yield* RunEvents
   const { layout, results } = yield* Store
   const { prepared } = running
-  const { step, ingredients, key, reasons } = execution
+  const { step, ingredients, key } = execution
   yield* Unchanged.checkSources(prepared, step, "since the run began")
   const startedMs = Date.now()
-  events.publish({ type: "StepStarted", step: step.id, reasons })
-  const workdir = path.join(layout.work, `${ownPrefix}${running.runId}+${step.id}`)
-  const checkpoints = layout.checkpoint(key)
-  yield* Effect.addFinalizer(() =>
-    Effect.andThen(Effect.ignore(disk.remove(workdir)), Effect.ignore(removeIfEmpty(checkpoints)))
-  )
-  yield* disk.makeFolder(workdir)
-  const task = yield* prepareTask(running, execution, workdir, cores)
-  // a forced step starts from the beginning, not from a checkpoint
-  if (execution.forced || execution.verify !== undefined) yield* disk.remove(task.checkpoint)
+  const { task, earlierMs } = yield* begin(running, execution, cores, startedMs)
+  const [workdir, checkpoints] = [folderOf(running, layout, step), layout.checkpoint(key)]
   const executed = yield* executor.execute(
     task,
     (progress) => {
@@ -234,14 +265,11 @@ const work = Effect.fnUntraced(function* (
   const made = {
     runId: running.runId,
     startedAt: new Date(startedMs).toISOString(),
-    durationMs: Date.now() - startedMs
+    durationMs: earlierMs + Date.now() - startedMs
   }
   if (execution.verify !== undefined) {
-    const differs = firstDifference(execution.verify, outputs)
     yield* disk.remove(checkpoints)
-    if (differs === undefined) return execution.verify
-    const reason = `expected the same outputs from the same inputs, but its output ${differs} differs. The stage is not deterministic`
-    return yield* new StepError({ step: step.id, fault: "stage", reason, log: null })
+    return yield* verified(step.id, execution.verify, outputs)
   }
   const provenance = { ...(yield* running.provenance), ...made, sealed }
   const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
@@ -277,7 +305,7 @@ export const execute = Effect.fn("StepRun.execute")(function* (running: Running,
     const because = running.stoppedBy()
     if (because !== undefined) return yield* new Stopped({ because })
     yield* Lock.hold(`key ${layout.root} ${execution.key}`, (owner) => {
-      const text = `${execution.step.id} is running in ${owner}; waiting for its result`
+      const text = `${displayName(execution.step.id)} is running in ${owner}; waiting for its result`
       events.publish({ type: "Notice", text })
     })
     const again = execution.forced || execution.verify !== undefined

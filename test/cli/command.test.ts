@@ -96,7 +96,7 @@ describe("a part of the pipeline", () => {
     expect(await executed("--until", "count@a")).toEqual(["count@a"])
     const finished = await run("--from", "count@a")
     expect(lastEvent(finished)).toMatchObject({ executed: ["count@b", "sum"], cached: ["count@a"] })
-    expect(finished.stdout).toContain("count@a, sum and what they need: count@b")
+    expect(finished.stdout).toContain("count(a), sum and what they need: count(b)")
     expect(lastEvent(await run("--from", "count@b", "--until", "count"))).toMatchObject({ cached: ["count@b"] })
   })
 

@@ -67,7 +67,7 @@ describe("run", () => {
       cached: ["words", "count@words", "count@letters"]
     })
     const started = events(finished).filter((event) => event.type === "StepStarted")
-    expect(started.map((event) => event.reasons)).toEqual([["input count@letters.count changed"]])
+    expect(started.map((event) => event.reasons)).toEqual([["input count(letters).count changed"]])
   })
 
   it("stops the ripple where outputs are the same", async () => {
@@ -206,11 +206,11 @@ describe("endings", () => {
     [["run", "--set", "words.minimum"], "step.parameter=value"],
     [["run", "--set", "words.minimum=77"], "minimum"],
     [["run", "--profile", "huge"], "long, all"],
-    [["run", "--only", "printt"], "count@letters, print"],
+    [["run", "--only", "printt"], "count(letters), print"],
     [["run", "--data", "nowhere"], "nothing there"],
     [["run", "--seed", "-1"], "seed"],
     [["run", "--unknown"], "--unknown"],
-    [["why", "nothing"], "count@letters"],
+    [["why", "nothing"], "count(letters)"],
     [["launch"], "launch"]
   ])("bad usage %j ends with 2 and names what would do", async (args, said) => {
     const [verb, ...rest] = args
@@ -232,7 +232,7 @@ describe("status and why", () => {
         { id: "words", state: "never run", reasons: ["first run"], sealed: null },
         { id: "count@words", state: "never run", reasons: ["waits for words"], sealed: null },
         { id: "count@letters", state: "never run", reasons: ["waits for words"], sealed: null },
-        { id: "print", state: "never run", reasons: ["waits for words, count@words, count@letters"], sealed: null }
+        { id: "print", state: "never run", reasons: ["waits for words, count(words), count(letters)"], sealed: null }
       ]
     })
     await run()

@@ -737,6 +737,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/cli/diff.test.ts"]
   },
   {
+    name: "a resumed step tells the time of its last piece",
+    file: "core/run/StepRun.ts",
+    find: "earlierMs + Date.now() - startedMs",
+    replace: "Date.now() - startedMs",
+    caughtBy: ["test/regressions/processes.test.ts"]
+  },
+  {
     name: "exact copies are not looked for",
     file: "stages/lib/duplicates/NearDuplicates.ts",
     find: "  const twins = twinsOf(items)\n",

@@ -61,7 +61,7 @@ it("a profile", async () => {
 
 it("a step", async () => {
   const error = await Effect.runPromise(Effect.flip(resolveSteps(letters, "--only", ["cuont(words)"])))
-  expect(error.message).toContain('found "cuont(words)". Did you mean "count@words"?')
+  expect(error.message).toContain('found "cuont(words)". Did you mean "count(words)"?')
 })
 
 describe("a step whose name holds dots or equals signs", () => {

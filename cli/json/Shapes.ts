@@ -1,0 +1,133 @@
+/**
+ * Shapes: what each verb prints with `--json`, as Schemas. `scripts/build.ts` writes them as JSON Schema into the package
+ * (`dist/schemas/VERB.json`), so that a program can check and type what it reads.
+ *
+ * Fields may be added in any version; one that is there keeps its name and meaning within a major version.
+ */
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { RunEvent } from "../../core/run/RunEvent.ts"
+import { RunRecord } from "../../core/run/RunLog.ts"
+import { printLine } from "../Console.ts"
+
+const Strings = Schema.Array(Schema.String)
+const Names = Schema.Record(Schema.String, Schema.String)
+const Values = Schema.Record(Schema.String, Schema.Unknown)
+const State = Schema.Literals(["fresh", "stale", "pending", "never run"])
+
+const Status = {
+  id: Schema.String,
+  state: State,
+  reasons: Strings,
+  /** Null of a step without a result. */
+  sealed: Schema.NullOr(Schema.Boolean)
+}
+
+const Provenance = Schema.Struct({
+  runId: Schema.String,
+  startedAt: Schema.String,
+  durationMs: Schema.Finite,
+  host: Schema.String,
+  opPipe: Schema.String,
+  node: Schema.String,
+  commit: Schema.NullOr(Schema.String),
+  dirty: Schema.NullOr(Schema.Boolean),
+  sealed: Schema.optionalKey(Schema.Boolean)
+})
+
+const CheckRow = Schema.Struct({
+  name: Schema.String,
+  available: Schema.Boolean,
+  versions: Names,
+  detail: Schema.String,
+  howToGet: Schema.String
+})
+
+const ShownStep = Schema.Struct({
+  id: Schema.String,
+  key: Schema.String,
+  state: Schema.String,
+  /** Null if the result is no longer in the store; so are the fields below absent then. */
+  provenance: Schema.NullOr(Provenance),
+  params: Schema.optionalKey(Values),
+  inputs: Schema.optionalKey(Names),
+  toolchain: Schema.optionalKey(Values),
+  runtime: Schema.optionalKey(Names),
+  programs: Schema.optionalKey(Names)
+})
+
+/** By the verb's name; `run` prints one event a line, and the last of a command that failed may be an `error`. */
+export const shapes = {
+  run: RunEvent,
+  status: Schema.Struct({ steps: Schema.Array(Schema.Struct(Status)) }),
+  why: Schema.Struct({
+    steps: Schema.Array(Schema.Struct({ ...Status, key: Schema.NullOr(Schema.String), uncountedPrograms: Strings }))
+  }),
+  dag: Schema.Struct({
+    pipeline: Schema.String,
+    nodes: Schema.Array(
+      Schema.Struct({
+        id: Schema.String,
+        kind: Schema.Literals(["source", "step"]),
+        needs: Strings,
+        state: Schema.NullOr(State),
+        params: Values
+      })
+    )
+  }),
+  logs: Schema.Struct({
+    step: Schema.String,
+    runId: Schema.NullOr(Schema.String),
+    file: Schema.NullOr(Schema.String),
+    text: Schema.String
+  }),
+  history: Schema.Struct({ runs: Schema.Array(Schema.Struct({ ...RunRecord.fields, pinned: Schema.Boolean })) }),
+  show: Schema.Struct({ ...RunRecord.fields, steps: Schema.Array(ShownStep) }),
+  diff: Schema.Struct({
+    steps: Schema.Array(Schema.Struct({ id: Schema.String, reasons: Strings, outputs: Strings, same: Schema.Boolean }))
+  }),
+  restore: Schema.Struct({ runId: Schema.String, steps: Strings, outputs: Schema.String }),
+  pin: Schema.Struct({ runId: Schema.String, pinned: Schema.Boolean }),
+  unpin: Schema.Struct({ runId: Schema.String, pinned: Schema.Boolean }),
+  clean: Schema.Struct({ removed: Strings, dryRun: Schema.Boolean }),
+  "cache-stats": Schema.Struct({
+    results: Schema.Int,
+    blobs: Schema.Int,
+    bytes: Schema.Finite,
+    runs: Schema.Int,
+    pinned: Schema.Int
+  }),
+  "cache-verify": Schema.Struct({
+    blobs: Schema.Int,
+    results: Schema.Int,
+    bytes: Schema.Finite,
+    damaged: Strings
+  }),
+  "cache-gc": Schema.Struct({
+    results: Strings,
+    blobs: Strings,
+    checkpoints: Strings,
+    freedBytes: Schema.Finite,
+    before: Schema.Struct({ results: Schema.Int, blobs: Schema.Int, bytes: Schema.Finite }),
+    dryRun: Schema.Boolean
+  }),
+  doctor: Schema.Struct({
+    machine: Schema.Struct({
+      opPipe: Schema.String,
+      node: Schema.String,
+      cores: Schema.Int,
+      processor: Schema.String,
+      memoryBytes: Schema.Finite
+    }),
+    sandbox: Schema.Struct({ available: Schema.Boolean, detail: Schema.String, howToGet: Schema.String }),
+    toolchains: Schema.Record(Schema.String, Schema.Array(CheckRow))
+  }),
+  init: Schema.Struct({ written: Strings }),
+  error: Schema.Struct({ type: Schema.Literal("Error"), exitCode: Schema.Int, message: Schema.String })
+} as const
+
+export type Shape = keyof typeof shapes
+
+/** Prints what a verb has to say to machines, in its shape. */
+export const printJson = <S extends Shape>(_shape: S, value: (typeof shapes)[S]["Type"]): Effect.Effect<void> =>
+  printLine(JSON.stringify(value))

@@ -1,0 +1,171 @@
+/** Each verb with input that cannot be right: exit code 2, one sentence that says what was expected, nothing lost, nobody's insides. */
+import { readdirSync } from "node:fs"
+import * as path from "node:path"
+import { beforeAll, describe, expect, it } from "vitest"
+import { opPipe } from "../lib/cli.ts"
+import { makeProject } from "../lib/project.ts"
+import { temporaryFolder } from "../lib/temporary.ts"
+
+const root = path.join(temporaryFolder(), "project")
+const op = (...args: ReadonlyArray<string>) => opPipe(args, { cwd: root })
+
+const pipeline = `
+import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const Text = Artifact.file({ tag: "Text/v1", path: "in.txt" })
+const Out = Artifact.file({ tag: "Out/v1", path: "out.txt" })
+const text = Pipeline.source({ name: "text", artifact: Text, path: "in.txt" })
+const up = Stage.command({ name: "up", command: 'tr a-z A-Z < "$text" > "$out"', inputs: { text: Text }, output: { out: Out } })
+export default Pipeline.make({ name: "p", steps: [Pipeline.step(up, { inputs: { text: text.port } })], profiles: { small: {} } })
+`
+
+const files = (): ReadonlyArray<string> =>
+  [".op-pipe/v1/results", ".op-pipe/v1/blobs", ".op-pipe/v1/runs", "outputs"].flatMap((folder) =>
+    readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
+  )
+let before: ReadonlyArray<string> = []
+
+beforeAll(async () => {
+  makeProject(root, undefined, {
+    "pipeline.ts": pipeline,
+    "in.txt": "hello",
+    "throws.ts": "throw new Error('of the user')",
+    "syntax.ts": "export default {",
+    "missing.ts": 'import "./nowhere.ts"\nexport default 1',
+    "number.ts": "export default 1"
+  })
+  await op("run")
+  await op("run", "--force")
+  before = files()
+})
+
+const noRun = "but found no such run"
+const unexpected = 'Unexpected positional argument: "extra"'
+/** What pipelines cannot be, and what is said of them. */
+const noPipeline: ReadonlyArray<readonly [file: string, says: string]> = [
+  ["nope.ts", "expected a pipeline, but there is no such file"],
+  ["number.ts", "expected a default export made by Pipeline.make, but found number"],
+  ["throws.ts", "could not be loaded: Error: of the user"],
+  ["syntax.ts", "could not be loaded"],
+  ["missing.ts", "could not be loaded"]
+]
+
+const table: Readonly<Record<string, ReadonlyArray<readonly [args: string, says: string]>>> = {
+  run: [
+    ["--only nope", 'expected one of the steps up, but found "nope"'],
+    ["--from nope", 'expected one of the steps up, but found "nope"'],
+    ["--force nope", 'expected one of the steps up, but found "nope"'],
+    ["--profile smal", 'expected one of the profiles small, but found "smal". Did you mean "small"?'],
+    ["--set up.command", "--set up.command: expected step.parameter=value, but found up.command"],
+    ["--set upp.command=x", 'but found "upp". Did you mean "up"?'],
+    ["--set up.comand=x", 'expected one of the parameters command, env, but found "comand". Did you mean "command"?'],
+    ["--set up.env=3", "up.env: expected"],
+    ["--seed x", "--seed x: expected a number"],
+    ["--seeds 0", "--seeds 0: expected a value between 1 and 1000"],
+    ["--cores 0", "--cores 0: expected a value between 1 and"],
+    ["--data nope.txt", "nope.txt for text: expected a file, but found nothing there"],
+    ["--data txt=in.txt", '--data txt=in.txt: expected one of the sources text, but found "txt". Did you mean "text"?'],
+    ["--data core", "core for text: expected a file, but found a"],
+    ["--store in.txt", "--store in.txt: expected a folder, but"],
+    ["--store /dev/null/x", "--store /dev/null/x: expected a folder, but /dev/null is a file"],
+    ["--outputs in.txt/below", "--outputs in.txt/below: expected a folder, but"],
+    ["--sandbox=maybe", '--sandbox maybe: expected "auto" | "require" | "off"'],
+    ["--nope", "Unrecognized flag: --nope"],
+    ["extra", unexpected]
+  ],
+  status: [
+    ["--profile x", 'but found "x"'],
+    ["--set nope.a=1", 'but found "nope"'],
+    ["extra", unexpected]
+  ],
+  why: [
+    ["", "Missing required argument: step"],
+    ["upp", 'Did you mean "up"?'],
+    ["up extra", unexpected]
+  ],
+  dag: [
+    ["--format png", '--format png: expected "text" | "json"'],
+    ["--profile x", 'but found "x"'],
+    ["extra", unexpected]
+  ],
+  logs: [
+    ["", "Missing required argument: step"],
+    ["nope", "expected one of the steps"],
+    ["up --run nope", noRun],
+    ["up --run 2", "but found 2 runs that begin with it"]
+  ],
+  history: [
+    ["extra", unexpected],
+    ["--store in.txt", "expected a folder"]
+  ],
+  show: [
+    ["", "Missing required argument: run"],
+    ["nope", noRun],
+    ["last~9", noRun],
+    ["last~x", noRun]
+  ],
+  diff: [
+    ["last", "Missing required argument: other"],
+    ["last nope", noRun],
+    ["nope last", noRun]
+  ],
+  restore: [
+    ["", "Missing required argument: run"],
+    ["nope", noRun],
+    ["last --outputs in.txt", "expected a folder"]
+  ],
+  pin: [
+    ["nope", noRun],
+    ["", "Missing required argument: run"]
+  ],
+  unpin: [
+    ["nope", noRun],
+    ["last extra", unexpected]
+  ],
+  clean: [
+    ["extra", unexpected],
+    ["--outputs in.txt", "expected a folder"]
+  ],
+  "cache gc": [
+    ["--max-gib x", "--max-gib x: expected a number"],
+    ["--max-gib=-1", "--max-gib -1: expected"],
+    ["--max-days=-5", "--max-days -5: expected"]
+  ],
+  cache: [["nope", 'Unknown subcommand "nope"']],
+  doctor: [["extra", unexpected]],
+  init: [
+    ["", "expected a folder without a pipeline.ts, but found one. Nothing was written"],
+    ["extra", unexpected]
+  ],
+  nope: [
+    ["", 'expected a command, but found "nope".'],
+    ["--help", 'expected a command, but found "nope".']
+  ],
+  stauts: [
+    ["", 'Did you mean "status"?'],
+    ["--help", 'Did you mean "status"?']
+  ]
+}
+
+/** Places in Node and in op-pipe say nothing to who typed a command. */
+const insides = /node:internal|program\.js|made-|\bat (?:async )?\S+ \(|This is a bug/u
+
+const refused = async (args: ReadonlyArray<string>, says: string) => {
+  const { code, stdout, stderr } = await op(...args)
+  expect({ code, stdout, stderr }).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining(says) })
+  expect(stderr).toMatch(/^op-pipe: /u)
+  expect(stderr).not.toMatch(insides)
+}
+
+describe.each(Object.entries(table))("op-pipe %s", (verb, rows) => {
+  it.each(rows)("%s", (args, says) =>
+    refused([...verb.split(" "), ...args.split(" ").filter((each) => each !== "")], says)
+  )
+})
+
+describe.each(["run", "status", "history", "doctor"])("op-pipe %s with a file that is no pipeline", (verb) => {
+  it.each(noPipeline)("%s", (file, says) => refused([verb, "--file", file], says))
+})
+
+it("nothing was lost", () => {
+  expect(files()).toEqual(before)
+})
