@@ -153,10 +153,17 @@ export const fullDisk = (task: StepTask): string => {
   return bavail * bsize < leastBytes ? ". The disk is full: free some space and run again; finished steps are kept" : ""
 }
 
+/** What Node prints last of a heap that is full, before pages about itself. */
+const fullHeap = "JavaScript heap out of memory"
+const aboutHeap = `its memory was used up (${fullHeap}). Give it more by NODE_OPTIONS=--max-old-space-size=MEGABYTES, or have it keep less at once`
+
 /** The error of a process that ended before its work was done. */
 export const endedEarly = (task: StepTask, log: Log.Log, how: string): StepError => {
   const killed = how === "SIGKILL" ? " (perhaps the machine ran out of memory)" : ""
-  const reason = `its process ended by ${how}${killed} before the step was done${Log.lastWords(log)}`
+  const said = Log.lastWords(log)
+  const reason = said.includes(fullHeap)
+    ? aboutHeap
+    : `its process ended by ${how}${killed} before the step was done${said}`
   return new StepError({ step: task.step, fault: "stage", reason, log: Log.printed(log) })
 }
 

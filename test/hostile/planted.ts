@@ -744,6 +744,14 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/regressions/processes.test.ts"]
   },
   {
+    name: "what a step throws ends the run",
+    file: "core/run/Runner.ts",
+    find: "    Effect.catch((error) => {\n      failures.push(error)",
+    replace:
+      "    Effect.tapError((error) => Effect.die(error)),\n    Effect.catch((error) => {\n      failures.push(error)",
+    caughtBy: ["test/cli/keepGoing.test.ts"]
+  },
+  {
     name: "exact copies are not looked for",
     file: "stages/lib/duplicates/NearDuplicates.ts",
     find: "  const twins = twinsOf(items)\n",
