@@ -20,6 +20,7 @@ import type { StepTask } from "./executor/Executor.ts"
 import * as TaskRun from "./executor/TaskRun.ts"
 import type * as Artifact from "./pipeline/Artifact.ts"
 import * as ArtifactIO from "./pipeline/ArtifactIO.ts"
+import { linesOf } from "./pipeline/Declaration.ts"
 import type * as Stage from "./pipeline/Stage.ts"
 import type { ParamsOf } from "./pipeline/Step.ts"
 import type * as Toolchain from "./pipeline/Toolchain.ts"
@@ -170,6 +171,7 @@ export const runStage = <S extends Stage.Module>(
       stage: stage.name,
       source: stage.source,
       modules: [],
+      declared: linesOf(stage),
       spawns: stage.spawns,
       params: (options.params ?? {}) as Readonly<Record<string, unknown>>,
       toolchain: Object.fromEntries(yield* encodeIdentities(stage, options.toolchain ?? {})),

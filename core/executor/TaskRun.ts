@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Commit from "../../cache/store/Commit.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
+import { linesOf } from "../pipeline/Declaration.ts"
 import * as Stage from "../pipeline/Stage.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 import type { ModuleWork, StepTask } from "./Executor.ts"
@@ -29,6 +30,26 @@ const loadStage = Effect.fnUntraced(function* (work: ModuleWork, load: Load) {
   }
   return stage as AnyStage
 })
+
+/**
+ * Fails if the stage declares something else in its process than where the pipeline wired it: its module reads what differs
+ * between the two when it is loaded, such as a variable.
+ */
+const checkDeclared = (stage: AnyStage, { declared }: ModuleWork) => {
+  const here = linesOf(stage as unknown as Stage.Module)
+  const besides = (some: ReadonlyArray<string>, others: ReadonlyArray<string>): string =>
+    some.filter((line) => !others.includes(line)).join(", ") || "nothing"
+  if (here.join() === declared.join()) return Effect.void
+  return Effect.fail(
+    new Stage.StageFailure({
+      reason: `The stage ${stage.name} declares one thing to the pipeline and another to the step's process`,
+      expected: besides(declared, here),
+      actual: besides(here, declared),
+      toDo: "A module must declare the same wherever it is loaded: the process of a step sees no variables of yours. Make it a parameter, or declare it in pipeline.ts alone",
+      badInput: true
+    })
+  )
+}
 
 /** The checkpoint in `file`: what the stage saved, and behind it its checksum. */
 export const checkpointAt = Effect.fnUntraced(function* (file: string) {
@@ -65,6 +86,7 @@ export const run = Effect.fnUntraced(function* (
   progress: (progress: Stage.Progress) => Effect.Effect<void>
 ) {
   const stage: AnyStage = yield* loadStage(work, load)
+  yield* checkDeclared(stage, work)
   const params = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(work.params))
   const readers = Object.entries(stage.inputs).map(
     ([name, input]) => [name, ArtifactIO.inputReader(input, name, task.inputs)] as const

@@ -1,5 +1,7 @@
 /** Declaration: a pipeline as it was declared, checked before anything is loaded or run. */
+import type * as Artifact from "./Artifact.ts"
 import { DeclarationError } from "./Names.ts"
+import type * as Stage from "./Stage.ts"
 import type { AnySource, AnyStep } from "./Step.ts"
 
 /** The parts of a pipeline that can be declared wrongly. */
@@ -108,4 +110,19 @@ export const checkDeclared = (pipeline: Declared): void => {
   checkOutputs(pipeline.steps, fail)
   checkDuplicates(pipeline, fail)
   checkTargets(pipeline, fail)
+}
+
+type Declares = Pick<Stage.Any, "inputs" | "output" | "toolchain">
+
+/** What a stage reads, writes and computes with, a line each. */
+export const linesOf = ({ inputs, output, toolchain }: Declares): ReadonlyArray<string> => {
+  const lineOf = (of: string, name: string, artifact: Artifact.Input): string =>
+    artifact.kind === "replicas"
+      ? lineOf(`replicas of ${of}`, name, artifact.of)
+      : `${of} ${name} (${artifact.kind} ${artifact.tag}, ${artifact.path})`
+  return [
+    ...Object.entries(inputs as Stage.Inputs).map(([name, artifact]) => lineOf("input", name, artifact)),
+    ...Object.entries(output as Stage.Artifacts).map(([name, artifact]) => lineOf("output", name, artifact)),
+    ...Object.entries(toolchain as Stage.Toolchains).map(([name, of]) => `toolchain ${name} (${of.name})`)
+  ].sort()
 }

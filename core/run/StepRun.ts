@@ -23,6 +23,7 @@ import * as Tree from "../../cache/store/Tree.ts"
 import { Executor, StepError, type StepTask } from "../executor/Executor.ts"
 import * as Log from "../executor/log/Log.ts"
 import * as Mask from "../executor/log/Mask.ts"
+import { linesOf } from "../pipeline/Declaration.ts"
 import type * as Stage from "../pipeline/Stage.ts"
 import { type AnyStep, displayName } from "../pipeline/Step.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
@@ -143,7 +144,18 @@ const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: La
   }
   const { name, source, spawns } = stage
   const modules = prepared.code.get(source)?.loaded ?? []
-  return { type: "module", stage: name, source, modules, spawns, params, toolchain, toolchainsDir: layout.toolchains }
+  const declared = linesOf(stage)
+  return {
+    type: "module",
+    stage: name,
+    source,
+    modules,
+    declared,
+    spawns,
+    params,
+    toolchain,
+    toolchainsDir: layout.toolchains
+  }
 }
 
 const prepareTask = Effect.fnUntraced(function* (

@@ -1,10 +1,16 @@
 import { readFileSync, truncateSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
+import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
+import * as NodePath from "@effect/platform-node-shared/NodePath"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import { describe, expect } from "vitest"
 import { Disk } from "../../../cache/store/Disk.ts"
 import * as TaskRun from "../../../core/executor/TaskRun.ts"
+import { Artifact, Stage } from "../../../core/index.ts"
+import { linesOf } from "../../../core/pipeline/Declaration.ts"
 import { temporaryFolder } from "../../lib/temporary.ts"
 
 const pieces = [new Uint8Array([1, 2, 3]), new Uint8Array(3_000_000).fill(7), new Uint8Array(0)]
@@ -51,3 +57,36 @@ describe("a checkpoint", () => {
     }).pipe(Effect.provide(Disk.layer))
   )
 })
+
+// use 05: a module that reads a variable when it is loaded wired three inputs, and its step's process saw two
+it.effect("a stage that declares something else to the step's process than to the pipeline is refused", () =>
+  Effect.gen(function* () {
+    const Text = Artifact.file({ tag: "Text/v1", path: "text.txt" })
+    const declare = (names: ReadonlyArray<string>) =>
+      Stage.make({
+        name: "gather",
+        source: import.meta.url,
+        params: Schema.Struct({}),
+        inputs: Object.fromEntries(names.map((name) => [name, Text])),
+        output: {},
+        run: () => Effect.void
+      })
+    const run = (wired: ReadonlyArray<string>, loaded: ReadonlyArray<string>) => {
+      const work = { ...plain, source: import.meta.url, declared: linesOf(declare(wired)) }
+      const load = () => Promise.resolve({ gather: declare(loaded) })
+      return TaskRun.run({ ...task, work }, work, load, () => Effect.void)
+    }
+    yield* run(["b", "a"], ["a", "b"])
+    const { message } = yield* Effect.flip(run(["a", "b", "c"], ["a", "b"]))
+    expect(message).toContain("expected input c (file Text/v1, text.txt), but found nothing")
+  }).pipe(Effect.provide(Layer.mergeAll(Disk.layer, NodeFileSystem.layer, NodePath.layer)))
+)
+
+const plain = {
+  ...{ type: "module" as const, stage: "gather", modules: [], spawns: false },
+  ...{ params: {}, toolchain: {}, toolchainsDir: "" }
+}
+const task = {
+  ...{ step: "gather", inputs: {}, places: {}, reached: [], ignored: [], project: "" },
+  ...{ outputDir: "", log: "", workdir: "", checkpoint: "", cores: 1, passEnv: [], secrets: [] }
+}
