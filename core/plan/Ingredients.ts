@@ -16,6 +16,8 @@ export const toolchainsOfStep = (prepared: Prepared, step: AnyStep): ReadonlyArr
     return found === undefined ? [] : [found]
   })
 
+type CommandStage = Extract<Stage.Any, { readonly _tag: "Command" }>
+
 const declaredDigests = new WeakMap<Artifact.Any, Digest.Digest>()
 
 /** The digest of an artifact's declaration; thousands of commands may share one. */
@@ -27,20 +29,22 @@ const declaredDigest = (artifact: Artifact.Any): Digest.Digest => {
 }
 
 /** How a command is run. Raise it when the same command with the same inputs would give another result. */
-const commandFormat = "v2"
+const commandFormat = "v3"
 
-/** The declaration of a command stage, in the place of code. */
-const commandCode = (stage: Extract<Stage.Any, { readonly _tag: "Command" }>): CacheKey.Code => {
+/** The declaration of a command stage, in the place of code; and by what names the command finds its inputs. */
+const commandCode = (stage: CommandStage, inputs: AnyStep["inputs"]): CacheKey.Code => {
   const outputs = Object.entries(stage.output as Stage.Artifacts).map(
     ([name, artifact]) => [name, declaredDigest(artifact)] as const
   )
   const command = { [stage.shell.join(" ")]: commandFormat, ...(stage.network ? { network: "allowed" } : {}) }
-  return { modules: { command, output: Object.fromEntries(outputs) }, packages: {} }
+  const names = Object.entries(inputs).map(([name, { artifact }]) => [name, artifact.path] as const)
+  const input = names.length === 0 ? {} : { input: Object.fromEntries(names) }
+  return { modules: { command, output: Object.fromEntries(outputs), ...input }, packages: {} }
 }
 
-const codeOf = (prepared: Prepared, { stage }: AnyStep): CacheKey.Code =>
+const codeOf = (prepared: Prepared, { stage, inputs }: AnyStep): CacheKey.Code =>
   stage._tag === "Command"
-    ? commandCode(stage)
+    ? commandCode(stage, inputs)
     : (prepared.code.get(stage.source)?.code ?? { modules: {}, packages: {} })
 
 /** The same for a key, which needs only its text. */
@@ -64,11 +68,22 @@ export const ownParts = (prepared: Prepared, step: AnyStep): Omit<CacheKey.KeyPa
   params: prepared.settings.steps[step.id] ?? {},
   toolchain: Object.fromEntries(toolchainsOfStep(prepared, step).map((each) => [each.toolchain.name, each.encoded])),
   runtime: CacheKey.runtime,
-  ...named(prepared.programs.get(step.id))
+  ...programsIn(prepared.programs.get(step.id))
 })
 
-const named = (programs: CacheKey.Ingredients["programs"]): Pick<CacheKey.Ingredients, "programs"> =>
+const programsIn = (programs: CacheKey.Ingredients["programs"]): Pick<CacheKey.Ingredients, "programs"> =>
   programs === undefined ? {} : { programs }
+
+/**
+ * The digest of an input with the name by which a module finds it, if that is not the one that its own code says: the output of
+ * another step lies where that declares it.
+ */
+const named = (stage: Stage.Any, input: string, path: string, digest: Digest.Digest): Digest.Digest => {
+  if (stage._tag === "Command") return digest
+  const own = (stage.inputs as Stage.Inputs)[input.split("#")[0]!]
+  const declared = own?.kind === "replicas" ? own.of : own
+  return declared?.path === path ? digest : Digest.ofJson("Named/v1", [digest, path])
+}
 
 /** The parts of `step`'s key; undefined while an input is unknown. */
 export const keyParts = (
@@ -78,13 +93,13 @@ export const keyParts = (
 ): CacheKey.KeyParts | undefined => {
   const inputs: Record<string, Digest.Digest> = {}
   for (const [name, port] of Object.entries(step.inputs)) {
-    const { owner } = port
+    const { owner, artifact } = port
     const digest =
       owner._tag === "Source"
         ? prepared.sources.get(owner.name)?.content.digest
         : results.get(owner.id)?.outputs[port.output]?.digest
     if (digest === undefined) return undefined
-    inputs[name] = digest
+    inputs[name] = named(step.stage, name, artifact.path, digest)
   }
   return { ...ownParts(prepared, step), inputs }
 }

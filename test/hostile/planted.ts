@@ -238,6 +238,20 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     quick: true
   },
   {
+    name: "by what name a command finds an input does not count",
+    file: "core/plan/Ingredients.ts",
+    find: "[name, artifact.path] as const",
+    replace: '[name, ""] as const',
+    caughtBy: ["test/regressions/handed.test.ts"]
+  },
+  {
+    name: "by what name a module finds an input does not count",
+    file: "core/plan/Ingredients.ts",
+    find: "declared?.path === path ? digest",
+    replace: "declared !== undefined ? digest",
+    caughtBy: ["test/regressions/handed.test.ts"]
+  },
+  {
     name: "a file that a step made counts without its mode",
     file: "core/run/TakeOutputs.ts",
     find: "mode === ordinaryMode ? digest",
@@ -645,7 +659,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "programs that a stage names do not count",
     file: "core/plan/Ingredients.ts",
-    find: "  ...named(prepared.programs.get(step.id))\n",
+    find: "  ...programsIn(prepared.programs.get(step.id))\n",
     replace: "",
     caughtBy: ["test/regressions/programs.test.ts"],
     quick: true

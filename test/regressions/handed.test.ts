@@ -24,7 +24,7 @@ import letters from "../fixtures/letters/pipeline.ts"
 import { newPlace } from "../lib/place.ts"
 import { contents } from "../lib/runs.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
-import { around, blobsOf, doing, pastTheTick, ran, Texts, Value } from "./support.ts"
+import { around, blobsOf, doing, pastTheTick, ran, Texts, Value, writeValue } from "./support.ts"
 
 const Folder = Artifact.folder({ tag: "Folder/v1", path: "folder" })
 
@@ -55,7 +55,55 @@ const moded = (mode: string) => {
   return Pipeline.make({ name: "moded", steps: [Pipeline.step(read, { inputs: { tool: one.out.tool } })] })
 }
 
+/** A file of the same bytes under another name, for a step that reads its name. */
+const called = (name: string) => {
+  const File = Artifact.file({ tag: "File/v1", path: name })
+  const make = Stage.command({ name: "make", command: 'echo hello > "$file"', inputs: {}, output: { file: File } })
+  const one = Pipeline.step(make, { inputs: {} })
+  const tell = Stage.command({
+    name: "tell",
+    command: 'echo "$file" > "$text"',
+    inputs: { file: File },
+    output: { text: Text }
+  })
+  return Pipeline.make({ name: "called", steps: [Pipeline.step(tell, { inputs: { file: one.out.file } })] })
+}
+
 describe("an input", () => {
+  it("counts with the name by which it is found (pipelines/27)", async () => {
+    const place = newPlace()
+    for (const name of ["a.txt", "b.csv", "a.txt"]) {
+      expect((await ran(called(name), place)).failures).toEqual([])
+      expect(readFileSync(path.join(place.outputs, "tell/text.txt"), "utf8")).toBe(`inputs/file/${name}\n`)
+    }
+  })
+
+  it("counts with the name by which a module finds it, where its own code says another", async () => {
+    const [root, place] = [temporaryFolder(), newPlace()]
+    writeFiles(root, { "package.json": "{}", "tell.ts": "export const tell = 1" })
+    const tell = Stage.make({
+      name: "tell",
+      source: pathToFileURL(path.join(root, "tell.ts")).href,
+      params: Schema.Struct({}),
+      inputs: { file: Artifact.file({ tag: "File/v1", path: "its.txt" }) },
+      output: { value: Value },
+      run: () => Effect.void
+    })
+    for (const name of ["a.txt", "b.csv", "its.txt", "b.csv"]) {
+      const File = Artifact.file({ tag: "File/v1", path: name })
+      const make = Stage.command({ name: "make", command: "make it", inputs: {}, output: { file: File } })
+      const one = Pipeline.step(make, { inputs: {} })
+      const step = Pipeline.step(tell, { inputs: { file: one.out.file } })
+      const executor = doing((task) => {
+        if (task.step === "make") writeFileSync(path.join(task.outputDir, name), "hello")
+        else writeValue(task, task.places["file"])
+      })
+      await ran(Pipeline.make({ name: "called", steps: [step] }), place, { executor })
+      const found = JSON.parse(readFileSync(path.join(place.outputs, "tell/value.json"), "utf8")) as unknown
+      expect(found).toBe(`inputs/file/${name}`)
+    }
+  })
+
   it("counts with its mode, with which it is handed on (hermetic/12)", async () => {
     const place = newPlace()
     for (const [mode, text] of [
