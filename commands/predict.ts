@@ -4,6 +4,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -51,7 +52,7 @@ const predictImage = Effect.fnUntraced(function* (
   image: string,
   under: ReadonlyArray<ActivationName>,
   forPage: boolean
-): Effect.fn.Return<PredictedImage> {
+): Effect.fn.Return<PredictedImage, never, FileSystem.FileSystem> {
   const { predictor, network } = loaded
   const prediction = yield* Effect.result(predictor.predict(image))
   if (Result.isFailure(prediction)) return { image, error: prediction.failure.message }

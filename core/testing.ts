@@ -56,6 +56,8 @@ export interface StageRun<S extends Stage.Module> {
   readonly output: { readonly [K in keyof S["output"]]: Artifact.Value<S["output"][K]> }
   /** What the stage said of its progress, in order. */
   readonly progress: ReadonlyArray<Stage.Progress>
+  /** What it said that a user should know, in order. */
+  readonly notices: ReadonlyArray<string>
 }
 
 type AnyGiven =
@@ -192,10 +194,13 @@ export const runStage = <S extends Stage.Module>(
     }
     const task: StepTask = { ...about, work, inputs, outputDir, workdir, checkpoint, cores }
     const progress: Array<Stage.Progress> = []
-    const note = (each: Stage.Progress) => Effect.sync(() => void progress.push(each))
-    yield* TaskRun.run(task, work, () => Promise.resolve({ stage }), note)
+    const notices: Array<string> = []
+    yield* TaskRun.run(task, work, () => Promise.resolve({ stage }), {
+      progress: (each) => Effect.sync(() => void progress.push(each)),
+      notice: (each) => Effect.sync(() => void notices.push(each))
+    })
     const taken = yield* Effect.forEach(Object.entries(stage.output as Stage.Artifacts), ([name, artifact]) =>
       Effect.map(take(artifact, outputDir), (value) => [name, value] as const)
     )
-    return { output: Object.fromEntries(taken), progress } as unknown as StageRun<S>
+    return { output: Object.fromEntries(taken), progress, notices } as unknown as StageRun<S>
   }).pipe(Effect.provide(platform))

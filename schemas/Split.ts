@@ -115,7 +115,9 @@ export const Manifest = Schema.Struct({
   counts: Schema.Array(ClassCounts),
   /** Groups that hold more than one image, of any origin. */
   groupsOfMany: Count,
-  /** Groups of near-duplicates in more than one split; above 0 only under the policy `keep`. */
+  /** Splits that folders of the data give; those that are not here were drawn from train. */
+  given: Schema.optionalKey(Schema.Array(SplitName)),
+  /** Groups of near-duplicates in more than one split; above 0 only under the policy `keep`, or where the split is given. */
   leaks: Count,
   /**
    * Pairs of images that look alike and may be copies, but differ too much to be called so and are not linked by other

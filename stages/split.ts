@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import { Stage } from "../core/index.ts"
 import { Images } from "../schemas/Images.ts"
-import type { SplitName } from "../schemas/Names.ts"
+import { type SplitName, splitNames } from "../schemas/Names.ts"
 import {
   type ClassCounts,
   type Image,
@@ -55,6 +55,44 @@ const mostCommon = (reasons: ReadonlyArray<string>): string => {
 /** Images, and groups, that a class needs: one per split. */
 const leastPerClass = 3
 
+/** A folder below the root that holds the folders of all files, and the names of those. */
+const deeper = (
+  files: ReadonlyArray<ListedFile>
+): { readonly folder: string; readonly holds: ReadonlyArray<string> } => {
+  const folders = files.map(({ path }) => path.split("/").slice(0, -1))
+  const first = folders[0] ?? []
+  let depth = 0
+  while (depth < first.length && folders.every((each) => each[depth] === first[depth])) depth += 1
+  const holds = new Set(folders.flatMap((each) => each[depth] ?? []))
+  return { folder: first.slice(0, depth).join("/"), holds: [...holds].sort() }
+}
+
+/** What to do about a root that has not two class folders. */
+const fewClasses = ({ classes, files, root }: ImageListing): Stage.StageFailure => {
+  const toDo = "Arrange the images as <folder>/<class>/<image>"
+  const expected = "at least two class folders with images"
+  if (classes.length === 0) {
+    const tables = root.tables.length === 0 ? "" : ` and ${root.tables.join(", ")}`
+    return bad({
+      reason: "The data folder has no class",
+      expected,
+      actual: root.images === 0 ? "no folder" : `no folder, but ${root.images} images${tables}`,
+      toDo:
+        root.images === 0
+          ? toDo
+          : `Make a folder for each class, and move its images there${tables === "" ? "" : ", as the table says"}`
+    })
+  }
+  const { folder, holds } = deeper(files)
+  const named = holds.slice(0, 5).join(", ") + (holds.length > 5 ? ", ..." : "")
+  return bad({
+    reason: "The data folder has only one class",
+    expected,
+    actual: `only the class "${classes[0]}"`,
+    toDo: holds.length < 2 ? toDo : `Give the folder that holds the class folders: ${folder} below it has ${named}`
+  })
+}
+
 /** Fails when there are not two classes, or one is too small, naming every such class. */
 const checkClasses = Effect.fnUntraced(function* (
   listing: ImageListing,
@@ -63,12 +101,7 @@ const checkClasses = Effect.fnUntraced(function* (
   setAside: ReadonlyArray<SetAside>
 ) {
   if (listing.classes.length < 2) {
-    return yield* bad({
-      reason: listing.classes.length === 0 ? "The data folder has no class" : "The data folder has only one class",
-      expected: "at least two class folders with images",
-      actual: listing.classes.length === 0 ? "no folder" : `only the class "${listing.classes[0]}"`,
-      toDo: "Arrange the images as <folder>/<class>/<image>"
-    })
+    return yield* fewClasses(listing)
   }
   const small = listing.classes.filter((name) => countOf(name) < leastPerClass)
   if (small.length === 0) return
@@ -108,6 +141,50 @@ const checkDropped = Effect.fnUntraced(function* (
     toDo: `Set split.duplicates to "group" to use all of them, each with its copies in one split, or raise split.dropAtMost to leave them out`
   })
 })
+
+/** Fails where a split that is given lacks a class. */
+const checkGiven = Effect.fnUntraced(function* (listing: ImageListing, images: ReadonlyArray<Image>) {
+  const has = new Set(images.map((image) => `${image.split}/${image.class}`))
+  const lacks = listing.given.flatMap((split) =>
+    listing.classes.filter((name) => !has.has(`${split}/${name}`)).map((name) => `${split} has no "${name}"`)
+  )
+  if (lacks.length === 0) return
+  return yield* bad({
+    reason: "The folders of the data are a split (train, validation, test), but not all have all classes",
+    expected: "readable images of each class in each of these folders",
+    actual: lacks.slice(0, 10).join(", "),
+    toDo: "Add the images, or give --data one of the folders to have it split anew"
+  })
+})
+
+/** The images of a set with its own split. What it lacks, validation or test, is drawn from train. */
+const assignGiven = (
+  kept: LeakageGroups["kept"],
+  { classes, given }: ImageListing,
+  params: SplitParams
+): ReadonlyArray<Image> => {
+  const lacking = splitNames.find((split) => !given.includes(split))
+  const toImage = ({ image, group }: LeakageGroups["kept"][number], split: SplitName): Image => ({
+    path: image.path,
+    class: image.class,
+    split,
+    group,
+    width: image.fingerprint.width,
+    height: image.fingerprint.height
+  })
+  const settled = kept
+    .filter(({ image }) => image.given !== "train" || lacking === undefined)
+    .map((one) => toImage(one, one.image.given!))
+  if (lacking === undefined) return settled.sort(byPath)
+  const share = params.fractions[lacking]
+  const drawn = assignSplits(
+    kept.filter(({ image }) => image.given === "train"),
+    classes,
+    // two halves of what is lacking
+    { ...params, fractions: { train: 1 - share, validation: share / 2, test: share / 2 } }
+  ).map((image) => (image.split === "train" ? image : { ...image, split: lacking }))
+  return [...settled, ...drawn].sort(byPath)
+}
 
 /** The images that are used, each with the split of its group. */
 const assignSplits = (
@@ -183,6 +260,7 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
     fractions: params.fractions,
     duplicatePolicy: params.duplicates,
     groupBy: params.groupBy,
+    ...(listing.given.length === 0 ? {} : { given: listing.given }),
     counts: countClasses(account),
     groupsOfMany: [...sizes.values()].filter((size) => size > 1).length,
     leaks: [...grouped.duplicates, ...grouped.conflicts].filter(({ paths }) => spans(paths)).length,
@@ -197,13 +275,36 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
   }
 }
 
+const plural = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`
+
+/** What was left out and why, what is not as it seems, and what a split that is given leaks; undefined where there is nothing to say. */
+const saidOf = ({ counts, setAside, images, given, leaks }: Manifest, { linked }: ImageListing): string | undefined => {
+  const dropped = counts.reduce((sum, one) => sum + one.dropped, 0)
+  const parts = [
+    ...(setAside.length === 0
+      ? []
+      : [`${plural(setAside.length, "file")} set aside${mostCommon(setAside.map((one) => one.reason))}`]),
+    ...(dropped === 0 ? [] : [`${plural(dropped, "near-duplicate")} dropped`]),
+    ...(linked.length === 0
+      ? []
+      : [`links to folders were followed (${linked.slice(0, 5).join(", ")}${linked.length > 5 ? ", ..." : ""})`]),
+    ...(given === undefined ? [] : [`the split is that of the folders (${given.join(", ")})`]),
+    ...(leaks === 0 ? [] : [`${plural(leaks, "group")} of near-duplicates in more than one split`])
+  ]
+  if (parts.length === 0) return undefined
+  return `${parts.join("; ")}; ${plural(images.length, "image")} of ${plural(counts.length, "class")} used`.replace(
+    "classs",
+    "classes"
+  )
+}
+
 export const split = Stage.make({
   name: "split",
   source: import.meta.url,
   params: SplitParams,
   inputs: { images: Images },
   output: { manifest: ManifestArtifact },
-  run: ({ params, inputs, output, toolchainDir, workdir, cores, progress }) =>
+  run: ({ params, inputs, output, toolchainDir, workdir, cores, progress, notice }) =>
     Effect.gen(function* () {
       const root = inputs.images.path
       const listing = yield* listImages(root, params.classes)
@@ -221,8 +322,15 @@ export const split = Stage.make({
       const grouped = leakageGroups(scanned, alike, params)
       yield* checkDropped(scanned, grouped, params)
       const groups = [...new Map(grouped.kept.map((one) => [`${one.image.class}/${one.group}`, one.image])).values()]
-      yield* checkClasses(listing, byClass(groups), "groups", setAside)
-      const images = assignSplits(grouped.kept, listing.classes, params)
-      yield* output.manifest.write(toManifest({ listing, taken, setAside, grouped, images }, params))
+      const isGiven = listing.given.length > 0
+      if (!isGiven) yield* checkClasses(listing, byClass(groups), "groups", setAside)
+      const images = isGiven
+        ? assignGiven(grouped.kept, listing, params)
+        : assignSplits(grouped.kept, listing.classes, params)
+      yield* checkGiven(listing, images)
+      const manifest = toManifest({ listing, taken, setAside, grouped, images }, params)
+      const said = saidOf(manifest, listing)
+      if (said !== undefined) yield* notice(said)
+      yield* output.manifest.write(manifest)
     })
 })

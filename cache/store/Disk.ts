@@ -24,7 +24,8 @@ export class DiskError extends Schema.TaggedError<DiskError>()("DiskError", {
   code: Schema.String,
   reason: Schema.String
 }) {
-  readonly fault = "stage"
+  // names are the user's, whatever else is wrong is the machine's
+  readonly fault = this.code === "EILSEQ" ? "input" : "stage"
 
   override get message(): string {
     return `could not ${this.operation} ${this.path}: ${this.reason}${advice[this.code] ?? ""}`

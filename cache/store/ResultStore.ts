@@ -41,6 +41,8 @@ export interface Provenance {
   readonly dirty: boolean | null
   /** Whether nothing but what the key holds was in reach of the work; records of before have none. */
   readonly sealed?: boolean
+  /** What the step said that a user should know. */
+  readonly notices?: ReadonlyArray<string>
 }
 
 export interface StepResult {
@@ -129,7 +131,8 @@ const isProvenance = (value: unknown): value is Provenance =>
   isString(value["node"]) &&
   (value["commit"] === null || isString(value["commit"])) &&
   (value["dirty"] === null || typeof value["dirty"] === "boolean") &&
-  (value["sealed"] === undefined || typeof value["sealed"] === "boolean")
+  (value["sealed"] === undefined || typeof value["sealed"] === "boolean") &&
+  (value["notices"] === undefined || (Array.isArray(value["notices"]) && value["notices"].every(isString)))
 
 /**
  * Checked by hand and not by a Schema: every run reads every result. Whoever can write to a store can write records: what is

@@ -86,6 +86,8 @@ export const Message = Schema.Union([
     unit: Schema.String,
     figures: Schema.Record(Schema.String, Schema.Finite)
   }),
+  /** Something that a user should know although the step goes on. */
+  Schema.Struct({ type: Schema.Literal("notice"), text: Schema.String }),
   Schema.Struct({
     type: Schema.Literal("done"),
     /** Modules that were loaded: absolute path -> SHA-256 of the source as it was then. */
@@ -96,7 +98,8 @@ export const Message = Schema.Union([
   Schema.Struct({ type: Schema.Literal("threw"), trace: Schema.String })
 ])
 export type Message = typeof Message.Type
-export type ProgressMessage = Extract<Message, { readonly type: "progress" }>
+/** What is said while the step goes on. */
+export type News = Extract<Message, { readonly type: "progress" | "notice" }>
 
 /** Modules as they were loaded: absolute path -> SHA-256 of the source. */
 export type Loaded = Readonly<Record<string, string>>
@@ -127,7 +130,7 @@ export class Executor extends Context.Service<
     /** `check` is asked before the work begins, with the modules that will be loaded for it, if that is settled by then. */
     readonly execute: (
       task: StepTask,
-      onProgress: (progress: ProgressMessage) => void,
+      onNews: (news: News) => void,
       check?: (loaded: Executed["loaded"]) => Effect.Effect<void, StepError>
     ) => Effect.Effect<Executed, StepError>
   }

@@ -27,15 +27,7 @@ import {
   stop
 } from "./ChildProcess.ts"
 import * as CommandRun from "./CommandRun.ts"
-import {
-  type Executed,
-  Executor,
-  Message,
-  type ModuleWork,
-  type ProgressMessage,
-  StepError,
-  type StepTask
-} from "./Executor.ts"
+import { type Executed, Executor, Message, type ModuleWork, type News, StepError, type StepTask } from "./Executor.ts"
 import * as FrameworkFiles from "./FrameworkFiles.ts"
 import * as Log from "./log/Log.ts"
 import * as Permissions from "./Permissions.ts"
@@ -118,6 +110,7 @@ const toExit = (
     case "done":
       return Effect.succeed({ loaded: bundle?.digests ?? message.loaded, sealed: isSealed })
     case "progress":
+    case "notice":
       return fail("bug", "its process ended while it still worked")
   }
 }
@@ -167,7 +160,7 @@ const runModule = (
   work: ModuleWork,
   bundle: Bundle | undefined,
   isSealed: boolean,
-  onProgress: (progress: ProgressMessage) => void
+  onNews: (news: News) => void
 ): Effect.Effect<Executed, StepError> =>
   Effect.callback<Executed, StepError>((resume) => {
     const launched = launch(task, (stdio) => startProcess(task, work, bundle, isSealed, stdio))
@@ -176,7 +169,7 @@ const runModule = (
     let outcome: Message | undefined
     child.on("message", (raw) => {
       const message = Option.getOrUndefined(decodeMessage(raw))
-      if (message?.type === "progress") onProgress(message)
+      if (message?.type === "progress" || message?.type === "notice") onNews(message)
       else if (message !== undefined) outcome = message
     })
     child.once("error", (cause) => resume(Effect.fail(asStepError(task, cause))))
@@ -204,7 +197,7 @@ export const layer = Layer.sync(Executor, () => {
   return {
     execute: Effect.fnUntraced(function* (
       task: StepTask,
-      onProgress: (progress: ProgressMessage) => void,
+      onNews: (news: News) => void,
       check: (loaded: Executed["loaded"]) => Effect.Effect<void, StepError> = () => Effect.void
     ) {
       const { work } = task
@@ -217,7 +210,7 @@ export const layer = Layer.sync(Executor, () => {
         return yield* new StepError({ step: task.step, fault: "bug", reason, log: null })
       }
       yield* check(bundle?.digests)
-      return yield* runModule(isSealed ? yield* LeftOut.without(task) : task, work, bundle, isSealed, onProgress)
+      return yield* runModule(isSealed ? yield* LeftOut.without(task) : task, work, bundle, isSealed, onNews)
     })
   }
 })

@@ -83,7 +83,7 @@ export const run = Effect.fnUntraced(function* (
   task: StepTask,
   work: ModuleWork,
   load: Load,
-  progress: (progress: Stage.Progress) => Effect.Effect<void>
+  said: Pick<Stage.Context<unknown, Stage.Inputs, Stage.Artifacts, Stage.Toolchains>, "progress" | "notice">
 ) {
   const stage: AnyStage = yield* loadStage(work, load)
   yield* checkDeclared(stage, work)
@@ -110,7 +110,8 @@ export const run = Effect.fnUntraced(function* (
     toolchainDir: (name) => path.join(work.toolchainsDir, name),
     workdir: task.workdir,
     cores: task.cores,
-    progress,
+    progress: said.progress,
+    notice: said.notice,
     checkpoint: yield* checkpointAt(task.checkpoint)
   } as Parameters<AnyStage["run"]>[0]
   yield* Effect.scoped(stage.run(context))

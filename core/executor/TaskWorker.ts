@@ -40,6 +40,8 @@ const throttled = (): ((progress: Stage.Progress) => Effect.Effect<void>) => {
     })
 }
 
+const notice = (text: string): Effect.Effect<void> => Effect.promise(() => send({ type: "notice", text }))
+
 /**
  * The file system of a stage. Node's `realpath` with a callback inspects every folder above the path, which the permission
  * model refuses; its promise asks the system.
@@ -92,7 +94,7 @@ export const serve = ({ load, loaded }: Serving): void => {
   process.once("message", (raw) => {
     const work = Schema.decodeUnknownEffect(ModuleTask)(raw).pipe(
       Effect.orDie,
-      Effect.flatMap((task) => TaskRun.run(task, task.work, load, throttled()))
+      Effect.flatMap((task) => TaskRun.run(task, task.work, load, { progress: throttled(), notice }))
     )
     const layers = Layer.mergeAll(fileSystem, NodePath.layer, Disk.layer)
     void Effect.runPromiseExit(Effect.provide(work, layers)).then(async (exit) => {

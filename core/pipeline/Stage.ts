@@ -121,6 +121,8 @@ export interface Context<P, I extends Inputs, O extends Artifacts, T extends Too
   /** How many cores the step was given. */
   readonly cores: number
   readonly progress: (progress: Progress) => Effect.Effect<void>
+  /** Says in one sentence what a user should know although the step goes on, such as input that was left out. */
+  readonly notice: (text: string) => Effect.Effect<void>
   readonly checkpoint: Checkpoint
 }
 

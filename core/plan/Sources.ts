@@ -94,6 +94,8 @@ export const refuseInside = Effect.fnUntraced(function* (source: AnySource, loca
   }
 })
 
+const isArchive = (file: string): boolean => /\.(zip|tar|tgz|tar\.[a-z0-9]+|7z|rar)$/iu.test(file)
+
 /** A snapshot of a source; fails if there is none. */
 export const snapshot = Effect.fnUntraced(function* (source: AnySource, location: string) {
   const disk = yield* Disk
@@ -103,7 +105,8 @@ export const snapshot = Effect.fnUntraced(function* (source: AnySource, location
   const stat = Option.isSome(real) ? yield* orAbsent(disk.lstat(real.value)) : Option.none()
   const wanted = kindOf(source)
   if (Option.isNone(real) || Option.isNone(stat) || stat.value.kind !== wanted) {
-    const actual = Option.isNone(stat) ? "nothing there" : `a ${stat.value.kind}`
+    const archive = wanted === "folder" && isArchive(location) ? ". Unpack the archive, and name the folder" : ""
+    const actual = Option.isNone(stat) ? "nothing there" : `a ${stat.value.kind}${archive}`
     const asked = `the ${wanted} ${location} for ${source.name}`
     return yield* new SettingsError({ asked, expected: `a ${wanted}`, actual })
   }

@@ -3,6 +3,7 @@
  */
 import * as Schema from "effect/Schema"
 import { Fault } from "../../cache/identity/Fault.ts"
+import { displayName } from "../pipeline/Step.ts"
 
 const StepId = Schema.String
 const Reasons = Schema.Array(Schema.String)
@@ -100,3 +101,9 @@ export const RunEvent = Schema.Union([
 ])
 /** One event of a run, as `onEvent` is told it and `--json` prints it. */
 export type RunEvent = typeof RunEvent.Type
+
+/** What a step says that a user should know. */
+export const noticeOf = (step: string, text: string): RunEvent => ({
+  type: "Notice",
+  text: `${displayName(step)}: ${text}`
+})

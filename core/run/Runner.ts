@@ -28,7 +28,7 @@ import * as Sources from "../plan/Sources.ts"
 import * as Template from "../plan/Template.ts"
 import { materialize } from "./Materialize.ts"
 import * as Provenance from "./Provenance.ts"
-import type { RunEvent } from "./RunEvent.ts"
+import { noticeOf, type RunEvent } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
 import * as RunLog from "./RunLog.ts"
 import * as Secrets from "./Secrets.ts"
@@ -110,6 +110,7 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   )
   yield* results.noteLast(step.id, key)
   if (!executed) {
+    for (const text of result.provenance.notices ?? []) events.publish(noticeOf(step.id, text))
     events.publish({ type: "StepCached", step: step.id, key, restored })
     return { state: "cached", result } satisfies Outcome
   }
@@ -157,6 +158,7 @@ const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Runnin
     yield* results.noteUse(skipped.map(([, { key }]) => key))
     for (const [step, result] of skipped) {
       outcomes.set(step, { state: "cached", result })
+      for (const text of result.provenance.notices ?? []) events.publish(noticeOf(step, text))
       events.publish({ type: "StepCached", step, key: result.key, restored: false })
     }
   }

@@ -20,7 +20,7 @@ import type { Provenance, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
 import * as Tree from "../../cache/store/Tree.ts"
-import { Executor, StepError, type StepTask } from "../executor/Executor.ts"
+import { Executor, type News, StepError, type StepTask } from "../executor/Executor.ts"
 import * as Log from "../executor/log/Log.ts"
 import * as Mask from "../executor/log/Mask.ts"
 import { linesOf } from "../pipeline/Declaration.ts"
@@ -31,6 +31,7 @@ import type { Prepared } from "../plan/Prepared.ts"
 import * as SourceLinks from "../plan/SourceLinks.ts"
 import * as StoredResult from "../plan/StoredResult.ts"
 import * as Materialize from "./Materialize.ts"
+import { noticeOf } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
 import * as OwnPath from "./step/OwnPath.ts"
 import * as Resumed from "./step/Resumed.ts"
@@ -240,6 +241,20 @@ const begin = Effect.fnUntraced(function* (running: Running, execution: Executio
   return { task, earlierMs: earlierMs ?? 0 }
 })
 
+/** Publishes what a step says while it goes on, without its secrets, and collects the notices. */
+const teller = (events: RunEvents["Service"], step: string, secrets: StepTask["secrets"]) => {
+  const notices: Array<string> = []
+  const tell = (news: News): void => {
+    if (news.type === "progress") {
+      events.publish({ ...news, type: "StepProgress", step, label: Mask.inText(secrets, news.label) })
+      return
+    }
+    notices.push(Mask.inText(secrets, news.text))
+    events.publish(noticeOf(step, notices.at(-1)!))
+  }
+  return { tell, notices }
+}
+
 const work = Effect.fnUntraced(function* (
   running: Running,
   execution: Execution,
@@ -256,14 +271,8 @@ const work = Effect.fnUntraced(function* (
   const startedMs = Date.now()
   const { task, earlierMs } = yield* begin(running, execution, cores, startedMs)
   const [workdir, checkpoints] = [folderOf(running, layout, step), layout.checkpoint(key)]
-  const executed = yield* executor.execute(
-    task,
-    (progress) => {
-      const label = Mask.inText(task.secrets, progress.label)
-      events.publish({ ...progress, type: "StepProgress", step: step.id, label })
-    },
-    Unchanged.checkBegin(prepared, step, task.checkpoint, disk)
-  )
+  const { tell, notices } = teller(events, step.id, task.secrets)
+  const executed = yield* executor.execute(task, tell, Unchanged.checkBegin(prepared, step, task.checkpoint, disk))
   // hashing and waiting for the disk is left: another step may use the cores
   yield* releaseCores
   yield* Unchanged.checkUnchanged(prepared, step, key, executed)
@@ -283,7 +292,8 @@ const work = Effect.fnUntraced(function* (
     yield* disk.remove(checkpoints)
     return yield* verified(step.id, execution.verify, outputs)
   }
-  const provenance = { ...(yield* running.provenance), ...made, sealed }
+  const noticed = notices.length === 0 ? {} : { notices }
+  const provenance = { ...(yield* running.provenance), ...made, sealed, ...noticed }
   const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
   yield* results.write(result)
   yield* disk.remove(checkpoints)

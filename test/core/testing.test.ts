@@ -33,13 +33,14 @@ const gather = Stage.make({
   inputs: { words: Words, blob: Blob, texts: Texts, others: Artifact.replicas(Words) },
   output: { words: Words, blob: Blob, texts: Texts },
   toolchain: { tool },
-  run: ({ params, inputs, output, toolchain, progress, cores }) =>
+  run: ({ params, inputs, output, toolchain, progress, notice, cores }) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const { words, tookMs } = yield* inputs.words.read
       const others = yield* Effect.forEach(inputs.others, (each) => each.read)
       const names = yield* Effect.orDie(fs.readDirectory(inputs.texts.path))
       yield* progress({ label: "gather", done: 1, total: 1, unit: "words" })
+      yield* notice("one word was left out")
       const all = [...words, ...others.flatMap((each) => each.words), ...names, toolchain.tool.edge, String(tookMs)]
       yield* output.words.write({ words: Array.from({ length: params.times }, () => all).flat() })
       yield* output.blob.write((yield* inputs.blob.bytes).map((byte) => byte + cores))
@@ -58,12 +59,13 @@ describe("runStage", () => {
   it.effect("gives a stage what it declares, and its outputs back", () =>
     Effect.gen(function* () {
       const options = { inputs, params: { times: 2 }, toolchain: { tool: { edge: "blunt" } }, cores: 3 }
-      const { output, progress } = yield* runStage(gather, options)
+      const { output, progress, notices } = yield* runStage(gather, options)
       const once = ["one", "two", "three", "x.txt", "blunt", "undefined"]
       expect(output.words.words).toEqual([...once, ...once])
       expect(Array.from(output.blob)).toEqual([4, 5])
       expect(existsSync(path.join(output.texts.path, "a.txt"))).toBe(true)
       expect(progress).toMatchObject([{ label: "gather", done: 1 }])
+      expect(notices).toEqual(["one word was left out"])
     })
   )
 

@@ -16,12 +16,10 @@ export const layer = Layer.succeed(Executor, {
     const { work } = task
     return work.type === "command"
       ? Effect.flatMap(Sandbox.decide(task), (isSealed) => CommandRun.run(task, work, isSealed))
-      : TaskRun.run(
-          task,
-          work,
-          (source) => import(source),
-          () => Effect.void
-        ).pipe(
+      : TaskRun.run(task, work, (source) => import(source), {
+          progress: () => Effect.void,
+          notice: () => Effect.void
+        }).pipe(
           Effect.as({ loaded: undefined }),
           Effect.mapError(
             (error) => new StepError({ step: task.step, fault: "stage", reason: error.message, log: null })

@@ -81,7 +81,10 @@ describe("a folder with everything that can be wrong", () => {
     expect(manifest.classes).toEqual(["good", "Ромашки 花"])
     expect(manifest.images.map((one) => one.path)).toContain("good/deep/er/nested.webp")
     expect(manifest.images.filter((one) => one.class === "Ромашки 花")).toHaveLength(8)
-    expect(manifest.images.filter((one) => one.class === "good")).toHaveLength(11)
+    // images/05-linked-class-lost: links are followed wherever they lead; two lead to one image here
+    const good = manifest.images.filter((one) => one.class === "good")
+    expect(good).toHaveLength(12)
+    expect(good.filter(({ path }) => path.startsWith("good/out"))).toHaveLength(1)
   })
 
   it("sets aside the rest with path and reason", () => {
@@ -92,8 +95,6 @@ describe("a folder with everything that can be wrong", () => {
       "good/deep/cycle",
       "good/empty.png",
       "good/huge.png",
-      "good/out.png",
-      "good/outfolder",
       "good/text.jpg",
       "good/truncated.jpg",
       "stray.png"
@@ -102,8 +103,6 @@ describe("a folder with everything that can be wrong", () => {
     expect(reasons["good/empty.png"]).toBe("empty file")
     expect(reasons["good/text.jpg"]).toMatch(/not an image/)
     expect(reasons["good/huge.png"]).toMatch(/pixelLimit/)
-    expect(reasons["good/out.png"]).toMatch(/leaves the data folder/)
-    expect(reasons["good/outfolder"]).toMatch(/leaves the data folder/)
     expect(reasons["good/broken.png"]).toMatch(/broken symbolic link/)
     expect(reasons["stray.png"]).toMatch(/outside any class/)
   })
@@ -247,5 +246,113 @@ describe("near-duplicates", () => {
     const manifest = await manifestOf(root, { perClass: 5 }, "limited")
     expect(manifest.counts.map((one) => one.beyondLimit)).toEqual([10, 8])
     expect(manifest.images.length + manifest.counts.reduce((sum, one) => sum + one.dropped, 0)).toBe(10)
+  })
+})
+
+describe("layouts", () => {
+  const noticesOf = async (images: string, params: unknown = {}): Promise<ReadonlyArray<string>> => {
+    const notices: Array<string> = []
+    await Effect.runPromise(
+      runStage(split, {
+        params,
+        inputs: { images },
+        to: path.join(folder, "notices"),
+        notice: (text) => Effect.sync(() => void notices.push(text))
+      }).pipe(Effect.provide(NodeServices.layer))
+    )
+    return notices
+  }
+  const place = async (root: string, at: string, count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) writeFiles(root, { [`${at}/${i}.png`]: await png(`${at}${i}`) })
+  }
+  const splitOf = (manifest: Manifest, start: string) =>
+    new Set(manifest.images.filter(({ path: file }) => file.startsWith(start)).map((one) => one.split))
+
+  it("train, val and test with the classes below are the split (images/01)", async () => {
+    const root = path.join(folder, "given")
+    for (const name of ["cat", "dog"]) {
+      await place(root, `train/${name}`, 6)
+      await place(root, `Valid/${name}`, 2)
+      await place(root, `test/${name}`, 2)
+    }
+    // the same image in train and test
+    writeFiles(root, { "test/cat/leak.png": await png("train/cat0") })
+    const manifest = await manifestOf(root, {}, "given-out")
+    expect(manifest.classes).toEqual(["cat", "dog"])
+    expect(manifest.given).toEqual(["train", "validation", "test"])
+    expect([...splitOf(manifest, "train/")]).toEqual(["train"])
+    expect([...splitOf(manifest, "Valid/")]).toEqual(["validation"])
+    expect([...splitOf(manifest, "test/")]).toEqual(["test"])
+    expect(manifest.images).toHaveLength(21)
+    expect(manifest.leaks).toBe(1)
+    const [said] = await noticesOf(root)
+    expect(said).toBe(
+      "the split is that of the folders (train, validation, test); 1 group of near-duplicates in more than one split; 21 images of 2 classes used"
+    )
+  })
+
+  it("what it lacks is drawn from train", async () => {
+    const root = path.join(folder, "given-two")
+    for (const name of ["cat", "dog"]) {
+      await place(root, `train/${name}`, 20)
+      await place(root, `test/${name}`, 3)
+    }
+    const manifest = await manifestOf(root, {}, "given-two-out")
+    expect(manifest.given).toEqual(["train", "test"])
+    expect([...splitOf(manifest, "train/")].sort()).toEqual(["train", "validation"])
+    expect([...splitOf(manifest, "test/")]).toEqual(["test"])
+    for (const { validation, train } of manifest.counts) {
+      expect(validation).toBeGreaterThanOrEqual(2)
+      expect(validation).toBeLessThanOrEqual(4)
+      expect(train + validation).toBe(20)
+    }
+  })
+
+  it("a given split that lacks a class is bad input", async () => {
+    const root = path.join(folder, "given-lacks")
+    for (const name of ["train/cat", "train/dog", "test/cat"]) await place(root, name, 6)
+    const failure = await failureOf(root)
+    expect(failure.badInput).toBe(true)
+    expect(failure.message).toContain('test has no "dog"')
+  })
+
+  it("train among other vehicles is a class, and so is a folder with images of its own", async () => {
+    const vehicles = path.join(folder, "vehicles")
+    for (const name of ["bus", "car", "train"]) await place(vehicles, name, 4)
+    expect((await manifestOf(vehicles, {}, "vehicles-out")).classes).toEqual(["bus", "car", "train"])
+    const two = path.join(folder, "train-test")
+    for (const name of ["train", "test"]) await place(two, name, 4)
+    expect((await manifestOf(two, {}, "train-test-out")).classes).toEqual(["test", "train"])
+  })
+
+  // images/19-nested-or-flat-folder-hint
+  it("nested and flat folders are told with the next step", async () => {
+    const nested = path.join(folder, "nested")
+    for (const name of ["cat", "dog", "fox"]) await place(nested, `dataset/dataset/${name}`, 3)
+    const one = await failureOf(nested)
+    expect(one.message).toContain(
+      "Give the folder that holds the class folders: dataset/dataset below it has cat, dog, fox"
+    )
+    const flat = path.join(folder, "flat")
+    writeFiles(flat, { "a.png": await png("a"), "b.png": await png("b"), "labels.csv": "a.png,cat" })
+    const other = await failureOf(flat)
+    expect(other.message).toContain("found no folder, but 2 images and labels.csv")
+    expect(other.message).toContain("Make a folder for each class")
+  })
+
+  // images/10-terminal-says-nothing-of-losses
+  it("what was left out is said, with the most frequent reason", async () => {
+    const root = path.join(folder, "losses")
+    for (const name of ["cat", "dog"]) {
+      await place(root, name, 5)
+      for (let i = 0; i < 9; i++) writeFiles(root, { [`${name}/bad${i}.jpg`]: "<html>404</html>" })
+    }
+    writeFiles(root, { "cat/copy.png": await png("cat0") })
+    expect(await noticesOf(root)).toEqual([
+      "18 files set aside; most often: a web page, not an image: the download failed; 1 near-duplicate dropped; 10 images of 2 classes used"
+    ])
+    const whole = path.join(folder, "whole")
+    for (const name of ["cat", "dog"]) await place(whole, name, 4)
+    expect(await noticesOf(whole)).toEqual([])
   })
 })

@@ -1,21 +1,27 @@
 /**
  * The listing of a data root: its class folders, and every file below them, at any depth.
  *
- * Nothing that counts is skipped in silence: hidden files, links that are broken or leave the root, and images outside
- * any class folder come back as `setAside` with the reason. What systems leave behind (`.DS_Store`) does not count, and
- * is not told. Other files in the root itself (a README, a licence) and its hidden folders are not data and are not
- * listed. Links within the root are followed once.
+ * Folders `train`, `val` and `test` that hold the class folders are a split that is given: Kaggle, Keras, Hugging Face and
+ * ultralytics lay sets out so. A folder of that name among others that are not, or with images right in it, is a class.
+ *
+ * Nothing that counts is skipped in silence: hidden files, broken links, and images outside any class folder come back as
+ * `setAside` with the reason. What systems leave behind (`.DS_Store`) does not count, and is not told. Other files in the
+ * root itself (a README, a licence) and its hidden folders are not data and are not listed. Links are followed, wherever
+ * they lead; a folder that several links lead to is listed once.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import { Pipeline, Stage } from "../../../core/index.ts"
+import { type SplitName, splitNames } from "../../../schemas/Names.ts"
 import type { SetAside } from "../../../schemas/Split.ts"
 
 /** A file that may be an image. `path` is relative to the root, with forward slashes. */
 export interface ListedFile {
   readonly path: string
   readonly class: string
+  /** The split that its folder gives it. */
+  readonly given?: SplitName
 }
 
 export interface ImageListing {
@@ -23,28 +29,41 @@ export interface ImageListing {
   readonly classes: ReadonlyArray<string>
   readonly files: ReadonlyArray<ListedFile>
   readonly setAside: ReadonlyArray<SetAside>
+  /** Class folders that are links. */
+  readonly linked: ReadonlyArray<string>
+  /** Splits that are given by folders. */
+  readonly given: ReadonlyArray<SplitName>
+  /** What else lies in the root: of use where it is no set. */
+  readonly root: { readonly images: number; readonly tables: ReadonlyArray<string> }
 }
 
-const imageName = /\.(jpe?g|png|gif|webp|avif|heic|heif|tiff?|bmp|svg|jxl|jp2)$/iu
+const imageName = /\.(jpe?g|png|gif|webp|avif|heic|heif|tiff?|bmp|p[bgnp]m|svg|jxl|jp2)$/iu
+const tableName = /\.(csv|tsv|json|jsonl|xlsx?|parquet)$/iu
 
-type Kind = "file" | "empty" | "folder" | "leaves" | "broken" | "other"
-
-const outOf = (paths: Path.Path, root: string, path: string): boolean => {
-  const relative = paths.relative(root, path)
-  return relative === ".." || relative.startsWith(`..${paths.sep}`) || paths.isAbsolute(relative)
+const splitFolders: Readonly<Record<string, SplitName>> = {
+  train: "train",
+  training: "train",
+  val: "validation",
+  valid: "validation",
+  validation: "validation",
+  dev: "validation",
+  test: "test",
+  testing: "test"
 }
+
+const splitOf = (folder: string): SplitName | undefined => splitFolders[folder.toLowerCase()]
+
+type Kind = "file" | "empty" | "folder" | "broken" | "other"
 
 /** Classifies one directory entry; `real` is the folder's real path, by which a cycle of links is found. */
-const classify = Effect.fnUntraced(function* (realRoot: string, path: string) {
+const classify = Effect.fnUntraced(function* (path: string) {
   const fs = yield* FileSystem.FileSystem
-  const paths = yield* Path.Path
   const isLink = yield* fs.readLink(path).pipe(
     Effect.as(true),
     Effect.catch(() => Effect.succeed(false))
   )
   const real = isLink ? yield* fs.realPath(path).pipe(Effect.catch(() => Effect.succeed(""))) : path
   if (real === "") return { kind: "broken" as Kind, real }
-  if (isLink && outOf(paths, realRoot, real)) return { kind: "leaves" as Kind, real }
   const info = yield* fs.stat(real).pipe(Effect.catch(() => Effect.succeed(undefined)))
   if (info === undefined) return { kind: "broken" as Kind, real }
   const file: Kind = Number(info.size) === 0 ? "empty" : "file"
@@ -54,7 +73,6 @@ const classify = Effect.fnUntraced(function* (realRoot: string, path: string) {
 
 const reasons: Record<Exclude<Kind, "file" | "folder">, string> = {
   empty: "empty file",
-  leaves: "symbolic link that leaves the data folder",
   broken: "broken symbolic link",
   other: "neither a file nor a folder"
 }
@@ -69,19 +87,24 @@ const unreadable = (path: string) => (cause: { readonly message: string }) =>
 
 interface State {
   readonly root: string
-  readonly realRoot: string
   readonly visited: Set<string>
   readonly files: Array<ListedFile>
   readonly setAside: Array<SetAside>
 }
 
+/** Where a folder of a class belongs. */
+interface Belongs {
+  readonly class: string
+  readonly given?: SplitName
+}
+
 /** Everything below one folder of a class. */
 const listFolder: (
   state: State,
-  className: string,
+  belongs: Belongs,
   relative: string
 ) => Effect.Effect<void, Stage.StageFailure, FileSystem.FileSystem | Path.Path> = Effect.fnUntraced(
-  function* (state, className, relative) {
+  function* (state, belongs, relative) {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     const folder = paths.join(state.root, ...relative.split("/"))
@@ -92,10 +115,10 @@ const listFolder: (
       Effect.fnUntraced(function* (name) {
         const path = `${relative}/${name}`
         if (Pipeline.isLeftBehind(name)) return
-        const setAside = (reason: string): void => void state.setAside.push({ path, class: className, reason })
+        const setAside = (reason: string): void => void state.setAside.push({ path, class: belongs.class, reason })
         if (name.startsWith(".")) return setAside("hidden file")
-        const { kind, real } = yield* classify(state.realRoot, paths.join(folder, name))
-        if (kind === "file") state.files.push({ path, class: className })
+        const { kind, real } = yield* classify(paths.join(folder, name))
+        if (kind === "file") state.files.push({ path, ...belongs })
         else if (kind !== "folder") setAside(reasons[kind])
         else if (state.visited.has(real)) setAside("folder that another link leads to already")
         else {
@@ -105,34 +128,78 @@ const listFolder: (
       }),
       { concurrency: 32, discard: true }
     )
-    for (const path of folders.sort()) yield* listFolder(state, className, path)
+    for (const path of folders.sort()) yield* listFolder(state, belongs, path)
   }
 )
 
 /** By UTF-16 code units. */
 export const byPath = (a: { readonly path: string }, b: { readonly path: string }): number => (a.path < b.path ? -1 : 1)
 
+/** A folder of the root. */
+interface Folder {
+  readonly name: string
+  readonly real: string
+}
+
+const hasImages = (names: ReadonlyArray<string>): boolean => names.some((name) => imageName.test(name))
+
+/** The class folders of the root, where they are told by their own names, or below the folders of a split that is given. */
+const classFolders = Effect.fnUntraced(function* (root: string, folders: ReadonlyArray<Folder>) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const plain = folders.map(({ name, real }) => ({ relative: name, real, belongs: { class: name } as Belongs }))
+  const splits = new Set(folders.map(({ name }) => splitOf(name)))
+  if (splits.size < 2 || splits.has(undefined) || !splits.has("train")) return plain
+  const below: Array<(typeof plain)[number]> = []
+  for (const { name } of folders) {
+    const names = yield* fs.readDirectory(paths.join(root, name)).pipe(Effect.mapError(unreadable(name)))
+    if (hasImages(names)) return plain
+    for (const each of names.sort()) {
+      if (each.startsWith(".") || Pipeline.isLeftBehind(each)) continue
+      const { kind, real } = yield* classify(paths.join(root, name, each))
+      if (kind !== "folder") continue
+      below.push({ relative: `${name}/${each}`, real, belongs: { class: each, given: splitOf(name)! } })
+    }
+  }
+  return below.length === 0 ? plain : below
+})
+
 /** Lists the data root. `classLimit` takes only the first classes by name; 0 takes all. */
 export const listImages = Effect.fnUntraced(function* (root: string, classLimit: number) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const realRoot = yield* fs.realPath(root).pipe(Effect.mapError(unreadable(root)))
-  const state: State = { root: realRoot, realRoot, visited: new Set(), files: [], setAside: [] }
+  const state: State = { root: realRoot, visited: new Set([realRoot]), files: [], setAside: [] }
   const names = yield* fs.readDirectory(realRoot).pipe(Effect.mapError(unreadable(root)))
-  const classes: Array<string> = []
+  const folders: Array<Folder> = []
+  const tables: Array<string> = []
+  let images = 0
   for (const name of names.sort()) {
     if (name.startsWith(".") || Pipeline.isLeftBehind(name)) continue
-    const { kind, real } = yield* classify(realRoot, paths.join(realRoot, name))
-    if (kind === "folder") {
-      if (classLimit > 0 && classes.length === classLimit) continue
-      classes.push(name)
-      state.visited.add(real)
-      yield* listFolder(state, name, name)
-    } else if (kind !== "file" && kind !== "empty")
-      state.setAside.push({ path: name, class: "", reason: reasons[kind] })
+    const { kind, real } = yield* classify(paths.join(realRoot, name))
+    if (kind === "folder") folders.push({ name, real })
+    else if (kind !== "file" && kind !== "empty") state.setAside.push({ path: name, class: "", reason: reasons[kind] })
     else if (imageName.test(name)) {
+      images += 1
       state.setAside.push({ path: name, class: "", reason: "outside any class folder" })
-    }
+    } else if (tableName.test(name)) tables.push(name)
   }
-  return { classes, files: state.files.sort(byPath), setAside: state.setAside.sort(byPath) } satisfies ImageListing
+  const found = yield* classFolders(realRoot, folders)
+  const all = [...new Set(found.map(({ belongs }) => belongs.class))].sort()
+  const classes = classLimit > 0 ? all.slice(0, classLimit) : all
+  for (const { relative, real, belongs } of found) {
+    if (!classes.includes(belongs.class) || state.visited.has(real)) continue
+    state.visited.add(real)
+    yield* listFolder(state, belongs, relative)
+  }
+  return {
+    classes,
+    files: state.files.sort(byPath),
+    setAside: state.setAside.sort(byPath),
+    linked: found
+      .filter(({ real, relative }) => real !== paths.join(realRoot, relative))
+      .map(({ relative }) => relative),
+    given: splitNames.filter((split) => found.some(({ belongs }) => belongs.given === split)),
+    root: { images, tables }
+  } satisfies ImageListing
 })

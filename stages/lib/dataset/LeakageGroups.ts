@@ -9,6 +9,7 @@
  * A copy in two splits makes a score too high, while two images that are not copies lose nothing by being in one split.
  * Hence look-alikes join a group on less evidence than copies need, as long as the group stays small.
  */
+import type { SplitName } from "../../../schemas/Names.ts"
 import type { DuplicateGroup, LabelConflict, SplitParams } from "../../../schemas/Split.ts"
 import type { Pair } from "../duplicates/Comparisons.ts"
 import { Components } from "../duplicates/Components.ts"
@@ -22,6 +23,8 @@ export interface Scanned {
   readonly at: number
   readonly path: string
   readonly class: string
+  /** The split that its folder gives it. */
+  readonly given?: SplitName
   readonly fingerprint: Summary
 }
 
@@ -39,6 +42,12 @@ const best = (images: ReadonlyArray<Scanned>): Scanned =>
     const pixels = (one: Scanned): number => one.fingerprint.width * one.fingerprint.height
     return pixels(b) - pixels(a) || byPath(a, b)
   })[0]!
+
+/** The best image; of each split, where splits are given: those stay as they are. */
+const bestOfEach = (images: ReadonlyArray<Scanned>): ReadonlyArray<string> =>
+  [...new Set(images.map(({ given }) => given))].map(
+    (split) => best(images.filter(({ given }) => given === split)).path
+  )
 
 /** The first capture of the pattern, or undefined when it does not match. */
 const captureOf = (pattern: string): ((path: string) => string | undefined) => {
@@ -63,7 +72,7 @@ const report = (scanned: ReadonlyArray<Scanned>, pairs: ReadonlyArray<Pair>, pol
     (part): DuplicateGroup => ({
       class: part[0]!.class,
       paths: part.map((one) => one.path),
-      kept: policy === "drop" ? [best(part).path] : part.map((one) => one.path)
+      kept: policy === "drop" ? bestOfEach(part) : part.map((one) => one.path)
     })
   )
   const conflicts = partsOf(scanned, pairs)

@@ -14,8 +14,8 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { messageOf } from "../Failure.ts"
+import { openImage, reasonOf } from "../images/OpenImage.ts"
 import type * as Resampler from "../images/Resampler.ts"
-import { loadSharp } from "../images/Sharp.ts"
 
 /** Width and height of the thumbnail. */
 export const side = 48
@@ -178,20 +178,6 @@ const fromPixels = Effect.fnUntraced(function* (
   return { width, height, rgb, coarse: coarsen(grey), descriptor, digest } satisfies Fingerprint
 })
 
-/** libvips' messages, and what they mean for the file. */
-const inWords: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
-  [/unsupported image format/iu, "not an image in a supported format"],
-  [/exceeds pixel limit/iu, "more pixels than split.pixelLimit allows"],
-  [/premature end|truncated|unexpected end|libpng read error|out of order read/iu, "truncated or damaged"]
-]
-
-const reasonOf = (cause: unknown): string => {
-  const message = messageOf(cause)
-  const first = (message.split("\n")[0] ?? message).trim()
-  const known = inWords.find(([pattern]) => pattern.test(message))
-  return known === undefined ? first : `${known[1]} (${first})`
-}
-
 /** Images of up to so many pixels are decoded in full: asking libvips for a smaller size costs more than it saves. */
 const smallPixels = 1 << 18
 
@@ -206,8 +192,7 @@ export const ofBytes = Effect.fnUntraced(function* (
 ) {
   const { size, decoded } = yield* Effect.tryPromise({
     try: async () => {
-      const sharp = await loadSharp()
-      const image = sharp(bytes, { failOn: "error", limitInputPixels: pixelLimit })
+      const image = await openImage(bytes, pixelLimit)
       const { autoOrient: size } = await image.metadata()
       const upright = image.autoOrient().flatten({ background: "#ffffff" })
       if (size.width * size.height > smallPixels) upright.resize(side, side, { fit: "fill", kernel: "linear" })
@@ -217,7 +202,7 @@ export const ofBytes = Effect.fnUntraced(function* (
         .toBuffer({ resolveWithObject: true })
       return { size, decoded: { width: info.width, height: info.height, rgb: data } }
     },
-    catch: reasonOf
+    catch: (cause) => reasonOf(cause, bytes)
   })
   const small = decoded.width === side && decoded.height === side
   const thumbnail = small ? decoded.rgb : yield* resampler.squashed(decoded, side)
@@ -231,6 +216,6 @@ export const ofFile = Effect.fnUntraced(function* (
   resampler: Pick<Resampler.Resampler, "squashed">
 ) {
   const fs = yield* FileSystem.FileSystem
-  const bytes = yield* fs.readFile(file).pipe(Effect.mapError(reasonOf))
+  const bytes = yield* fs.readFile(file).pipe(Effect.mapError(messageOf))
   return yield* ofBytes(bytes, pixelLimit, resampler)
 })

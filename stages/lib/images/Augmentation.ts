@@ -12,8 +12,8 @@ import * as FileSystem from "effect/FileSystem"
 import type { AugmentParams, Transforms } from "../../../schemas/Augment.ts"
 import { messageOf } from "../Failure.ts"
 import * as Random from "../Random.ts"
+import { openImage, reasonOf } from "./OpenImage.ts"
 import type { Colour, Job, Square } from "./Resample.ts"
-import { loadSharp } from "./Sharp.ts"
 
 /** The draws for one copy. Lengths are in pixels of the working square. */
 export interface Drawn {
@@ -65,15 +65,12 @@ export const decode = Effect.fnUntraced(function* (file: string, width: number, 
   const bytes = yield* fs.readFile(file).pipe(Effect.mapError(messageOf))
   const rgb = yield* Effect.tryPromise({
     try: async () => {
-      const sharp = await loadSharp()
-      const image = sharp(bytes, { failOn: "error", limitInputPixels: width * height })
-        .autoOrient()
-        .flatten({ background: "#ffffff" })
+      const image = (await openImage(bytes, width * height)).autoOrient().flatten({ background: "#ffffff" })
       // asking for a size costs time, even where it is the image's own
       if (width !== side || height !== side) image.resize(side, side, { fit: params.fit, background: "#ffffff" })
       return image.toColourspace("srgb").raw({ depth: "uchar" }).toBuffer()
     },
-    catch: messageOf
+    catch: (cause) => reasonOf(cause, bytes)
   })
   return { side, rgb: new Uint8Array(rgb.buffer, rgb.byteOffset, rgb.length) } satisfies Square
 })

@@ -10,8 +10,8 @@ import type { AugmentParams } from "../../../schemas/Augment.ts"
 import type { TrainedNetwork } from "../../../schemas/Train.ts"
 import { messageOf, toFailure } from "../Failure.ts"
 import * as Augmentation from "../images/Augmentation.ts"
+import { openImage, reasonOf } from "../images/OpenImage.ts"
 import * as Resample from "../images/Resample.ts"
-import { loadSharp } from "../images/Sharp.ts"
 import * as Safetensors from "../tables/Safetensors.ts"
 import * as Trainer from "./Trainer.ts"
 
@@ -38,6 +38,9 @@ export interface Predictor {
   readonly predict: (file: string) => Effect.Effect<Prediction, Stage.StageFailure>
 }
 
+/** As libvips has it by itself. */
+const mostPixels = 0x3fff * 0x3fff
+
 const unreadable = (file: string, actual: string): Stage.StageFailure =>
   new Stage.StageFailure({
     reason: `${file} cannot be read`,
@@ -47,9 +50,11 @@ const unreadable = (file: string, actual: string): Stage.StageFailure =>
   })
 
 const readImage = Effect.fnUntraced(function* (file: string, size: number, prepared: AugmentParams) {
+  const fs = yield* FileSystem.FileSystem
+  const bytes = yield* fs.readFile(file).pipe(Effect.mapError((cause) => unreadable(file, messageOf(cause))))
   const { autoOrient } = yield* Effect.tryPromise({
-    try: async () => (await loadSharp())(file).metadata(),
-    catch: (cause) => unreadable(file, messageOf(cause).replace(/^Input (file|buffer) contains /u, ""))
+    try: async () => (await openImage(bytes, mostPixels)).metadata(),
+    catch: (cause) => unreadable(file, reasonOf(cause, bytes))
   })
   const square = yield* Augmentation.decode(file, autoOrient.width, autoOrient.height, prepared).pipe(
     Effect.mapError((reason) => unreadable(file, reason))

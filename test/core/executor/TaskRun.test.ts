@@ -74,7 +74,7 @@ it.effect("a stage that declares something else to the step's process than to th
     const run = (wired: ReadonlyArray<string>, loaded: ReadonlyArray<string>) => {
       const work = { ...plain, source: import.meta.url, declared: linesOf(declare(wired)) }
       const load = () => Promise.resolve({ gather: declare(loaded) })
-      return TaskRun.run({ ...task, work }, work, load, () => Effect.void)
+      return TaskRun.run({ ...task, work }, work, load, { progress: () => Effect.void, notice: () => Effect.void })
     }
     yield* run(["b", "a"], ["a", "b"])
     const { message } = yield* Effect.flip(run(["a", "b", "c"], ["a", "b"]))

@@ -31,6 +31,22 @@ describe("a run from a program", () => {
     })
   )
 
+  it.live("tells what a step said that a user should know, each time", () =>
+    Effect.gen(function* () {
+      const { store, outputs, data } = newPlace()
+      const events: Array<RunEvent> = []
+      const onEvent = (event: RunEvent) => Effect.sync(() => void events.push(event))
+      const options = { store, outputs, sources: { texts: data }, until: ["words"], onEvent }
+      const said = () => events.splice(0).flatMap((event) => (event.type === "Notice" ? [event.text] : []))
+      yield* run(pipeline, { ...options, set: ["words.fail=notice"] })
+      expect(said()).toEqual(["words: the ink is low"])
+      yield* run(pipeline, { ...options, set: ["words.fail=notice"] })
+      expect(said()).toEqual(["words: the ink is low"])
+      yield* run(pipeline, options)
+      expect(said()).toEqual([])
+    })
+  )
+
   it.live("is about the steps that it names, under names and values that fit", () =>
     Effect.gen(function* () {
       const { store, outputs, data } = newPlace()

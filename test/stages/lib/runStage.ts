@@ -16,6 +16,7 @@ export interface RunOptions {
   readonly toolchain?: Readonly<Record<string, unknown>>
   readonly toolchainDir?: string
   readonly checkpoint?: Stage.Checkpoint
+  readonly notice?: (text: string) => Effect.Effect<void>
 }
 
 /** Output paths by port. */
@@ -41,6 +42,7 @@ export const runStage = Effect.fnUntraced(function* (stage: Stage.Module, option
     workdir: paths.join(options.to, ".work"),
     cores: options.cores ?? 2,
     progress: () => Effect.void,
+    notice: options.notice ?? (() => Effect.void),
     checkpoint: options.checkpoint ?? { load: Effect.succeed(undefined), save: () => Effect.void }
   })
   return Object.fromEntries(Object.entries(output).map(([port, { path }]) => [port, path]))

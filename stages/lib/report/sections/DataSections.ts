@@ -111,11 +111,20 @@ const wouldLeak = ({ manifest: { images, fractions } }: ReportData): number => {
   return sum / Math.max(1, images.length)
 }
 
-const alikeSplits = ({ lookAlikes: { apart }, duplicatePolicy }: ReportData["manifest"]): Html => {
+const alikeSplits = ({ lookAlikes: { apart }, duplicatePolicy, given }: ReportData["manifest"]): Html => {
+  if (given !== undefined) return html`${count(apart)} pairs are in two of the splits that the folders give`
   if (duplicatePolicy === "keep")
     return html`${count(apart)} pairs are in two splits, which the policy <code>keep</code> allows`
   if (apart === 0) return text("each pair is in one split")
   return html`each pair is in one split, except ${count(apart)} whose groups would have become too large to split`
+}
+
+const howSplit = ({ given, fractions, seed }: ReportData["manifest"]): Html => {
+  if (given === undefined)
+    return html`The split is stratified by class, in proportion ${fractions.train} : ${fractions.validation} : ${fractions.test}, with seed ${seed}`
+  return given.length === 3
+    ? html`The split is that of the data's own folders`
+    : html`The split is that of the data's own folders (${text(given.join(", "))}); the rest of it was drawn from train, stratified by class, with seed ${seed}`
 }
 
 export const dataSection = (data: ReportData): Html => {
@@ -141,7 +150,7 @@ export const dataSection = (data: ReportData): Html => {
     ["manifest"],
     [
       paragraph(
-        html`The data folder has ${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} images are used. The split is stratified by class, in proportion ${manifest.fractions.train} : ${manifest.fractions.validation} : ${manifest.fractions.test}, with seed ${manifest.seed}; it comes before augmentation. No group of related images is in two splits${manifest.leaks === 0 ? nothing : html`, except ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}`
+        html`The data folder has ${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} images are used. ${howSplit(manifest)}; it comes before augmentation. No group of related images is in two splits${manifest.leaks === 0 ? nothing : html`, except ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}`
       ),
       figure(charts.balance, text("Images of each class by split.")),
       table(html`Images by class`, countColumns(total), [...manifest.counts, total], (row) =>

@@ -68,7 +68,7 @@ export const outcome = ({ differences, equivalence, groupTest, seeds }: Compared
 
 const leakage = ({ manifest }: ReportData): Html =>
   manifest.leaks > 0
-    ? html` <strong>${manifest.leaks} groups of near-duplicates are in more than one split</strong> (policy <code>keep</code>): the test scores are too high.`
+    ? html` <strong>${manifest.leaks} groups of near-duplicates are in more than one split</strong> (${manifest.given === undefined ? html`policy <code>keep</code>` : text("the folders of the data give the split")}): the test scores are too high.`
     : html``
 
 /** Test accuracy: over all seeds where there are several. */

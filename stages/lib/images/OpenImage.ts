@@ -1,0 +1,56 @@
+/** A file's bytes as an image, whatever format it has, and in words why they are none. */
+import { messageOf } from "../Failure.ts"
+import * as Bitmaps from "./Bitmaps.ts"
+import { loadSharp } from "./Sharp.ts"
+
+/** The image, not yet decoded where libvips does that. Fails where `reasonOf` has the words. */
+export const openImage = async (bytes: Uint8Array, pixelLimit: number) => {
+  const sharp = await loadSharp()
+  const options = { failOn: "error", limitInputPixels: pixelLimit } as const
+  const bitmap = Bitmaps.read(bytes, pixelLimit)
+  if (bitmap === undefined) return sharp(bytes, options)
+  const { width, height, rgb } = bitmap
+  return sharp(rgb, { ...options, raw: { width, height, channels: 3 } })
+}
+
+const startsWith = (bytes: Uint8Array, text: string, at = 0): boolean =>
+  Buffer.from(bytes.subarray(at, at + text.length))
+    .toString("latin1")
+    .toLowerCase() === text.toLowerCase()
+
+const isHeic = (bytes: Uint8Array): boolean =>
+  startsWith(bytes, "ftyp", 4) &&
+  ["heic", "heix", "hevc", "heim", "heis", "mif1", "msf1"].some((brand) => startsWith(bytes, brand, 8))
+
+const beginning = 256
+
+/** Formats that are known by their first bytes and cannot be read. */
+const foreign: ReadonlyArray<readonly [is: (bytes: Uint8Array) => boolean, reason: string]> = [
+  [isHeic, "HEIC, the format of iPhones, which is not read: convert it to JPEG (heif-convert, or Export in Photos)"],
+  [
+    (bytes) => /^\s*<(!doctype html|html|head)/iu.test(Buffer.from(bytes.subarray(0, beginning)).toString("latin1")),
+    "a web page, not an image: the download failed"
+  ],
+  [(bytes) => startsWith(bytes, "%PDF"), "a PDF, not an image"],
+  [(bytes) => startsWith(bytes, "PK\u0003\u0004"), "a zip archive, not an image: unpack it"],
+  [(bytes) => startsWith(bytes, "8BPS"), "a Photoshop document: export it as PNG"],
+  [(bytes) => startsWith(bytes, "DICM", 128), "DICOM: export it as PNG or TIFF"]
+]
+
+/** libvips' messages, and what they mean for the file. */
+const inWords: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
+  [/unsupported image format/iu, "not an image in a supported format"],
+  [/exceeds pixel limit/iu, "more pixels than split.pixelLimit allows"],
+  [/premature end|truncated|unexpected end|libpng read error|out of order read/iu, "truncated or damaged"]
+]
+
+/** Why bytes are no image, in words, with libvips' own behind them where it has some. */
+export const reasonOf = (cause: unknown, bytes: Uint8Array): string => {
+  const known = foreign.find(([is]) => is(bytes))
+  if (known !== undefined) return known[1]
+  const message = messageOf(cause)
+  if (cause instanceof Bitmaps.BitmapError && !/exceeds pixel limit/u.test(message)) return message
+  const first = (message.split("\n")[0] ?? message).trim()
+  const meaning = inWords.find(([pattern]) => pattern.test(message))
+  return meaning === undefined ? first : `${meaning[1]} (${first})`
+}
