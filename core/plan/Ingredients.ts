@@ -23,7 +23,9 @@ const declaredDigests = new WeakMap<Artifact.Any, Digest.Digest>()
 /** The digest of an artifact's declaration; thousands of commands may share one. */
 const declaredDigest = (artifact: Artifact.Any): Digest.Digest => {
   const { kind, path, tag } = artifact
-  const digest = declaredDigests.get(artifact) ?? Digest.ofJson("CommandOutput/v1", { kind, path, tag })
+  // without these fields it is handed on
+  const volatile = artifact.kind === "json" && artifact.volatile.length > 0 ? { volatile: artifact.volatile } : {}
+  const digest = declaredDigests.get(artifact) ?? Digest.ofJson("CommandOutput/v1", { kind, path, tag, ...volatile })
   declaredDigests.set(artifact, digest)
   return digest
 }

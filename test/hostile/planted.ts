@@ -238,6 +238,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     quick: true
   },
   {
+    name: "what a command's document is handed on without does not count",
+    file: "core/plan/Ingredients.ts",
+    find: "artifact.volatile.length > 0 ?",
+    replace: "artifact.volatile.length < 0 ?",
+    caughtBy: ["test/regressions/handed.test.ts"]
+  },
+  {
     name: "by what name a command finds an input does not count",
     file: "core/plan/Ingredients.ts",
     find: "[name, artifact.path] as const",

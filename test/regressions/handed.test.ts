@@ -104,6 +104,22 @@ describe("an input", () => {
     }
   })
 
+  it("counts with the fields that it is handed on without (hermetic/02)", async () => {
+    const place = newPlace()
+    for (const volatile of [[], ["seconds"], []]) {
+      const Report = Artifact.json({ tag: "Report/v1", path: "report.json", schema: Schema.Unknown, volatile })
+      const command = `echo '{"loss": 1, "seconds": 2}' > "$report"`
+      const make = Stage.command({ name: "make", command, inputs: {}, output: { report: Report } })
+      const one = Pipeline.step(make, { inputs: {} })
+      const tell = 'grep -c seconds "$report" > "$text" || true'
+      const read = Stage.command({ name: "tell", command: tell, inputs: { report: Report }, output: { text: Text } })
+      const step = Pipeline.step(read, { inputs: { report: one.out.report } })
+      expect((await ran(Pipeline.make({ name: "told", steps: [step] }), place)).failures).toEqual([])
+      const found = readFileSync(path.join(place.outputs, "tell/text.txt"), "utf8")
+      expect(found).toBe(volatile.length === 0 ? "1\n" : "0\n")
+    }
+  })
+
   it("counts with its mode, with which it is handed on (hermetic/12)", async () => {
     const place = newPlace()
     for (const [mode, text] of [
