@@ -7,7 +7,7 @@
  * Nothing is bundled: a stage's code identity is told by its modules, so the packages keep them apart as the sources do.
  */
 import { execFileSync } from "node:child_process"
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Schema from "effect/Schema"
@@ -113,14 +113,34 @@ const splitStudy = (): void => {
   cpSync(path.join(root, "LICENSE"), path.join(study, "LICENSE"))
 }
 
+/** Declarations that no declaration of a named module leads to: nobody can import what they are about. */
+const dropInnerTypes = (): void => {
+  const { exports } = readJson("package.json") as {
+    readonly exports: Readonly<Record<string, { readonly types?: string }>>
+  }
+  const reached = new Set<string>()
+  const reach = (file: string): void => {
+    if (reached.has(file) || !existsSync(file)) return
+    reached.add(file)
+    for (const [, specifier] of readFileSync(file, "utf8").matchAll(/["'](\.{1,2}\/[^"']+)\.c?js["']/gu)) {
+      for (const ending of [".d.ts", ".d.cts"]) reach(path.resolve(path.dirname(file), `${specifier}${ending}`))
+    }
+  }
+  for (const { types } of Object.values(exports)) if (types !== undefined) reach(path.join(root, types))
+  for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
+    const file = path.join(dist, name)
+    if (/\.d\.c?ts$/u.test(name) && !reached.has(file)) rmSync(file)
+  }
+}
+
 /** What the verbs print with `--json`, as JSON Schema. */
 const writeSchemas = (): void => {
-  mkdirSync(path.join(dist, "schemas"), { recursive: true })
+  mkdirSync(path.join(dist, "json"), { recursive: true })
   for (const [verb, shape] of Object.entries(shapes)) {
     const { schema, definitions } = Schema.toJsonSchemaDocument(shape as Schema.Top)
     const document = { $schema: "https://json-schema.org/draft/2020-12/schema", title: `op-pipe ${verb}`, ...schema }
     const whole = Object.keys(definitions).length === 0 ? document : { ...document, $defs: definitions }
-    writeFileSync(path.join(dist, "schemas", `${verb}.json`), `${JSON.stringify(whole, null, 2)}\n`)
+    writeFileSync(path.join(dist, "json", `${verb}.json`), `${JSON.stringify(whole, null, 2)}\n`)
   }
 }
 
@@ -134,4 +154,5 @@ for (const name of ["FileStat.cjs", "FileStat.d.cts", "Resolver.cjs", "Resolver.
 }
 withBuiltEndings()
 splitStudy()
+dropInnerTypes()
 writeSchemas()

@@ -79,7 +79,7 @@ describe("the documents", () => {
   it("name commands and flags that exist", async () => {
     const commands = new Map<string, Set<string>>()
     for (const text of all) {
-      for (const match of text.matchAll(/op-pipe ((?:cache |data )?[a-z]+)((?: [^#;|&\n]*)?)/g)) {
+      for (const match of text.matchAll(/op-pipe (?!op-pipe)((?:cache |data )?[a-z]+)((?: [^#;|&\n]*)?)/g)) {
         const verb = match[1]!
         const flags = commands.get(verb) ?? new Set<string>()
         for (const flag of (match[2] ?? "").match(/--[a-z-]+/g) ?? []) flags.add(flag)

@@ -1,6 +1,6 @@
 /**
  * Shapes: what each verb prints with `--json`, as Schemas. `scripts/build.ts` writes them as JSON Schema into the package
- * (`dist/schemas/VERB.json`), so that a program can check and type what it reads.
+ * (`dist/json/VERB.json`), so that a program can check and type what it reads.
  *
  * Fields may be added in any version; one that is there keeps its name and meaning within a major version.
  */
