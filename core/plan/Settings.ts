@@ -174,8 +174,22 @@ const shiftSeed = (target: Target, settled: Encoded, shift: number): Effect.Effe
 const isSettled = ({ isDeclared, replica, names }: Target, assignments: ReadonlyArray<Assignment>): boolean =>
   isDeclared === true && replica === undefined && !assignments.some((each) => names.includes(each.target))
 
+/** What is given with the required parameters that only assignments give. Each is JSON if its own schema accepts that, else a text. */
+const withRequired = (target: Target, assignments: ReadonlyArray<Assignment>): Encoded => {
+  const fields = fieldsOf(target.schema) ?? {}
+  return assignments.reduce((given, { path, text }) => {
+    const name = path[0] ?? ""
+    const field = fields[name]
+    if (field === undefined || name in target.given) return given
+    const asJson = assign(given, path, parseValue(text))
+    const decoded = Schema.decodeUnknownResult(field as Schema.Codec<unknown, unknown>)(asJson[name])
+    return Result.isSuccess(decoded) ? asJson : assign(given, path, text)
+  }, target.given)
+}
+
 const settleTarget = Effect.fnUntraced(function* (target: Target, assignments: ReadonlyArray<Assignment>) {
-  let settled = target.isDeclared ? target.given : yield* settle(target.name, target.schema, target.given)
+  const own = assignments.filter((each) => target.names.includes(each.target))
+  let settled = target.isDeclared ? target.given : yield* settle(target.name, target.schema, withRequired(target, own))
   // a stage's assignments first, then the step's own: the more specific wins whatever the order of flags
   for (const name of new Set(target.names)) {
     for (const assignment of assignments.filter((each) => each.target === name)) {

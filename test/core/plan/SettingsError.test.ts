@@ -90,3 +90,21 @@ describe("a step whose name holds dots or equals signs", () => {
     expect(Object.values(settings.steps).filter((each) => (each["env"] as { lr: string }).lr === "0.5")).toHaveLength(1)
   })
 })
+
+describe("parameters without defaults", () => {
+  const required = Pipeline.make({ name: "p", steps: [Pipeline.step(train, { inputs: {} })] })
+  const settled = (...set: ReadonlyArray<string>) =>
+    Effect.runPromise(resolve(required, { set })).then(({ steps }) => steps["train"])
+
+  it("can all be given by --set, each as its own schema reads it", async () => {
+    const set = ["train.rate=0.5", "train.nested.mode=slow", "train.epochs=7", "train.nested.on=true"]
+    expect(await settled(...set)).toEqual({ epochs: 7, rate: 0.5, nested: { mode: "slow", on: true } })
+    expect(await settled(...set, "train.rate=2")).toMatchObject({ rate: 2 })
+  })
+
+  it("are asked for by name when they are not", async () => {
+    expect(await message(required, { set: ["train.rate=0.5", 'train.nested={"mode":"fast","on":true}'] })).toBe(
+      "train.epochs: expected a value, but found none"
+    )
+  })
+})
