@@ -5,6 +5,8 @@
  * These are what Node's permission model grants as well (Permissions). That one stops Node's own calls and names the file;
  * the walls stop addons, programs, SQLite and links too.
  *
+ * Gotcha: bubblewrap takes 9,000 arguments, so a stage of more than some 2,500 modules cannot be sealed; it fails, and says so.
+ *
  * Gotcha: inputs that other steps made are links into the store, so all of its blobs are there, by names that nobody guesses.
  */
 import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
