@@ -1,16 +1,17 @@
 /** `op-pipe predict IMAGE...`: predictions of the trained networks for a user's own images. */
 import { availableParallelism } from "node:os"
+import * as path from "node:path"
+import { buffer } from "node:stream/consumers"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import {
   jsonFlag,
-  lastResult,
   paint,
   printError,
   printLine,
@@ -21,7 +22,6 @@ import {
   UsageError,
   withStore
 } from "../cli/index.ts"
-import { AugmentParams } from "../schemas/Augment.ts"
 import { type ActivationName, activationNames, activations } from "../schemas/activations/Activations.ts"
 import { type VariantName, variants } from "../schemas/Names.ts"
 import type { PageData, PredictedImage, Top } from "../stages/lib/report/PredictionPage.ts"
@@ -30,21 +30,41 @@ import * as Trained from "./Trained.ts"
 /** The network of the last training, loaded. */
 const load = Effect.fnUntraced(function* (model: VariantName) {
   const { result: trained, network, bestEpoch, weights } = yield* Trained.load(model)
-  const augmented = yield* lastResult("augment")
-  const prepared = yield* Effect.orDie(Schema.decodeUnknownEffect(AugmentParams)(augmented.params))
   const { engine } = yield* Effect.promise(() => import("../stages/lib/network/EngineToolchain.ts"))
   const Predict = yield* Effect.promise(() => import("../stages/lib/network/Predict.ts"))
   const cacheDir = yield* toolchainDir(engine.name)
   const params = yield* Effect.orDie(Schema.decodeUnknownEffect(engine.params)({}))
   const notify = (line: string): void => Effect.runSync(printError(line))
   const identity = yield* engine.identify(params, { cores: availableParallelism(), cacheDir, notify })
-  const predictor = yield* Predict.make({ identity, cacheDir, network, weights, prepared })
+  const predictor = yield* Predict.make({ identity, cacheDir, network, weights })
   return { network, predictor, trained, bestEpoch, identity }
 })
 
 type Loaded = Effect.Success<ReturnType<typeof load>>
 
 const bar = (share: number): string => "█".repeat(Math.round(share * 24)).padEnd(24, "░")
+
+/** What the arguments name: files, all images below a folder, or "-" for standard input. */
+const filesOf = Effect.fnUntraced(function* (given: string) {
+  const fs = yield* FileSystem.FileSystem
+  const info = yield* Effect.option(fs.stat(given))
+  if (given === standardInput || Option.isNone(info) || info.value.type !== "Directory") return [given]
+  const { imageName } = yield* Effect.promise(() => import("../stages/lib/network/Predict.ts"))
+  const below = yield* Effect.orDie(fs.readDirectory(given, { recursive: true }))
+  return below
+    .filter((name) => imageName.test(name) && !/(^|\/)\./u.test(name))
+    .sort()
+    .map((name) => path.join(given, name))
+})
+
+const standardInput = "-"
+
+const readBytes = (image: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    image === standardInput
+      ? Effect.promise(() => buffer(process.stdin)).pipe(Effect.map((bytes): Uint8Array => bytes))
+      : fs.readFile(image)
+  ).pipe(Effect.mapError(({ reason }) => (reason._tag === "NotFound" ? "no such file" : reason.message)))
 
 /** Predicts one image. Data URIs are made only for a page. */
 const predictImage = Effect.fnUntraced(function* (
@@ -54,7 +74,9 @@ const predictImage = Effect.fnUntraced(function* (
   forPage: boolean
 ): Effect.fn.Return<PredictedImage, never, FileSystem.FileSystem> {
   const { predictor, network } = loaded
-  const prediction = yield* Effect.result(predictor.predict(image))
+  const bytes = yield* Effect.result(readBytes(image))
+  if (Result.isFailure(bytes)) return { image, error: `${image}: ${bytes.failure}` }
+  const prediction = yield* Effect.result(predictor.predict(image, bytes.success))
   if (Result.isFailure(prediction)) return { image, error: prediction.failure.message }
   const { topCount, topOf } = yield* Effect.promise(() => import("../stages/lib/statistics/Metrics.ts"))
   const { logits, input } = prediction.success
@@ -66,7 +88,7 @@ const predictImage = Effect.fnUntraced(function* (
   )
   if (!forPage) return { image, uri: "", inputUri: "", top }
   const Page = yield* Effect.promise(() => import("../stages/lib/report/PredictionPage.ts"))
-  return { image, uri: yield* Page.imageUri(image), inputUri: yield* Page.inputUri(input, network.size), top }
+  return { image, uri: yield* Page.imageUri(bytes.success), inputUri: yield* Page.inputUri(input, network.size), top }
 })
 
 /** Prints the prediction under the first of the activations. */
@@ -122,7 +144,10 @@ export const predict = Command.make(
   "predict",
   {
     ...projectFlags,
-    images: Argument.String("image").pipe(Argument.withDescription("Image files"), Argument.atLeast(1)),
+    images: Argument.String("image").pipe(
+      Argument.withDescription("Image files, folders of them, or - for standard input"),
+      Argument.atLeast(1)
+    ),
     activation: Flag.Literals("activation", activationNames).pipe(
       Flag.withDescription("Output activation; default: softmax, on a page softmax and sparsemax"),
       Flag.optional
@@ -154,7 +179,10 @@ export const predict = Command.make(
         Effect.gen(function* () {
           const loaded = yield* load(flags.model)
           const predictions: Array<PredictedImage> = []
-          for (const image of flags.images) {
+          const files = (yield* Effect.forEach(flags.images, filesOf)).flat()
+          if (files.length === 0)
+            return yield* new UsageError({ message: `${flags.images.join(", ")}: expected images, but found none` })
+          for (const image of files) {
             const predicted = yield* predictImage(loaded, image, under, html !== undefined)
             yield* print(loaded, predicted, flags)
             predictions.push(predicted)

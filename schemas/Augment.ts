@@ -36,11 +36,22 @@ export const Transforms = Schema.Struct({
 })
 export type Transforms = typeof Transforms.Type
 
+/** How an image becomes square: squashed, cropped at the centre, or padded. */
+const Fit = Schema.Literals(["fill", "cover", "contain"])
+
+/** How an original becomes what the network sees: all that an image of another day needs to be prepared alike. */
+export const Preparation = Schema.Struct({
+  size: integerBetween(8, 1024),
+  fit: Fit,
+  /** The least share of the area that a crop keeps, by which the working size is chosen. */
+  leastCrop: CropScale
+})
+export type Preparation = typeof Preparation.Type
+
 export const AugmentParams = Schema.Struct({
   /** Width and height of a packed image, pixels. */
   size: withDefault(integerBetween(8, 1024), 224),
-  /** How an image becomes square: squashed, cropped at the centre, or padded. */
-  fit: withDefault(Schema.Literals(["fill", "cover", "contain"]), "fill"),
+  fit: withDefault(Fit, "fill"),
   /**
    * Number of train images after augmentation, originals and copies, but never fewer than the originals; 0: as `copies`
    * says.
@@ -54,6 +65,13 @@ export const AugmentParams = Schema.Struct({
   shardBytes: withDefault(AtLeastOne, 64 * 1024 * 1024)
 }).annotate({ identifier: "AugmentParams" })
 export type AugmentParams = typeof AugmentParams.Type
+
+/** What of the parameters an original is prepared by. */
+export const preparationOf = ({ size, fit, transforms }: AugmentParams): Preparation => ({
+  size,
+  fit,
+  leastCrop: transforms.cropScale[0]
+})
 
 /** One packed image. `copy` 0 is the original. */
 export const PackRecord = Schema.Struct({ path: Schema.NonEmptyString, copy: Count, label: Count })
@@ -69,6 +87,7 @@ export type PackSplit = typeof PackSplit.Type
 export const PackIndex = Schema.Struct({
   size: AtLeastOne,
   channels: Schema.Literal(3),
+  preparation: Preparation,
   classes: Schema.Array(Schema.NonEmptyString),
   splits: Schema.Struct({ train: PackSplit, validation: PackSplit, test: PackSplit })
 }).annotate({ identifier: "PackIndex", description: "What lies where in the packed images" })

@@ -1,6 +1,7 @@
 /** Parameters and outputs of `train`: the history of one training, and its network. */
 import * as Schema from "effect/Schema"
 import { Artifact } from "../core/index.ts"
+import { Preparation } from "./Augment.ts"
 import { NetworkSpec, PresetName } from "./Network.ts"
 import { AtLeastOne, Count, Fraction, integerBetween, NonNegative, Positive, withDefault } from "./Numbers.ts"
 
@@ -98,6 +99,8 @@ export const LayerTableRow = Schema.Struct({
 export const TrainedNetwork = Schema.Struct({
   spec: NetworkSpec,
   size: AtLeastOne,
+  /** How its images were prepared. */
+  preparation: Preparation,
   classes: Schema.Array(Schema.NonEmptyString),
   /** Per channel (R, G, B), of pixels scaled to 0..1. */
   mean: Schema.Array(Schema.Finite),

@@ -13,6 +13,7 @@ import {
   IndexArtifact,
   type PackIndex,
   type PackRecord,
+  preparationOf,
   Shards
 } from "../schemas/Augment.ts"
 import { Images } from "../schemas/Images.ts"
@@ -69,6 +70,7 @@ const plan = (manifest: Manifest, params: AugmentParams): Planned => {
     index: {
       size: params.size,
       channels: 3,
+      preparation: preparationOf(params),
       classes: manifest.classes,
       splits: { train: train.packed, validation: validation.packed, test: test.packed }
     },
@@ -100,7 +102,7 @@ const packImage = Effect.fnUntraced(function* ({ root, params, resampler, writer
   const paths = yield* Path.Path
   const { path, split, width, height } = image
   const file = paths.join(root, ...path.split("/"))
-  const square = yield* decode(file, width, height, params).pipe(Effect.mapError(cannotDecode(path)))
+  const square = yield* decode(file, width, height, preparationOf(params)).pipe(Effect.mapError(cannotDecode(path)))
   const jobs = places.map((_, copy) => (copy === 0 ? original(square) : copyOf(square, params, path, copy)))
   for (let from = 0; from < jobs.length; from += recordsAtOnce) {
     const records = yield* resampler.records(square, jobs.slice(from, from + recordsAtOnce), params.size)

@@ -254,7 +254,7 @@ export const train = Stage.make({
     Effect.gen(function* () {
       const { params, output, checkpoint } = context
       const index = yield* context.inputs.index.read
-      const { size, channels, classes } = index
+      const { size, channels, classes, preparation } = index
       const spec = specOf(params)
       const layers = Network.layerTable(spec, { size, channels, classes: classes.length })
       if (Result.isFailure(layers))
@@ -272,7 +272,15 @@ export const train = Stage.make({
         epochs: [first!, ...others]
       })
       const { rows: table, totalParameters } = layers.success
-      yield* output.network.write({ spec, size, classes, ...ImageNet.normalization, table, totalParameters })
+      yield* output.network.write({
+        spec,
+        size,
+        preparation,
+        classes,
+        ...ImageNet.normalization,
+        table,
+        totalParameters
+      })
       yield* output.weights.write(bestWeights)
       yield* output.networkTable.write(utf8(`${Network.renderLayerTable(layers.success)}\n`))
     })

@@ -60,7 +60,8 @@ const trained = Effect.gen(function* () {
   const labels = Int32Array.of(0, 1, 2, 0)
   for (let i = 0; i < 3; i++) yield* trainer.step({ pixels, labels }, { learningRate: 0.01, epoch: 1, batchIndex: i })
   const { rows, totalParameters } = Result.getOrThrow(Network.layerTable(spec, shape))
-  const network: TrainedNetwork = { spec, size, classes, ...normalization, table: rows, totalParameters }
+  const preparation = { size, fit: "fill", leastCrop: 1 } as const
+  const network: TrainedNetwork = { spec, size, preparation, classes, ...normalization, table: rows, totalParameters }
   return { network, weights: yield* trainer.saveWeights(), logits: yield* trainer.predict(pixels, count) }
 }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
 

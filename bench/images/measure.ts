@@ -10,7 +10,7 @@ import * as NodePath from "@effect/platform-node-shared/NodePath"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { AugmentParams } from "../../schemas/Augment.ts"
+import { AugmentParams, preparationOf } from "../../schemas/Augment.ts"
 import { scan } from "../../stages/lib/dataset/Scan.ts"
 import { copyOf, decode, original } from "../../stages/lib/images/Augmentation.ts"
 import * as Resampler from "../../stages/lib/images/Resampler.ts"
@@ -65,7 +65,7 @@ const augmentAll = ({ root, files, size, copies, side, toolchainDir }: Request) 
     const params = yield* Schema.decodeEffect(AugmentParams)({ size })
     const resampler = yield* Resampler.open(() => toolchainDir)
     const one = Effect.fnUntraced(function* (file: string) {
-      const square = yield* decode(path.join(root, file), side, side, params)
+      const square = yield* decode(path.join(root, file), side, side, preparationOf(params))
       const copied = Array.from({ length: copies }, (_, i) => copyOf(square, params, file, i + 1))
       yield* resampler.records(square, [original(square), ...copied], size)
     })

@@ -76,6 +76,7 @@ const network = (index: PackIndex, batchNorm: boolean): object => {
   return {
     spec,
     size: 48,
+    preparation: index.preparation,
     classes: index.classes,
     mean: [0.5, 0.5, 0.5],
     std: [0.2, 0.2, 0.2],

@@ -15,6 +15,7 @@ import * as Path from "effect/Path"
 import { Pipeline, Stage } from "../../../core/index.ts"
 import { type SplitName, splitNames } from "../../../schemas/Names.ts"
 import type { SetAside } from "../../../schemas/Split.ts"
+import { imageName } from "../images/OpenImage.ts"
 
 /** A file that may be an image. `path` is relative to the root, with forward slashes. */
 export interface ListedFile {
@@ -37,7 +38,6 @@ export interface ImageListing {
   readonly root: { readonly images: number; readonly tables: ReadonlyArray<string> }
 }
 
-const imageName = /\.(jpe?g|png|gif|webp|avif|heic|heif|tiff?|bmp|p[bgnp]m|svg|jxl|jp2)$/iu
 const tableName = /\.(csv|tsv|json|jsonl|xlsx?|parquet)$/iu
 
 const splitFolders: Readonly<Record<string, SplitName>> = {

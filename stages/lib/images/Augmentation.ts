@@ -9,7 +9,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import type { AugmentParams, Transforms } from "../../../schemas/Augment.ts"
+import type { AugmentParams, Preparation, Transforms } from "../../../schemas/Augment.ts"
 import { messageOf } from "../Failure.ts"
 import * as Random from "../Random.ts"
 import { openImage, reasonOf } from "./OpenImage.ts"
@@ -51,23 +51,35 @@ export const draw = (transforms: Transforms, seed: number, path: string, copy: n
 }
 
 /** Working size: enough that the smallest crop is not enlarged, no more than the image has, at least the wanted size. */
-const workingSide = (params: AugmentParams, width: number, height: number): number =>
-  Math.max(
-    params.size,
-    Math.min(Math.min(width, height), Math.ceil(params.size / Math.sqrt(params.transforms.cropScale[0])))
-  )
+const workingSide = ({ size, leastCrop }: Preparation, width: number, height: number): number =>
+  Math.max(size, Math.min(Math.min(width, height), Math.ceil(size / Math.sqrt(leastCrop))))
 
 /** Decodes an image to its working square. `width` and `height` are those of the manifest. Fails with a reason in words. */
-export const decode = Effect.fnUntraced(function* (file: string, width: number, height: number, params: AugmentParams) {
+export const decode = Effect.fnUntraced(function* (
+  file: string,
+  width: number,
+  height: number,
+  preparation: Preparation
+) {
   const fs = yield* FileSystem.FileSystem
-  const side = workingSide(params, width, height)
   // libvips would read the file in many small pieces, which takes as long as the decoding
   const bytes = yield* fs.readFile(file).pipe(Effect.mapError(messageOf))
+  return yield* decodeBytes(bytes, width, height, preparation)
+})
+
+/** The same for bytes. */
+export const decodeBytes = Effect.fnUntraced(function* (
+  bytes: Uint8Array,
+  width: number,
+  height: number,
+  preparation: Preparation
+) {
+  const side = workingSide(preparation, width, height)
   const rgb = yield* Effect.tryPromise({
     try: async () => {
       const image = (await openImage(bytes, width * height)).autoOrient().flatten({ background: "#ffffff" })
       // asking for a size costs time, even where it is the image's own
-      if (width !== side || height !== side) image.resize(side, side, { fit: params.fit, background: "#ffffff" })
+      if (width !== side || height !== side) image.resize(side, side, { fit: preparation.fit, background: "#ffffff" })
       return image.toColourspace("srgb").raw({ depth: "uchar" }).toBuffer()
     },
     catch: (cause) => reasonOf(cause, bytes)

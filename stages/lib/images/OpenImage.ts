@@ -3,6 +3,9 @@ import { messageOf } from "../Failure.ts"
 import * as Bitmaps from "./Bitmaps.ts"
 import { loadSharp } from "./Sharp.ts"
 
+/** Names that images have. */
+export const imageName = /\.(jpe?g|png|gif|webp|avif|heic|heif|tiff?|bmp|p[bgnp]m|svg|jxl|jp2)$/iu
+
 /** The image, not yet decoded where libvips does that. Fails where `reasonOf` has the words. */
 export const openImage = async (bytes: Uint8Array, pixelLimit: number) => {
   const sharp = await loadSharp()

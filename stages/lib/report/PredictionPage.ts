@@ -5,7 +5,6 @@
  * prediction often comes from that.
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import type { Sharp } from "sharp"
 import type { ActivationName } from "../../../schemas/activations/Activations.ts"
 import type { Ranked } from "../../../schemas/Compare.ts"
@@ -49,17 +48,14 @@ const shownSide = 480
 const pageUri = (image: Sharp): Promise<string> => jpegUri(image.flatten({ background: "#ffffff" }), { quality: 84 })
 
 /** The image for the page, upright. It was decoded for the network before, so its number of pixels is acceptable. */
-export const imageUri = Effect.fnUntraced(function* (file: string) {
-  const fs = yield* FileSystem.FileSystem
+export const imageUri = (bytes: Uint8Array): Effect.Effect<string> =>
   // it was decoded for the network before: a failure is a bug
-  const bytes = yield* Effect.orDie(fs.readFile(file))
-  return yield* Effect.promise(async () => {
+  Effect.promise(async () => {
     const image = await openImage(bytes, Number.MAX_SAFE_INTEGER)
     return pageUri(
       image.autoOrient().resize(shownSide, shownSide, { fit: "inside", withoutEnlargement: true }).toColourspace("srgb")
     )
   })
-})
 
 /** The input of the network: `size * size * 3` levels. */
 export const inputUri = (pixels: Uint8Array, size: number): Effect.Effect<string> =>

@@ -50,7 +50,15 @@ const trained = (spec: NetworkSpec) =>
     )
   )
 
-const network = { spec: odd, size, classes, ...normalization, table: [], totalParameters: 1 }
+const network = {
+  spec: odd,
+  size,
+  preparation: { size, fit: "fill", leastCrop: 1 } as const,
+  classes,
+  ...normalization,
+  table: [],
+  totalParameters: 1
+}
 
 describe("a layers model", () => {
   it("gives the logits of a network with strides, padding and other pooling", async () => {

@@ -1,7 +1,6 @@
 /** The page of `predict --html`: escaped, self-contained, with every image, and legible in dark, light and on a phone. */
-import { existsSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
-import { NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import { chromium } from "playwright-core"
 import sharp from "sharp"
@@ -18,7 +17,7 @@ beforeAll(async () => {
   await sharp({ create: { width: 900, height: 300, channels: 4, background: { r: 200, g: 40, b: 40, alpha: 0.5 } } })
     .png()
     .toFile(image)
-  const uri = await Effect.runPromise(Effect.provide(Page.imageUri(image), NodeServices.layer))
+  const uri = await Effect.runPromise(Page.imageUri(readFileSync(image)))
   const inputUri = await Effect.runPromise(Page.inputUri(new Uint8Array(20 * 20 * 3).fill(90), 20))
   page = Page.renderPredictions({
     images: [
