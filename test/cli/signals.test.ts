@@ -36,12 +36,12 @@ const inputs = { quick: first.out.text }
 export default Pipeline.make({ name: "ending", steps: [Pipeline.step(sleeping, { inputs }), Pipeline.step(busy, { inputs })] })
 `
 
-/** Command lines of processes that hold `text`. */
+/** Ids of processes of the steps, by `text` in their command lines. */
 const processesWith = (text: string): ReadonlyArray<string> =>
   readdirSync("/proc").flatMap((id) => {
     try {
       const line = /^\d+$/u.test(id) ? readFileSync(`/proc/${id}/cmdline`, "utf8") : ""
-      return line.includes(text) && (line.startsWith("sleep") || line.startsWith("op-pipe-busy")) ? [line] : []
+      return line.includes(text) && (line.startsWith("sleep") || line.startsWith("op-pipe-busy")) ? [id] : []
     } catch {
       return []
     }
@@ -79,7 +79,10 @@ const ended = async (sandbox: string, act: (child: ReturnType<typeof spawn>) => 
   act(child)
   const { code } = await end
   const isAlone = await until(() => processesWith(seconds).length === 0, 3000)
-  expect({ isAlone, left: processesWith(seconds) }).toEqual({ isAlone: true, left: [] })
+  const left = processesWith(seconds)
+  // one that goes on does so for ever
+  for (const id of left) process.kill(Number(id), "SIGKILL")
+  expect({ isAlone, left }).toEqual({ isAlone: true, left: [] })
   return { code, stderr, root }
 }
 

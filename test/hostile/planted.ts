@@ -703,11 +703,11 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/cache/store/ResultStore.test.ts"]
   },
   {
-    name: "a named pipe in the store is read",
-    file: "cache/store/disk/Calls.ts",
-    find: "if (stat === undefined || stat.isFile()) return",
-    replace: "if (stat === undefined || !stat.isDirectory()) return",
-    caughtBy: ["test/cache/store/Disk.test.ts"]
+    name: "a named pipe in the place of a record fails the step",
+    file: "cache/store/Commit.ts",
+    find: '({ code }) => code === "EINVAL"',
+    replace: '({ code }) => code === "none"',
+    caughtBy: ["test/cli/trust.test.ts"]
   },
   {
     name: "code is kept where others can write",
