@@ -26,6 +26,7 @@ import { type Epoch, HistoryArtifact, NetworkArtifact, NetworkTable, TrainParams
 import { toFailure } from "./lib/Failure.ts"
 import * as ImageNet from "./lib/images/ImageNet.ts"
 import * as Pack from "./lib/images/Pack.ts"
+import { checkFinite } from "./lib/network/Diverged.ts"
 import { engine } from "./lib/network/EngineToolchain.ts"
 import * as Network from "./lib/network/Network.ts"
 import { learningRate, outOfPatience } from "./lib/network/Schedule.ts"
@@ -129,6 +130,9 @@ const deadShares = (alive: Alive, images: number): Readonly<Record<string, numbe
         [...alive].map(([layer, marks]) => [layer, marks.filter((mark) => mark === 0).length / marks.length])
       )
 
+/** The number of an epoch's last batch. */
+const lastBatch = ({ pack, params }: Run): number => Math.ceil(pack.count("train") / params.batchSize) - 1
+
 const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: number) {
   const startedMs = yield* Clock.currentTimeMillis
   const passed = yield* trainEpoch(run, epoch, rate)
@@ -159,6 +163,10 @@ const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: num
     gradientNorm: passed.gradientNorm,
     deadShare: deadShares(alive, run.pack.count("validation"))
   }
+  yield* checkFinite(
+    { "train loss": record.trainLoss, "validation loss": record.validationLoss, "test loss": test.loss },
+    { epoch, batchIndex: lastBatch(run), learningRate: rate }
+  )
   return record
 })
 
@@ -194,7 +202,14 @@ const runEpochs = Effect.fnUntraced(function* (run: Run, checkpoint: Stage.Check
     }
     if (saving !== undefined) yield* Fiber.join(saving)
     const engineState = yield* trainer.saveState()
-    epochs.push({ ...record, updateRatio: trainer.updateRatios(rate) })
+    const updateRatio = trainer.updateRatios(rate)
+    yield* checkFinite(
+      Object.fromEntries(
+        Object.entries(updateRatio).map(([layer, ratio]) => [`size of the updates of ${layer}`, ratio])
+      ),
+      { epoch: record.epoch, batchIndex: lastBatch(run), learningRate: rate }
+    )
+    epochs.push({ ...record, updateRatio })
     const pieces = TrainingState.encode({ epochs, bestEpoch, engineState, bestWeights })
     saving = yield* Effect.forkChild(checkpoint.save(...pieces))
   }

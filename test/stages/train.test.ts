@@ -136,3 +136,11 @@ describe("patience", () => {
     expect(await trained("resumed", still, { checkpoint })).toEqual(first)
   })
 })
+
+// images/13-diverged-in-the-last-step: told as a file without room to write it
+it("a training that diverges in its last step is told so, with epoch, batch and learning rate", async () => {
+  const params = { epochs: 1, batchSize: 4096, optimizer: "sgd", learningRate: 1e15, normalization: "none" }
+  await expect(trained("diverged", params)).rejects.toThrow(
+    /^epoch 1, batch 0: expected a finite .*, but it is (NaN|Infinity)\. The training diverged\. Lower the learning rate \(train\.learningRate\), which was 1000000000000000\.$/u
+  )
+})

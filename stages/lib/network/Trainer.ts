@@ -26,6 +26,7 @@ import type { NetworkSpec } from "../../../schemas/Network.ts"
 import { messageOf } from "../Failure.ts"
 import * as Random from "../Random.ts"
 import * as Safetensors from "../tables/Safetensors.ts"
+import { checkFinite, type Diverged } from "./Diverged.ts"
 import * as Network from "./Network.ts"
 
 export interface TrainerOptions extends Network.InputShape {
@@ -66,20 +67,6 @@ export interface StepResult {
   readonly gradientNorms: Readonly<Record<string, number>>
 }
 
-/** The loss became NaN or infinite. The parameters are those from before the step. */
-export class NonFiniteLoss extends Schema.TaggedError<NonFiniteLoss>()("NonFiniteLoss", {
-  epoch: Schema.Int,
-  batchIndex: Schema.Int,
-  actual: Schema.String
-}) {
-  override get message(): string {
-    return (
-      `epoch ${this.epoch}, batch ${this.batchIndex}: expected a finite loss, but it is ${this.actual}. ` +
-      "Lower the learning rate."
-    )
-  }
-}
-
 /** A state that belongs to another network or optimizer, or a batch of the wrong size. */
 export class TrainerMismatch extends Schema.TaggedError<TrainerMismatch>()("TrainerMismatch", {
   what: Schema.String,
@@ -100,7 +87,7 @@ export interface Trainer {
   readonly step: (
     batch: Batch,
     options: StepOptions
-  ) => Effect.Effect<StepResult, NonFiniteLoss | TrainerMismatch | EngineFailure>
+  ) => Effect.Effect<StepResult, Diverged | TrainerMismatch | EngineFailure>
   /**
    * Logits, n x classes row-major, with running statistics and without dropout. Any n. Marks in `alive` the channels
    * and units that these images activate.
@@ -203,9 +190,10 @@ const step = Effect.fnUntraced(function* (context: Context, batch: Batch, at: St
   const result = yield* attempt(context, () =>
     context.program.step({ ...batch, learningRate: at.learningRate, dropoutMasks: masks })
   )
-  if (!Number.isFinite(result.loss)) {
-    return yield* new NonFiniteLoss({ epoch: at.epoch, batchIndex: at.batchIndex, actual: String(result.loss) })
-  }
+  const norms = Object.entries(result.gradientNorms).map(
+    ([layer, norm]) => [`gradient norm of ${layer}`, norm] as const
+  )
+  yield* checkFinite({ loss: result.loss, ...Object.fromEntries(norms) }, at)
   return result
 })
 

@@ -251,7 +251,7 @@ describe("Trainer", () => {
         yield* trainer.step(images(16, 1), { learningRate: 1e30, epoch: 3, batchIndex: 0 })
         const before = yield* trainer.saveWeights()
         const error = yield* Effect.flip(trainer.step(images(16, 2), { learningRate: 1e30, epoch: 3, batchIndex: 1 }))
-        expect(error).toMatchObject({ _tag: "NonFiniteLoss", epoch: 3, batchIndex: 1 })
+        expect(error).toMatchObject({ _tag: "Diverged", epoch: 3, batchIndex: 1 })
         expect(yield* trainer.saveWeights()).toEqual(before)
       })
     ))
