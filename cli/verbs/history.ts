@@ -120,9 +120,9 @@ export const restore = Command.make(
           })
         }
         const found = usable.flatMap(({ id, result }) => (typeof result === "string" ? [] : [[id, result] as const]))
-        const stamped = { ...record, results: new Map(found) }
+        const recorded = { ...record, results: new Map(found) }
         for (const [id, result] of found) {
-          const rendered = yield* Template.rendered(project.pipeline, id, stamped)
+          const rendered = yield* Template.rendered(project.pipeline, id, recorded)
           yield* materialize(result, path.join(project.outputsDir, id), rendered)
         }
         return { runId: record.runId, steps: usable.map((each) => each.id), outputs: project.outputsDir }
@@ -133,7 +133,7 @@ export const restore = Command.make(
       `The outputs of run ${restored.runId} (${restored.steps.map(displayName).join(", ")}) are in ${restored.outputs}`
     )
   })
-).pipe(Command.withDescription("Lay out the outputs of an earlier run, without computing anything"))
+).pipe(Command.withDescription("Put back the outputs of an earlier run, without computing anything"))
 
 const pinning = (name: string, pinned: boolean, description: string) =>
   Command.make(
