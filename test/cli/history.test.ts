@@ -53,7 +53,7 @@ describe("history", () => {
     expect(page()).toMatch(/^HELLO 2 /)
     expect((await call(["pin", "last~1"])).code).toBe(0)
     const restored = await call(["restore", "last~1"])
-    expect(restored.stdout).toContain("words, count@words, count@letters, print")
+    expect(restored.stdout).toContain("words, count(words), count(letters), print")
     expect(page()).toMatch(/^HELLO 3 /)
     const stats = JSON.parse((await call(["cache", "stats"], "--json")).stdout) as unknown
     expect(stats).toMatchObject({ runs: 2, pinned: 1, results: 8 })

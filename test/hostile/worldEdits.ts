@@ -295,8 +295,6 @@ const listed = (folder: string): ReadonlyArray<string> =>
 
 const kinds = [ofData, ofSurroundings, ofCode, ofPackages, ofSettings, ofOutputs, ofStore]
 
-export type { MakeEdit as Editor } from "./worldEdit.ts"
-
 /** Draws edits, mostly of the `favoured` kinds of things. */
 const editorOf =
   (random: Random.Random, favoured: ReadonlyArray<ReadonlyArray<MakeEdit>>): MakeEdit =>
