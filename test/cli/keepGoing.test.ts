@@ -30,14 +30,14 @@ const all = [...fine.slice(0, 4), ...bad, ...fine.slice(4), Pipeline.step(good, 
 export default Pipeline.make({ name: "ugly", steps: all })
 `
 
-/** `op-pipe` with its store on a file system of 400 MB; undefined where none can be mounted. */
+/** `op-pipe` with its store on a file system of 1.6 GB: a log of a gigabyte fits, a file of three does not; undefined where none can be mounted. */
 const onSmallDisk = (root: string, ...args: ReadonlyArray<string>): Promise<Finished | undefined> =>
   new Promise((resolve) => {
     const op = [process.execPath, path.join(repository, "bin/op-pipe.cjs"), ...args]
       .map((each) => `'${each}'`)
       .join(" ")
     // the store outlives the mount as a copy
-    const script = `mount -t tmpfs -o size=400m tmpfs store || exit 77; cp -a kept/. store; ${op}; code=$?; rm -rf kept; cp -a store kept; exit $code`
+    const script = `mount -t tmpfs -o size=1600m tmpfs store || exit 77; cp -a kept/. store; ${op}; code=$?; rm -rf kept; cp -a store kept; exit $code`
     const env = { ...process.env, NO_COLOR: "1", NODE_OPTIONS: "--max-old-space-size=150" }
     execFile(
       "unshare",

@@ -200,7 +200,7 @@ describe("endings", () => {
   })
 
   it.each([
-    [["run", "--set", "words.fail=maybe"], 'one of "no", "stage", "input"'],
+    [["run", "--set", "words.fail=maybe"], 'one of "no", "notice", "stage"'],
     [["run", "--set", "words.lenght=3"], "minimum, fail, waitMs"],
     [["run", "--set", "wordz.minimum=3"], "count@letters"],
     [["run", "--set", "words.minimum"], "step.parameter=value"],

@@ -6,6 +6,7 @@
  * Not looked at is what the documents name as neither counted nor hidden (docs/adr/0005): times, owners, processors, the
  * system's own programs, the absolute place of a module.
  */
+
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { pathToFileURL } from "node:url"
@@ -16,6 +17,7 @@ import { describe, expect, it, vi } from "vitest"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
 import * as Sandbox from "../../core/executor/Sandbox.ts"
 import { Artifact, Pipeline, Stage } from "../../core/index.ts"
+import { displayName } from "../../core/pipeline/Step.ts"
 import { repository } from "../lib/cli.ts"
 import { placeIn } from "../lib/place.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
@@ -145,7 +147,7 @@ const runOn = async (machine: Machine, all: ReadonlyArray<Program>): Promise<Rea
   const failed = new Set(failures.map((each) => each.slice(0, each.indexOf(":"))))
   return all.map(({ by }, number) => {
     const step = `${by}@n${number}`
-    return failed.has(step) ? undefined : readFileSync(path.join(place.outputs, step, "text.txt"), "utf8")
+    return failed.has(displayName(step)) ? undefined : readFileSync(path.join(place.outputs, step, "text.txt"), "utf8")
   })
 }
 
