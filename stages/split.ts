@@ -275,7 +275,7 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
   }
 }
 
-const plural = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`
+const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
 
 /** What was left out and why, what is not as it seems, and what a split that is given leaks; undefined where there is nothing to say. */
 const saidOf = ({ counts, setAside, images, given, leaks }: Manifest, { linked }: ImageListing): string | undefined => {
@@ -292,10 +292,7 @@ const saidOf = ({ counts, setAside, images, given, leaks }: Manifest, { linked }
     ...(leaks === 0 ? [] : [`${plural(leaks, "group")} of near-duplicates in more than one split`])
   ]
   if (parts.length === 0) return undefined
-  return `${parts.join("; ")}; ${plural(images.length, "image")} of ${plural(counts.length, "class")} used`.replace(
-    "classs",
-    "classes"
-  )
+  return `${parts.join("; ")}; ${plural(images.length, "image")} of ${plural(counts.length, "class", "classes")} used`
 }
 
 export const split = Stage.make({

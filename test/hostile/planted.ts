@@ -151,7 +151,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     file: "cache/code/ModuleClosure.ts",
     find: "  Object.assign(statements, orderIn(syntax, statements))\n",
     replace: "",
-    caughtBy: [edits]
+    caughtBy: [edits],
+    rare: "as modelled"
   },
   {
     name: "where links of modules lead does not count",

