@@ -1,7 +1,7 @@
 /**
  * The study: a small CNN on a folder of images, with and without batch normalization; the norms of its gradients; its
- * logits under several output activations. Six stages, seven steps; each reads only its wired inputs. With several
- * seeds (`--seeds 3`) the trainings run once per seed, on the same images.
+ * logits under several output activations. Six stages, seven steps; each reads only its wired inputs. The trainings
+ * run once per seed, on the same images: from two seeds with the profile `quick`, else from as many as `--seeds` says.
  */
 import { Pipeline } from "./core/index.ts"
 import { emojiGroupBy } from "./demo/EmojiClasses.ts"
@@ -65,6 +65,8 @@ export default Pipeline.make({
   name: "study",
   steps: [parts, packed, bn, nobn, gradients, raw, compared],
   seed: 17,
+  // as many as leave the whole run within five minutes on two cores
+  seeds: { quick: 2 },
   report: compared.out.report,
   commands: () => import("./commands/index.ts").then(({ commands }) => commands),
   flags: {

@@ -48,7 +48,7 @@ const sourcePaths = Effect.fnUntraced(function* (project: Project.Project, data:
 /** The project alone, without a look at its data. */
 export const openSettled = Effect.fnUntraced(function* (flags: SessionFlags) {
   const opened = yield* Project.open(flags)
-  const seeds = flags.seeds ?? opened.pipeline.seeds
+  const seeds = flags.seeds ?? Pipeline.seedsOf(opened.pipeline, flags.profile)
   const project = { ...opened, pipeline: Pipeline.overSeeds(opened.pipeline, seeds) }
   const short = Object.values(flags.shorthand).filter((each) => each !== undefined)
   const set = [...short, ...flags.set]
@@ -69,7 +69,7 @@ const flagsOf = ({ profile, seed, seeds, asked }: RunLog.RunRecord, pipeline: Pi
   [
     ...(profile === (pipeline.defaultProfile ?? null) ? [] : [`--profile ${profile}`]),
     ...(seed === pipeline.seed ? [] : [`--seed ${seed}`]),
-    ...(seeds === pipeline.seeds ? [] : [`--seeds ${seeds}`]),
+    ...(seeds === Pipeline.seedsOf(pipeline, profile ?? undefined) ? [] : [`--seeds ${seeds}`]),
     ...asked.set.map((each) => `--set ${each}`),
     ...asked.data.map((each) => `--data ${each}`)
   ].join(" ")

@@ -1,6 +1,6 @@
 /** Results of `compare` over several seeds: the same trainings from other initial weights, on the same images. */
 import * as Schema from "effect/Schema"
-import { AtLeastOne, Count, NonNegative } from "./Numbers.ts"
+import { AtLeastOne, Count, Fraction, NonNegative } from "./Numbers.ts"
 import { ClaimId, Equivalence, Verdict } from "./Verdict.ts"
 
 const SeedCount = Schema.Int.check(Schema.isGreaterThanOrEqualTo(2))
@@ -68,7 +68,9 @@ export const SeedDifference = Schema.Struct({
   student95: Interval,
   /** For verdicts: intervals that include the choice of test images, by the bootstrap of the first seed. */
   total95: Interval,
-  total90: Interval
+  total90: Interval,
+  /** The p that belongs to these intervals: 1 minus the share at which their end reaches 0. */
+  pValue: Fraction
 })
 export type SeedDifference = typeof SeedDifference.Type
 

@@ -10,6 +10,7 @@ interface Declared {
   readonly steps: ReadonlyArray<AnyStep>
   readonly sources: ReadonlyArray<AnySource>
   readonly profiles: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly declaredSeeds: number | Readonly<Record<string, number>>
   readonly defaultProfile: string | undefined
   readonly flags: Readonly<Record<string, { readonly sets: string }>>
 }
@@ -69,6 +70,17 @@ const checkTargets = (pipeline: Declared, fail: (text: string) => never): void =
   }
 }
 
+const checkSeeds = ({ declaredSeeds, profiles }: Declared, fail: (text: string) => never): void => {
+  const given = typeof declaredSeeds === "number" ? [["", declaredSeeds] as const] : Object.entries(declaredSeeds)
+  for (const [profile, seeds] of given) {
+    const place = profile === "" ? "seeds" : `seeds of the profile ${profile}`
+    if (profile !== "" && !Object.hasOwn(profiles, profile))
+      fail(`seeds: expected one of ${quoted(Object.keys(profiles))}, but found "${profile}"`)
+    if (!Number.isInteger(seeds) || seeds < 1)
+      fail(`expected ${place} to be a whole number from 1 on, but found ${seeds}`)
+  }
+}
+
 /** Where an output is to lie, in its normal form; undefined of a path that leads out of the step's folder. */
 const placeOf = (path: string): string | undefined => {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".")
@@ -110,6 +122,7 @@ export const checkDeclared = (pipeline: Declared): void => {
   checkOutputs(pipeline.steps, fail)
   checkDuplicates(pipeline, fail)
   checkTargets(pipeline, fail)
+  checkSeeds(pipeline, fail)
 }
 
 type Declares = Pick<Stage.Any, "inputs" | "output" | "toolchain">

@@ -55,6 +55,9 @@ export interface ParameterFlag {
   readonly description: string
 }
 
+/** How many seeds a run has that asks for none; a profile without a number has one seed. */
+export type DeclaredSeeds = number | Readonly<Record<string, number>>
+
 /** A pipeline as `make` returns it: all steps and sources that the declared steps reach. */
 export interface Pipeline {
   readonly _tag: "Pipeline"
@@ -67,6 +70,8 @@ export interface Pipeline {
   readonly seed: number
   /** How many seeds there are: `seed` and those after it. */
   readonly seeds: number
+  /** As given to `make`: for every profile, or by profile. */
+  readonly declaredSeeds: DeclaredSeeds
   readonly profiles: Readonly<Record<string, Overrides>>
   readonly defaultProfile: string | undefined
   /** The file that a person should open after a run. */
@@ -116,8 +121,32 @@ export const overSeeds = (pipeline: Pipeline, seeds: number): Pipeline => {
   if (!Number.isInteger(seeds) || seeds < 1) {
     throw new DeclarationError(`${pipeline.name}: expected seeds to be a whole number from 1 on, but found ${seeds}`)
   }
-  if (seeds === pipeline.seeds) return pipeline
-  return { ...pipeline, ...collect(Replicas.place(collect(pipeline.declared).steps, seeds)), seeds }
+  // asked for: it holds whatever the profile
+  const asked = { ...pipeline, declaredSeeds: seeds }
+  if (seeds === pipeline.seeds) return asked
+  return { ...asked, ...collect(Replicas.place(collect(pipeline.declared).steps, seeds)), seeds }
+}
+
+/**
+ * How many seeds a run with this profile has, unless it asks for another number.
+ *
+ * @example
+ * ```ts
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ *
+ * const Line = Artifact.file({ tag: "Line/v1", path: "line.txt" })
+ * const greet = Stage.command({ name: "greet", command: 'echo hello > "$line"', inputs: {}, output: { line: Line } })
+ * const steps = [Pipeline.step(greet, { inputs: {} })]
+ * const two = Pipeline.make({ name: "two", steps, profiles: { short: {}, long: {} }, seeds: { long: 3 } })
+ * console.log(Pipeline.seedsOf(two, "short"), Pipeline.seedsOf(two, "long")) // 1 3
+ * ```
+ */
+export const seedsOf = (
+  { declaredSeeds, defaultProfile }: Pick<Pipeline, "declaredSeeds" | "defaultProfile">,
+  profile = defaultProfile
+): number => {
+  if (typeof declaredSeeds === "number") return declaredSeeds
+  return profile !== undefined && Object.hasOwn(declaredSeeds, profile) ? declaredSeeds[profile]! : 1
 }
 
 /**
@@ -147,8 +176,8 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
   readonly name: string
   readonly steps: Steps
   readonly seed?: number
-  /** Steps with `perSeed` are placed for this many seeds: `seed` and those after it. 1 unless given. */
-  readonly seeds?: number
+  /** Steps with `perSeed` are placed for this many seeds: `seed` and those after it. By profile, or one number for all. */
+  readonly seeds?: DeclaredSeeds
   readonly profiles?: Readonly<Record<string, ProfileOf<Steps>>>
   readonly defaultProfile?: string
   readonly report?: Port<Artifact.Any>
@@ -162,6 +191,7 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
     declared: options.steps,
     seed: options.seed ?? 0,
     seeds: 1,
+    declaredSeeds: options.seeds ?? 1,
     profiles: (options.profiles ?? {}) as Readonly<Record<string, Overrides>>,
     defaultProfile: options.defaultProfile,
     report: options.report,
@@ -169,7 +199,7 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
     flags: options.flags ?? {}
   }
   checkDeclared(single)
-  return overSeeds(single, options.seeds ?? 1)
+  return { ...overSeeds(single, seedsOf(single)), declaredSeeds: single.declaredSeeds }
 }
 
 /**

@@ -203,7 +203,7 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
   const events = options.onEvent === undefined ? RunEvents.to(() => undefined) : oneByOne(options.onEvent)
   return Effect.gen(function* () {
     const { publish } = yield* RunEvents
-    const placed = Pipeline.overSeeds(pipeline, options.seeds ?? pipeline.seeds)
+    const placed = Pipeline.overSeeds(pipeline, options.seeds ?? Pipeline.seedsOf(pipeline, options.profile))
     const { profile, seed, set = [] } = options
     const settings = yield* Settings.resolve(placed, { profile, seed, set })
     const outputsDir = inRoot(options.outputs, "outputs")

@@ -44,6 +44,28 @@ describe("placing", () => {
     expect(ids(Pipeline.overSeeds(own, 3))).toEqual(ids(three))
   })
 
+  it("can be asked for by profile: the default profile's at once, another's when it is chosen", () => {
+    const profiles = { short: {}, long: {} }
+    const own = Pipeline.make({
+      name: "own",
+      steps: pipeline.declared as [],
+      seeds: { long: 3 },
+      profiles,
+      defaultProfile: "long"
+    })
+    expect(ids(own)).toEqual(ids(three))
+    expect([undefined, "short", "long", "constructor"].map((each) => Pipeline.seedsOf(own, each))).toEqual([3, 1, 3, 1])
+    // a number that was asked for holds whatever the profile
+    expect(Pipeline.seedsOf(Pipeline.overSeeds(own, 3), "short")).toBe(3)
+    expect(Pipeline.seedsOf(Pipeline.overSeeds(own, 2), "long")).toBe(2)
+    const wrong = (seeds: Record<string, number>) => () =>
+      Pipeline.make({ name: "own", steps: pipeline.declared as [], seeds, profiles })
+    expect(wrong({ lng: 3 })).toThrow(/own: seeds: expected one of short, long, but found "lng"/)
+    expect(wrong({ long: 0 })).toThrow(
+      /own: expected seeds of the profile long to be a whole number from 1 on, but found 0/
+    )
+  })
+
   it("is refused for what is no number of seeds", () => {
     for (const wrong of [0, -1, 1.5, Number.NaN]) {
       expect(() => Pipeline.make({ name: "own", steps: pipeline.declared as [], seeds: wrong })).toThrow(

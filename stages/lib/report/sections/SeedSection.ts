@@ -64,6 +64,7 @@ const differenceTable = (seeds: Seeds): Html =>
       { title: "95 %, bootstrap of seeds", cell: (row) => range(row.low95, row.high95) },
       { title: "95 %, Student's t", cell: (row) => range(row.student95.low, row.student95.high) },
       { title: "95 %, with test images", cell: (row) => range(row.total95.low, row.total95.high) },
+      { title: "p", numeric: true, cell: (row) => number(row.pValue) },
       { title: "by seed", cell: (row) => text(row.values.map(signedPoints).join(", ")) }
     ],
     seeds.differences

@@ -108,6 +108,21 @@ describe("over seeds", () => {
     expect(accuracy!.total90.high - 0.02).toBeCloseTo(Math.hypot((2.919986 * 0.03) / Math.sqrt(3), 0.84 * 0.08), 6)
   })
 
+  it("has the p that belongs to its interval", () => {
+    const [bn, nobn] = [[0.5, 0.6, 0.7].map(scoring), [0.48, 0.61, 0.65].map(scoring)]
+    // R: t.test(c(0.02, -0.01, 0.05))$p.value
+    expect(seeds.differences[0]!.pValue).toBeCloseTo(0.3675444, 5)
+    const of = (half: number) => overSeeds(input(bn, nobn, { images: imagesOf(half) })).differences[0]!
+    expect(of(0.08).pValue).toBeGreaterThan(seeds.differences[0]!.pValue)
+    // where an end of the 95 % interval is 0, p is 0.05
+    const all = [0.5, 0.5, 0.5].map(scoring)
+    const worse = [0.48, 0.48, 0.48].map(scoring)
+    const [edge] = overSeeds(input(all, worse, { images: imagesOf(0.02) })).differences
+    expect(edge!.total95.low).toBeCloseTo(0, 9)
+    expect(edge!.pValue).toBeCloseTo(0.05, 6)
+    expect(overSeeds(input(all, all)).differences[0]!.pValue).toBe(1)
+  })
+
   it("takes the score of the epoch that was chosen, not of the last", () => {
     const rising = of({ validationAccuracy: (epoch) => (epoch === 2 ? 0.9 : 0.1) })
     const { bn } = overSeeds(input([rising, scoring(0.5)], [scoring(0.5), scoring(0.5)]))
