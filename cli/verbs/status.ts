@@ -4,7 +4,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Digest from "../../cache/identity/Digest.ts"
-import { programsIn } from "../../core/pipeline/Shell.ts"
+import { programsIn } from "../../core/pipeline/command/Shell.ts"
 import type { CommandParams } from "../../core/pipeline/Stage.ts"
 import { type AnyStep, displayName } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
@@ -66,8 +66,9 @@ export const status = (additions: Pick<Additions, "flags">) =>
 /** The programs of a step that count for nothing, as far as they are known. */
 const uncounted = ({ settings }: Prepared, { id, stage }: AnyStep): ReadonlyArray<string> => {
   if (stage._tag === "Stage") return stage.spawns && stage.programs.length === 0 ? ["all that it starts"] : []
-  const { command } = settings.steps[id] as unknown as CommandParams
-  return programsIn(stage.shell, command).filter((name) => !stage.programs.includes(name))
+  const { command, args } = settings.steps[id] as unknown as Partial<CommandParams>
+  const called = command === undefined ? (args ?? []).slice(0, 1) : programsIn(stage.shell, command)
+  return called.filter((name) => !stage.programs.includes(name))
 }
 
 const describe = (assessment: Freshness.Assessment, programs: ReadonlyArray<string>): ReadonlyArray<string> => {

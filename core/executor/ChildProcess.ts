@@ -197,7 +197,7 @@ export const launch = (task: StepTask, begin: (stdio: Log.Log["stdio"]) => Child
     return { child, log }
   } catch (cause) {
     void log?.close(true)
-    return asStepError(task, cause)
+    return cause instanceof StepError ? cause : asStepError(task, cause)
   }
 }
 

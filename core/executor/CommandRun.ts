@@ -6,6 +6,8 @@ import type { ChildProcess } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
+import * as CommandParams from "../pipeline/command/CommandParams.ts"
+import * as Words from "../pipeline/command/Words.ts"
 import {
   asStepError,
   endedEarly,
@@ -28,31 +30,54 @@ const folderOf = (task: StepTask): string => path.dirname(task.workdir)
 
 const relativeTo = (task: StepTask, file: string): string => path.relative(task.workdir, file).split(path.sep).join("/")
 
+/** Where a command finds its parameters, in the folder that it starts in. */
+const paramsFile = "params.json"
+
 /** As whole as it gets: the machine's, what is declared, and the paths of inputs and outputs. */
 const environmentOf = (task: StepTask, work: CommandWork, isSealed: boolean): Record<string, string> => {
+  const params = work.params === null ? {} : { OP_PIPE_PARAMS: paramsFile, ...CommandParams.variablesOf(work.params) }
   const outputs = Object.entries(work.output).map(
     ([name, output]) => [name, relativeTo(task, path.join(task.outputDir, ...output.path.split("/")))] as const
   )
   return {
     ...environment(task),
     ...work.env,
+    ...params,
     ...StepView.pathsOf(task, task.workdir, isSealed),
     ...Object.fromEntries(outputs)
   }
 }
 
-/** Makes the folders that outputs are written to, and writes the command's text where the shell reads it, whatever its length. */
-const prepare = (task: StepTask, work: CommandWork): string => {
+/** Makes the folders that outputs are written to, and the file of the parameters. */
+const prepare = (task: StepTask, work: CommandWork): void => {
   for (const { kind, path: at } of Object.values(work.output)) {
     const file = path.join(task.outputDir, ...at.split("/"))
     mkdirSync(kind === "folder" ? file : path.dirname(file), { recursive: true })
   }
-  const script = path.join(folderOf(task), "command")
-  writeFileSync(script, work.command)
-  return script
+  if (work.params === null) return
+  writeFileSync(path.join(task.workdir, paramsFile), `${JSON.stringify(work.params, null, 2)}\n`)
 }
 
-const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Walls => {
+const noVariable = (task: StepTask) => (name: string) => {
+  const reason = `expected $${name} in its args to be a variable of the command, but found none of that name, or one that has no text`
+  throw new StepError({ step: task.step, fault: "input", reason, log: null })
+}
+
+/** What is called, and the file in which a shell reads the command's text, whatever its length. */
+const calledBy = (
+  task: StepTask,
+  work: CommandWork,
+  env: Readonly<Record<string, string>>,
+  isSealed: boolean
+): { readonly words: ReadonlyArray<string>; readonly script: string | undefined } => {
+  if (typeof work.command !== "string")
+    return { words: Words.filled(work.command, env, noVariable(task)), script: undefined }
+  const script = path.join(folderOf(task), "command")
+  writeFileSync(script, work.command)
+  return { words: [...work.shell, isSealed ? Sandbox.inside.script : script], script }
+}
+
+const wallsOf = (task: StepTask, work: CommandWork, script: string | undefined): Sandbox.Walls => {
   const temporary = path.join(folderOf(task), "tmp")
   mkdirSync(temporary, { recursive: true })
   const view = StepView.of(task, task.workdir)
@@ -62,7 +87,11 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Wal
       [temporary, Sandbox.inside.temporary]
     ],
     ...view,
-    readable: [...view.readable, [script, Sandbox.inside.script], ...Sandbox.disguise(task, work.network)],
+    readable: [
+      ...view.readable,
+      ...(script === undefined ? [] : [[script, Sandbox.inside.script] as const]),
+      ...Sandbox.disguise(task, work.network)
+    ],
     hidden: Sandbox.hiddenFrom(task),
     network: work.network,
     env: { ...Sandbox.scratchIn(Sandbox.inside.temporary), ...work.env },
@@ -71,11 +100,13 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string): Sandbox.Wal
 }
 
 const start = (task: StepTask, work: CommandWork, isSealed: boolean, stdio: Log.Log["stdio"]): ChildProcess => {
-  const script = prepare(task, work)
+  prepare(task, work)
   const env = environmentOf(task, work, isSealed)
   const options = { cwd: task.workdir, env, stdio, detached: true }
-  if (!isSealed) return spawnWatched([...work.shell, script], options)
-  const [file, ...args] = Sandbox.wrap(wallsOf(task, work, script), env, [...work.shell, Sandbox.inside.script])
+  const inside = isSealed ? Sandbox.scratchIn(Sandbox.inside.temporary) : {}
+  const { words, script } = calledBy(task, work, { ...env, ...inside, ...work.env }, isSealed)
+  if (!isSealed) return spawnWatched(words, options)
+  const [file, ...args] = Sandbox.wrap(wallsOf(task, work, script), env, words)
   return spawnMasked(file!, args, options)
 }
 

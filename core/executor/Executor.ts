@@ -33,9 +33,12 @@ export type ModuleWork = typeof ModuleWork.Type
 /** Work that a command does. */
 export const CommandWork = Schema.Struct({
   type: Schema.Literal("command"),
-  command: Schema.String,
-  /** The program that runs it, with its arguments. */
+  /** A text for the shell, or a program and its arguments. */
+  command: Schema.Union([Schema.String, Schema.Array(Schema.String)]),
+  /** The program that runs a text, with its arguments. */
   shell: Schema.Array(Schema.String),
+  /** Its own parameters, encoded; null of a command that declares none. */
+  params: Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown)),
   network: Schema.Boolean,
   env: Schema.Record(Schema.String, Schema.String),
   /** Output name -> its kind, and its path below `outputDir`. */

@@ -43,6 +43,16 @@ export const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.
 /** Variables that each step gets from op-pipe, the same on every machine or in no key. */
 const ours = new Set(["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "NODE_OPTIONS", "NODE_COMPILE_CACHE"])
 
+/** Variables that a command gets besides, and those that shells set or read themselves. */
+const ofCommands = new Set([
+  ...["OP_PIPE_PARAMS", "PYTHONPYCACHEPREFIX", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"],
+  ...["_", "ENV", "EUID", "GROUPS", "HOSTNAME", "IFS", "LINENO", "OLDPWD", "OPTARG", "OPTIND", "PPID", "PS4", "PWD"],
+  ...["RANDOM", "SECONDS", "SHELLOPTS", "SHLVL", "UID"]
+])
+
+/** Whether each command has a variable of this name that its author did not declare. */
+export const isOfCommand = (name: string): boolean => ours.has(name) || ofCommands.has(name) || name.startsWith("BASH")
+
 /** The variables of the user's that a stage has passed on. */
 interface Passed {
   readonly passEnv: ReadonlyArray<string>

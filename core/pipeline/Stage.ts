@@ -25,8 +25,9 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Fault } from "../../cache/identity/Fault.ts"
 import type * as Artifact from "./Artifact.ts"
+import * as Params from "./command/CommandParams.ts"
+import * as Shell from "./command/Shell.ts"
 import * as Names from "./Names.ts"
-import * as Shell from "./Shell.ts"
 import type * as Toolchain from "./Toolchain.ts"
 
 /**
@@ -169,13 +170,15 @@ export interface Stage<
   readonly run: (context: Context<P, I, O, T>) => Effect.Effect<void, Failure, Requirements>
 }
 
-/** A stage whose work is a command for the shell. */
-export interface Command<Name extends string, I extends Artifacts, O extends Artifacts>
-  extends Common<Name, CommandParams, I, O, Readonly<Record<never, never>>> {
+/** A stage whose work is a command: a text for the shell, or a call of a program. */
+export interface Command<Name extends string, I extends Artifacts, O extends Artifacts, P = CommandParams>
+  extends Common<Name, P, I, O, Readonly<Record<never, never>>> {
   readonly _tag: "Command"
-  /** The parameters where nothing else is said. */
-  readonly defaults: CommandParams
-  /** The program that runs the command, with its arguments. */
+  /** The command itself and its variables, where nothing else is said. */
+  readonly defaults: Partial<CommandParams>
+  /** The names of the parameters that its author declares, if there are any. */
+  readonly own: ReadonlyArray<string> | undefined
+  /** The program that runs the command, with its arguments; none of a call without a shell. */
   readonly shell: ReadonlyArray<string>
   /** Whether the command may use the network. */
   readonly network: boolean
@@ -186,7 +189,7 @@ export interface Command<Name extends string, I extends Artifacts, O extends Art
 export type Module = Stage<string, any, any, any, any>
 /** Any stage. */
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
-export type Any = Module | Command<string, any, any>
+export type Any = Module | Command<string, any, any, any>
 
 /**
  * Declares a stage. Its module must export it, and `source` is that module's `import.meta.url`: the process that does the work finds it by both.
@@ -267,18 +270,11 @@ const programsOf = (
   return { programs, place: programs.length === 0 ? undefined : placeOfCaller(declare) }
 }
 
-/** One Schema for all commands: a graph may have thousands, and each would be compiled. */
-const CommandParams = Schema.Struct({
-  /** The text that the shell runs. */
-  command: Schema.String,
-  /** Variables that the command sees besides PATH, HOME, TMPDIR and its inputs and outputs. */
-  env: Schema.Record(Schema.String, Schema.String)
-})
-/** The parameters of a command: itself and its variables. */
-export type CommandParams = typeof CommandParams.Type
+/** What each command has besides its own parameters: its text or words, and its variables. */
+export type CommandParams = Params.CommandParams
 
 /**
- * A stage whose work is a command for the shell.
+ * A stage whose work is a command: `command` is a text for the shell, `args` are a program and its arguments, without a shell.
  *
  * The command finds each input and output under a variable of that name, as a path that is relative to the folder in which
  * it starts; of a source that it reads unsealed, an absolute one. The folder is removed afterwards. Where the machine has
@@ -288,10 +284,15 @@ export type CommandParams = typeof CommandParams.Type
  * Where bubblewrap is installed, the command is *sealed*: it sees the system's programs, its inputs (read-only) and its
  * outputs, and neither other files nor the network, unless `network` is true.
  *
+ * It sees each of its `params` that is a number, a text, a boolean or null as a variable of that name, as its Schema encodes
+ * it, and all of them as a JSON file, whose path is `$OP_PIPE_PARAMS`. In `args`, `$name` stands for such a variable's value,
+ * within its word; `$$` is a dollar sign.
+ *
  * The programs that it calls count if `programs` names them (`programs: ["python3"]`): by the content of their files, as PATH
  * finds them. The step's run ends before any work if one is not there.
  *
- * Throws `TypeError` for names that are no names of shell variables, or that are used twice, and for programs named by a path.
+ * Throws `DeclarationError` for names that are no names of shell variables, or that are used twice, and for `args` that name
+ * none of them; `TypeError` for programs named by a path.
  *
  * @example
  * ```ts
@@ -317,42 +318,38 @@ export type CommandParams = typeof CommandParams.Type
  * export default Pipeline.make({ name: "words", steps: [Pipeline.step(count, { inputs: { line: greeted.out.line } })] })
  * ```
  */
-export const command = <const Name extends string, const I extends Artifacts, const O extends Artifacts>(options: {
-  readonly name: Name
-  readonly command: string
-  readonly inputs: I
-  readonly output: O
-  readonly env?: Readonly<Record<string, string>>
-  readonly passEnv?: ReadonlyArray<string>
-  readonly secrets?: ReadonlyArray<string>
-  readonly shell?: Shell.Shell
-  readonly network?: boolean
-  readonly programs?: ReadonlyArray<string>
-}): Command<Name, I, O> => {
+export const command = <
+  const Name extends string,
+  const I extends Artifacts,
+  const O extends Artifacts,
+  P = Readonly<Record<never, never>>,
+  PI = Readonly<Record<never, never>>
+>(
+  options: {
+    readonly name: Name
+    readonly params?: Schema.Codec<P, PI>
+    readonly inputs: I
+    readonly output: O
+    readonly env?: Readonly<Record<string, string>>
+    readonly passEnv?: ReadonlyArray<string>
+    readonly secrets?: ReadonlyArray<string>
+    readonly shell?: Shell.Shell
+    readonly network?: boolean
+    readonly programs?: ReadonlyArray<string>
+  } & Params.Written
+): Command<Name, I, O, P & CommandParams> => {
   const { name, inputs, output, env = {} } = options
-  const { passEnv, secrets } = Names.passed(options)
-  const variables = [...[inputs, output, env].flatMap(Object.keys), ...passEnv, ...secrets]
-  const wrong = variables.find((each, index) => !Names.isVariable(each) || variables.indexOf(each) !== index)
-  if (wrong !== undefined) {
-    throw new TypeError(
-      `${name}: expected inputs, outputs, env, passEnv and secrets to be different names of shell variables, but found "${wrong}"`
-    )
-  }
-  const untyped = Object.entries({ command: options.command, ...env } as Record<string, unknown>).find(
-    ([, value]) => typeof value !== "string"
-  )
-  if (untyped !== undefined) {
-    throw new TypeError(`${name}: expected ${untyped[0]} to be a text, but found ${String(untyped[1])}`)
-  }
+  const passed = Names.passed(options)
+  const { params, defaults, own } = Params.make({ ...options, env, ...passed }, options)
   return {
     _tag: "Command",
     name,
-    params: CommandParams as Schema.Codec<CommandParams, unknown>,
-    defaults: { command: options.command, env },
-    shell: Shell.argumentsOf(options.shell),
+    params: params as Schema.Codec<P & CommandParams, unknown>,
+    defaults,
+    own,
+    shell: options.args === undefined ? Shell.argumentsOf(options.shell) : [],
     network: options.network ?? false,
-    passEnv,
-    secrets,
+    ...passed,
     inputs,
     output,
     toolchain: {},

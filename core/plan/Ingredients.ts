@@ -38,7 +38,10 @@ const commandCode = (stage: CommandStage, inputs: AnyStep["inputs"]): CacheKey.C
   const outputs = Object.entries(stage.output as Stage.Artifacts).map(
     ([name, artifact]) => [name, declaredDigest(artifact)] as const
   )
-  const command = { [stage.shell.join(" ")]: commandFormat, ...(stage.network ? { network: "allowed" } : {}) }
+  const command = {
+    [stage.shell.join(" ") || "without a shell"]: commandFormat,
+    ...(stage.network ? { network: "allowed" } : {})
+  }
   const names = Object.entries(inputs).map(([name, { artifact }]) => [name, artifact.path] as const)
   const input = names.length === 0 ? {} : { input: Object.fromEntries(names) }
   return { modules: { command, output: Object.fromEntries(outputs), ...input }, packages: {} }

@@ -141,7 +141,7 @@ interface Target {
 const stepTarget = (step: AnyStep, profile: Overrides, seed: number): Target => {
   const schema = step.stage.params as Schema.Codec<unknown, unknown>
   const seeded = "seed" in (fieldsOf(schema) ?? {}) ? { seed } : {}
-  const defaults = step.stage._tag === "Command" ? step.stage.defaults : undefined
+  const command = step.stage._tag === "Command" ? step.stage : undefined
   const { replica } = step
   const original = replica?.of ?? step.id
   // the id of a step without a variant is its stage's name, and the profile has the last word
@@ -150,8 +150,11 @@ const stepTarget = (step: AnyStep, profile: Overrides, seed: number): Target => 
     name: step.id,
     names: [step.stage.name, original],
     schema,
-    given: merge(defaults, seeded, ...others),
-    isDeclared: defaults !== undefined && others.every((each) => each === undefined || Object.keys(each).length === 0),
+    given: merge(command?.defaults, seeded, ...others),
+    isDeclared:
+      command !== undefined &&
+      command.own === undefined &&
+      others.every((each) => each === undefined || Object.keys(each).length === 0),
     ...(replica === undefined ? {} : { replica: { shift: replica.number - 1, name: step.id } })
   }
 }

@@ -23,6 +23,7 @@ import * as Tree from "../../cache/store/Tree.ts"
 import { Executor, type News, StepError, type StepTask } from "../executor/Executor.ts"
 import * as Log from "../executor/log/Log.ts"
 import * as Mask from "../executor/log/Mask.ts"
+import * as CommandParams from "../pipeline/command/CommandParams.ts"
 import { linesOf } from "../pipeline/Declaration.ts"
 import type * as Stage from "../pipeline/Stage.ts"
 import { type AnyStep, displayName } from "../pipeline/Step.ts"
@@ -136,12 +137,20 @@ const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: La
   const { stage } = step
   const { params, toolchain } = ingredients
   if (stage._tag === "Command") {
-    const { command, env } = params as unknown as Stage.CommandParams
+    const { command, args, env } = params as unknown as Stage.CommandParams
     const output = Object.entries(stage.output as Stage.Artifacts).map(
       ([name, { kind, path }]) => [name, { kind, path }] as const
     )
-    const { shell, network } = stage
-    return { type: "command", command, env, shell, network, output: Object.fromEntries(output) }
+    const { shell, network, own } = stage
+    return {
+      type: "command",
+      command: command ?? args,
+      params: own === undefined ? null : CommandParams.ownOf(own, params),
+      env,
+      shell,
+      network,
+      output: Object.fromEntries(output)
+    }
   }
   const { name, source, spawns } = stage
   const modules = prepared.code.get(source)?.loaded ?? []

@@ -72,7 +72,7 @@ describe("a command", () => {
     const make = (inputs: Record<string, typeof Text>) => () =>
       Stage.command({ name: "bad", command: "true", inputs, output: { out: Text } })
     expect(make({ out: Text })).toThrow(
-      'bad: expected inputs, outputs, env, passEnv and secrets to be different names of shell variables, but found "out"'
+      'bad: expected inputs, outputs, params, env, passEnv and secrets to be different names of shell variables, but found "out"'
     )
     expect(make({ "a-b": Text })).toThrow('but found "a-b"')
   })

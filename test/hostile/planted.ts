@@ -801,5 +801,12 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "const mostPairs = 50_000\n",
     replace: "const mostPairs = 50_000_000\n",
     caughtBy: ["test/stages/lib/duplicates/NearDuplicates.test.ts"]
+  },
+  {
+    name: "parameters of a command are not settled",
+    file: "core/plan/Settings.ts",
+    find: "      command.own === undefined &&\n",
+    replace: "",
+    caughtBy: ["test/cli/parameters.test.ts"]
   }
 ]

@@ -1,6 +1,6 @@
 /** The programs that a command's text names. */
 import { expect, it } from "vitest"
-import { argumentsOf, programsIn } from "../../../core/pipeline/Shell.ts"
+import { argumentsOf, programsIn } from "../../../../core/pipeline/command/Shell.ts"
 
 const bash = ["bash", "-euo", "pipefail"]
 
