@@ -40,7 +40,11 @@ const raw = Pipeline.step(logits, {
     bnNetwork: bn.out.network,
     bnWeights: bn.out.weights,
     nobnNetwork: nobn.out.network,
-    nobnWeights: nobn.out.weights
+    nobnWeights: nobn.out.weights,
+    bnNetworkReplicas: Pipeline.replicas(bn.out.network),
+    bnWeightsReplicas: Pipeline.replicas(bn.out.weights),
+    nobnNetworkReplicas: Pipeline.replicas(nobn.out.network),
+    nobnWeightsReplicas: Pipeline.replicas(nobn.out.weights)
   }
 })
 
@@ -57,6 +61,7 @@ const compared = Pipeline.step(compare, {
     nobnNetwork: nobn.out.network,
     gradstats: gradients.out.summary,
     logits: raw.out.logits,
+    seedLogits: raw.out.seedLogits,
     penultimate: raw.out.penultimate
   }
 })

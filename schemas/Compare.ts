@@ -122,6 +122,21 @@ export const Difference = Schema.Struct({
 })
 export type Difference = typeof Difference.Type
 
+/** One line of the first figure: bn minus nobn on test. */
+export const HeadlineDifference = Schema.Struct({
+  /** The loss is softmax's negative log-likelihood, in nats, whatever the activation: it is finite. */
+  metric: Schema.Literals(["accuracy", "loss", "calibrationError"]),
+  /** By seed. */
+  values: Schema.Array(Schema.Finite),
+  mean: Schema.Finite,
+  /** 95 % interval: over groups of test images and, where there are several seeds, over these too. */
+  low95: Schema.Finite,
+  high95: Schema.Finite,
+  /** What is smaller does not matter. */
+  margin: Positive
+})
+export type HeadlineDifference = typeof HeadlineDifference.Type
+
 /** McNemar's test, exact binomial, two-sided, on paired test predictions. */
 export const McNemar = Schema.Struct({
   onlyBnRight: Count,
@@ -194,6 +209,8 @@ export const Metrics = Schema.Struct({
   groupTest: GroupTest,
   constant: Constant,
   differences: Schema.Array(Difference),
+  /** Accuracy, loss, calibration: over all seeds. */
+  headline: Schema.Array(HeadlineDifference),
   equivalence: Schema.Struct({ margin: Fraction, verdict: Equivalence }),
   examples: Schema.Array(Example),
   /** Of the first seed; everything but `seeds` is about its networks. */

@@ -21,4 +21,7 @@ export type LogitsParams = typeof LogitsParams.Type
  */
 export const PenultimateArtifact = Artifact.file({ tag: "Penultimate/v1", path: "penultimate.arrow" })
 
+/** Logits of the test images from the further seeds; `stages/lib/tables/SeedLogitsTable.ts` describes the format. */
+export const SeedLogitsArtifact = Artifact.file({ tag: "SeedLogits/v1", path: "seed-logits.arrow" })
+
 export const LogitsArtifact = Artifact.file({ tag: "Logits/v1", path: "logits.arrow" })

@@ -16,7 +16,7 @@ import {
   ReportArtifact
 } from "../schemas/Compare.ts"
 import { GradstatsArtifact } from "../schemas/Gradstats.ts"
-import { LogitsArtifact, PenultimateArtifact } from "../schemas/Logits.ts"
+import { LogitsArtifact, PenultimateArtifact, SeedLogitsArtifact } from "../schemas/Logits.ts"
 import { ManifestArtifact } from "../schemas/Split.ts"
 import { HistoryArtifact, NetworkArtifact } from "../schemas/Train.ts"
 import { toFailure } from "./lib/Failure.ts"
@@ -39,6 +39,7 @@ const inputs = {
   nobnNetwork: NetworkArtifact,
   gradstats: GradstatsArtifact,
   logits: LogitsArtifact,
+  seedLogits: SeedLogitsArtifact,
   penultimate: PenultimateArtifact
 } as const
 const output = { metrics: MetricsArtifact, report: ReportArtifact, markdown: MarkdownReport, ...Charts } as const
@@ -46,7 +47,7 @@ type CompareContext = Stage.Context<CompareParams, typeof inputs, typeof output,
 
 const readTable = Effect.fnUntraced(function* <A>(
   what: string,
-  file: CompareContext["inputs"]["logits" | "penultimate"],
+  file: CompareContext["inputs"]["logits" | "seedLogits" | "penultimate"],
   decode: (bytes: Uint8Array) => Option.Option<A>
 ) {
   const bytes = yield* file.bytes
@@ -63,12 +64,13 @@ const readTable = Effect.fnUntraced(function* <A>(
 
 /** All documents and tables that are compared. */
 const readInputs = Effect.fnUntraced(function* (from: CompareContext["inputs"]) {
-  const { LogitsTable, PenultimateTable } = yield* load
+  const { LogitsTable, PenultimateTable, SeedLogitsTable } = yield* load
   const replicasOf = (replicas: CompareContext["inputs"]["bnReplicas"]) => Effect.forEach(replicas, ({ read }) => read)
   return {
     manifest: yield* from.manifest.read,
     index: yield* from.index.read,
     table: yield* readTable("logits", from.logits, LogitsTable.decode),
+    seedLogits: yield* readTable("logits of the further seeds", from.seedLogits, SeedLogitsTable.decode),
     hidden: yield* readTable("hidden values", from.penultimate, PenultimateTable.decode),
     histories: { bn: yield* from.bn.read, nobn: yield* from.nobn.read },
     replicas: { bn: yield* replicasOf(from.bnReplicas), nobn: yield* replicasOf(from.nobnReplicas) },

@@ -1,17 +1,17 @@
 /**
  * logits: the outputs of both best networks for every image, before any output activation; and, for the test images,
- * the values of their last hidden layers.
+ * the values of their last hidden layers, and the logits of the networks of the further seeds.
  *
  * Rows are the originals (no augmented copies) of train, validation and test, each in the order of the packed index.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import { Stage } from "../core/index.ts"
+import { Artifact, Stage } from "../core/index.ts"
 import { type EngineIdentity, open } from "../engine/index.ts"
 import { IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
-import { LogitsArtifact, LogitsParams, PenultimateArtifact } from "../schemas/Logits.ts"
-import { type SplitName, splitNames } from "../schemas/Names.ts"
+import { LogitsArtifact, LogitsParams, PenultimateArtifact, SeedLogitsArtifact } from "../schemas/Logits.ts"
+import { type SplitName, splitNames, type VariantName } from "../schemas/Names.ts"
 import type { NetworkSpec } from "../schemas/Network.ts"
 import { NetworkArtifact, type TrainedNetwork, Weights } from "../schemas/Train.ts"
 import { toFailure } from "./lib/Failure.ts"
@@ -20,6 +20,12 @@ import { engine } from "./lib/network/EngineToolchain.ts"
 import { featureExtractorOf } from "./lib/network/FeatureExtractor.ts"
 import * as Trainer from "./lib/network/Trainer.ts"
 import * as Safetensors from "./lib/tables/Safetensors.ts"
+
+const tables = Effect.promise(async () => ({
+  LogitsTable: await import("./lib/tables/LogitsTable.ts"),
+  PenultimateTable: await import("./lib/tables/PenultimateTable.ts"),
+  SeedLogitsTable: await import("./lib/tables/SeedLogitsTable.ts")
+}))
 
 /** Positions of a split's originals in its records. */
 const originals = (index: PackIndex, split: SplitName): Int32Array =>
@@ -81,12 +87,17 @@ const infer = (inference: Inference, { network, spec, units, weights }: NetworkP
     })
   ).pipe(Effect.mapError(toFailure))
 
-/** Logits of all originals, and the values of the last hidden layer for those of test. */
-const outputsOf = Effect.fnUntraced(function* (inference: Inference, network: TrainedNetwork, safetensors: Uint8Array) {
+/** The network with its weights. */
+const wholeOf = Effect.fnUntraced(function* (network: TrainedNetwork, safetensors: Uint8Array) {
   const decoded = Safetensors.decode(safetensors)
   if (Result.isFailure(decoded)) return yield* toFailure(decoded.failure)
-  const weights = decoded.success
-  const whole: NetworkPart = { network, spec: network.spec, units: network.classes.length, weights }
+  return { network, spec: network.spec, units: network.classes.length, weights: decoded.success } satisfies NetworkPart
+})
+
+/** Logits of all originals, and the values of the last hidden layer for those of test. */
+const outputsOf = Effect.fnUntraced(function* (inference: Inference, network: TrainedNetwork, safetensors: Uint8Array) {
+  const whole = yield* wholeOf(network, safetensors)
+  const { weights } = whole
   const logits = yield* infer(inference, whole, splitNames)
   const extractor = featureExtractorOf(network)
   if (Option.isNone(extractor)) return { logits, hidden: { units: 0, data: new Float32Array(0) } }
@@ -95,19 +106,36 @@ const outputsOf = Effect.fnUntraced(function* (inference: Inference, network: Tr
   return { logits, hidden: { units, data: relu ? data.map((value) => Math.max(0, value)) : data } }
 })
 
+const inputs = {
+  index: IndexArtifact,
+  shards: Shards,
+  bnNetwork: NetworkArtifact,
+  bnWeights: Weights,
+  nobnNetwork: NetworkArtifact,
+  nobnWeights: Weights,
+  bnNetworkReplicas: Artifact.replicas(NetworkArtifact),
+  bnWeightsReplicas: Artifact.replicas(Weights),
+  nobnNetworkReplicas: Artifact.replicas(NetworkArtifact),
+  nobnWeightsReplicas: Artifact.replicas(Weights)
+} as const
+const output = { logits: LogitsArtifact, seedLogits: SeedLogitsArtifact, penultimate: PenultimateArtifact } as const
+type LogitsContext = Stage.Context<LogitsParams, typeof inputs, typeof output, { readonly engine: typeof engine }>
+
+/** Logits of the test images under each further seed's network. */
+const ofFurtherSeeds = (inference: Inference, from: LogitsContext["inputs"], variant: VariantName) =>
+  Effect.forEach(from[`${variant}NetworkReplicas`], (network, i) =>
+    Effect.gen(function* () {
+      const whole = yield* wholeOf(yield* network.read, yield* from[`${variant}WeightsReplicas`][i]!.bytes)
+      return yield* infer(inference, whole, ["test"])
+    })
+  )
+
 export const logits = Stage.make({
   name: "logits",
   source: import.meta.url,
   params: LogitsParams,
-  inputs: {
-    index: IndexArtifact,
-    shards: Shards,
-    bnNetwork: NetworkArtifact,
-    bnWeights: Weights,
-    nobnNetwork: NetworkArtifact,
-    nobnWeights: Weights
-  },
-  output: { logits: LogitsArtifact, penultimate: PenultimateArtifact },
+  inputs,
+  output,
   toolchain: { engine },
   run: ({ params, inputs, output, toolchain, toolchainDir, progress }) =>
     Effect.gen(function* () {
@@ -120,7 +148,8 @@ export const logits = Stage.make({
       const tested = rows.filter(({ split }) => split === "test")
       const networks = { bn: yield* inputs.bnNetwork.read, nobn: yield* inputs.nobnNetwork.read }
       const extractors = Object.values(networks).filter((network) => Option.isSome(featureExtractorOf(network))).length
-      const total = rows.length * 2 + tested.length * extractors
+      const replicas = inputs.bnNetworkReplicas.length + inputs.nobnNetworkReplicas.length
+      const total = rows.length * 2 + tested.length * (extractors + replicas)
       let done = 0
       const onImages = (count: number): Effect.Effect<void> => {
         done += count
@@ -136,9 +165,11 @@ export const logits = Stage.make({
       }
       const bn = yield* outputsOf(inference, networks.bn, yield* inputs.bnWeights.bytes)
       const nobn = yield* outputsOf(inference, networks.nobn, yield* inputs.nobnWeights.bytes)
-      const [LogitsTable, PenultimateTable] = yield* Effect.promise(() =>
-        Promise.all([import("./lib/tables/LogitsTable.ts"), import("./lib/tables/PenultimateTable.ts")])
-      )
+      const seeds = {
+        bn: yield* ofFurtherSeeds(inference, inputs, "bn"),
+        nobn: yield* ofFurtherSeeds(inference, inputs, "nobn")
+      }
+      const { LogitsTable, PenultimateTable, SeedLogitsTable } = yield* tables
       const table = LogitsTable.encode({
         classes,
         paths: rows.map(({ record }) => record.path),
@@ -148,12 +179,11 @@ export const logits = Stage.make({
         nobn: nobn.logits
       })
       yield* output.logits.write(table)
-      const hidden = PenultimateTable.encode({
-        classes,
-        paths: tested.map(({ record }) => record.path),
-        labels: Int32Array.from(tested, ({ record }) => record.label),
-        values: { bn: bn.hidden, nobn: nobn.hidden }
-      })
+      const paths = tested.map(({ record }) => record.path)
+      const labels = Int32Array.from(tested, ({ record }) => record.label)
+      const further = seeds.bn.map((each, i) => ({ bn: each, nobn: seeds.nobn[i]! }))
+      yield* output.seedLogits.write(SeedLogitsTable.encode({ classes, paths, labels, seeds: further }))
+      const hidden = PenultimateTable.encode({ classes, paths, labels, values: { bn: bn.hidden, nobn: nobn.hidden } })
       yield* output.penultimate.write(hidden)
     })
 })

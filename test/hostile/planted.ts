@@ -796,6 +796,27 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/stages/lib/duplicates/NearDuplicates.test.ts"]
   },
   {
+    name: "a network is recommended that has learned nothing",
+    file: "stages/lib/report/sections/Findings.ts",
+    find: "accuracy.low95 > constant.share",
+    replace: "accuracy.low95 > 0",
+    caughtBy: ["test/stages/lib/report/sections/Findings.test.ts"]
+  },
+  {
+    name: "the first figure's intervals know nothing of seeds",
+    file: "stages/lib/statistics/Headline.ts",
+    find: "Math.hypot(seeds, images)",
+    replace: "images",
+    caughtBy: ["test/stages/lib/statistics/Headline.test.ts"]
+  },
+  {
+    name: "every profile has the seeds of the default one",
+    file: "core/pipeline/Pipeline.ts",
+    find: "declaredSeeds[profile]! : 1",
+    replace: "declaredSeeds[profile]! : (Object.values(declaredSeeds)[0] ?? 1)",
+    caughtBy: ["test/core/pipeline/Replicas.test.ts"]
+  },
+  {
     name: "as many pairs are aligned as there are neighbours",
     file: "stages/lib/duplicates/NearDuplicates.ts",
     find: "const mostPairs = 50_000\n",

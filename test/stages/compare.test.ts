@@ -18,6 +18,7 @@ import * as Network from "../../stages/lib/network/Network.ts"
 import * as Random from "../../stages/lib/Random.ts"
 import * as LogitsTable from "../../stages/lib/tables/LogitsTable.ts"
 import * as PenultimateTable from "../../stages/lib/tables/PenultimateTable.ts"
+import * as SeedLogitsTable from "../../stages/lib/tables/SeedLogitsTable.ts"
 import { split } from "../../stages/split.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 import { falling, history, jagged } from "./lib/histories.ts"
@@ -58,6 +59,18 @@ const logitsOf = (index: PackIndex, share: number, seed: number): Float32Array =
       out[row * classes.length + k] = random.between(-1, 1) + (k === answer ? 3 : 0)
   }
   return out
+}
+
+/** Logits of the test images under the networks of `count` further seeds. */
+const seedLogits = (index: PackIndex, count: number): Uint8Array => {
+  const tested = index.splits.test.records.filter((record) => record.copy === 0)
+  const of = (share: number, seed: number) => logitsOf(index, share, seed).slice(-tested.length * classes.length)
+  return SeedLogitsTable.encode({
+    classes: index.classes,
+    paths: tested.map((record) => record.path),
+    labels: Int32Array.from(tested, ({ label }) => label),
+    seeds: Array.from({ length: count }, (_, i) => ({ bn: of(0.9, 10 + i), nobn: of(0.4, 20 + i) }))
+  })
 }
 
 /** Values that tell the classes apart along one unit, with a little noise. */
@@ -122,6 +135,8 @@ beforeAll(async () => {
     "bn-net.json": JSON.stringify(network(index, true)),
     "nobn-net.json": JSON.stringify(network(index, false)),
     "logits.arrow": table,
+    "seed-logits.arrow": seedLogits(index, 0),
+    "seed-logits-2.arrow": seedLogits(index, 1),
     "penultimate.arrow": PenultimateTable.encode({
       classes: index.classes,
       paths: tested.map((row) => row.path),
@@ -141,6 +156,7 @@ beforeAll(async () => {
     nobnNetwork: at("nobn-net.json"),
     gradstats: summary!,
     logits: at("logits.arrow"),
+    seedLogits: at("seed-logits.arrow"),
     penultimate: at("penultimate.arrow")
   }
 })
@@ -243,6 +259,7 @@ describe("over seeds", () => {
   }
   const seeded = async (to: string) => {
     const more = {
+      seedLogits: at("seed-logits-2.arrow"),
       "bnReplicas#2": replica("bn2.json", 0.55, falling),
       "nobnReplicas#2": replica("nobn2.json", 0.5, jagged)
     }
@@ -266,8 +283,17 @@ describe("over seeds", () => {
     expect(metrics.seeds!.bn.scores[0]!.values).toEqual([0.6, 0.55])
     expect(metrics.seeds!.differences[0]!.values.map((value) => Number(value.toFixed(6)))).toEqual([0, 0.05])
     // everything else is the first seed's, as it was
-    const { seeds: _seeds, ...rest } = metrics
-    expect(rest).toEqual(one.metrics)
+    const { seeds: _seeds, headline, ...rest } = metrics
+    const { headline: first, ...alone } = one.metrics
+    expect(rest).toEqual(alone)
+    // one value a seed; the first seed's is as before
+    expect(headline.map(({ metric, values }) => [metric, values.length])).toEqual([
+      ["accuracy", 2],
+      ["loss", 2],
+      ["calibrationError", 2]
+    ])
+    for (const k of [1, 2]) expect(headline[k]!.values[0]).toBe(first[k]!.mean)
+    expect(headline[0]).toMatchObject({ low95: metrics.seeds!.differences[0]!.total95.low, margin: 0.03 })
     expect(report).toContain('<section id="seeds"')
     expect(report).toContain('href="#seeds"')
     expect(report).toContain("Of 2 seeds")
@@ -317,7 +343,7 @@ describe.skipIf(!existsSync(browser))("in a browser", () => {
   })
 })
 
-it.each(["logits", "penultimate"])("refuses a table of %s that is none", async (input) => {
+it.each(["logits", "seedLogits", "penultimate"])("refuses a table of %s that is none", async (input) => {
   for (const [name, content] of Object.entries({
     "no.arrow": "not arrow",
     "other.arrow": readFileSync(at(input === "logits" ? "penultimate.arrow" : "logits.arrow"))

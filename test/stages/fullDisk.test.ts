@@ -117,6 +117,7 @@ it("fails every stage with a sentence, never as a bug", async () => {
       contactSheet: contactSheet!,
       gradstats: summary!,
       logits: answers["logits"]!,
+      seedLogits: answers["seedLogits"]!,
       penultimate: answers["penultimate"]!
     }
   })

@@ -29,6 +29,10 @@ code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; ove
 .card.bn b { color:var(--bn); } .card.nobn b { color:var(--nobn); }
 .badge { display:inline-block; justify-self:start; font-size:.78rem; font-weight:600; border:1px solid currentColor; border-radius:99px; padding:.05rem .55rem; white-space:nowrap; }
 .supported, .equivalent { color:var(--yes); } .not-supported, .different { color:var(--no); } .undecided, .mixed { color:var(--open); }
+.advice { background:var(--panel); border-left:4px solid var(--bn); border-radius:6px; padding:.7rem 1rem; font-size:1.06rem; max-width:none; }
+.first { display:grid; grid-template-columns:minmax(0,35rem) minmax(0,1fr); gap:1rem 2rem; align-items:start; } .first figure { margin:.4rem 0; } .first h3 { margin-top:.6rem; }
+ol.findings { padding-left:1.2rem; margin:.4rem 0; } ol.findings li { margin:.45rem 0; } .slim { display:none; }
+dl.settings { display:flex; flex-wrap:wrap; gap:.3rem 1.6rem; margin:.8rem 0; font-size:.86rem; } dl.settings dt { color:var(--soft); font-size:.78rem; } dl.settings dd { margin:0; }
 ul.claims { list-style:none; padding:0; margin:1rem 0; } ul.claims li { display:grid; grid-template-columns:8.5rem 1fr; gap:.8rem; padding:.4rem 0; border-top:1px solid var(--line); max-width:none; align-items:start; }
 figure { margin:1.2rem 0; } .chart { overflow-x:auto; } .chart svg, .chart img { display:block; height:auto; } .chart img { max-width:100%; }
 figcaption { font-size:.88rem; max-width:46rem; margin-top:.35rem; }
@@ -51,6 +55,8 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 .pick { margin:1rem 0; } .pick select { font:inherit; padding:.25rem .5rem; background:var(--panel); color:var(--ink); border:1px solid var(--line); border-radius:6px; }
 .from { font-size:.82rem; color:var(--soft); margin:-.3rem 0 .8rem; } .from a { color:inherit; } #provenance td, #provenance th { vertical-align:top; padding:.34rem .6rem; } .wrap, .narrow { white-space:normal; min-width:10.5rem; } .narrow { min-width:8rem; max-width:9.5rem; }
 [hidden] { display:none !important; }
+@media (max-width: 1080px) { .first { grid-template-columns:minmax(0,1fr); } }
+@media (max-width: 640px) { .wide { display:none; } .slim { display:block; } }
 @media (max-width: 860px) { .layout { grid-template-columns:minmax(0,1fr); gap:0; } nav { position:static; padding-top:1rem; max-height:none; } nav ol { display:flex; flex-wrap:wrap; gap:.1rem .9rem; } ul.claims li { grid-template-columns:1fr; gap:.2rem; } }
 @media print { body { font-size:11pt; } nav, .pick, .skip { display:none; } .layout { display:block; max-width:none; padding:0; } h2 { break-after:avoid; } figure, .shot, .claim, .cards { break-inside:avoid; } .scroll, .chart { overflow:visible; border:0; } details:not([open]) > * { display:block; } table { font-size:8pt; } th, td { padding:.15rem .3rem; } }
 `

@@ -19,8 +19,10 @@ import type { Manifest } from "../../../schemas/Split.ts"
 import type { History } from "../../../schemas/Train.ts"
 import * as Random from "../Random.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"
+import type { SeedLogits } from "../tables/SeedLogitsTable.ts"
 import { judge } from "./Claims.ts"
 import * as Groups from "./Groups.ts"
+import { headlineOf } from "./Headline.ts"
 import * as Measure from "./Metrics.ts"
 import { confusion } from "./Scores.ts"
 import { overSeeds } from "./SeedStatistics.ts"
@@ -71,6 +73,8 @@ export interface ComparisonInput {
   /** Of the further seeds, in order. */
   readonly replicas: Readonly<Record<VariantName, ReadonlyArray<History>>>
   readonly gradients: Gradstats
+  /** Logits of the test images, of the further seeds. */
+  readonly seedLogits: ReadonlyArray<SeedLogits>
 }
 
 /** The seed study selected no earlier epoch. */
@@ -231,9 +235,22 @@ const seedsOf = (
         })
       }
 
+/** The predictions of both networks for the test images, with the groups of these. */
+const pairedOf = ({ manifest, params, table }: ComparisonInput, test: SplitRows): Groups.Paired => {
+  const classes = table.classes.length
+  const groupOf = new Map(manifest.images.map(({ path, group }) => [path, group]))
+  return {
+    classes,
+    labels: test.labels,
+    bn: Measure.predictedClasses(predict(test, "bn", params.activation, classes)),
+    nobn: Measure.predictedClasses(predict(test, "nobn", params.activation, classes)),
+    groups: test.paths.map((path) => groupOf.get(path) ?? path)
+  }
+}
+
 /** The content of `metrics.json`. */
 export const compareAll = (input: ComparisonInput): Metrics => {
-  const { params, manifest, table, histories, gradients } = input
+  const { params, table, histories, gradients } = input
   const classes = table.classes.length
   const bySplit = {
     train: rowsOf(table, "train"),
@@ -241,14 +258,7 @@ export const compareAll = (input: ComparisonInput): Metrics => {
     test: rowsOf(table, "test")
   }
   const test = bySplit.test
-  const groupOf = new Map(manifest.images.map(({ path, group }) => [path, group]))
-  const paired: Groups.Paired = {
-    classes,
-    labels: test.labels,
-    bn: Measure.predictedClasses(predict(test, "bn", params.activation, classes)),
-    nobn: Measure.predictedClasses(predict(test, "nobn", params.activation, classes)),
-    groups: test.paths.map((path) => groupOf.get(path) ?? path)
-  }
+  const paired = pairedOf(input, test)
   const resampled = Groups.resample(paired, params.bootstrap, params.seed)
   const measured = { bySplit, paired, resampled }
   const bn = variantMetrics(input, measured, "bn")
@@ -258,6 +268,7 @@ export const compareAll = (input: ComparisonInput): Metrics => {
   const groupTest = Groups.groupTest(paired)
   const equivalence = Statistics.equivalence(differences, params.equivalenceMargin, groupTest)
   const sparsemax = scaledBy(bn, "sparsemax")
+  const seeds = seedsOf(input, differences, groupTest)
   return {
     activation: params.activation,
     classes: table.classes,
@@ -268,6 +279,16 @@ export const compareAll = (input: ComparisonInput): Metrics => {
     groupTest,
     constant,
     differences,
+    headline: headlineOf({
+      paired,
+      logits: [test.logits, ...input.seedLogits],
+      activation: params.activation,
+      differences,
+      seeds: seeds.seeds,
+      margin: params.equivalenceMargin,
+      resamples: params.bootstrap,
+      seed: params.seed
+    }),
     equivalence: { margin: params.equivalenceMargin, verdict: equivalence },
     examples: examplesOf(test, table.classes, params),
     claims: judge({
@@ -282,6 +303,6 @@ export const compareAll = (input: ComparisonInput): Metrics => {
       scores: { softmax: scaledBy(bn, "softmax").scores, sparsemax: sparsemax.scores },
       lostBySparsemax: lostBySparsemax(test, sparsemax.temperature, classes)
     }),
-    ...seedsOf(input, differences, groupTest)
+    ...seeds
   }
 }

@@ -9,7 +9,7 @@
  */
 import type { Difference, GroupTest } from "../../../schemas/Compare.ts"
 import * as Random from "../Random.ts"
-import { quantile } from "./Summary.ts"
+import { mean, quantile } from "./Summary.ts"
 
 /** The rows to resample, with their groups, labels and predictions. */
 export interface Paired {
@@ -113,12 +113,11 @@ export interface Resampled {
   readonly accuracy: Readonly<Record<"bn" | "nobn", Estimate>>
 }
 
-/** Percentile intervals from `resamples` draws of groups; one draw serves both networks and both scores. */
-export const resample = (paired: Paired, resamples: number, seed: number): Resampled => {
+/** The next draw of groups, as one weight for each row. */
+const makeDraw = (paired: Paired, seed: number): ((weights: Float64Array) => void) => {
   const strata = strataOf(paired)
   const random = Random.make(seed, "bootstrap")
-  const weights = new Float64Array(paired.labels.length)
-  const draw = (): void => {
+  return (weights) => {
     weights.fill(0)
     for (const groups of strata) {
       const count = Math.max(1, groups.length - 1)
@@ -128,6 +127,29 @@ export const resample = (paired: Paired, resamples: number, seed: number): Resam
       }
     }
   }
+}
+
+/** Half of the width of a 95 % interval of `of`, a number of weighted rows: how far 95 % of the draws are from their mean, at most. */
+export const halfWidth = (
+  paired: Paired,
+  resamples: number,
+  seed: number,
+  of: (weights: Float64Array) => number
+): number => {
+  const draw = makeDraw(paired, seed)
+  const weights = new Float64Array(paired.labels.length)
+  const drawn = Array.from({ length: resamples }, () => {
+    draw(weights)
+    return of(weights)
+  })
+  const middle = mean(drawn)
+  return quantile(Float64Array.from(drawn, (value) => Math.abs(value - middle)).sort(), 0.95)
+}
+
+/** Percentile intervals from `resamples` draws of groups; one draw serves both networks and both scores. */
+export const resample = (paired: Paired, resamples: number, seed: number): Resampled => {
+  const draw = makeDraw(paired, seed)
+  const weights = new Float64Array(paired.labels.length)
   const drawn = {
     bn: new Float64Array(resamples),
     nobn: new Float64Array(resamples),
@@ -135,7 +157,7 @@ export const resample = (paired: Paired, resamples: number, seed: number): Resam
     f1Macro: new Float64Array(resamples)
   }
   for (let b = 0; b < resamples; b++) {
-    draw()
+    draw(weights)
     const bn = scoresOf(paired, paired.bn, weights)
     const nobn = scoresOf(paired, paired.nobn, weights)
     drawn.bn[b] = bn[0]

@@ -14,7 +14,10 @@ export interface Predictions {
   readonly labels: Int32Array
 }
 
-const bins = 15
+export const bins = 15
+/** The bin of a confidence. */
+export const binOf = (confidence: number): number => Math.min(bins - 1, Math.max(0, Math.ceil(confidence * bins) - 1))
+
 /** The number of classes in a top list. */
 export const topCount = 3
 
@@ -56,7 +59,7 @@ export const calibrationOf = (predictions: Predictions): ReadonlyArray<Calibrati
   for (let row = 0; row < labels.length; row++) {
     if (predicted[row]! < 0) continue
     const p = Math.min(1, probabilities[row * classes + predicted[row]!]!)
-    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(p * bins) - 1))
+    const bin = binOf(p)
     rows[bin]! += 1
     confidence[bin]! += p
     if (predicted[row] === labels[row]) right[bin]! += 1

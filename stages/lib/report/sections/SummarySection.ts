@@ -1,11 +1,29 @@
-/** The first screen: the outcome in numbers and six verdicts. */
+/** The first screen: a recommendation, the differences with what chance makes of them, the settings, and six verdicts. */
+
+import { inline } from "../../../../charts/Render.ts"
 import { variantNames } from "../../../../charts/Theme.ts"
 import type { Difference, Metrics } from "../../../../schemas/Compare.ts"
 import type { VariantName } from "../../../../schemas/Names.ts"
 import { Verdict } from "../../../../schemas/Verdict.ts"
 import { type ReportData, totalOf } from "../Data.ts"
-import { badge, count, type Html, html, join, percent, points, section, text } from "../Html.ts"
+import { drawHero, heroLabel } from "../drawings/Hero.ts"
+import {
+  badge,
+  count,
+  figure,
+  type Html,
+  html,
+  join,
+  percent,
+  placeholder,
+  points,
+  section,
+  text,
+  trusted
+} from "../Html.ts"
+import { findings, recommendation } from "./Findings.ts"
 import { scoreOver, verdictOf } from "./SeedSection.ts"
+import { lossNames } from "./TrainingSections.ts"
 
 /** How many files were read, set aside and dropped. */
 const files = ({ manifest }: ReportData): Html => {
@@ -90,6 +108,41 @@ const pCard = ({ groupTest, seeds }: Metrics): Html => {
   return card("", text(p < 0.001 ? "< 0.001" : p.toPrecision(2)), html`p of the difference, ${how}`)
 }
 
+/** Two drawings of one figure: text must not shrink on a phone, and the style sheet shows the one that fits. */
+const hero = ({ metrics }: ReportData): Html => {
+  const { headline, seeds } = metrics
+  const of = (width: number, kind: string): Html =>
+    html`<div class="${text(kind)}">${trusted(inline(drawHero(headline, width), kind, heroLabel(headline)))}</div>`
+  const dots =
+    seeds === undefined ? text("The dot is this one pair of trainings") : html`A dot is one of ${seeds.count} seeds`
+  const over = seeds === undefined ? text("groups of test images") : text("seeds and groups of test images")
+  const margin = (100 * metrics.equivalence.margin).toFixed(0)
+  return figure(
+    html`${of(560, "wide")}${of(330, "slim")}`,
+    html`With BN minus without, on test. ${dots}, the line the 95 % interval of the mean over ${over} (an arrow: it goes on). Inside the grey band a difference does not matter: ${text(margin)} points, or 0.1 nats.`
+  )
+}
+
+const settings = ({ histories, index, metrics, params }: ReportData): Html => {
+  const { bn } = histories
+  const of = (name: string): Html => placeholder("bn", `params.${name}`)
+  const { train, validation, test } = index.splits
+  const facts: ReadonlyArray<readonly [string, Html]> = [
+    ["profile", placeholder("run", "profile")],
+    ["seeds", html`${metrics.seeds?.count ?? 1}, from ${placeholder("run", "seed")}`],
+    ["images", html`${index.size} × ${index.size} pixels`],
+    [
+      "train, validation, test",
+      html`${count(train.records.length)}, ${count(validation.records.length)}, ${count(test.records.length)}`
+    ],
+    ["epochs", html`${bn.plannedEpochs}, batches of ${of("batchSize")}`],
+    ["optimizer", html`${of("optimizer")}, learning rate ${of("learningRate")}, ${of("schedule")}`],
+    ["loss", text(lossNames[bn.loss])],
+    ["scores under", text(params.activation)]
+  ]
+  return html`<dl class="settings">${join(facts.map(([term, value]) => html`<div><dt>${text(term)}</dt><dd>${value}</dd></div>`))}</dl>`
+}
+
 export const summary = (data: ReportData): Html => {
   const { metrics, manifest } = data
   const kept = manifest.images.length
@@ -107,6 +160,9 @@ export const summary = (data: ReportData): Html => {
     "Summary",
     ["self"],
     [
+      html`<p class="advice"><strong>Recommendation.</strong> ${recommendation(metrics)}</p>`,
+      html`<div class="first"><div>${hero(data)}</div><div><h3>What surprises most</h3><ol class="findings">${join(findings(data).map((each) => html`<li>${each}</li>`))}</ol></div></div>`,
+      settings(data),
       html`<p class="lead">Two small convolutional networks, which differ in batch normalization only, were trained and tested on ${count(kept)} images of ${metrics.classes.length} classes. ${outcome(metrics)}${leakage(data)}</p>`,
       html`<div class="cards">${join([
         scoreCard(metrics, "bn"),

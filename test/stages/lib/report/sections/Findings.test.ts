@@ -1,0 +1,90 @@
+/** The recommendation of the first screen, by what the intervals leave open; and which finding comes first. */
+import { describe, expect, it } from "vitest"
+import type { HeadlineDifference, Metrics, VariantMetrics } from "../../../../../schemas/Compare.ts"
+import { findings, recommendation } from "../../../../../stages/lib/report/sections/Findings.ts"
+import { compareGradients } from "../../../../../stages/lib/statistics/GradientStats.ts"
+import { falling, history, type Shape, thresholds } from "../../histories.ts"
+
+const row = (metric: HeadlineDifference["metric"], mean: number, half: number): HeadlineDifference => ({
+  metric,
+  values: [mean],
+  mean,
+  low95: mean - half,
+  high95: mean + half,
+  margin: 0.03
+})
+
+const network = (low95: number): VariantMetrics =>
+  ({ accuracy: { estimate: 0.5, low95, high95: 0.6 } }) as VariantMetrics
+
+const said = ([accuracy, loss, calibration]: readonly [number, number, number], more: Partial<Metrics> = {}): string =>
+  recommendation({
+    bn: network(0.4),
+    nobn: network(0.4),
+    constant: { class: "drinks", share: 0.2 },
+    equivalence: { margin: 0.03, verdict: "undecided" },
+    headline: [row("accuracy", accuracy, 0.05), row("loss", loss, 0.1), row("calibrationError", calibration, 0.05)],
+    ...more
+  })
+
+describe("the recommendation", () => {
+  it("follows accuracy where its interval leaves 0 out", () => {
+    expect(said([0.06, 0, 0])).toContain("Use batch normalization for images")
+    expect(said([-0.06, -0.3, 0])).toContain("Leave batch normalization out for images")
+  })
+
+  it("follows loss and calibration, of which less is better, where accuracy does not tell", () => {
+    expect(said([0.04, -0.3, 0])).toContain("Use batch normalization if probabilities count: test loss")
+    expect(said([0.04, 0.3, -0.1])).toContain("Leave batch normalization out if probabilities count: test loss")
+    expect(said([0, 0, -0.1])).toContain("Use batch normalization if probabilities count: calibration error")
+  })
+
+  it("is none where the intervals leave all open, and none where nothing was learned", () => {
+    expect(said([0.04, 0.05, 0.04])).toContain("Rely on neither choice yet")
+    expect(said([0.06, 0, 0], { bn: network(0.1), nobn: network(0.2) })).toContain("Use neither network yet")
+  })
+
+  it("is the simpler network where both are the same", () => {
+    const verdict = { equivalence: { margin: 0.03, verdict: "equivalent" } } as const
+    expect(said([0.01, 0, 0], verdict)).toContain("Leave batch normalization out if accuracy is what counts")
+  })
+
+  it("asks for more seeds where there is one", () => {
+    expect(said([0.06, 0, 0])).toContain("Try more seeds")
+    const seeds = { equivalence: "different", count: 3 } as Metrics["seeds"] & object
+    expect(said([0.06, 0, 0], { seeds })).not.toContain("Try more seeds")
+  })
+})
+
+describe("findings", () => {
+  const of = (shape: Partial<Shape>) =>
+    history({ epochs: 6, trainLoss: falling, validationLoss: falling, norm: () => 1, ...shape })
+  const found = (dead: (epoch: number) => number, train: number): ReadonlyArray<string> => {
+    const nobn = of({ dead: (layer, epoch) => (layer === "fc1" ? dead(epoch) : 0) })
+    const histories = { bn: of({}), nobn }
+    const splits = [
+      { split: "train", images: 9, accuracy: train, f1Macro: 0 },
+      { split: "test", images: 9, accuracy: 0.5, f1Macro: 0 }
+    ]
+    const metrics = {
+      bn: { splits },
+      nobn: { splits },
+      testImages: 100,
+      groupTest: { groups: 100, differing: 9, pValue: 1 }
+    } as unknown as Metrics
+    return findings({ histories, metrics, gradients: compareGradients(histories.bn, histories.nobn, thresholds) })
+  }
+
+  it("begin with what one would expect least", () => {
+    const [first, second] = found(() => 0.69, 0.99)
+    expect(first).toContain("Most of layer fc1 does nothing")
+    expect(first).toContain("69\u00a0% of its ReLUs")
+    expect(first).toContain("from epoch 1 on")
+    expect(second).toContain("knows its train images by heart")
+    expect(found((epoch) => (epoch < 3 ? 0.1 : 0.6), 0.5)[0]).toContain("from epoch 3 on")
+  })
+
+  it("are none where nothing is out of the ordinary", () => {
+    expect(found((epoch) => (epoch < 6 ? 0.9 : 0.1), 0.55)).toEqual([])
+  })
+})
