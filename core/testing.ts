@@ -26,19 +26,24 @@ import type { ParamsOf } from "./pipeline/Step.ts"
 import type * as Toolchain from "./pipeline/Toolchain.ts"
 
 /**
- * The content of an input: the `value` of a document, the `bytes` of a file (or a text), the `files` of a folder by their
- * paths; or a `path` where it lies already. Of replicas one after the other.
+ * The content of an input: the `value` of a document, a text or bytes, the `bytes` of a file (or a text), the `files` of a folder
+ * by their paths; or a `path` where it lies already. Of replicas one after the other; `undefined` of an optional one that is absent.
  */
 export type Given<A extends Artifact.Input> =
   A extends Artifact.Replicas<infer Of>
     ? ReadonlyArray<Given<Of>>
     :
         | { readonly path: string }
-        | (A extends Artifact.JsonArtifact<string, infer T>
+        | (A extends Artifact.JsonArtifact<string, infer T, boolean>
             ? { readonly value: T }
-            : A extends Artifact.FileArtifact<string>
-              ? { readonly bytes: Uint8Array | string }
-              : { readonly files: Readonly<Record<string, Uint8Array | string>> })
+            : A extends Artifact.TextArtifact<string, boolean>
+              ? { readonly value: string }
+              : A extends Artifact.BytesArtifact<string, boolean>
+                ? { readonly value: Uint8Array }
+                : A extends Artifact.FileArtifact<string, boolean>
+                  ? { readonly bytes: Uint8Array | string }
+                  : { readonly files: Readonly<Record<string, Uint8Array | string>> })
+        | (A extends { readonly optional: true } ? undefined : never)
 
 /** What a stage is run with. */
 export interface RunStageOptions<S extends Stage.Module> {
@@ -85,7 +90,7 @@ const place = Effect.fnUntraced(function* (artifact: Artifact.Any, given: AnyGiv
   else if (artifact.kind === "json") {
     const encoded = yield* Effect.orDie(Schema.encodeEffect(artifact.schema)(given.value))
     yield* write(to, JSON.stringify(ArtifactIO.withoutVolatile(encoded, artifact.volatile)))
-  }
+  } else yield* write(to, given.value as Uint8Array | string)
   return to
 })
 
@@ -99,8 +104,9 @@ const placeAll = Effect.fnUntraced(function* (
   for (const [name, input] of Object.entries(inputs)) {
     const isReplicas = input.kind === "replicas"
     const artifact = isReplicas ? input.of : input
-    const each = (isReplicas ? given[name] : [given[name]]) as ReadonlyArray<AnyGiven>
+    const each = (isReplicas ? given[name] : [given[name]]) as ReadonlyArray<AnyGiven | undefined>
     for (const [index, one] of each.entries()) {
+      if (one === undefined) continue
       const key = isReplicas ? ArtifactIO.replicaInput(name, index + 2) : name
       paths[key] = yield* place(artifact, one, path.join(folder, key))
     }
@@ -108,17 +114,21 @@ const placeAll = Effect.fnUntraced(function* (
   return paths
 })
 
-const take = (artifact: Artifact.Any, root: string) => {
+const take = Effect.fnUntraced(function* (artifact: Artifact.Any, root: string) {
+  const fs = yield* FileSystem.FileSystem
   const at = path.join(root, artifact.path)
+  if (artifact.optional && !(yield* Effect.orDie(fs.exists(at)))) return undefined
   switch (artifact.kind) {
     case "json":
-      return ArtifactIO.reader(artifact, at).read
+    case "text":
+    case "bytes":
+      return yield* ArtifactIO.reader<Artifact.JsonArtifact<string, unknown>>(artifact as never, at).read
     case "file":
-      return ArtifactIO.reader(artifact, at).bytes
+      return yield* ArtifactIO.reader<Artifact.FileArtifact<string>>(artifact as never, at).bytes
     case "folder":
-      return Effect.succeed({ path: at })
+      return { path: at }
   }
-}
+})
 
 const encodeIdentities = (stage: Stage.Module, identities: Readonly<Record<string, unknown>>) =>
   Effect.forEach(Object.entries(stage.toolchain as Stage.Toolchains), ([name, toolchain]) => {
@@ -186,6 +196,7 @@ export const runStage = <S extends Stage.Module>(
       step: stage.name,
       project: folder,
       places: {},
+      absent: [],
       reached: [],
       ignored: [],
       passEnv: [],

@@ -61,7 +61,14 @@ export const shapes = {
   run: RunEvent,
   status: Schema.Struct({ steps: Schema.Array(Schema.Struct(Status)) }),
   why: Schema.Struct({
-    steps: Schema.Array(Schema.Struct({ ...Status, key: Schema.NullOr(Schema.String), uncountedPrograms: Strings }))
+    steps: Schema.Array(
+      Schema.Struct({
+        ...Status,
+        key: Schema.NullOr(Schema.String),
+        uncountedPrograms: Strings,
+        absentOutputs: Strings
+      })
+    )
   }),
   dag: Schema.Struct({
     pipeline: Schema.String,

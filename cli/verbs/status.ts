@@ -63,6 +63,10 @@ export const status = (additions: Pick<Additions, "flags">) =>
     Command.withDescription("Tell of each step whether its result is fresh, stale, pending or has never been made")
   )
 
+/** Optional outputs that the step left out. */
+const absentOutputs = ({ step, result }: Freshness.Assessment): ReadonlyArray<string> =>
+  result === undefined ? [] : Object.keys(step.stage.output).filter((name) => !(name in result.outputs))
+
 /** The programs of a step that count for nothing, as far as they are known. */
 const uncounted = ({ settings }: Prepared, { id, stage }: AnyStep): ReadonlyArray<string> => {
   if (stage._tag === "Stage") return stage.spawns && stage.programs.length === 0 ? ["all that it starts"] : []
@@ -86,6 +90,9 @@ const describe = (assessment: Freshness.Assessment, programs: ReadonlyArray<stri
             ? "  sealed: besides what its key holds, the system's programs and libraries were in reach, and nothing else"
             : "  unsealed: other files, programs and the network were in reach (see `op-pipe doctor`)"
         ]),
+    ...(absentOutputs(assessment).length === 0
+      ? []
+      : [`  outputs that it left out: ${absentOutputs(assessment).join(", ")}`]),
     ...(programs.length === 0 ? [] : [`  programs that do not count: ${programs.join(", ")}`])
   ]
 }
@@ -105,6 +112,7 @@ export const why = (additions: Pick<Additions, "flags">) =>
               id: each.step.id,
               ...summary(each),
               key: each.key ?? null,
+              absentOutputs: absentOutputs(each),
               uncountedPrograms: uncounted(prepared, each.step)
             }))
             return yield* printJson("why", { steps })

@@ -44,15 +44,16 @@ const environmentOf = (task: StepTask, work: CommandWork, isSealed: boolean): Re
     ...work.env,
     ...params,
     ...StepView.pathsOf(task, task.workdir, isSealed),
+    ...Object.fromEntries(task.absent.map((name) => [name, ""])),
     ...Object.fromEntries(outputs)
   }
 }
 
 /** Makes the folders that outputs are written to, and the file of the parameters. */
 const prepare = (task: StepTask, work: CommandWork): void => {
-  for (const { kind, path: at } of Object.values(work.output)) {
+  for (const { isMade, path: at } of Object.values(work.output)) {
     const file = path.join(task.outputDir, ...at.split("/"))
-    mkdirSync(kind === "folder" ? file : path.dirname(file), { recursive: true })
+    mkdirSync(isMade ? file : path.dirname(file), { recursive: true })
   }
   if (work.params === null) return
   writeFileSync(path.join(task.workdir, paramsFile), `${JSON.stringify(work.params, null, 2)}\n`)

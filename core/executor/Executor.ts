@@ -41,11 +41,8 @@ export const CommandWork = Schema.Struct({
   params: Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown)),
   network: Schema.Boolean,
   env: Schema.Record(Schema.String, Schema.String),
-  /** Output name -> its kind, and its path below `outputDir`. */
-  output: Schema.Record(
-    Schema.String,
-    Schema.Struct({ kind: Schema.Literals(["json", "file", "folder"]), path: Schema.String })
-  )
+  /** Output name -> its path below `outputDir`, and whether it is a folder that the command finds there. */
+  output: Schema.Record(Schema.String, Schema.Struct({ path: Schema.String, isMade: Schema.Boolean }))
 })
 export type CommandWork = typeof CommandWork.Type
 
@@ -54,6 +51,8 @@ export const StepTask = Schema.Struct({
   work: Schema.Union([ModuleWork, CommandWork]),
   /** Input name -> where its content lies. */
   inputs: Schema.Record(Schema.String, Schema.String),
+  /** Optional inputs that are not there; the others are in `inputs`. */
+  absent: Schema.Array(Schema.String),
   /** Input name -> where the step finds it, in the folder that it starts in. */
   places: Schema.Record(Schema.String, Schema.String),
   /** What links in an input lead to, outside of it: its real path, the path that names it, and where the step looks for it. */

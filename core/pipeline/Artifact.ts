@@ -3,8 +3,8 @@
  *
  * An artifact is a *type* of content, declared once (usually in `schemas/`) and named by a tag such as
  * `"SplitManifest/v1"`. A stage lists the artifacts it reads (`inputs`) and writes (`output`); wiring a port to one
- * with another tag does not compile. Three kinds exist: a JSON document decoded by a Schema, one opaque file, one
- * folder.
+ * with another tag does not compile. Five kinds exist: a JSON document decoded by a Schema, a text, bytes, one opaque file, one
+ * folder. Any of them may be optional.
  *
  * Gotchas:
  * - `path` is relative to the step's folder in `outputs/`, with forward slashes.
@@ -59,49 +59,96 @@ export class ArtifactError extends Schema.TaggedError<ArtifactError>()("Artifact
   }
 }
 
-interface Common<Tag extends string> {
+interface Common<Tag extends string, Optional extends boolean> {
   readonly tag: Tag
   readonly path: string
   readonly materialize: boolean
+  /** Whether a step may leave it out. */
+  readonly optional: Optional
 }
 
 /** A JSON document whose value is described by `schema`. */
-export interface JsonArtifact<Tag extends string, A> extends Common<Tag> {
+export interface JsonArtifact<Tag extends string, A, Optional extends boolean = false> extends Common<Tag, Optional> {
   readonly kind: "json"
   readonly schema: Schema.Codec<A, unknown>
   readonly volatile: ReadonlyArray<string>
 }
 
+/** A text in UTF-8, read and written whole. */
+export interface TextArtifact<Tag extends string, Optional extends boolean = false> extends Common<Tag, Optional> {
+  readonly kind: "text"
+}
+
+/** Bytes, read and written whole. */
+export interface BytesArtifact<Tag extends string, Optional extends boolean = false> extends Common<Tag, Optional> {
+  readonly kind: "bytes"
+}
+
 /** One file whose bytes are the business of those who write and read it. */
-export interface FileArtifact<Tag extends string> extends Common<Tag> {
+export interface FileArtifact<Tag extends string, Optional extends boolean = false> extends Common<Tag, Optional> {
   readonly kind: "file"
 }
 
 /** A folder with everything below it. */
-export interface FolderArtifact<Tag extends string> extends Common<Tag> {
+export interface FolderArtifact<Tag extends string, Optional extends boolean = false> extends Common<Tag, Optional> {
   readonly kind: "folder"
 }
 
-// The schema's codec is invariant in its type, so "any artifact" has to accept any value type.
-/** Any artifact. */
-// biome-ignore lint/suspicious/noExplicitAny: existential type parameter
-export type Any = JsonArtifact<string, any> | FileArtifact<string> | FolderArtifact<string>
+/** Any artifact that is there, or of each that may be left out. */
+type Each<Optional extends boolean> =
+  // The schema's codec is invariant in its type, so "any artifact" has to accept any value type.
+  // biome-ignore lint/suspicious/noExplicitAny: existential type parameter
+  | JsonArtifact<string, any, Optional>
+  | TextArtifact<string, Optional>
+  | BytesArtifact<string, Optional>
+  | FileArtifact<string, Optional>
+  | FolderArtifact<string, Optional>
 
-/** The content of an artifact: the value of a document, the bytes of a file, the path of a folder. */
-export type Value<A extends Any> =
-  A extends JsonArtifact<string, infer T> ? T : A extends FileArtifact<string> ? Uint8Array : { readonly path: string }
+/** Any artifact. */
+export type Any = Each<boolean>
+/** Any artifact but optional ones. */
+export type Required = Each<false>
+
+/** The same artifact, optional or not. */
+export type As<A extends Any, Optional extends boolean> =
+  A extends JsonArtifact<infer Tag, infer T, boolean>
+    ? JsonArtifact<Tag, T, Optional>
+    : A extends TextArtifact<infer Tag, boolean>
+      ? TextArtifact<Tag, Optional>
+      : A extends BytesArtifact<infer Tag, boolean>
+        ? BytesArtifact<Tag, Optional>
+        : A extends FileArtifact<infer Tag, boolean>
+          ? FileArtifact<Tag, Optional>
+          : A extends FolderArtifact<infer Tag, boolean>
+            ? FolderArtifact<Tag, Optional>
+            : never
+
+/** What stands for an optional artifact that is not there. */
+type Absent<A extends Any> = A extends { readonly optional: false } ? never : undefined
+
+type Content<A extends Any> =
+  A extends JsonArtifact<string, infer T, boolean>
+    ? T
+    : A extends TextArtifact<string, boolean>
+      ? string
+      : A extends BytesArtifact<string, boolean> | FileArtifact<string, boolean>
+        ? Uint8Array
+        : { readonly path: string }
+
+/** The content of an artifact: a document's value, a text, bytes (of a file too), a folder's path; `undefined` of an optional one that is not there. */
+export type Value<A extends Any> = Content<A> | Absent<A>
 
 /**
  * As an input: the same artifact of each replica of a step (see Pipeline.ts), one for each further seed; none with one
  * seed.
  */
-export interface Replicas<A extends Any> {
+export interface Replicas<A extends Required> {
   readonly kind: "replicas"
   readonly of: A
 }
 
 /** What a stage can declare as an input. */
-export type Input = Any | Replicas<Any>
+export type Input = Any | Replicas<Required>
 
 /**
  * A JSON document that `schema` describes.
@@ -134,7 +181,66 @@ export const json = <const Tag extends string, A, I>(options: {
   path: options.path,
   schema: options.schema as Schema.Codec<A, unknown>,
   volatile: options.volatile ?? [],
-  materialize: options.materialize ?? true
+  materialize: options.materialize ?? true,
+  optional: false
+})
+
+/** What an artifact is declared by, besides what its kind needs. */
+interface Options<Tag extends string> {
+  readonly tag: Tag
+  readonly path: string
+  readonly materialize?: boolean
+}
+
+const common = <Tag extends string>({ tag, path, materialize = true }: Options<Tag>): Common<Tag, false> => ({
+  tag,
+  path,
+  materialize,
+  optional: false
+})
+
+/**
+ * A text in UTF-8: a stage `read`s it as a string and `write`s it. What a step leaves there must be UTF-8.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Artifact, Stage } from "op-pipe"
+ * import { runStage } from "op-pipe/testing"
+ *
+ * const Note = Artifact.text({ tag: "Note/v1", path: "note.txt" })
+ * const shout = Stage.make({
+ *   name: "shout",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({}),
+ *   inputs: { quiet: Note },
+ *   output: { loud: Note },
+ *   run: ({ inputs, output }) => Effect.flatMap(inputs.quiet.read, (text) => output.loud.write(text.toUpperCase()))
+ * })
+ *
+ * const run = runStage(shout, { inputs: { quiet: { value: "hello" } } })
+ * console.log((await Effect.runPromise(Effect.scoped(run))).output.loud) // HELLO
+ * ```
+ */
+export const text = <const Tag extends string>(options: Options<Tag>): TextArtifact<Tag> => ({
+  kind: "text",
+  ...common(options)
+})
+
+/**
+ * Bytes: a stage `read`s them as a `Uint8Array` and `write`s them. What a program opens by its path is rather a `file`.
+ *
+ * @example
+ * ```ts
+ * import { Artifact } from "op-pipe"
+ *
+ * const Table = Artifact.bytes({ tag: "Table/v1", path: "table.bin" })
+ * console.log(Table.kind) // bytes
+ * ```
+ */
+export const bytes = <const Tag extends string>(options: Options<Tag>): BytesArtifact<Tag> => ({
+  kind: "bytes",
+  ...common(options)
 })
 
 /**
@@ -148,15 +254,9 @@ export const json = <const Tag extends string, A, I>(options: {
  * console.log(Weights.path) // model.safetensors
  * ```
  */
-export const file = <const Tag extends string>(options: {
-  readonly tag: Tag
-  readonly path: string
-  readonly materialize?: boolean
-}): FileArtifact<Tag> => ({
+export const file = <const Tag extends string>(options: Options<Tag>): FileArtifact<Tag> => ({
   kind: "file",
-  tag: options.tag,
-  path: options.path,
-  materialize: options.materialize ?? true
+  ...common(options)
 })
 
 /**
@@ -170,16 +270,45 @@ export const file = <const Tag extends string>(options: {
  * console.log(Shards.materialize) // false
  * ```
  */
-export const folder = <const Tag extends string>(options: {
-  readonly tag: Tag
-  readonly path: string
-  readonly materialize?: boolean
-}): FolderArtifact<Tag> => ({
+export const folder = <const Tag extends string>(options: Options<Tag>): FolderArtifact<Tag> => ({
   kind: "folder",
-  tag: options.tag,
-  path: options.path,
-  materialize: options.materialize ?? true
+  ...common(options)
 })
+
+/**
+ * The same artifact, which a step may leave out: that it is not there is part of the result.
+ *
+ * It can be wired to an input that is optional too. There, `inputs.x` is `undefined` while it is absent, and a command's
+ * variable is empty. An input that is optional takes an output that is always there as well. A stage does not write what it
+ * leaves out; a folder is not made for it.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Artifact, Stage } from "op-pipe"
+ * import { runStage } from "op-pipe/testing"
+ *
+ * const Rejects = Artifact.optional(Artifact.text({ tag: "Rejects/v1", path: "rejects.txt" }))
+ * const Count = Artifact.json({ tag: "Count/v1", path: "count.json", schema: Schema.Int })
+ * const count = Stage.make({
+ *   name: "count",
+ *   source: import.meta.url,
+ *   params: Schema.Struct({}),
+ *   inputs: { rejects: Rejects },
+ *   output: { count: Count },
+ *   run: ({ inputs, output }) =>
+ *     Effect.gen(function* () {
+ *       const text = inputs.rejects === undefined ? "" : yield* inputs.rejects.read
+ *       yield* output.count.write(text.split("\n").length - 1)
+ *     })
+ * })
+ *
+ * const run = runStage(count, { inputs: { rejects: undefined } })
+ * console.log((await Effect.runPromise(Effect.scoped(run))).output.count) // 0
+ * ```
+ */
+export const optional = <const A extends Any>(of: A): As<A, true> =>
+  ({ ...of, optional: true }) as unknown as As<A, true>
 
 /**
  * An input that takes the artifact of each further seed of a step; a list, which is empty with one seed.
@@ -208,31 +337,38 @@ export const folder = <const Tag extends string>(options: {
  * console.log((await Effect.runPromise(Effect.scoped(run))).output.best) // 3
  * ```
  */
-export const replicas = <const A extends Any>(of: A): Replicas<A> => ({ kind: "replicas", of })
+export const replicas = <const A extends Required>(of: A): Replicas<A> => ({ kind: "replicas", of })
+
+type Read<A extends Any> =
+  A extends JsonArtifact<string, infer T, boolean>
+    ? { readonly read: Effect.Effect<T, ArtifactError, FileSystem.FileSystem> }
+    : A extends TextArtifact<string, boolean>
+      ? { readonly read: Effect.Effect<string, ArtifactError, FileSystem.FileSystem> }
+      : A extends BytesArtifact<string, boolean>
+        ? { readonly read: Effect.Effect<Uint8Array, ArtifactError, FileSystem.FileSystem> }
+        : A extends FileArtifact<string, boolean>
+          ? { readonly bytes: Effect.Effect<Uint8Array, ArtifactError, FileSystem.FileSystem> }
+          : unknown
 
 /**
- * How a stage reads an input: always by `path`; a document also by `read`, decoded, a file by `bytes`; of replicas one
- * after the other.
+ * How a stage reads an input: always by `path`; a document, a text and bytes also by `read`, a file by `bytes`; of replicas
+ * one after the other. An optional one that is not there is `undefined`.
  */
 export type Reader<A extends Input> =
   A extends Replicas<infer Of>
     ? ReadonlyArray<Reader<Of>>
-    : A extends JsonArtifact<string, infer T>
-      ? { readonly path: string; readonly read: Effect.Effect<T, ArtifactError, FileSystem.FileSystem> }
-      : A extends FileArtifact<string>
-        ? { readonly path: string; readonly bytes: Effect.Effect<Uint8Array, ArtifactError, FileSystem.FileSystem> }
-        : { readonly path: string }
+    : A extends Any
+      ? (Read<A> & { readonly path: string }) | Absent<A>
+      : never
 
 /**
- * How a stage writes an output: at `path` (a folder exists already); a document by `write`, encoded, a file by `write`,
- * its bytes.
+ * How a stage writes an output: at `path` (a folder exists already, unless it is optional); all but a folder also by `write`: a
+ * document's value, a text, bytes. An optional one need not be written.
  */
 export type Writer<A extends Any> =
-  A extends JsonArtifact<string, infer T>
-    ? { readonly path: string; readonly write: (value: T) => Effect.Effect<void, ArtifactError, FileSystem.FileSystem> }
-    : A extends FileArtifact<string>
-      ? {
-          readonly path: string
-          readonly write: (bytes: Uint8Array) => Effect.Effect<void, ArtifactError, FileSystem.FileSystem>
-        }
-      : { readonly path: string }
+  A extends FolderArtifact<string, boolean>
+    ? { readonly path: string }
+    : {
+        readonly path: string
+        readonly write: (content: Content<A>) => Effect.Effect<void, ArtifactError, FileSystem.FileSystem>
+      }

@@ -6,15 +6,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
-import {
-  type Any,
-  ArtifactError,
-  type FileArtifact,
-  type Input,
-  type JsonArtifact,
-  type Reader,
-  type Writer
-} from "./Artifact.ts"
+import { type Any, ArtifactError, type Input, type JsonArtifact, type Reader, type Writer } from "./Artifact.ts"
 
 /** The value without the fields of these names, at any depth. */
 export const withoutVolatile = (value: unknown, volatile: ReadonlyArray<string>): unknown => {
@@ -33,7 +25,7 @@ class Unreadable extends Data.TaggedError("Unreadable")<{ readonly reason: strin
 const parse = (text: string): Effect.Effect<unknown, Unreadable> =>
   Effect.try({ try: () => JSON.parse(text) as unknown, catch: (cause) => new Unreadable({ reason: String(cause) }) })
 
-const readJson = <A>(artifact: JsonArtifact<string, A>, path: string) =>
+const readJson = <A>(artifact: JsonArtifact<string, A, boolean>, path: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const text = yield* fs.readFileString(path)
@@ -51,7 +43,7 @@ const readJson = <A>(artifact: JsonArtifact<string, A>, path: string) =>
     )
   )
 
-const writeJson = <A>(artifact: JsonArtifact<string, A>, path: string) =>
+const writeJson = <A>(artifact: JsonArtifact<string, A, boolean>, path: string) =>
   Effect.fnUntraced(
     function* (value: A) {
       const fs = yield* FileSystem.FileSystem
@@ -72,13 +64,16 @@ const writeJson = <A>(artifact: JsonArtifact<string, A>, path: string) =>
 /** The name under which a step keeps the input `name` of its replica number `number`, from 2 on. */
 export const replicaInput = (name: string, number: number): string => `${name}#${number}`
 
-/** The reader of the input `name`, by where the contents of all inputs lie. */
+/** The reader of the input `name`, by where the contents of all inputs lie; none of an optional one that is not there. */
 export const inputReader = <A extends Input>(
   input: A,
   name: string,
   paths: Readonly<Record<string, string>>
 ): Reader<A> => {
-  if (input.kind !== "replicas") return reader(input, paths[name] ?? "") as Reader<A>
+  if (input.kind !== "replicas") {
+    const path = paths[name]
+    return (path === undefined && input.optional ? undefined : reader(input, path ?? "")) as Reader<A>
+  }
   const found: Array<string> = []
   for (let number = 2; ; number++) {
     const path = paths[replicaInput(name, number)]
@@ -88,14 +83,14 @@ export const inputReader = <A extends Input>(
   return found.map((path) => reader(input.of, path)) as unknown as Reader<A>
 }
 
-const readBytes = (artifact: FileArtifact<string>, path: string) =>
+const readBytes = (artifact: Any, path: string) =>
   Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFile(path)).pipe(
     Effect.mapError(
       ({ message: actual }) => new ArtifactError({ artifact: artifact.tag, path, expected: "a file to read", actual })
     )
   )
 
-const writeBytes = (artifact: FileArtifact<string>, path: string) => (bytes: Uint8Array) =>
+const writeBytes = (artifact: Any, path: string) => (bytes: Uint8Array) =>
   Effect.flatMap(FileSystem.FileSystem, (fs) => fs.writeFile(path, bytes)).pipe(
     Effect.mapError(({ message: actual }) => {
       const expected = `room to write ${bytes.length} bytes`
@@ -103,29 +98,70 @@ const writeBytes = (artifact: FileArtifact<string>, path: string) => (bytes: Uin
     })
   )
 
-/** The reader of `artifact` whose content lies at `path`. */
-export const reader = <A extends Any>(artifact: A, path: string): Reader<A> => {
-  switch (artifact.kind) {
-    case "json":
-      return { path, read: readJson(artifact, path) } as Reader<A>
-    case "file":
-      return { path, bytes: readBytes(artifact, path) } as Reader<A>
-    case "folder":
-      return { path } as Reader<A>
+/** The text of bytes, a byte order mark included; undefined of what is not UTF-8. */
+export const textOf = (bytes: Uint8Array): string | undefined => {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
   }
 }
+
+const readText = (artifact: Any, path: string) =>
+  Effect.flatMap(readBytes(artifact, path), (bytes) => {
+    const text = textOf(bytes)
+    if (text !== undefined) return Effect.succeed(text)
+    return Effect.fail(
+      new ArtifactError({ artifact: artifact.tag, path, expected: "a text in UTF-8", actual: "other bytes" })
+    )
+  })
+
+const writeText = (artifact: Any, path: string) => (text: string) =>
+  text.isWellFormed()
+    ? writeBytes(artifact, path)(new TextEncoder().encode(text))
+    : Effect.fail(
+        new ArtifactError({
+          artifact: artifact.tag,
+          path,
+          expected: "a text that UTF-8 can hold",
+          actual: "one with half of a surrogate pair"
+        })
+      )
+
+/** The reader of `artifact` whose content lies at `path`. */
+export const reader = <A extends Any>(artifact: A, path: string): Exclude<Reader<A>, undefined> => {
+  const made = (reading: object) => ({ path, ...reading }) as Exclude<Reader<A>, undefined>
+  switch (artifact.kind) {
+    case "json":
+      return made({ read: readJson(artifact, path) })
+    case "text":
+      return made({ read: readText(artifact, path) })
+    case "bytes":
+      return made({ read: readBytes(artifact, path) })
+    case "file":
+      return made({ bytes: readBytes(artifact, path) })
+    case "folder":
+      return made({})
+  }
+}
+
+/** Whether an output is there before the work begins: a folder, unless it may be left out. */
+export const isMade = ({ kind, optional }: Pick<Any, "kind" | "optional">): boolean => kind === "folder" && !optional
 
 /** The writer of `artifact` below the folder `root`; makes the folders it needs. */
 export const writer = Effect.fnUntraced(function* <A extends Any>(artifact: A, root: string) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const path = paths.join(root, ...artifact.path.split("/"))
-  yield* fs.makeDirectory(artifact.kind === "folder" ? path : paths.dirname(path), { recursive: true })
+  yield* fs.makeDirectory(isMade(artifact) ? path : paths.dirname(path), { recursive: true })
   switch (artifact.kind) {
     case "json":
       return { path, write: writeJson(artifact, path) } as Writer<A>
+    case "text":
+      return { path, write: writeText(artifact, path) } as unknown as Writer<A>
+    case "bytes":
     case "file":
-      return { path, write: writeBytes(artifact, path) } as Writer<A>
+      return { path, write: writeBytes(artifact, path) } as unknown as Writer<A>
     case "folder":
       return { path } as Writer<A>
   }

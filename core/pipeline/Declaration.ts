@@ -132,7 +132,7 @@ export const linesOf = ({ inputs, output, toolchain }: Declares): ReadonlyArray<
   const lineOf = (of: string, name: string, artifact: Artifact.Input): string =>
     artifact.kind === "replicas"
       ? lineOf(`replicas of ${of}`, name, artifact.of)
-      : `${of} ${name} (${artifact.kind} ${artifact.tag}, ${artifact.path})`
+      : `${artifact.optional ? "optional " : ""}${of} ${name} (${artifact.kind} ${artifact.tag}, ${artifact.path})`
   return [
     ...Object.entries(inputs as Stage.Inputs).map(([name, artifact]) => lineOf("input", name, artifact)),
     ...Object.entries(output as Stage.Artifacts).map(([name, artifact]) => lineOf("output", name, artifact)),

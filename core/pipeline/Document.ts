@@ -19,7 +19,7 @@ export class DocumentInvalid extends Data.TaggedError("DocumentInvalid")<{
 
 /** The text of a document as steps read it: its own, to the byte, or written anew without its volatile fields. */
 export const handedOn = (
-  { volatile }: Pick<Artifact.JsonArtifact<string, unknown>, "volatile">,
+  { volatile }: Pick<Artifact.JsonArtifact<string, unknown, boolean>, "volatile">,
   bytes: Uint8Array
 ): Uint8Array => {
   if (volatile.length === 0) return bytes
@@ -28,7 +28,10 @@ export const handedOn = (
 }
 
 /** The digest of the document in `file` as steps read it, if its schema accepts it. */
-export const digest = Effect.fnUntraced(function* (artifact: Artifact.JsonArtifact<string, unknown>, file: string) {
+export const digest = Effect.fnUntraced(function* (
+  artifact: Artifact.JsonArtifact<string, unknown, boolean>,
+  file: string
+) {
   const disk = yield* Disk
   const bytes = yield* disk.read(file)
   const value = yield* Effect.try({

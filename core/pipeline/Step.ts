@@ -7,7 +7,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Artifact from "./Artifact.ts"
-import { checkName } from "./Names.ts"
+import { checkName, DeclarationError } from "./Names.ts"
 import type * as Stage from "./Stage.ts"
 import type { StageFailure } from "./Stage.ts"
 
@@ -142,7 +142,7 @@ export const isLeftBehind = (path: string): boolean => {
  * console.log(pipeline.sources[0]?.name) // texts
  * ```
  */
-export const source = <const A extends Artifact.Any, P = never, PI = never>(options: {
+export const source = <const A extends Artifact.Required, P = never, PI = never>(options: {
   readonly name: string
   readonly artifact: A
   readonly path?: string
@@ -152,6 +152,10 @@ export const source = <const A extends Artifact.Any, P = never, PI = never>(opti
   readonly provide?: (params: P, options: ProvideOptions) => Effect.Effect<string, StageFailure>
 }): Source<A, P> => {
   checkName("source", options.name, "@#()=")
+  if ((options.artifact as Artifact.Any).optional)
+    throw new DeclarationError(
+      `source ${options.name}: expected an artifact that is there, but found an optional one. What may be absent is an output of a step`
+    )
   const made: { -readonly [K in keyof Source<A, P>]: Source<A, P>[K] } = {
     _tag: "Source",
     name: options.name,
@@ -185,7 +189,15 @@ export type ParamsOf<S> = S extends { readonly params: Schema.Codec<infer P, inf
 
 type IdOf<S extends Stage.Any, V> = V extends string ? `${S["name"]}@${V}` : S["name"]
 
-type Wired<I> = I extends Artifact.Replicas<infer A> ? ReplicaPorts<A> : I extends Artifact.Any ? Port<I> : never
+/** What an input takes: an optional one also an output that is always there. */
+type Wired<I> =
+  I extends Artifact.Replicas<infer A>
+    ? ReplicaPorts<A>
+    : I extends Artifact.Required
+      ? Port<I>
+      : I extends Artifact.Any
+        ? Port<Artifact.As<I, boolean>>
+        : never
 
 /**
  * Places `stage`. `params` are those that set this step apart; the others come from the profile and the defaults.
@@ -272,7 +284,7 @@ export const step = <S extends Stage.Any, const V extends string | undefined = u
  * export default Pipeline.make({ name: "draws", steps: [drawn, counted], seeds: 3 })
  * ```
  */
-export const replicas = <A extends Artifact.Any>(port: Port<A>): ReplicaPorts<A> => ({ replicasOf: port })
+export const replicas = <A extends Artifact.Required>(port: Port<A>): ReplicaPorts<A> => ({ replicasOf: port })
 
 /** The steps that `step` reads from, directly. */
 export const upstream = (step: AnyStep): ReadonlyArray<AnyStep> =>

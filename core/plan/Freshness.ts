@@ -135,9 +135,14 @@ const describeInputs = (prepared: Prepared, step: AnyStep, before: CacheKey.Ingr
   Effect.forEach(
     Object.entries(step.inputs).flatMap(([name, port]) => {
       const digest = before.inputs[name]
-      return digest === undefined || digest === now.inputs[name] ? [] : [{ port, digest }]
+      return digest === undefined || digest === now.inputs[name] ? [] : [{ name, port, digest }]
     }),
-    ({ port, digest }) => Sources.describeInput(prepared, port, digest)
+    ({ name, port, digest }) => {
+      if (digest === Ingredients.absent) return Effect.succeed(`input ${Sources.portName(port)} is there now`)
+      if (now.inputs[name] === Ingredients.absent)
+        return Effect.succeed(`input ${Sources.portName(port)} is absent now`)
+      return Sources.describeInput(prepared, port, digest)
+    }
   )
 
 /**

@@ -23,9 +23,11 @@ const declaredDigests = new WeakMap<Artifact.Any, Digest.Digest>()
 /** The digest of an artifact's declaration; thousands of commands may share one. */
 const declaredDigest = (artifact: Artifact.Any): Digest.Digest => {
   const { kind, path, tag } = artifact
+  const optional = artifact.optional ? { optional: true } : {}
   // without these fields it is handed on
   const volatile = artifact.kind === "json" && artifact.volatile.length > 0 ? { volatile: artifact.volatile } : {}
-  const digest = declaredDigests.get(artifact) ?? Digest.ofJson("CommandOutput/v1", { kind, path, tag, ...volatile })
+  const digest =
+    declaredDigests.get(artifact) ?? Digest.ofJson("CommandOutput/v1", { kind, path, tag, ...volatile, ...optional })
   declaredDigests.set(artifact, digest)
   return digest
 }
@@ -84,10 +86,24 @@ const programsIn = (programs: CacheKey.Ingredients["programs"]): Pick<CacheKey.I
  * another step lies where that declares it.
  */
 const named = (stage: Stage.Any, input: string, path: string, digest: Digest.Digest): Digest.Digest => {
-  if (stage._tag === "Command") return digest
+  if (stage._tag === "Command" || digest === absent) return digest
   const own = (stage.inputs as Stage.Inputs)[input.split("#")[0]!]
   const declared = own?.kind === "replicas" ? own.of : own
   return declared?.path === path ? digest : Digest.ofJson("Named/v1", [digest, path])
+}
+
+/** What an optional input counts as that is not there. */
+export const absent = Digest.ofJson("Absent/v1", null)
+
+/** The digest of what a port gives; undefined while it is unknown. */
+const digestOf = (
+  prepared: Prepared,
+  { owner, output, artifact }: AnyStep["inputs"][string],
+  results: ReadonlyMap<string, StepResult>
+): Digest.Digest | undefined => {
+  if (owner._tag === "Source") return prepared.sources.get(owner.name)?.content.digest
+  const result = results.get(owner.id)
+  return result?.outputs[output]?.digest ?? (result !== undefined && artifact.optional ? absent : undefined)
 }
 
 /** The parts of `step`'s key; undefined while an input is unknown. */
@@ -98,13 +114,9 @@ export const keyParts = (
 ): CacheKey.KeyParts | undefined => {
   const inputs: Record<string, Digest.Digest> = {}
   for (const [name, port] of Object.entries(step.inputs)) {
-    const { owner, artifact } = port
-    const digest =
-      owner._tag === "Source"
-        ? prepared.sources.get(owner.name)?.content.digest
-        : results.get(owner.id)?.outputs[port.output]?.digest
+    const digest = digestOf(prepared, port, results)
     if (digest === undefined) return undefined
-    inputs[name] = named(step.stage, name, artifact.path, digest)
+    inputs[name] = named(step.stage, name, port.artifact.path, digest)
   }
   return { ...ownParts(prepared, step), inputs }
 }

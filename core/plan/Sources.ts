@@ -125,7 +125,7 @@ export const snapshot = Effect.fnUntraced(function* (source: AnySource, location
 })
 
 /** The name of an input's origin: `images`, `split.manifest`. */
-const portName = (port: AnyStep["inputs"][string]): string =>
+export const portName = (port: AnyStep["inputs"][string]): string =>
   port.owner._tag === "Source" ? port.owner.name : `${displayName(port.owner.id)}.${port.output}`
 
 /** How an input differs from its earlier content, in words. */

@@ -81,7 +81,7 @@ const asStepError =
   }
 
 const sameOutputs = (a: StepResult, b: StepResult): boolean =>
-  Object.keys(b.outputs).every((name) => a.outputs[name]?.digest === b.outputs[name]?.digest)
+  Object.keys({ ...a.outputs, ...b.outputs }).every((name) => a.outputs[name]?.digest === b.outputs[name]?.digest)
 
 /** The step's result: from the store, or by executing it. */
 const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running, step: AnyStep) {
@@ -203,7 +203,9 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
 
 const reportPath = (running: Running): string | null => {
   const { report } = running.prepared.pipeline
-  if (report === undefined || report.owner._tag !== "Step" || !running.results.has(report.owner.id)) return null
+  if (report === undefined || report.owner._tag !== "Step") return null
+  const made = running.results.get(report.owner.id)
+  if (made === undefined || (report.artifact.optional && made.outputs[report.output] === undefined)) return null
   return path.join(running.options.outputsDir, report.owner.id, report.artifact.path)
 }
 

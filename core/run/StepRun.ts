@@ -23,6 +23,7 @@ import * as Tree from "../../cache/store/Tree.ts"
 import { Executor, type News, StepError, type StepTask } from "../executor/Executor.ts"
 import * as Log from "../executor/log/Log.ts"
 import * as Mask from "../executor/log/Mask.ts"
+import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
 import * as CommandParams from "../pipeline/command/CommandParams.ts"
 import { linesOf } from "../pipeline/Declaration.ts"
 import type * as Stage from "../pipeline/Stage.ts"
@@ -108,6 +109,7 @@ const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnySt
       continue
     }
     const output = running.results.get(port.owner.id)?.outputs[port.output]
+    if (output === undefined && port.artifact.optional) continue
     if (output === undefined) return yield* bug(step.id, `${port.owner.id} has no output ${port.output}`)
     inputs[name] = yield* Materialize.provideInput(output, port.artifact, path.join(folder, name), step.stage._tag)
   }
@@ -127,11 +129,14 @@ const aboutSources = ({ prepared }: Running, step: AnyStep): Pick<StepTask, "rea
   }
 }
 
-/** Where a step finds each input, in the folder that it starts in. */
-const placesOf = (step: AnyStep): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries(step.inputs).map(([name, { artifact }]) => [name, path.posix.join("inputs", name, artifact.path)])
-  )
+/** Where a step finds each input, in the folder that it starts in; and those that are not there. */
+const placesOf = (step: AnyStep, inputs: StepTask["inputs"]): Pick<StepTask, "places" | "absent"> => {
+  const placeOf = (name: string): string => path.posix.join("inputs", name, step.inputs[name]!.artifact.path)
+  return {
+    places: Object.fromEntries(Object.keys(inputs).map((name) => [name, placeOf(name)])),
+    absent: Object.keys(step.inputs).filter((name) => !(name in inputs))
+  }
+}
 
 const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: Layout): StepTask["work"] => {
   const { stage } = step
@@ -139,7 +144,7 @@ const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: La
   if (stage._tag === "Command") {
     const { command, args, env } = params as unknown as Stage.CommandParams
     const output = Object.entries(stage.output as Stage.Artifacts).map(
-      ([name, { kind, path }]) => [name, { kind, path }] as const
+      ([name, artifact]) => [name, { path: artifact.path, isMade: ArtifactIO.isMade(artifact) }] as const
     )
     const { shell, network, own } = stage
     return {
@@ -180,11 +185,12 @@ const prepareTask = Effect.fnUntraced(function* (
   const scratch = path.join(workdir, scratchFolder)
   // a command starts in a folder that holds its inputs and outputs; a module may write to the one and not to the other
   const at = step.stage._tag === "Command" ? scratch : workdir
+  const inputs = yield* provideInputs(running, step, path.join(at, "inputs"))
   const task: StepTask = {
     step: step.id,
     work: workOf(running.prepared, execution, layout),
-    inputs: yield* provideInputs(running, step, path.join(at, "inputs")),
-    places: placesOf(step),
+    inputs,
+    ...placesOf(step, inputs),
     ...aboutSources(running, step),
     project: running.prepared.root,
     outputDir: path.join(at, "outputs"),
@@ -204,8 +210,9 @@ const prepareTask = Effect.fnUntraced(function* (
 
 /** The first output in which two results of one key differ. */
 const firstDifference = (before: StepResult, outputs: StepResult["outputs"]): string | undefined => {
-  const name = Object.keys(before.outputs).find((each) => before.outputs[each]?.digest !== outputs[each]?.digest)
-  return name === undefined ? undefined : `${name} (${before.outputs[name]?.path})`
+  const names = Object.keys({ ...before.outputs, ...outputs })
+  const name = names.find((each) => before.outputs[each]?.digest !== outputs[each]?.digest)
+  return name === undefined ? undefined : `${name} (${(before.outputs[name] ?? outputs[name])?.path})`
 }
 
 /** The stored result, if the step gave the same outputs again. */

@@ -15,6 +15,7 @@ import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import * as Sandbox from "../executor/Sandbox.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
+import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
 import * as Document from "../pipeline/Document.ts"
 
 /** The step succeeded but did not leave an output as it declares it. */
@@ -30,7 +31,7 @@ export class OutputMissing extends Data.TaggedError("OutputMissing")<{
   }
 }
 
-const documentDigest = (name: string, artifact: Artifact.JsonArtifact<string, unknown>, file: string) =>
+const documentDigest = (name: string, artifact: Artifact.JsonArtifact<string, unknown, boolean>, file: string) =>
   Effect.mapError(Document.digest(artifact, file), (error) =>
     error._tag === "DocumentInvalid"
       ? new OutputMissing({ output: name, expected: error.expected, actual: error.actual })
@@ -88,7 +89,7 @@ const ordinaryMode = 0o644
 const withMode = (digest: Digest.Digest, mode: number): Digest.Digest =>
   mode === ordinaryMode ? digest : Digest.ofJson("File/v1", [digest, mode])
 
-/** Takes the files of one output into the store. */
+/** Takes the files of one output into the store; nothing of an optional one that is not there. */
 const takeOutput = Effect.fnUntraced(function* (
   name: string,
   artifact: Artifact.Any,
@@ -99,13 +100,23 @@ const takeOutput = Effect.fnUntraced(function* (
   const { blobs, memo } = yield* Store
   const location = join(outputDir, artifact.path)
   const stat = yield* orAbsent(disk.lstat(location))
+  if (Option.isNone(stat) && artifact.optional) return undefined
   const wanted = artifact.kind === "folder" ? "folder" : "file"
   if (Option.isNone(stat) || stat.value.kind !== wanted) {
     const actual = Option.isNone(stat) ? "nothing" : `a ${stat.value.kind}`
     return yield* new OutputMissing({ output: name, expected: `a ${wanted} at ${artifact.path}`, actual })
   }
-  const common = { kind: artifact.kind, tag: artifact.tag, path: artifact.path, layOut: artifact.materialize }
+  // a record tells documents, files and folders apart
+  const kind: Output["kind"] = artifact.kind === "json" || artifact.kind === "folder" ? artifact.kind : "file"
+  const common = { kind, tag: artifact.tag, path: artifact.path, layOut: artifact.materialize }
   if (artifact.kind !== "folder") {
+    if (artifact.kind === "text" && ArtifactIO.textOf(yield* disk.read(location)) === undefined) {
+      return yield* new OutputMissing({
+        output: name,
+        expected: `a text in UTF-8 at ${artifact.path}`,
+        actual: "other bytes"
+      })
+    }
     const digest = artifact.kind === "json" ? yield* documentDigest(name, artifact, location) : undefined
     const blob = yield* blobs.take(location)
     const { sizeBytes } = stat.value
@@ -137,5 +148,5 @@ export const takeOutputs = Effect.fn("takeOutputs")(function* (
   const taken = yield* Effect.forEach(Object.entries(artifacts), ([name, artifact]) =>
     Effect.map(takeOutput(name, artifact, outputDir, origins), (output) => [name, output] as const)
   )
-  return Object.fromEntries(taken) as Readonly<Record<string, Output>>
+  return Object.fromEntries(taken.filter(([, output]) => output !== undefined)) as Readonly<Record<string, Output>>
 })

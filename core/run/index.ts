@@ -135,13 +135,16 @@ const makeRead = (outputsDir: string, results: ReadonlyMap<string, StepResult>) 
     const read = Effect.fn("Run.read")(
       function* ({ owner, output, artifact }: Port<Artifact.Any>) {
         const step = owner._tag === "Step" ? owner.id : owner.name
-        const entry = results.get(step)?.outputs[output]?.entries[0]
+        const result = results.get(step)
+        const entry = result?.outputs[output]?.entries[0]
+        if (result !== undefined && entry === undefined && artifact.optional) return undefined
         if (entry === undefined) return yield* new NoResult({ step })
         if (artifact.kind === "folder") return { path: path.join(outputsDir, step, artifact.path) }
         const blob = entry.kind === "file" ? yield* blobs.verified(entry.digest) : Option.none<string>()
         if (Option.isNone(blob)) return yield* new NoResult({ step })
         const bytes = yield* disk.read(blob.value)
-        if (artifact.kind === "file") return bytes
+        if (artifact.kind === "text") return ArtifactIO.textOf(bytes)
+        if (artifact.kind !== "json") return bytes
         const value = ArtifactIO.withoutVolatile(JSON.parse(new TextDecoder().decode(bytes)), artifact.volatile)
         // what is in the store was decoded when it was put there
         return yield* Effect.orDie(Schema.decodeUnknownEffect(artifact.schema)(value))

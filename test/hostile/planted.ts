@@ -298,8 +298,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "inputs count by who made them, so nothing stops the ripple",
     file: "core/plan/Ingredients.ts",
-    find: "results.get(owner.id)?.outputs[port.output]?.digest",
-    replace: "results.get(owner.id)?.key",
+    find: "  return result?.outputs[output]?.digest",
+    replace: "  return result?.key",
     caughtBy: [edits]
   },
   {
@@ -829,5 +829,19 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "      command.own === undefined &&\n",
     replace: "",
     caughtBy: ["test/cli/parameters.test.ts"]
+  },
+  {
+    name: "what is optional does not count",
+    file: "core/plan/Ingredients.ts",
+    find: "return result?.outputs[output]?.digest ?? (result",
+    replace: "return (artifact.optional ? undefined : result?.outputs[output]?.digest) ?? (result",
+    caughtBy: ["test/cli/optional.test.ts"]
+  },
+  {
+    name: "a second result that lacks an output is taken to be the same",
+    file: "core/run/StepRun.ts",
+    find: "Object.keys({ ...before.outputs, ...outputs })",
+    replace: "Object.keys(outputs)",
+    caughtBy: ["test/cli/optional.test.ts"]
   }
 ]
