@@ -6,13 +6,24 @@
  * in with columns in C,H,W order), whatever the engine keeps internally.
  */
 
-/** A convolution with optional batch normalization, ReLU and max pooling. Sizes are H = W. */
+/** Pooling. Places in the padding count neither for a maximum nor for an average. */
+export interface Pool {
+  readonly kind: "max" | "average"
+  readonly size: number
+  readonly stride: number
+  readonly padBefore: number
+  readonly padAfter: number
+}
+
+/** A convolution with optional batch normalization, ReLU and pooling. Sizes are H = W. */
 export interface ConvBlock {
   readonly kind: "conv"
   readonly name: string
   readonly inputSize: number
   readonly inputChannels: number
   readonly filters: number
+  /** Each channel is convolved by itself: `filters` is `inputChannels`, and a weight has one input channel. */
+  readonly depthwise: boolean
   readonly kernel: number
   readonly stride: number
   /** Zeros before the first row and column, and after the last. */
@@ -22,8 +33,7 @@ export interface ConvBlock {
   readonly convSize: number
   readonly norm: { readonly name: string; readonly epsilon: number; readonly momentum: number } | null
   readonly relu: boolean
-  /** Window and stride of the max pooling; 1 is none. */
-  readonly pool: number
+  readonly pool: Pool | null
   /** Height and width after the pooling. */
   readonly outputSize: number
 }
@@ -59,6 +69,9 @@ export interface Parameter {
   readonly block: number
 }
 
+/** Input channels of one filter. */
+export const weightChannels = (block: ConvBlock): number => (block.depthwise ? 1 : block.inputChannels)
+
 /** All tensors of a network in PyTorch's `state_dict` order, without the counters `num_batches_tracked`. */
 export const parametersOf = (shape: NetworkShape): ReadonlyArray<Parameter> =>
   shape.blocks.flatMap((b, block): ReadonlyArray<Parameter> => {
@@ -69,7 +82,7 @@ export const parametersOf = (shape: NetworkShape): ReadonlyArray<Parameter> =>
       ]
     }
     const weights: ReadonlyArray<Parameter> = [
-      { name: `${b.name}.weight`, shape: [b.filters, b.inputChannels, b.kernel, b.kernel], role: "weight", block },
+      { name: `${b.name}.weight`, shape: [b.filters, weightChannels(b), b.kernel, b.kernel], role: "weight", block },
       { name: `${b.name}.bias`, shape: [b.filters], role: "bias", block }
     ]
     if (b.norm === null) return weights
@@ -157,6 +170,8 @@ export type Alive = ReadonlyMap<string, Uint8Array>
 
 /** A network in an engine's memory. One call at a time: wait for a promise before the next call. */
 export interface Program {
+  /** What a user should know before the network trains, such as a layer that makes it slow. */
+  readonly notice?: string
   readonly step: (input: StepInput) => Promise<StepOutput>
   /**
    * Logits n x classes, with running statistics and without dropout. Marks in `alive` the channels and units that these

@@ -29,8 +29,28 @@ export const BatchNormLayer = Schema.Struct({
 
 export const ReluLayer = Schema.Struct({ type: Schema.Literal("relu") })
 
-/** Max pooling with stride = size; pixels at the right and bottom that fill no window are dropped (floor). */
-export const MaxPoolLayer = Schema.Struct({ type: Schema.Literal("maxPool"), size: Extent })
+/** Convolution of each channel by itself, with bias; otherwise as `conv`. */
+export const DepthwiseConvLayer = Schema.Struct({
+  type: Schema.Literal("depthwiseConv"),
+  kernel: Extent,
+  stride: Extent,
+  padding: Schema.Literals(["valid", "same"])
+})
+
+/** Without a stride, windows lie side by side. Without padding, pixels at the right and bottom that fill no window are dropped. */
+const pooling = {
+  size: Extent,
+  stride: Schema.optionalKey(Extent),
+  padding: Schema.optionalKey(Schema.Literals(["valid", "same"]))
+} as const
+
+export const MaxPoolLayer = Schema.Struct({ type: Schema.Literal("maxPool"), ...pooling })
+
+/** What lies in the padding is not part of the average. */
+export const AveragePoolLayer = Schema.Struct({ type: Schema.Literal("averagePool"), ...pooling })
+
+/** The average of each channel over the whole image. */
+export const GlobalAveragePoolLayer = Schema.Struct({ type: Schema.Literal("globalAveragePool") })
 
 export const DenseLayer = Schema.Struct({
   type: Schema.Literal("dense"),
@@ -43,7 +63,17 @@ export const DropoutLayer = Schema.Struct({
   rate: numberBetween(0, 0.99)
 })
 
-export const Layer = Schema.Union([ConvLayer, BatchNormLayer, ReluLayer, MaxPoolLayer, DenseLayer, DropoutLayer])
+export const Layer = Schema.Union([
+  ConvLayer,
+  DepthwiseConvLayer,
+  BatchNormLayer,
+  ReluLayer,
+  MaxPoolLayer,
+  AveragePoolLayer,
+  GlobalAveragePoolLayer,
+  DenseLayer,
+  DropoutLayer
+])
 export type Layer = typeof Layer.Type
 
 export const NetworkSpec = Schema.Struct({

@@ -275,6 +275,7 @@ export const train = Stage.make({
       if (Result.isFailure(layers))
         return yield* new Stage.StageFailure({ reason: layers.failure.message, badInput: true })
       const run = yield* begin(context, spec, index)
+      if (Option.isSome(run.trainer.notice)) yield* context.notice(run.trainer.notice.value)
       const { epochs, bestEpoch, bestWeights } = yield* runEpochs(run, checkpoint).pipe(Effect.mapError(toFailure))
       const [first, ...others] = epochs
       yield* output.history.write({

@@ -114,7 +114,14 @@ interface Target {
 const targets = (oneDnn: OneDnn.OneDnn | undefined): ReadonlyArray<Target> => {
   const plain = (file: string): Unit => ({ file, object: `${path.parse(file).name}.o`, flags: ["-O2"] })
   const shared = process.platform === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared", "-Wl,-z,now"]
-  const files = ["program.cpp", "program_conv.cpp", "program_dense.cpp", "program_state.cpp", "addon.cpp"]
+  const files = [
+    "program.cpp",
+    "program_conv.cpp",
+    "program_window.cpp",
+    "program_dense.cpp",
+    "program_state.cpp",
+    "addon.cpp"
+  ]
   const main: Target = {
     binary: binaryName,
     units: [...isaUnits(), ...files.map(plain)],

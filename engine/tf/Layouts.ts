@@ -2,7 +2,7 @@
  * Between PyTorch's layouts and TensorFlow.js's: OIHW and HWIO for convolutions; out x in and in x out for dense
  * layers, whose inputs are flattened as C,H,W there and as H,W,C here.
  */
-import type { NetworkShape, Parameter } from "../Program.ts"
+import { type NetworkShape, type Parameter, weightChannels } from "../Program.ts"
 
 /** Calls `move(index in PyTorch's layout, index in TensorFlow.js's)` for every element of a parameter. */
 const eachElement = (shape: NetworkShape, parameter: Parameter, move: (torch: number, tf: number) => void): void => {
@@ -11,11 +11,12 @@ const eachElement = (shape: NetworkShape, parameter: Parameter, move: (torch: nu
   if (parameter.role !== "weight") {
     for (let i = 0; i < size; i++) move(i, i)
   } else if (block.kind === "conv") {
-    const { filters, inputChannels, kernel } = block
+    const { filters, kernel } = block
+    const channels = weightChannels(block)
     const taps = kernel * kernel
     for (let o = 0; o < filters; o++) {
-      for (let i = 0; i < inputChannels; i++) {
-        for (let t = 0; t < taps; t++) move((o * inputChannels + i) * taps + t, (t * inputChannels + i) * filters + o)
+      for (let i = 0; i < channels; i++) {
+        for (let t = 0; t < taps; t++) move((o * channels + i) * taps + t, (t * channels + i) * filters + o)
       }
     }
   } else {
@@ -34,9 +35,9 @@ const eachElement = (shape: NetworkShape, parameter: Parameter, move: (torch: nu
 export const tfShape = (shape: NetworkShape, parameter: Parameter): Array<number> => {
   const block = shape.blocks[parameter.block]!
   if (parameter.role !== "weight") return [...parameter.shape]
-  return block.kind === "conv"
-    ? [block.kernel, block.kernel, block.inputChannels, block.filters]
-    : [block.inputs, block.units]
+  if (block.kind === "dense") return [block.inputs, block.units]
+  const { kernel, inputChannels, filters, depthwise } = block
+  return depthwise ? [kernel, kernel, filters, 1] : [kernel, kernel, inputChannels, filters]
 }
 
 export const fromTorch = (shape: NetworkShape, parameter: Parameter, data: Float32Array): Float32Array => {

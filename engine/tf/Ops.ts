@@ -7,7 +7,8 @@
  * needs must be given to `save`: what is merely captured is disposed of when the forward pass of the operation returns.
  */
 import type * as tfjs from "@tensorflow/tfjs-core"
-import type { ConvBlock, DenseBlock } from "../Program.ts"
+import type { ConvBlock, DenseBlock, Pool } from "../Program.ts"
+import * as Depthwise from "./Depthwise.ts"
 
 export type Tf = typeof tfjs
 
@@ -50,27 +51,39 @@ const convAttributes = (block: ConvBlock): Record<string, unknown> => ({
   dimRoundingMode: undefined
 })
 
-const poolAttributes = (block: ConvBlock): Record<string, unknown> => ({
-  filterSize: [block.pool, block.pool],
-  strides: [block.pool, block.pool],
-  pad: "valid",
+const poolAttributes = ({ size, stride, padBefore, padAfter }: Pool): Record<string, unknown> => ({
+  filterSize: [size, size],
+  strides: [stride, stride],
+  pad: padBefore + padAfter > 0 ? "same" : "valid",
   dimRoundingMode: undefined
 })
 
 /** z = conv(x, w) + b; n x size x size x channels in, n x convSize x convSize x filters out. */
-const convolve = (tf: Tf, block: ConvBlock, x: T4, w: T4, b: T1): T4 =>
-  tf.add(kernel<T4>(tf, "Conv2D", { x, filter: w }, convAttributes(block)), b)
+const convolve = (tf: Tf, block: ConvBlock, x: T4, w: T4, b: T1): T4 => {
+  const name = block.depthwise ? "DepthwiseConv2dNative" : "Conv2D"
+  return tf.add(kernel<T4>(tf, name, { x, filter: w }, convAttributes(block)), b)
+}
 
 const reluAndPool = (tf: Tf, block: ConvBlock, z: T4): { readonly open: T4; readonly y: T4 } => {
   const open = block.relu ? tf.relu(z) : z
-  const y = block.pool > 1 ? kernel<T4>(tf, "MaxPool", { x: open }, poolAttributes(block)) : open
+  const { pool } = block
+  if (pool === null) return { open, y: open }
+  const y =
+    pool.kind === "max"
+      ? kernel<T4>(tf, "MaxPool", { x: open }, poolAttributes(pool))
+      : Depthwise.averagePool(tf, pool, open, block.outputSize)
   return { open, y }
 }
 
 /** dy at the block's output to dz before its ReLU. */
 const throughPool = (tf: Tf, block: ConvBlock, dy: T4, z: T4, open: T4, y: T4): T4 => {
+  const { pool } = block
   const wide =
-    block.pool > 1 ? kernel<T4>(tf, "MaxPoolGrad", { dy, input: open, output: y }, poolAttributes(block)) : dy
+    pool === null
+      ? dy
+      : pool.kind === "max"
+        ? kernel<T4>(tf, "MaxPoolGrad", { dy, input: open, output: y }, poolAttributes(pool))
+        : Depthwise.averagePoolGradient(tf, pool, dy, block.convSize)
   return block.relu ? tf.mul(wide, tf.step(z)) : wide
 }
 
@@ -112,6 +125,12 @@ const convGradients = (
   x: T4,
   w: T4
 ): { readonly dx: () => T4; readonly dw: () => T4 } => {
+  if (block.depthwise) {
+    return {
+      dx: () => Depthwise.inputGradient(tf, block, dz, w, x.shape[1]),
+      dw: () => Depthwise.filterGradient(tf, block, x, dz)
+    }
+  }
   const attributes = convAttributes(block)
   const backend = tf.getBackend()
   const composed = block.stride === 1 && (backend === "cpu" || backend === "webgpu")
@@ -200,7 +219,9 @@ export const convNormInference = (
   const { w, b, gamma, beta, mean, variance } = parameters
   const scale = tf.mul(gamma, tf.rsqrt(tf.add(variance, block.norm?.epsilon ?? 1e-5)))
   const shift = tf.add(tf.mul(tf.sub(b, mean), scale), beta) as T1
-  return reluAndPool(tf, block, convolve(tf, block, x, tf.mul(w, scale), shift)).y
+  // the filters of a depthwise convolution are the last axis but one
+  const factor = block.depthwise ? tf.reshape(scale, [block.filters, 1]) : scale
+  return reluAndPool(tf, block, convolve(tf, block, x, tf.mul(w, factor), shift)).y
 }
 
 /** y = dropout(relu(x w + b)). `mask` (n x units of 0 and 1) is divided by 1 - rate; null is no dropout. */

@@ -1,7 +1,7 @@
 /**
  * The network once more in plain float64 loops, forward only: what finite differences are taken of. Slow and obvious.
  */
-import type { ConvBlock, DenseBlock, Loss, NetworkShape } from "../../engine/Program.ts"
+import type { ConvBlock, DenseBlock, Loss, NetworkShape, Pool } from "../../engine/Program.ts"
 import { mean, std } from "./support.ts"
 
 /** By PyTorch's names and layouts. */
@@ -16,7 +16,8 @@ interface Images {
 }
 
 const convolve = (x: Images, block: ConvBlock, w: Float64Array, b: Float64Array): Images => {
-  const { convSize, filters, kernel, padBefore, stride } = block
+  const { convSize, filters, depthwise, kernel, padBefore, stride } = block
+  const channels = depthwise ? 1 : x.channels
   const out = new Float64Array(x.n * convSize * convSize * filters)
   let at = 0
   for (let n = 0; n < x.n; n++) {
@@ -24,13 +25,14 @@ const convolve = (x: Images, block: ConvBlock, w: Float64Array, b: Float64Array)
       for (let u = 0; u < convSize; u++) {
         for (let f = 0; f < filters; f++) {
           let sum = b[f]!
-          for (let c = 0; c < x.channels; c++) {
+          for (let c = 0; c < channels; c++) {
             for (let i = 0; i < kernel; i++) {
               for (let j = 0; j < kernel; j++) {
                 const [row, column] = [y * stride + i - padBefore, u * stride + j - padBefore]
                 if (row < 0 || column < 0 || row >= x.size || column >= x.size) continue
-                const pixel = x.data[((n * x.size + row) * x.size + column) * x.channels + c]!
-                sum += pixel * w[((f * x.channels + c) * kernel + i) * kernel + j]!
+                const from = depthwise ? f : c
+                const pixel = x.data[((n * x.size + row) * x.size + column) * x.channels + from]!
+                sum += pixel * w[((f * channels + c) * kernel + i) * kernel + j]!
               }
             }
           }
@@ -55,14 +57,22 @@ const normalize = (x: Images, gamma: Float64Array, beta: Float64Array, epsilon: 
   }
 }
 
-const maxPool = (x: Images, window: number, size: number): Images => {
-  const out = new Float64Array(x.n * size * size * x.channels).fill(Number.NEGATIVE_INFINITY)
+/** The values of each window that lie in the image: their maximum or average. */
+const poolOf = (x: Images, pool: Pool, size: number): Images => {
+  const out = new Float64Array(x.n * size * size * x.channels)
+  const inside = (at: number): ReadonlyArray<number> =>
+    Array.from({ length: pool.size }, (_, i) => at * pool.stride - pool.padBefore + i).filter(
+      (place) => place >= 0 && place < x.size
+    )
+  let to = 0
   for (let n = 0; n < x.n; n++) {
-    for (let y = 0; y < size * window; y++) {
-      for (let u = 0; u < size * window; u++) {
+    for (let y = 0; y < size; y++) {
+      for (let u = 0; u < size; u++) {
         for (let c = 0; c < x.channels; c++) {
-          const to = ((n * size + Math.floor(y / window)) * size + Math.floor(u / window)) * x.channels + c
-          out[to] = Math.max(out[to]!, x.data[((n * x.size + y) * x.size + u) * x.channels + c]!)
+          const values = inside(y).flatMap((row) =>
+            inside(u).map((column) => x.data[((n * x.size + row) * x.size + column) * x.channels + c]!)
+          )
+          out[to++] = pool.kind === "max" ? Math.max(...values) : values.reduce((sum, v) => sum + v, 0) / values.length
         }
       }
     }
@@ -149,7 +159,7 @@ export const loss = (
       const { norm } = block
       if (norm !== null) normalize(x, get(`${norm.name}.weight`), get(`${norm.name}.bias`), norm.epsilon)
       if (block.relu) relu(x.data)
-      if (block.pool > 1) x = maxPool(x, block.pool, block.outputSize)
+      if (block.pool !== null) x = poolOf(x, block.pool, block.outputSize)
     } else {
       flat = dense(flat ?? flatten(x), n, block, get(`${block.name}.weight`), get(`${block.name}.bias`))
     }

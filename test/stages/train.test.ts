@@ -100,6 +100,25 @@ it("sparsemax's loss trains too, and is what the curves are of", async () => {
   expect(last.trainAccuracy).toBeGreaterThan(0.6)
 })
 
+const slowLayer = { type: "maxPool", size: 16 } as const
+
+it("a layer that the native engine has no kernels for is told before the training, with its cost", async () => {
+  const layers = [
+    { type: "conv", filters: 4, kernel: 3, stride: 1, padding: "same" },
+    { type: "relu" },
+    slowLayer,
+    { type: "dense", units: "classes" }
+  ] as const
+  const said: Array<string> = []
+  const notice = (text: string) => Effect.sync(() => void said.push(text))
+  await trained("slow", { network: { name: "own", layers }, epochs: 1 }, { notice })
+  expect(said).toEqual([expect.stringMatching(/max pooling after conv1, of 16 x 16.* 30 times slower/u)])
+  said.length = 0
+  const fast = layers.map((layer) => (layer === slowLayer ? { ...layer, size: 3, stride: 2 } : layer))
+  await trained("fast", { network: { name: "own", layers: fast }, epochs: 1 }, { notice })
+  expect(said).toEqual([])
+})
+
 describe("patience", () => {
   it("runs out after that many epochs without a better accuracy; 0 never does", () => {
     expect(outOfPatience(2, [])).toBe(false)

@@ -43,10 +43,12 @@ ProgramSpec decodeSpec(const double* d) {
   for (int c = 0; c < s.channels; c++) s.shift.push_back((float)next());
   for (int count = (int)next(); count > 0; count--) {
     BlockSpec b{};
-    b.conv = next() != 0;
+    const int kind = (int)next(); // 0 dense, 1 convolution, 2 average pooling
+    b.conv = kind > 0, b.average = kind == 2;
     if (b.conv) {
-      b.inputSize = (int)next(), b.inputChannels = (int)next(), b.filters = (int)next(), b.kernel = (int)next();
-      b.padBefore = (int)next(), b.padAfter = (int)next(), b.convSize = (int)next(), b.pool = (int)next(), b.outputSize = (int)next();
+      b.inputSize = (int)next(), b.inputChannels = (int)next(), b.filters = (int)next(), b.depthwise = next() != 0;
+      b.kernel = (int)next(), b.stride = (int)next(), b.padBefore = (int)next(), b.padAfter = (int)next(), b.convSize = (int)next();
+      b.window = (int)next(), b.windowStride = (int)next(), b.windowPad = (int)next(), b.outputSize = (int)next();
       b.norm = next() != 0, b.relu = next() != 0, b.epsilon = (float)next(), b.momentum = (float)next();
     } else {
       b.inputs = (int)next(), b.units = (int)next(), b.relu = next() != 0, b.dropout = (float)next();
@@ -118,8 +120,7 @@ napi_value create(napi_env env, napi_callback_info raw) {
 struct Work {
   napi_async_work work = nullptr;
   napi_deferred deferred = nullptr;
-  napi_ref held[16] = {};
-  int heldCount = 0;
+  std::vector<napi_ref> held;
   Program* program = nullptr;
   const uint8_t* pixels = nullptr;
   const int32_t* labels = nullptr;
@@ -131,7 +132,7 @@ struct Work {
   StepResult result;
 
   void hold(napi_env env, napi_value v) {
-    if (heldCount < 16) napi_create_reference(env, v, 1, &held[heldCount++]);
+    napi_create_reference(env, v, 1, &held.emplace_back());
   }
   // The bytes of each block, or null; held until the work is done.
   std::vector<uint8_t*> byBlock(napi_env env, napi_value list) {
@@ -164,7 +165,7 @@ struct Work {
       for (size_t i = 0; i < w->result.norms.size(); i++) napi_set_element(env, squares, (uint32_t)i, number(env, w->result.norms[i]));
       napi_set_named_property(env, out, "squares", squares);
     }
-    for (int i = 0; i < w->heldCount; i++) napi_delete_reference(env, w->held[i]);
+    for (napi_ref ref : w->held) napi_delete_reference(env, ref);
     napi_resolve_deferred(env, w->deferred, out);
     napi_delete_async_work(env, w->work);
   }

@@ -8,6 +8,7 @@ namespace {
 #include "sparse.inc"
 #include "fetch.inc"
 #include "norm.inc"
+#include "windows.inc"
 #include "picture.inc"
 #include "dense.inc"
 #include "peak.inc"
@@ -17,4 +18,4 @@ namespace {
 #define STRING(x) STRING_(x)
 
 extern const Kernels TABLE = {STRING(TABLE_NAME), convRow,         poolRow,     extremeRow, momentsRow,   affine,        normalize, sparseWeights,
-                              sparseInput,        denseWeightsRow, normGradRow, normSums,   denseForward, denseBackward, sparsePicture, pictureMoments, optimize, peak};
+                              sparseInput,        denseWeightsRow, normGradRow, poolWindow, windowGradRow, averageRow, averageGradRow, depthwiseRow, depthwiseWeightsRow, depthwiseInputRow, normSums,   denseForward, denseBackward, sparsePicture, pictureMoments, optimize, peak};

@@ -14,15 +14,20 @@ struct AdamStep {
   bool firstStep; // SGD's momentum buffer starts as the gradient
 };
 
-// Geometry of one convolution (stride 1) with its pooling, on padded sizes.
+// Geometry of one convolution with its max pooling, on padded sizes.
 struct ConvShape {
   int width;    // of the padded input, in pixels; also its height
   int cin;      // input channels as stored (3 for pictures, else a multiple of 16)
   int cout;     // multiple of 16
   int kernel;
   int out;      // width and height of the convolution's output
-  int pooled;   // width and height after 2 x 2 pooling (or `out`)
+  int pooled;   // width and height after pooling
+  int stride;   // of the convolution
+  int window, windowStride, windowPad; // of the pooling; a window of 1 is none
 };
+
+// The longest side of a convolution's window, and of a max pooling's, whose places are bytes.
+constexpr int maxKernel = 32, maxWindow = 15;
 
 // Sums of products of a picture's values for rows of one class: [0] all but the outer two rows on each side, [1] and [2] the
 // first two, [3] and [4] the last two. See picture.inc.
@@ -35,8 +40,8 @@ constexpr int rowClasses = 5;
 
 struct Kernels {
   const char* name;
-  // out[x][c] = bias[c] + sum over rows r, j < kernel * cin of rows[r][x * cin + j] * w[block][r][j][c in block]; see packBlock
-  void (*convRow)(const float* const* rows, int kernel, int cin, int cout, const float* w, const float* bias, float* out, int width);
+  // out[x * outPitch + c] = bias[c] + sum over r < kernel, j < run of rows[r][x * step + j] * w[block][r][j][c in block]; see packBlock
+  void (*convRow)(const float* const* rows, int kernel, int run, int step, int cout, const float* w, const float* bias, float* out, int outPitch, int width);
   // 2 x 2 max of two rows, then ReLU; code 0..3 is the place of the first maximum, 4 means no gradient passes
   void (*poolRow)(const float* top, const float* bottom, int pooled, int channels, int relu, float* y, uint8_t* code);
   // The same for batch normalization, before it: the value whose normalized form is largest, by the sign of gamma
@@ -51,11 +56,20 @@ struct Kernels {
   void (*sparseWeights)(const ConvShape& s, const float* x, const float* dy, const uint8_t* code, float* dw, float* db, void* scratch);
   // Input gradient through pooling, 3 x 3 kernels: dx (zeroed before) += ; w is [cout][9][cin]
   void (*sparseInput)(const ConvShape& s, const float* dy, const uint8_t* code, const float* w, float* dx);
-  // dw[kernel][kernel * cin][cout] += rows (x) dz over one output row
-  void (*denseWeightsRow)(const float* const* rows, int kernel, int cin, int cout, const float* dz, int width, float* dw);
+  // dw[kernel][run][cout] += rows (x) dz over one output row, whose windows lie `step` values apart
+  void (*denseWeightsRow)(const float* const* rows, int kernel, int run, int step, int cout, const float* dz, int width, float* dw);
   // One row of the gradient at a convolution's output, batch normalization included; see normBackward.inc
   void (*normGradRow)(const float* z, const float* dy, const uint8_t* code, const float* xp, int y, const ConvShape& s,
                       const float* const* coefficients, float* dz);
+  // Other windows, and channels by themselves; see windows.inc
+  void (*poolWindow)(const float* const* rows, const ConvShape& s, int relu, const float* sign, float* y, uint8_t* code);
+  void (*windowGradRow)(const float* z, const float* dy, const uint8_t* code, const float* xp, int y, const ConvShape& s,
+                        const float* const* coefficients, float* dz);
+  void (*averageRow)(const float* x, int row, const ConvShape& s, float* y);
+  void (*averageGradRow)(const float* dy, int row, const ConvShape& s, float* dx);
+  void (*depthwiseRow)(const float* const* rows, int kernel, int step, int channels, const float* w, const float* bias, float* out, int width);
+  void (*depthwiseWeightsRow)(const float* const* rows, int kernel, int step, int channels, const float* dz, int width, float* dw);
+  void (*depthwiseInputRow)(float* const* rows, int kernel, int step, int channels, const float* w, const float* dz, int width);
   // Sums of dy and of dy * xhat over one image's pooled values that pass the ReLU
   void (*normSums)(const float* dy, const float* xp, int pixels, int channels, const float* const* coefficients, float* sums, float* products);
   // y[n][units] += x[n][k0..k1) * w[k][units]
@@ -76,6 +90,8 @@ extern const Kernels kernelsBase;
 extern const Kernels kernelsAvx2;
 extern const Kernels kernelsAvx512;
 
+// How many of a window's places along one side an input pixel at that place of a stride is under
+inline int tapsAt(const ConvShape& s, int place) { return place < s.kernel ? (s.kernel - place + s.stride - 1) / s.stride : 0; }
 // Output channels are packed in blocks: 32 wide when they divide, else 16.
 inline int packBlock(int cout) { return cout % 32 == 0 ? 32 : 16; }
 // Floats of one channel's row of weight gradients in sparseWeights

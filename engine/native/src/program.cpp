@@ -25,11 +25,13 @@ void Program::layout(Arena& a) {
     };
     if (s.conv) {
       const int cout = padded(s.filters), width = s.inputSize + s.padBefore + s.padAfter;
-      l.shape = {width, channels, cout, s.kernel, s.convSize, s.outputSize};
-      l.picture = index == 0 && channels == 3 && s.kernel == 3 && width >= 8;
+      l.shape = {width, channels, cout, s.kernel, s.convSize, s.outputSize, s.stride, s.window, s.windowStride, s.windowPad};
+      l.halving = s.stride == 1 && s.window == 2 && s.windowStride == 2 && s.windowPad == 0 && !s.depthwise;
+      l.picture = l.halving && index == 0 && channels == 3 && s.kernel == 3 && width >= 8;
       l.closed = l.picture && s.norm;
-      l.sparse = !s.norm && s.kernel == 3 && !l.picture;
-      const int64_t weights = (int64_t)s.kernel * s.kernel * channels * cout;
+      l.sparse = l.halving && !s.norm && s.kernel == 3 && !l.picture;
+      l.weightChannels = s.depthwise ? 1 : channels;
+      const int64_t weights = s.average ? 0 : (int64_t)s.kernel * s.kernel * l.weightChannels * cout;
       tensor(roleWeight, weights, true, true);
       tensor(roleBias, cout, true, true);
       if (s.norm)
@@ -41,7 +43,7 @@ void Program::layout(Arena& a) {
       l.outputFloats = (int64_t)s.outputSize * s.outputSize * cout;
       l.fullFloats = (int64_t)s.convSize * s.convSize * cout;
       // cheap convolutions are done again in the backward pass; that is less traffic than keeping their output
-      l.keepsOutput = s.norm && !l.closed && s.kernel * s.kernel * channels > 32;
+      l.keepsOutput = s.norm && !l.closed && s.kernel * s.kernel * l.weightChannels > 32;
       l.full = l.keepsOutput && !bf16_ ? a.take<float>(n * l.fullFloats) : nullptr;
       l.full16 = l.keepsOutput && bf16_ ? a.take<uint16_t>(n * l.fullFloats) : nullptr;
       l.output = a.take<float>(n * l.outputFloats);
@@ -61,8 +63,8 @@ void Program::layout(Arena& a) {
       }
       l.partialBias = a.take<float>(parts * cout), l.partialSums = a.take<float>(2LL * parts * cout);
       image = std::max(image, (int64_t)width * width * channels);
-      rows = std::max(rows, (int64_t)2 * s.convSize * cout);
-      ring = std::max(ring, (int64_t)(s.kernel + 1) * (s.convSize + 2 * s.kernel) * cout + 64);
+      rows = std::max(rows, (int64_t)std::max(2, s.average ? 1 : s.window) * s.convSize * cout);
+      ring = std::max(ring, (int64_t)(s.kernel + 1) * (std::max(s.convSize, width / s.stride + 1) + 2 * s.kernel) * cout + 64);
       if (s.padBefore + s.padAfter > 0) grad = std::max(grad, (int64_t)width * width * channels);
       lists = std::max(lists, (int64_t)(s.outputSize + 4) * cout * 8 + cout * 4);
       channels = cout;

@@ -14,9 +14,10 @@
 #include "threads.h"
 
 struct BlockSpec {
-  bool conv;
+  bool conv, average;      // an average pooling is a layer of its own, without weights, among the convolutions
   // conv
-  int inputSize, inputChannels, filters, kernel, padBefore, padAfter, convSize, pool, outputSize;
+  bool depthwise;
+  int inputSize, inputChannels, filters, kernel, stride, padBefore, padAfter, convSize, window, windowStride, windowPad, outputSize;
   bool norm, relu;
   float epsilon, momentum;
   // dense
@@ -53,6 +54,8 @@ struct Layer {
   Tensor tensor[roles];
   // conv
   ConvShape shape;
+  int weightChannels;                     // input channels of one filter, as stored
+  bool halving;                           // stride 1 and 2 x 2 max pooling, for which there are faster kernels
   bool sparse, keepsOutput;
   bool picture;                           // the first convolution of colour pictures; see picture.inc
   bool closed;                            // ... whose batch normalization is done in closed form
@@ -112,6 +115,12 @@ class Program {
   const float* inputImage(int layer, int image, const uint8_t* pixels, int thread, bool training);
   void convForward(int layer, int image, const uint8_t* pixels, int part, int thread, bool training);
   void convBackward(int layer, int image, const uint8_t* pixels, int part, int thread);
+  void convRow(const Layer& l, const float* const* rows, const float* bias, float* out) const;
+  void inputRow(const Layer& l, const float* ring, int64_t ringRow, int y, float* dx) const;
+  void depthwiseGrad(Layer& l, const float* const* rows, const float* dz, int y, float* dw, float* dx) const;
+  void averageBackward(int layer, int image, int thread);
+  void poolRows(Layer& l, int image, int y, bool norm, int thread);
+  float* gradientOf(Layer& l, int image, int thread) const;
   void denseGrad(Layer& l, const float* x, int image, int part, int thread, float* dx);
   void denseGradBf16(Layer& l, const float* x, int image, int part, int thread, float* dx);
   void gradSums(Layer& l, int image, int part, int thread);

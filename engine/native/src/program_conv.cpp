@@ -16,26 +16,40 @@ static void pack(const float* w, const ConvShape& s, int cin, int cout, const fl
 }
 
 // Weights of the input gradient: [cout][9][cin] for the sparse kernel, else turned by 180 degrees and packed in blocks of
-// input channels for convRow.
+// input channels for convRow. With a stride, each place of an input pixel under the windows has the weights that reach it,
+// one place after the other; see Program::inputRow.
 static void turn(const float* w, const ConvShape& s, bool sparse, int block, float* out) {
   const int k = s.kernel, cin = s.cin, cout = s.cout;
-  for (int y = 0; y < k; y++)
-    for (int x = 0; x < k; x++)
+  if (sparse) {
+    for (int t = 0; t < k * k; t++)
       for (int ci = 0; ci < cin; ci++)
-        for (int co = 0; co < cout; co++) {
-          const float value = w[((int64_t)(y * k + x) * cin + ci) * cout + co];
-          if (sparse) out[((int64_t)co * k * k + y * k + x) * cin + ci] = value;
-          else {
-            const int64_t tap = ((int64_t)(k - 1 - y) * k + (k - 1 - x)) * cout + co;
-            out[(ci / block) * ((int64_t)k * k * cout * block) + tap * block + ci % block] = value;
-          }
-        }
+        for (int co = 0; co < cout; co++) out[((int64_t)co * k * k + t) * cin + ci] = w[((int64_t)t * cin + ci) * cout + co];
+    return;
+  }
+  for (int r = 0; r < s.stride; r++)
+    for (int c = 0; c < s.stride; c++) {
+      const int rows = tapsAt(s, r), columns = tapsAt(s, c);
+      const int64_t perBlock = (int64_t)rows * columns * cout * block;
+      for (int y = 0; y < rows; y++)
+        for (int x = 0; x < columns; x++)
+          for (int ci = 0; ci < cin; ci++)
+            for (int co = 0; co < cout; co++) {
+              const int64_t tap = ((int64_t)(rows - 1 - y) * columns + (columns - 1 - x)) * cout + co;
+              out[(ci / block) * perBlock + tap * block + ci % block] =
+                  w[((int64_t)((r + s.stride * y) * k + c + s.stride * x) * cin + ci) * cout + co];
+            }
+      out += (int64_t)rows * columns * cin * cout;
+    }
 }
 
 // The forward weights, times a factor per output channel where given.
 static void packForward(Layer& l, const float* factor, const KernelsBf16* bf16) {
   const ConvShape& s = l.shape;
   const float* w = l.tensor[roleWeight].slot[slotValue];
+  if (l.spec.depthwise) {
+    for (int64_t i = 0; i < l.tensor[roleWeight].size; i++) l.packed[i] = w[i] * (factor ? factor[i % s.cout] : 1.0f);
+    return;
+  }
   if (!bf16) return pack(w, s, s.cin, s.cout, factor, l.packed);
   const int64_t taps = (int64_t)s.kernel * s.kernel * s.cin;
   for (int64_t i = 0; i < taps * s.cout; i++) l.packed[i] = w[i] * (factor ? factor[i % s.cout] : 1.0f);
@@ -46,6 +60,7 @@ void Program::prepareWeights(bool inference) {
   if (bf16_ && !pairsValid_) prepareDensePairs();
   for (int i = 0; i < convs_; i++) {
     Layer& l = layers_[i];
+    if (l.spec.average) continue;
     const int cout = l.shape.cout;
     const float* w = l.tensor[roleWeight].slot[slotValue];
     const float* bias = l.tensor[roleBias].slot[slotValue];
@@ -64,7 +79,7 @@ void Program::prepareWeights(bool inference) {
     if (!l.closed || inference) packForward(l, nullptr, bf16_);
     std::memcpy(l.packedBias, bias, cout * sizeof(float));
     if (inference) continue;
-    if (l.turned) turn(w, l.shape, l.sparse, bf16_ && !l.sparse ? l.shape.cin : packBlock(l.shape.cin), l.turned);
+    if (l.turned && !l.spec.depthwise) turn(w, l.shape, l.sparse, bf16_ && !l.sparse ? l.shape.cin : packBlock(l.shape.cin), l.turned);
     if (l.turned && bf16_ && !l.sparse) bf16_->packWeights(l.turned, l.shape.kernel, l.shape.kernel * cout, l.shape.cin, l.turnedPairs);
     if (!l.spec.norm) continue;
     const float* gamma = l.tensor[roleGamma].slot[0];
@@ -101,8 +116,19 @@ const float* Program::inputImage(int index, int image, const uint8_t* pixels, in
   return out;
 }
 
+void Program::convRow(const Layer& l, const float* const* rows, const float* bias, float* out) const {
+  const ConvShape& s = l.shape;
+  if (l.spec.depthwise) k_.depthwiseRow(rows, s.kernel, s.stride * s.cin, s.cout, l.packed, bias, out, s.out);
+  else k_.convRow(rows, s.kernel, s.kernel * s.cin, s.stride * s.cin, s.cout, l.packed, bias, out, s.cout, s.out);
+}
+
 void Program::convForward(int index, int image, const uint8_t* pixels, int part, int thread, bool training) {
   Layer& l = layers_[index];
+  if (l.spec.average) {
+    const float* x = inputImage(index, image, pixels, thread, training);
+    for (int p = 0; p < l.shape.pooled; p++) k_.averageRow(x, p, l.shape, l.output + image * l.outputFloats + (int64_t)p * l.shape.pooled * l.shape.cout);
+    return;
+  }
   const ConvShape& s = l.shape;
   const bool norm = l.spec.norm && training && !l.closed;
   Timed timed(profile, l.spec.norm ? "conv" + std::to_string(index + 1) + " forward (norm)" : "conv" + std::to_string(index + 1) + " forward", thread == 0);
@@ -111,21 +137,26 @@ void Program::convForward(int index, int image, const uint8_t* pixels, int part,
   float* output = l.output + image * l.outputFloats;
   uint8_t* code = l.code + image * l.outputFloats;
   double* sums = l.sums + 2LL * part * s.cout;
-  const float* rows[16];
-  const uint16_t* rows16[16];
+  const float* rows[maxKernel];
+  const uint16_t* rows16[maxKernel];
   uint16_t* image16 = scratch_[thread].image16;
   if (bf16_) bf16_->narrow(x, (int64_t)s.width * pitch, image16);
-  const int last = norm ? s.out : 2 * s.pooled;
+  const int last = norm ? s.out : std::min(s.out, (s.pooled - 1) * s.windowStride - s.windowPad + s.window);
   const bool keep = norm && l.full;
+  const int ring = l.halving ? 2 : s.window;
   for (int y = 0; y < last; y++) {
     const int64_t place = image * l.fullFloats + y * rowFloats;
-    float* row = keep ? l.full + place : scratch_[thread].rows + (y & 1) * rowFloats;
-    for (int r = 0; r < s.kernel; r++) rows[r] = x + (y + r) * pitch, rows16[r] = image16 + (y + r) * pitch;
+    float* row = keep ? l.full + place : scratch_[thread].rows + y % ring * rowFloats;
+    for (int r = 0; r < s.kernel; r++) rows[r] = x + (y * s.stride + r) * pitch, rows16[r] = image16 + (y + r) * pitch;
     const float* bias = norm ? nullptr : l.packedBias;
     if (bf16_) bf16_->convRow(rows16, s.kernel, s.cin, s.cout, l.packedPairs, bias, row, s.out);
-    else k_.convRow(rows, s.kernel, s.cin, s.cout, l.packed, bias, row, s.out);
+    else convRow(l, rows, bias, row);
     if (norm) k_.momentsRow(row, s.out, s.cout, sums, sums + s.cout);
     if (norm && l.full16) bf16_->narrow(row, rowFloats, l.full16 + place);
+    if (!l.halving) {
+      poolRows(l, image, y, norm, thread);
+      continue;
+    }
     if ((y & 1) == 0 || (y >> 1) >= s.pooled) continue;
     const float* top = keep ? row - rowFloats : scratch_[thread].rows;
     const int64_t at = (y >> 1) * pooledRow;
@@ -300,42 +331,45 @@ void Program::finishSums(Layer& l, int n) {
 // The bias's gradient where there is no normalization: the sums of what passes pooling and ReLU.
 void Program::gradSums(Layer& l, int image, int part, int thread) {
   const int64_t at = image * l.outputFloats;
-  const float* dy = l.outputGradient + (l.gradientPerThread ? thread * l.outputFloats : at);
+  const float* dy = gradientOf(l, image, thread);
   float* sums = l.partialSums + 2LL * part * l.shape.cout;
   k_.normSums(dy, l.output + at, l.shape.pooled * l.shape.pooled, l.shape.cout, l.coefficient, sums, sums + l.shape.cout);
 }
 
+float* Program::gradientOf(Layer& l, int image, int thread) const { return l.outputGradient + (l.gradientPerThread ? thread : image) * l.outputFloats; }
+
 // Backward pass through the full output: with batch normalization every value there has a gradient.
 void Program::denseGrad(Layer& l, const float* x, int image, int part, int thread, float* dx) {
   const ConvShape& s = l.shape;
-  const int k = s.kernel, pad = k - 1;
-  const int64_t pitch = (int64_t)s.width * s.cin, rowFloats = (int64_t)s.out * s.cout, ringRow = (int64_t)(s.out + 2 * pad) * s.cout;
+  // rows of the gradient that reach one row of the input, with room beside them for windows that begin outside
+  const int k = s.kernel, depth = (k + s.stride - 1) / s.stride, pad = depth - 1;
+  const int64_t pitch = (int64_t)s.width * s.cin, rowFloats = (int64_t)s.out * s.cout;
+  const int64_t ringRow = (int64_t)(std::max(s.out, (s.width + s.stride - 1) / s.stride) + pad) * s.cout;
   float* ring = scratch_[thread].ring;
-  std::memset(ring, 0, k * ringRow * sizeof(float));
-  const float* dy = l.outputGradient + (l.gradientPerThread ? thread : image) * l.outputFloats;
+  std::memset(ring, 0, depth * ringRow * sizeof(float));
+  if (dx && l.spec.depthwise) std::memset(dx, 0, s.width * pitch * sizeof(float));
+  const float* dy = gradientOf(l, image, thread);
   const float* xp = l.output + image * l.outputFloats;
   const uint8_t* code = l.code + image * l.outputFloats;
-  const float *rows[16], *gradRows[16];
+  const float* rows[maxKernel];
   float* dw = l.partial + part * l.partialFloats;
   for (int y = 0; y < s.width; y++) {
-    if (y < s.out) {
-      float* dz = ring + (y % k) * ringRow + pad * s.cout;
+    const int at = y / s.stride;
+    if (y % s.stride == 0 && at < s.out) {
+      float* dz = ring + (at % depth) * ringRow + pad * s.cout;
       for (int r = 0; r < k; r++) rows[r] = x + (y + r) * pitch;
       const float* z = zeros_;
-      if (l.keepsOutput) z = l.full + image * l.fullFloats + y * rowFloats;
+      if (l.keepsOutput) z = l.full + image * l.fullFloats + at * rowFloats;
       else if (l.spec.norm) {
-        k_.convRow(rows, k, s.cin, s.cout, l.packed, nullptr, scratch_[thread].rows, s.out);
+        convRow(l, rows, nullptr, scratch_[thread].rows);
         z = scratch_[thread].rows;
       }
-      k_.normGradRow(z, dy, code, xp, y, s, l.coefficient, dz);
-      k_.denseWeightsRow(rows, k, s.cin, s.cout, dz, s.out, dw);
+      if (l.halving) k_.normGradRow(z, dy, code, xp, at, s, l.coefficient, dz);
+      else k_.windowGradRow(z, dy, code, xp, at, s, l.coefficient, dz);
+      if (l.spec.depthwise) depthwiseGrad(l, rows, dz, y, dw, dx);
+      else k_.denseWeightsRow(rows, k, k * s.cin, s.stride * s.cin, s.cout, dz, s.out, dw);
     }
-    if (!dx) continue;
-    for (int r = 0; r < k; r++) {
-      const int from = y - pad + r;
-      gradRows[r] = from < 0 || from >= s.out ? zeros_ : ring + (from % k) * ringRow;
-    }
-    k_.convRow(gradRows, k, s.cout, s.cin, l.turned, nullptr, dx + y * pitch, s.width);
+    if (dx && !l.spec.depthwise) inputRow(l, ring, ringRow, y, dx + y * pitch);
   }
 }
 
@@ -349,11 +383,11 @@ void Program::denseGradBf16(Layer& l, const float* x, int image, int part, int t
   bf16_->pairUp(x, s.width * pitch, s.cin, t.imagePairs);
   const bool recompute = l.spec.norm && !l.keepsOutput;
   if (recompute) bf16_->narrow(x, s.width * pitch, t.image16);
-  const float* dy = l.outputGradient + (l.gradientPerThread ? thread : image) * l.outputFloats;
+  const float* dy = gradientOf(l, image, thread);
   const float* xp = l.output + image * l.outputFloats;
   const uint8_t* code = l.code + image * l.outputFloats;
-  const uint16_t *rows[16], *gradRows[16], *zeros = reinterpret_cast<const uint16_t*>(zeros_);
-  const uint32_t* pairRows[16];
+  const uint16_t *rows[maxKernel], *gradRows[maxKernel], *zeros = reinterpret_cast<const uint16_t*>(zeros_);
+  const uint32_t* pairRows[maxKernel];
   float* dw = l.partial + part * l.partialFloats;
   for (int y = 0; y < s.width; y++) {
     if (y < s.out) {
@@ -376,23 +410,23 @@ void Program::denseGradBf16(Layer& l, const float* x, int image, int part, int t
 
 void Program::convBackward(int index, int image, const uint8_t* pixels, int part, int thread) {
   Layer& l = layers_[index];
+  if (l.spec.average) return averageBackward(index, image, thread);
   const ConvShape& s = l.shape;
   const std::string name = "conv" + std::to_string(index + 1);
   const float* x = inputImage(index, image, pixels, thread, true);
   const bool pad = l.spec.padBefore + l.spec.padAfter > 0;
   float *dx = nullptr, *target = nullptr;
   if (index > 0) {
-    Layer& before = layers_[index - 1];
-    target = before.outputGradient + (before.gradientPerThread ? thread : image) * before.outputFloats;
+    target = gradientOf(layers_[index - 1], image, thread);
     dx = pad ? scratch_[thread].grad : target;
   }
   if (l.picture) {
     Timed timed(profile, name + " backward weights", thread == 0);
     const int64_t at = image * l.outputFloats;
-    const float* dy = l.outputGradient + (l.gradientPerThread ? thread * l.outputFloats : at);
+    const float* dy = gradientOf(l, image, thread);
     k_.sparsePicture(s, x, dy, l.code + at, l.partial + part * l.partialFloats, l.partialBias + part * s.cout, scratch_[thread].ring);
   } else if (l.sparse) {
-    const float* dy = l.outputGradient + (l.gradientPerThread ? thread : image) * l.outputFloats;
+    const float* dy = gradientOf(l, image, thread);
     const uint8_t* code = l.code + image * l.outputFloats;
     {
       Timed timed(profile, name + " backward weights", thread == 0);
@@ -457,10 +491,11 @@ void Program::backwardConvs(const uint8_t* pixels, int n) {
 
 // Adds the parts' gradients in order and makes the optimizer's step. Returns the sum of squares of the weights' gradient.
 double Program::updateConv(Layer& l, int n, float rate) {
+  if (l.spec.average) return 0;
   const ConvShape& s = l.shape;
   const AdamStep a = adam(rate);
   Tensor& w = l.tensor[roleWeight];
-  const int run = s.kernel * s.cin, pitch = paddedRun(s.kernel, s.cin);
+  const int run = s.kernel * l.weightChannels, pitch = paddedRun(s.kernel, s.cin);
   for (int r = 0; r < s.kernel; r++)
     for (int j = 0; j < run; j++)
       for (int c = 0; c < s.cout; c++) {

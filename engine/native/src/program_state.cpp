@@ -15,10 +15,10 @@ void eachElement(const Layer& l, Role role, int from, int to, F f) {
     return;
   }
   if (s.conv) {
-    const int k = s.kernel, cin = s.inputChannels;
+    const int k = s.kernel, cin = s.depthwise ? 1 : s.inputChannels;
     for (int o = 0; o < s.filters; o++)
       for (int i = 0; i < cin; i++)
-        for (int t = 0; t < k * k; t++) f(((int64_t)o * cin + i) * k * k + t, ((int64_t)t * l.shape.cin + i) * l.shape.cout + o);
+        for (int t = 0; t < k * k; t++) f(((int64_t)o * cin + i) * k * k + t, ((int64_t)t * l.weightChannels + i) * l.shape.cout + o);
     return;
   }
   const int64_t places = s.flatChannels ? (int64_t)s.flatSize * s.flatSize : 1;

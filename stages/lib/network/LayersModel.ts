@@ -9,7 +9,7 @@
  * Gotcha: the optimizer's moments are not part of it; the model is for inference, not for further training.
  */
 import * as Result from "effect/Result"
-import type { Block, NetworkShape, Parameter } from "../../../engine/Program.ts"
+import type { Block, NetworkShape, Parameter, Pool } from "../../../engine/Program.ts"
 import { fromTorch, tfShape } from "../../../engine/tf/Layouts.ts"
 import type { TrainedNetwork } from "../../../schemas/Train.ts"
 import * as Safetensors from "../tables/Safetensors.ts"
@@ -40,18 +40,31 @@ const batchNorm = (name: string, epsilon: number, momentum: number, trainable: b
 
 const relu = (name: string): Layer => ({ class_name: "Activation", config: { name, activation: "relu" } })
 
+const paddingOf = ({ padBefore, padAfter }: Pick<Pool, "padBefore" | "padAfter">): "same" | "valid" =>
+  padBefore + padAfter > 0 ? "same" : "valid"
+
+const poolLayer = (name: string, pool: Pool): Layer => ({
+  class_name: pool.kind === "max" ? "MaxPooling2D" : "AveragePooling2D",
+  config: {
+    name: `${name}_pool`,
+    pool_size: [pool.size, pool.size],
+    strides: [pool.stride, pool.stride],
+    padding: paddingOf(pool),
+    data_format: "channels_last"
+  }
+})
+
 const convLayers = (block: Extract<Block, { kind: "conv" }>): ReadonlyArray<Layer> => {
-  const { name, filters, kernel, stride, norm, pool } = block
-  const padding = block.padBefore + block.padAfter > 0 ? "same" : "valid"
+  const { name, filters, kernel, stride, norm, depthwise } = block
   return [
     {
-      class_name: "Conv2D",
+      class_name: depthwise ? "DepthwiseConv2D" : "Conv2D",
       config: {
         name,
-        filters,
+        ...(depthwise ? { depth_multiplier: 1 } : { filters }),
         kernel_size: [kernel, kernel],
         strides: [stride, stride],
-        padding,
+        padding: paddingOf(block),
         data_format: "channels_last",
         dilation_rate: [1, 1],
         activation: "linear",
@@ -61,20 +74,7 @@ const convLayers = (block: Extract<Block, { kind: "conv" }>): ReadonlyArray<Laye
     // Keras's momentum is the share of the old value, PyTorch's that of the new
     ...(norm === null ? [] : [batchNorm(norm.name, norm.epsilon, 1 - norm.momentum, true)]),
     ...(block.relu ? [relu(`${name}_relu`)] : []),
-    ...(pool === 1
-      ? []
-      : [
-          {
-            class_name: "MaxPooling2D",
-            config: {
-              name: `${name}_pool`,
-              pool_size: [pool, pool],
-              strides: [pool, pool],
-              padding: "valid",
-              data_format: "channels_last"
-            }
-          }
-        ])
+    ...(block.pool === null ? [] : [poolLayer(name, block.pool)])
   ]
 }
 
@@ -156,7 +156,13 @@ const weightsOf = (
     }
     const layer = name.slice(0, name.lastIndexOf("."))
     const data = fromTorch(shape, parameter, tensor.data)
-    weights.push({ name: `${layer}/${kerasNames[role]}`, shape: tfShape(shape, parameter), data })
+    const block = shape.blocks[parameter.block]
+    const depthwise = role === "weight" && block?.kind === "conv" && block.depthwise
+    weights.push({
+      name: `${layer}/${depthwise ? "depthwise_kernel" : kerasNames[role]}`,
+      shape: tfShape(shape, parameter),
+      data
+    })
   }
   return Result.succeed(weights)
 }

@@ -3,13 +3,13 @@
  * torchsummary prints it, and the initialisation.
  *
  * Gotchas: layers are named as PyTorch users name them, by kind and order (conv1, bn1, fc1). A spec must be a stack of
- * convolutions (each with an optional batchNorm, relu and maxPool after it, in that order), then of dense layers (each
+ * convolutions (each with an optional batchNorm, relu and pooling after it, in that order), then of dense layers (each
  * with an optional relu and dropout). Anything else is a `NetworkError` that names the layer.
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Block, NetworkShape, Parameter } from "../../../engine/Program.ts"
-import { parametersOf } from "../../../engine/Program.ts"
+import { parametersOf, weightChannels } from "../../../engine/Program.ts"
 import type { Layer, NetworkSpec, PresetName } from "../../../schemas/Network.ts"
 import { withCommas } from "../Figures.ts"
 import * as Random from "../Random.ts"
@@ -83,7 +83,7 @@ type Problem = { readonly expected: string; readonly actual: string; readonly to
 const misplaced = (layer: Layer, after: string): Problem => ({
   expected: `${layer.type} ${after}`,
   actual: "it is not",
-  toDo: "Order the layers as conv, batchNorm, relu, maxPool and dense, relu, dropout."
+  toDo: "Order the layers as conv, batchNorm, relu, maxPool (or another pooling) and dense, relu, dropout."
 })
 
 const tooSmall = (need: number, have: number): Problem => ({
@@ -92,33 +92,57 @@ const tooSmall = (need: number, have: number): Problem => ({
   toDo: "Take larger images or fewer layers."
 })
 
-const addConv = (stack: Stack, layer: Extract<Layer, { type: "conv" }>): Problem => {
+/** Where windows lie along one side of an image. TensorFlow's "same": of an odd padding the larger half goes after. */
+const windows = (size: number, window: number, stride: number, padding: "valid" | "same") => {
+  const outputSize = padding === "same" ? Math.ceil(size / stride) : Math.floor((size - window) / stride) + 1
+  const pad = padding === "same" ? Math.max(0, (outputSize - 1) * stride + window - size) : 0
+  return { outputSize, padBefore: Math.floor(pad / 2), padAfter: Math.ceil(pad / 2) }
+}
+
+const addConv = (stack: Stack, layer: Extract<Layer, { type: "conv" | "depthwiseConv" }>): Problem => {
   if (stack.flat > 0) return misplaced(layer, "before the first dense layer")
-  const { filters, kernel, stride } = layer
-  const outputSize =
-    layer.padding === "same" ? Math.ceil(stack.size / stride) : Math.floor((stack.size - kernel) / stride) + 1
+  const { kernel, stride, padding } = layer
+  const { outputSize, padBefore, padAfter } = windows(stack.size, kernel, stride, padding)
   if (outputSize < 1) return tooSmall(kernel, stack.size)
-  // TensorFlow's "same": of an odd padding the larger half goes after
-  const pad = layer.padding === "same" ? Math.max(0, (outputSize - 1) * stride + kernel - stack.size) : 0
+  const filters = layer.type === "conv" ? layer.filters : stack.channels
   stack.blocks.push({
     kind: "conv",
     name: `conv${stack.blocks.length + 1}`,
     inputSize: stack.size,
     inputChannels: stack.channels,
     filters,
+    depthwise: layer.type === "depthwiseConv",
     kernel,
     stride,
-    padBefore: Math.floor(pad / 2),
-    padAfter: Math.ceil(pad / 2),
+    padBefore,
+    padAfter,
     convSize: outputSize,
     norm: null,
     relu: false,
-    pool: 1,
+    pool: null,
     outputSize
   })
   stack.size = outputSize
   stack.channels = filters
   stack.seen = ["conv"]
+  return undefined
+}
+
+type PoolLayer = Extract<Layer, { type: "maxPool" | "averagePool" | "globalAveragePool" }>
+
+const isPool = (layer: Layer): layer is PoolLayer =>
+  layer.type === "maxPool" || layer.type === "averagePool" || layer.type === "globalAveragePool"
+
+const addPool = (stack: Stack, layer: PoolLayer): Problem => {
+  const block = stack.blocks.at(-1)
+  if (block?.kind !== "conv" || block.pool !== null)
+    return misplaced(layer, "after a conv, its batchNorm or its relu, and the only pooling there")
+  const { size, stride = size, padding = "valid" } = layer.type === "globalAveragePool" ? { size: stack.size } : layer
+  const { outputSize, padBefore, padAfter } = windows(stack.size, size, stride, padding)
+  if (outputSize < 1) return tooSmall(size, stack.size)
+  block.pool = { kind: layer.type === "maxPool" ? "max" : "average", size, stride, padBefore, padAfter }
+  block.outputSize = outputSize
+  stack.size = outputSize
   return undefined
 }
 
@@ -148,15 +172,12 @@ const amend = (stack: Stack, layer: Layer): Problem => {
     if (block?.kind !== "conv" || stack.seen.length > 1) return misplaced(layer, "right after a conv")
     block.norm = { name: `bn${stack.blocks.length}`, epsilon: layer.epsilon, momentum: layer.momentum }
   } else if (layer.type === "relu") {
-    if (block === undefined || has("relu") || has("maxPool") || has("dropout"))
+    if (block === undefined || has("relu") || stack.seen.some((type) => type.endsWith("Pool")) || has("dropout"))
       return misplaced(layer, "after conv, batchNorm or dense")
     block.relu = true
-  } else if (layer.type === "maxPool") {
-    if (block?.kind !== "conv" || has("maxPool")) return misplaced(layer, "after a conv, its batchNorm or its relu")
-    block.pool = layer.size
-    block.outputSize = Math.floor(stack.size / layer.size)
-    if (block.outputSize < 1) return tooSmall(layer.size, stack.size)
-    stack.size = block.outputSize
+  } else if (isPool(layer)) {
+    const problem = addPool(stack, layer)
+    if (problem !== undefined) return problem
   } else if (layer.type === "dropout") {
     if (block?.kind !== "dense" || has("dropout")) return misplaced(layer, "after a dense layer or its relu")
     block.dropout = layer.rate
@@ -170,7 +191,7 @@ export const resolve = (spec: NetworkSpec, input: InputShape): Result.Result<Net
   const stack: Stack = { blocks: [], size: input.size, channels: input.channels, flat: 0, seen: [] }
   for (const [index, layer] of spec.layers.entries()) {
     const problem =
-      layer.type === "conv"
+      layer.type === "conv" || layer.type === "depthwiseConv"
         ? addConv(stack, layer)
         : layer.type === "dense"
           ? addDense(stack, layer, input.classes)
@@ -219,13 +240,15 @@ const blockRows = (block: Block): ReadonlyArray<readonly [string, ReadonlyArray<
       ...(block.dropout > 0 ? ([["Dropout", shape, 0]] as const) : [])
     ]
   }
-  const { filters, convSize, outputSize, inputChannels, kernel } = block
+  const { filters, convSize, outputSize, kernel, pool } = block
   const shape = [filters, convSize, convSize]
   return [
-    ["Conv2d", shape, filters * (inputChannels * kernel * kernel + 1)],
+    ["Conv2d", shape, filters * (weightChannels(block) * kernel * kernel + 1)],
     ...(block.norm !== null ? ([["BatchNorm2d", shape, 2 * filters]] as const) : []),
     ...(block.relu ? ([["ReLU", shape, 0]] as const) : []),
-    ...(block.pool > 1 ? ([["MaxPool2d", [filters, outputSize, outputSize], 0]] as const) : [])
+    ...(pool === null
+      ? []
+      : ([[pool.kind === "max" ? "MaxPool2d" : "AvgPool2d", [filters, outputSize, outputSize], 0]] as const))
   ]
 }
 
@@ -266,7 +289,7 @@ export const initialValue = (shape: NetworkShape, parameter: Parameter, seed: nu
   if (parameter.role === "gamma" || parameter.role === "runningVariance") return out.fill(1)
   if (parameter.role === "beta" || parameter.role === "runningMean") return out
   const block = shape.blocks[parameter.block]!
-  const fanIn = block.kind === "dense" ? block.inputs : block.inputChannels * block.kernel * block.kernel
+  const fanIn = block.kind === "dense" ? block.inputs : weightChannels(block) * block.kernel * block.kernel
   const bound = 1 / Math.sqrt(fanIn)
   const { uint32 } = Random.make(seed, "init", parameter.name)
   for (let i = 0; i < size; i++) out[i] = (uint32() / 2147483648 - 1) * bound

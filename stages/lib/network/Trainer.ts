@@ -7,6 +7,7 @@
  * an uninterrupted one.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -82,6 +83,8 @@ export type EngineFailure = EngineError | EngineOutOfMemory
 export type LoadFailure = EngineFailure | TrainerMismatch | Safetensors.SafetensorsError
 
 export interface Trainer {
+  /** What a user should know before it trains. */
+  readonly notice: Option.Option<string>
   /** Names of the layers that have weights, first to last. */
   readonly layers: ReadonlyArray<string>
   readonly step: (
@@ -384,6 +387,7 @@ export const make: (
       catch: (cause) => engineFailure(engine.identity.name, cause)
     })
     return {
+      notice: Option.fromUndefinedOr(program.notice),
       layers: Network.weightLayers(shape),
       step: (batch, at) => step(context, batch, at),
       predict: (pixels, n, alive) => predict(context, pixels, n, alive),

@@ -23,7 +23,13 @@ const odd: NetworkSpec = {
     { type: "batchNorm", epsilon: 1e-3, momentum: 0.3 },
     { type: "conv", filters: 6, kernel: 3, stride: 1, padding: "valid" },
     { type: "relu" },
-    { type: "maxPool", size: 3 },
+    { type: "maxPool", size: 3, stride: 2, padding: "same" },
+    { type: "depthwiseConv", kernel: 2, stride: 1, padding: "same" },
+    { type: "batchNorm", epsilon: 1e-3, momentum: 0.3 },
+    { type: "relu" },
+    { type: "averagePool", size: 2, stride: 1, padding: "same" },
+    { type: "conv", filters: 6, kernel: 1, stride: 1, padding: "valid" },
+    { type: "globalAveragePool" },
     { type: "dense", units: 7 },
     { type: "dense", units: "classes" }
   ]
