@@ -1,13 +1,24 @@
-/** Charts about classes: balance over the splits, confusion, calibration. */
+/** Charts about classes: balance over the splits, calibration. */
 import { activationNames, activations } from "../schemas/activations/Activations.ts"
 import type { ActivationScores } from "../schemas/Compare.ts"
-import { type VariantName, variants } from "../schemas/Names.ts"
 import type { ClassCounts } from "../schemas/Split.ts"
 import type { TopLevelSpec } from "./Render.ts"
-import { variantNames } from "./Theme.ts"
 
-/** Images of each class, stacked by split; unused images come last. */
-export const classBalance = (counts: ReadonlyArray<ClassCounts>): TopLevelSpec => {
+/** More classes than these are shown by their ends. */
+export const mostBars = 60
+/** So many of the largest, and of the smallest. */
+export const barsAtEnds = 20
+
+const usedOf = ({ train, validation, test }: ClassCounts): number => train + validation + test
+
+const endsOf = (counts: ReadonlyArray<ClassCounts>): ReadonlyArray<ClassCounts> => {
+  const bySize = [...counts].sort((a, b) => usedOf(b) - usedOf(a))
+  return [...bySize.slice(0, barsAtEnds), ...bySize.slice(-barsAtEnds)]
+}
+
+/** Images of each class, stacked by split; unused images come last. Of many classes the largest and the smallest. */
+export const classBalance = (all: ReadonlyArray<ClassCounts>): TopLevelSpec => {
+  const counts = all.length > mostBars ? endsOf(all) : all
   const parts = ["train", "validation", "test", "near-duplicates dropped", "set aside"]
   const values = counts.flatMap((one) =>
     [one.train, one.validation, one.test, one.dropped, one.setAside].map((images, i) => ({
@@ -33,67 +44,6 @@ export const classBalance = (counts: ReadonlyArray<ClassCounts>): TopLevelSpec =
         sort: null,
         scale: { domain: parts, range: ["#2f6fde", "#7aa7f0", "#c3d7f8", "#b8a88f", "#c0392b"] }
       }
-    }
-  }
-}
-
-type Matrices = Readonly<Record<VariantName, ReadonlyArray<ReadonlyArray<number>>>>
-
-/** One row per cell: the number of images, and their share of the true class. */
-const cellsOf = (matrices: Matrices, classes: ReadonlyArray<string>) =>
-  variants.flatMap((variant) =>
-    matrices[variant].flatMap((row, label) => {
-      const total = row.reduce((a, b) => a + b, 0)
-      return row.map((images, predicted) => ({
-        variant: variantNames[variant],
-        label: classes[label],
-        predicted: classes[predicted],
-        images,
-        share: total === 0 ? 0 : images / total
-      }))
-    })
-  )
-
-/** Pixels of a cell: as large as fits, but legible. */
-const cellSizeOf = (classes: number): number => Math.max(12, Math.min(24, Math.floor(420 / classes)))
-
-const shareColour = {
-  field: "share",
-  type: "quantitative",
-  title: "share of the true class",
-  scale: { scheme: "blues" as const, domain: [0, 1] as Array<number> },
-  legend: { orient: "bottom", gradientLength: 200, format: "%" }
-} as const
-
-/** Confusion matrices of both networks: rows are true classes, columns predicted ones, colour the share of the row. */
-export const confusionMatrices = (matrices: Matrices, classes: ReadonlyArray<string>): TopLevelSpec => {
-  const cell = cellSizeOf(classes.length)
-  const scale = { domain: [...classes] }
-  const axis = { labelAngle: -60 }
-  const x = { field: "predicted", type: "nominal", title: "predicted class", scale, axis } as const
-  const y = { field: "label", type: "nominal", title: "true class", scale } as const
-  const transform = [{ filter: "datum.images > 0" }]
-  return {
-    data: { values: cellsOf(matrices, classes) },
-    facet: { column: { field: "variant", type: "nominal", title: null, sort: [variantNames.bn, variantNames.nobn] } },
-    spec: {
-      width: cell * classes.length,
-      height: cell * classes.length,
-      // empty cells are the background: with many classes nearly all are empty
-      view: { fill: "#e3eef9" },
-      layer: [
-        { transform, mark: { type: "rect" }, encoding: { x, y, color: shareColour } },
-        {
-          transform,
-          mark: { type: "text", fontSize: Math.max(7, Math.floor(cell * 0.45)) },
-          encoding: {
-            x,
-            y,
-            text: { field: "images" },
-            color: { condition: { test: "datum.share > 0.5", value: "#ffffff" }, value: "#1b2733" }
-          }
-        }
-      ]
     }
   }
 }

@@ -1,29 +1,8 @@
 /** A map of the test images: points on two principal components, with class names that do not cover each other. */
 import type { TopLevelSpec } from "./Render.ts"
 
-/** Twenty colours that differ on white and on black; more classes than that share them. */
-const classColours = [
-  "#2f6fde",
-  "#d9730d",
-  "#2a9d6f",
-  "#c0392b",
-  "#8e5bd0",
-  "#8c6239",
-  "#d45c9b",
-  "#7d8590",
-  "#a3a11a",
-  "#1fa3b5",
-  "#6b8df0",
-  "#f0a35e",
-  "#57c297",
-  "#e0776b",
-  "#b795e6",
-  "#b8906b",
-  "#e894c0",
-  "#5a6b2f",
-  "#c9b93b",
-  "#4f7f8c"
-]
+/** Eighteen hues cannot be told apart; right and wrong can, in the dark and by the colour-blind, and names tell the classes. */
+const colours = { right: "#2f6fde", wrong: "#d9730d" } as const
 
 interface MapPoint {
   readonly x: number
@@ -91,29 +70,10 @@ export const spreadNames = (
   return names.map(({ label, x }, i) => ({ label, x, y: placed[i]!.y / upPixel }))
 }
 
-/** Axes and colours, the same in every layer. */
-const encodingsOf = (
-  classes: ReadonlyArray<string>,
-  axes: readonly [string, string],
-  xEnds: readonly [number, number],
-  yEnds: readonly [number, number]
-) => {
-  const axis = { grid: false } as const
-  const scaleOf = (ends: readonly [number, number]) => ({ domain: [...ends], nice: false, zero: false })
-  return {
-    x: { field: "x", type: "quantitative", title: axes[0], axis, scale: scaleOf(xEnds) },
-    y: { field: "y", type: "quantitative", title: axes[1], axis, scale: scaleOf(yEnds) },
-    color: {
-      field: "label",
-      type: "nominal",
-      sort: null,
-      scale: { domain: [...classes], range: classes.map((_, k) => classColours[k % classColours.length]!) },
-      legend: null
-    }
-  } as const
-}
+/** More names than these would cover the map. */
+const mostNames = 30
 
-/** One point per test image on two principal components, coloured by true class; a class name stands at the median of its points. */
+/** One point per test image on two principal components, right or wrong; a class name stands at the median of its points. */
 export const imageMap = (
   points: ReadonlyArray<MapPoint>,
   classes: ReadonlyArray<string>,
@@ -121,30 +81,39 @@ export const imageMap = (
 ): TopLevelSpec => {
   const xEnds = endsOf(points.map((point) => point.x))
   const yEnds = endsOf(points.map((point) => point.y))
-  const encodings = encodingsOf(classes, axes, xEnds, yEnds)
+  const axis = { grid: false } as const
+  const scaleOf = (ends: readonly [number, number]) => ({ domain: [...ends], nice: false, zero: false })
+  const place = {
+    x: { field: "x", type: "quantitative", title: axes[0], axis, scale: scaleOf(xEnds) },
+    y: { field: "y", type: "quantitative", title: axes[1], axis, scale: scaleOf(yEnds) }
+  } as const
+  const prediction = { field: "prediction", type: "nominal", title: null } as const
+  const domain = Object.keys(colours)
+  const names = classes.length > mostNames ? [] : spreadNames(centresOf(points, classes), xEnds, yEnds)
   return {
     width: mapWidth,
     height: mapHeight,
     layer: [
       {
-        data: { values: points.map((point) => ({ ...point, prediction: point.right ? "right" : "wrong" })) },
+        data: {
+          values: points.map(({ x, y, label, right }) => ({ x, y, label, prediction: right ? "right" : "wrong" }))
+        },
         mark: { type: "point", size: 30, strokeWidth: 1.5, filled: false, opacity: 0.75 },
         encoding: {
-          ...encodings,
+          ...place,
+          color: { ...prediction, scale: { domain, range: Object.values(colours) } },
           shape: {
-            field: "prediction",
-            type: "nominal",
-            title: null,
+            ...prediction,
             // strokes of their own: Vega's "cross" is an outline that looks like a dot at this size
-            scale: { domain: ["right", "wrong"], range: ["circle", "M-1,-1L1,1M-1,1L1,-1"] },
-            legend: { symbolStrokeColor: "currentColor" }
-          }
+            scale: { domain, range: ["circle", "M-1,-1L1,1M-1,1L1,-1"] }
+          },
+          description: { field: "label" }
         }
       },
       {
-        data: { values: spreadNames(centresOf(points, classes), xEnds, yEnds) },
+        data: { values: names },
         mark: { type: "text", fontSize: nameSize, fontWeight: 600 },
-        encoding: { ...encodings, text: { field: "label" } }
+        encoding: { ...place, text: { field: "label" } }
       }
     ]
   }

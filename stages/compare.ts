@@ -83,20 +83,27 @@ type Study = Effect.Success<ReturnType<typeof readInputs>>
 /** Label conflicts beyond these are in the manifest only. */
 const mostConflicts = 40
 
+/** Of more mistakes the most confident ones are shown: some 3 kB each, in a report of at most 5 MB. */
+const mostMistakes = 600
+/** Largest side of their images. */
+const mistakeSize = 80
+
 /** All images that the report shows. */
 const gatherImages = Effect.fnUntraced(function* (shards: string, { index, manifest, table }: Study, metrics: Metrics) {
-  const { Pack, show, worstMistakes } = yield* load
+  const { Pack, mistakesOf, show } = yield* load
   const pack = yield* Pack.open(shards, index)
   const examples = yield* show(
     pack,
     index,
     metrics.examples.map(({ path }) => path)
   )
-  const worst = worstMistakes(table, metrics.activation)
+  const found = mistakesOf(table, metrics.activation)
+  const worst = found.slice(0, mostMistakes)
   const shown = yield* show(
     pack,
     index,
-    worst.map(({ path }) => path)
+    worst.map(({ path }) => path),
+    mistakeSize
   )
   const mistakes = worst.map((mistake, i) => ({ ...mistake, uri: shown[i]!.uri }))
   const conflicts = yield* Effect.forEach(
@@ -106,7 +113,7 @@ const gatherImages = Effect.fnUntraced(function* (shards: string, { index, manif
       return { images: images.map((image) => ({ ...image, class: image.path.split("/")[0]! })) }
     })
   )
-  return { examples, mistakes, conflicts }
+  return { examples, mistakes, mistakesFound: found.length, conflicts }
 }, Effect.scoped)
 
 /** The charts that are files of their own. */

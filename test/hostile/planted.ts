@@ -817,6 +817,20 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/core/pipeline/Replicas.test.ts"]
   },
   {
+    name: "the report shows mistakes of the network with BN alone",
+    file: "stages/lib/report/Mistakes.ts",
+    find: "!bn.right || !nobn.right",
+    replace: "!bn.right",
+    caughtBy: ["test/stages/compare.test.ts"]
+  },
+  {
+    name: "a matrix of a thousand classes has a mark for each cell",
+    file: "stages/lib/report/drawings/Confusion.ts",
+    find: "export const mostNamed = 60",
+    replace: "export const mostNamed = 6000",
+    caughtBy: ["test/stages/lib/report/drawings/Confusion.test.ts"]
+  },
+  {
     name: "as many pairs are aligned as there are neighbours",
     file: "stages/lib/duplicates/NearDuplicates.ts",
     find: "const mostPairs = 50_000\n",

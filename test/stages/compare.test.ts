@@ -5,7 +5,7 @@ import { NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { chromium } from "playwright-core"
+import { chromium, type Page } from "playwright-core"
 import sharp from "sharp"
 import { beforeAll, describe, expect, it } from "vitest"
 import { PackIndex } from "../../schemas/Augment.ts"
@@ -310,6 +310,11 @@ describe("over seeds", () => {
 
 const browser = "/usr/bin/chromium"
 
+/** An element of the page, as far as a test looks at it. */
+interface Shot {
+  readonly dataset: Readonly<Record<string, string>>
+}
+
 describe.skipIf(!existsSync(browser))("in a browser", () => {
   it("shows no error, asks nothing of the network, and fits a phone", async () => {
     const { out } = await compared("browser")
@@ -340,6 +345,60 @@ describe.skipIf(!existsSync(browser))("in a browser", () => {
     } finally {
       await running.close()
     }
+  })
+})
+
+describe.skipIf(!existsSync(browser))("the mistakes", () => {
+  const opened = async <A>(options: { readonly javaScriptEnabled: boolean }, use: (page: Page) => Promise<A>) => {
+    const { out } = await compared("mistakes")
+    const running = await chromium.launch({ executablePath: browser, args: ["--no-sandbox"] })
+    try {
+      const page = await (await running.newContext(options)).newPage()
+      await page.goto(`file://${out["report"]}`)
+      return await use(page)
+    } finally {
+      await running.close()
+    }
+  }
+
+  it("are all there without a script, in folds by what batch normalization changed", async () => {
+    await opened({ javaScriptEnabled: false }, async (page) => {
+      const { metrics } = await compared("mistakes")
+      const wrong = metrics.nobn.confusion.flatMap((row, k) => row.filter((_, j) => j !== k)).reduce((a, b) => a + b)
+      expect(await page.locator("#mistakes figure").count()).toBe(wrong)
+      // the network with BN makes no mistake here
+      expect(await page.locator("#mistakes summary").allTextContents()).toEqual([
+        `BN mended: wrong without BN, right with it (${wrong})`
+      ])
+      expect(await page.locator("#mistakes form").isVisible()).toBe(false)
+    })
+  })
+
+  it("are filtered by a cell of a matrix, by a pair, and by keyboard", async () => {
+    await opened({ javaScriptEnabled: true }, async (page) => {
+      const shown = () => page.locator("#mistakes figure:visible").count()
+      const all = await shown()
+      expect(await page.locator("#mistakes [role=status]").textContent()).toBe(`${all} of ${all} images`)
+      const cell = page.locator('[data-network="nobn"] g[data-cell]').first()
+      const images = Number(await cell.locator("text").textContent())
+      expect(images).toBeLessThan(all)
+      await cell.click()
+      expect(await shown()).toBe(images)
+      const pair = page.locator("a[data-cell]").first()
+      await pair.focus()
+      await page.keyboard.press("Enter")
+      const label = (await pair.getAttribute("data-cell"))!.split(" ")[0]
+      expect(await page.locator(`#mistakes figure:visible:not([data-label="${label}"])`).count()).toBe(0)
+      await page.locator("#mistakes select[name=network]").selectOption("bn")
+      expect(await shown()).toBe(0)
+      await page.locator("#mistakes button[type=reset]").focus()
+      await page.keyboard.press("Enter")
+      await page.waitForFunction(`document.querySelectorAll("#mistakes figure").length === ${all}`)
+      const confidences = await page
+        .locator("#mistakes figure")
+        .evaluateAll((figures) => figures.map((each) => Number((each as unknown as Shot).dataset["nobnConfidence"])))
+      expect(confidences).toEqual([...confidences].sort((a, b) => b - a))
+    })
   })
 })
 

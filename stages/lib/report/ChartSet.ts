@@ -1,6 +1,6 @@
 /** Every chart of the report, drawn once: inline for the page, and as files of their own. */
 import * as Effect from "effect/Effect"
-import { calibrationCurves, classBalance, confusionMatrices } from "../../../charts/Classes.ts"
+import { calibrationCurves, classBalance } from "../../../charts/Classes.ts"
 import { accuracyCurves, lossCurves, lossTitle } from "../../../charts/Curves.ts"
 import { gradientCharts } from "../../../charts/GradientCharts.ts"
 import { imageMap } from "../../../charts/ImageMap.ts"
@@ -19,6 +19,7 @@ import type { LogitsTable } from "../tables/LogitsTable.ts"
 import type { PenultimateTable } from "../tables/PenultimateTable.ts"
 import type { ChartName, SeedChartName } from "./Data.ts"
 import { drawLogits, drawNetwork, drawPredictions } from "./Drawings.ts"
+import { drawConfusion } from "./drawings/Confusion.ts"
 import { type Html, trusted } from "./Html.ts"
 
 export interface ChartInput {
@@ -42,15 +43,19 @@ const labels: Readonly<Record<ChartName | SeedChartName, string>> = {
   ratio: "Line chart: gradient norm of the first layer divided by that of the last, by epoch",
   updates: "Line chart: update-to-weight ratio by epoch, one line per layer, with and without BN",
   dead: "Line chart: share of dead ReLUs by epoch, one line per layer, with and without BN",
-  logits: "Heat map: logits by image and class, with and without BN",
+  logits: "Heat map: logits by test image and class, with and without BN",
   mapBn: "Scatter plot: test images on two principal components of the network with BN",
   mapNobn: "Scatter plot: test images on two principal components of the network without BN",
   calibration: "Line chart: accuracy by confidence, one line per activation",
-  confusion: "Confusion matrices of both networks; the numbers by class are in the table below",
+  confusionBn: "Confusion matrix of the network with BN; the most confused pairs are in the table below",
+  confusionNobn: "Confusion matrix of the network without BN; the most confused pairs are in the table below",
   network: "Diagram of the network's layers",
   seedLoss: "Line chart with bands: mean train and validation loss over seeds by epoch, with and without BN",
   seedAccuracy: "Line chart with bands: mean accuracy over seeds by epoch, with and without BN"
 }
+
+/** A map of more images has no gaps, and no end of bytes. */
+const mostPoints = 1500
 
 /** Test images by the last hidden layer, or by their logits where a network has no such layer. */
 const mapOf = (table: LogitsTable, hidden: PenultimateTable, variant: VariantName): TopLevelSpec => {
@@ -59,13 +64,21 @@ const mapOf = (table: LogitsTable, hidden: PenultimateTable, variant: VariantNam
   const { units, data } = hidden.values[variant]
   const { points, explained } = units > 0 ? project(data, units) : project(test.logits[variant], classes)
   const axis = (k: 0 | 1): string => `component ${k + 1} (${(100 * explained[k]).toFixed(0)} % of the variance)`
+  // of many images every so many-th
+  const step = Math.ceil(test.paths.length / mostPoints)
   return imageMap(
-    test.paths.map((_, row) => ({
-      x: points[row * 2]!,
-      y: points[row * 2 + 1]!,
-      label: table.classes[test.labels[row]!]!,
-      right: argmax(test.logits[variant], row * classes, classes) === test.labels[row]
-    })),
+    test.paths.flatMap((_, row) =>
+      row % step > 0
+        ? []
+        : [
+            {
+              x: points[row * 2]!,
+              y: points[row * 2 + 1]!,
+              label: table.classes[test.labels[row]!]!,
+              right: argmax(test.logits[variant], row * classes, classes) === test.labels[row]
+            }
+          ]
+    ),
     table.classes,
     [axis(0), axis(1)]
   )
@@ -91,7 +104,6 @@ const specsOf = ({ metrics, manifest, histories, gradients, table, hidden }: Cha
   mapBn: mapOf(table, hidden, "bn"),
   mapNobn: mapOf(table, hidden, "nobn"),
   calibration: calibrationCurves(metrics.bn.activations, metrics.activation),
-  confusion: confusionMatrices({ bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }, metrics.classes),
   ...(metrics.seeds === undefined
     ? {}
     : {
@@ -113,6 +125,10 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
   }
   // the pixels are made here, so they can be encoded: a failure is a bug
   svgs.logits = yield* Effect.promise(() => drawLogits(table, variantNames))
+  const matrices = { bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }
+  const confusion = yield* Effect.promise(() => drawConfusion(matrices, metrics.classes))
+  svgs.confusionBn = confusion.bn
+  svgs.confusionNobn = confusion.nobn
   svgs.network = drawNetwork(input.network)
   const inlined = Object.fromEntries(
     Object.entries(svgs).map(([name, svg]) => [name, trusted(inline(svg, name, labels[name as ChartName]))])
@@ -122,7 +138,7 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
     // as a file, a curve shows all seeds
     loss: standalone(svgs.seedLoss ?? svgs.loss),
     accuracy: standalone(svgs.seedAccuracy ?? svgs.accuracy),
-    confusion: standalone(svgs.confusion),
+    confusion: standalone(confusion.both),
     calibration: standalone(svgs.calibration),
     logits: yield* renderer.png(svgs.logits, pngScale),
     predictions: yield* renderer.png(predictions, pngScale)

@@ -14,11 +14,19 @@ export interface Shown {
   readonly uri: string
 }
 
-/** A test image that the network with BN misclassified, and its confidence. */
-export interface Mistake extends Shown {
-  readonly label: string
-  readonly predicted: string
+/** What a network says of an image: a class by its index, -1 where the activation overflowed. */
+export interface Answer {
+  readonly predicted: number
   readonly confidence: number
+  readonly right: boolean
+}
+
+/** A test image that at least one network misclassified. */
+export interface Mistake extends Shown {
+  /** A class by its index. */
+  readonly label: number
+  readonly bn: Answer
+  readonly nobn: Answer
 }
 
 /** Near-duplicates with different labels; `uri` is empty for one that was not packed. */
@@ -36,7 +44,9 @@ export interface ReportData {
   readonly gradients: Gradstats
   /** One image per example of `metrics.examples`, in their order. */
   readonly examples: ReadonlyArray<Shown>
+  /** Those that are shown. */
   readonly mistakes: ReadonlyArray<Mistake>
+  readonly mistakesFound: number
   readonly conflicts: ReadonlyArray<Conflict>
   readonly contactSheet: string
   /** Units of the last hidden layer; 0 where a network has none, and its map is of logits. */
@@ -62,7 +72,8 @@ export type ChartName =
   | "mapBn"
   | "mapNobn"
   | "calibration"
-  | "confusion"
+  | "confusionBn"
+  | "confusionNobn"
   | "network"
 
 /** All classes together. */

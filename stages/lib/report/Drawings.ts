@@ -1,19 +1,15 @@
 /**
- * Drawings that are not charts of Vega: the heat map of all logits, the network as a row of boxes, the grid of predictions.
+ * Drawings that are not charts of Vega: the heat map of logits, the network as a row of boxes, the grid of predictions.
  */
 
-import { escapeXml } from "../../../charts/Xml.ts"
 import type { Example } from "../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../schemas/Names.ts"
 import type { TrainedNetwork } from "../../../schemas/Train.ts"
 import { loadSharp } from "../images/Sharp.ts"
+import { rowsOf } from "../statistics/Comparison.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"
-
-const label = (x: number, y: number, content: string, more = ""): string =>
-  `<text x="${x}" y="${y}" font-size="11" fill="currentColor" ${more}>${escapeXml(content)}</text>`
-
-const open = (width: number, height: number): string =>
-  `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="Inter, system-ui, sans-serif">`
+import { mostNamed } from "./drawings/Confusion.ts"
+import { label, shortened, svg } from "./drawings/Svg.ts"
 
 /** Blue through white to red, for a value from -1 to 1. The ends are ColorBrewer's RdBu. */
 const diverging = (value: number): readonly [number, number, number] => {
@@ -23,8 +19,9 @@ const diverging = (value: number): readonly [number, number, number] => {
   return [0, 1, 2].map((k) => Math.round(247 + (end[k]! - 247) * s)) as unknown as readonly [number, number, number]
 }
 
-/** Columns are wide enough for their names, and together for a heat map. */
-const columnWidthOf = (classes: number): number => Math.max(18, Math.floor(260 / classes))
+/** Columns are wide enough for their names, and together for a heat map; of many classes they have no names. */
+const columnWidthOf = (classes: number): number =>
+  classes > mostNamed ? 430 / classes : Math.max(18, Math.floor(260 / classes))
 const imageHeight = 520
 
 /** The heat map: rows sorted by label, one pixel per row and class, then scaled. */
@@ -41,7 +38,7 @@ const logitPixels = async (logits: Float32Array, order: ReadonlyArray<number>, c
   const kernel = order.length > imageHeight ? "linear" : "nearest"
   const tall = await image.resize(classes, imageHeight, { fit: "fill", kernel }).raw().toBuffer()
   const png = await sharp(tall, { raw: { width: classes, height: imageHeight, channels: 3 } })
-    .resize(classes * columnWidthOf(classes), imageHeight, { fit: "fill", kernel: "nearest" })
+    .resize(Math.round(classes * columnWidthOf(classes)), imageHeight, { fit: "fill", kernel: "nearest" })
     .png({ compressionLevel: 9, palette: true, colours: 128 })
     .toBuffer()
   return `data:image/png;base64,${png.toString("base64")}`
@@ -59,15 +56,17 @@ const legend = (x: number, y: number, limit: number): string => {
     return `<rect x="${x + i * 4}" y="${y}" width="4.5" height="10" fill="rgb(${r},${g},${b})"/>`
   })
   const round = limit.toPrecision(2)
-  return `${steps.join("")}${label(x, y + 24, `−${round}`)}${label(x + 82, y + 24, "0", 'text-anchor="middle"')}${label(x + 164, y + 24, round, 'text-anchor="end"')}${label(x + 176, y + 9, "logit")}`
+  return `${steps.join("")}${label(x, y + 24, `≤ −${round}`)}${label(x + 82, y + 24, "0", 'text-anchor="middle"')}${label(x + 164, y + 24, `≥ ${round}`, 'text-anchor="end"')}${label(x + 176, y + 9, "logit; beyond the ends, 1 % of all, the colour stays that of the end")}`
 }
 
-/** Logits of all images under both networks: images by row, classes by column. */
+/** Logits of the test images under both networks: images by row, classes by column. */
 export const drawLogits = async (table: LogitsTable, names: Readonly<Record<VariantName, string>>): Promise<string> => {
   const classes = table.classes.length
-  const rows = table.paths.map((_, row) => row)
+  const named = classes <= mostNamed
+  // train images would show what a network has learned by heart
+  const rows = table.splits.flatMap((split, row) => (split === "test" ? [row] : []))
   const order = rows.sort((a, b) => table.labels[a]! - table.labels[b]! || a - b)
-  const limit = scaleOf([table.bn, table.nobn])
+  const limit = scaleOf(variants.map((variant) => rowsOf(table, "test").logits[variant]))
   const columnWidth = columnWidthOf(classes)
   const panel = classes * columnWidth
   const left = 150
@@ -75,21 +74,21 @@ export const drawLogits = async (table: LogitsTable, names: Readonly<Record<Vari
   const between = 28
   const starts = table.classes.map((_, k) => order.filter((row) => table.labels[row]! < k).length)
   const y = (row: number): number => top + (row / Math.max(1, order.length)) * imageHeight
-  const lines = table.classes.map((name, k) => {
+  const lines = (named ? table.classes : []).map((name, k) => {
     const end = starts[k + 1] ?? order.length
     const middle = (y(starts[k]!) + y(end)) / 2
-    return `${label(left - 8, middle + 4, name, 'text-anchor="end"')}<line x1="${left - 4}" x2="${left}" y1="${y(starts[k]!)}" y2="${y(starts[k]!)}" stroke="currentColor" opacity=".5"/>`
+    return `${label(left - 8, middle + 4, shortened(name), 'text-anchor="end"')}<line x1="${left - 4}" x2="${left}" y1="${y(starts[k]!)}" y2="${y(starts[k]!)}" stroke="currentColor" opacity=".5"/>`
   })
   const panels = await Promise.all(
     variants.map(async (variant, i) => {
       const x = left + i * (panel + between)
       const uri = await logitPixels(table[variant], order, classes, limit)
-      const columns = table.classes.map((name, k) => {
+      const columns = (named ? table.classes : []).map((name, k) => {
         const at = x + (k + 0.5) * columnWidth
         return label(
           at,
           top + imageHeight + 12,
-          name,
+          shortened(name),
           `text-anchor="end" transform="rotate(-60 ${at} ${top + imageHeight + 12})"`
         )
       })
@@ -98,7 +97,7 @@ export const drawLogits = async (table: LogitsTable, names: Readonly<Record<Vari
   )
   const width = left + 2 * panel + between + 10
   const height = top + imageHeight + 150
-  return `${open(width, height)}${lines.join("")}${panels.join("")}${legend(left, height - 30, limit)}</svg>`
+  return svg(width, height, `${lines.join("")}${panels.join("")}${legend(left, height - 30, limit)}`)
 }
 
 interface Box {
@@ -133,7 +132,7 @@ export const drawNetwork = (network: TrainedNetwork): string => {
         : `<path d="M${x - step + 30} ${middle} H${x - width / 2 - 6}" stroke="currentColor" opacity=".4" fill="none"/>`
     return `${arrow}<rect x="${x - width / 2}" y="${middle - height / 2}" width="${width}" height="${height}" rx="3" fill="${fill}"/>${label(x, 232, box.name, 'text-anchor="middle"')}${label(x, 247, shape, 'text-anchor="middle" opacity=".7"')}`
   })
-  return `${open(46 + boxes.length * step, 256)}${drawn.join("")}</svg>`
+  return svg(46 + boxes.length * step, 256, drawn.join(""))
 }
 
 const cardWidth = 300
@@ -158,5 +157,5 @@ export const drawPredictions = (examples: ReadonlyArray<Example>, uris: Readonly
   })
   const width = columns * cardWidth + 10
   const height = Math.ceil(examples.length / columns) * cardHeight + 10
-  return `${open(width, height)}${cards.join("")}</svg>`
+  return svg(width, height, cards.join(""))
 }

@@ -28,8 +28,13 @@ export const locate = (index: PackIndex): ((path: string) => readonly [SplitName
   return (path) => places.get(path)
 }
 
-/** Data URIs of the originals at these paths; empty for one that is not packed. */
-export const show = Effect.fnUntraced(function* (pack: Pack.Pack, index: PackIndex, paths: ReadonlyArray<string>) {
+/** Data URIs of the originals at these paths, at most `largest` pixels wide; empty for one that is not packed. */
+export const show = Effect.fnUntraced(function* (
+  pack: Pack.Pack,
+  index: PackIndex,
+  paths: ReadonlyArray<string>,
+  largest = shownSize
+) {
   const find = locate(index)
   const sharp = yield* Effect.promise(loadSharp)
   return yield* Effect.forEach(
@@ -41,7 +46,7 @@ export const show = Effect.fnUntraced(function* (pack: Pack.Pack, index: PackInd
       yield* pack.read(place[0], [place[1]], pixels)
       const { size } = index
       const image = sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
-      const side = Math.min(size, shownSize)
+      const side = Math.min(size, largest)
       return { path, uri: yield* toUri(image.resize(side, side)) }
     })
   )

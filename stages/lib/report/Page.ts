@@ -4,34 +4,15 @@
 
 import type { ReportData } from "./Data.ts"
 import { type Html, html, join, text, trusted } from "./Html.ts"
-import { style } from "./Style.ts"
+import { script } from "./look/Script.ts"
+import { style } from "./look/Style.ts"
 import { augmentationSection, dataSection } from "./sections/DataSections.ts"
+import { errorSection } from "./sections/ErrorSection.ts"
 import { provenanceSection } from "./sections/ProvenanceSection.ts"
-import {
-  activationSection,
-  claimSection,
-  errorSection,
-  logitSection,
-  predictionSection
-} from "./sections/ResultSections.ts"
+import { activationSection, claimSection, logitSection, predictionSection } from "./sections/ResultSections.ts"
 import { seedSection } from "./sections/SeedSection.ts"
 import { summary } from "./sections/SummarySection.ts"
 import { gradientSection, networkSection, trainingSection } from "./sections/TrainingSections.ts"
-
-/** Choosing a class shows only its mistakes. Without scripts all mistakes are shown. */
-const script = `
-const pick = document.getElementById("pick-class");
-pick?.addEventListener("change", () => {
-  let shown = 0;
-  for (const one of document.querySelectorAll("#mistakes figure")) {
-    const hit = pick.value === "" || one.dataset.label === pick.value || one.dataset.predicted === pick.value;
-    one.hidden = !hit;
-    if (hit) shown += 1;
-  }
-  document.getElementById("no-mistakes").hidden = shown > 0;
-});
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
-`
 
 const contents: ReadonlyArray<readonly [id: string, title: string]> = [
   ["summary", "Summary"],

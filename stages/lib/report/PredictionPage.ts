@@ -13,7 +13,7 @@ import { loadSharp } from "../images/Sharp.ts"
 import { bars } from "./Bars.ts"
 import { type Html, html, join, text, trusted } from "./Html.ts"
 import { jpegUri } from "./Images.ts"
-import { style } from "./Style.ts"
+import { style } from "./look/Style.ts"
 
 /** The most probable classes under one activation. */
 export interface Top {

@@ -6,6 +6,7 @@ import { variantColours } from "../../../../charts/Theme.ts"
 import { escapeXml } from "../../../../charts/Xml.ts"
 import type { HeadlineDifference } from "../../../../schemas/Compare.ts"
 import { signedPoints } from "../../Figures.ts"
+import { label, svg } from "./Svg.ts"
 
 type Row = HeadlineDifference
 
@@ -37,9 +38,6 @@ export const favours = (row: Row): "bn" | "nobn" | undefined => {
 /** The chart in a sentence, for readers who do not see it. */
 export const heroLabel = (rows: ReadonlyArray<Row>): string =>
   `With BN minus without: ${rows.map((row) => `${titles[row.metric].toLowerCase()} ${inWords(row)}`).join("; ")}`
-
-const label = (x: number, y: number, content: string, more = ""): string =>
-  `<text x="${x}" y="${y}" font-size="12" fill="currentColor" ${more}>${escapeXml(content)}</text>`
 
 const rowHeight = 82
 const side = 14
@@ -92,5 +90,5 @@ export const drawHero = (rows: ReadonlyArray<Row>, width: number): string => {
     label(side, 12, "← better without BN", `fill-opacity=".85"`),
     label(width - side, 12, "better with BN →", `fill-opacity=".85" text-anchor="end"`)
   ]
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="Inter, system-ui, sans-serif">${ways.join("")}${drawn.join("")}</svg>`
+  return svg(width, height, [...ways, ...drawn].join(""))
 }

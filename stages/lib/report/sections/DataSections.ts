@@ -1,4 +1,5 @@
 /** Sections about the images: counts, balance, what is not used and why, and the augmented copies. */
+import { barsAtEnds, mostBars } from "../../../../charts/Classes.ts"
 import type { ClassCounts } from "../../../../schemas/Split.ts"
 import { tally } from "../../Tally.ts"
 import { type ReportData, type Shown, totalOf } from "../Data.ts"
@@ -37,6 +38,16 @@ const countColumns = (total: ClassCounts): ReadonlyArray<Column<ClassCounts>> =>
 }
 
 const limit = 200
+
+/** All classes and their sum; of many classes the sum, and the first ones folded. */
+const countTable = (counts: ReadonlyArray<ClassCounts>, total: ClassCounts): Html => {
+  const rows = (of: ReadonlyArray<ClassCounts>, caption: Html): Html =>
+    table(caption, countColumns(total), of, (row) => (row === total ? "total" : ""))
+  if (counts.length <= mostBars) return rows([...counts, total], html`Images by class`)
+  const first = counts.slice(0, limit)
+  const which = html`The first ${first.length} of ${count(counts.length)} classes`
+  return html`${rows([total], html`Images of all classes`)}${folded(which, rows(first, which))}`
+}
 
 const setAsideList = ({ manifest: { setAside } }: ReportData): Html => {
   if (setAside.length === 0) return paragraph(text("Every file could be decoded; none was set aside."))
@@ -152,10 +163,13 @@ export const dataSection = (data: ReportData): Html => {
       paragraph(
         html`The data folder has ${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} images are used. ${howSplit(manifest)}; it comes before augmentation. No group of related images is in two splits${manifest.leaks === 0 ? nothing : html`, except ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}`
       ),
-      figure(charts.balance, text("Images of each class by split.")),
-      table(html`Images by class`, countColumns(total), [...manifest.counts, total], (row) =>
-        row === total ? "total" : ""
+      figure(
+        charts.balance,
+        manifest.counts.length > mostBars
+          ? html`Images by split: the ${barsAtEnds} largest and the ${barsAtEnds} smallest of ${count(manifest.counts.length)} classes.`
+          : text("Images of each class by split.")
       ),
+      countTable(manifest.counts, total),
       setAsideList(data),
       duplicateList(data),
       conflictList(data)

@@ -2,11 +2,10 @@
 
 import { variantNames } from "../../../../charts/Theme.ts"
 import { activationNames, activations } from "../../../../schemas/activations/Activations.ts"
-import type { ActivationScores, Claim, ClassScores, Example, Metrics, Part } from "../../../../schemas/Compare.ts"
+import type { ActivationScores, Claim, Example, Metrics, Part } from "../../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
-import { leastGroups } from "../../statistics/Groups.ts"
 import { bars } from "../Bars.ts"
-import type { Mistake, ReportData, Shown } from "../Data.ts"
+import type { ReportData, Shown } from "../Data.ts"
 import {
   badge,
   type Column,
@@ -33,7 +32,7 @@ const map = ({ charts, hiddenUnits }: ReportData, variant: VariantName): Html =>
       : html`the logits of the network ${name}, which has no hidden dense layer`
   return figure(
     charts[variant === "bn" ? "mapBn" : "mapNobn"],
-    html`Test images by ${values}, projected on the first two principal components (PCA). A class name is at the median of its images; a cross is a misclassified image.`
+    html`Test images by ${values}, projected on the first two principal components (PCA). A class name is at the median of its images (with more than 30 classes there are none); a cross is a misclassified image.`
   )
 }
 
@@ -46,7 +45,7 @@ export const logitSection = (data: ReportData): Html =>
       figure(
         data.charts.logits,
         text(
-          "Logits of all images: one row per image, sorted by label, and one column per class. A network that separates the classes shows a bright diagonal."
+          "Logits of the test images: one row per image, sorted by label, and one column per class. A network that separates the classes shows a bright diagonal."
         )
       ),
       map(data, "bn"),
@@ -159,64 +158,6 @@ export const predictionSection = ({ metrics, examples }: ReportData): Html =>
       html`<div class="grid">${join(metrics.examples.map((example, i) => prediction(example, examples[i]!)))}</div>`
     ]
   )
-
-const picker = (classes: ReadonlyArray<string>): Html =>
-  html`<p class="pick"><label>Show one class: <select id="pick-class"><option value="">all classes</option>${join(classes.map((name) => html`<option>${text(name)}</option>`))}</select></label></p>`
-
-const mistake = (one: Mistake): Html =>
-  html`<figure data-label="${text(one.label)}" data-predicted="${text(one.predicted)}"><img src="${text(one.uri)}" alt="${text(one.path)}" width="96" height="96"><figcaption><strong>${text(one.label)}</strong><br>predicted ${text(one.predicted)}, ${percent(one.confidence, 0)}</figcaption></figure>`
-
-interface ClassRow {
-  readonly bn: ClassScores
-  readonly nobn: ClassScores
-}
-
-const fewGroups = ({ bn: { perClass } }: Metrics): Html => {
-  const few = perClass.filter(({ groups }) => groups < leastGroups)
-  if (few.length === 0) return nothing
-  const listed = few.slice(0, 20).map((each) => html`${text(each.class)} (${each.groups})`)
-  const more = few.length > listed.length ? html`, and ${few.length - listed.length} more` : nothing
-  return paragraph(
-    html`Images of one group are related and count as one. ${few.length === 1 ? text("One class has") : html`${few.length} classes have`} fewer than ${leastGroups} groups in test, too few to judge them by: ${join(listed, ", ")}${more}.`
-  )
-}
-
-export const errorSection = ({ metrics, charts, mistakes }: ReportData): Html => {
-  const rows: ReadonlyArray<ClassRow> = metrics.bn.perClass.map((bn, k) => ({ bn, nobn: metrics.nobn.perClass[k]! }))
-  return section(
-    "errors",
-    "Errors",
-    ["self"],
-    [
-      figure(
-        charts.confusion,
-        text(
-          "Test images: true class by row, predicted class by column. A cell has the number of images; its colour is their share of the row."
-        )
-      ),
-      table(
-        html`Test scores by class, under ${text(metrics.activation)}`,
-        [
-          { title: "class", head: true, cell: ({ bn }) => text(bn.class) },
-          { title: "images", numeric: true, cell: ({ bn }) => text(bn.support) },
-          { title: "groups", numeric: true, cell: ({ bn }) => text(bn.groups) },
-          { title: "precision, BN", numeric: true, cell: ({ bn }) => percent(bn.precision) },
-          { title: "recall, BN", numeric: true, cell: ({ bn }) => percent(bn.recall) },
-          { title: "F1, BN", numeric: true, cell: ({ bn }) => number(bn.f1) },
-          { title: "precision, no BN", numeric: true, cell: ({ nobn }) => percent(nobn.precision) },
-          { title: "recall, no BN", numeric: true, cell: ({ nobn }) => percent(nobn.recall) },
-          { title: "F1, no BN", numeric: true, cell: ({ nobn }) => number(nobn.f1) }
-        ],
-        rows
-      ),
-      fewGroups(metrics),
-      html`<h3>Worst mistakes</h3>`,
-      mistakes.length === 0
-        ? paragraph(text("The network with BN made no mistake on the test images."))
-        : html`${paragraph(html`The test images that the network with BN misclassified with the highest confidence, under ${text(metrics.activation)}. Where the prediction looks right, check the label.`)}${picker(metrics.classes)}<div class="small" id="mistakes">${join(mistakes.map(mistake))}</div><p class="soft" id="no-mistakes" hidden>No mistake in this list is about this class.</p>`
-    ]
-  )
-}
 
 const seedLine = (metrics: Metrics, claim: Claim): Html => {
   const over = overSeeds(metrics, claim)

@@ -10,7 +10,7 @@ html { scroll-behavior: smooth; }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
 body { margin:0; background:var(--ground); color:var(--ink); font:16px/1.55 Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 a { color:var(--bn); }
-a:focus-visible, summary:focus-visible, select:focus-visible, .scroll:focus-visible { outline:2px solid var(--bn); outline-offset:2px; }
+a:focus-visible, summary:focus-visible, select:focus-visible, button:focus-visible, .scroll:focus-visible { outline:2px solid var(--bn); outline-offset:2px; }
 .skip { position:absolute; left:-999px; } .skip:focus { left:1rem; top:1rem; background:var(--ground); padding:.5rem; }
 .layout { max-width:1180px; margin:0 auto; padding:0 1.25rem 4rem; display:grid; grid-template-columns:11rem minmax(0,1fr); gap:2.5rem; }
 nav { position:sticky; top:0; align-self:start; padding-top:2.2rem; max-height:100vh; overflow:auto; font-size:.875rem; }
@@ -52,8 +52,10 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 .bar.right { font-weight:600; } .bar.right i { background:var(--yes); opacity:.3; }
 .small { display:grid; grid-template-columns:repeat(auto-fill,minmax(8.6rem,1fr)); gap:.7rem; } .small figure { margin:0; font-size:.8rem; } .small img { width:96px; height:96px; border-radius:6px; background:#fff; border:1px solid var(--line); }
 .claim { border:1px solid var(--line); border-radius:10px; padding:.9rem 1.1rem; margin:1rem 0; } .claim h3 { margin:.1rem 0 .4rem; }
-.pick { margin:1rem 0; } .pick select { font:inherit; padding:.25rem .5rem; background:var(--panel); color:var(--ink); border:1px solid var(--line); border-radius:6px; }
+.pick { margin:1rem 0; display:flex; flex-wrap:wrap; gap:.5rem 1.2rem; align-items:end; font-size:.88rem; } .pick label { display:grid; gap:.1rem; color:var(--soft); } .pick select { max-width:15rem; } .pick select, .pick button { font:inherit; padding:.25rem .5rem; background:var(--panel); color:var(--ink); border:1px solid var(--line); border-radius:6px; }
 .from { font-size:.82rem; color:var(--soft); margin:-.3rem 0 .8rem; } .from a { color:inherit; } #provenance td, #provenance th { vertical-align:top; padding:.34rem .6rem; } .wrap, .narrow { white-space:normal; min-width:10.5rem; } .narrow { min-width:8rem; max-width:9.5rem; }
+.matrices { display:flex; flex-wrap:wrap; gap:1rem; } .matrices > div { min-width:0; overflow-x:auto; } [data-cell] { cursor:pointer; } g[data-cell]:hover rect { stroke:currentColor; stroke-width:2; }
+#mistakes img { width:80px; height:80px; } #mistakes { scroll-margin-top:1rem; }
 [hidden] { display:none !important; }
 @media (max-width: 1080px) { .first { grid-template-columns:minmax(0,1fr); } }
 @media (max-width: 640px) { .wide { display:none; } .slim { display:block; } }
