@@ -26,7 +26,7 @@ import { type Epoch, HistoryArtifact, NetworkArtifact, NetworkTable, TrainParams
 import { toFailure } from "./lib/Failure.ts"
 import * as ImageNet from "./lib/images/ImageNet.ts"
 import * as Pack from "./lib/images/Pack.ts"
-import { checkFinite } from "./lib/network/Diverged.ts"
+import { checkFinite, Diverged } from "./lib/network/Diverged.ts"
 import { engine } from "./lib/network/EngineToolchain.ts"
 import * as Network from "./lib/network/Network.ts"
 import { learningRate, outOfPatience } from "./lib/network/Schedule.ts"
@@ -173,6 +173,13 @@ const runEpoch = Effect.fnUntraced(function* (run: Run, epoch: number, rate: num
 const isBest = (record: Pick<Epoch, "validationAccuracy">, epochs: ReadonlyArray<Epoch>): boolean =>
   epochs.every((earlier) => record.validationAccuracy > earlier.validationAccuracy)
 
+/** Says what there is of a training that diverged after some epochs. A cosine's rates depend on the number of epochs. */
+const keeping = (diverged: Diverged, { schedule }: TrainParams, done: number, best: number): Diverged => {
+  const until = done === 1 ? "Epoch 1, before it," : `Epochs 1 to ${done}, before it,`
+  const again = schedule === "cosine" ? "" : ` train.epochs=${done} ends with them (best on validation: epoch ${best}).`
+  return new Diverged({ ...diverged, kept: `${until} stayed finite and are kept as a checkpoint.${again}` })
+}
+
 /** The whole training, resumed from the checkpoint if there is one. */
 const runEpochs = Effect.fnUntraced(function* (run: Run, checkpoint: Stage.Checkpoint) {
   const { params, trainer } = run
@@ -190,7 +197,7 @@ const runEpochs = Effect.fnUntraced(function* (run: Run, checkpoint: Stage.Check
   // Written while the next epoch runs: a few hundred megabytes take seconds.
   let saving: Fiber.Fiber<void, Stage.StageFailure> | undefined
   const accuracies = () => epochs.map((each) => each.validationAccuracy)
-  while (epochs.length < params.epochs && !outOfPatience(params.patience, accuracies())) {
+  const nextEpoch = Effect.fnUntraced(function* () {
     const rate = learningRate(
       params,
       epochs.map((each) => each.validationLoss)
@@ -203,15 +210,26 @@ const runEpochs = Effect.fnUntraced(function* (run: Run, checkpoint: Stage.Check
     if (saving !== undefined) yield* Fiber.join(saving)
     const engineState = yield* trainer.saveState()
     const updateRatio = trainer.updateRatios(rate)
-    yield* checkFinite(
-      Object.fromEntries(
-        Object.entries(updateRatio).map(([layer, ratio]) => [`size of the updates of ${layer}`, ratio])
-      ),
-      { epoch: record.epoch, batchIndex: lastBatch(run), learningRate: rate }
+    const ratios = Object.entries(updateRatio).map(
+      ([layer, ratio]) => [`size of the updates of ${layer}`, ratio] as const
     )
+    yield* checkFinite(Object.fromEntries([...ratios, ...Option.toArray(trainer.nonFinite())]), {
+      epoch: record.epoch,
+      batchIndex: lastBatch(run),
+      learningRate: rate
+    })
     epochs.push({ ...record, updateRatio })
     const pieces = TrainingState.encode({ epochs, bestEpoch, engineState, bestWeights })
     saving = yield* Effect.forkChild(checkpoint.save(...pieces))
+  })
+  while (epochs.length < params.epochs && !outOfPatience(params.patience, accuracies())) {
+    yield* nextEpoch().pipe(
+      // what was learned until then is not lost with what comes after it
+      Effect.tapError(() => (saving === undefined ? Effect.void : Effect.ignore(Fiber.join(saving)))),
+      Effect.mapError((error) =>
+        error instanceof Diverged && epochs.length > 0 ? keeping(error, params, epochs.length, bestEpoch) : error
+      )
+    )
   }
   if (saving !== undefined) yield* Fiber.join(saving)
   return { epochs, bestEpoch, bestWeights }

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs"
 import * as path from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import sharp from "sharp"
 import { beforeAll, describe, expect, it } from "vitest"
@@ -10,7 +12,9 @@ import { defaultEngineParams, identify } from "../../engine/index.ts"
 import { History } from "../../schemas/Train.ts"
 import { augment } from "../../stages/augment.ts"
 import { outOfPatience } from "../../stages/lib/network/Schedule.ts"
+import * as TrainingState from "../../stages/lib/network/TrainingState.ts"
 import * as Random from "../../stages/lib/Random.ts"
+import * as Safetensors from "../../stages/lib/tables/Safetensors.ts"
 import { split } from "../../stages/split.ts"
 import { train } from "../../stages/train.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
@@ -154,6 +158,51 @@ describe("patience", () => {
     const first = await trained("checkpointed", still, { checkpoint })
     expect(await trained("resumed", still, { checkpoint })).toEqual(first)
   })
+})
+
+it("what was learned before a training diverged is written to the end, and told", async () => {
+  let saved: Uint8Array = new Uint8Array()
+  const save = (...pieces: ReadonlyArray<Uint8Array>) =>
+    Effect.sync(() => {
+      saved = Buffer.concat(pieces)
+    }).pipe(Effect.delay("300 millis"))
+  const checkpoint = { load: Effect.succeed(undefined), save }
+  const params = { epochs: 40, optimizer: "sgd", momentum: 0, weightDecay: 2.05e3, learningRate: 1e-3 }
+  const message = await trained("late", params, { checkpoint }).then(String, String)
+  const told =
+    /epoch (\d+), batch \d+: expected a finite .* Epochs? 1.*stayed finite and .* kept as a checkpoint\. train\.epochs=(\d+) ends with them/u
+  expect(message).toMatch(told)
+  const [, epoch, kept] = told.exec(message)!.map(Number)
+  expect(kept).toBe(epoch! - 1)
+  const { epochs, bestWeights } = Option.getOrThrow(TrainingState.decode(saved))
+  expect(epochs).toHaveLength(kept!)
+  for (const tensor of Result.getOrThrow(Safetensors.decode(bestWeights)))
+    if (tensor.dtype === "F32") expect(tensor.data.every(Number.isFinite)).toBe(true)
+})
+
+it("batch normalization of one value is told as what it is, not as a rate too high", async () => {
+  const layers = [
+    { type: "conv", filters: 4, kernel: 32, stride: 1, padding: "valid" },
+    { type: "batchNorm", epsilon: 1e-5, momentum: 0.1 },
+    { type: "dense", units: "classes" }
+  ]
+  await expect(trained("one", { network: { name: "own", layers }, batchSize: 1 })).rejects.toThrow(
+    "epoch 1, batch 0: expected a finite variance of bn1, over one image of 1 x 1, but it is NaN. The training diverged. Choose a batch size"
+  )
+})
+
+it.each([
+  ["adam", "none"],
+  ["adam", "batch"],
+  ["sgd", "none"],
+  ["sgd", "batch"]
+] as const)("a rate of 1e30 diverges by name, with %s and normalization %s", async (optimizer, normalization) => {
+  for (const batchSize of [8, 4096]) {
+    const params = { optimizer, normalization, batchSize, learningRate: 1e30, epochs: 3 }
+    await expect(trained(`rate-${optimizer}-${normalization}-${batchSize}`, params)).rejects.toThrow(
+      /^epoch 1, batch \d+: expected a finite .*, but it is -?(NaN|Infinity)\. The training diverged\./u
+    )
+  }
 })
 
 // images/13-diverged-in-the-last-step: told as a file without room to write it

@@ -1,6 +1,8 @@
 /** Trainings that leave the finite numbers. */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { NamedTensor } from "../tables/Safetensors.ts"
 
 /** A loss, a norm or a weight became NaN or infinite: nothing can be learned from there on. */
 export class Diverged extends Schema.TaggedError<Diverged>()("Diverged", {
@@ -9,14 +11,34 @@ export class Diverged extends Schema.TaggedError<Diverged>()("Diverged", {
   batchIndex: Schema.Int,
   what: Schema.String,
   actual: Schema.Number,
-  learningRate: Schema.Number
+  learningRate: Schema.Number,
+  /** Else to lower the learning rate. */
+  toDo: Schema.optionalKey(Schema.String),
+  /** What was learned before, where there was anything. */
+  kept: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return (
-      `epoch ${this.epoch}, batch ${this.batchIndex}: expected a finite ${this.what}, but it is ${this.actual}. ` +
-      `The training diverged. Lower the learning rate (train.learningRate), which was ${this.learningRate}.`
-    )
+    const { toDo = `Lower the learning rate (train.learningRate), which was ${this.learningRate}.`, kept } = this
+    return [
+      `epoch ${this.epoch}, batch ${this.batchIndex}: expected a finite ${this.what}, but it is ${this.actual}.`,
+      "The training diverged.",
+      toDo,
+      ...(kept === undefined ? [] : [kept])
+    ].join(" ")
   }
+}
+
+/** The first value of the tensors that is not finite. */
+export const nonFinite = (
+  tensors: ReadonlyArray<NamedTensor>
+): Option.Option<readonly [tensor: string, value: number]> => {
+  for (const { name, data } of tensors) {
+    if (!(data instanceof Float32Array)) continue
+    // the sum of finite single-precision values is finite in double precision
+    if (Number.isFinite(data.reduce((sum, value) => sum + value, 0))) continue
+    return Option.some([name, data.find((value) => !Number.isFinite(value))!])
+  }
+  return Option.none()
 }
 
 /** Fails on the first value that is not finite. */

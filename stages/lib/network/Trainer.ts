@@ -27,7 +27,7 @@ import type { NetworkSpec } from "../../../schemas/Network.ts"
 import { messageOf } from "../Failure.ts"
 import * as Random from "../Random.ts"
 import * as Safetensors from "../tables/Safetensors.ts"
-import { checkFinite, type Diverged } from "./Diverged.ts"
+import { checkFinite, Diverged, nonFinite } from "./Diverged.ts"
 import * as Network from "./Network.ts"
 
 export interface TrainerOptions extends Network.InputShape {
@@ -116,6 +116,8 @@ export interface Trainer {
    * needed.
    */
   readonly updateRatios: (learningRate: number) => Readonly<Record<string, number>>
+  /** A value of the state that `saveState` gave last which is not finite, by the name of its tensor. */
+  readonly nonFinite: () => Option.Option<readonly [tensor: string, value: number]>
   readonly loadState: (state: Uint8Array) => Effect.Effect<void, LoadFailure>
 }
 
@@ -186,8 +188,22 @@ const dropoutMasks = (context: Context, n: number, at: StepOptions): ReadonlyMap
   return masks
 }
 
+/** One value has no variance: batch normalization would make NaN of it, unnoticed until the running statistics are used. */
+const checkNorms = ({ shape }: Context, n: number, at: StepOptions): Diverged | undefined => {
+  const found = shape.blocks.find(
+    (block) => block.kind === "conv" && block.norm !== null && n * block.convSize ** 2 < 2
+  )
+  if (found?.kind !== "conv" || found.norm === null) return undefined
+  return new Diverged({
+    ...at,
+    what: `variance of ${found.norm.name}, over one image of 1 x 1`,
+    actual: Number.NaN,
+    toDo: "Choose a batch size that leaves no batch of one image (train.batchSize), or larger images."
+  })
+}
+
 const step = Effect.fnUntraced(function* (context: Context, batch: Batch, at: StepOptions) {
-  const problem = checkBatch(context, batch)
+  const problem = checkBatch(context, batch) ?? checkNorms(context, batch.labels.length, at)
   if (problem !== undefined) return yield* problem
   const masks = dropoutMasks(context, batch.labels.length, at)
   const result = yield* attempt(context, () =>
@@ -396,6 +412,7 @@ export const make: (
       loadWeights: (tensors) => loadWeights(context, tensors),
       saveState: () => saveState(context),
       updateRatios: (rate) => updateRatios(context, rate),
+      nonFinite: () => nonFinite(context.state().tensors),
       loadState: (state) => loadState(context, state)
     }
   }
