@@ -122,14 +122,21 @@ const lasting = (event: RunEvent): ReadonlyArray<string> => {
       return cachedLine([event])
     case "StepExecuted":
       return [
-        `${paint("green", "✓")} ${displayName(event.step)}  executed in ${formatDuration(event.durationMs)}${event.unchanged ? paint("dim", ", same outputs as before") : ""}`
+        `${paint("green", "✓")} ${displayName(event.step)}  executed in ${formatDuration(event.durationMs)}${event.attempts === undefined ? "" : `, attempt ${event.attempts}`}${event.unchanged ? paint("dim", ", same outputs as before") : ""}`
       ]
     case "StepFailed":
       return [
         `${paint("red", "✗")} ${paint("bold", displayName(event.step))}  ${indent(event.reason)}`,
+        ...((event.attempts ?? 1) === 1 ? [] : [`    It was tried ${event.attempts} times`]),
         ...(event.fault === "bug" ? [`    This is a bug in op-pipe. Please report it: ${issues}`] : []),
         ...(event.log === null ? [] : [`    All that it printed: op-pipe logs ${event.step}`])
       ]
+    case "StepRetried": {
+      const then = event.waitMs === 0 ? "" : ` in ${formatDuration(event.waitMs)}`
+      return [
+        `${paint("yellow", "↻")} ${displayName(event.step)}  attempt ${event.attempt} of ${event.of} failed, it is tried again${then}: ${indent(event.reason)}`
+      ]
+    }
     case "StepVerified":
       return [
         `${paint("green", "✓")} ${displayName(event.step)}  made again in ${formatDuration(event.durationMs)}, the same`

@@ -43,6 +43,8 @@ export interface Provenance {
   readonly sealed?: boolean
   /** What the step said that a user should know. */
   readonly notices?: ReadonlyArray<string>
+  /** Why attempts failed before this one, if any did. */
+  readonly failedAttempts?: ReadonlyArray<string>
 }
 
 export interface StepResult {
@@ -120,6 +122,8 @@ const areOutputs = (value: unknown): value is StepResult["outputs"] => {
   return outputs?.every(isOutput) === true && lieApart(outputs)
 }
 
+const areTexts = (value: unknown): boolean => value === undefined || (Array.isArray(value) && value.every(isString))
+
 const isProvenance = (value: unknown): value is Provenance =>
   isRecord(value) &&
   isString(value["runId"]) &&
@@ -132,7 +136,8 @@ const isProvenance = (value: unknown): value is Provenance =>
   (value["commit"] === null || isString(value["commit"])) &&
   (value["dirty"] === null || typeof value["dirty"] === "boolean") &&
   (value["sealed"] === undefined || typeof value["sealed"] === "boolean") &&
-  (value["notices"] === undefined || (Array.isArray(value["notices"]) && value["notices"].every(isString)))
+  areTexts(value["notices"]) &&
+  areTexts(value["failedAttempts"])
 
 /**
  * Checked by hand and not by a Schema: every run reads every result. Whoever can write to a store can write records: what is

@@ -32,7 +32,9 @@ const Provenance = Schema.Struct({
   node: Schema.String,
   commit: Schema.NullOr(Schema.String),
   dirty: Schema.NullOr(Schema.Boolean),
-  sealed: Schema.optionalKey(Schema.Boolean)
+  sealed: Schema.optionalKey(Schema.Boolean),
+  /** Why attempts failed before the one that made the result. */
+  failedAttempts: Schema.optionalKey(Strings)
 })
 
 const CheckRow = Schema.Struct({

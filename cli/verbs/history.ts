@@ -72,7 +72,9 @@ const shownRun = (record: RunLog.RunRecord, steps: ReadonlyArray<ShownStep>): Re
     const name = `  ${names[at]!.padEnd(width)}  ${state.padEnd(8)}`
     if (provenance === null) return `${name}  its result is no longer in the store`
     const by = provenance.runId === runId ? "" : `  by run ${provenance.runId}`
-    return `${name}  ${formatDuration(provenance.durationMs).padStart(10)}${paint("dim", by)}`
+    const failed = provenance.failedAttempts?.length ?? 0
+    const tried = failed === 0 ? "" : `  after ${failed} failed ${failed === 1 ? "attempt" : "attempts"}`
+    return `${name}  ${formatDuration(provenance.durationMs).padStart(10)}${tried}${paint("dim", by)}`
   })
   const made = new Set(steps.flatMap(({ provenance }) => (provenance === null ? [] : [versionsOf(provenance)])))
   return [

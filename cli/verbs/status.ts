@@ -86,6 +86,7 @@ const describe = (assessment: Freshness.Assessment, programs: ReadonlyArray<stri
       : [
           `  its result was made ${made.startedAt} by run ${made.runId} on ${made.host} in ${formatDuration(made.durationMs)}`,
           `  with op-pipe ${made.opPipe}, Node.js ${made.node}${made.commit === null ? "" : `, commit ${made.commit.slice(0, 12)}${made.dirty === true ? " with changes" : ""}`}`,
+          ...(made.failedAttempts ?? []).map((reason, at) => `  attempt ${at + 1} failed: ${reason.split("\n")[0]}`),
           made.sealed === true
             ? "  sealed: besides what its key holds, the system's programs and libraries were in reach, and nothing else"
             : "  unsealed: other files, programs and the network were in reach (see `op-pipe doctor`)"

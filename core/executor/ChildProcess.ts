@@ -63,7 +63,7 @@ const signalGroup = (child: ChildProcess, signal: NodeJS.Signals): void => {
 }
 
 /** Ends a child that leads a group, and its group. */
-export const stop = (child: ChildProcess): Effect.Effect<void> =>
+const stop = (child: ChildProcess): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
     const timer = setTimeout(() => signalGroup(child, "SIGKILL"), graceMs)
@@ -206,3 +206,7 @@ export const finish = async ({ child, log }: Launched, isFailed: boolean): Promi
   await killGroup(child)
   await log.close(isFailed)
 }
+
+/** Ends a task's process before it is done, with all that it started, and its log. */
+export const end = (launched: Launched): Effect.Effect<void> =>
+  Effect.andThen(stop(launched.child), Effect.ignore(Effect.tryPromise(() => finish(launched, true))))

@@ -10,14 +10,14 @@ import * as CommandParams from "../pipeline/command/CommandParams.ts"
 import * as Words from "../pipeline/command/Words.ts"
 import {
   asStepError,
+  end,
   endedEarly,
   environment,
   finish,
   fullDisk,
   launch,
   spawnMasked,
-  spawnWatched,
-  stop
+  spawnWatched
 } from "./ChildProcess.ts"
 import { type CommandWork, type Executed, StepError, type StepTask } from "./Executor.ts"
 import * as Log from "./log/Log.ts"
@@ -134,10 +134,10 @@ const runPrepared = (task: StepTask, work: CommandWork, isSealed: boolean): Effe
     const { child, log } = launched
     child.once("error", (cause) => resume(Effect.fail(asStepError(task, cause))))
     child.once("exit", (code, signal) => {
-      const end = () => resume(Effect.suspend(() => ended(task, log, isSealed, code, signal)))
-      finish(launched, code !== 0).then(end, end)
+      const told = () => resume(Effect.suspend(() => ended(task, log, isSealed, code, signal)))
+      finish(launched, code !== 0).then(told, told)
     })
-    return stop(child)
+    return end(launched)
   })
 
 /** Runs the command, and ends what it left running; an exit code other than 0 is the step's failure. */

@@ -119,8 +119,16 @@ export class StepError extends Schema.TaggedError<StepError>()("StepError", {
   fault: Fault,
   reason: Schema.String,
   /** The file that holds what the step printed, if it printed anything. */
-  log: Schema.NullOr(Schema.String)
+  log: Schema.NullOr(Schema.String),
+  /** The number of the attempt, of a step that may be tried again. */
+  attempts: Schema.optionalKey(Schema.Int)
 }) {
+  /** The same, of an attempt. */
+  at(attempts: number): StepError {
+    const { step, fault, reason, log } = this
+    return new StepError({ step, fault, reason, log, attempts })
+  }
+
   override get message(): string {
     return `${displayName(this.step)}: ${this.reason}`
   }

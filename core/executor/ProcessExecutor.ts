@@ -16,16 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Framework from "../../cache/code/Framework.ts"
-import {
-  asStepError,
-  endedEarly,
-  environment,
-  finish,
-  launch,
-  spawnMasked,
-  spawnWatched,
-  stop
-} from "./ChildProcess.ts"
+import { asStepError, end, endedEarly, environment, finish, launch, spawnMasked, spawnWatched } from "./ChildProcess.ts"
 import * as CommandRun from "./CommandRun.ts"
 import { type Executed, Executor, Message, type ModuleWork, type News, StepError, type StepTask } from "./Executor.ts"
 import * as FrameworkFiles from "./FrameworkFiles.ts"
@@ -176,14 +167,14 @@ const runModule = (
     // Not on "exit", which may come before the last message that the process sent; "close" comes after the channel's end.
     child.once("close", (code, signal) => {
       const how = signal ?? (isSealed ? Sandbox.signalOf(code) : undefined) ?? `exit code ${code}`
-      const end = () => resume(Effect.suspend(() => toExit(task, bundle, isSealed, log, outcome, how)))
-      finish(launched, code !== 0).then(end, end)
+      const told = () => resume(Effect.suspend(() => toExit(task, bundle, isSealed, log, outcome, how)))
+      finish(launched, code !== 0).then(told, told)
     })
     child.send(ModuleWalls.seen(task, isSealed), (cause) => {
       // a process that ended at once is told of by its end
       if (cause !== null) child.disconnect?.()
     })
-    return stop(child)
+    return end(launched)
   })
 
 export const layer = Layer.sync(Executor, () => {

@@ -27,6 +27,7 @@ import type { Fault } from "../../cache/identity/Fault.ts"
 import type * as Artifact from "./Artifact.ts"
 import * as Params from "./command/CommandParams.ts"
 import * as Shell from "./command/Shell.ts"
+import * as Limits from "./Limits.ts"
 import * as Names from "./Names.ts"
 import type * as Toolchain from "./Toolchain.ts"
 
@@ -152,6 +153,8 @@ interface Common<Name extends string, P, I extends Inputs, O extends Artifacts, 
   readonly programs: ReadonlyArray<string>
   /** Where the stage is declared, if it names programs. */
   readonly place: string | undefined
+  /** How long it may take, and how often it is tried; in no key. */
+  readonly limits: Limits.Limits
 }
 
 /** A stage whose work is a function, as `make` returns it. */
@@ -224,18 +227,20 @@ export const make = <
   const I extends Inputs,
   const O extends Artifacts,
   const T extends Toolchains = Readonly<Record<never, never>>
->(options: {
-  readonly name: Name
-  readonly source: string
-  readonly params: Schema.Codec<P, PI>
-  readonly inputs: I
-  readonly output: O
-  readonly toolchain?: T
-  readonly spawns?: boolean | ReadonlyArray<string>
-  readonly passEnv?: ReadonlyArray<string>
-  readonly secrets?: ReadonlyArray<string>
-  readonly run: (context: Context<P, I, O, T>) => Effect.Effect<void, Failure, Requirements>
-}): Stage<Name, P, I, O, T> => ({
+>(
+  options: Limits.Declared & {
+    readonly name: Name
+    readonly source: string
+    readonly params: Schema.Codec<P, PI>
+    readonly inputs: I
+    readonly output: O
+    readonly toolchain?: T
+    readonly spawns?: boolean | ReadonlyArray<string>
+    readonly passEnv?: ReadonlyArray<string>
+    readonly secrets?: ReadonlyArray<string>
+    readonly run: (context: Context<P, I, O, T>) => Effect.Effect<void, Failure, Requirements>
+  }
+): Stage<Name, P, I, O, T> => ({
   _tag: "Stage",
   ...Names.passed(options),
   name: options.name,
@@ -246,6 +251,7 @@ export const make = <
   toolchain: (options.toolchain ?? {}) as T,
   spawns: options.spawns !== undefined && options.spawns !== false,
   ...programsOf(options.name, typeof options.spawns === "object" ? options.spawns : [], make),
+  limits: Limits.of(options.name, options),
   run: options.run
 })
 
@@ -325,7 +331,7 @@ export const command = <
   P = Readonly<Record<never, never>>,
   PI = Readonly<Record<never, never>>
 >(
-  options: {
+  options: Limits.Declared & {
     readonly name: Name
     readonly params?: Schema.Codec<P, PI>
     readonly inputs: I
@@ -353,6 +359,7 @@ export const command = <
     inputs,
     output,
     toolchain: {},
+    limits: Limits.of(name, options),
     ...programsOf(name, options.programs ?? [], command)
   }
 }

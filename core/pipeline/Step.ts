@@ -7,6 +7,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Artifact from "./Artifact.ts"
+import * as Limits from "./Limits.ts"
 import { checkName, DeclarationError } from "./Names.ts"
 import type * as Stage from "./Stage.ts"
 import type { StageFailure } from "./Stage.ts"
@@ -35,6 +36,8 @@ export interface Step<S extends Stage.Any, Id extends string = string> {
   /** Inputs that take an output of each replica of the step that the port belongs to. */
   readonly replicaInputs: Readonly<Record<string, Port<Artifact.Any>>>
   readonly params: Readonly<Record<string, unknown>>
+  /** Limits that are others than its stage's. */
+  readonly limits: Limits.Limits
   /** Placed again for each further seed. */
   readonly perSeed: boolean
   /** Of a replica: the step that it repeats, and its number, from 2 on. */
@@ -226,7 +229,7 @@ type Wired<I> =
  */
 export const step = <S extends Stage.Any, const V extends string | undefined = undefined>(
   stage: S,
-  options: {
+  options: Limits.Declared & {
     readonly variant?: V
     readonly inputs: { readonly [K in keyof InputsOf<S>]: Wired<InputsOf<S>[K]> }
     readonly params?: Partial<ParamsOf<S>>
@@ -247,6 +250,7 @@ export const step = <S extends Stage.Any, const V extends string | undefined = u
       wired.flatMap(([name, to]) => ("replicasOf" in to ? [[name, to.replicasOf]] : []))
     ),
     params: (options.params ?? {}) as Readonly<Record<string, unknown>>,
+    limits: Limits.of(stage.name, options),
     perSeed: options.perSeed === true,
     replica: undefined
   })

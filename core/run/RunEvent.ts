@@ -45,7 +45,9 @@ export const StepExecuted = Schema.Struct({
   /** Of a resumed step, of all its pieces. */
   durationMs: Schema.Finite,
   /** Whether the outputs are the same as before, so that nothing downstream needs to run. */
-  unchanged: Schema.Boolean
+  unchanged: Schema.Boolean,
+  /** Of a step that failed before it succeeded: how often it was tried. */
+  attempts: Schema.optionalKey(Schema.Int)
 })
 export const StepFailed = Schema.Struct({
   type: Schema.Literal("StepFailed"),
@@ -53,7 +55,19 @@ export const StepFailed = Schema.Struct({
   reason: Schema.String,
   /** The user's input is at fault (exit code 2), the stage could not do its work (1), or op-pipe has a bug (70). */
   fault: Fault,
-  log: Schema.NullOr(Schema.String)
+  log: Schema.NullOr(Schema.String),
+  /** Of a step with retries: how often it was tried. */
+  attempts: Schema.optionalKey(Schema.Int)
+})
+/** An attempt of a step failed; the next one begins when it has waited. */
+export const StepRetried = Schema.Struct({
+  type: Schema.Literal("StepRetried"),
+  step: StepId,
+  /** The number of the attempt that failed, and how many there may be. */
+  attempt: Schema.Int,
+  of: Schema.Int,
+  reason: Schema.String,
+  waitMs: Schema.Finite
 })
 /** A step ran again to verify its result, and gave the same outputs. */
 export const StepVerified = Schema.Struct({
@@ -93,6 +107,7 @@ export const RunEvent = Schema.Union([
   StepCached,
   StepExecuted,
   StepFailed,
+  StepRetried,
   StepVerified,
   StepSkipped,
   StepPlanned,

@@ -75,9 +75,12 @@ const makeRunId = (now: Date): string =>
 const asStepError =
   ({ id: step, stage }: AnyStep) =>
   (error: { readonly message: string }): StepError => {
-    const { fault, reason, log } =
-      error instanceof StepError ? error : { fault: Fault.of(error), reason: error.message, log: null }
-    return new StepError({ step, fault, reason: Mask.inText(stage.secrets, reason), log })
+    const { fault, reason, log, attempts } =
+      error instanceof StepError
+        ? error
+        : { fault: Fault.of(error), reason: error.message, log: null, attempts: undefined }
+    const tried = attempts === undefined ? {} : { attempts }
+    return new StepError({ step, fault, reason: Mask.inText(stage.secrets, reason), log, ...tried })
   }
 
 const sameOutputs = (a: StepResult, b: StepResult): boolean =>
@@ -115,8 +118,9 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
     return { state: "cached", result } satisfies Outcome
   }
   const unchanged = Option.isSome(before) && sameOutputs(before.value, result)
-  const { durationMs } = result.provenance
-  events.publish({ type: "StepExecuted", step: step.id, key, durationMs, unchanged })
+  const { durationMs, failedAttempts } = result.provenance
+  const tried = failedAttempts === undefined ? {} : { attempts: failedAttempts.length + 1 }
+  events.publish({ type: "StepExecuted", step: step.id, key, durationMs, unchanged, ...tried })
   return { state: "executed", result } satisfies Outcome
 })
 
@@ -193,9 +197,10 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
     Effect.mapError(asStepError(step)),
     Effect.catch((error) => {
       failures.push(error)
-      const { reason, fault, log } = error
+      const { reason, fault, log, attempts } = error
       const outcome: Outcome = { state: "failed" }
-      events.publish({ type: "StepFailed", step: step.id, reason, fault, log })
+      const tried = attempts === undefined ? {} : { attempts }
+      events.publish({ type: "StepFailed", step: step.id, reason, fault, log, ...tried })
       return Effect.succeed(outcome)
     })
   )

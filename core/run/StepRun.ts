@@ -35,6 +35,7 @@ import * as StoredResult from "../plan/StoredResult.ts"
 import * as Materialize from "./Materialize.ts"
 import { noticeOf } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
+import * as Attempts from "./step/Attempts.ts"
 import * as OwnPath from "./step/OwnPath.ts"
 import * as Resumed from "./step/Resumed.ts"
 import * as Unchanged from "./step/Unchanged.ts"
@@ -69,6 +70,15 @@ export interface Execution {
   readonly forced: boolean
   /** The stored result to compare with; it stays. */
   readonly verify?: StepResult
+}
+
+/** Whether a step is executed although there may be a result. */
+const isAgain = ({ forced, verify }: Execution): boolean => forced || verify !== undefined
+
+/** One attempt of an execution. */
+interface Attempt extends Execution {
+  /** Why attempts before this one failed. */
+  readonly failed: ReadonlyArray<string>
 }
 
 export const bug = (step: string, reason: string): StepError => new StepError({ step, fault: "bug", reason, log: null })
@@ -231,17 +241,17 @@ const folderOf = ({ runId }: Running, layout: Layout, step: AnyStep): string =>
   path.join(layout.work, `${ownPrefix}${runId}+${step.id}`)
 
 /** Says that the step begins, makes its folder until the scope closes, and gives how long it has worked already. */
-const begin = Effect.fnUntraced(function* (running: Running, execution: Execution, cores: number, startedMs: number) {
+const begin = Effect.fnUntraced(function* (running: Running, execution: Attempt, cores: number, startedMs: number) {
   const disk = yield* Disk
   const events = yield* RunEvents
   const { layout } = yield* Store
-  const { step, key, reasons } = execution
-  // a forced step starts from the beginning, not from a checkpoint
-  const isFresh = execution.forced || execution.verify !== undefined
+  const { step, key, reasons, failed } = execution
+  // a forced step starts from the beginning, not from a checkpoint; but from that of an attempt before
+  const isFresh = isAgain(execution) && failed.length === 0
   const checkpoint = checkpointOf(running.prepared, execution, layout)
   const earlierMs = isFresh ? undefined : yield* Resumed.earlierMs(checkpoint)
   const resumed = earlierMs === undefined ? {} : { resumedMs: earlierMs }
-  events.publish({ type: "StepStarted", step: step.id, reasons, ...resumed })
+  if (failed.length === 0) events.publish({ type: "StepStarted", step: step.id, reasons, ...resumed })
   const workdir = folderOf(running, layout, step)
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
@@ -273,7 +283,7 @@ const teller = (events: RunEvents["Service"], step: string, secrets: StepTask["s
 
 const work = Effect.fnUntraced(function* (
   running: Running,
-  execution: Execution,
+  execution: Attempt,
   cores: number,
   releaseCores: Effect.Effect<void>
 ) {
@@ -288,7 +298,8 @@ const work = Effect.fnUntraced(function* (
   const { task, earlierMs } = yield* begin(running, execution, cores, startedMs)
   const [workdir, checkpoints] = [folderOf(running, layout, step), layout.checkpoint(key)]
   const { tell, notices } = teller(events, step.id, task.secrets)
-  const executed = yield* executor.execute(task, tell, Unchanged.checkBegin(prepared, step, task.checkpoint, disk))
+  const check = Unchanged.checkBegin(prepared, step, task.checkpoint, disk)
+  const executed = yield* Attempts.inTime(step, task, executor.execute(task, tell, check))
   // hashing and waiting for the disk is left: another step may use the cores
   yield* releaseCores
   yield* Unchanged.checkUnchanged(prepared, step, key, executed)
@@ -309,7 +320,8 @@ const work = Effect.fnUntraced(function* (
     return yield* verified(step.id, execution.verify, outputs)
   }
   const noticed = notices.length === 0 ? {} : { notices }
-  const provenance = { ...(yield* running.provenance), ...made, sealed, ...noticed }
+  const tried = execution.failed.length === 0 ? {} : { failedAttempts: execution.failed }
+  const provenance = { ...(yield* running.provenance), ...made, sealed, ...noticed, ...tried }
   const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
   yield* results.write(result)
   yield* disk.remove(checkpoints)
@@ -337,7 +349,7 @@ export const execute = Effect.fn("StepRun.execute")(function* (running: Running,
   // a stage without a toolchain may use all cores; it counts as one
   const busy = Math.min(prepared.cores, Math.max(1, ...toolchains.map((each) => each.cores)))
   const granted = toolchains.length > 0 ? busy : prepared.cores
-  const alone = Effect.gen(function* () {
+  const alone = Effect.fnUntraced(function* (failed: Attempt["failed"]) {
     // cores first, then the lock: the owner of a lock is working or committing, so two runs cannot wait for each other
     const releaseCores = yield* holdCores(running, busy)
     const because = running.stoppedBy()
@@ -346,10 +358,10 @@ export const execute = Effect.fn("StepRun.execute")(function* (running: Running,
       const text = `${displayName(execution.step.id)} is running in ${owner}; waiting for its result`
       events.publish({ type: "Notice", text })
     })
-    const again = execution.forced || execution.verify !== undefined
-    const meanwhile = again ? "absent" : yield* StoredResult.find(execution.step, execution.key)
+    const meanwhile = isAgain(execution) ? "absent" : yield* StoredResult.find(execution.step, execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
-    return { executed: true, result: yield* work(running, execution, granted, releaseCores) }
+    return { executed: true, result: yield* work(running, { ...execution, failed }, granted, releaseCores) }
   })
-  return yield* Effect.scoped(alone)
+  const isStopped = (): boolean => running.stoppedBy() !== undefined
+  return yield* Attempts.tried(execution.step, isStopped, (failed) => Effect.scoped(alone(failed)))
 })

@@ -405,7 +405,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "two processes execute one key",
     file: "core/run/StepRun.ts",
-    find: 'const meanwhile = again ? "absent" : yield* StoredResult.find(execution.step, execution.key)',
+    find: 'const meanwhile = isAgain(execution) ? "absent" : yield* StoredResult.find(execution.step, execution.key)',
     replace: 'const meanwhile = "absent" as StepResult | string',
     caughtBy: ["test/hostile/processes.test.ts"]
   },
@@ -878,5 +878,12 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "      if (Option.isSome(run.trainer.notice)) yield* context.notice(run.trainer.notice.value)\n",
     replace: "",
     caughtBy: ["test/stages/train.test.ts"]
+  },
+  {
+    name: "limits of a command count",
+    file: "core/plan/Ingredients.ts",
+    find: '|| "without a shell"]: commandFormat',
+    replace: '|| "without a shell"]: commandFormat + JSON.stringify(stage.limits)',
+    caughtBy: ["test/cli/attempts.test.ts"]
   }
 ]

@@ -70,6 +70,14 @@ export const open = (task: StepTask): Log => {
   const timer = setInterval(() => cut(file), guardMs).unref()
   const isMasked = task.secrets.length > 0
   let written: Promise<unknown> = Promise.resolve()
+  let closed: Promise<void> | undefined
+  const end = async (isKept: boolean): Promise<void> => {
+    await written
+    clearInterval(timer)
+    closeSync(descriptor)
+    cut(file)
+    if (!isKept && statSync(file, { throwIfNoEntry: false })?.size === 0) rmSync(file)
+  }
   return {
     file,
     stdio: isMasked ? ["ignore", "pipe", "pipe"] : ["ignore", descriptor, descriptor],
@@ -79,12 +87,9 @@ export const open = (task: StepTask): Log => {
       written = Promise.all(streams.map((each) => record(each, descriptor, task.secrets)))
       child.once("exit", () => void drain(child, written))
     },
-    close: async (isKept) => {
-      await written
-      clearInterval(timer)
-      closeSync(descriptor)
-      cut(file)
-      if (!isKept && statSync(file, { throwIfNoEntry: false })?.size === 0) rmSync(file)
+    close: (isKept) => {
+      closed ??= end(isKept)
+      return closed
     }
   }
 }
