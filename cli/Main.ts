@@ -10,29 +10,31 @@ import { version } from "../core/run/Provenance.ts"
 import { printError, printLine, whenWritten } from "./Console.ts"
 import { ending, UsageError } from "./Failure.ts"
 import { joinOptionalValues } from "./Flags.ts"
-import * as Platform from "./Platform.ts"
+import * as FlagsPlatform from "./FlagsPlatform.ts"
 import * as Project from "./Project.ts"
 import * as Signals from "./Signals.ts"
 import { run } from "./verbs/run.ts"
 
-/** The verbs that the arguments may be about: to load all takes longer than many a run, and a run needs one. */
-const load = async (
-  [first, ...others]: ReadonlyArray<string>,
-  loaders: Project.Loaders
-): Promise<ReadonlyArray<Verb>> => {
+type PlatformServices = Layer.Success<typeof FlagsPlatform.layer>
+
+interface Loaded {
+  readonly verbs: ReadonlyArray<Verb>
+  readonly platform: Layer.Layer<PlatformServices>
+}
+
+/** The verbs that the arguments may be about, and what they stand on: to load all takes longer than many a run, and a run needs one. */
+const load = async ([first, ...others]: ReadonlyArray<string>, loaders: Project.Loaders): Promise<Loaded> => {
   const additions = await Project.additions(loaders)
   const running = run(additions)
   const wantsAll = others.some((each) => /^(-h$|--(help|completions|wizard))/u.test(each))
-  if (first === running.name && !wantsAll) return [running]
-  const { rest } = await import("./verbs/rest.ts")
+  if (first === running.name && !wantsAll) return { verbs: [running], platform: FlagsPlatform.layer }
+  const [{ rest }, Platform] = await Promise.all([import("./verbs/rest.ts"), import("./Platform.ts")])
   const ours: ReadonlyArray<Verb> = [running, ...rest(additions)]
   const taken = new Set(ours.map(({ name }) => name))
   // a verb of the pipeline's that has a name of ours would hide it
   const theirs = (await additions.commands()).filter(({ name }) => !taken.has(name))
-  return [...ours, ...theirs]
+  return { verbs: [...ours, ...theirs], platform: Platform.layer }
 }
-
-type PlatformServices = Layer.Success<typeof Platform.layer>
 
 const root = Command.make("op-pipe").pipe(
   Command.withDescription("Declarative, typed pipelines with a content-addressed cache")
@@ -71,12 +73,12 @@ const refuseUnknown = (first: string | undefined, verbs: ReadonlyArray<Verb>): E
 
 const program = (args: ReadonlyArray<string>, loaders: Project.Loaders) =>
   Effect.promise(() => load(args, loaders)).pipe(
-    Effect.tap((verbs) => refuseUnknown(args[0], verbs)),
-    Effect.flatMap((verbs) => {
+    Effect.tap(({ verbs }) => refuseUnknown(args[0], verbs)),
+    Effect.flatMap(({ verbs, platform }) => {
       const whole = Command.runWith(root.pipe(Command.withSubcommands(verbs)), { version })
       // The verbs of a pipeline are of any type; they get the whole platform.
       const typed = whole(joinOptionalValues(args).slice()) as Effect.Effect<void, unknown, PlatformServices>
-      return Effect.provide(typed, Layer.merge(Platform.layer, presenter))
+      return Effect.provide(typed, Layer.merge(platform, presenter))
     }),
     Effect.catchIf(
       (error) => error instanceof CliError.ShowHelp,

@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type * as CanonicalJson from "./CanonicalJson.ts"
+import * as CanonicalJson from "./CanonicalJson.ts"
 import * as Digest from "./Digest.ts"
 
 /** A part of a key has no canonical text, so there is no key. */
@@ -95,17 +95,19 @@ export const runtimeOf = (versions: NodeJS.ProcessVersions): Ingredients["runtim
 })
 
 export const runtime = runtimeOf(process.versions)
+/** The same in each of thousands of keys. */
+const writtenRuntime = new CanonicalJson.Written(CanonicalJson.encodeJson(runtime))
 
 /** What a key is computed from: the ingredients, whose code may be canonical text already. */
 export type KeyParts = Omit<Ingredients, "code"> & { readonly code: Code | CanonicalJson.Written }
 
 /** The key of `ingredients`, if all of them have a canonical text. */
-export const attempt = ({ stage, code, params, inputs, toolchain, runtime, programs }: KeyParts) =>
-  Digest.ofValue("CacheKey/v2", [
-    ...[stage, code, params, inputs, toolchain, runtime],
-    // most stages name none, and the keys of before hold
-    ...(programs === undefined ? [] : [programs])
-  ])
+export const attempt = ({ stage, code, params, inputs, toolchain, programs, ...parts }: KeyParts) => {
+  const ran = parts.runtime === runtime ? writtenRuntime : parts.runtime
+  const values = [stage, code, params, inputs, toolchain, ran]
+  // most stages name none, and the keys of before hold
+  return Digest.ofValue("CacheKey/v2", programs === undefined ? values : [...values, programs])
+}
 
 /** The key of `ingredients`; `step` only names it in an error. */
 export const of = (step: string, ingredients: KeyParts): Effect.Effect<Digest.Digest, KeyUnknown> => {

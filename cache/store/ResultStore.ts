@@ -119,7 +119,7 @@ const lieApart = (outputs: ReadonlyArray<Output>): boolean => {
 
 const areOutputs = (value: unknown): value is StepResult["outputs"] => {
   const outputs = isRecord(value) ? Object.values(value) : undefined
-  return outputs?.every(isOutput) === true && lieApart(outputs)
+  return outputs?.every(isOutput) === true && (outputs.length === 1 || lieApart(outputs))
 }
 
 const areTexts = (value: unknown): boolean => value === undefined || (Array.isArray(value) && value.every(isString))

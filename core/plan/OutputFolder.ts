@@ -24,9 +24,8 @@ export const asStored: Rendered = new Map()
 const folders = (entries: Tree.Tree): Tree.Tree => {
   const modes = new Map<string, number | undefined>()
   for (const entry of entries) {
-    const parts = entry.path.split("/")
-    for (let depth = 1; depth < parts.length; depth++) {
-      const at = parts.slice(0, depth).join("/")
+    for (let cut = entry.path.indexOf("/"); cut > 0; cut = entry.path.indexOf("/", cut + 1)) {
+      const at = entry.path.slice(0, cut)
       modes.set(at, modes.get(at))
     }
     if (entry.kind === "folder") modes.set(entry.path, entry.mode ?? modes.get(entry.path))

@@ -56,7 +56,9 @@ const kindOf = ({ artifact }: AnySource): "folder" | "file" =>
   (artifact as Artifact.Any).kind === "folder" ? "folder" : "file"
 
 const realPathOf = (location: string): Effect.Effect<Option.Option<string>, DiskError, Disk> =>
-  Effect.flatMap(Disk, (disk) => orAbsent(disk.realPath(location.replace(/^~(?=\/|$)/, homedir()))))
+  Effect.flatMap(Disk, (disk) =>
+    orAbsent(disk.realPath(/^~(?=\/|$)/u.test(location) ? `${homedir()}${location.slice(1)}` : location))
+  )
 
 /** The real path of `location`, also if it does not exist yet. */
 const futurePath: (location: string) => Effect.Effect<string, DiskError, Disk> = Effect.fnUntraced(

@@ -4,8 +4,8 @@
  * What a source ignores is hidden by mounts, one for each file. A thousand take a second, and bubblewrap takes 9,000 arguments,
  * three a mount. Copies share their blocks where the file system can do that.
  */
-import { constants } from "node:fs"
-import { cp } from "node:fs/promises"
+
+import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { StepError, type StepTask } from "../Executor.ts"
@@ -14,8 +14,8 @@ const mostMounts = 1000
 
 const copyWithout = async (from: string, to: string, ignored: ReadonlySet<string>): Promise<void> => {
   const filter = (file: string): boolean => !ignored.has(path.relative(from, file).split(path.sep).join("/"))
-  const options = { mode: constants.COPYFILE_FICLONE, preserveTimestamps: true, verbatimSymlinks: true }
-  await cp(from, to, { ...options, recursive: true, filter })
+  const options = { mode: fs.constants.COPYFILE_FICLONE, preserveTimestamps: true, verbatimSymlinks: true }
+  await fs.promises.cp(from, to, { ...options, recursive: true, filter })
 }
 
 /** The task with copies of those sources in their places. */

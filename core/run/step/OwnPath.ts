@@ -5,7 +5,7 @@
  * made without them is searched. A text is refused, since somebody would read the path; in other files (debug information,
  * compiled modules) it is told.
  */
-import { type FileHandle, open, readdir } from "node:fs/promises"
+import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { StepError } from "../../executor/Executor.ts"
@@ -13,7 +13,10 @@ import { StepError } from "../../executor/Executor.ts"
 const pieceBytes = 2 ** 20
 
 /** Where `sought` is in a file, and whether that is a text; undefined if it is not in it. */
-const find = async (file: FileHandle, sought: Buffer): Promise<{ readonly isText: boolean } | undefined> => {
+const find = async (
+  file: fs.promises.FileHandle,
+  sought: Buffer
+): Promise<{ readonly isText: boolean } | undefined> => {
   const buffer = Buffer.allocUnsafe(pieceBytes)
   let isText = true
   // of a piece, so much is kept that a name across its end is found
@@ -29,7 +32,7 @@ const find = async (file: FileHandle, sought: Buffer): Promise<{ readonly isText
 }
 
 const foundIn = async (at: string, sought: Buffer) => {
-  const file = await open(at, "r")
+  const file = await fs.promises.open(at, "r")
   return find(file, sought).finally(() => file.close())
 }
 
@@ -40,7 +43,7 @@ interface Found {
 
 const search = async (outputDir: string, sought: Buffer): Promise<ReadonlyArray<Found>> => {
   const found: Array<Found> = []
-  for (const entry of await readdir(outputDir, { recursive: true, withFileTypes: true })) {
+  for (const entry of await fs.promises.readdir(outputDir, { recursive: true, withFileTypes: true })) {
     const at = path.join(entry.parentPath, entry.name)
     // what cannot be read is told when it is taken
     const hit = entry.isFile() ? await foundIn(at, sought).catch(() => undefined) : undefined
