@@ -81,6 +81,8 @@ export interface SyncDisk {
   /** Follows links. */
   readonly stat: (path: string) => Stat | undefined
   readonly text: (path: string) => string | undefined
+  /** The same of a record in the store. */
+  readonly record: (path: string) => string | undefined
   /** As `listFiles`. */
   readonly files: (path: string) => ReadonlyArray<InspectedEntry> | undefined
   /** The names in a folder. */
@@ -319,6 +321,7 @@ const isThere = (path: string): boolean => fs.lstatSync(path, { throwIfNoEntry: 
 const syncDisk: SyncDisk = {
   stat: statIfThere,
   text: (path) => ifThere(() => Calls.readText(path)),
+  record: (path) => ifThere(() => Calls.readRecord(path)),
   files: (path) => ifThere(() => listFiles(path)),
   names: (path) => ifThere(() => fs.readdirSync(path)),
   target: (path) => ifThere(() => fs.readlinkSync(path))

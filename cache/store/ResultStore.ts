@@ -224,7 +224,7 @@ const named = (name: string, body: string): Option.Option<StepResult> =>
 const makeKnown = (layout: Layout, blobs: BlobStore): ResultStore["known"] =>
   Effect.map(Effect.all([Commit.bodies, OnlySealed]), ([bodyOf, onlySealed]) => {
     const bodyAt = (file: string, sync: SyncDisk): string | undefined => {
-      const text = sync.text(file)
+      const text = sync.record(file)
       return text === undefined ? undefined : bodyOf(text)
     }
     return (step, key, sync) => {

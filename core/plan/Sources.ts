@@ -165,7 +165,7 @@ const isListed = Effect.fnUntraced(function* (digest: Digest.Digest) {
   const { blobs, layout } = yield* Store
   const bodyOf = yield* bodies
   const known = yield* disk.synchronously(layout.source(digest), (sync) => {
-    const text = sync.text(layout.source(digest))
+    const text = sync.record(layout.source(digest))
     const blob = text === undefined ? undefined : bodyOf(text)
     return Digest.isDigest(blob) && blobs.isKnown(blob, sync)
   })

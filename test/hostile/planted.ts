@@ -134,8 +134,9 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "packages do not count",
     file: "cache/identity/CacheKey.ts",
-    find: "...[stage, code, params",
-    replace: "...[stage, code.modules, params",
+    find: "const values = [stage, code, params,",
+    replace:
+      'const values = [stage, "modules" in code ? code.modules : code.text.replace(/"packages":.*/u, ""), params,',
     caughtBy: [edits]
   },
   {

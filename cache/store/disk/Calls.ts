@@ -10,25 +10,29 @@ export const refuseOdd = (path: string): void => {
   throw Object.assign(new Error(`expected a file, but found ${found}`), { code: "EINVAL" })
 }
 
+export const readText = (path: string): string => {
+  refuseOdd(path)
+  return fs.readFileSync(path, "utf8")
+}
+
 const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = fs.constants
-const plainFile = { encoding: "utf8", flag: O_RDONLY | O_NONBLOCK | O_NOFOLLOW } as const
+// the types know a flag's name alone, the call its number too
+const atOnce = { encoding: "utf8" as const, flag: (O_RDONLY | O_NONBLOCK | O_NOFOLLOW) as unknown as string }
 
 /**
- * The text of a file. A run with nothing to do reads two records a step: to ask of each first whether it is a file is 4 % of it (1,000
- * steps, measured). So it is asked of what cannot be read at once, or has nothing to give: a link, a pipe, an empty file.
+ * The text of a record in the store. A run with nothing to do reads two a step, and to ask of each first whether it is a file
+ * is 4 % of it (1,000 steps, measured). So a link is not followed, a pipe has nothing to give, and such are asked of then;
+ * only root can make a device in a store.
  */
-export const readText = (path: string): string => {
-  let text = ""
+export const readRecord = (path: string): string => {
   try {
-    // the library's types know the names of flags alone
-    text = fs.readFileSync(path, plainFile as unknown as { encoding: "utf8" })
+    const text = fs.readFileSync(path, atOnce)
+    if (text !== "") return text
   } catch (cause) {
     refuseOdd(path)
     if ((cause as NodeJS.ErrnoException).code !== "ELOOP") throw cause
   }
-  if (text !== "") return text
-  refuseOdd(path)
-  return fs.readFileSync(path, "utf8")
+  return readText(path)
 }
 
 export const read = (path: string): Uint8Array => {

@@ -1,6 +1,6 @@
 /** What the disk promises of one call. */
 import { execFileSync } from "node:child_process"
-import { statSync, writeFileSync } from "node:fs"
+import { statSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -47,6 +47,29 @@ describe("what is no file", () => {
       ]
       for (const { reason } of errors) expect(reason).toBe("expected a file, but found a pipe, socket or device")
     }
+  })
+
+  it("is no record of a store either: a pipe, a link to a device, a folder", async () => {
+    const folder = temporaryFolder()
+    const [pipe, link] = [path.join(folder, "pipe"), path.join(folder, "link")]
+    execFileSync("mkfifo", [pipe])
+    symlinkSync("/dev/zero", link)
+    for (const file of [pipe, link, folder]) {
+      const { reason } = await fails((disk) => disk.synchronously(file, (sync) => sync.record(file)))
+      expect(reason).toMatch(/^expected a file, but found a/u)
+    }
+  })
+
+  it("is a record where a link leads to one, and one may be empty", async () => {
+    const folder = temporaryFolder()
+    const [record, link, empty] = [path.join(folder, "record"), path.join(folder, "link"), path.join(folder, "empty")]
+    writeFileSync(record, "text")
+    writeFileSync(empty, "")
+    symlinkSync(record, link)
+    const texts = Effect.flatMap(Disk, (disk) =>
+      disk.synchronously(folder, ({ record }) => [link, empty, path.join(folder, "none")].map(record))
+    )
+    expect(await Effect.runPromise(Effect.provide(texts, Disk.layer))).toEqual(["text", "", undefined])
   })
 
   // Node's own mkdir -p tries for ever where a file system says that the folder above is not there
