@@ -10,8 +10,8 @@ import { version } from "../core/run/Provenance.ts"
 import { printError, printLine, whenWritten } from "./Console.ts"
 import { ending, UsageError } from "./Failure.ts"
 import { joinOptionalValues } from "./Flags.ts"
-import * as FlagsPlatform from "./FlagsPlatform.ts"
 import * as Project from "./Project.ts"
+import * as FlagsPlatform from "./platform/FlagsPlatform.ts"
 import * as Signals from "./Signals.ts"
 import { run } from "./verbs/run.ts"
 
@@ -28,7 +28,7 @@ const load = async ([first, ...others]: ReadonlyArray<string>, loaders: Project.
   const running = run(additions)
   const wantsAll = others.some((each) => /^(-h$|--(help|completions|wizard))/u.test(each))
   if (first === running.name && !wantsAll) return { verbs: [running], platform: FlagsPlatform.layer }
-  const [{ rest }, Platform] = await Promise.all([import("./verbs/rest.ts"), import("./Platform.ts")])
+  const [{ rest }, Platform] = await Promise.all([import("./verbs/rest.ts"), import("./platform/Platform.ts")])
   const ours: ReadonlyArray<Verb> = [running, ...rest(additions)]
   const taken = new Set(ours.map(({ name }) => name))
   // a verb of the pipeline's that has a name of ours would hide it
