@@ -29,8 +29,8 @@ export class ChartError extends Data.TaggedError("ChartError")<{ readonly reason
 export interface Renderer {
   /** SVG with `currentColor` for text and axes and no background. */
   readonly svg: (spec: TopLevelSpec) => Effect.Effect<string, ChartError>
-  /** PNG of an SVG, `scale` pixels per unit, on white. */
-  readonly png: (svg: string, scale: number) => Effect.Effect<Uint8Array, ChartError>
+  /** PNG of an SVG, `scale` pixels per unit. */
+  readonly png: (svg: string, scale: number, scheme: Scheme) => Effect.Effect<Uint8Array, ChartError>
   /** Letters of the names that no font has. */
   readonly missing: Missing | undefined
 }
@@ -67,12 +67,12 @@ export const makeRenderer = Effect.fnUntraced(function* (names: ReadonlyArray<st
       },
       catch: failed
     })
-  const png = (source: string, scale: number): Effect.Effect<Uint8Array, ChartError> =>
+  const png = (source: string, scale: number, scheme: Scheme): Effect.Effect<Uint8Array, ChartError> =>
     Effect.try({
       try: () =>
-        new Resvg(standalone(source), {
+        new Resvg(standalone(source, scheme), {
           fitTo: { mode: "zoom", value: scale },
-          background: "#ffffff",
+          background: schemes[scheme].ground,
           font: resvgFont(fonts)
         })
           .render()
@@ -82,15 +82,19 @@ export const makeRenderer = Effect.fnUntraced(function* (names: ReadonlyArray<st
   return { svg, png, missing: fonts.missing } satisfies Renderer
 })
 
-/** The SVG for a file of its own: dark text on white in any viewer. */
-export const standalone = (svg: string): string =>
-  svg.replace(/currentColor/gu, "#24292f").replace("<svg ", '<svg style="background:#fff" ')
+/** Text and ground of a file of its own, for pages that are light or dark. */
+const schemes = { light: { ink: "#24292f", ground: "#ffffff" }, dark: { ink: "#e6eaef", ground: "#14181d" } } as const
+export type Scheme = keyof typeof schemes
+export const schemeNames = Object.keys(schemes) as ReadonlyArray<Scheme>
 
-/** A chart that would become narrower than this scrolls instead: its text would be too small to read. */
-const leastWidth = 560
+/** The SVG for a file of its own, legible in any viewer. */
+export const standalone = (svg: string, scheme: Scheme): string => {
+  const { ink, ground } = schemes[scheme]
+  return svg.replace(/currentColor/gu, ink).replace("<svg ", `<svg style="background:${ground}" `)
+}
 
 /**
- * The SVG for a page: it shrinks with the column as far as it stays legible, has one label as a whole, and each mark
+ * The SVG for a page: as wide as it was drawn, so that its text stays legible, has one label as a whole, and each mark
  * shows its numbers on hover (Vega's labels become titles). `name` keeps the ids of one chart apart from those of
  * another.
  */
@@ -99,7 +103,7 @@ export const inline = (svg: string, name: string, label: string): string => {
   const head = svg
     .slice(svg.indexOf("<svg "), end)
     .replace(/width="([\d.]+)" height="([\d.]+)"/u, (_, width: string) => {
-      return `role="img" aria-label="${escapeXml(label)}" style="max-width:${width}px;min-width:${Math.min(Number(width), leastWidth)}px;width:100%;height:auto"`
+      return `role="img" aria-label="${escapeXml(label)}" style="width:${width}px;height:auto"`
     })
   const body = svg
     .slice(end)

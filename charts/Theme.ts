@@ -37,7 +37,7 @@ export const config: Config = {
     domainOpacity: 0.35,
     tickOpacity: 0.35,
     labelOpacity: 0.85,
-    labelFontSize: 11,
+    labelFontSize: 12,
     titleFontSize: 12,
     titleFontWeight: "normal",
     titlePadding: 8
@@ -45,8 +45,8 @@ export const config: Config = {
   legend: {
     labelColor: ink,
     titleColor: ink,
-    labelFontSize: 11,
-    titleFontSize: 11,
+    labelFontSize: 12,
+    titleFontSize: 12,
     titleFontWeight: "normal",
     orient: "top",
     symbolStrokeWidth: 2

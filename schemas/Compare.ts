@@ -226,11 +226,7 @@ export const MetricsArtifact = Artifact.json({ tag: "Metrics/v1", path: "metrics
 export const ReportArtifact = Artifact.file({ tag: "Report/v1", path: "report.html" })
 /** The same in short, for a repository's page; charts are linked as files. */
 export const MarkdownReport = Artifact.file({ tag: "MarkdownReport/v1", path: "report.md" })
-export const Charts = {
-  loss: Artifact.file({ tag: "Chart/v1", path: "loss.svg" }),
-  accuracy: Artifact.file({ tag: "Chart/v1", path: "accuracy.svg" }),
-  confusion: Artifact.file({ tag: "Chart/v1", path: "confusion.svg" }),
-  calibration: Artifact.file({ tag: "Chart/v1", path: "calibration.svg" }),
-  logits: Artifact.file({ tag: "ChartImage/v1", path: "logits.png" }),
-  predictions: Artifact.file({ tag: "ChartImage/v1", path: "predictions.png" })
-} as const
+/** Each figure of the report as files, `NAME-light` and `NAME-dark`: SVG, and PNG where pixels are many. */
+export const Figures = Artifact.folder({ tag: "Figures/v1", path: "figures" })
+/** Each table of the report as `NAME.csv`, with the numbers as they are. */
+export const Tables = Artifact.folder({ tag: "Tables/v1", path: "tables" })

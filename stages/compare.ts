@@ -4,23 +4,25 @@
  * It reads logits, not networks: another activation reruns this stage alone.
  */
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import * as Path from "effect/Path"
 import { Artifact, Stage } from "../core/index.ts"
 import { ContactSheet, IndexArtifact, Shards } from "../schemas/Augment.ts"
 import {
-  Charts,
   CompareParams,
+  Figures,
   MarkdownReport,
   type Metrics,
   MetricsArtifact,
-  ReportArtifact
+  ReportArtifact,
+  Tables
 } from "../schemas/Compare.ts"
 import { GradstatsArtifact } from "../schemas/Gradstats.ts"
 import { LogitsArtifact, PenultimateArtifact, SeedLogitsArtifact } from "../schemas/Logits.ts"
 import { ManifestArtifact } from "../schemas/Split.ts"
 import { HistoryArtifact, NetworkArtifact } from "../schemas/Train.ts"
 import { toFailure } from "./lib/Failure.ts"
-import type { ChartFiles } from "./lib/report/ChartSet.ts"
 import type { ReportData } from "./lib/report/Data.ts"
 import { utf8 } from "./lib/Utf8.ts"
 
@@ -42,7 +44,13 @@ const inputs = {
   seedLogits: SeedLogitsArtifact,
   penultimate: PenultimateArtifact
 } as const
-const output = { metrics: MetricsArtifact, report: ReportArtifact, markdown: MarkdownReport, ...Charts } as const
+const output = {
+  metrics: MetricsArtifact,
+  report: ReportArtifact,
+  markdown: MarkdownReport,
+  figures: Figures,
+  tables: Tables
+} as const
 type CompareContext = Stage.Context<CompareParams, typeof inputs, typeof output, Readonly<Record<never, never>>>
 
 const readTable = Effect.fnUntraced(function* <A>(
@@ -113,17 +121,21 @@ const gatherImages = Effect.fnUntraced(function* (shards: string, { index, manif
       return { images: images.map((image) => ({ ...image, class: image.path.split("/")[0]! })) }
     })
   )
-  return { examples, mistakes, mistakesFound: found.length, conflicts }
+  return { examples, mistakes, found, conflicts }
 }, Effect.scoped)
 
-/** The charts that are files of their own. */
-const writeCharts = Effect.fnUntraced(function* (to: CompareContext["output"], files: ChartFiles) {
-  yield* to.loss.write(utf8(files.loss))
-  yield* to.accuracy.write(utf8(files.accuracy))
-  yield* to.confusion.write(utf8(files.confusion))
-  yield* to.calibration.write(utf8(files.calibration))
-  yield* to.logits.write(files.logits)
-  yield* to.predictions.write(files.predictions)
+interface FileOfFolder {
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+/** Files of an output that is a folder. */
+const writeFiles = Effect.fnUntraced(function* (folder: string, files: ReadonlyArray<FileOfFolder>) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  yield* Effect.forEach(files, ({ name, bytes }) => fs.writeFile(paths.join(folder, name), bytes)).pipe(
+    Effect.mapError(toFailure)
+  )
 })
 
 const writeReports = Effect.fnUntraced(function* (to: CompareContext["output"], data: ReportData) {
@@ -134,19 +146,22 @@ const writeReports = Effect.fnUntraced(function* (to: CompareContext["output"], 
 
 const run = Effect.fnUntraced(function* ({ params, inputs, output, progress }: CompareContext) {
   const part = (label: string, done: number) => progress({ label, done, total: 4, unit: "parts" })
-  const { compareAll, drawCharts, explain, sheetUri } = yield* load
+  const { compareAll, drawCharts, explain, sheetUri, tablesOf, toCsv } = yield* load
   const study = yield* readInputs(inputs)
   yield* part("scores", 0)
   const metrics = compareAll({ params, ...study })
   yield* output.metrics.write(metrics)
   yield* part("images", 1)
-  const images = yield* gatherImages(inputs.shards.path, study, metrics)
+  const { found, ...images } = yield* gatherImages(inputs.shards.path, study, metrics)
   yield* part("charts", 2)
   const exampleUris = images.examples.map(({ uri }) => uri)
   const charts = yield* drawCharts({ ...study, metrics, network: study.networks.nobn, exampleUris }).pipe(
     Effect.mapError(toFailure)
   )
-  yield* writeCharts(output, charts.files)
+  yield* writeFiles(output.figures.path, charts.files)
+  const tables = { ...charts.rows, ...tablesOf({ ...study, metrics }, found) }
+  const csv = Object.entries(tables).map(([name, rows]) => ({ name: `${name}.csv`, bytes: utf8(toCsv(rows)) }))
+  yield* writeFiles(output.tables.path, csv)
   yield* part("report", 3)
   const { values } = study.hidden
   yield* writeReports(output, {
@@ -154,6 +169,9 @@ const run = Effect.fnUntraced(function* ({ params, inputs, output, progress }: C
     ...images,
     params,
     metrics,
+    mistakesFound: found.length,
+    tables,
+    labels: charts.labels,
     contactSheet: yield* sheetUri(yield* inputs.contactSheet.bytes),
     hiddenUnits: { bn: values.bn.units, nobn: values.nobn.units },
     missingLetters: charts.missing === undefined ? undefined : explain(charts.missing),

@@ -39,7 +39,7 @@ export const gradstats = Stage.make({
       const renderer = yield* makeRenderer([])
       const draw = (spec: TopLevelSpec) =>
         renderer.svg(spec).pipe(
-          Effect.map((svg) => utf8(standalone(svg))),
+          Effect.map((svg) => utf8(standalone(svg, "light"))),
           Effect.mapError(toFailure)
         )
       const { heatMaps, profiles, ratio, updates, dead } = gradientCharts(stats)

@@ -60,7 +60,7 @@ describe.skipIf(!japanese)("Japanese (needs the optional package @expo-google-fo
         mark: "bar" as const,
         encoding: { y: { field: "name", type: "nominal" as const }, x: { field: "n", type: "quantitative" as const } }
       })
-      const chart = (name: string) => Effect.flatMap(renderer.svg(spec(name)), (svg) => renderer.png(svg, 1))
+      const chart = (name: string) => Effect.flatMap(renderer.svg(spec(name)), (svg) => renderer.png(svg, 1, "light"))
       expect(yield* chart("花")).not.toEqual(yield* chart("\u2003"))
       const tiles = [{ rgb: new Uint8Array(4 * 4 * 3), marked: true }]
       const sheet = (name: string) => ContactSheet.render([{ name, tiles }], 4)

@@ -20,6 +20,7 @@ import * as LogitsTable from "../../stages/lib/tables/LogitsTable.ts"
 import * as PenultimateTable from "../../stages/lib/tables/PenultimateTable.ts"
 import * as SeedLogitsTable from "../../stages/lib/tables/SeedLogitsTable.ts"
 import { split } from "../../stages/split.ts"
+import { repository } from "../lib/cli.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 import { falling, history, jagged } from "./lib/histories.ts"
 import { runStage } from "./lib/runStage.ts"
@@ -230,20 +231,47 @@ describe("the report", () => {
     const markdown = readFileSync(out["markdown"]!, "utf8")
     for (const { verdict } of metrics.claims) expect(markdown).toContain(`**${verdict}**`)
     expect(markdown).not.toContain("<b>bold")
-    const links = Array.from(markdown.matchAll(/\]\(([^)]+)\)/g), (match) => match[1]!)
-    expect(links.length).toBeGreaterThan(7)
+    const links = Array.from(
+      markdown.matchAll(/\]\(([^)]+)\)|(?:src|srcset)="([^"]+)"/g),
+      (match) => (match[1] ?? match[2])!
+    )
+    expect(links.length).toBeGreaterThan(40)
     for (const link of links.filter((one) => !one.startsWith("../"))) {
       expect(existsSync(path.join(path.dirname(out["markdown"]!), link)), link).toBe(true)
     }
   })
 
+  it("numbers its figures, links them, and has the data behind each as a table and a file", async () => {
+    const { out, report } = await compared("figures")
+    const numbers = Array.from(report.matchAll(/href="#(figure-\w+)">Figure (\d+)</g), (match) => match.slice(1))
+    expect(numbers.map(([, number]) => Number(number))).toEqual(numbers.map((_, i) => i + 1))
+    expect(numbers.length).toBeGreaterThan(14)
+    for (const [id] of numbers) expect(report).toContain(`<figure id="${id}">`)
+    const links = Array.from(report.matchAll(/href="tables\/([\w-]+\.csv)"/g), (match) => match[1]!)
+    for (const link of links) expect(existsSync(path.join(out["tables"]!, link)), link).toBe(true)
+    for (const name of ["hero", "loss", "dead", "calibration", "mapBn", "classes", "mistakes", "claims", "epochs"]) {
+      expect(links).toContain(`${name}.csv`)
+    }
+    // a finding, not a kind of chart
+    expect(report).toMatch(/aria-label="Validation loss is least with BN after epoch \d/)
+    const rows = readFileSync(path.join(out["tables"]!, "classes.csv"), "utf8").trimEnd().split("\r\n")
+    expect(rows[0]).toBe("network,class,support,groups,precision,recall,f1")
+    expect(rows).toHaveLength(1 + 2 * classes.length)
+    expect(rows.some((row) => row.includes('"<b>bold & ""co"""'))).toBe(true)
+  })
+
   it("comes with images that can be opened alone", async () => {
     const { out } = await compared("files")
-    for (const port of ["logits", "predictions"]) {
-      expect((await sharp(out[port]!).metadata()).format).toBe("png")
-    }
-    for (const port of ["loss", "accuracy", "confusion", "calibration"]) {
-      expect(readFileSync(out[port]!, "utf8")).toMatch(/^<svg /)
+    const figure = (name: string): string => path.join(out["figures"]!, name)
+    for (const scheme of ["light", "dark"]) {
+      for (const name of ["logits", "predictions"]) {
+        expect((await sharp(figure(`${name}-${scheme}.png`)).metadata()).format).toBe("png")
+      }
+      for (const name of ["hero", "loss", "accuracy", "confusion", "calibration", "network", "dead"]) {
+        const svg = readFileSync(figure(`${name}-${scheme}.svg`), "utf8")
+        expect(svg).toMatch(/^<svg /)
+        expect(svg).not.toContain("currentColor")
+      }
     }
   })
 })
@@ -272,7 +300,7 @@ describe("over seeds", () => {
     const { metrics, report, out } = await compared("one seed")
     expect("seeds" in metrics).toBe(false)
     expect(report).not.toContain("#seeds")
-    expect(readFileSync(out["markdown"]!, "utf8")).not.toMatch(/seeds/)
+    expect(readFileSync(out["markdown"]!, "utf8")).not.toMatch(/over \d+ seeds|by seed|are seeds/i)
   })
 
   it("has bands, scores seed by seed and verdicts over all", async () => {
@@ -299,9 +327,10 @@ describe("over seeds", () => {
     expect(report).toContain("Of 2 seeds")
     expect(report.replace(/base64,[^"]*/g, "")).not.toMatch(/\bNaN\b|\bundefined\b|\[object /)
     const areas = (svg: string): number => (svg.match(/mark-area/g) ?? []).length
-    expect(areas(readFileSync(one.out["loss"]!, "utf8"))).toBe(0)
-    expect(areas(readFileSync(out["loss"]!, "utf8"))).toBeGreaterThan(0)
-    expect(areas(readFileSync(out["accuracy"]!, "utf8"))).toBeGreaterThan(0)
+    const drawn = (of: string, name: string): string => readFileSync(path.join(of, `${name}-light.svg`), "utf8")
+    expect(existsSync(path.join(one.out["figures"]!, "seedLoss-light.svg"))).toBe(false)
+    expect(areas(drawn(out["figures"]!, "seedLoss"))).toBeGreaterThan(0)
+    expect(areas(drawn(out["figures"]!, "seedAccuracy"))).toBeGreaterThan(0)
     const markdown = readFileSync(out["markdown"]!, "utf8")
     expect(markdown).toContain("Over 2 seeds")
     for (const claim of metrics.seeds!.claims) expect(markdown).toContain(`**${claim.verdict}**`)
@@ -342,6 +371,33 @@ describe.skipIf(!existsSync(browser))("in a browser", () => {
         expect(said).toEqual([])
         await page.close()
       }
+    } finally {
+      await running.close()
+    }
+  })
+})
+
+describe.skipIf(!existsSync(browser))("for every reader", () => {
+  it.each([
+    { width: 1440, colorScheme: "light" },
+    { width: 1440, colorScheme: "dark" },
+    { width: 390, colorScheme: "light" },
+    { width: 390, colorScheme: "dark" }
+  ] as const)("axe finds no violation at $width px, $colorScheme", async ({ width, colorScheme }) => {
+    const { out } = await compared("readers")
+    const running = await chromium.launch({ executablePath: browser, args: ["--no-sandbox"] })
+    try {
+      const page = await running.newPage({ viewport: { width, height: 900 }, colorScheme })
+      // as the run writes it: with what it knows
+      const rendered = readFileSync(out["report"]!, "utf8").replaceAll(/<!--op-pipe (\w+) ([\w.]+)-->/g, "$1 $2")
+      writeFiles(folder, { "rendered.html": rendered })
+      await page.goto(`file://${at("rendered.html")}`)
+      await page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+      await page.evaluate(readFileSync(path.join(repository, "node_modules/axe-core/axe.min.js"), "utf8"))
+      const found = (await page.evaluate(
+        "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.length}, ${nodes[0].html.slice(0, 160)} ${nodes[0].failureSummary}`))"
+      )) as ReadonlyArray<string>
+      expect(found).toEqual([])
     } finally {
       await running.close()
     }

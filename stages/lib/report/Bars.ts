@@ -8,5 +8,5 @@ export const bars = (title: string, top: ReadonlyArray<Ranked>, label?: string):
     (one) =>
       html`<div class="bar${text(one.class === label ? " right" : "")}"><i style="width:${text((100 * one.probability).toFixed(1))}%"></i><span>${text(one.class)}</span><span>${percent(one.probability)}</span></div>`
   )
-  return html`<h4>${text(title)}</h4>${join(rows)}`
+  return html`<h3>${text(title)}</h3>${join(rows)}`
 }

@@ -4,7 +4,14 @@ import { calibrationCurves, classBalance } from "../../../charts/Classes.ts"
 import { accuracyCurves, lossCurves, lossTitle } from "../../../charts/Curves.ts"
 import { gradientCharts } from "../../../charts/GradientCharts.ts"
 import { imageMap } from "../../../charts/ImageMap.ts"
-import { inline, makeRenderer, standalone, type TopLevelSpec } from "../../../charts/Render.ts"
+import {
+  inline,
+  makeRenderer,
+  type Renderer,
+  schemeNames,
+  standalone,
+  type TopLevelSpec
+} from "../../../charts/Render.ts"
 import { seedAccuracyCurves, seedLossCurves } from "../../../charts/SeedCurves.ts"
 import { variantNames } from "../../../charts/Theme.ts"
 import type { Metrics } from "../../../schemas/Compare.ts"
@@ -17,9 +24,13 @@ import { project } from "../statistics/Projection.ts"
 import { argmax } from "../statistics/Scores.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"
 import type { PenultimateTable } from "../tables/PenultimateTable.ts"
+import { utf8 } from "../Utf8.ts"
 import type { ChartName, SeedChartName } from "./Data.ts"
-import { drawLogits, drawNetwork, drawPredictions } from "./Drawings.ts"
+import type { Rows } from "./data/Csv.ts"
 import { drawConfusion } from "./drawings/Confusion.ts"
+import { drawLogits, drawNetwork, drawPredictions } from "./drawings/Drawings.ts"
+import { drawHero } from "./drawings/Hero.ts"
+import { labelsOf } from "./drawings/Labels.ts"
 import { type Html, trusted } from "./Html.ts"
 
 export interface ChartInput {
@@ -31,27 +42,6 @@ export interface ChartInput {
   readonly table: LogitsTable
   readonly hidden: PenultimateTable
   readonly exampleUris: ReadonlyArray<string>
-}
-
-/** What each chart shows, for readers who do not see it. */
-const labels: Readonly<Record<ChartName | SeedChartName, string>> = {
-  balance: "Bar chart: images of each class by split",
-  loss: "Line chart: train and validation loss by epoch, with and without BN",
-  accuracy: "Line chart: train, validation and test accuracy by epoch, with and without BN",
-  heatMaps: "Heat maps: gradient norm by layer and epoch, with and without BN",
-  profiles: "Line chart: gradient norm by layer, one line per epoch",
-  ratio: "Line chart: gradient norm of the first layer divided by that of the last, by epoch",
-  updates: "Line chart: update-to-weight ratio by epoch, one line per layer, with and without BN",
-  dead: "Line chart: share of dead ReLUs by epoch, one line per layer, with and without BN",
-  logits: "Heat map: logits by test image and class, with and without BN",
-  mapBn: "Scatter plot: test images on two principal components of the network with BN",
-  mapNobn: "Scatter plot: test images on two principal components of the network without BN",
-  calibration: "Line chart: accuracy by confidence, one line per activation",
-  confusionBn: "Confusion matrix of the network with BN; the most confused pairs are in the table below",
-  confusionNobn: "Confusion matrix of the network without BN; the most confused pairs are in the table below",
-  network: "Diagram of the network's layers",
-  seedLoss: "Line chart with bands: mean train and validation loss over seeds by epoch, with and without BN",
-  seedAccuracy: "Line chart with bands: mean accuracy over seeds by epoch, with and without BN"
 }
 
 /** A map of more images has no gaps, and no end of bytes. */
@@ -84,14 +74,10 @@ const mapOf = (table: LogitsTable, hidden: PenultimateTable, variant: VariantNam
   )
 }
 
-/** Charts as files: SVG, and PNG where there are too many marks for it. */
-export interface ChartFiles {
-  readonly loss: string
-  readonly accuracy: string
-  readonly confusion: string
-  readonly calibration: string
-  readonly logits: Uint8Array
-  readonly predictions: Uint8Array
+/** A file of the folder of figures. */
+export interface FigureFile {
+  readonly name: string
+  readonly bytes: Uint8Array
 }
 
 type Specs = Readonly<Partial<Record<ChartName | SeedChartName, TopLevelSpec>>>
@@ -115,14 +101,19 @@ const specsOf = ({ metrics, manifest, histories, gradients, table, hidden }: Cha
 /** Pixels of a PNG per unit of its SVG: sharp on screens that have them. */
 const pngScale = 1.5
 
-/** Draws everything. */
-export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
+type Svgs = Record<ChartName, string> & Partial<Record<SeedChartName, string>>
+
+/** The rows behind a chart: of its layers' data the longest. */
+const rowsBehind = (spec: TopLevelSpec): Rows => {
+  const layers = (spec as { readonly layer?: ReadonlyArray<TopLevelSpec> }).layer ?? []
+  const all = [spec, ...layers].map(({ data }) => (data as { readonly values?: Rows } | undefined)?.values ?? [])
+  return all.sort((a, b) => b.length - a.length)[0]!
+}
+
+const drawSvgs = Effect.fnUntraced(function* (renderer: Renderer, input: ChartInput, specs: Specs) {
   const { metrics, table } = input
-  const renderer = yield* makeRenderer([...metrics.classes, "…"])
-  const svgs = {} as Record<ChartName, string> & Partial<Record<SeedChartName, string>>
-  for (const [name, spec] of Object.entries(specsOf(input))) {
-    svgs[name as ChartName] = yield* renderer.svg(spec)
-  }
+  const svgs = {} as Svgs
+  for (const [name, spec] of Object.entries(specs)) svgs[name as ChartName] = yield* renderer.svg(spec)
   // the pixels are made here, so they can be encoded: a failure is a bug
   svgs.logits = yield* Effect.promise(() => drawLogits(table, variantNames))
   const matrices = { bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }
@@ -130,18 +121,36 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
   svgs.confusionBn = confusion.bn
   svgs.confusionNobn = confusion.nobn
   svgs.network = drawNetwork(input.network)
+  return { svgs, both: confusion.both }
+})
+
+/** Every figure as files, light and dark. */
+const filesOf = Effect.fnUntraced(function* (renderer: Renderer, input: ChartInput, svgs: Svgs, confusion: string) {
+  const { confusionBn: _bn, confusionNobn: _nobn, logits, ...charts } = svgs
+  const drawn = { ...charts, confusion, hero: drawHero(input.metrics.headline, 560) }
+  const pixels = { logits, predictions: drawPredictions(input.metrics.examples, input.exampleUris) }
+  const files: Array<FigureFile> = []
+  for (const scheme of schemeNames) {
+    for (const [name, svg] of Object.entries(drawn)) {
+      files.push({ name: `${name}-${scheme}.svg`, bytes: utf8(standalone(svg, scheme)) })
+    }
+    for (const [name, svg] of Object.entries(pixels)) {
+      files.push({ name: `${name}-${scheme}.png`, bytes: yield* renderer.png(svg, pngScale, scheme) })
+    }
+  }
+  return files
+})
+
+/** Draws everything. */
+export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
+  const renderer = yield* makeRenderer([...input.metrics.classes, "…"])
+  const specs = specsOf(input)
+  const { svgs, both } = yield* drawSvgs(renderer, input, specs)
+  const labels = labelsOf(input)
   const inlined = Object.fromEntries(
     Object.entries(svgs).map(([name, svg]) => [name, trusted(inline(svg, name, labels[name as ChartName]))])
   ) as Record<ChartName, Html> & Partial<Record<SeedChartName, Html>>
-  const predictions = drawPredictions(metrics.examples, input.exampleUris)
-  const files: ChartFiles = {
-    // as a file, a curve shows all seeds
-    loss: standalone(svgs.seedLoss ?? svgs.loss),
-    accuracy: standalone(svgs.seedAccuracy ?? svgs.accuracy),
-    confusion: standalone(confusion.both),
-    calibration: standalone(svgs.calibration),
-    logits: yield* renderer.png(svgs.logits, pngScale),
-    predictions: yield* renderer.png(predictions, pngScale)
-  }
-  return { inline: inlined, missing: renderer.missing, files }
+  const files = yield* filesOf(renderer, input, svgs, both)
+  const rows = Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, rowsBehind(spec)]))
+  return { inline: inlined, missing: renderer.missing, files, labels, rows }
 })

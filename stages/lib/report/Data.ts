@@ -6,6 +6,7 @@ import type { Gradstats } from "../../../schemas/Gradstats.ts"
 import type { VariantName } from "../../../schemas/Names.ts"
 import type { ClassCounts, Manifest } from "../../../schemas/Split.ts"
 import type { History, TrainedNetwork } from "../../../schemas/Train.ts"
+import type { Rows } from "./data/Csv.ts"
 import type { Html } from "./Html.ts"
 
 /** An image of the report: its path, and its pixels as a data URI. */
@@ -54,8 +55,14 @@ export interface ReportData {
   /** A sentence on letters of class names that the fonts of PNG images lack. */
   readonly missingLetters: string | undefined
   /** Charts over seeds exist only with several seeds. */
+  /** Rows of the tables, which are files beside the report. */
+  readonly tables: Readonly<Record<string, Rows>>
+  readonly labels: Readonly<Record<FigureName, string>>
   readonly charts: Readonly<Record<ChartName, Html>> & Readonly<Partial<Record<SeedChartName, Html>>>
 }
+
+/** Figures that are files; both confusion matrices are one. */
+export type FigureName = ChartName | SeedChartName | "hero" | "confusion" | "predictions"
 
 export type SeedChartName = "seedLoss" | "seedAccuracy"
 

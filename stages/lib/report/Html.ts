@@ -5,6 +5,7 @@
  */
 import { escapeXml } from "../../../charts/Xml.ts"
 import * as Figures from "../Figures.ts"
+import { columnsOf, type Rows, type Value } from "./data/Csv.ts"
 
 /** Markup that is safe to put into a page. */
 export type Html = string & { readonly Html: unique symbol }
@@ -67,14 +68,68 @@ export const table = <A>(
   })
   const said = caption.replace(/<[^>]*>/gu, "")
   const heading = said === "" ? nothing : html`<caption>${caption}</caption>`
-  // a region that scrolls must be reachable by keyboard, and named
-  const region = trusted(`class="scroll" tabindex="0" role="region" aria-label="${said === "" ? "table" : said}"`)
+  // what scrolls must be reachable by keyboard, and named
+  const region = trusted(`class="scroll" tabindex="0" role="group" aria-label="${said === "" ? "table" : said}"`)
   return html`<div ${region}><table>${heading}<thead><tr>${join(heads)}</tr></thead><tbody>${join(body)}</tbody></table></div>`
 }
 
-/** A chart or image with its caption. */
-export const figure = (content: Html, caption: Html): Html =>
-  html`<figure><div class="chart">${content}</div><figcaption>${caption}</figcaption></figure>`
+/** Stand for a figure's number until the page is whole: where it is given, and where it is said again. */
+const numberHere = raw("<!--figure-->")
+const sameNumber = raw("<!--same figure-->")
+
+/** The figures' numbers, in their order on the page. */
+export const numbered = (page: string): string => {
+  let number = 0
+  return page.replace(/<!--(same )?figure-->/gu, (_, same: string | undefined) => {
+    if (same === undefined) number += 1
+    return String(number)
+  })
+}
+
+/** A link to a table as a file beside the report. */
+export const csvLink = (name: string): Html => html`<a href="tables/${text(name)}.csv" download>${text(name)}.csv</a>`
+
+/** Rows that are written out; the file has all. */
+const mostRows = 60
+
+const plainCell = (value: Value): Html =>
+  value === null ? text("–") : typeof value === "number" ? number(value) : text(String(value))
+
+/** The rows behind a figure, folded away. */
+const dataBehind = (name: string, rows: Rows): Html => {
+  const columns = columnsOf(rows).map(
+    (title, i): Column<Rows[number]> => ({
+      title,
+      head: i === 0,
+      numeric: typeof rows[0]?.[title] === "number",
+      cell: (row) => plainCell(row[title] ?? null)
+    })
+  )
+  const which =
+    rows.length > mostRows ? html`the first ${mostRows} of ${count(rows.length)} rows` : html`${rows.length} rows`
+  return folded(
+    html`Data of figure ${sameNumber}`,
+    table(html`${which}; all in ${csvLink(name)}`, columns, rows.slice(0, mostRows))
+  )
+}
+
+/**
+ * A chart or image with its caption and a number that is a link to it; `tables` has the rows behind it under the same name,
+ * or else `more` says where they are.
+ */
+export const figure = (
+  name: string,
+  content: Html,
+  caption: Html,
+  tables: Readonly<Record<string, Rows>> = {}
+): Html => {
+  const rows = tables[name]
+  const id = text(`figure-${name}`)
+  const behind = rows === undefined || rows.length === 0 ? nothing : dataBehind(name, rows)
+  // what scrolls sideways must be reachable by keyboard, and named
+  const region = html`class="chart" tabindex="0" role="group" aria-labelledby="${id}-number"`
+  return html`<figure id="${id}"><div ${region}>${content}</div><figcaption><a id="${id}-number" href="#${id}">Figure ${numberHere}</a>. ${caption}</figcaption>${behind}</figure>`
+}
 
 /**
  * A placeholder, rendered when the report is written to `outputs/`: a field of the step that `of` is wired to, of

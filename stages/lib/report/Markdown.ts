@@ -1,15 +1,18 @@
 /**
- * The report in short, as Markdown for a repository's page, with the charts beside it as SVG and PNG files.
+ * The report in short, as Markdown for a repository's page, with the figures beside it as SVG and PNG files, light and dark.
  *
  * Links are relative to `outputs/compare/`, where the step's files are.
  */
 
 import { variantNames } from "../../../charts/Theme.ts"
+import { escapeXml } from "../../../charts/Xml.ts"
 import type { ActivationScores, Claim, Metrics, VariantMetrics } from "../../../schemas/Compare.ts"
 import type { VariantName } from "../../../schemas/Names.ts"
 import type { ClassCounts } from "../../../schemas/Split.ts"
 import { percent, signedPoints, significant } from "../Figures.ts"
-import { type ReportData, totalOf } from "./Data.ts"
+import { type FigureName, type ReportData, totalOf } from "./Data.ts"
+import type { Html } from "./Html.ts"
+import { findings, recommendation } from "./sections/Findings.ts"
 import { overSeeds, scoreOver, verdictOf } from "./sections/SeedSection.ts"
 import { howTrained } from "./sections/TrainingSections.ts"
 
@@ -74,13 +77,49 @@ const seedPart = ({ seeds }: Metrics): string =>
 Over ${seeds.count} seeds, test accuracy is ${scoreOver(seeds, "bn")} with BN and ${scoreOver(seeds, "nobn")} without (mean and standard deviation). Difference by seed: ${seeds.differences[0]!.values.map(signedPoints).join(", ")} points. The numbers above are of the first seed.
 `
 
+/** A figure for light pages and for dark ones. */
+const picture = ({ labels }: ReportData, name: FigureName): string => {
+  const kind = name === "logits" || name === "predictions" ? "png" : "svg"
+  const alt = escapeXml(labels[name])
+  return `<picture><source media="(prefers-color-scheme: dark)" srcset="figures/${name}-dark.${kind}"><img alt="${alt}" src="figures/${name}-light.${kind}"></picture>`
+}
+
+const pictures = (data: ReportData, ...names: ReadonlyArray<FigureName>): string =>
+  names.map((name) => picture(data, name)).join("\n\n")
+
+const tableList = ({ tables }: ReportData): string =>
+  Object.keys(tables)
+    .map((name) => `[${name}](tables/${name}.csv)`)
+    .join(", ")
+
+/** Markup of the page as Markdown text. */
+const unmarked = (markup: Html): string =>
+  plain(markup.replace(/<[^>]*>/gu, "").replace(/&#(\d+);/gu, (_, code: string) => String.fromCodePoint(Number(code))))
+
+/** What the first screen of the page has. */
+const firstPart = (data: ReportData): string => {
+  const { metrics, manifest } = data
+  const dots = metrics.seeds === undefined ? "the dot is this pair of trainings" : "dots are seeds"
+  return `${manifest.images.length} images of ${metrics.classes.length} classes; ${metrics.testImages} test images. Scores under \`${metrics.activation}\`.
+
+**Recommendation.** ${unmarked(recommendation(metrics))}
+
+${picture(data, "hero")}
+
+With BN minus without, on test: ${dots}, lines 95 % intervals; inside the grey band a difference does not matter.
+
+${findings(data)
+  .map((each) => `- ${unmarked(each)}`)
+  .join("\n")}`
+}
+
 /** The whole document. */
 export const renderMarkdown = (data: ReportData): string => {
-  const { metrics, manifest, missingLetters } = data
+  const { metrics, missingLetters } = data
   const accuracy = metrics.differences.find(({ metric }) => metric === "accuracy")!
   return `# Batch normalization, gradients and sparse outputs in a small image classifier
 
-${missingLetters === undefined ? "" : `> ${plain(missingLetters)}\n\n`}${manifest.images.length} images of ${metrics.classes.length} classes; ${metrics.testImages} test images. Scores under \`${metrics.activation}\`.
+${missingLetters === undefined ? "" : `> ${plain(missingLetters)}\n\n`}${firstPart(data)}
 
 ${table(["network", "best epoch", "train", "validation", "test", "test F1 macro", "selected on test, the seed study's method"], [variantRow("bn", metrics.bn), variantRow("nobn", metrics.nobn)])}
 
@@ -94,40 +133,40 @@ ${metrics.claims.map((claim) => claimLine(metrics, claim)).join("\n")}
 
 ${dataPart(data)}
 
+${picture(data, "balance")}
+
 ![Originals and their augmented copies](../augment/contact-sheet.png)
+
+## Network
+
+${picture(data, "network")}
 
 ## Training
 
 With BN: ${howTrained(data.histories.bn)}. Without BN: ${howTrained(data.histories.nobn)}.
 
-${metrics.seeds === undefined ? "" : `Means over ${metrics.seeds.count} seeds with their 95 % bootstrap intervals.\n\n`}![Train and validation loss by epoch](loss.svg)
-
-![Accuracy by epoch](accuracy.svg)
+${metrics.seeds === undefined ? "" : `Means over ${metrics.seeds.count} seeds with their 95 % bootstrap intervals.\n\n`}${metrics.seeds === undefined ? pictures(data, "loss", "accuracy") : pictures(data, "seedLoss", "seedAccuracy")}
 
 ## Gradients
 
-![Gradient norms by layer and epoch, both networks on one scale](../gradstats/gradient-norms.svg)
-
-![Gradient norms by layer](../gradstats/gradient-profiles.svg)
-
-![Update-to-weight ratio by epoch](../gradstats/update-to-weight.svg)
-
-![Share of dead ReLUs by epoch](../gradstats/dead-relus.svg)
+${pictures(data, "heatMaps", "profiles", "ratio", "updates", "dead")}
 
 ## Logits and output activations
 
-![Logits by class and image](logits.png)
+${pictures(data, "logits", "mapBn", "mapNobn")}
 
 Test images, network with BN:
 
 ${table(["activation", "accuracy", "top 3", "NLL", "Brier", "ECE", "support"], metrics.bn.activations.map(activationRow))}
 
-![Calibration](calibration.svg)
+${picture(data, "calibration")}
 
 ## Predictions and errors
 
-![Test images with their label and the three most probable classes](predictions.png)
+${pictures(data, "predictions", "confusion")}
 
-![Confusion matrices](confusion.svg)
+## Tables
+
+All numbers, as they are: ${tableList(data)}.
 `
 }

@@ -6,7 +6,7 @@ import { predictedClasses } from "../statistics/Metrics.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"
 import type { Answer, Mistake } from "./Data.ts"
 
-type Found = Omit<Mistake, "uri">
+export type Found = Omit<Mistake, "uri">
 
 /** By the falling confidence of the wrong answer. Ties go by path. */
 export const mistakesOf = (table: LogitsTable, activation: ActivationName): ReadonlyArray<Found> => {

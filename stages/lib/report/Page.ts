@@ -3,7 +3,7 @@
  */
 
 import type { ReportData } from "./Data.ts"
-import { type Html, html, join, text, trusted } from "./Html.ts"
+import { type Html, html, join, numbered, text, trusted } from "./Html.ts"
 import { script } from "./look/Script.ts"
 import { style } from "./look/Style.ts"
 import { augmentationSection, dataSection } from "./sections/DataSections.ts"
@@ -63,5 +63,5 @@ export const renderReport = (data: ReportData): string => {
 ${join(sections)}
 </main></div><script>${trusted(script)}</script></body></html>
 `
-  return page
+  return numbered(page)
 }

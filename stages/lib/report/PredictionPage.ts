@@ -72,7 +72,7 @@ const more = `
 .prediction .input img { width:48px; height:48px; border-radius:4px; background:#fff; }
 .prediction .error { color:var(--no); font-weight:500; margin:.2rem 0; }
 .prediction .bars { display:grid; grid-template-columns:repeat(auto-fit,minmax(13rem,1fr)); gap:.2rem 1.6rem; max-width:44rem; }
-.prediction .bars h4 { font-size:.82rem; } .prediction .bar { font-size:.92rem; padding:.16rem .4rem; } .prediction .bar i { opacity:.3; }
+.prediction .bars h3 { font-size:.82rem; } .prediction .bar { font-size:.92rem; padding:.16rem .4rem; } .prediction .bar i { opacity:.3; }
 .prediction .bar + .bar { margin-top:.15rem; }
 .one { max-width:960px; margin:0 auto; padding:0 1.25rem 4rem; }
 dl { display:grid; grid-template-columns:max-content minmax(0,1fr); gap:.2rem 1rem; font-size:.88rem; } dt { color:var(--soft); } dd { margin:0; overflow-wrap:anywhere; }
@@ -83,7 +83,7 @@ dl { display:grid; grid-template-columns:max-content minmax(0,1fr); gap:.2rem 1r
 const topBars = ({ activation, classes }: Top): Html =>
   classes.length > 0
     ? html`<div>${bars(activation, classes)}</div>`
-    : html`<div><h4>${text(activation)}</h4><p class="error">Overflow: a logit is above 88.7, and its exponential exceeds float32.</p></div>`
+    : html`<div><h3>${text(activation)}</h3><p class="error">Overflow: a logit is above 88.7, and its exponential exceeds float32.</p></div>`
 
 const card = (one: PredictedImage): Html =>
   "error" in one

@@ -34,7 +34,7 @@ code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; ove
 ol.findings { padding-left:1.2rem; margin:.4rem 0; } ol.findings li { margin:.45rem 0; } .slim { display:none; }
 dl.settings { display:flex; flex-wrap:wrap; gap:.3rem 1.6rem; margin:.8rem 0; font-size:.86rem; } dl.settings dt { color:var(--soft); font-size:.78rem; } dl.settings dd { margin:0; }
 ul.claims { list-style:none; padding:0; margin:1rem 0; } ul.claims li { display:grid; grid-template-columns:8.5rem 1fr; gap:.8rem; padding:.4rem 0; border-top:1px solid var(--line); max-width:none; align-items:start; }
-figure { margin:1.2rem 0; } .chart { overflow-x:auto; } .chart svg, .chart img { display:block; height:auto; } .chart img { max-width:100%; }
+figure { margin:1.2rem 0; } .chart { overflow-x:auto; } .chart svg, .chart img { display:block; height:auto; } .chart:focus-visible { outline:2px solid var(--bn); outline-offset:2px; } .chart img { max-width:100%; }
 figcaption { font-size:.88rem; max-width:46rem; margin-top:.35rem; }
 .scroll { overflow-x:auto; margin:1rem 0; border:1px solid var(--line); border-radius:8px; }
 table { border-collapse:collapse; font-size:.88rem; width:100%; font-variant-numeric:tabular-nums; }
@@ -46,7 +46,7 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 .shot { background:var(--panel); border:1px solid var(--line); border-radius:10px; padding:.8rem; font-size:.84rem; }
 .shot img { width:112px; height:112px; border-radius:6px; background:#fff; display:block; }
 .shot .top { display:flex; gap:.8rem; align-items:flex-start; } .shot .label { font-weight:600; font-size:.95rem; } .shot .path { color:var(--soft); font-size:.74rem; overflow-wrap:anywhere; }
-.bars { margin:.6rem 0 0; } .bars h4 { margin:.5rem 0 .15rem; font-size:.76rem; color:var(--soft); font-weight:500; }
+.bars { margin:.6rem 0 0; } .bars h3 { margin:.5rem 0 .15rem; font-size:.76rem; color:var(--soft); font-weight:500; }
 .bar { display:grid; grid-template-columns:minmax(0,1fr) 4.2rem; gap:.5rem; align-items:center; position:relative; padding:.08rem .35rem; }
 .bar i { position:absolute; inset:0 auto 0 0; background:var(--bn); opacity:.18; border-radius:4px; } .bar span { position:relative; overflow:hidden; text-overflow:ellipsis; white-space:nowrap; } .bar span:last-child { text-align:right; font-variant-numeric:tabular-nums; }
 .bar.right { font-weight:600; } .bar.right i { background:var(--yes); opacity:.3; }
@@ -60,5 +60,5 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 @media (max-width: 1080px) { .first { grid-template-columns:minmax(0,1fr); } }
 @media (max-width: 640px) { .wide { display:none; } .slim { display:block; } }
 @media (max-width: 860px) { .layout { grid-template-columns:minmax(0,1fr); gap:0; } nav { position:static; padding-top:1rem; max-height:none; } nav ol { display:flex; flex-wrap:wrap; gap:.1rem .9rem; } ul.claims li { grid-template-columns:1fr; gap:.2rem; } }
-@media print { body { font-size:11pt; } nav, .pick, .skip { display:none; } .layout { display:block; max-width:none; padding:0; } h2 { break-after:avoid; } figure, .shot, .claim, .cards { break-inside:avoid; } .scroll, .chart { overflow:visible; border:0; } details:not([open]) > * { display:block; } table { font-size:8pt; } th, td { padding:.15rem .3rem; } }
+@media print { body { font-size:11pt; } nav, .pick, .skip { display:none; } .layout { display:block; max-width:none; padding:0; } h2 { break-after:avoid; } figure, .shot, .claim, .cards { break-inside:avoid; } .scroll, .chart, .matrices > div { overflow:visible; border:0; } .chart svg { max-width:100%; } .bar i, .badge, svg, .advice { print-color-adjust:exact; -webkit-print-color-adjust:exact; } #mistakes form, #mistakes [role=status] { display:none; } details:not([open]) > * { display:block; } table { font-size:8pt; } th, td { padding:.15rem .3rem; } }
 `

@@ -6,6 +6,7 @@ import { type ReportData, type Shown, totalOf } from "../Data.ts"
 import {
   type Column,
   count,
+  csvLink,
   figure,
   folded,
   type Html,
@@ -43,10 +44,10 @@ const limit = 200
 const countTable = (counts: ReadonlyArray<ClassCounts>, total: ClassCounts): Html => {
   const rows = (of: ReadonlyArray<ClassCounts>, caption: Html): Html =>
     table(caption, countColumns(total), of, (row) => (row === total ? "total" : ""))
-  if (counts.length <= mostBars) return rows([...counts, total], html`Images by class`)
+  if (counts.length <= mostBars) return rows([...counts, total], html`Images by class; ${csvLink("images")}`)
   const first = counts.slice(0, limit)
   const which = html`The first ${first.length} of ${count(counts.length)} classes`
-  return html`${rows([total], html`Images of all classes`)}${folded(which, rows(first, which))}`
+  return html`${rows([total], html`Images of all classes; ${csvLink("images")}`)}${folded(which, rows(first, which))}`
 }
 
 const setAsideList = ({ manifest: { setAside } }: ReportData): Html => {
@@ -54,7 +55,7 @@ const setAsideList = ({ manifest: { setAside } }: ReportData): Html => {
   const rows = setAside.slice(0, limit)
   const more = setAside.length > limit ? html` (the first ${limit} are listed; all are in the manifest)` : nothing
   return html`<h3>Set aside</h3>${table(
-    html`${setAside.length} files are not used${more}`,
+    html`${setAside.length} files are not used${more}; ${csvLink("set-aside")}`,
     [
       { title: "file", head: true, cell: (row) => html`<code>${text(row.path)}</code>` },
       { title: "reason", cell: (row) => html`<div class="wrap">${text(row.reason)}</div>` }
@@ -164,10 +165,12 @@ export const dataSection = (data: ReportData): Html => {
         html`The data folder has ${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} images are used. ${howSplit(manifest)}; it comes before augmentation. No group of related images is in two splits${manifest.leaks === 0 ? nothing : html`, except ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}`
       ),
       figure(
+        "balance",
         charts.balance,
         manifest.counts.length > mostBars
           ? html`Images by split: the ${barsAtEnds} largest and the ${barsAtEnds} smallest of ${count(manifest.counts.length)} classes.`
-          : text("Images of each class by split.")
+          : text("Images of each class by split."),
+        data.tables
       ),
       countTable(manifest.counts, total),
       setAsideList(data),
@@ -190,6 +193,7 @@ export const augmentationSection = ({ index, contactSheet, missingLetters }: Rep
         html`The train split has ${count(originals)} originals and ${count(copies)} augmented copies (${count(train.records.length)} images); validation (${count(validation.records.length)}) and test (${count(test.records.length)}) have originals only. All images are ${index.size} × ${index.size} pixels.`
       ),
       figure(
+        "augmentation",
         html`<img src="${text(contactSheet)}" alt="Originals, framed in blue, each followed by its augmented copies, in rows by class">`,
         html`Originals (framed) and their augmented copies, a few of each class.`
       ),

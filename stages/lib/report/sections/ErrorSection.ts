@@ -7,6 +7,7 @@ import type { Answer, Mistake, ReportData } from "../Data.ts"
 import { mostNamed } from "../drawings/Confusion.ts"
 import {
   count,
+  csvLink,
   figure,
   folded,
   type Html,
@@ -30,6 +31,7 @@ const matrices = ({ charts, metrics }: ReportData): Html => {
         )
       : text("Test images: true class by row, predicted class by column, the deeper the greater the share of the row.")
   return figure(
+    "confusion",
     html`<div class="matrices"><div data-network="bn">${charts.confusionBn}</div><div data-network="nobn">${charts.confusionNobn}</div></div>`,
     how
   )
@@ -43,7 +45,7 @@ const pairTable = ({ metrics }: ReportData): Html => {
   const { classes } = metrics
   const images = (label: number): number => metrics.bn.perClass[label]!.support
   return table(
-    html`The most confused pairs${pairs.length > mostPairs ? html` (${mostPairs} of ${count(pairs.length)})` : nothing}; a pair leads to its images`,
+    html`The most confused pairs${pairs.length > mostPairs ? html` (${mostPairs} of ${count(pairs.length)})` : nothing}; a pair leads to its images; ${csvLink("confused-pairs")}`,
     [
       {
         title: "true class → predicted class",
@@ -73,7 +75,7 @@ const classTable = ({ metrics }: ReportData): Html => {
   const rows = many ? [...all].sort((a, b) => a.bn.f1 + a.nobn.f1 - b.bn.f1 - b.nobn.f1).slice(0, mostClasses) : all
   const which = many ? html`: the ${rows.length} of ${count(all.length)} classes with the least F1` : nothing
   return table(
-    html`Test scores by class, under ${text(metrics.activation)}${which}`,
+    html`Test scores by class, under ${text(metrics.activation)}${which}; ${csvLink("classes")}`,
     [
       { title: "class", head: true, cell: ({ bn }: ClassRow) => text(bn.class) },
       { title: "images", numeric: true, cell: ({ bn }) => text(bn.support) },
@@ -152,7 +154,7 @@ const browser = ({ metrics: { classes }, mistakes, mistakesFound }: ReportData):
     left === 0
       ? nothing
       : html` The ${count(mistakes.length)} with the greatest confidence are shown, ${count(left)} are not.`
-  return html`${paragraph(html`Every test image that at least one network misclassified, the most confident first.${more} Where a prediction looks right, check the label.`)}<div id="mistakes">${controls(classes)}<div class="small all"></div>${join(folds)}</div>`
+  return html`${paragraph(html`Every test image that at least one network misclassified, the most confident first.${more} Where a prediction looks right, check the label. All are in ${csvLink("mistakes")}.`)}<div id="mistakes">${controls(classes)}<div class="small all"></div>${join(folds)}</div>`
 }
 
 export const errorSection = (data: ReportData): Html =>

@@ -9,6 +9,7 @@ import type { ReportData, Shown } from "../Data.ts"
 import {
   badge,
   type Column,
+  csvLink,
   figure,
   type Html,
   html,
@@ -23,16 +24,19 @@ import {
 } from "../Html.ts"
 import { overSeeds, verdictOf } from "./SeedSection.ts"
 
-const map = ({ charts, hiddenUnits }: ReportData, variant: VariantName): Html => {
+const map = ({ charts, hiddenUnits, tables }: ReportData, variant: VariantName): Html => {
   const units = hiddenUnits[variant]
   const name = text(variantNames[variant])
   const values =
     units > 0
       ? html`the last hidden layer (${units} units) of the network ${name}`
       : html`the logits of the network ${name}, which has no hidden dense layer`
+  const chart = variant === "bn" ? "mapBn" : "mapNobn"
   return figure(
-    charts[variant === "bn" ? "mapBn" : "mapNobn"],
-    html`Test images by ${values}, projected on the first two principal components (PCA). A class name is at the median of its images (with more than 30 classes there are none); a cross is a misclassified image.`
+    chart,
+    charts[chart],
+    html`Test images by ${values}, projected on the first two principal components (PCA). A class name is at the median of its images (with more than 30 classes there are none); a cross is a misclassified image.`,
+    tables
   )
 }
 
@@ -43,6 +47,7 @@ export const logitSection = (data: ReportData): Html =>
     ["logits"],
     [
       figure(
+        "logits",
         data.charts.logits,
         text(
           "Logits of the test images: one row per image, sorted by label, and one column per class. A network that separates the classes shows a bright diagonal."
@@ -86,7 +91,7 @@ interface ScaledRow extends ActivationScores {
 /** Each activation with the temperature that suits it: without one, confidence is the training's and not the activation's. */
 const scaledTable = (metrics: Metrics): Html =>
   table(
-    html`Test images, each activation with its own temperature`,
+    html`Test images, each activation with its own temperature; ${csvLink("activations")}`,
     [
       { title: "network", head: true, cell: (row) => text(variantNames[row.variant]) },
       { title: "activation", cell: (row) => text(row.activation) },
@@ -111,7 +116,7 @@ const recommendation = ({ bn }: Metrics): Html => {
     : html`With the network with BN, <strong>${text(best.activation)}</strong> has the least Brier score (${number(best.scaled.scores.brier)}): use it where probabilities count. Sparsemax has ${number(sparse.scaled.scores.brier)}; ${kept}: use it where a short list counts more.`
 }
 
-export const activationSection = ({ metrics, charts }: ReportData): Html =>
+export const activationSection = ({ metrics, charts, tables }: ReportData): Html =>
   section(
     "activations",
     "Output activations",
@@ -123,13 +128,19 @@ export const activationSection = ({ metrics, charts }: ReportData): Html =>
         )
       ),
       html`<ul>${join(activationNames.map((name) => html`<li><strong>${text(name)}</strong>: ${text(activations[name].about)}.</li>`))}</ul>`,
-      scoreTable(html`Test images, network with BN`, metrics.bn.activations, metrics.activation),
+      scoreTable(
+        html`Test images, network with BN; ${csvLink("activations")}`,
+        metrics.bn.activations,
+        metrics.activation
+      ),
       scoreTable(html`Test images, network without BN`, metrics.nobn.activations, metrics.activation),
       figure(
+        "calibration",
         charts.calibration,
         text(
           "Network with BN: accuracy by confidence in 15 bins; the size of a dot is the number of images. Below the dashed line the network is overconfident."
-        )
+        ),
+        tables
       ),
       paragraph(
         text(
@@ -177,6 +188,9 @@ export const claimSection = ({ metrics }: ReportData): Html =>
             )
           : html`Each claim of the seed study, the rule that decides it, and the verdict of this run. Sentences and numbers are of the first seed. Claims 1, 2, 4 and 6 get the verdict of at least four fifths of the ${metrics.seeds.count} seeds, else they are undecided. The interval of the mean difference over seeds and test images decides claim 3; the first seed alone decides claim 5.`
       ),
+      metrics.claims.some(({ parts }) => parts.length > 0)
+        ? paragraph(html`All parts are in ${csvLink("claims")}.`)
+        : nothing,
       ...metrics.claims.map(
         (claim) =>
           html`<div class="claim" id="claim-${claim.id}"><h3>${claim.id}. ${text(claim.claim)}</h3><p>${badge(verdictOf(metrics, claim))} ${text(claim.sentence)}</p>${seedLine(metrics, claim)}${checklist(claim)}<p class="soft">Rule: ${text(claim.rule)}</p>${evidence(claim)}</div>`

@@ -7,7 +7,7 @@ import type { SeedClaim, SeedDifference, SeedScore, Seeds, TestMetric } from "..
 import type { Verdict } from "../../../../schemas/Verdict.ts"
 import { signedPoints } from "../../Figures.ts"
 import type { ReportData } from "../Data.ts"
-import { figure, type Html, html, nothing, number, paragraph, section, table, text } from "../Html.ts"
+import { csvLink, figure, type Html, html, nothing, number, paragraph, section, table, text } from "../Html.ts"
 
 const metricNames: Readonly<Record<TestMetric, string>> = {
   testAccuracy: "test accuracy",
@@ -36,7 +36,7 @@ const each = (values: ReadonlyArray<number>): Html => text(values.map((value) =>
 
 const scoreTable = (seeds: Seeds): Html =>
   table(
-    html`Scores of the epoch with the best validation accuracy, over ${seeds.count} seeds`,
+    html`Scores of the epoch with the best validation accuracy, over ${seeds.count} seeds; ${csvLink("seeds")}`,
     [
       { title: "network", head: true, cell: (row) => text(variantNames[row.variant]) },
       { title: "score", cell: (row) => text(metricNames[row.metric]) },
@@ -71,7 +71,7 @@ const differenceTable = (seeds: Seeds): Html =>
   )
 
 /** Nothing when there is one seed. */
-export const seedSection = ({ metrics, charts, histories }: ReportData): Html => {
+export const seedSection = ({ metrics, charts, histories, tables }: ReportData): Html => {
   const { seeds } = metrics
   if (seeds === undefined) return nothing
   const epochs = Math.max(histories.bn.epochs.length, histories.nobn.epochs.length)
@@ -90,12 +90,19 @@ export const seedSection = ({ metrics, charts, histories }: ReportData): Html =>
       charts.seedLoss === undefined
         ? nothing
         : figure(
+            "seedLoss",
             charts.seedLoss,
-            html`Mean loss over ${seeds.count} seeds. Bands are 95 % bootstrap intervals of the mean; with few seeds they span about the range of the values.${cut}`
+            html`Mean loss over ${seeds.count} seeds. Bands are 95 % bootstrap intervals of the mean; with few seeds they span about the range of the values.${cut}`,
+            tables
           ),
       charts.seedAccuracy === undefined
         ? nothing
-        : figure(charts.seedAccuracy, html`Mean accuracy over ${seeds.count} seeds, with the same bands.`),
+        : figure(
+            "seedAccuracy",
+            charts.seedAccuracy,
+            html`Mean accuracy over ${seeds.count} seeds, with the same bands.`,
+            tables
+          ),
       scoreTable(seeds),
       differenceTable(seeds),
       paragraph(

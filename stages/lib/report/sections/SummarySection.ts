@@ -109,7 +109,8 @@ const pCard = ({ groupTest, seeds }: Metrics): Html => {
 }
 
 /** Two drawings of one figure: text must not shrink on a phone, and the style sheet shows the one that fits. */
-const hero = ({ metrics }: ReportData): Html => {
+const hero = (data: ReportData): Html => {
+  const { metrics } = data
   const { headline, seeds } = metrics
   const of = (width: number, kind: string): Html =>
     html`<div class="${text(kind)}">${trusted(inline(drawHero(headline, width), kind, heroLabel(headline)))}</div>`
@@ -118,8 +119,10 @@ const hero = ({ metrics }: ReportData): Html => {
   const over = seeds === undefined ? text("groups of test images") : text("seeds and groups of test images")
   const margin = (100 * metrics.equivalence.margin).toFixed(0)
   return figure(
+    "hero",
     html`${of(560, "wide")}${of(330, "slim")}`,
-    html`With BN minus without, on test. ${dots}, the line the 95 % interval of the mean over ${over} (an arrow: it goes on). Inside the grey band a difference does not matter: ${text(margin)} points, or 0.1 nats.`
+    html`With BN minus without, on test. ${dots}, the line the 95 % interval of the mean over ${over} (an arrow: it goes on). Inside the grey band a difference does not matter: ${text(margin)} points, or 0.1 nats.`,
+    data.tables
   )
 }
 

@@ -7,6 +7,7 @@ import type { History } from "../../../../schemas/Train.ts"
 import type { ReportData } from "../Data.ts"
 import {
   count,
+  csvLink,
   figure,
   folded,
   type Html,
@@ -23,7 +24,7 @@ import {
 const layerTable = ({ networks }: ReportData, variant: VariantName): Html => {
   const network = networks[variant]
   return table(
-    html`Network ${text(variantNames[variant])}: ${count(network.totalParameters)} trainable parameters`,
+    html`Network ${text(variantNames[variant])}: ${count(network.totalParameters)} trainable parameters; ${csvLink("layers")}`,
     [
       { title: "layer", head: true, cell: (row) => text(row.layer) },
       { title: "output (C, H, W)", cell: (row) => text(row.outputShape.join(" × ")) },
@@ -44,7 +45,7 @@ export const networkSection = (data: ReportData): Html =>
           "Both networks start from the same weights and see the same batches in the same order. They differ only in the normalization after each convolution."
         )
       ),
-      figure(data.charts.network, html`The network without BN, from the image to one logit per class.`),
+      figure("network", data.charts.network, html`The network without BN, from the image to one logit per class.`),
       layerTable(data, "nobn"),
       folded(html`The network with batch normalization, layer by layer`, layerTable(data, "bn"))
     ]
@@ -100,10 +101,17 @@ export const trainingSection = (data: ReportData): Html =>
         )
       ),
       figure(
+        "loss",
         data.charts.loss,
-        text("Train and validation loss. The dashed line marks the epoch with the best validation accuracy.")
+        text("Train and validation loss. The dashed line marks the epoch with the best validation accuracy."),
+        data.tables
       ),
-      figure(data.charts.accuracy, text("Train, validation and test accuracy. No choice was made by the test curve.")),
+      figure(
+        "accuracy",
+        data.charts.accuracy,
+        text("Train, validation and test accuracy. No choice was made by the test curve."),
+        data.tables
+      ),
       table(
         html`The epoch that this study uses, and the one that the seed study's method selects`,
         [
@@ -126,7 +134,7 @@ export const trainingSection = (data: ReportData): Html =>
 
 const epochTable = ({ histories }: ReportData, variant: VariantName): Html =>
   table(
-    html`Network ${text(variantNames[variant])}`,
+    html`Network ${text(variantNames[variant])}; ${csvLink("epochs")}`,
     [
       { title: "epoch", head: true, cell: (row) => text(row.epoch) },
       { title: "train loss", numeric: true, cell: (row) => number(row.trainLoss) },
@@ -157,7 +165,7 @@ const orDash = (value: number | null, show: (value: number) => Html): Html => (v
 
 const lastEpochTable = ({ gradients }: ReportData): Html =>
   table(
-    html`Last epoch`,
+    html`Last epoch; ${csvLink("gradients-last-epoch")}`,
     [
       { title: "layer", head: true, cell: (row) => text(row.layer) },
       { title: "norm, BN", numeric: true, cell: (row) => orDash(row.bn, number) },
@@ -172,7 +180,7 @@ const lastEpochTable = ({ gradients }: ReportData): Html =>
   )
 
 export const gradientSection = (data: ReportData): Html => {
-  const { gradients, charts } = data
+  const { gradients, charts, tables } = data
   const { vanishing, exploding, dead, still, rushed } = gradients.thresholds
   return section(
     "gradients",
@@ -185,30 +193,40 @@ export const gradientSection = (data: ReportData): Html => {
         )
       ),
       figure(
+        "heatMaps",
         charts.heatMaps,
-        text("Gradient norm by layer and epoch, on one logarithmic colour scale for both networks.")
+        text("Gradient norm by layer and epoch, on one logarithmic colour scale for both networks."),
+        tables
       ),
       figure(
+        "profiles",
         charts.profiles,
         text(
           "Gradient norm by layer, from input to output: one line per epoch, later epochs darker, the last one thick."
-        )
+        ),
+        tables
       ),
       figure(
+        "ratio",
         charts.ratio,
         text(
           "Gradient norm of the first layer divided by that of the last. At 1, the first layer gets as much gradient as the last."
-        )
+        ),
+        tables
       ),
       figure(
+        "updates",
         charts.updates,
         text(
           "Update-to-weight ratio: L2 norm of the epoch's last optimizer step on a layer's weights (L2 regularization included), divided by the norm of the weights before it. As a rule of thumb, 0.001 (dashed) is healthy; the ratio falls with the learning rate."
-        )
+        ),
+        tables
       ),
       figure(
+        "dead",
         charts.dead,
-        html`Dead ReLUs: share of a layer's channels or units whose output is 0 for every validation image, after the epoch. A layer above the dashed line is flagged.`
+        html`Dead ReLUs: share of a layer's channels or units whose output is 0 for every validation image, after the epoch. A layer above the dashed line is flagged.`,
+        tables
       ),
       lastEpochTable(data),
       paragraph(

@@ -2,14 +2,14 @@
  * Drawings that are not charts of Vega: the heat map of logits, the network as a row of boxes, the grid of predictions.
  */
 
-import type { Example } from "../../../schemas/Compare.ts"
-import { type VariantName, variants } from "../../../schemas/Names.ts"
-import type { TrainedNetwork } from "../../../schemas/Train.ts"
-import { loadSharp } from "../images/Sharp.ts"
-import { rowsOf } from "../statistics/Comparison.ts"
-import type { LogitsTable } from "../tables/LogitsTable.ts"
-import { mostNamed } from "./drawings/Confusion.ts"
-import { label, shortened, svg } from "./drawings/Svg.ts"
+import type { Example } from "../../../../schemas/Compare.ts"
+import { type VariantName, variants } from "../../../../schemas/Names.ts"
+import type { TrainedNetwork } from "../../../../schemas/Train.ts"
+import { loadSharp } from "../../images/Sharp.ts"
+import { rowsOf } from "../../statistics/Comparison.ts"
+import type { LogitsTable } from "../../tables/LogitsTable.ts"
+import { mostNamed } from "./Confusion.ts"
+import { label, shortened, svg } from "./Svg.ts"
 
 /** Blue through white to red, for a value from -1 to 1. The ends are ColorBrewer's RdBu. */
 const diverging = (value: number): readonly [number, number, number] => {
