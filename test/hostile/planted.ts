@@ -833,10 +833,10 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "a class's name becomes a formula in a table",
-    file: "stages/lib/report/data/Csv.ts",
+    file: "stages/lib/report/rows/Csv.ts",
     find: "formula.test(value)",
     replace: "value === undefined",
-    caughtBy: ["test/stages/lib/report/data/Csv.test.ts"]
+    caughtBy: ["test/stages/lib/report/rows/Csv.test.ts"]
   },
   {
     name: "what scrolls in the report has no name",

@@ -26,12 +26,12 @@ import type { LogitsTable } from "../tables/LogitsTable.ts"
 import type { PenultimateTable } from "../tables/PenultimateTable.ts"
 import { utf8 } from "../Utf8.ts"
 import type { ChartName, SeedChartName } from "./Data.ts"
-import type { Rows } from "./data/Csv.ts"
 import { drawConfusion } from "./drawings/Confusion.ts"
 import { drawLogits, drawNetwork, drawPredictions } from "./drawings/Drawings.ts"
 import { drawHero } from "./drawings/Hero.ts"
 import { labelsOf } from "./drawings/Labels.ts"
 import { type Html, trusted } from "./Html.ts"
+import type { Rows } from "./rows/Csv.ts"
 
 export interface ChartInput {
   readonly metrics: Metrics

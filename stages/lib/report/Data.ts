@@ -6,8 +6,8 @@ import type { Gradstats } from "../../../schemas/Gradstats.ts"
 import type { VariantName } from "../../../schemas/Names.ts"
 import type { ClassCounts, Manifest } from "../../../schemas/Split.ts"
 import type { History, TrainedNetwork } from "../../../schemas/Train.ts"
-import type { Rows } from "./data/Csv.ts"
 import type { Html } from "./Html.ts"
+import type { Rows } from "./rows/Csv.ts"
 
 /** An image of the report: its path, and its pixels as a data URI. */
 export interface Shown {

@@ -5,7 +5,7 @@
  */
 import { escapeXml } from "../../../charts/Xml.ts"
 import * as Figures from "../Figures.ts"
-import { columnsOf, type Rows, type Value } from "./data/Csv.ts"
+import { columnsOf, type Rows, type Value } from "./rows/Csv.ts"
 
 /** Markup that is safe to put into a page. */
 export type Html = string & { readonly Html: unique symbol }
