@@ -183,6 +183,7 @@ export const runStage = <S extends Stage.Module>(
       stage: stage.name,
       source: stage.source,
       modules: [],
+      packages: [],
       declared: linesOf(stage),
       spawns: stage.spawns,
       params: (options.params ?? {}) as Readonly<Record<string, unknown>>,

@@ -25,17 +25,21 @@ export interface Parts {
    * all modules of linked packages.
    */
   readonly loaded: ReadonlyArray<string>
+  /** Where Node finds the packages that may be loaded. */
+  readonly packages: ReadonlyArray<string>
 }
 
 export class CodeFingerprint implements Parts {
   readonly text: string
   readonly files: ReadonlyMap<string, Digest.Digest>
   readonly loaded: ReadonlyArray<string>
+  readonly packages: ReadonlyArray<string>
 
-  constructor({ text, files, loaded }: Parts) {
+  constructor({ text, files, loaded, packages }: Parts) {
     this.text = text
     this.files = files
     this.loaded = loaded
+    this.packages = packages
   }
 
   get code(): Code {

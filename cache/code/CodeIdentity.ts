@@ -30,7 +30,7 @@ import * as PackageVersions from "./PackageVersions.ts"
 import * as StatSnapshot from "./StatSnapshot.ts"
 
 /** Part of the memo's name: raise it when fingerprints are made or written differently. */
-const identityVersion = 8
+const identityVersion = 9
 
 /** Fingerprints by URL, and the stats of all files that were looked at for them. */
 interface Remembered {
@@ -74,9 +74,11 @@ const makeFingerprinter = Effect.gen(function* () {
       const linked = Array.from(collected.files.keys()).filter(
         (file) => ModuleFiles.moduleExtensions.has(path.extname(file)) && !file.includes(Packages.below)
       )
-      const loaded = new Set([...(yield* ModuleClosure.loadedWith(modules, files.keys())), ...data.keys(), ...linked])
+      const along = yield* ModuleClosure.loadedWith({ modules, packages }, files.keys())
+      const loaded = new Set([...along.modules, ...data.keys(), ...linked])
+      const places = new Set([...collected.places, ...along.packages])
       const all = new Map([...files, ...data, ...collected.files])
-      return new CodeFingerprint({ text, files: all, loaded: Array.from(loaded) })
+      return new CodeFingerprint({ text, files: all, loaded: Array.from(loaded), packages: Array.from(places).sort() })
     },
     (effect, url) =>
       Effect.mapError(effect, (error) =>
@@ -121,9 +123,9 @@ const look = Effect.gen(function* () {
       yield* flush
       const seen = yield* snapshot
       if (seen === undefined) return
-      const entries = Array.from(known, ([url, { text, files, loaded }]) => [
+      const entries = Array.from(known, ([url, { text, files, loaded, packages }]) => [
         url,
-        { text, files: Object.fromEntries(files), loaded }
+        { text, files: Object.fromEntries(files), loaded, packages }
       ])
       const merged = remembered === undefined ? seen : StatSnapshot.merge(remembered.snapshot, seen)
       const now: Remembered = { snapshot: merged, fingerprints: Object.fromEntries(entries) }

@@ -285,17 +285,22 @@ export const explore = Effect.fnUntraced(function* (
   return exploration
 })
 
-/** All modules that are loaded with `files`: a re-exporting module loads all of its targets. */
-export const loadedWith = Effect.fnUntraced(function* (lookup: ModuleFiles, files: Iterable<string>) {
+/**
+ * All modules that are loaded with `files`, and where the packages that they import are found: a re-exporting module loads all of its
+ * targets, whatever is asked of it.
+ */
+export const loadedWith = Effect.fnUntraced(function* ({ modules, packages }: Lookup, files: Iterable<string>) {
   const loaded = new Set(files)
+  const collected = Packages.nothing()
   for (const file of loaded) {
-    const { syntax } = yield* lookup.look(file)
+    const { syntax } = yield* modules.look(file)
     for (const target of syntax.imports) {
       // what Node itself loads was followed already
       if (target.by !== undefined && target.by !== "require") continue
-      const found = yield* lookup.resolve(asked(target, false), file)
+      const found = yield* modules.resolve(asked(target, false), file)
       if (found.type === "file" && !Framework.isFramework(found.file)) loaded.add(found.file)
+      if (found.type === "package") yield* packages.collect(found.name, file, found.folder, collected)
     }
   }
-  return loaded
+  return { modules: loaded, packages: collected.places }
 })

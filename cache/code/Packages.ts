@@ -12,7 +12,7 @@
  * Gotchas:
  * - An edit inside of an installed package that a lockfile vouches for goes unnoticed: to look at all files of all
  *   packages takes too long.
- * - An import of a package that its `package.json` does not name goes unnoticed.
+ * - An import of a package that its `package.json` does not name goes unnoticed; behind walls it is not found.
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -49,6 +49,8 @@ export const nameIn = (manifest: string): Option.Option<string> =>
 export interface Installed {
   /** Its real folder, not a link to it. */
   readonly folder: string
+  /** Where Node finds it: the folder, or a link to it. */
+  readonly at: string
   readonly name: string
   readonly version: string
   readonly identity: string
@@ -73,6 +75,8 @@ export interface Collected {
   readonly imports: Map<string, Map<string, Installed | undefined>>
   /** The files of packages that count by their content. */
   readonly files: Map<string, Digest.Digest>
+  /** Where Node finds them. */
+  readonly places: Set<string>
   /** Whether a module imports op-pipe, which counts by its format tag. */
   hasFramework: boolean
 }
@@ -81,7 +85,8 @@ export const nothing = (): Collected => ({
   hasFramework: false,
   packages: new Map(),
   imports: new Map(),
-  files: new Map()
+  files: new Map(),
+  places: new Set()
 })
 
 export const below = `${path.sep}node_modules${path.sep}`
@@ -186,6 +191,7 @@ const makeReader = (disk: Disk["Service"], digestOf: DigestOf) => {
     const content = files === undefined ? locked : `content ${contentOf(folder, files)}`
     const found: Installed = {
       folder,
+      at,
       name: stringOf(manifest?.["name"]) ?? path.basename(at),
       version,
       identity: `${version} ${content}`,
@@ -262,7 +268,9 @@ export const makeResolver = Effect.fnUntraced(function* (digestOf: DigestOf) {
     const used = near ?? (name === Framework.peer ? yield* find(name, Framework.root) : undefined)
     into.imports.set(by, (into.imports.get(by) ?? new Map()).set(name, used))
     if (used === undefined) return undefined
+    into.places.add(used.at)
     for (const each of yield* closureOf(used)) {
+      into.places.add(each.at)
       if (into.packages.has(each.folder)) continue
       into.packages.set(each.folder, { own: each, dependencies: yield* dependenciesOf(each) })
       for (const [file, digest] of each.files ?? []) into.files.set(file, digest)

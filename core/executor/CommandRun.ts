@@ -94,6 +94,7 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string | undefined):
       ...Sandbox.disguise(task, work.network)
     ],
     hidden: Sandbox.hiddenFrom(task),
+    programs: true,
     network: work.network,
     env: { ...Sandbox.scratchIn(Sandbox.inside.temporary), ...work.env },
     cwd: Sandbox.inside.step

@@ -19,6 +19,8 @@ export const ModuleWork = Schema.Struct({
   source: Schema.String,
   /** Absolute paths of the modules that it reaches. */
   modules: Schema.Array(Schema.String),
+  /** Where Node finds the packages that these import, with all their dependencies. */
+  packages: Schema.Array(Schema.String),
   /** What the stage declares where the pipeline wired it, a line each. */
   declared: Schema.Array(Schema.String),
   /** Whether it may start programs. */

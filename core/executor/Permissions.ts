@@ -97,19 +97,28 @@ const configurationsIn = (folder: string): ReadonlyArray<string> => {
   }
 }
 
-/** What the process of `work` may read besides the system's files, its inputs and outputs: code, and what toolchains built. */
+/** The folders that packages are looked for in, and what links in them lead to. */
+const packagesOf = (work: ModuleWork): ReadonlyArray<string> => {
+  const above = foldersAbove(ownModules(work))
+  const folders = Array.from(new Set(above.flatMap((folder) => both(path.join(folder, "node_modules")))))
+  return [...folders, ...folders.flatMap(linkedPackages)]
+}
+
+const ownModules = ({ modules }: ModuleWork): ReadonlyArray<string> => [...modules, FrameworkFiles.beside("worker")]
+
+/**
+ * What the process of `work` may read besides the system's files, its inputs and outputs: modules, and what toolchains built; not the
+ * packages.
+ */
 export const codeOf = (task: StepTask, work: ModuleWork, compiled: string | undefined): ReadonlyArray<string> => {
-  const own = [...work.modules, FrameworkFiles.beside("worker")]
+  const own = ownModules(work)
   const [modules, above] = [own.flatMap(both), foldersAbove(own)]
-  const packages = Array.from(new Set(above.flatMap((folder) => both(path.join(folder, "node_modules")))))
   return [
     ...Framework.folders,
     userCache(),
     ...modules,
     ...above.filter(isLink),
     ...(compiled === undefined ? above.flatMap(configurationsIn) : []),
-    ...packages,
-    ...packages.flatMap(linkedPackages),
     work.toolchainsDir,
     path.dirname(task.checkpoint)
   ]
@@ -141,9 +150,10 @@ export const flags = (task: StepTask, work: ModuleWork, compiled: string | undef
   "--allow-addons",
   "--allow-worker",
   ...(work.spawns ? ["--allow-child-process"] : []),
-  ...outermost([...system, ...codeOf(task, work, compiled), ...manifestsAbove(work), ...dataOf(task)]).map(
-    (file) => `--allow-fs-read=${file}`
-  ),
+  ...outermost([
+    ...[...system, ...codeOf(task, work, compiled), ...packagesOf(work)],
+    ...[...manifestsAbove(work), ...dataOf(task)]
+  ]).map((file) => `--allow-fs-read=${file}`),
   ...writable(task, compiled).map((file) => `--allow-fs-write=${file}`)
 ]
 

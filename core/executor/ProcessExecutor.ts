@@ -8,7 +8,8 @@
  * says of what bytes it was made, so a result is known to come from the code that its key says.
  */
 import type { ChildProcess } from "node:child_process"
-import { createRequire } from "node:module"
+import { existsSync } from "node:fs"
+import { createRequire, isBuiltin } from "node:module"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
@@ -80,6 +81,19 @@ const ownTrace = (trace: string): string => {
   return (own.some((line) => /^\s+at /u.test(line)) ? own : trace.split("\n")).join("\n")
 }
 
+/**
+ * What to do where a package is not found that is installed: behind walls there are only those that the key counts, by what manifests
+ * name.
+ */
+const adviceFor = ({ work }: StepTask, text: string): string => {
+  const [, name] = /Cannot find (?:package|module) '((?:@[^/']+\/)?[^@./'][^/']*)/u.exec(text) ?? []
+  if (name === undefined || isBuiltin(name) || work.type !== "module") return ""
+  const from = createRequire(work.source)
+  const isInstalled = from.resolve.paths(name)?.some((folder) => existsSync(path.join(folder, name))) === true
+  if (!isInstalled) return ""
+  return `. ${name} is installed, but no package.json of what the stage imports names it, so it does not count. Write \`import "${name}"\` in a module of the stage, or have it named`
+}
+
 const decodeMessage = Schema.decodeUnknownOption(Message)
 
 const toExit = (
@@ -93,11 +107,12 @@ const toExit = (
   const fail = (fault: StepError["fault"], reason: string): Effect.Effect<never, StepError> =>
     Effect.fail(new StepError({ step: task.step, fault, reason, log: Log.printed(log) }))
   if (message === undefined) return Effect.fail(endedEarly(task, log, how))
+  const advised = (text: string): string => `${text}${isSealed ? adviceFor(task, text) : ""}`
   switch (message.type) {
     case "failed":
-      return fail(message.badInput ? "input" : "stage", message.reason)
+      return fail(message.badInput ? "input" : "stage", advised(message.reason))
     case "threw":
-      return fail("stage", `it threw ${ownTrace(inSources(message.trace))}`)
+      return fail("stage", advised(`it threw ${ownTrace(inSources(message.trace))}`))
     case "done":
       return Effect.succeed({ loaded: bundle?.digests ?? message.loaded, sealed: isSealed })
     case "progress":

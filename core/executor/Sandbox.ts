@@ -89,8 +89,8 @@ const installation = (entry: string): string => {
 }
 
 /** Folders outside the system's that programs and libraries are looked for in, by the paths that name them. */
-const searched = (env: NodeJS.ProcessEnv): ReadonlyArray<string> =>
-  [env["PATH"], env["LD_LIBRARY_PATH"]]
+const searched = (env: NodeJS.ProcessEnv, programs: boolean): ReadonlyArray<string> =>
+  [programs ? env["PATH"] : undefined, env["LD_LIBRARY_PATH"]]
     .flatMap((value) => (value ?? "").split(path.delimiter))
     .filter((entry) => path.isAbsolute(entry) && existsSync(entry))
     .flatMap((entry) => [path.resolve(entry), realpathSync(entry)])
@@ -130,6 +130,8 @@ export interface Walls {
   /** Folders of the system's that are not to be seen. */
   readonly hidden: ReadonlyArray<string>
   readonly network: boolean
+  /** Whether it may start programs: then the folders on PATH are there, with what is installed beside them. */
+  readonly programs: boolean
   /** Variables that are other ones inside. */
   readonly env: Readonly<Record<string, string>>
   /** The folder that the process starts in. */
@@ -151,7 +153,7 @@ const mountsOf = ({ writable, readable, hidden }: Walls, folders: ReadonlyArray<
 
 /** Mounts, and the links by which what is mounted is named; those in a mounted folder are there. */
 const reached = (walls: Walls, env: NodeJS.ProcessEnv): ReadonlyArray<string> => {
-  const folders = searched(env)
+  const folders = searched(env, walls.programs)
   const mounts = mountsOf(walls, folders)
   const isThere = (link: string): boolean => isProvided(link, walls.hidden) || mounts.some(([, , to]) => isIn(link, to))
   const links = Array.from(linksTo([...folders, ...(walls.named ?? [])])).filter(([link]) => !isThere(link))
@@ -196,7 +198,7 @@ export const availability = (): Availability => {
 
 const tryOut = (): Availability => {
   if (process.platform !== "linux") return { available: false, detail: "bubblewrap is for Linux alone", howToGet: "" }
-  const walls = { writable: [], readable: [], hidden: [], network: false, env: {}, cwd: "/" }
+  const walls = { writable: [], readable: [], hidden: [], network: false, programs: false, env: {}, cwd: "/" }
   const [file, ...args] = wrap(walls, {}, ["true"])
   const tried = spawnSync(file!, args, { encoding: "utf8" })
   if (tried.error !== undefined) {

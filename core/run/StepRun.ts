@@ -168,13 +168,14 @@ const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: La
     }
   }
   const { name, source, spawns } = stage
-  const modules = prepared.code.get(source)?.loaded ?? []
+  const { loaded: modules = [], packages = [] } = prepared.code.get(source) ?? {}
   const declared = linesOf(stage)
   return {
     type: "module",
     stage: name,
     source,
     modules,
+    packages,
     declared,
     spawns,
     params,

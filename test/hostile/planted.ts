@@ -726,6 +726,20 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/cli/signals.test.ts"]
   },
   {
+    name: "a sealed module finds every package that is installed",
+    file: "core/executor/walls/ModuleWalls.ts",
+    find: "...work.packages, ",
+    replace: "...work.packages.map((each) => each.replace(/(.*node_modules).*/u, '$1')), ",
+    caughtBy: ["test/cli/packages.test.ts"]
+  },
+  {
+    name: "a sealed module finds no package that only an unasked module imports",
+    file: "cache/code/CodeIdentity.ts",
+    find: "[...collected.places, ...along.packages]",
+    replace: "[...collected.places]",
+    caughtBy: ["test/cli/packages.test.ts"]
+  },
+  {
     name: "a closed terminal ends op-pipe alone",
     file: "cli/Signals.ts",
     find: '"SIGTERM", "SIGHUP",',

@@ -2,8 +2,8 @@
  * ModuleWalls: what a sealed module sees: inputs, outputs and scratch in `/step`, as a command does (StepView); and at their own
  * paths the modules and packages that its key counts, the framework, what toolchains built, and its checkpoint.
  *
- * These are what Node's permission model grants as well (Permissions). That one stops Node's own calls and names the file;
- * the walls stop addons, programs, SQLite and links too.
+ * Node's permission model grants the same (Permissions), and all installed packages. That one stops Node's own calls and names the
+ * file; the walls stop addons, programs, SQLite and links too. A package that does not count is not there, as if it were not installed.
  *
  * Gotcha: bubblewrap takes 9,000 arguments, so a stage of more than some 2,500 modules cannot be sealed; it fails, and says so.
  *
@@ -14,6 +14,7 @@ import * as path from "node:path"
 import type { ModuleWork, StepTask } from "../Executor.ts"
 import * as Permissions from "../Permissions.ts"
 import * as Sandbox from "../Sandbox.ts"
+import { frameworkPackages } from "./FrameworkPackages.ts"
 import * as StepView from "./StepView.ts"
 
 const isIn = (file: string, folders: ReadonlyArray<string>): boolean =>
@@ -80,7 +81,7 @@ const manifestsOf = (task: StepTask, work: ModuleWork, readable: ReadonlyArray<s
 
 /** The walls round the process of `work`; `compiled` is where Node keeps the code it compiled. */
 export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | undefined): Sandbox.Walls => {
-  const code = Permissions.codeOf(task, work, compiled)
+  const code = [...Permissions.codeOf(task, work, compiled), ...work.packages, ...frameworkPackages()]
   const blobs = path.resolve(task.workdir, "../../../blobs")
   const hidden = Sandbox.hiddenFrom(task)
   const readable = realPaths([...code, blobs, path.dirname(process.execPath)]).filter(
@@ -104,6 +105,7 @@ export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | und
     ],
     named: code,
     hidden,
+    programs: work.spawns,
     network: false,
     env: Sandbox.scratchIn(scratch),
     cwd: Sandbox.inside.step

@@ -169,7 +169,16 @@ it("mounts what PATH leads to through links at its real path, and makes the link
   symlinkSync("../between", linked)
   symlinkSync(real, path.join(root, "between"))
   writeFileSync(path.join(real, "node/bin/greet"), "#!/bin/sh\necho hello\n", { mode: 0o755 })
-  const walls = { writable: [], readable: [], named: [linked], hidden: [], network: false, env: {}, cwd: "/" }
+  const walls = {
+    writable: [],
+    readable: [],
+    named: [linked],
+    hidden: [],
+    programs: true,
+    network: false,
+    env: {},
+    cwd: "/"
+  }
   const [file, ...args] = Sandbox.wrap(walls, { PATH: path.join(linked, "node/bin") }, [`${linked}/node/bin/greet`])
   const made = args.flatMap((each, at) => (each === "--symlink" ? [args[at + 2]] : []))
   expect(made).toEqual(expect.arrayContaining([linked, path.join(root, "between")]))

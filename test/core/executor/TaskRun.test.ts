@@ -86,7 +86,7 @@ it.effect("a stage that declares something else to the step's process than to th
 )
 
 const plain = {
-  ...{ type: "module" as const, stage: "gather", modules: [], spawns: false },
+  ...{ type: "module" as const, stage: "gather", modules: [], packages: [], spawns: false },
   ...{ params: {}, toolchain: {}, toolchainsDir: "" }
 }
 const task = {
