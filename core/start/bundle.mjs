@@ -202,22 +202,29 @@ export const make = async (folder, contents, resolveDir, keepNames) => {
   return { main, digests }
 }
 
+const ageOf = (file) => Date.now() - (lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
+
+/** The entries of a folder, the youngest first, with their ages in milliseconds. */
+const byAge = (folder) =>
+  readdirSync(folder)
+    .map((name) => ({ file: path.join(folder, name), ageMs: ageOf(path.join(folder, name)) }))
+    .sort((a, b) => a.ageMs - b.ageMs)
+
 /**
- * Removes earlier bundles of this name, but for those so young that a process may still load a part of one (a training takes days), and
- * those of any name that are old: they are made again if need be.
+ * Removes earlier bundles of this name, and those of other names: all that are old, and the older ones of many; they are made again if
+ * need be. Each has 4 MB, and each edit of a pipeline makes one. A process may still load a part of one that was made lately.
  */
 const sweep = (folder, kept) => {
-  const isOlder = (file, ageMs) => {
-    const stat = lstatSync(file, { throwIfNoEntry: false })
-    return stat !== undefined && Date.now() - stat.mtimeMs > ageMs
-  }
-  const remove = (file) => rmSync(file, { recursive: true, force: true })
-  for (const name of readdirSync(folder)) {
-    const made = path.join(folder, name)
-    if (name.startsWith("made-") && made !== kept && isOlder(made, 7 * dayMs)) remove(made)
-  }
-  for (const name of readdirSync(path.dirname(folder))) {
-    const other = path.join(path.dirname(folder), name)
-    if (other !== folder && isOlder(other, 60 * dayMs)) remove(other)
+  const [others, names] = [
+    byAge(folder).filter(({ file }) => /^made-/u.test(path.basename(file))),
+    byAge(path.dirname(folder))
+  ]
+  const isGone =
+    (mostMs, most) =>
+    ({ ageMs }, at) =>
+      ageMs > mostMs || (at >= most && ageMs > dayMs)
+  const gone = [...others.filter(isGone(7 * dayMs, 5)), ...names.filter(isGone(60 * dayMs, 100))]
+  for (const { file } of gone) {
+    if (file !== kept && file !== folder) rmSync(file, { recursive: true, force: true })
   }
 }

@@ -2,7 +2,17 @@
  * The bundles that runs start from are made again when anything by which their modules were found is another: links, packages that
  * lie nearer or elsewhere, files that come before others. And what they compute is what the sources would.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import { lastEvent, opPipe, repository } from "../../lib/cli.ts"
@@ -302,4 +312,28 @@ describe("what cannot be found is said in one sentence, with its place", () => {
     expect(stderr).toContain(`${file}:1:`)
     expect(stderr).not.toMatch(/made-|program\.js|node:internal/u)
   })
+})
+
+it("earlier bundles are kept for a while, and no more than there is use for", async () => {
+  const root = makeStage("", "1", {})
+  const cache = path.join(temporaryFolder(), "cache")
+  const start = path.join(cache, "start")
+  const daysAgo = (at: string, days: number): string => {
+    mkdirSync(path.join(start, at), { recursive: true })
+    const then = new Date(Date.now() - days * 86_400_000)
+    utimesSync(path.join(start, at), then, then)
+    return at
+  }
+  const others = Array.from({ length: 110 }, (_, index) =>
+    daysAgo(`name-${index}`, index < 50 ? 0.5 : 2 + index / 1000)
+  )
+  const old = daysAgo("name-old", 61)
+  const finished = await opPipe(["run"], { cwd: root, env: { OP_PIPE_CACHE_DIR: cache } })
+  expect(finished.code, finished.stdout + finished.stderr).toBe(0)
+  const left = new Set(readdirSync(start))
+  const own = Array.from(left).filter((name) => !name.startsWith("name-"))
+  expect(own.length).toBeGreaterThan(1)
+  expect(left.size).toBe(100)
+  expect(left.has(old)).toBe(false)
+  expect(others.filter((name) => left.has(name))).toEqual(others.slice(0, 100 - own.length))
 })
