@@ -48,7 +48,8 @@ const sprites = (folder: string): Promise<string> => {
   fs.cpSync(units, `${at}.part`, { recursive: true })
   for (const name of fs.readdirSync(`${at}.part`)) {
     const one = path.join(`${at}.part`, name)
-    if (fs.readdirSync(one, { recursive: true }).length < leastSprites) fs.rmSync(one, { recursive: true })
+    if (!fs.statSync(one).isDirectory() || fs.readdirSync(one, { recursive: true }).length < leastSprites)
+      fs.rmSync(one, { recursive: true })
   }
   fs.renameSync(`${at}.part`, at)
   return Promise.resolve(at)

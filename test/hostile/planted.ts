@@ -914,5 +914,12 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: '|| "without a shell"]: commandFormat',
     replace: '|| "without a shell"]: commandFormat + JSON.stringify(stage.limits)',
     caughtBy: ["test/cli/attempts.test.ts"]
+  },
+  {
+    name: "a copy of fewer pixels is compared with all detail of its original",
+    file: "stages/lib/duplicates/Resolution.ts",
+    find: "(pitch(other) ** 2 - pitch(own) ** 2) / 4",
+    replace: "0",
+    caughtBy: ["test/stages/lib/duplicates/Resolution.test.ts"]
   }
 ]

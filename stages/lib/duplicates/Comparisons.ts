@@ -13,12 +13,14 @@ import {
   covers,
   isCopy,
   isLookAlike,
+  isSparse,
   noAgreement,
   residualOf,
   surely
 } from "./CopyRules.ts"
 import type { Summary } from "./Fingerprint.ts"
 import * as Orientations from "./Orientations.ts"
+import { matched } from "./Resolution.ts"
 import type { Thumbnails } from "./Thumbnails.ts"
 
 /** An image's ordinary neighbours are those after its first so many, by what alignment leaves of them. */
@@ -55,12 +57,14 @@ export interface Bench {
 }
 
 const align = Effect.fnUntraced(function* (
-  { thumbnails, aligner }: Bench,
+  { items, thumbnails, aligner }: Bench,
   candidates: ReadonlyArray<Candidate>
 ): Effect.fn.Return<ReadonlyArray<Agreement | undefined>, Stage.StageFailure> {
   const jobs: Array<Parameters<Aligner["agreements"]>[0][number]> = []
   for (const { pair, orientation } of candidates) {
-    jobs.push({ orientation, first: yield* thumbnails.get(pair[0]), second: yield* thumbnails.get(pair[1]) })
+    const [one, other] = [items[pair[0]]!.fingerprint, items[pair[1]]!.fingerprint]
+    const first = matched(yield* thumbnails.get(pair[0]), one, other)
+    jobs.push({ orientation, first, second: matched(yield* thumbnails.get(pair[1]), other, one) })
   }
   return yield* aligner.agreements(jobs)
 })
@@ -107,6 +111,7 @@ export class Comparisons {
   /** The residuals of what each image was compared with. */
   readonly #residuals: Array<Array<number>>
   readonly #seen = new Set<number>()
+  readonly #sparse: ReadonlyArray<boolean>
   /** Those that look alike; the others are too many to keep. */
   readonly alike: Array<Compared> = []
   /** What is a copy whatever the neighbours, within classes and in all. */
@@ -116,6 +121,7 @@ export class Comparisons {
   constructor(items: ReadonlyArray<Item>) {
     this.#items = items
     this.#residuals = items.map(() => [])
+    this.#sparse = items.map(({ fingerprint }) => isSparse(fingerprint.coarse))
     this.#surelyWithin = new Components(items.length)
     this.#surely = new Components(items.length)
   }
@@ -138,7 +144,7 @@ export class Comparisons {
     for (const i of pair) this.#residuals[i]!.push(residual)
     if (agreement === undefined || !agreesAsLookAlike(agreement)) return
     this.alike.push(one)
-    if (!one.bothWays || !agreesAsCopy(agreement) || residual >= surely) return
+    if (!one.bothWays || !this.agreesAsCopy(one) || residual >= surely) return
     this.#surely.join(...pair)
     if (this.areOneClass(pair)) this.#surelyWithin.join(...pair)
   }
@@ -153,8 +159,17 @@ export class Comparisons {
     return Math.min(this.#ordinaryOf(i), this.#ordinaryOf(j))
   }
 
+  #areSparse([i, j]: Pair): boolean {
+    return this.#sparse[i]! && this.#sparse[j]!
+  }
+
+  /** Whether a pair agrees as copies do among images that differ. */
+  agreesAsCopy({ pair, agreement }: Compared): boolean {
+    return agreement !== undefined && agreesAsCopy(agreement, this.#areSparse(pair))
+  }
+
   isCopy({ pair, agreement, bothWays }: Compared): boolean {
-    return agreement !== undefined && bothWays && isCopy(agreement, this.#ordinary(pair))
+    return agreement !== undefined && bothWays && isCopy(agreement, this.#ordinary(pair), this.#areSparse(pair))
   }
 
   isLookAlike({ pair, agreement }: Compared): boolean {

@@ -125,6 +125,9 @@ const coarsen = (grey: Uint8Array): Uint8Array => {
   return Uint8Array.from(sums, (sum) => Math.round(sum / (block * block)))
 }
 
+/** Of the weights below, in squared pixels. */
+export const blurVariance = 1.5
+
 /** One line of pixels with its ends repeated three times on either side. */
 const padded = new Uint8Array((side + 6) * 3)
 
@@ -154,7 +157,8 @@ const blurAlong = (from: Uint8Array, to: Uint8Array, step: number, line: number)
   }
 }
 
-const blur = (rgb: Uint8Array): Uint8Array => {
+/** One pass adds `blurVariance` to the variance of what each pixel is a mean of. */
+export const blur = (rgb: Uint8Array): Uint8Array => {
   const across = new Uint8Array(rgb.length)
   const out = new Uint8Array(rgb.length)
   blurAlong(rgb, across, 1, side)

@@ -17,7 +17,6 @@ import * as Effect from "effect/Effect"
 import type { Stage } from "../../../core/index.ts"
 import { type Bench, type Candidate, Comparisons, compareAll, type Item, type Pair, turnAll } from "./Comparisons.ts"
 import { Components } from "./Components.ts"
-import { agreesAsCopy } from "./CopyRules.ts"
 import type { Summary } from "./Fingerprint.ts"
 import { neighbours } from "./Neighbours.ts"
 import * as Orientations from "./Orientations.ts"
@@ -121,7 +120,9 @@ const search = Effect.fnUntraced(function* (
 /** Looks again at pairs that may be copies but do not agree as such: the other image may be the part. */
 const lookAgain = Effect.fnUntraced(function* (bench: Bench, comparisons: Comparisons) {
   const { alike } = comparisons
-  const doubtful = alike.flatMap((one, k) => (agreesAsCopy(one.agreement!) || !comparisons.isLookAlike(one) ? [] : [k]))
+  const doubtful = alike.flatMap((one, k) =>
+    comparisons.agreesAsCopy(one) || !comparisons.isLookAlike(one) ? [] : [k]
+  )
   for (let start = 0; start < doubtful.length; start += batchLength) {
     const part = doubtful.slice(start, start + batchLength)
     const turned = yield* turnAll(
@@ -129,7 +130,7 @@ const lookAgain = Effect.fnUntraced(function* (bench: Bench, comparisons: Compar
       part.map((k) => alike[k]!)
     )
     for (const [n, again] of turned.entries()) {
-      if (again !== undefined && agreesAsCopy(again.agreement!)) alike[part[n]!] = again
+      if (again !== undefined && comparisons.agreesAsCopy(again)) alike[part[n]!] = again
     }
     yield* Effect.yieldNow
   }
