@@ -1,8 +1,10 @@
 /** Charts about classes: balance over the splits, calibration. */
 import { activationNames, activations } from "../schemas/activations/Activations.ts"
 import type { ActivationScores } from "../schemas/Compare.ts"
+import { type VariantName, variants } from "../schemas/Names.ts"
 import type { ClassCounts } from "../schemas/Split.ts"
 import type { TopLevelSpec } from "./Render.ts"
+import { variantFacet, variantNames } from "./Theme.ts"
 
 /** More classes than these are shown by their ends. */
 export const mostBars = 60
@@ -65,49 +67,80 @@ const perfect = {
   }
 }
 
-/** Reliability: accuracy by confidence, one line per activation; the diagonal is perfect. */
-export const calibrationCurves = (scores: ReadonlyArray<ActivationScores>, chosen: string): TopLevelSpec => {
-  const values = scores.flatMap(({ activation, calibration }) =>
-    calibration
-      .filter((bin) => bin.rows > 0)
-      .map((bin) => ({ activation, confidence: bin.confidence, accuracy: bin.accuracy, images: bin.rows }))
+/** Wilson's 95 % interval of a share of `n`. */
+const wilson = (share: number, n: number): readonly [low: number, high: number] => {
+  const z2 = 1.959964 ** 2
+  const middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+  const half = (Math.sqrt(z2) * Math.sqrt((share * (1 - share)) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+  return [Math.max(0, middle - half), Math.min(1, middle + half)]
+}
+
+type Scored = Readonly<Record<VariantName, ReadonlyArray<ActivationScores>>>
+
+const binsOf = (scores: Scored, names: ReadonlyArray<string>) =>
+  variants.flatMap((variant) =>
+    scores[variant]
+      .filter(({ activation }) => names.includes(activation))
+      .flatMap(({ activation, calibration }) =>
+        calibration
+          .filter((bin) => bin.rows > 0)
+          .map(({ confidence, accuracy, rows }) => {
+            const [low, high] = wilson(accuracy, rows)
+            return { variant: variantNames[variant], activation, confidence, accuracy, images: rows, low, high }
+          })
+      )
   )
+
+/** Reliability of both networks: accuracy by confidence, one line per activation; the diagonal is perfect. */
+export const calibrationCurves = (scores: Scored, chosen: string): TopLevelSpec => {
   // a form that overflows differs from the stable one by that alone: one line for both
   const names = activationNames.filter((name) => activations[name].overflows !== true)
+  const x = {
+    field: "confidence",
+    type: "quantitative",
+    title: "confidence",
+    scale: { domain: [0, 1] as Array<number> }
+  } as const
+  const y = {
+    field: "accuracy",
+    type: "quantitative",
+    title: "accuracy",
+    scale: { domain: [0, 1] as Array<number> }
+  } as const
+  const color = {
+    field: "activation",
+    type: "nominal",
+    title: null,
+    scale: { domain: [...names], range: lineColours.slice(0, names.length) }
+  } as const
+  const isChosen = `datum.activation === '${chosen}'`
   return {
-    data: { values: values.filter(({ activation }) => names.includes(activation)) },
-    width: 300,
-    height: 300,
-    layer: [
-      perfect,
-      {
-        mark: { type: "line", point: false },
-        encoding: {
-          x: { field: "confidence", type: "quantitative", title: "confidence", scale: { domain: [0, 1] } },
-          y: { field: "accuracy", type: "quantitative", title: "accuracy", scale: { domain: [0, 1] } },
-          color: {
-            field: "activation",
-            type: "nominal",
-            title: null,
-            scale: { domain: [...names], range: lineColours.slice(0, names.length) }
-          },
-          opacity: { condition: { test: `datum.activation === '${chosen}'`, value: 1 }, value: 0.75 }
+    data: { values: binsOf(scores, names) },
+    facet: variantFacet,
+    spec: {
+      width: 300,
+      height: 300,
+      layer: [
+        perfect,
+        {
+          mark: { type: "line", point: false },
+          encoding: { x, y, color, opacity: { condition: { test: isChosen, value: 1 }, value: 0.6 } }
+        },
+        {
+          transform: [{ filter: isChosen }],
+          mark: { type: "rule", opacity: 0.6 },
+          encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color }
+        },
+        {
+          mark: { type: "circle", opacity: 0.85 },
+          encoding: {
+            x,
+            y,
+            size: { field: "images", type: "quantitative", scale: { type: "sqrt", range: [6, 220] }, legend: null },
+            color
+          }
         }
-      },
-      {
-        mark: { type: "circle", opacity: 0.85 },
-        encoding: {
-          x: { field: "confidence", type: "quantitative" },
-          y: { field: "accuracy", type: "quantitative" },
-          size: {
-            field: "images",
-            type: "quantitative",
-            scale: { type: "sqrt", range: [6, 220] },
-            legend: null
-          },
-          color: { field: "activation", type: "nominal" }
-        }
-      }
-    ]
+      ]
+    }
   }
 }

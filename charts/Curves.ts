@@ -4,7 +4,7 @@ import type { Gradstats } from "../schemas/Gradstats.ts"
 import { type VariantName, variants } from "../schemas/Names.ts"
 import type { History } from "../schemas/Train.ts"
 import type { TopLevelSpec } from "./Render.ts"
-import { panelSize, variantFacet, variantNames, variantScale } from "./Theme.ts"
+import { curvesSize, variantColour, variantNames, variantScale } from "./Theme.ts"
 
 type Histories = Readonly<Record<VariantName, History>>
 
@@ -45,40 +45,31 @@ const rowsOf = (histories: Histories, curves: Readonly<Record<string, keyof Hist
     )
   )
 
-/** One panel per variant, with dashed curves; a line marks the best epoch. */
-const panels = (
+/** Both networks on one axis, by colour, with dashed curves; a line of the network's colour marks its best epoch. */
+const panel = (
   histories: Histories,
   curves: Readonly<Record<string, keyof History["epochs"][number]>>,
   title: string,
   scale: object
 ): TopLevelSpec => ({
   data: { values: rowsOf(histories, curves) },
-  facet: variantFacet,
-  spec: {
-    ...panelSize,
-    layer: [
-      {
-        mark: { type: "line", point: { size: 18, filled: true } },
-        encoding: {
-          x: epochAxis,
-          y: { field: "value", type: "quantitative", title, scale },
-          color: { field: "variant", type: "nominal", scale: variantScale, legend: null },
-          strokeDash: dashes(curves)
-        }
-      },
-      {
-        transform: [
-          {
-            filter: variants
-              .map((v) => `(datum.variant === '${variantNames[v]}' && datum.epoch === ${histories[v].bestEpoch})`)
-              .join(" || ")
-          }
-        ],
-        mark: { type: "rule", strokeDash: [2, 3], color: "currentColor", opacity: 0.5 },
-        encoding: { x: { field: "epoch", type: "quantitative" } }
+  ...curvesSize,
+  layer: [
+    {
+      mark: { type: "line", point: { size: 18, filled: true } },
+      encoding: {
+        x: epochAxis,
+        y: { field: "value", type: "quantitative", title, scale },
+        color: variantColour,
+        strokeDash: dashes(curves)
       }
-    ]
-  }
+    },
+    {
+      data: { values: variants.map((v) => ({ variant: variantNames[v], epoch: histories[v].bestEpoch })) },
+      mark: { type: "rule", strokeDash: [2, 3], opacity: 0.8 },
+      encoding: { x: { field: "epoch", type: "quantitative" }, color: variantColour }
+    }
+  ]
 })
 
 const lossTitles: Readonly<Record<History["loss"], string>> = {
@@ -92,11 +83,11 @@ export const lossTitle = ({ bn, nobn }: Histories): string =>
 
 /** Train and validation loss. */
 export const lossCurves = (histories: Histories): TopLevelSpec =>
-  panels(histories, { train: "trainLoss", validation: "validationLoss" }, lossTitle(histories), { zero: true })
+  panel(histories, { train: "trainLoss", validation: "validationLoss" }, lossTitle(histories), { zero: true })
 
 /** Train, validation and test accuracy. */
 export const accuracyCurves = (histories: Histories): TopLevelSpec =>
-  panels(histories, { train: "trainAccuracy", validation: "validationAccuracy", test: "testAccuracy" }, "accuracy", {
+  panel(histories, { train: "trainAccuracy", validation: "validationAccuracy", test: "testAccuracy" }, "accuracy", {
     domain: [0, 1]
   })
 

@@ -17,6 +17,12 @@ export const variantScale = {
 /** One panel per network, side by side. */
 export const variantFacet = { column: { field: "variant", type: "nominal", title: null, sort: null } } as const
 
+/** Both networks in one chart, by colour. */
+export const variantColour = { field: "variant", type: "nominal", title: null, scale: variantScale } as const
+
+/** Size of a chart of curves of both networks, pixels. */
+export const curvesSize = { width: 480, height: 260 } as const
+
 /** Size of one panel of curves, pixels. */
 export const panelSize = { width: 320, height: 220 } as const
 

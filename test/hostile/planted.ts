@@ -860,6 +860,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/stages/compare.test.ts"]
   },
   {
+    name: "confidence falls into the bin above",
+    file: "stages/lib/statistics/Metrics.ts",
+    find: "Math.ceil(confidence * bins) - 1",
+    replace: "Math.floor(confidence * bins + 0.5) - 1",
+    caughtBy: ["test/stages/lib/statistics/Recompute.test.ts"]
+  },
+  {
     name: "as many pairs are aligned as there are neighbours",
     file: "stages/lib/duplicates/NearDuplicates.ts",
     find: "const mostPairs = 50_000\n",

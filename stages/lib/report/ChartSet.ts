@@ -89,7 +89,7 @@ const specsOf = ({ metrics, manifest, histories, gradients, table, hidden }: Cha
   ...gradientCharts(gradients),
   mapBn: mapOf(table, hidden, "bn"),
   mapNobn: mapOf(table, hidden, "nobn"),
-  calibration: calibrationCurves(metrics.bn.activations, metrics.activation),
+  calibration: calibrationCurves({ bn: metrics.bn.activations, nobn: metrics.nobn.activations }, metrics.activation),
   ...(metrics.seeds === undefined
     ? {}
     : {

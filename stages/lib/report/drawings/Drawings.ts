@@ -56,7 +56,7 @@ const legend = (x: number, y: number, limit: number): string => {
     return `<rect x="${x + i * 4}" y="${y}" width="4.5" height="10" fill="rgb(${r},${g},${b})"/>`
   })
   const round = limit.toPrecision(2)
-  return `${steps.join("")}${label(x, y + 24, `≤ −${round}`)}${label(x + 82, y + 24, "0", 'text-anchor="middle"')}${label(x + 164, y + 24, `≥ ${round}`, 'text-anchor="end"')}${label(x + 176, y + 9, "logit; beyond the ends, 1 % of all, the colour stays that of the end")}`
+  return `${steps.join("")}${label(x, y + 24, `≤ −${round}`)}${label(x + 82, y + 24, "0", 'text-anchor="middle"')}${label(x + 164, y + 24, `≥ ${round}`, 'text-anchor="end"')}${label(x + 176, y + 9, "logit")}`
 }
 
 /** Logits of the test images under both networks: images by row, classes by column. */

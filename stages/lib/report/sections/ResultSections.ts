@@ -50,7 +50,7 @@ export const logitSection = (data: ReportData): Html =>
         "logits",
         data.charts.logits,
         text(
-          "Logits of the test images: one row per image, sorted by label, and one column per class. A network that separates the classes shows a bright diagonal."
+          "Logits of the test images: one row per image, sorted by label, and one column per class. A network that separates the classes shows a bright diagonal. Beyond the ends of the scale, where 1 % of the values are, the colour stays that of the end."
         )
       ),
       map(data, "bn"),
@@ -108,7 +108,9 @@ const scaledTable = (metrics: Metrics): Html =>
 
 /** The activation with the least Brier score of the network with BN, and what sparsemax costs against it. */
 const recommendation = ({ bn }: Metrics): Html => {
-  const best = [...bn.activations].sort((a, b) => a.scaled.scores.brier - b.scaled.scores.brier)[0]!
+  const best = bn.activations
+    .filter(({ activation }) => activations[activation].overflows !== true)
+    .sort((a, b) => a.scaled.scores.brier - b.scaled.scores.brier)[0]!
   const sparse = bn.activations.find(({ activation }) => activation === "sparsemax")!
   const kept = html`it keeps ${number(sparse.scaled.scores.supportSize)} classes on average`
   return best.activation === sparse.activation
@@ -138,7 +140,7 @@ export const activationSection = ({ metrics, charts, tables }: ReportData): Html
         "calibration",
         charts.calibration,
         text(
-          "Network with BN: accuracy by confidence in 15 bins; the size of a dot is the number of images. Below the dashed line the network is overconfident."
+          "Accuracy by confidence in 15 bins; the size of a dot is the number of images, and a line its 95 % interval (Wilson), as if images were independent. Below the dashed line a network is overconfident."
         ),
         tables
       ),

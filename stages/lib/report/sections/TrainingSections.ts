@@ -103,7 +103,7 @@ export const trainingSection = (data: ReportData): Html =>
       figure(
         "loss",
         data.charts.loss,
-        text("Train and validation loss. The dashed line marks the epoch with the best validation accuracy."),
+        text("Train and validation loss. A dashed line marks the epoch with the best validation accuracy."),
         data.tables
       ),
       figure(
