@@ -1,6 +1,5 @@
 /** Main: the command `op-pipe`. */
 import * as CliError from "effect/cli/CliError"
-import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,6 +9,7 @@ import { version } from "../core/run/Provenance.ts"
 import { printError, printLine, whenWritten } from "./Console.ts"
 import { ending, UsageError } from "./Failure.ts"
 import { joinOptionalValues } from "./Flags.ts"
+import * as Presenter from "./Presenter.ts"
 import * as Project from "./Project.ts"
 import * as FlagsPlatform from "./platform/FlagsPlatform.ts"
 import * as Signals from "./Signals.ts"
@@ -40,27 +40,6 @@ const root = Command.make("op-pipe").pipe(
   Command.withDescription("Declarative, typed pipelines with a content-addressed cache")
 )
 
-/** What the library says of a value that does not fit, in the order of all other errors: expected, found. */
-const inOurWords = (message: string): string =>
-  message
-    .replace(
-      /^Invalid value for flag (\S+): ("[\s\S]*?")\. Expected:? (?:Schema validation failed: Expected )?/u,
-      (_, flag: string, found: string) => `${flag} ${found.slice(1, -1)}: expected `
-    )
-    .replace("a string representing a finite number", "a number")
-    .replace("a string representing an integer", "a whole number")
-
-/** Wrong usage goes to standard error, in a line or two; help goes to standard output. */
-const presenter = CliOutput.layerPresenter({
-  present: (event) =>
-    event._tag === "InvalidInvocation"
-      ? Effect.gen(function* () {
-          for (const error of event.errors) yield* printError(`op-pipe: ${inOurWords(error.message)}`)
-          yield* printError("`op-pipe --help` lists the commands, `op-pipe COMMAND --help` the flags of one.")
-        })
-      : CliOutput.defaultPresenter.present(event)
-})
-
 /** The library shows the help of the whole for `op-pipe VERB --help`, whatever VERB is. */
 const refuseUnknown = (first: string | undefined, verbs: ReadonlyArray<Verb>): Effect.Effect<void, UsageError> => {
   const names = verbs.map(({ name }) => name)
@@ -78,7 +57,7 @@ const program = (args: ReadonlyArray<string>, loaders: Project.Loaders) =>
       const whole = Command.runWith(root.pipe(Command.withSubcommands(verbs)), { version })
       // The verbs of a pipeline are of any type; they get the whole platform.
       const typed = whole(joinOptionalValues(args).slice()) as Effect.Effect<void, unknown, PlatformServices>
-      return Effect.provide(typed, Layer.merge(platform, presenter))
+      return Effect.provide(typed, Layer.merge(platform, Presenter.layer))
     }),
     Effect.catchIf(
       (error) => error instanceof CliError.ShowHelp,
