@@ -70,6 +70,7 @@ const absentOutputs = ({ step, result }: Freshness.Assessment): ReadonlyArray<st
 /** The programs of a step that count for nothing, as far as they are known. */
 const uncounted = ({ settings }: Prepared, { id, stage }: AnyStep): ReadonlyArray<string> => {
   if (stage._tag === "Stage") return stage.spawns && stage.programs.length === 0 ? ["all that it starts"] : []
+  if (stage.python !== undefined) return []
   const { command, args } = settings.steps[id] as unknown as Partial<CommandParams>
   const called = command === undefined ? (args ?? []).slice(0, 1) : programsIn(stage.shell, command)
   return called.filter((name) => !stage.programs.includes(name))

@@ -19,8 +19,9 @@ import {
   spawnMasked,
   spawnWatched
 } from "./ChildProcess.ts"
-import { type CommandWork, type Executed, StepError, type StepTask } from "./Executor.ts"
+import { type CommandWork, type Executed, type News, StepError, type StepTask } from "./Executor.ts"
 import * as Log from "./log/Log.ts"
+import * as PythonRun from "./python/PythonRun.ts"
 import * as Sandbox from "./Sandbox.ts"
 import * as LeftOut from "./walls/LeftOut.ts"
 import * as StepView from "./walls/StepView.ts"
@@ -33,30 +34,38 @@ const relativeTo = (task: StepTask, file: string): string => path.relative(task.
 /** Where a command finds its parameters, in the folder that it starts in. */
 const paramsFile = "params.json"
 
+/** Where a command finds its outputs, in the folder that it starts in. */
+const outputsOf = (task: StepTask, work: CommandWork): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(work.output).map(
+      ([name, output]) => [name, relativeTo(task, path.join(task.outputDir, ...output.path.split("/")))] as const
+    )
+  )
+
 /** As whole as it gets: the machine's, what is declared, and the paths of inputs and outputs. */
 const environmentOf = (task: StepTask, work: CommandWork, isSealed: boolean): Record<string, string> => {
+  if (work.python !== null)
+    return { ...environment(task), ...work.env, ...PythonRun.environmentOf(work.python, isSealed) }
   const params = work.params === null ? {} : { OP_PIPE_PARAMS: paramsFile, ...CommandParams.variablesOf(work.params) }
-  const outputs = Object.entries(work.output).map(
-    ([name, output]) => [name, relativeTo(task, path.join(task.outputDir, ...output.path.split("/")))] as const
-  )
   return {
     ...environment(task),
     ...work.env,
     ...params,
     ...StepView.pathsOf(task, task.workdir, isSealed),
     ...Object.fromEntries(task.absent.map((name) => [name, ""])),
-    ...Object.fromEntries(outputs)
+    ...outputsOf(task, work)
   }
 }
 
 /** Makes the folders that outputs are written to, and the file of the parameters. */
-const prepare = (task: StepTask, work: CommandWork): void => {
+const prepare = (task: StepTask, work: CommandWork, isSealed: boolean): void => {
   for (const { isMade, path: at } of Object.values(work.output)) {
     const file = path.join(task.outputDir, ...at.split("/"))
     mkdirSync(isMade ? file : path.dirname(file), { recursive: true })
   }
-  if (work.params === null) return
-  writeFileSync(path.join(task.workdir, paramsFile), `${JSON.stringify(work.params, null, 2)}\n`)
+  if (work.python !== null) PythonRun.writeContext(task, work, outputsOf(task, work), isSealed)
+  else if (work.params !== null)
+    writeFileSync(path.join(task.workdir, paramsFile), `${JSON.stringify(work.params, null, 2)}\n`)
 }
 
 const noVariable = (task: StepTask) => (name: string) => {
@@ -71,6 +80,7 @@ const calledBy = (
   env: Readonly<Record<string, string>>,
   isSealed: boolean
 ): { readonly words: ReadonlyArray<string>; readonly script: string | undefined } => {
+  if (work.python !== null) return { words: PythonRun.wordsOf(work.python), script: undefined }
   if (typeof work.command !== "string")
     return { words: Words.filled(work.command, env, noVariable(task)), script: undefined }
   const script = path.join(folderOf(task), "command")
@@ -82,14 +92,14 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string | undefined):
   const temporary = path.join(folderOf(task), "tmp")
   mkdirSync(temporary, { recursive: true })
   const view = StepView.of(task, task.workdir)
+  const python = work.python === null ? undefined : PythonRun.wallsOf(task, work.python)
   return {
-    writable: [
-      [task.workdir, Sandbox.inside.step],
-      [temporary, Sandbox.inside.temporary]
-    ],
+    writable: [[task.workdir, Sandbox.inside.step], [temporary, Sandbox.inside.temporary], ...(python?.writable ?? [])],
     ...view,
+    named: python?.named ?? [],
     readable: [
       ...view.readable,
+      ...(python?.readable ?? []),
       ...(script === undefined ? [] : [[script, Sandbox.inside.script] as const]),
       ...Sandbox.disguise(task, work.network)
     ],
@@ -102,9 +112,10 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string | undefined):
 }
 
 const start = (task: StepTask, work: CommandWork, isSealed: boolean, stdio: Log.Log["stdio"]): ChildProcess => {
-  prepare(task, work)
+  prepare(task, work, isSealed)
   const env = environmentOf(task, work, isSealed)
-  const options = { cwd: task.workdir, env, stdio, detached: true }
+  const piped = work.python === null ? stdio : [...stdio, "pipe" as const]
+  const options = { cwd: task.workdir, env, stdio: piped, detached: true }
   const inside = isSealed ? Sandbox.scratchIn(Sandbox.inside.temporary) : {}
   const { words, script } = calledBy(task, work, { ...env, ...inside, ...work.env }, isSealed)
   if (!isSealed) return spawnWatched(words, options)
@@ -114,6 +125,7 @@ const start = (task: StepTask, work: CommandWork, isSealed: boolean, stdio: Log.
 
 const ended = (
   task: StepTask,
+  what: string,
   log: Log.Log,
   isSealed: boolean,
   code: number | null,
@@ -124,24 +136,48 @@ const ended = (
   // of a program in it, by the shell; of the shell itself, by the sandbox
   const by = Sandbox.signalOf(code)
   const how = by === undefined ? "" : ` (${by}${by === "SIGKILL" ? ", perhaps the machine ran out of memory" : ""})`
-  const reason = `its command ended with exit code ${code}${how}${fullDisk(task)}${Log.lastWords(log)}`
+  const reason = `its ${what} ended with exit code ${code}${how}${fullDisk(task)}${Log.lastWords(log)}`
   return Effect.fail(new StepError({ step: task.step, fault: "stage", reason, log: Log.printed(log) }))
 }
 
-const runPrepared = (task: StepTask, work: CommandWork, isSealed: boolean): Effect.Effect<Executed, StepError> =>
+/** What a script said of its failure, as its step's. */
+const saidOf = (task: StepTask, log: Log.Log, { reason, badInput }: PythonRun.Failed): StepError =>
+  new StepError({ step: task.step, fault: badInput ? "input" : "stage", reason, log: Log.printed(log) })
+
+const runPrepared = (
+  task: StepTask,
+  work: CommandWork,
+  isSealed: boolean,
+  onNews: (news: News) => void
+): Effect.Effect<Executed, StepError> =>
   Effect.callback<Executed, StepError>((resume) => {
     const launched = launch(task, (stdio) => start(task, work, isSealed, stdio))
     if (launched instanceof StepError) return resume(Effect.fail(launched))
     const { child, log } = launched
     child.once("error", (cause) => resume(Effect.fail(asStepError(task, cause))))
+    const said = work.python === null ? undefined : PythonRun.listen(child, onNews)
     child.once("exit", (code, signal) => {
-      const told = () => resume(Effect.suspend(() => ended(task, log, isSealed, code, signal)))
-      finish(launched, code !== 0).then(told, told)
+      const what = work.python === null ? "command" : "script"
+      const told = (failed: PythonRun.Failed | undefined) =>
+        resume(
+          Effect.suspend(() =>
+            failed === undefined
+              ? ended(task, what, log, isSealed, code, signal)
+              : Effect.fail(saidOf(task, log, failed))
+          )
+        )
+      const end = () => (said?.ended ?? Promise.resolve(undefined)).then(told)
+      finish(launched, code !== 0).then(end, end)
     })
     return end(launched)
   })
 
 /** Runs the command, and ends what it left running; an exit code other than 0 is the step's failure. */
-export const run = Effect.fnUntraced(function* (task: StepTask, work: CommandWork, isSealed: boolean) {
-  return yield* runPrepared(isSealed ? yield* LeftOut.without(task) : task, work, isSealed)
+export const run = Effect.fnUntraced(function* (
+  task: StepTask,
+  work: CommandWork,
+  isSealed: boolean,
+  onNews: (news: News) => void
+) {
+  return yield* runPrepared(isSealed ? yield* LeftOut.without(task) : task, work, isSealed, onNews)
 })

@@ -43,6 +43,19 @@ export const CommandWork = Schema.Struct({
   params: Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown)),
   network: Schema.Boolean,
   env: Schema.Record(Schema.String, Schema.String),
+  /** Of a Python script, absolute paths: its interpreter, itself, the modules that it is made of; null of another command. */
+  python: Schema.NullOr(
+    Schema.Struct({
+      interpreter: Schema.String,
+      script: Schema.String,
+      files: Schema.Array(Schema.String),
+      /** Where modules are looked for, besides the script's folder. */
+      path: Schema.Array(Schema.String),
+      /** What the interpreter needs of the disk. */
+      folders: Schema.Array(Schema.String),
+      userBase: Schema.NullOr(Schema.String)
+    })
+  ),
   /** Output name -> its path below `outputDir`, and whether it is a folder that the command finds there. */
   output: Schema.Record(Schema.String, Schema.Struct({ path: Schema.String, isMade: Schema.Boolean }))
 })

@@ -208,7 +208,11 @@ export const layer = Layer.sync(Executor, () => {
     ) {
       const { work } = task
       const isSealed = yield* Sandbox.decide(task)
-      if (work.type === "command") return yield* CommandRun.run(task, work, isSealed)
+      if (work.type === "command") {
+        // its modules are loaded at a time that nobody knows
+        if (work.python !== null) yield* check(undefined)
+        return yield* CommandRun.run(task, work, isSealed, onNews)
+      }
       const bundle = yield* Effect.promise(() => bundleFor(work.source))
       const unknown = bundle === undefined ? undefined : unknownModule(work, bundle)
       if (unknown !== undefined) {

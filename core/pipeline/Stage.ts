@@ -21,68 +21,18 @@
 import type * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { Fault } from "../../cache/identity/Fault.ts"
 import type * as Artifact from "./Artifact.ts"
 import * as Params from "./command/CommandParams.ts"
+import * as Python from "./command/Python.ts"
 import * as Shell from "./command/Shell.ts"
 import * as Limits from "./Limits.ts"
 import * as Names from "./Names.ts"
+import type { StageFailure } from "./stage/StageFailure.ts"
 import type * as Toolchain from "./Toolchain.ts"
 
-/**
- * A stage could not do its work: bad data, a diverged training. `badInput` means that the user's input is at fault (exit code 2).
- *
- * @example
- * ```ts
- * import { Effect, Schema } from "effect"
- * import { Artifact, Stage } from "op-pipe"
- * import { runStage } from "op-pipe/testing"
- *
- * const Numbers = Artifact.json({ tag: "Numbers/v1", path: "numbers.json", schema: Schema.Array(Schema.Finite) })
- * const Mean = Artifact.json({ tag: "Mean/v1", path: "mean.json", schema: Schema.Finite })
- * const average = Stage.make({
- *   name: "average",
- *   source: import.meta.url,
- *   params: Schema.Struct({}),
- *   inputs: { numbers: Numbers },
- *   output: { mean: Mean },
- *   run: ({ inputs, output }) =>
- *     Effect.gen(function* () {
- *       const numbers = yield* inputs.numbers.read
- *       if (numbers.length === 0)
- *         return yield* new Stage.StageFailure({
- *           reason: "There is no mean",
- *           expected: "at least one number",
- *           actual: "none",
- *           badInput: true
- *         })
- *       yield* output.mean.write(numbers.reduce((a, b) => a + b, 0) / numbers.length)
- *     })
- * })
- *
- * const failure = Effect.flip(Effect.scoped(runStage(average, { inputs: { numbers: { value: [] } } })))
- * console.log((await Effect.runPromise(failure)).message) // There is no mean (expected at least one number, but found none)
- * ```
- */
-export class StageFailure extends Schema.TaggedError<StageFailure>()("StageFailure", {
-  reason: Schema.String,
-  expected: Schema.optionalKey(Schema.String),
-  actual: Schema.optionalKey(Schema.String),
-  toDo: Schema.optionalKey(Schema.String),
-  badInput: Schema.optionalKey(Schema.Boolean)
-}) {
-  get fault(): Fault {
-    return this.badInput === true ? "input" : "stage"
-  }
-
-  override get message(): string {
-    const versus =
-      this.expected === undefined ? "" : ` (expected ${this.expected}, but found ${this.actual ?? "something else"})`
-    return `${this.reason}${versus}${this.toDo === undefined ? "" : `. ${this.toDo}`}`
-  }
-}
+export { StageFailure } from "./stage/StageFailure.ts"
 
 /** How far a long stage is. Rates and the time left are computed by whoever shows it. */
 export interface Progress {
@@ -181,6 +131,8 @@ export interface Command<Name extends string, I extends Artifacts, O extends Art
   readonly defaults: Partial<CommandParams>
   /** The names of the parameters that its author declares, if there are any. */
   readonly own: ReadonlyArray<string> | undefined
+  /** The script that is its work, if it is one in Python. */
+  readonly python: Python.Python | undefined
   /** The program that runs the command, with its arguments; none of a call without a shell. */
   readonly shell: ReadonlyArray<string>
   /** Whether the command may use the network. */
@@ -190,9 +142,11 @@ export interface Command<Name extends string, I extends Artifacts, O extends Art
 /** Any stage whose work is a function. */
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
 export type Module = Stage<string, any, any, any, any>
-/** Any stage. */
+/** Any stage whose work is a command. */
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
-export type Any = Module | Command<string, any, any, any>
+export type AnyCommand = Command<string, any, any, any>
+/** Any stage. */
+export type Any = Module | AnyCommand
 
 /**
  * Declares a stage. Its module must export it, and `source` is that module's `import.meta.url`: the process that does the work finds it by both.
@@ -353,6 +307,7 @@ export const command = <
     params: params as Schema.Codec<P & CommandParams, unknown>,
     defaults,
     own,
+    python: undefined,
     shell: options.args === undefined ? Shell.argumentsOf(options.shell) : [],
     network: options.network ?? false,
     ...passed,
@@ -361,6 +316,75 @@ export const command = <
     toolchain: {},
     limits: Limits.of(name, options),
     ...programsOf(name, options.programs ?? [], command)
+  }
+}
+
+/**
+ * A stage whose work is a Python script. `source` is its path, relative to the pipeline's folder.
+ *
+ * Its code counts as that of a stage in TypeScript does: the local modules that it imports, by their syntax, and the installed
+ * distributions, by name and version; `python` names the interpreter (`"python3"` on PATH, or `".venv/bin/python"`), which counts by its version.
+ * `path` has further folders with modules. The script finds its parameters, inputs and outputs in `from op_pipe import ctx`.
+ *
+ * Throws `DeclarationError` for parameters without names and for variables that op-pipe sets itself.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Artifact, Pipeline, Stage } from "op-pipe"
+ *
+ * const Table = Artifact.file({ tag: "Table/v1", path: "table.csv" })
+ * const Model = Artifact.file({ tag: "Model/v1", path: "model.json" })
+ * const train = Stage.python({
+ *   name: "train",
+ *   source: "src/train.py",
+ *   params: Schema.Struct({ rate: Schema.Finite.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.1))) }),
+ *   inputs: { table: Table },
+ *   output: { model: Model }
+ * })
+ *
+ * const table = Pipeline.source({ name: "table", artifact: Table, path: "table.csv" })
+ * export default Pipeline.make({ name: "model", steps: [Pipeline.step(train, { inputs: { table: table.port } })] })
+ * ```
+ */
+export const python = <
+  const Name extends string,
+  const I extends Artifacts,
+  const O extends Artifacts,
+  P = Readonly<Record<never, never>>,
+  PI = Readonly<Record<never, never>>
+>(
+  options: Limits.Declared & {
+    readonly name: Name
+    readonly source: string
+    readonly python?: string
+    readonly path?: ReadonlyArray<string>
+    readonly params?: Schema.Codec<P, PI>
+    readonly inputs: I
+    readonly output: O
+    readonly env?: Readonly<Record<string, string>>
+    readonly passEnv?: ReadonlyArray<string>
+    readonly secrets?: ReadonlyArray<string>
+    readonly network?: boolean
+  }
+): Command<Name, I, O, P & Pick<CommandParams, "env">> => {
+  const { name, inputs, output, env = {}, network = false } = options
+  const passed = Names.passed(options)
+  const { params, ...of } = Params.makeForScript({ ...options, env, ...passed })
+  return {
+    _tag: "Command",
+    name,
+    params: params as Schema.Codec<P & Pick<CommandParams, "env">, unknown>,
+    ...of,
+    python: Python.of(options),
+    shell: [],
+    network,
+    ...passed,
+    inputs,
+    output,
+    toolchain: {},
+    limits: Limits.of(name, options),
+    ...programsOf(name, [], python)
   }
 }
 

@@ -7,7 +7,7 @@ import type * as Artifact from "../pipeline/Artifact.ts"
 import type * as Stage from "../pipeline/Stage.ts"
 import type { AnyStep } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
-import type { Prepared, PreparedToolchain } from "./Prepared.ts"
+import { fingerprintOf, type Prepared, type PreparedToolchain } from "./Prepared.ts"
 
 /** The toolchains that `step` computes with. */
 export const toolchainsOfStep = (prepared: Prepared, step: AnyStep): ReadonlyArray<PreparedToolchain> =>
@@ -35,24 +35,34 @@ const declaredDigest = (artifact: Artifact.Any): Digest.Digest => {
 /** How a command is run. Raise it when the same command with the same inputs would give another result. */
 const commandFormat = "v3"
 
+const howOf = ({ python, shell }: CommandStage): string =>
+  python === undefined ? shell.join(" ") || "without a shell" : "python"
+
 /** The declaration of a command stage, in the place of code; and by what names the command finds its inputs. */
-const commandCode = (stage: CommandStage, inputs: AnyStep["inputs"]): CacheKey.Code => {
+const commandCode = (
+  stage: CommandStage,
+  inputs: AnyStep["inputs"],
+  script: CacheKey.Code = { modules: {}, packages: {} }
+): CacheKey.Code => {
   const outputs = Object.entries(stage.output as Stage.Artifacts).map(
     ([name, artifact]) => [name, declaredDigest(artifact)] as const
   )
   const command = {
-    [stage.shell.join(" ") || "without a shell"]: commandFormat,
+    [howOf(stage)]: commandFormat,
     ...(stage.network ? { network: "allowed" } : {})
   }
   const names = Object.entries(inputs).map(([name, { artifact }]) => [name, artifact.path] as const)
   const input = names.length === 0 ? {} : { input: Object.fromEntries(names) }
-  return { modules: { command, output: Object.fromEntries(outputs), ...input }, packages: {} }
+  return {
+    modules: { ...script.modules, command, output: Object.fromEntries(outputs), ...input },
+    packages: script.packages
+  }
 }
 
 const codeOf = (prepared: Prepared, { stage, inputs }: AnyStep): CacheKey.Code =>
   stage._tag === "Command"
-    ? commandCode(stage, inputs)
-    : (prepared.code.get(stage.source)?.code ?? { modules: {}, packages: {} })
+    ? commandCode(stage, inputs, fingerprintOf(prepared, stage)?.code)
+    : (fingerprintOf(prepared, stage)?.code ?? { modules: {}, packages: {} })
 
 /** The same for a key, which needs only its text. */
 const writtenCodeOf = (prepared: Prepared, step: AnyStep): CacheKey.KeyParts["code"] => {

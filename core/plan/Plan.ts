@@ -11,6 +11,7 @@ import { Store } from "../../cache/store/Store.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import type { AnyStep } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
+import * as Python from "./code/Python.ts"
 import type { Prepared, PreparedToolchain } from "./Prepared.ts"
 import { type Settings, toolchainsOf } from "./Settings.ts"
 import * as Sources from "./Sources.ts"
@@ -96,6 +97,7 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
     Effect.map(identity.of(source), (found) => [source, found] as const)
   )
   yield* identity.flush
+  const scripts = yield* Python.identities(pipeline.steps, options.root)
   yield* StageExports.check(pipeline.steps, named(code))
   const prepared: Prepared = {
     pipeline,
@@ -103,7 +105,7 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
     root: options.root,
     sources: named(sources),
     toolchains: named(toolchains),
-    code: named(code),
+    code: named([...code, ...scripts]),
     programs: yield* programsOf(settings, pipeline.steps),
     cores
   }

@@ -3,6 +3,7 @@ import type { CodeFingerprint } from "../../cache/code/CodeFingerprint.ts"
 import type { Ingredients } from "../../cache/identity/CacheKey.ts"
 import type * as Tree from "../../cache/store/Tree.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
+import type * as Stage from "../pipeline/Stage.ts"
 import type { AnySource } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 import type { Settings } from "./Settings.ts"
@@ -30,9 +31,17 @@ export interface Prepared {
   readonly root: string
   readonly sources: ReadonlyMap<string, PreparedSource>
   readonly toolchains: ReadonlyMap<string, PreparedToolchain>
-  /** By the URL of the stage's module. */
+  /** By the URL of the stage's module, or the id of its Python script. */
   readonly code: ReadonlyMap<string, CodeFingerprint>
   /** By step, of those whose stage names programs: name -> digest. */
   readonly programs: ReadonlyMap<string, NonNullable<Ingredients["programs"]>>
   readonly cores: number
 }
+
+/** What names the code of a stage; undefined of a command, which is its own. */
+export const codeIdOf = (stage: Stage.Any): string | undefined =>
+  stage._tag === "Stage" ? stage.source : stage.python?.id
+
+/** The identity of a stage's code; undefined of a command. */
+export const fingerprintOf = ({ code }: Pick<Prepared, "code">, stage: Stage.Any): CodeFingerprint | undefined =>
+  code.get(codeIdOf(stage) ?? "")

@@ -11,6 +11,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
+import { PythonFingerprint } from "../../cache/code/python/PythonCode.ts"
 import type * as CacheKey from "../../cache/identity/CacheKey.ts"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { Disk, orAbsent } from "../../cache/store/Disk.ts"
@@ -20,7 +21,7 @@ import type { Provenance, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
 import * as Tree from "../../cache/store/Tree.ts"
-import { Executor, type News, StepError, type StepTask } from "../executor/Executor.ts"
+import { type CommandWork, Executor, type News, StepError, type StepTask } from "../executor/Executor.ts"
 import * as Log from "../executor/log/Log.ts"
 import * as Mask from "../executor/log/Mask.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
@@ -28,8 +29,9 @@ import * as CommandParams from "../pipeline/command/CommandParams.ts"
 import { linesOf } from "../pipeline/Declaration.ts"
 import type * as Stage from "../pipeline/Stage.ts"
 import { type AnyStep, displayName } from "../pipeline/Step.ts"
+import * as Python from "../plan/code/Python.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
-import type { Prepared } from "../plan/Prepared.ts"
+import { fingerprintOf, type Prepared } from "../plan/Prepared.ts"
 import * as SourceLinks from "../plan/SourceLinks.ts"
 import * as StoredResult from "../plan/StoredResult.ts"
 import * as Materialize from "./Materialize.ts"
@@ -92,6 +94,8 @@ const checkpointOf = (prepared: Prepared, { step, key }: Execution, layout: Layo
   return path.join(layout.checkpoint(key), Digest.ofText(seen.join()))
 }
 
+const savesCheckpoints = ({ stage }: AnyStep): boolean => stage._tag === "Stage" || stage.python !== undefined
+
 /** Makes the folder of a checkpoint, and removes other checkpoints from it. */
 const makeCheckpoints = Effect.fnUntraced(function* (checkpoint: string) {
   const disk = yield* Disk
@@ -148,6 +152,16 @@ const placesOf = (step: AnyStep, inputs: StepTask["inputs"]): Pick<StepTask, "pl
   }
 }
 
+/** What runs the script of a stage in Python; null of another stage. */
+const pythonOf = (prepared: Prepared, stage: Stage.AnyCommand): CommandWork["python"] => {
+  const { python } = stage
+  const fingerprint = fingerprintOf(prepared, stage)
+  if (python === undefined || !(fingerprint instanceof PythonFingerprint)) return null
+  const { executable, folders, userBase } = fingerprint.interpreter
+  const { script, path } = Python.scriptOf(python, prepared.root)
+  return { interpreter: executable, script, path, files: fingerprint.loaded, folders, userBase }
+}
+
 const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: Layout): StepTask["work"] => {
   const { stage } = step
   const { params, toolchain } = ingredients
@@ -159,9 +173,10 @@ const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: La
     const { shell, network, own } = stage
     return {
       type: "command",
-      command: command ?? args,
+      command: command ?? args ?? [],
       params: own === undefined ? null : CommandParams.ownOf(own, params),
       env,
+      python: pythonOf(prepared, stage),
       shell,
       network,
       output: Object.fromEntries(output)
@@ -213,7 +228,7 @@ const prepareTask = Effect.fnUntraced(function* (
     cores
   }
   // Node's permission to write to a folder needs the folder to exist when the process starts
-  if (step.stage._tag === "Stage") yield* makeCheckpoints(task.checkpoint)
+  if (savesCheckpoints(step)) yield* makeCheckpoints(task.checkpoint)
   yield* disk.makeFolder(task.outputDir)
   yield* disk.makeFolder(task.workdir)
   return task
@@ -264,7 +279,7 @@ const begin = Effect.fnUntraced(function* (running: Running, execution: Attempt,
   yield* disk.makeFolder(workdir)
   const task = yield* prepareTask(running, execution, workdir, cores)
   if (isFresh) yield* disk.remove(checkpoint)
-  if (step.stage._tag === "Stage") yield* Resumed.begin(checkpoint, earlierMs ?? 0, startedMs)
+  if (savesCheckpoints(step)) yield* Resumed.begin(checkpoint, earlierMs ?? 0, startedMs)
   return { task, earlierMs: earlierMs ?? 0 }
 })
 

@@ -19,6 +19,7 @@ const crash = "test/hostile/crash.test.ts"
 const edits = "test/hostile/edits.test.ts"
 const damage = "test/hostile/damage.test.ts"
 const programs = "test/hostile/programs.test.ts"
+const scripts = "test/cache/code/python/PythonCode.test.ts"
 const skipping = "test/core/run/skipUpToDate.test.ts"
 const splitting = "test/stages/split.test.ts"
 
@@ -130,6 +131,41 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "for (const target of syntax.imports) yield* follow",
     replace: "for (const target of syntax.imports.slice(99)) yield* follow",
     caughtBy: [edits]
+  },
+  {
+    name: "the helpers of a script do not count",
+    file: "core/python/identify.py",
+    find: "            self.follow(name)\n",
+    replace: "            pass\n",
+    caughtBy: [scripts]
+  },
+  {
+    name: "what is installed for a script does not count",
+    file: "core/python/identify.py",
+    find: "packages = self.distributions.closure(dists)",
+    replace: "packages = {}",
+    caughtBy: [scripts]
+  },
+  {
+    name: "docstrings never count",
+    file: "core/python/identify.py",
+    find: "keeps_docs = any(",
+    replace: "keeps_docs = False and any(",
+    caughtBy: [scripts]
+  },
+  {
+    name: "a script sees what lies beside its modules",
+    file: "core/executor/python/PythonRun.ts",
+    find: "new Set([...own, ...work.files]",
+    replace: "new Set([...own, path.dirname(work.script), ...work.files]",
+    caughtBy: ["test/cli/python.test.ts"]
+  },
+  {
+    name: "a script's modules are not looked at again when it has run",
+    file: "core/run/step/Unchanged.ts",
+    find: "  if (before === undefined) return\n  const [first]",
+    replace: '  if (before === undefined || step.stage._tag === "Command") return\n  const [first]',
+    caughtBy: ["test/cli/python.test.ts"]
   },
   {
     name: "packages do not count",
@@ -918,8 +954,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "limits of a command count",
     file: "core/plan/Ingredients.ts",
-    find: '|| "without a shell"]: commandFormat',
-    replace: '|| "without a shell"]: commandFormat + JSON.stringify(stage.limits)',
+    find: "[howOf(stage)]: commandFormat",
+    replace: "[howOf(stage)]: commandFormat + JSON.stringify(stage.limits)",
     caughtBy: ["test/cli/attempts.test.ts"]
   },
   {

@@ -12,10 +12,10 @@ import * as TaskRun from "../../core/executor/TaskRun.ts"
 const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, Disk.layer)
 
 export const layer = Layer.succeed(Executor, {
-  execute: (task) => {
+  execute: (task, onNews) => {
     const { work } = task
     return work.type === "command"
-      ? Effect.flatMap(Sandbox.decide(task), (isSealed) => CommandRun.run(task, work, isSealed))
+      ? Effect.flatMap(Sandbox.decide(task), (isSealed) => CommandRun.run(task, work, isSealed, onNews))
       : TaskRun.run(task, work, (source) => import(source), {
           progress: () => Effect.void,
           notice: () => Effect.void

@@ -17,6 +17,7 @@ const env = Schema.Record(Schema.String, Schema.String)
 /** One Schema for all commands of a kind: a graph may have thousands, and each would be compiled. */
 const forShell = Schema.Struct({ command: Schema.String, env })
 const withoutShell = Schema.Struct({ args: Schema.Array(Schema.String), env })
+const ofScript = Schema.Struct({ env })
 const own: ReadonlySet<string> = new Set(["command", "args", "env"])
 
 /** How a command is written: for a shell, or as the words of a call. */
@@ -44,20 +45,23 @@ const fieldsOf = (name: string, params: unknown): Schema.Struct.Fields => {
   throw new Names.DeclarationError(`${name}: expected params to be a Schema.Struct, but found another Schema`)
 }
 
-const checkNames = (declared: Declared, params: ReadonlyArray<string>): void => {
-  const { name, inputs, output, env, passEnv, secrets } = declared
-  const taken = params.find((each) => own.has(each) || Names.isOfCommand(each))
-  if (taken !== undefined) {
-    throw new Names.DeclarationError(
-      `${name}: expected params to have names of their own, but found ${taken}, which each command has already. Choose another name`
-    )
-  }
-  const variables = [...[inputs, output, env].flatMap(Object.keys), ...params, ...passEnv, ...secrets]
+const taken = (stage: string, name: string): string =>
+  `${stage}: expected params to have names of their own, but found ${name}, which each command has already. Choose another name`
+
+const checkVariables = (stage: string, variables: ReadonlyArray<string>, what: string): void => {
   const wrong = variables.find((each, index) => !Names.isVariable(each) || variables.indexOf(each) !== index)
   if (wrong === undefined) return
   throw new Names.DeclarationError(
-    `${name}: expected inputs, outputs, params, env, passEnv and secrets to be different names of shell variables, but found "${wrong}"`
+    `${stage}: expected ${what} to be different names of shell variables, but found "${wrong}"`
   )
+}
+
+const checkNames = (declared: Declared, params: ReadonlyArray<string>): void => {
+  const { name, inputs, output, env, passEnv, secrets } = declared
+  const clash = params.find((each) => own.has(each) || Names.isOfCommand(each))
+  if (clash !== undefined) throw new Names.DeclarationError(taken(name, clash))
+  const variables = [...[inputs, output, env].flatMap(Object.keys), ...params, ...passEnv, ...secrets]
+  checkVariables(name, variables, "inputs, outputs, params, env, passEnv and secrets")
 }
 
 const checkTexts = (name: string, texts: Readonly<Record<string, unknown>>): void => {
@@ -109,13 +113,25 @@ export const make = (declared: Declared, written: Written): Made => {
   const names = Object.keys(fields)
   checkNames(declared, names)
   checkWritten(declared, written, names)
-  const of = (written.args === undefined ? forShell : withoutShell) as Struct
   const { env } = declared
-  const defaults = written.args === undefined ? { command: written.command, env } : { args: written.args, env }
-  if (declared.params === undefined) return { params: of as unknown as Made["params"], defaults, own: undefined }
-  const all = (declared.params as Struct).mapFields((theirs) => ({ ...theirs, ...of.fields }), {
-    unsafePreserveChecks: true
-  })
+  return written.args === undefined
+    ? made(declared.params, forShell as Struct, { command: written.command, env }, names)
+    : made(declared.params, withoutShell as Struct, { args: written.args, env }, names)
+}
+
+/** The parameters of a script, which is given them in a file: a name of theirs is no variable. */
+export const makeForScript = (declared: Declared): Made => {
+  const { name, env, passEnv, secrets } = declared
+  const names = Object.keys(fieldsOf(name, declared.params))
+  if (names.includes("env")) throw new Names.DeclarationError(taken(name, "env"))
+  checkVariables(name, [...Object.keys(env), ...passEnv, ...secrets], "env, passEnv and secrets")
+  checkTexts(name, env)
+  return made(declared.params, ofScript as Struct, { env }, names)
+}
+
+const made = (params: unknown, of: Struct, defaults: Made["defaults"], names: ReadonlyArray<string>): Made => {
+  if (params === undefined) return { params: of as unknown as Made["params"], defaults, own: undefined }
+  const all = (params as Struct).mapFields((theirs) => ({ ...theirs, ...of.fields }), { unsafePreserveChecks: true })
   return { params: all as unknown as Made["params"], defaults, own: names }
 }
 

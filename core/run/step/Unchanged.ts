@@ -16,7 +16,7 @@ import * as Tree from "../../../cache/store/Tree.ts"
 import { type Executed, type Loaded, StepError } from "../../executor/Executor.ts"
 import type { AnyStep } from "../../pipeline/Step.ts"
 import * as Plan from "../../plan/Plan.ts"
-import type { Prepared, PreparedSource } from "../../plan/Prepared.ts"
+import { codeIdOf, fingerprintOf, type Prepared, type PreparedSource } from "../../plan/Prepared.ts"
 import * as Sources from "../../plan/Sources.ts"
 
 const loadedOtherwise = ({ files }: CodeFingerprint, loaded: Loaded): ReadonlyArray<string> =>
@@ -97,10 +97,10 @@ export const checkSources = Effect.fnUntraced(function* (
 
 /** Fails if the loaded code differs from the key. Code may change once it is loaded. */
 const checkCode = Effect.fnUntraced(function* (prepared: Prepared, step: AnyStep, loaded: Executed["loaded"]) {
-  // the key holds the command itself
-  if (step.stage._tag === "Command") return
-  const { source } = step.stage
-  const [first] = yield* changedModules(prepared.code.get(source)!, source, loaded)
+  const before = fingerprintOf(prepared, step.stage)
+  // the key holds a command itself
+  if (before === undefined) return
+  const [first] = yield* changedModules(before, codeIdOf(step.stage) ?? "", loaded)
   if (first !== undefined) return yield* changed(step, first, "while the step ran")
 })
 
@@ -127,7 +127,7 @@ const checkTouched = Effect.fnUntraced(function* (
 export const checkBegin =
   (prepared: Prepared, step: AnyStep, checkpoint: string, disk: Disk["Service"]) =>
   (loaded: Executed["loaded"]): Effect.Effect<void, StepError> => {
-    const before = step.stage._tag === "Command" ? undefined : prepared.code.get(step.stage.source)
+    const before = fingerprintOf(prepared, step.stage)
     if (before === undefined) return Effect.void
     const [first] = loadedOtherwise(before, loaded ?? {})
     if (first !== undefined) return Effect.fail(changed(step, first, "since the run began"))
