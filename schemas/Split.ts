@@ -32,9 +32,15 @@ const hasCapture = (pattern: string): true | string => {
   }
 }
 
+/** What is drawn for a split: whole groups, or each image by itself, as if none were related: to measure what leakage is worth. */
+export const Assignment = Schema.Literals(["groups", "images"])
+export type Assignment = typeof Assignment.Type
+
 export const SplitParams = Schema.Struct({
   fractions: withDefault(Fractions, { train: 0.7, validation: 0.15, test: 0.15 }),
   seed: withDefault(Count, 1),
+  /** `groups` keeps what is related in one split. `images` draws at random; which groups there are is told all the same. */
+  assign: withDefault(Assignment, "groups"),
   duplicates: withDefault(DuplicatePolicy, "drop"),
   /** The share of images that `drop` may leave out, exact copies aside; if it would leave out more, the stage fails. */
   dropAtMost: withDefault(Fraction, 0.25),
@@ -117,7 +123,12 @@ export const Manifest = Schema.Struct({
   groupsOfMany: Count,
   /** Splits that folders of the data give; those that are not here were drawn from train. */
   given: Schema.optionalKey(Schema.Array(SplitName)),
-  /** Groups of near-duplicates in more than one split; above 0 only under the policy `keep`, or where the split is given. */
+  /** Whether images were drawn by themselves; absent where whole groups were. */
+  assign: Schema.optionalKey(Schema.Literal("images")),
+  /**
+   * Groups of near-duplicates in more than one split; above 0 only under the policy `keep`, or where the split is given.
+   * Where images were drawn by themselves, groups of any origin.
+   */
   leaks: Count,
   /**
    * Pairs of images that look alike and may be copies, but differ too much to be called so and are not linked by other

@@ -186,7 +186,7 @@ const assignGiven = (
   return [...settled, ...drawn].sort(byPath)
 }
 
-/** The images that are used, each with the split of its group. */
+/** The images that are used, each with the split of its group, or its own. */
 const assignSplits = (
   kept: LeakageGroups["kept"],
   classes: ReadonlyArray<string>,
@@ -194,19 +194,24 @@ const assignSplits = (
 ): ReadonlyArray<Image> => {
   const indexOf = new Map(classes.map((name, i) => [name, i]))
   const units = new Map<string, { readonly name: string; readonly counts: Map<number, number> }>()
-  for (const { image, group } of kept) {
-    const unit = units.get(group) ?? { name: group, counts: new Map<number, number>() }
-    units.set(group, unit)
+  const unitOf = ({ image, group }: LeakageGroups["kept"][number]): string =>
+    params.assign === "images" ? image.path : group
+  for (const one of kept) {
+    const { image } = one
+    const name = unitOf(one)
+    const unit = units.get(name) ?? { name, counts: new Map<number, number>() }
+    units.set(name, unit)
     const label = indexOf.get(image.class)!
     unit.counts.set(label, (unit.counts.get(label) ?? 0) + 1)
   }
   const all: ReadonlyArray<Unit> = [...units.values()]
   const splits = stratifiedSplit(all, classes.length, params.fractions, params.seed)
   return kept
-    .map(({ image, group }) => ({
+    .map((one) => ({ ...one, split: splits.get(unitOf(one))! }))
+    .map(({ image, group, split }) => ({
       path: image.path,
       class: image.class,
-      split: splits.get(group)!,
+      split,
       group,
       width: image.fingerprint.width,
       height: image.fingerprint.height
@@ -253,7 +258,10 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
   const splitOf = new Map(images.map((image) => [image.path, image.split]))
   const spans = (paths: ReadonlyArray<string>): boolean =>
     new Set(paths.flatMap((path) => splitOf.get(path) ?? [])).size > 1
-  const sizes = tally(images.map(({ group }) => group))
+  const members = Map.groupBy(images, ({ group }) => group)
+  const groups = [...members.values()].map((one) => one.map(({ path }) => path))
+  const duplicates = [...grouped.duplicates, ...grouped.conflicts].map(({ paths }) => paths)
+  const atRandom = params.assign === "images" && listing.given.length === 0
   return {
     classes: listing.classes,
     seed: params.seed,
@@ -262,8 +270,9 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
     groupBy: params.groupBy,
     ...(listing.given.length === 0 ? {} : { given: listing.given }),
     counts: countClasses(account),
-    groupsOfMany: [...sizes.values()].filter((size) => size > 1).length,
-    leaks: [...grouped.duplicates, ...grouped.conflicts].filter(({ paths }) => spans(paths)).length,
+    groupsOfMany: groups.filter((paths) => paths.length > 1).length,
+    ...(atRandom ? { assign: "images" as const } : {}),
+    leaks: (atRandom ? groups : duplicates).filter(spans).length,
     lookAlikes: {
       pairs: grouped.lookAlikes.length,
       apart: grouped.lookAlikes.filter(spans).length
@@ -278,7 +287,10 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
 const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
 
 /** What was left out and why, what is not as it seems, and what a split that is given leaks; undefined where there is nothing to say. */
-const saidOf = ({ counts, setAside, images, given, leaks }: Manifest, { linked }: ImageListing): string | undefined => {
+const saidOf = (
+  { counts, setAside, images, given, assign, leaks }: Manifest,
+  { linked }: ImageListing
+): string | undefined => {
   const dropped = counts.reduce((sum, one) => sum + one.dropped, 0)
   const parts = [
     ...(setAside.length === 0
@@ -289,7 +301,11 @@ const saidOf = ({ counts, setAside, images, given, leaks }: Manifest, { linked }
       ? []
       : [`links to folders were followed (${linked.slice(0, 5).join(", ")}${linked.length > 5 ? ", ..." : ""})`]),
     ...(given === undefined ? [] : [`the split is that of the folders (${given.join(", ")})`]),
-    ...(leaks === 0 ? [] : [`${plural(leaks, "group")} of near-duplicates in more than one split`])
+    ...(leaks === 0
+      ? []
+      : [
+          `${plural(leaks, "group")} of ${assign === undefined ? "near-duplicates" : "related images"} in more than one split`
+        ])
   ]
   if (parts.length === 0) return undefined
   return `${parts.join("; ")}; ${plural(images.length, "image")} of ${plural(counts.length, "class", "classes")} used`

@@ -964,5 +964,12 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "(pitch(other) ** 2 - pitch(own) ** 2) / 4",
     replace: "0",
     caughtBy: ["test/stages/lib/duplicates/Resolution.test.ts"]
+  },
+  {
+    name: "a split at random does not tell the groups that it divides",
+    file: "stages/split.ts",
+    find: "(atRandom ? groups : duplicates).filter(spans)",
+    replace: "duplicates.filter(spans)",
+    caughtBy: [splitting]
   }
 ]

@@ -196,6 +196,20 @@ describe("near-duplicates", () => {
     expect(Math.max(...leaks)).toBeGreaterThan(0)
   })
 
+  it("assign=images draws the same images as if none were related, and tells the groups that it divides", async () => {
+    const of = (assign: string) =>
+      manifestOf(root, { assign, groupBy: "([0-9])[^/]*$", duplicates: "group", seed: 2 }, `assign-${assign}`)
+    const [whole, divided] = [await of("groups"), await of("images")]
+    const named = ({ images }: Manifest) => images.map(({ path: name, group }) => [name, group])
+    expect(named(divided)).toEqual(named(whole))
+    expect(whole).not.toHaveProperty("assign")
+    expect({ leaks: whole.leaks, assign: divided.assign }).toEqual({ leaks: 0, assign: "images" })
+    const groups = Map.groupBy(divided.images, ({ group }) => group)
+    const spanning = [...groups.values()].filter((of) => new Set(of.map((one) => one.split)).size > 1)
+    expect(spanning.length).toBeGreaterThan(0)
+    expect(divided.leaks).toBe(spanning.length)
+  })
+
   // images/04-blank-copies-leak: byte-identical white images were in train and test, under both labels
   it("files with the same bytes are copies, whatever is on them", async () => {
     const blank = path.join(folder, "blank")

@@ -84,9 +84,16 @@ export const outcome = ({ differences, equivalence, groupTest, seeds }: Compared
   return html`${over} with batch normalization is ${size(accuracy)}. ${conclusion()} The test images are ${count(groupTest.groups)} independent groups, and intervals are over groups.`
 }
 
+const reasonOfLeaks = ({ assign, given }: ReportData["manifest"]): Html =>
+  assign !== undefined
+    ? html`<code>split.assign=images</code>`
+    : given === undefined
+      ? html`policy <code>keep</code>`
+      : text("the folders of the data give the split")
+
 const leakage = ({ manifest }: ReportData): Html =>
   manifest.leaks > 0
-    ? html` <strong>${manifest.leaks} groups of near-duplicates are in more than one split</strong> (${manifest.given === undefined ? html`policy <code>keep</code>` : text("the folders of the data give the split")}): the test scores are too high.`
+    ? html` <strong>${manifest.leaks} groups of related images are in more than one split</strong> (${reasonOfLeaks(manifest)}): the test scores are too high.`
     : html``
 
 /** Test accuracy: over all seeds where there are several. */
