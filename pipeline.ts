@@ -59,6 +59,8 @@ const compared = Pipeline.step(compare, {
     nobnReplicas: Pipeline.replicas(nobn.out.history),
     bnNetwork: bn.out.network,
     nobnNetwork: nobn.out.network,
+    bnWeights: bn.out.weights,
+    nobnWeights: nobn.out.weights,
     gradstats: gradients.out.summary,
     logits: raw.out.logits,
     seedLogits: raw.out.seedLogits,

@@ -21,7 +21,7 @@ import {
 import { GradstatsArtifact } from "../schemas/Gradstats.ts"
 import { LogitsArtifact, PenultimateArtifact, SeedLogitsArtifact } from "../schemas/Logits.ts"
 import { ManifestArtifact } from "../schemas/Split.ts"
-import { HistoryArtifact, NetworkArtifact } from "../schemas/Train.ts"
+import { HistoryArtifact, NetworkArtifact, Weights } from "../schemas/Train.ts"
 import { toFailure } from "./lib/Failure.ts"
 import type { ReportData } from "./lib/report/Data.ts"
 import { utf8 } from "./lib/Utf8.ts"
@@ -39,6 +39,8 @@ const inputs = {
   nobnReplicas: Artifact.replicas(HistoryArtifact),
   bnNetwork: NetworkArtifact,
   nobnNetwork: NetworkArtifact,
+  bnWeights: Weights,
+  nobnWeights: Weights,
   gradstats: GradstatsArtifact,
   logits: LogitsArtifact,
   seedLogits: SeedLogitsArtifact,
@@ -72,7 +74,7 @@ const readTable = Effect.fnUntraced(function* <A>(
 
 /** All documents and tables that are compared. */
 const readInputs = Effect.fnUntraced(function* (from: CompareContext["inputs"]) {
-  const { LogitsTable, PenultimateTable, SeedLogitsTable } = yield* load
+  const { filtersOf, LogitsTable, PenultimateTable, SeedLogitsTable } = yield* load
   const replicasOf = (replicas: CompareContext["inputs"]["bnReplicas"]) => Effect.forEach(replicas, ({ read }) => read)
   return {
     manifest: yield* from.manifest.read,
@@ -83,6 +85,7 @@ const readInputs = Effect.fnUntraced(function* (from: CompareContext["inputs"]) 
     histories: { bn: yield* from.bn.read, nobn: yield* from.nobn.read },
     replicas: { bn: yield* replicasOf(from.bnReplicas), nobn: yield* replicasOf(from.nobnReplicas) },
     networks: { bn: yield* from.bnNetwork.read, nobn: yield* from.nobnNetwork.read },
+    filters: { bn: filtersOf(yield* from.bnWeights.bytes), nobn: filtersOf(yield* from.nobnWeights.bytes) },
     gradients: yield* from.gradstats.read
   }
 })

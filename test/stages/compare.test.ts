@@ -18,6 +18,7 @@ import * as Network from "../../stages/lib/network/Network.ts"
 import * as Random from "../../stages/lib/Random.ts"
 import * as LogitsTable from "../../stages/lib/tables/LogitsTable.ts"
 import * as PenultimateTable from "../../stages/lib/tables/PenultimateTable.ts"
+import * as Safetensors from "../../stages/lib/tables/Safetensors.ts"
 import * as SeedLogitsTable from "../../stages/lib/tables/SeedLogitsTable.ts"
 import { split } from "../../stages/split.ts"
 import { repository } from "../lib/cli.ts"
@@ -135,6 +136,17 @@ beforeAll(async () => {
     "nobn.json": JSON.stringify(of(jagged)),
     "bn-net.json": JSON.stringify(network(index, true)),
     "nobn-net.json": JSON.stringify(network(index, false)),
+    "weights.safetensors": Safetensors.encode([
+      {
+        name: "conv1.weight",
+        shape: [2, 3, 2, 2],
+        dtype: "F32",
+        data: Float32Array.from({ length: 24 }, (_, i) => (i === 0 ? -1 : i / 23))
+      }
+    ]),
+    "no-convolution.safetensors": Safetensors.encode([
+      { name: "fc1.weight", shape: [1, 2], dtype: "F32", data: Float32Array.of(1, 2) }
+    ]),
     "logits.arrow": table,
     "seed-logits.arrow": seedLogits(index, 0),
     "seed-logits-2.arrow": seedLogits(index, 1),
@@ -155,6 +167,8 @@ beforeAll(async () => {
     nobn: at("nobn.json"),
     bnNetwork: at("bn-net.json"),
     nobnNetwork: at("nobn-net.json"),
+    bnWeights: at("weights.safetensors"),
+    nobnWeights: at("no-convolution.safetensors"),
     gradstats: summary!,
     logits: at("logits.arrow"),
     seedLogits: at("seed-logits.arrow"),

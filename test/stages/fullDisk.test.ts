@@ -113,6 +113,7 @@ it("fails every stage with a sentence, never as a bug", async () => {
       ...batches,
       ...histories,
       ...networks,
+      ...weights,
       manifest: manifest!,
       contactSheet: contactSheet!,
       gradstats: summary!,

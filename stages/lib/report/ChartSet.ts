@@ -28,6 +28,7 @@ import { utf8 } from "../Utf8.ts"
 import type { ChartName, SeedChartName } from "./Data.ts"
 import { drawConfusion } from "./drawings/Confusion.ts"
 import { drawLogits, drawNetwork, drawPredictions } from "./drawings/Drawings.ts"
+import { drawFirstFilters, type Filters } from "./drawings/Filters.ts"
 import { drawHero } from "./drawings/Hero.ts"
 import { labelsOf } from "./drawings/Labels.ts"
 import { type Html, trusted } from "./Html.ts"
@@ -39,6 +40,8 @@ export interface ChartInput {
   readonly histories: Readonly<Record<VariantName, History>>
   readonly gradients: Gradstats
   readonly network: TrainedNetwork
+  /** Of the first layers. */
+  readonly filters: Readonly<Record<VariantName, Filters | undefined>>
   readonly table: LogitsTable
   readonly hidden: PenultimateTable
   readonly exampleUris: ReadonlyArray<string>
@@ -118,6 +121,8 @@ const drawSvgs = Effect.fnUntraced(function* (renderer: Renderer, input: ChartIn
   svgs.logits = yield* Effect.promise(() => drawLogits(table, variantNames))
   const matrices = { bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }
   const confusion = yield* Effect.promise(() => drawConfusion(matrices, metrics.classes))
+  const filters = drawFirstFilters(input.filters)
+  if (filters !== undefined) svgs.filters = filters
   svgs.confusionBn = confusion.bn
   svgs.confusionNobn = confusion.nobn
   svgs.network = drawNetwork(input.network)

@@ -54,7 +54,7 @@ export interface ReportData {
   readonly hiddenUnits: Readonly<Record<VariantName, number>>
   /** A sentence on letters of class names that the fonts of PNG images lack. */
   readonly missingLetters: string | undefined
-  /** Charts over seeds exist only with several seeds. */
+  /** Charts over seeds exist only with several seeds, first filters only of a convolution. */
   /** Rows of the tables, which are files beside the report. */
   readonly tables: Readonly<Record<string, Rows>>
   readonly labels: Readonly<Record<FigureName, string>>
@@ -64,7 +64,8 @@ export interface ReportData {
 /** Figures that are files; both confusion matrices are one. */
 export type FigureName = ChartName | SeedChartName | "hero" | "confusion" | "predictions"
 
-export type SeedChartName = "seedLoss" | "seedAccuracy"
+/** Charts that some studies have: over several seeds, or of a first layer that is a convolution. */
+export type SeedChartName = "seedLoss" | "seedAccuracy" | "filters"
 
 export type ChartName =
   | "balance"

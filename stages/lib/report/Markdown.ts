@@ -140,7 +140,7 @@ ${picture(data, "balance")}
 ## Network
 
 ${picture(data, "network")}
-
+${data.charts.filters === undefined ? "" : `\n${picture(data, "filters")}\n`}
 ## Training
 
 With BN: ${howTrained(data.histories.bn)}. Without BN: ${howTrained(data.histories.nobn)}.

@@ -79,6 +79,7 @@ export const labelsOf = (input: LabelInput): Readonly<Record<FigureName, string>
     hero: heroLabel(metrics.headline),
     balance: balanceLabel(input),
     network: `Diagram of the network: ${input.network.table.length} layers, ${input.network.totalParameters} parameters`,
+    filters: "Filters of the first convolution of both networks, as small colour images",
     loss: `${lossLabel(input)}. Line chart by epoch`,
     accuracy: `${accuracyLabel(input)}. Line chart by epoch`,
     seedLoss: `Mean loss by epoch with bands over seeds; ${seeded}`,

@@ -13,6 +13,7 @@ import {
   type Html,
   html,
   join,
+  nothing,
   number,
   paragraph,
   percent,
@@ -47,7 +48,14 @@ export const networkSection = (data: ReportData): Html =>
       ),
       figure("network", data.charts.network, html`The network without BN, from the image to one logit per class.`),
       layerTable(data, "nobn"),
-      folded(html`The network with batch normalization, layer by layer`, layerTable(data, "bn"))
+      folded(html`The network with batch normalization, layer by layer`, layerTable(data, "bn")),
+      data.charts.filters === undefined
+        ? nothing
+        : figure(
+            "filters",
+            data.charts.filters,
+            html`Filters of the first convolution after training: grey is 0, a full colour the network's largest weight. Edges and spots of colour are what a network looks for; noise says that it learned little there.`
+          )
     ]
   )
 
