@@ -1,6 +1,6 @@
 /**
- * Limits: how long a step may take, and how often it is tried. A stage declares them, and a step that it is placed as may
- * have others. They never change a result, so they are in no key.
+ * Limits: how long a step may take, how often it is tried, and what it takes of the machine. A stage declares them, and a step
+ * that it is placed as may have others. They never change a result, so they are in no key.
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -15,12 +15,23 @@ export interface Declared {
   readonly timeout?: Time
   /** How often a step is tried again after a failure. Before the first time it waits for `backoff` (1 second), then twice as long each time. */
   readonly retries?: { readonly times: number; readonly backoff?: Time }
+  /** How many of the run's cores it takes. */
+  readonly cores?: number
+  /** How much memory it takes: `"4 GiB"`, `"500 MB"`. */
+  readonly memory?: Memory
 }
+
+const units = { MB: 1e6, GB: 1e9, TB: 1e12, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const
+
+/** An amount of memory. */
+export type Memory = `${number} ${keyof typeof units}`
 
 /** The same in milliseconds, as far as it is declared. */
 export interface Limits {
   readonly timeoutMs?: number
   readonly retries?: { readonly times: number; readonly backoffMs: number }
+  readonly cores?: number
+  readonly memoryBytes?: number
 }
 
 const msOf = (name: string, what: string, time: unknown, least: number): number => {
@@ -32,9 +43,32 @@ const msOf = (name: string, what: string, time: unknown, least: number): number 
   )
 }
 
+const bytesOf = (name: string, memory: unknown): number => {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?) (\w+)$/u.exec(String(memory)) ?? []
+  if (amount !== undefined && unit !== undefined && Object.hasOwn(units, unit) && Number(amount) > 0)
+    return Number(amount) * units[unit as keyof typeof units]
+  throw new DeclarationError(
+    `${name}: expected memory to be an amount such as "4 GiB" or "500 MB", but found ${JSON.stringify(memory)}`
+  )
+}
+
+const resourcesOf = (name: string, { cores, memory }: Declared): Pick<Limits, "cores" | "memoryBytes"> => {
+  if (cores !== undefined && (!Number.isInteger(cores) || cores < 1))
+    throw new DeclarationError(`${name}: expected cores to be a whole number from 1 on, but found ${String(cores)}`)
+  return {
+    ...(cores === undefined ? {} : { cores }),
+    ...(memory === undefined ? {} : { memoryBytes: bytesOf(name, memory) })
+  }
+}
+
+/** The limits of a step: its own, else its stage's. */
+export const over = (ofStage: Limits, ofStep: Limits): Limits => ({ ...ofStage, ...ofStep })
+
 /** The limits that are declared; refuses what is no time and no number. */
-export const of = (name: string, { timeout, retries }: Declared): Limits => {
-  const timed = timeout === undefined ? {} : { timeoutMs: msOf(name, "timeout", timeout, 1) }
+export const of = (name: string, declared: Declared): Limits => {
+  const { timeout, retries } = declared
+  const resources = resourcesOf(name, declared)
+  const timed = timeout === undefined ? resources : { ...resources, timeoutMs: msOf(name, "timeout", timeout, 1) }
   if (retries === undefined) return timed
   const { times, backoff = "1 second" } = retries
   if (!Number.isInteger(times) || times < 0)

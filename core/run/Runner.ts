@@ -11,7 +11,6 @@ import * as path from "node:path"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Semaphore from "effect/Semaphore"
 import * as Fault from "../../cache/identity/Fault.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import { outputsOf, type StepResult } from "../../cache/store/ResultStore.ts"
@@ -33,6 +32,7 @@ import { RunEvents } from "./RunEvents.ts"
 import * as RunLog from "./RunLog.ts"
 import * as Secrets from "./Secrets.ts"
 import * as StepRun from "./StepRun.ts"
+import * as Budget from "./step/Budget.ts"
 
 export interface RunOptions {
   /** The steps to bring up to date, upstream first, ancestors included. */
@@ -282,7 +282,7 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
     prepared,
     options,
     runId: makeRunId(new Date(startedMs)),
-    cores: yield* Semaphore.make(prepared.cores),
+    budget: yield* Budget.make(prepared.cores),
     provenance: yield* Effect.cached(Provenance.ofRun),
     results: new Map(),
     outcomes: new Map(),

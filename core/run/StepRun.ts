@@ -10,7 +10,6 @@ import * as path from "node:path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Semaphore from "effect/Semaphore"
 import { PythonFingerprint } from "../../cache/code/python/PythonCode.ts"
 import type * as CacheKey from "../../cache/identity/CacheKey.ts"
 import * as Digest from "../../cache/identity/Digest.ts"
@@ -30,7 +29,6 @@ import { linesOf } from "../pipeline/Declaration.ts"
 import type * as Stage from "../pipeline/Stage.ts"
 import { type AnyStep, displayName } from "../pipeline/Step.ts"
 import * as Python from "../plan/code/Python.ts"
-import * as Ingredients from "../plan/Ingredients.ts"
 import { fingerprintOf, type Prepared } from "../plan/Prepared.ts"
 import * as SourceLinks from "../plan/SourceLinks.ts"
 import * as StoredResult from "../plan/StoredResult.ts"
@@ -38,6 +36,7 @@ import * as Materialize from "./Materialize.ts"
 import { noticeOf } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
 import * as Attempts from "./step/Attempts.ts"
+import * as Budget from "./step/Budget.ts"
 import * as OwnPath from "./step/OwnPath.ts"
 import * as Resumed from "./step/Resumed.ts"
 import * as Unchanged from "./step/Unchanged.ts"
@@ -47,8 +46,7 @@ import { type OutputMissing, takeOutputs } from "./TakeOutputs.ts"
 export interface Running {
   readonly prepared: Prepared
   readonly runId: string
-  /** One permit for each core of the run. */
-  readonly cores: Semaphore.Semaphore
+  readonly budget: Budget.Budget
   readonly provenance: Effect.Effect<Omit<Provenance, "runId" | "startedAt" | "durationMs">>
   /** Results of finished steps, by id. */
   readonly results: Map<string, StepResult>
@@ -301,7 +299,7 @@ const work = Effect.fnUntraced(function* (
   running: Running,
   execution: Attempt,
   cores: number,
-  releaseCores: Effect.Effect<void>
+  release: Effect.Effect<void>
 ) {
   const disk = yield* Disk
   const executor = yield* Executor
@@ -317,7 +315,7 @@ const work = Effect.fnUntraced(function* (
   const check = Unchanged.checkBegin(prepared, step, task.checkpoint, disk)
   const executed = yield* Attempts.inTime(step, task, executor.execute(task, tell, check))
   // hashing and waiting for the disk is left: another step may use the cores
-  yield* releaseCores
+  yield* release
   yield* Unchanged.checkUnchanged(prepared, step, key, executed)
   const sealed = executed.sealed === true
   if (!sealed)
@@ -344,30 +342,16 @@ const work = Effect.fnUntraced(function* (
   return result
 })
 
-/** Holds `count` of the run's cores until the scope closes, or until the returned effect releases them. */
-const holdCores = Effect.fnUntraced(function* ({ cores }: Running, count: number) {
-  let held = count
-  const releaseCores = Effect.suspend(() => {
-    const returned = held
-    held = 0
-    return returned === 0 ? Effect.void : Effect.asVoid(Semaphore.release(cores, returned))
-  })
-  yield* Effect.acquireRelease(Semaphore.take(cores, count), () => releaseCores, { interruptible: true })
-  return releaseCores
-})
-
 /** Executes a step, or waits for another process that does; `executed` says which. */
 export const execute = Effect.fn("StepRun.execute")(function* (running: Running, execution: Execution) {
   const events = yield* RunEvents
   const { prepared } = running
   const { layout } = yield* Store
-  const toolchains = Ingredients.toolchainsOfStep(prepared, execution.step)
-  // a stage without a toolchain may use all cores; it counts as one
-  const busy = Math.min(prepared.cores, Math.max(1, ...toolchains.map((each) => each.cores)))
-  const granted = toolchains.length > 0 ? busy : prepared.cores
+  const need = Budget.needOf(running.budget, prepared, execution.step)
+  if (need.alone !== undefined) events.publish(noticeOf(execution.step.id, need.alone))
   const alone = Effect.fnUntraced(function* (failed: Attempt["failed"]) {
     // cores first, then the lock: the owner of a lock is working or committing, so two runs cannot wait for each other
-    const releaseCores = yield* holdCores(running, busy)
+    const release = yield* Budget.hold(running.budget, need)
     const because = running.stoppedBy()
     if (because !== undefined) return yield* new Stopped({ because })
     yield* Lock.hold(`key ${layout.root} ${execution.key}`, (owner) => {
@@ -376,7 +360,7 @@ export const execute = Effect.fn("StepRun.execute")(function* (running: Running,
     })
     const meanwhile = isAgain(execution) ? "absent" : yield* StoredResult.find(execution.step, execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
-    return { executed: true, result: yield* work(running, { ...execution, failed }, granted, releaseCores) }
+    return { executed: true, result: yield* work(running, { ...execution, failed }, need.granted, release) }
   })
   const isStopped = (): boolean => running.stoppedBy() !== undefined
   return yield* Attempts.tried(execution.step, isStopped, (failed) => Effect.scoped(alone(failed)))

@@ -168,6 +168,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/cli/python.test.ts"]
   },
   {
+    name: "steps that take more memory than there is run at once",
+    file: "core/run/step/Budget.ts",
+    find: "holdOf(budget.memory, need.memory)",
+    replace: "holdOf(budget.memory, 0)",
+    caughtBy: ["test/cli/resources.test.ts"]
+  },
+  {
     name: "packages do not count",
     file: "cache/identity/CacheKey.ts",
     find: "const values = [stage, code, params,",

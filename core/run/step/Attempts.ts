@@ -10,12 +10,11 @@ import * as Effect from "effect/Effect"
 import { StepError, type StepTask } from "../../executor/Executor.ts"
 import * as Log from "../../executor/log/Log.ts"
 import * as Mask from "../../executor/log/Mask.ts"
-import type { Limits } from "../../pipeline/Limits.ts"
+import * as Limits from "../../pipeline/Limits.ts"
 import type { AnyStep } from "../../pipeline/Step.ts"
 import { RunEvents } from "../RunEvents.ts"
 
-/** The limits of a step: its own, else its stage's. */
-const limitsOf = ({ stage, limits }: AnyStep): Limits => ({ ...stage.limits, ...limits })
+const limitsOf = ({ stage, limits }: AnyStep): Limits.Limits => Limits.over(stage.limits, limits)
 
 /** Ends the work of an attempt when its time is over. */
 export const inTime = <A, E, R>(step: AnyStep, task: StepTask, work: Effect.Effect<A, E, R>) => {

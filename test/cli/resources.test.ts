@@ -1,0 +1,77 @@
+/** What steps take of the machine: those that need more than is left wait (dvc#9363, dvc#755, cctools#1695). */
+import { readFileSync } from "node:fs"
+import { totalmem } from "node:os"
+import * as path from "node:path"
+import { beforeEach, describe, expect, it } from "vitest"
+import { Pipeline, Stage } from "../../core/index.ts"
+import { events, lastEvent, opPipe } from "../lib/cli.ts"
+import { makeProject } from "../lib/project.ts"
+import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+
+const base = temporaryFolder()
+let number = 0
+let root = ""
+beforeEach(() => {
+  root = path.join(base, String(number++))
+})
+
+const pipeline = (options: string): string => `import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const Times = Artifact.text({ tag: "Times/v1", path: "times.txt" })
+const command = 'date +%s%N > "$times"; sleep 1; date +%s%N >> "$times"'
+const step = (name: string) =>
+  Pipeline.step(Stage.command({ name, command, inputs: {}, output: { times: Times }, ${options} }), { inputs: {} })
+export default Pipeline.make({ name: "resources", steps: [step("a"), step("b")] })
+`
+const run = async (options: string) => {
+  makeProject(root, undefined, { "pipeline.ts": pipeline(options) })
+  const finished = await opPipe(["run", "--json", "--cores", "2"], { cwd: root })
+  expect(finished.code, finished.stdout + finished.stderr).toBe(0)
+  const [[a, A], [b, B]] = ["a", "b"].map((name) =>
+    readFileSync(path.join(root, "outputs", name, "times.txt"), "utf8")
+      .trim()
+      .split("\n")
+      .map(Number)
+  ) as [[number, number], [number, number]]
+  const notices = events(finished).flatMap((event) => (event.type === "Notice" ? [event.text] : []))
+  return { overlap: a < B && b < A, notices }
+}
+
+describe("two steps", () => {
+  const share = Math.round((Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) * 0.6) / 1e6)
+
+  it("run side by side where both fit", async () => {
+    expect(await run('cores: 1, memory: "1 MiB"')).toMatchObject({ overlap: true })
+  })
+
+  it.each(["cores: 2", `memory: "${share} MB"`])("with %s run one after the other", async (options) => {
+    expect(await run(options)).toMatchObject({ overlap: false, notices: [] })
+  })
+
+  it("that need more than there is run alone, and say so", async () => {
+    const { overlap, notices } = await run('cores: 64, memory: "100000 GiB"')
+    expect(overlap).toBe(false)
+    expect(notices).toHaveLength(2)
+    expect(notices[0]).toMatch(
+      /^[ab]: it asks for 64 cores of 2 and 100000 GiB of memory, of [\d.]+ GiB that the run has, so it runs alone$/u
+    )
+  })
+
+  it("do not run again when they take something else", async () => {
+    await run("cores: 1")
+    writeFiles(root, { "pipeline.ts": pipeline('cores: 2, memory: "1 GB"') })
+    const next = await opPipe(["run", "--json", "--cores", "2"], { cwd: root })
+    expect(lastEvent(next)).toMatchObject({ executed: [], cached: ["a", "b"] })
+  })
+})
+
+it.each([
+  [{ cores: 0 }, "expected cores to be a whole number from 1 on, but found 0"],
+  [{ cores: 1.5 }, "but found 1.5"],
+  [{ memory: "4" }, 'expected memory to be an amount such as "4 GiB" or "500 MB", but found "4"'],
+  [{ memory: "0 GiB" }, "expected memory"],
+  [{ memory: "4 gigs" }, "expected memory"]
+])("a declaration of %j is refused", (options, problem) => {
+  const declare = (given: object) => Stage.command({ name: "c", command: ":", inputs: {}, output: {}, ...given })
+  expect(() => declare(options)).toThrow(problem)
+  expect(() => Pipeline.step(declare({}), { inputs: {}, ...(options as object) })).toThrow(problem)
+})
