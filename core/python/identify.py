@@ -180,8 +180,8 @@ def mentions(tree, names):
     return any(
         (isinstance(node, ast.Name) and node.id in names)
         or (isinstance(node, ast.Attribute) and node.attr in names)
-        or (isinstance(node, ast.alias) and node.name.split(".")[0] in names)
-        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in names)
+        or (isinstance(node, ast.alias) and not names.isdisjoint(node.name.split(".")))
+        or (isinstance(node, ast.ImportFrom) and not names.isdisjoint((node.module or "").split(".")))
         for node in ast.walk(tree)
     )
 

@@ -170,6 +170,16 @@ describe("files that a program reads out of its packages", () => {
     expect(before).toHaveProperty("its bytes")
     expect((await codeOf({ "data/table.csv": "b\n" })).modules["data/table.csv"]).not.toEqual(before)
   })
+
+  it.each([
+    "from importlib.resources import files\nfiles('data').joinpath('table.csv')\n",
+    "import importlib.resources as r\nr.files('data').joinpath('table.csv')\n",
+    "import importlib.resources\nimportlib.resources.files('data').joinpath('table.csv')\n",
+    "from pkgutil import get_data as g\ng('data', 'table.csv')\n"
+  ])("count, by whatever name they are asked for: %j", async (load) => {
+    const files = { "main.py": "from data import load\n", "data/__init__.py": "", "data/table.csv": "a\n" }
+    expect(await modulesOf({ ...files, "data/load.py": load })).toContain("data/table.csv")
+  })
 })
 
 describe("what cannot be known", () => {
