@@ -978,5 +978,12 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "(atRandom ? groups : duplicates).filter(spans)",
     replace: "duplicates.filter(spans)",
     caughtBy: [splitting]
+  },
+  {
+    name: "twelve bits in sixteen are read as sixteen",
+    file: "stages/lib/images/DeepLevels.ts",
+    find: "[255, 1023, 4095, 65_535,",
+    replace: "[255, 65_535,",
+    caughtBy: ["test/stages/lib/images/DeepLevels.test.ts"]
   }
 ]

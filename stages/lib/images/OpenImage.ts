@@ -1,6 +1,7 @@
 /** A file's bytes as an image, whatever format it has, and in words why they are none. */
 import { messageOf } from "../Failure.ts"
 import * as Bitmaps from "./Bitmaps.ts"
+import * as DeepLevels from "./DeepLevels.ts"
 import { loadSharp } from "./Sharp.ts"
 
 /** Names that images have. */
@@ -11,9 +12,14 @@ export const openImage = async (bytes: Uint8Array, pixelLimit: number) => {
   const sharp = await loadSharp()
   const options = { failOn: "error", limitInputPixels: pixelLimit } as const
   const bitmap = Bitmaps.read(bytes, pixelLimit)
-  if (bitmap === undefined) return sharp(bytes, options)
-  const { width, height, rgb } = bitmap
-  return sharp(rgb, { ...options, raw: { width, height, channels: 3 } })
+  if (bitmap !== undefined) {
+    const { width, height, rgb } = bitmap
+    return sharp(rgb, { ...options, raw: { width, height, channels: 3 } })
+  }
+  const deep = await DeepLevels.read(bytes, options)
+  if (deep === undefined) return sharp(bytes, options)
+  const { levels, ...raw } = deep
+  return sharp(levels, { ...options, raw })
 }
 
 const startsWith = (bytes: Uint8Array, text: string, at = 0): boolean =>
@@ -43,6 +49,8 @@ const foreign: ReadonlyArray<readonly [is: (bytes: Uint8Array) => boolean, reaso
 /** libvips' messages, and what they mean for the file. */
 const inWords: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
   [/unsupported image format/iu, "not an image in a supported format"],
+  [/samples out of range/iu, "a TIFF of values that are not read, such as 64-bit ones: save it with 8, 16 or 32 bits"],
+  [/input buffer is empty/iu, "an empty file"],
   [/exceeds pixel limit/iu, "more pixels than split.pixelLimit allows"],
   [/premature end|truncated|unexpected end|libpng read error|out of order read/iu, "truncated or damaged"]
 ]
@@ -52,6 +60,7 @@ export const reasonOf = (cause: unknown, bytes: Uint8Array): string => {
   const known = foreign.find(([is]) => is(bytes))
   if (known !== undefined) return known[1]
   const message = messageOf(cause)
+  if (cause instanceof DeepLevels.LevelsError) return message
   if (cause instanceof Bitmaps.BitmapError && !/exceeds pixel limit/u.test(message)) return message
   const first = (message.split("\n")[0] ?? message).trim()
   const meaning = inWords.find(([pattern]) => pattern.test(message))
