@@ -406,6 +406,8 @@ describe.skipIf(!existsSync(browser))("for every reader", () => {
       const rendered = readFileSync(out["report"]!, "utf8").replaceAll(/<!--op-pipe (\w+) ([\w.]+)-->/g, "$1 $2")
       writeFiles(folder, { "rendered.html": rendered })
       await page.goto(`file://${at("rendered.html")}`)
+      // wider than any screen, as the matrices of many classes are
+      await page.evaluate("for (const svg of document.querySelectorAll('.chart svg')) svg.style.width = '1600px'")
       await page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
       await page.evaluate(readFileSync(path.join(repository, "node_modules/axe-core/axe.min.js"), "utf8"))
       const found = (await page.evaluate(
