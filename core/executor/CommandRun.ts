@@ -20,6 +20,7 @@ import {
   spawnWatched
 } from "./ChildProcess.ts"
 import { type CommandWork, type Executed, type News, StepError, type StepTask } from "./Executor.ts"
+import { adviceFor } from "./log/Advice.ts"
 import * as Log from "./log/Log.ts"
 import * as PythonRun from "./python/PythonRun.ts"
 import * as Sandbox from "./Sandbox.ts"
@@ -136,7 +137,8 @@ const ended = (
   // of a program in it, by the shell; of the shell itself, by the sandbox
   const by = Sandbox.signalOf(code)
   const how = by === undefined ? "" : ` (${by}${by === "SIGKILL" ? ", perhaps the machine ran out of memory" : ""})`
-  const reason = `its ${what} ended with exit code ${code}${how}${fullDisk(task)}${Log.lastWords(log)}`
+  const words = Log.lastWords(log)
+  const reason = `its ${what} ended with exit code ${code}${how}${fullDisk(task)}${adviceFor(task.project, words)}${words}`
   return Effect.fail(new StepError({ step: task.step, fault: "stage", reason, log: Log.printed(log) }))
 }
 
