@@ -1,30 +1,22 @@
 /** `op-pipe init`: a first pipeline in this folder. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import * as path from "node:path"
 import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import { printLine } from "../Console.ts"
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import { printJson } from "../json/Shapes.ts"
+import { names, templates } from "../templates/Templates.ts"
 
-/** One source, one step: the README's first pipeline. */
-const pipeline = `import { Artifact, Pipeline, Stage } from "op-pipe"
+/** For modules, of which the project's own are. */
+const manifest = { "package.json": `${JSON.stringify({ private: true, type: "module" }, null, 2)}\n` }
 
-const Text = Artifact.file({ tag: "Text/v1", path: "text.txt" })
-const Counts = Artifact.file({ tag: "Counts/v1", path: "counts.txt" })
-const command = 'tr -s "[:space:]" "\\\\n" < "$text" | sort | uniq -c | sort -rn > "$counts"'
-
-export const count = Stage.command({ name: "count", command, inputs: { text: Text }, output: { counts: Counts } })
-
-const text = Pipeline.source({ name: "text", artifact: Text, path: "text.txt" })
-export default Pipeline.make({ name: "words", steps: [Pipeline.step(count, { inputs: { text: text.port } })] })
-`
-
-const files: Readonly<Record<string, string>> = {
-  "pipeline.ts": pipeline,
-  "text.txt": "the cat and the dog and the bird\n",
-  "package.json": `${JSON.stringify({ private: true, type: "module" }, null, 2)}\n`
-}
+const template = Flag.Literals("template", names).pipe(
+  Flag.withDescription("What the steps are written in"),
+  Flag.withDefault("shell")
+)
 
 /** Files that may be there already: then they stay as they are. */
 const kept = new Set(["package.json", "text.txt"])
@@ -41,8 +33,9 @@ const asModules = (text: string): string => {
 
 export const init = Command.make(
   "init",
-  { json: Flags.json },
-  Effect.fn("cli.init")(function* ({ json }) {
+  { json: Flags.json, template },
+  Effect.fn("cli.init")(function* ({ json, template: name }) {
+    const files: Readonly<Record<string, string>> = { ...templates[name], ...manifest }
     const there = Object.keys(files).filter((name) => existsSync(name))
     const inTheWay = there.find((name) => !kept.has(name))
     if (inTheWay !== undefined) {
@@ -55,7 +48,10 @@ export const init = Command.make(
       try: () => {
         const manifest = there.includes("package.json") ? readFileSync("package.json", "utf8") : undefined
         const changed = manifest === undefined ? manifest : asModules(manifest)
-        for (const name of written) writeFileSync(name, files[name]!, { flag: "wx" })
+        for (const name of written) {
+          mkdirSync(path.dirname(name), { recursive: true })
+          writeFileSync(name, files[name]!, { flag: "wx" })
+        }
         if (changed !== undefined && changed !== manifest) writeFileSync("package.json", changed)
       },
       catch: (cause) => new UsageError({ message: `init: the files cannot be written: ${String(cause)}` })
