@@ -344,7 +344,8 @@ export const command = <
  * })
  *
  * const table = Pipeline.source({ name: "table", artifact: Table, path: "table.csv" })
- * export default Pipeline.make({ name: "model", steps: [Pipeline.step(train, { inputs: { table: table.port } })] })
+ * const pipeline = Pipeline.make({ name: "model", steps: [Pipeline.step(train, { inputs: { table: table.port } })] })
+ * console.log(pipeline.steps[0]?.id) // train
  * ```
  */
 export const python = <
