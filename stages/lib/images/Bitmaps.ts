@@ -185,7 +185,7 @@ const readNetpbm = (bytes: Uint8Array, pixelLimit: number): Bitmap => {
 
 const letterP = 80
 
-/** The picture in a BMP or Netpbm file; undefined of any other. Throws `BitmapError`, with a reason in words. */
+/** The image in a BMP or Netpbm file; undefined of any other. Throws `BitmapError`, with a reason in words. */
 export const read = (bytes: Uint8Array, pixelLimit: number): Bitmap | undefined => {
   const isBmp = bytes[0] === 66 && bytes[1] === 77
   const isNetpbm = bytes[0] === letterP && bytes[1]! >= 49 && bytes[1]! <= 54 && isSpace(bytes[2] ?? 0)
