@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 /** The most bytes that a tarball may have. */
 const limits = [
-  ["op-pipe", 250_000],
+  ["op-pipe", 300_000],
   ["op-pipe-study", 400_000]
 ] as const
 

@@ -15,6 +15,7 @@ it.each([
     {
       fractions: { train: 0.7, validation: 0.15, test: 0.15 },
       seed: 1,
+      assign: "groups",
       dropAtMost: 0.25,
       duplicates: "drop",
       groupBy: "",
