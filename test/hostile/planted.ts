@@ -514,8 +514,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a sealed step sees the home folder",
     file: "core/executor/Sandbox.ts",
-    find: `  ...(existsSync("/sys") ?`,
-    replace: `  ...["--ro-bind", homedir(), homedir()],\n  ...(existsSync("/sys") ?`,
+    find: "  ...reached(walls, env),\n",
+    replace: `  ...reached(walls, env),\n  ...["--ro-bind", homedir(), homedir()],\n`,
     caughtBy: [programs]
   },
   {
