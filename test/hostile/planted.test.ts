@@ -19,6 +19,7 @@ const plant = (name: string, file: string, find: string, replace: string): strin
   const root = path.join(base, name.replaceAll(/\W+/g, "-"))
   mkdirSync(root, { recursive: true })
   for (const each of [
+    "bench",
     "bin",
     "commands",
     "charts",
