@@ -56,16 +56,21 @@ export interface Bench {
   readonly aligner: Aligner
 }
 
+/** Of a large set most thumbnails are on the disk, and to wait for each by itself takes longer than to align it. */
+const readsAtOnce = 16
+
 const align = Effect.fnUntraced(function* (
   { items, thumbnails, aligner }: Bench,
   candidates: ReadonlyArray<Candidate>
 ): Effect.fn.Return<ReadonlyArray<Agreement | undefined>, Stage.StageFailure> {
-  const jobs: Array<Parameters<Aligner["agreements"]>[0][number]> = []
-  for (const { pair, orientation } of candidates) {
-    const [one, other] = [items[pair[0]]!.fingerprint, items[pair[1]]!.fingerprint]
-    const first = matched(yield* thumbnails.get(pair[0]), one, other)
-    jobs.push({ orientation, first, second: matched(yield* thumbnails.get(pair[1]), other, one) })
-  }
+  const wanted = Array.from(new Set(candidates.flatMap(({ pair }) => pair)))
+  const read = (i: number) => Effect.map(thumbnails.get(i), (rgb) => [i, rgb] as const)
+  const rgbOf = new Map(yield* Effect.forEach(wanted, read, { concurrency: readsAtOnce }))
+  const jobs = candidates.map(({ pair: [i, j], orientation }) => {
+    const [one, other] = [items[i]!.fingerprint, items[j]!.fingerprint]
+    const [first, second] = [matched(rgbOf.get(i)!, one, other), matched(rgbOf.get(j)!, other, one)]
+    return { orientation, first, second }
+  })
   return yield* aligner.agreements(jobs)
 })
 
