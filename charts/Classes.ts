@@ -91,22 +91,22 @@ const binsOf = (scores: Scored, names: ReadonlyArray<string>) =>
       )
   )
 
+/** An axis from nothing to all. */
+const shareOf = (field: string) =>
+  ({
+    field,
+    type: "quantitative",
+    title: field,
+    scale: { domain: [0, 1] as Array<number> },
+    // tenths run into each other where two charts stand side by side
+    axis: { values: [0, 0.2, 0.4, 0.6, 0.8, 1] as Array<number> }
+  }) as const
+
 /** Reliability of both networks: accuracy by confidence, one line per activation; the diagonal is perfect. */
 export const calibrationCurves = (scores: Scored, chosen: string): TopLevelSpec => {
   // a form that overflows differs from the stable one by that alone: one line for both
   const names = activationNames.filter((name) => activations[name].overflows !== true)
-  const x = {
-    field: "confidence",
-    type: "quantitative",
-    title: "confidence",
-    scale: { domain: [0, 1] as Array<number> }
-  } as const
-  const y = {
-    field: "accuracy",
-    type: "quantitative",
-    title: "accuracy",
-    scale: { domain: [0, 1] as Array<number> }
-  } as const
+  const [x, y] = [shareOf("confidence"), shareOf("accuracy")]
   const color = {
     field: "activation",
     type: "nominal",
