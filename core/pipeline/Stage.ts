@@ -233,6 +233,18 @@ const programsOf = (
 /** What each command has besides its own parameters: its text or words, and its variables. */
 export type CommandParams = Params.CommandParams
 
+/** What is asked of a command, whatever runs it. */
+interface Asked<Name extends string, I extends Artifacts, O extends Artifacts, P, PI> extends Limits.Declared {
+  readonly name: Name
+  readonly params?: Schema.Codec<P, PI>
+  readonly inputs: I
+  readonly output: O
+  readonly env?: Readonly<Record<string, string>>
+  readonly passEnv?: ReadonlyArray<string>
+  readonly secrets?: ReadonlyArray<string>
+  readonly network?: boolean
+}
+
 /**
  * A stage whose work is a command: `command` is a text for the shell, `args` are a program and its arguments, without a shell.
  *
@@ -285,16 +297,8 @@ export const command = <
   P = Readonly<Record<never, never>>,
   PI = Readonly<Record<never, never>>
 >(
-  options: Limits.Declared & {
-    readonly name: Name
-    readonly params?: Schema.Codec<P, PI>
-    readonly inputs: I
-    readonly output: O
-    readonly env?: Readonly<Record<string, string>>
-    readonly passEnv?: ReadonlyArray<string>
-    readonly secrets?: ReadonlyArray<string>
+  options: Asked<Name, I, O, P, PI> & {
     readonly shell?: Shell.Shell
-    readonly network?: boolean
     readonly programs?: ReadonlyArray<string>
   } & Params.Written
 ): Command<Name, I, O, P & CommandParams> => {
@@ -355,18 +359,10 @@ export const python = <
   P = Readonly<Record<never, never>>,
   PI = Readonly<Record<never, never>>
 >(
-  options: Limits.Declared & {
-    readonly name: Name
+  options: Asked<Name, I, O, P, PI> & {
     readonly source: string
     readonly python?: string
     readonly path?: ReadonlyArray<string>
-    readonly params?: Schema.Codec<P, PI>
-    readonly inputs: I
-    readonly output: O
-    readonly env?: Readonly<Record<string, string>>
-    readonly passEnv?: ReadonlyArray<string>
-    readonly secrets?: ReadonlyArray<string>
-    readonly network?: boolean
   }
 ): Command<Name, I, O, P & Pick<CommandParams, "env">> => {
   const { name, inputs, output, env = {}, network = false } = options

@@ -5,16 +5,8 @@
  */
 import { describe, expect, test } from "vitest"
 import { processor } from "../../engine/Processor.ts"
-import {
-  isTrainable,
-  type NetworkShape,
-  type Optimizer,
-  type Program,
-  parametersOf,
-  type StepInput
-} from "../../engine/Program.ts"
+import { isTrainable, type NetworkShape, type Program, parametersOf } from "../../engine/Program.ts"
 import type { Layer } from "../../schemas/Network.ts"
-import * as Random from "../../stages/lib/Random.ts"
 import {
   batchNorm,
   conv,
@@ -23,15 +15,18 @@ import {
   fillRandom,
   instructionSets,
   marksFor,
+  momentum,
   nativeProgram,
   networkOf,
+  type Outcome,
   plainSgd,
   pool,
   randomLabels,
   randomPixels,
   randomValue,
   relativeError,
-  relu
+  relu,
+  trained
 } from "./support.ts"
 
 const block = (layer: Layer, bn: boolean, active = true): ReadonlyArray<Layer> => [
@@ -109,51 +104,6 @@ const cases: ReadonlyArray<Case> = [
   { name: "batch 19", layers: [...block(conv(4), true), dense(65), relu, dropout, ...head], size: 10, n: 19 }
 ]
 
-const masksFor = (shape: NetworkShape, n: number, seed: number): StepInput["dropoutMasks"] => {
-  const random = Random.make(seed, "mask")
-  const masks = new Map<string, Uint8Array>()
-  for (const b of shape.blocks) {
-    if (b.kind === "dense" && b.dropout > 0) {
-      masks.set(
-        b.name,
-        Uint8Array.from({ length: n * b.units }, () => (random.float() < 0.6 ? 1 : 0))
-      )
-    }
-  }
-  return masks
-}
-
-interface Outcome {
-  readonly losses: ReadonlyArray<number>
-  readonly norms: ReadonlyArray<number>
-  readonly tensors: ReadonlyMap<string, Float32Array>
-  readonly logits: Float32Array
-  readonly alive: ReadonlyMap<string, Uint8Array>
-}
-
-/** Two steps from random weights, then inference. */
-const run = async (program: Program, shape: NetworkShape, n: number, rate: number): Promise<Outcome> => {
-  fillRandom(program, shape, 5)
-  const losses: Array<number> = []
-  const norms: Array<number> = []
-  for (const step of [0, 1]) {
-    const result = await program.step({
-      pixels: randomPixels(n, shape, step),
-      labels: randomLabels(n, shape.classes, step),
-      learningRate: rate,
-      dropoutMasks: masksFor(shape, n, step)
-    })
-    losses.push(result.loss)
-    norms.push(...shape.blocks.map((b) => result.gradientNorms[b.name]!))
-  }
-  const tensors = new Map<string, Float32Array>()
-  for (const p of parametersOf(shape)) tensors.set(p.name, await program.read("value", p))
-  const alive = marksFor(shape)
-  const logits = await program.predict(randomPixels(n, shape, 9), n, alive)
-  program.dispose()
-  return { losses, norms, tensors, logits, alive }
-}
-
 const compare = (actual: Outcome, expected: Outcome, label: string): void => {
   expect(relativeError(actual.losses, expected.losses), `${label}: losses`).toBeLessThan(2e-5)
   expect(relativeError(actual.norms, expected.norms), `${label}: norms`).toBeLessThan(1e-4)
@@ -164,17 +114,15 @@ const compare = (actual: Outcome, expected: Outcome, label: string): void => {
   }
 }
 
-const momentum: Optimizer = { kind: "sgd", learningRate: 0.05, weightDecay: 1e-3, momentum: 0.9 }
-
 describe("native against tfjs", () => {
   test.each(cases)("$name", { timeout: 30_000 }, async ({ layers, size, n, classes = 4, channels = 3 }) => {
     const shape = networkOf(layers, { size, classes, channels })
     const make = { shape, optimizer: momentum, batchSize: n + 1 }
-    const expected = await run(await cpuProgram(make), shape, n, 0.05)
+    const expected = await trained(await cpuProgram(make), shape, n, 0.05)
     for (const isa of await instructionSets()) {
       for (const threads of [1, 2, 3]) {
         compare(
-          await run(await nativeProgram(make, { isa, threads }), shape, n, 0.05),
+          await trained(await nativeProgram(make, { isa, threads }), shape, n, 0.05),
           expected,
           `${isa}, ${threads} threads`
         )
@@ -243,9 +191,9 @@ describe("native", () => {
     async (precision) => {
       if (precision === "bf16" && processor()?.bf16 !== true) return
       const make = { shape, optimizer: momentum, batchSize: 7 }
-      const first = await run(await nativeProgram(make, { threads: 1, precision }), shape, 7, 0.05)
+      const first = await trained(await nativeProgram(make, { threads: 1, precision }), shape, 7, 0.05)
       for (const threads of [1, 2, 3, 5]) {
-        expect(await run(await nativeProgram(make, { threads, precision }), shape, 7, 0.05)).toEqual(first)
+        expect(await trained(await nativeProgram(make, { threads, precision }), shape, 7, 0.05)).toEqual(first)
       }
     }
   )

@@ -13,7 +13,8 @@ import {
   type Optimizer,
   type Parameter,
   type Program,
-  parametersOf
+  parametersOf,
+  type StepInput
 } from "../../engine/Program.ts"
 import { TfProgram } from "../../engine/tf/TfProgram.ts"
 import type { Layer } from "../../schemas/Network.ts"
@@ -156,4 +157,54 @@ export const normError = (actual: ArrayLike<number>, expected: ArrayLike<number>
     scale += expected[i]! ** 2
   }
   return Math.sqrt(difference / Math.max(scale, 1e-60))
+}
+
+/** An optimizer with all that one may have. */
+export const momentum: Optimizer = { kind: "sgd", learningRate: 0.05, weightDecay: 1e-3, momentum: 0.9 }
+
+/** Which units of dense layers stay, where there is dropout. */
+const masksFor = (shape: NetworkShape, n: number, seed: number): StepInput["dropoutMasks"] => {
+  const random = Random.make(seed, "mask")
+  const masks = new Map<string, Uint8Array>()
+  for (const b of shape.blocks) {
+    if (b.kind === "dense" && b.dropout > 0) {
+      masks.set(
+        b.name,
+        Uint8Array.from({ length: n * b.units }, () => (random.float() < 0.6 ? 1 : 0))
+      )
+    }
+  }
+  return masks
+}
+
+/** What a program makes of a network: everything that can be read of it. */
+export interface Outcome {
+  readonly losses: ReadonlyArray<number>
+  readonly norms: ReadonlyArray<number>
+  readonly tensors: ReadonlyMap<string, Float32Array>
+  readonly logits: Float32Array
+  readonly alive: ReadonlyMap<string, Uint8Array>
+}
+
+/** Two steps from random weights, then inference. */
+export const trained = async (program: Program, shape: NetworkShape, n: number, rate: number): Promise<Outcome> => {
+  fillRandom(program, shape, 5)
+  const losses: Array<number> = []
+  const norms: Array<number> = []
+  for (const step of [0, 1]) {
+    const result = await program.step({
+      pixels: randomPixels(n, shape, step),
+      labels: randomLabels(n, shape.classes, step),
+      learningRate: rate,
+      dropoutMasks: masksFor(shape, n, step)
+    })
+    losses.push(result.loss)
+    norms.push(...shape.blocks.map((b) => result.gradientNorms[b.name]!))
+  }
+  const tensors = new Map<string, Float32Array>()
+  for (const p of parametersOf(shape)) tensors.set(p.name, await program.read("value", p))
+  const alive = marksFor(shape)
+  const logits = await program.predict(randomPixels(n, shape, 9), n, alive)
+  program.dispose()
+  return { losses, norms, tensors, logits, alive }
 }

@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from "vitest"
 import { unsupported } from "../../engine/native/NativeProgram.ts"
-import { isTrainable, type NetworkShape, type Optimizer, type Program, parametersOf } from "../../engine/Program.ts"
+import { isTrainable, type NetworkShape, parametersOf } from "../../engine/Program.ts"
 import type { Layer } from "../../schemas/Network.ts"
 import * as Random from "../../stages/lib/Random.ts"
 import * as Reference from "./reference.ts"
@@ -14,9 +14,8 @@ import {
   conv,
   cpuProgram,
   dense,
-  fillRandom,
   instructionSets,
-  marksFor,
+  momentum,
   nativeProgram,
   networkOf,
   plainSgd,
@@ -24,7 +23,8 @@ import {
   randomPixels,
   randomValue,
   relativeError,
-  relu
+  relu,
+  trained
 } from "./support.ts"
 
 /** A convolution of any kind with what may follow it. */
@@ -73,29 +73,7 @@ const networks = Array.from({ length: 400 }, (_, seed) => ({ seed, shape: random
   .flatMap(({ seed, shape }) => (shape === null ? [] : [{ seed, shape }]))
   .slice(0, 60)
 
-const momentum: Optimizer = { kind: "sgd", learningRate: 0.05, weightDecay: 1e-3, momentum: 0.9 }
-
 const labelOf = (seed: number, shape: NetworkShape): string => `network ${seed}: ${JSON.stringify(shape.blocks)}`
-
-/** Two steps from random weights, then an inference. */
-const run = async (program: Program, shape: NetworkShape, n: number) => {
-  fillRandom(program, shape, 5)
-  const losses: Array<number> = []
-  const norms: Array<number> = []
-  for (const step of [0, 1]) {
-    const pixels = randomPixels(n, shape, step)
-    const labels = randomLabels(n, shape.classes, step)
-    const result = await program.step({ pixels, labels, learningRate: 0.01, dropoutMasks: new Map() })
-    losses.push(result.loss)
-    norms.push(...shape.blocks.map((block) => result.gradientNorms[block.name]!))
-  }
-  const tensors = new Map<string, Float32Array>()
-  for (const p of parametersOf(shape)) tensors.set(p.name, await program.read("value", p))
-  const alive = marksFor(shape)
-  const logits = await program.predict(randomPixels(n, shape, 9), n, alive)
-  program.dispose()
-  return { losses, norms, tensors, logits, alive }
-}
 
 describe("random networks, native against tfjs", () => {
   test("most are networks, and the native program runs all of them", () => {
@@ -106,10 +84,10 @@ describe("random networks, native against tfjs", () => {
   test.each(networks)("network $seed", { timeout: 60_000 }, async ({ seed, shape }) => {
     const n = 2 + (seed % 3)
     const make = { shape, optimizer: momentum, batchSize: n + 1 }
-    const expected = await run(await cpuProgram(make), shape, n)
+    const expected = await trained(await cpuProgram(make), shape, n, 0.01)
     for (const [i, isa] of (await instructionSets()).entries()) {
       const label = `${isa}, ${labelOf(seed, shape)}`
-      const actual = await run(await nativeProgram(make, { isa, threads: 1 + i }), shape, n)
+      const actual = await trained(await nativeProgram(make, { isa, threads: 1 + i }), shape, n, 0.01)
       expect(relativeError(actual.losses, expected.losses), `${label}: losses`).toBeLessThan(1e-4)
       expect(relativeError(actual.norms, expected.norms), `${label}: norms`).toBeLessThan(1e-3)
       expect(relativeError(actual.logits, expected.logits), `${label}: logits`).toBeLessThan(1e-3)
@@ -123,8 +101,9 @@ describe("random networks, native against tfjs", () => {
   test("gives the same bits for any thread count", async () => {
     for (const { shape } of networks.slice(0, 8)) {
       const make = { shape, optimizer: momentum, batchSize: 7 }
-      const first = await run(await nativeProgram(make, { threads: 1 }), shape, 7)
-      for (const threads of [2, 3]) expect(await run(await nativeProgram(make, { threads }), shape, 7)).toEqual(first)
+      const first = await trained(await nativeProgram(make, { threads: 1 }), shape, 7, 0.01)
+      for (const threads of [2, 3])
+        expect(await trained(await nativeProgram(make, { threads }), shape, 7, 0.01)).toEqual(first)
     }
   })
 })
