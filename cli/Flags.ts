@@ -55,11 +55,11 @@ export const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON, 
  */
 export const project = {
   file: text("file", "FILE", "The pipeline; default: pipeline.ts in this folder or above"),
-  store: text("store", "DIR", "The store; default: .op-pipe beside the pipeline"),
+  store: text("store", "DIR", "The store; default: $OP_PIPE_STORE, or .op-pipe beside the pipeline"),
   outputs: text(
     "outputs",
     "DIR",
-    "The folder for the last run's outputs; default: outputs beside the pipeline (outputs/NAME if its file is not pipeline.ts)"
+    "The folder for the last run's outputs; default: $OP_PIPE_OUTPUTS, or outputs beside the pipeline (outputs/NAME if its file is not pipeline.ts)"
   ),
   cores: natural("cores", 1, "How many cores a run may use; default: all")
 }

@@ -12,6 +12,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Pipeline from "../core/pipeline/Pipeline.ts"
+import { placesOf, variables } from "../core/run/project/Places.ts"
 import { UsageError } from "./Failure.ts"
 
 /** A `pipeline.ts` cannot be loaded or exports no pipeline. */
@@ -41,10 +42,8 @@ export interface Project {
 const names = ["pipeline.ts", "pipeline.mjs", "pipeline.js"]
 
 /** The outputs of a pipeline in a file of another name lie in a folder of their own: several pipelines may share a folder. */
-const outputsOf = (file: string, { name }: Pipeline.Pipeline): string => {
-  const outputs = path.join(path.dirname(file), "outputs")
-  return names.includes(path.basename(file)) ? outputs : path.join(outputs, name)
-}
+const outputsOf = (file: string, { name }: Pipeline.Pipeline): string =>
+  names.includes(path.basename(file)) ? "outputs" : path.join("outputs", name)
 
 /** The pipeline in `start` or in the nearest folder above it. */
 export const findAbove = (start: string): string | undefined => {
@@ -122,18 +121,20 @@ export const additions = async (loaders: Loaders): Promise<Additions> => {
 }
 
 /** Fails if a folder that is to be written to is a file, or lies below one. */
-const checkFolder = (flag: string, folder: string | undefined): Effect.Effect<void, UsageError> => {
-  if (folder === undefined) return Effect.void
+const checkFolder = (by: string, folder: string | undefined): Effect.Effect<void, UsageError> => {
+  if (!folder) return Effect.void
   let there = path.resolve(folder)
   while (!existsSync(there) && there !== path.dirname(there)) there = path.dirname(there)
   if (statSync(there).isDirectory()) return Effect.void
-  const message = `${flag} ${folder}: expected a folder, but ${there} is a file. Name another folder`
+  const message = `${by}${folder}: expected a folder, but ${there} is a file. Name another folder`
   return Effect.fail(new UsageError({ message }))
 }
 
 export const open = Effect.fnUntraced(function* (flags: ProjectFlags) {
-  yield* checkFolder("--store", flags.store)
-  yield* checkFolder("--outputs", flags.outputs)
+  for (const name of ["store", "outputs"] as const) {
+    const [flag, variable] = [flags[name], process.env[variables[name]]]
+    yield* flag === undefined ? checkFolder(`${variables[name]}=`, variable) : checkFolder(`--${name} `, flag)
+  }
   const pipelineFile = yield* locate(flags.file)
   const root = path.dirname(pipelineFile)
   const pipeline = yield* load(pipelineFile)
@@ -141,8 +142,7 @@ export const open = Effect.fnUntraced(function* (flags: ProjectFlags) {
     pipeline,
     pipelineFile,
     root,
-    storeDir: path.resolve(flags.store ?? path.join(root, ".op-pipe")),
-    outputsDir: path.resolve(flags.outputs ?? outputsOf(pipelineFile, pipeline)),
+    ...placesOf(pipeline, flags, { root, defaultOutputs: outputsOf(pipelineFile, pipeline) }),
     dataDir: path.join(root, "data"),
     cores: flags.cores ?? availableParallelism()
   }

@@ -90,6 +90,15 @@ export const shapes = {
     file: Schema.NullOr(Schema.String),
     text: Schema.String
   }),
+  read: Schema.Struct({
+    step: Schema.String,
+    output: Schema.String,
+    kind: Schema.Literals(["json", "text", "bytes", "file", "folder"]),
+    key: Schema.String,
+    path: Schema.String,
+    /** Of a document or a text. */
+    value: Schema.optionalKey(Schema.Unknown)
+  }),
   history: Schema.Struct({ runs: Schema.Array(Schema.Struct({ ...RunRecord.fields, pinned: Schema.Boolean })) }),
   show: Schema.Struct({ ...RunRecord.fields, steps: Schema.Array(ShownStep) }),
   diff: Schema.Struct({

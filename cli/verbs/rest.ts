@@ -9,6 +9,7 @@ import { doctor } from "./doctor.ts"
 import { history, pin, restore, show, unpin } from "./history.ts"
 import { init } from "./init.ts"
 import { logs } from "./logs.ts"
+import { read } from "./results/read.ts"
 import { status, why } from "./status.ts"
 
 export const rest = (additions: Additions) => [
@@ -16,6 +17,7 @@ export const rest = (additions: Additions) => [
   status(additions),
   why(additions),
   dag(additions),
+  read,
   logs,
   history,
   show,

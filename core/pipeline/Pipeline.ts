@@ -74,6 +74,10 @@ export interface Pipeline {
   readonly declaredSeeds: DeclaredSeeds
   readonly profiles: Readonly<Record<string, Overrides>>
   readonly defaultProfile: string | undefined
+  /** Where the store is, relative to the pipeline's folder, unless the command line or the environment says otherwise. */
+  readonly store: string | undefined
+  /** The same of the folder for outputs. */
+  readonly outputs: string | undefined
   /** The file that a person should open after a run. */
   readonly report: Port<Artifact.Any> | undefined
   /** Verbs of its own. The command line loads them when it needs them: a run does not. */
@@ -180,6 +184,10 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
   readonly seeds?: DeclaredSeeds
   readonly profiles?: Readonly<Record<string, ProfileOf<Steps>>>
   readonly defaultProfile?: string
+  /** Where the store is, relative to the pipeline's folder; `--store` and the variable `OP_PIPE_STORE` come first. */
+  readonly store?: string
+  /** Where outputs are, relative to the pipeline's folder; `--outputs` and the variable `OP_PIPE_OUTPUTS` come first. */
+  readonly outputs?: string
   readonly report?: Port<Artifact.Any>
   readonly commands?: () => Promise<ReadonlyArray<Verb>>
   readonly flags?: Readonly<Record<string, ParameterFlag>>
@@ -194,6 +202,8 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
     declaredSeeds: options.seeds ?? 1,
     profiles: (options.profiles ?? {}) as Readonly<Record<string, Overrides>>,
     defaultProfile: options.defaultProfile,
+    store: options.store,
+    outputs: options.outputs,
     report: options.report,
     commands: options.commands ?? (() => Promise.resolve([])),
     flags: options.flags ?? {}

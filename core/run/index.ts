@@ -32,6 +32,7 @@ import * as Plan from "../plan/Plan.ts"
 import * as Settings from "../plan/Settings.ts"
 import type { SettingsError } from "../plan/SettingsError.ts"
 import { NoResult } from "./LastResult.ts"
+import { placesOf } from "./project/Places.ts"
 import type { RunEvent } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
 import * as Runner from "./Runner.ts"
@@ -80,6 +81,7 @@ export interface Options {
    * unless given.
    */
   readonly root?: string
+  /** Else the variable `OP_PIPE_STORE`, what the pipeline declares, or `.op-pipe`; `outputs` likewise. */
   readonly store?: string
   readonly outputs?: string
   /** Where sources lie, by their names. */
@@ -199,17 +201,14 @@ const oneByOne = (handle: (event: RunEvent) => Effect.Effect<void>): Layer.Layer
  */
 export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.Effect<Result, Failure> => {
   const root = path.resolve(options.root ?? ".")
-  const inRoot = (given: string | undefined, name: string): string => path.resolve(root, given ?? name)
-  const store = CodeIdentity.layerIn(inRoot(options.store, ".op-pipe"), { pipeline: pipeline.name }).pipe(
-    Layer.provideMerge(Disk.layer)
-  )
+  const { storeDir, outputsDir } = placesOf(pipeline, options, { root, from: root })
+  const store = CodeIdentity.layerIn(storeDir, { pipeline: pipeline.name }).pipe(Layer.provideMerge(Disk.layer))
   const events = options.onEvent === undefined ? RunEvents.to(() => undefined) : oneByOne(options.onEvent)
   return Effect.gen(function* () {
     const { publish } = yield* RunEvents
     const placed = Pipeline.overSeeds(pipeline, options.seeds ?? Pipeline.seedsOf(pipeline, options.profile))
     const { profile, seed, set = [] } = options
     const settings = yield* Settings.resolve(placed, { profile, seed, set })
-    const outputsDir = inRoot(options.outputs, "outputs")
     const prepared = yield* Plan.prepare({
       pipeline: placed,
       settings,

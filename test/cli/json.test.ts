@@ -32,6 +32,7 @@ const verbs: ReadonlyArray<readonly [shape: Shape, args: ReadonlyArray<string>]>
   ["status", ["status"]],
   ["why", ["why", "count"]],
   ["dag", ["dag", "--status"]],
+  ["read", ["read", "count"]],
   ["logs", ["logs", "count"]],
   ["history", ["history"]],
   ["show", ["show", "last"]],
