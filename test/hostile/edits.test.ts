@@ -22,24 +22,24 @@ import * as Random from "../../stages/lib/Random.ts"
 import { repository } from "../lib/cli.ts"
 import { placeIn } from "../lib/place.ts"
 import { type Options, type Ran, run } from "../lib/runs.ts"
-import { temporaryFolder } from "../lib/temporary.ts"
+import { memory, temporaryFolder } from "../lib/temporary.ts"
 import { full, series, timeoutMs } from "./series.ts"
 import { makeWorld, programFolder, project, type World } from "./World.ts"
 import type { Edit, MakeEdit } from "./worldEdit.ts"
 import { ofAll, ofModules } from "./worldEdits.ts"
 import { write } from "./worldFiles.ts"
 import { pipelineOf, variables } from "./worldPipeline.ts"
-import { expected, ownIngredients } from "./worldValues.ts"
+import { expected, type Oracle } from "./worldValues.ts"
 
 /** PATH as it was. */
 const searched = process.env["PATH"]
 
 /** Does from the model what the stages' modules would do. */
-const modelled = (world: World): Layer.Layer<Executor> =>
+const modelled = (oracle: Oracle): Layer.Layer<Executor> =>
   Layer.succeed(Executor, {
     execute: (task) =>
       Effect.sync(() => {
-        const { fine, coarse } = expected(world).get(task.step)!
+        const { fine, coarse } = oracle.get(task.step)!
         writeFileSync(path.join(task.outputDir, "fine.json"), fine)
         writeFileSync(path.join(task.outputDir, "coarse.json"), coarse)
         return { loaded: undefined }
@@ -71,35 +71,70 @@ interface Course {
   readonly littered?: boolean
 }
 
+/** Has one sequence go on at a time, since they share the process's environment; while files of one age, it is another's turn. */
+class Turns {
+  private last: Promise<void> = Promise.resolve()
+  private end = (): void => undefined
+
+  async take(): Promise<void> {
+    const { last } = this
+    let end = this.end
+    this.last = new Promise((resolve) => {
+      end = resolve
+    })
+    await last
+    this.end = end
+  }
+
+  give(): void {
+    this.end()
+  }
+
+  async giveWay(meanwhile: () => Promise<unknown>): Promise<void> {
+    this.give()
+    await meanwhile()
+    await this.take()
+  }
+}
+
 class Sequence {
   readonly world: World
+  /** Of the world as it is now; to ask it takes longer than many a run. */
+  private oracle: Oracle
   readonly random: Random.Random
   private root: string
   private readonly isReal: boolean
   private readonly sandbox: Mode
+  private readonly turns: Turns
   private readonly written = new Map<string, string>()
   private readonly seen: Seen = { kept: new Set(), doubtful: new Set() }
   private readonly earlier: Array<World> = []
   private readonly makeEdit: MakeEdit
   where = ""
 
-  constructor(root: string, random: Random.Random, isReal: boolean) {
+  constructor(root: string, random: Random.Random, isReal: boolean, turns: Turns) {
     this.root = root
     this.random = random
     this.isReal = isReal
+    this.turns = turns
     // without walls, these stages read nothing else either
     this.sandbox = random.int(3) === 0 ? "off" : "auto"
     this.world = makeWorld(random)
+    this.oracle = expected(this.world)
     this.makeEdit = isReal ? ofModules(random) : ofAll(random)
     this.earlier.push(structuredClone(this.world))
     this.write()
   }
 
   private write(): void {
+    this.setEnvironment()
+    write(this.world, this.root, this.written, this.isReal ? repository : undefined)
+  }
+
+  private setEnvironment(): void {
     const { asked, stray } = this.world.environment
     const PATH = [path.join(this.root, programFolder), searched].join(path.delimiter)
     Object.assign(process.env, { [variables.asked]: asked, [variables.stray]: stray, PATH })
-    write(this.world, this.root, this.written, this.isReal ? repository : undefined)
   }
 
   private get data(): string {
@@ -147,7 +182,7 @@ class Sequence {
         }
       }))
     )
-    const executor = Layer.provide(watched, this.isReal ? ProcessExecutor.layer : modelled(world))
+    const executor = Layer.provide(watched, this.isReal ? ProcessExecutor.layer : modelled(this.oracle))
     const options: Options = {
       executor,
       sandbox: this.sandbox,
@@ -168,7 +203,7 @@ class Sequence {
   /** A run in which something goes wrong: what it executed well may be in the store, or not. */
   private async runBadly(course: Course): Promise<void> {
     const executed: Array<string> = []
-    const oracle = expected(this.world)
+    const { oracle } = this
     const { summary } = await this.run(course, executed)
     const failed = new Set(summary.failures.map(({ step }) => step))
     const toFail = executed.filter(
@@ -186,7 +221,7 @@ class Sequence {
     touched: ReadonlyArray<string>,
     named: string | undefined
   ): Promise<void> {
-    const { world, seen, where, root } = this
+    const { oracle, seen, where, root } = this
     const executed: Array<string> = []
     const { events, summary } = await this.run(
       { ...(only && { only }), ...(forced && { forced }), ...(littered && { littered }) },
@@ -197,7 +232,7 @@ class Sequence {
     const needed: Array<string> = []
     // Blobs are shared by steps, so which of them lost one is the store's to say; that none is served wrong is seen here.
     const perhaps = new Set<string>()
-    for (const [step, { ingredients, fine, coarse }] of expected(world)) {
+    for (const [step, { ingredients, fine, coarse }] of oracle) {
       if (wanted?.has(step) === false) continue
       // Results are kept: going back to an earlier state is a hit.
       if (seen.doubtful.delete(ingredients)) perhaps.add(step)
@@ -229,20 +264,24 @@ class Sequence {
   async edit(serial: number): Promise<void> {
     const { world, random, root, earlier } = this
     const step = `s${random.int(world.stages.length)}`
-    const ownBefore = world.stages.map((_, index) => ownIngredients(world, index))
+    const before = this.oracle
     const made = this.makeEdit({ world, root, random, serial, earlier })
+    this.oracle = expected(world)
     this.where += `${serial}: ${made.what}`
     if (made.moved) this.move(serial)
     this.write()
     made.after?.()
     lose(this.seen, made.lost)
     // at times so old that what is remembered of files and code is trusted, and that bundles are kept
-    if (random.int(this.isReal ? 2 : 6) === 0) await setTimeout(70)
+    if (random.int(this.isReal ? 2 : 6) === 0) {
+      await this.turns.giveWay(() => setTimeout(70))
+      this.setEnvironment()
+    }
     const course = random.int(24)
     if (course === 0) await this.check({ only: step }, [], undefined)
     if (course === 1) await this.runBadly({ failing: step })
     if (course === 2) await this.runBadly({ disturbed: true })
-    const touched = ownBefore.flatMap((before, index) => (ownIngredients(world, index) === before ? [] : [`s${index}`]))
+    const touched = Array.from(this.oracle.keys()).filter((id) => this.oracle.get(id)!.own !== before.get(id)!.own)
     const besides = course === 3 ? { forced: step } : course < 8 ? { littered: true } : {}
     await this.check(besides, course < 3 ? [] : touched, made.named)
   }
@@ -256,22 +295,35 @@ class Sequence {
   }
 }
 
+/** Sequences at a time. */
+const atOnce = 4
+
 const runSequences = async (what: string, count: number, edits: number, isReal: boolean): Promise<void> => {
-  const base = temporaryFolder()
-  vi.stubEnv("OP_PIPE_CACHE_DIR", path.join(base, "cache"))
+  const folders = { disk: temporaryFolder(), memory: temporaryFolder(memory) }
+  vi.stubEnv("OP_PIPE_CACHE_DIR", path.join(folders.disk, "cache"))
   // where there is no repository, git is not asked, which would take longer than all the rest
-  vi.spyOn(process, "cwd").mockReturnValue(base)
+  vi.spyOn(process, "cwd").mockReturnValue(folders.disk)
   let executions = 0
   let worlds = 0
-  for (const number of series(what, count)) {
-    const sequence = new Sequence(path.join(base, String(number), project), Random.make(number, what), isReal)
-    sequence.where = `${what} ${number}, `
-    await sequence.begin()
-    for (let serial = 1; serial <= edits; serial++) await sequence.edit(serial)
-    executions += sequence.executions
-    worlds += 1
-    sequence.end()
+  const numbers = series(what, count)
+  const turns = new Turns()
+  const runNext = async (): Promise<void> => {
+    await turns.take()
+    for (const number of numbers) {
+      const random = Random.make(number, what)
+      // in memory none waits for a disk; of files there, not all is believed that is of those on a disk
+      const base = random.int(10) === 0 ? folders.disk : folders.memory
+      const sequence = new Sequence(path.join(base, String(number), project), random, isReal, turns)
+      sequence.where = `${what} ${number}, `
+      await sequence.begin()
+      for (let serial = 1; serial <= edits; serial++) await sequence.edit(serial)
+      executions += sequence.executions
+      worlds += 1
+      sequence.end()
+    }
+    turns.give()
   }
+  await Promise.all(Array.from({ length: atOnce }, runNext))
   expect(executions).toBeGreaterThan(worlds)
 }
 

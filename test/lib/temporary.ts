@@ -1,5 +1,5 @@
 /** Folders for the tests of one file, gone after the last of them. */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
 import { afterAll } from "vitest"
@@ -10,8 +10,11 @@ afterAll(() => {
   for (const folder of made) rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
 })
 
-export const temporaryFolder = (): string => {
-  const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "op-pipe-test-")))
+/** Where files are in memory, if the system has such a place. */
+export const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir()
+
+export const temporaryFolder = (parent = tmpdir()): string => {
+  const folder = realpathSync(mkdtempSync(path.join(parent, "op-pipe-test-")))
   made.push(folder)
   return folder
 }
