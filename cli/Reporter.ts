@@ -99,10 +99,14 @@ type CachedEvent = Extract<RunEvent, { readonly type: "StepCached" }>
 const cachedLine = (events: ReadonlyArray<CachedEvent>): ReadonlyArray<string> => {
   const [first, second] = events
   if (first === undefined) return []
-  const restored = events.filter((each) => each.restored).map(({ step }) => step)
+  // of a result that was not here before, no outputs were either
+  const restored = events.filter((each) => each.restored && each.pulled !== true).map(({ step }) => step)
   const what = second === undefined ? `${displayName(first.step)} ` : String(events.length)
   const which = second === undefined ? "" : ` (${few(restored)})`
-  const state = restored.length === 0 ? "cached" : `cached, outputs restored${which}`
+  const pulled = events.filter((each) => each.pulled === true).length
+  const from =
+    pulled === 0 ? "" : pulled === events.length ? " from the shared cache" : `, ${pulled} from the shared cache`
+  const state = `cached${from}${restored.length === 0 ? "" : `, outputs restored${which}`}`
   return [`${paint("green", "✓")} ${what} ${paint("dim", state)}`]
 }
 
@@ -204,8 +208,11 @@ export const terminal = (): Reporter => {
     return line
   }
   return (event) => {
-    if (event.type === "StepCached") cached.push(event)
-    else if (event.type === "StepProgress") draw([...takeCached(), ...note(event)])
+    if (event.type === "StepCached") {
+      cached.push(event)
+      // of a download
+      tracks.delete(event.step)
+    } else if (event.type === "StepProgress") draw([...takeCached(), ...note(event)])
     else if (event.type === "StepExecuted" || event.type === "StepFailed") {
       draw([...takeCached(), ...end(event.step), ...lasting(event)])
     } else draw([...takeCached(), ...lasting(event)])

@@ -86,6 +86,22 @@ export const place = Effect.fnUntraced(function* (from: string, to: string, mode
   yield* disk.syncFolder(path.dirname(to))
 })
 
+/** `place` for many files, which may be thousands: they are made durable together, and then their entries. */
+export const placeAll = Effect.fnUntraced(function* (
+  files: ReadonlyArray<readonly [from: string, to: string]>,
+  mode: number
+) {
+  const disk = yield* Disk
+  const [first] = files
+  if (first === undefined) return
+  const { device } = yield* disk.lstat(first[0])
+  for (const [from] of files) yield* disk.setMode(from, mode)
+  yield* disk.settle(files.map(([from]) => [from, device]))
+  for (const [from, to] of files) yield* intoFolder(to, rename(from, to))
+  const folders = new Set(files.map(([, to]) => path.dirname(to)))
+  yield* disk.settle(Array.from(folders, (folder) => [folder, device]))
+})
+
 /** Writes `content` to `to`, whole or not at all. */
 export const writeWhole = Effect.fnUntraced(function* (layout: Layout, to: string, content: string | Uint8Array) {
   const disk = yield* Disk

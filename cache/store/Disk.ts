@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
 import * as Calls from "./disk/Calls.ts"
+import * as Pieces from "./disk/Pieces.ts"
 
 /** A call to the file system failed. `code` is the system's, such as ENOSPC. */
 export class DiskError extends Schema.TaggedError<DiskError>()("DiskError", {
@@ -68,10 +69,7 @@ export interface InspectedEntry extends Entry {
   readonly stat: Stat | undefined
 }
 
-export interface Hashed {
-  readonly digest: Digest.Digest
-  readonly sizeBytes: number
-}
+export type Hashed = Pieces.Hashed
 
 /**
  * The disk within one synchronous call. Methods return undefined for what does not exist; any other problem is thrown
@@ -120,6 +118,13 @@ export class Disk extends Context.Service<
     readonly create: (path: string, content: Uint8Array | string) => Op<void>
     /** Writes `pieces` one after the other, durably and without blocking the event loop; replaces an existing file. */
     readonly writePieces: (path: string, pieces: ReadonlyArray<Uint8Array>) => Op<void>
+    /** The bytes of a file, piece by piece; what goes wrong is thrown on the way. */
+    readonly pieces: (path: string) => AsyncIterable<Uint8Array>
+    /**
+     * Writes what comes to a new file (an existing one is an error), as it comes, and gives its digest. It is not durable yet. An
+     * interrupted fiber does not wait for the next piece.
+     */
+    readonly receive: (path: string, pieces: AsyncIterable<Uint8Array>) => Op<Hashed>
     /** Makes a file's content durable. */
     readonly syncFile: (path: string) => Op<void>
     /**
@@ -232,37 +237,6 @@ const settle: Disk["Service"]["settle"] = Effect.fnUntraced(function* (files) {
 /** Files up to this size are read in one piece. */
 const smallBytes = 4 * 1024 * 1024
 
-const hashLarge = async (path: string): Promise<Hashed> => {
-  const file = await fs.promises.open(path, "r")
-  try {
-    const state = Digest.incremental()
-    let buffers = [Buffer.allocUnsafe(smallBytes), Buffer.allocUnsafe(smallBytes)] as const
-    let sizeBytes = 0
-    let pending = file.read(buffers[0], 0, smallBytes)
-    for (;;) {
-      const { bytesRead } = await pending
-      if (bytesRead === 0) return { digest: state.digest(), sizeBytes }
-      sizeBytes += bytesRead
-      // The next piece is read while this one is hashed.
-      pending = file.read(buffers[1], 0, smallBytes)
-      state.update(buffers[0].subarray(0, bytesRead))
-      buffers = [buffers[1], buffers[0]]
-    }
-  } finally {
-    await file.close()
-  }
-}
-
-const writePieces = async (path: string, pieces: ReadonlyArray<Uint8Array>): Promise<void> => {
-  const file = await fs.promises.open(path, "w")
-  try {
-    for (const piece of pieces) await file.writeFile(piece)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
 const toStat = ({ mode, size, mtimeMs, ctimeMs, ino, dev }: fs.Stats): Stat => ({
   kind: kindOfMode(mode),
   sizeBytes: size,
@@ -341,7 +315,10 @@ const nodeDisk: Disk["Service"] = {
   readLink: (path) => attempt("read the link", path, () => fs.readlinkSync(path)),
   create: (path, content) => attempt("write", path, () => fs.writeFileSync(path, content, { flag: "wx" })),
   writePieces: (path, pieces) =>
-    whole(Effect.tryPromise({ try: () => writePieces(path, pieces), catch: toError("write", path) })),
+    whole(Effect.tryPromise({ try: () => Pieces.write(path, pieces), catch: toError("write", path) })),
+  pieces: (path) => fs.createReadStream(path, { highWaterMark: Pieces.batchBytes }),
+  receive: (path, pieces) =>
+    Effect.tryPromise({ try: (signal) => Pieces.receive(path, pieces, signal), catch: toError("write", path) }),
   syncFile: sync,
   syncFolder: sync,
   settle,
@@ -379,7 +356,7 @@ const nodeDisk: Disk["Service"] = {
                 const bytes = fs.readFileSync(path)
                 return { digest: Digest.ofBytes(bytes), sizeBytes: bytes.length }
               })
-            : Effect.tryPromise({ try: () => hashLarge(path), catch: toError("read", path) })
+            : Effect.tryPromise({ try: () => Pieces.hash(path), catch: toError("read", path) })
         )
       )
     )

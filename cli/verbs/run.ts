@@ -4,6 +4,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Fault from "../../cache/identity/Fault.ts"
+import { RemoteCache } from "../../cache/remote/RemoteCache.ts"
 import * as Gc from "../../cache/store/Gc.ts"
 import { Rehash } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
@@ -23,6 +24,7 @@ import * as Flags from "../Flags.ts"
 import * as Logs from "../Logs.ts"
 import type { Additions, Project } from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
+import * as RemoteConfig from "../remote/Config.ts"
 import * as Session from "../Session.ts"
 import * as Signals from "../Signals.ts"
 
@@ -60,6 +62,7 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
   ),
   rehash: Flags.rehash,
   sandbox: Flags.sandbox,
+  ...RemoteConfig.flags,
   verbose: Flag.Boolean("verbose").pipe(
     Flag.withDescription("Show what steps print, while they print it"),
     Flag.withDefault(false)
@@ -68,6 +71,19 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
   json: Flags.json
 })
 type RunFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>
+
+/** Runs `self` with the shared cache that is configured, if one is. */
+const withRemote =
+  ({ root }: Project, flags: RunFlags, notify: (text: string) => void) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>) =>
+    Effect.gen(function* () {
+      const settings = yield* RemoteConfig.settings(root, flags)
+      if (settings === undefined) return yield* self
+      const { check } = yield* Effect.promise(() => import("../../cache/remote/Settings.ts"))
+      const { connect } = yield* Effect.promise(() => import("../../cache/remote/Connect.ts"))
+      const remote = yield* connect(yield* check(settings), notify)
+      return yield* Effect.provideService(self, RemoteCache, remote)
+    }).pipe(Effect.scoped)
 
 const bringUpToDate = Effect.fnUntraced(function* (
   prepared: Prepared,
@@ -94,7 +110,8 @@ const bringUpToDate = Effect.fnUntraced(function* (
   const events = RunEvents.to(flags.verbose ? Logs.verbose(layout, tell) : tell)
   const { outputsDir } = project
   const options = { steps, forced, keepGoing, verify, outputsDir, asked: yield* Session.askedOf(project, flags) }
-  const summary = yield* Signals.atWork(Effect.provide(Runner.run(prepared, options), events))
+  const running = Effect.provide(Runner.run(prepared, options), events)
+  const summary = yield* Signals.atWork(withRemote(project, flags, notify)(running))
   if (summary.finished.executed.length > 0) {
     yield* keepBounded(notify)
     const { available, detail, howToGet } = Sandbox.availability()

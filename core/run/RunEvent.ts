@@ -36,7 +36,9 @@ export const StepCached = Schema.Struct({
   type: Schema.Literal("StepCached"),
   step: StepId,
   key: Schema.String,
-  restored: Schema.Boolean
+  restored: Schema.Boolean,
+  /** Whether the result came from the shared cache in this run. */
+  pulled: Schema.optionalKey(Schema.Boolean)
 })
 export const StepExecuted = Schema.Struct({
   type: Schema.Literal("StepExecuted"),

@@ -12,6 +12,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Fault from "../../cache/identity/Fault.ts"
+import { RemoteCache } from "../../cache/remote/RemoteCache.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import { outputsOf, type StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
@@ -101,7 +102,7 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   }
   const fresh = found.state === "fresh" ? found.result : undefined
   const before = fresh === undefined ? yield* results.last(step.id) : Option.none<StepResult>()
-  const { executed, result } =
+  const { executed, result, pulled }: StepRun.Executed =
     fresh === undefined ? yield* StepRun.execute(running, execution()) : { executed: false, result: fresh }
   if (!executed && options.verify) yield* verify(running, execution(), result)
   const isReporting = Template.isReporting(prepared.pipeline, step.id)
@@ -114,7 +115,8 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   yield* results.noteLast(step.id, key)
   if (!executed) {
     for (const text of result.provenance.notices ?? []) events.publish(noticeOf(step.id, text))
-    events.publish({ type: "StepCached", step: step.id, key, restored })
+    const from = pulled === true ? { pulled } : {}
+    events.publish({ type: "StepCached", step: step.id, key, restored, ...from })
     return { state: "cached", result } satisfies Outcome
   }
   const unchanged = Option.isSome(before) && sameOutputs(before.value, result)
@@ -315,6 +317,7 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
     // the worker of a killed run may have gone on for a moment and made its folder again after the first sweep
     Effect.ensuring(sweep(layout))
   )
+  yield* (yield* RemoteCache)?.finish ?? Effect.void
   const { results } = running
   const summary: RunSummary = { finished: yield* finish(running, startedMs), failures, results }
   return summary

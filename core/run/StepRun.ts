@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import { PythonFingerprint } from "../../cache/code/python/PythonCode.ts"
 import type * as CacheKey from "../../cache/identity/CacheKey.ts"
 import * as Digest from "../../cache/identity/Digest.ts"
+import { RemoteCache } from "../../cache/remote/RemoteCache.ts"
 import { Disk, orAbsent } from "../../cache/store/Disk.ts"
 import type { Layout } from "../../cache/store/Layout.ts"
 import * as Lock from "../../cache/store/Lock.ts"
@@ -38,6 +39,7 @@ import { RunEvents } from "./RunEvents.ts"
 import * as Attempts from "./step/Attempts.ts"
 import * as Budget from "./step/Budget.ts"
 import * as OwnPath from "./step/OwnPath.ts"
+import * as Pulling from "./step/Pulling.ts"
 import * as Resumed from "./step/Resumed.ts"
 import * as Unchanged from "./step/Unchanged.ts"
 import { type OutputMissing, takeOutputs } from "./TakeOutputs.ts"
@@ -70,6 +72,13 @@ export interface Execution {
   readonly forced: boolean
   /** The stored result to compare with; it stays. */
   readonly verify?: StepResult
+}
+
+/** What came of an execution: whether the step was executed here, and whether the result came from the shared cache. */
+export interface Executed {
+  readonly executed: boolean
+  readonly result: StepResult
+  readonly pulled?: boolean
 }
 
 /** Whether a step is executed although there may be a result. */
@@ -338,15 +347,40 @@ const work = Effect.fnUntraced(function* (
   const provenance = { ...(yield* running.provenance), ...made, sealed, ...noticed, ...tried }
   const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
   yield* results.write(result)
+  yield* (yield* RemoteCache)?.push(result) ?? Effect.void
   yield* disk.remove(checkpoints)
   return result
 })
+
+/** The lock of a key: who has it works, commits or downloads. */
+const holdKey = Effect.fnUntraced(function* ({ step, key }: Execution) {
+  const events = yield* RunEvents
+  const { layout } = yield* Store
+  yield* Lock.hold(`key ${layout.root} ${key}`, (owner) => {
+    const text = `${displayName(step.id)} is running in ${owner}; waiting for its result`
+    events.publish({ type: "Notice", text })
+  })
+})
+
+/** The step's result out of the shared cache, if there is one; no core is held meanwhile. */
+const pulled = Effect.fnUntraced(function* (execution: Execution) {
+  const remote = yield* RemoteCache
+  if (remote === undefined || isAgain(execution)) return undefined
+  const { step, key } = execution
+  yield* holdKey(execution)
+  const meanwhile = yield* StoredResult.find(step, key)
+  if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
+  const isTaken = yield* remote.pull(key, Pulling.progressOf(step.id, yield* RunEvents))
+  const found = isTaken ? yield* StoredResult.find(step, key) : "absent"
+  return typeof found === "string" ? undefined : ({ executed: false, result: found, pulled: true } satisfies Executed)
+}, Effect.scoped)
 
 /** Executes a step, or waits for another process that does; `executed` says which. */
 export const execute = Effect.fn("StepRun.execute")(function* (running: Running, execution: Execution) {
   const events = yield* RunEvents
   const { prepared } = running
-  const { layout } = yield* Store
+  const shared = yield* pulled(execution)
+  if (shared !== undefined) return shared
   const need = Budget.needOf(running.budget, prepared, execution.step)
   if (need.alone !== undefined) events.publish(noticeOf(execution.step.id, need.alone))
   const alone = Effect.fnUntraced(function* (failed: Attempt["failed"]) {
@@ -354,10 +388,7 @@ export const execute = Effect.fn("StepRun.execute")(function* (running: Running,
     const release = yield* Budget.hold(running.budget, need)
     const because = running.stoppedBy()
     if (because !== undefined) return yield* new Stopped({ because })
-    yield* Lock.hold(`key ${layout.root} ${execution.key}`, (owner) => {
-      const text = `${displayName(execution.step.id)} is running in ${owner}; waiting for its result`
-      events.publish({ type: "Notice", text })
-    })
+    yield* holdKey(execution)
     const meanwhile = isAgain(execution) ? "absent" : yield* StoredResult.find(execution.step, execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
     return { executed: true, result: yield* work(running, { ...execution, failed }, need.granted, release) }

@@ -140,6 +140,12 @@ export const make = (scratch: string, faults: Faults): FaultyDisk => {
             at,
             Effect.tap(disk.create(at, content), () => Effect.sync(() => unsyncedFiles.add(at)))
           ),
+        receive: (at, pieces) =>
+          changing(
+            "receive",
+            at,
+            Effect.tap(disk.receive(at, pieces), () => Effect.sync(() => unsyncedFiles.add(at)))
+          ),
         copy: (from, to) =>
           changing(
             "copy",

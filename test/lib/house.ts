@@ -9,13 +9,17 @@ import { parseSync } from "oxc-parser"
 const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   "cache/identity": [],
   "cache/store": ["cache/identity"],
+  "cache/remote": ["cache/identity", "cache/store"],
   "cache/code": ["cache/identity", "cache/store"],
   "core/start": ["cache/identity"],
   bin: ["core/start"],
   "core/pipeline": ["cache/identity", "cache/store"],
   "core/plan": ["cache/identity", "cache/store", "cache/code", "core/pipeline"],
   "core/executor": ["cache/identity", "cache/store", "cache/code", "core/pipeline"],
-  "core/run": ["cache/identity", "cache/store", "cache/code", "core/pipeline", "core/plan", "core/executor"],
+  "core/run": [
+    ...["cache/identity", "cache/store", "cache/remote", "cache/code"],
+    ...["core/pipeline", "core/plan", "core/executor"]
+  ],
   "core/testing": ["cache/store", "core/pipeline", "core/executor"],
   // the public face
   core: ["core/pipeline"],
@@ -45,7 +49,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   pipeline: ["core", "schemas", "stages", "demo", "commands"],
   cli: [
-    ...["cache/identity", "cache/store", "cache/code"],
+    ...["cache/identity", "cache/store", "cache/remote", "cache/code"],
     ...["core", "core/pipeline", "core/plan", "core/executor", "core/run"]
   ]
 }

@@ -1,0 +1,202 @@
+/**
+ * Http: a shared cache on a server, by Bazel's HTTP protocol: GET, HEAD and PUT of `ac/<key>` and `cas/<SHA-256>`.
+ *
+ * By `node:http`, whose requests take a third of the time of `fetch` (measured). A redirection is not followed: it would carry
+ * credentials elsewhere. Large uploads wait for the server's word (`Expect: 100-continue`), so that a refusal is read before the
+ * connection is cut.
+ */
+import * as http from "node:http"
+import * as https from "node:https"
+import type { Socket } from "node:net"
+import { Readable } from "node:stream"
+import * as Effect from "effect/Effect"
+import * as Digest from "../../identity/Digest.ts"
+import { type Body, type Engine, type Kind, RemoteError, sizeOf } from "./Engine.ts"
+import { Stalled } from "./Stalled.ts"
+
+export interface Request {
+  readonly method: "GET" | "HEAD" | "PUT"
+  readonly url: URL
+  /** SHA-256 of what is uploaded. */
+  readonly payload: Digest.Digest
+}
+
+export interface Options {
+  /** Without credentials; what is below it is the cache. */
+  readonly base: URL
+  /** Headers that a request is allowed by. */
+  readonly authorize: (request: Request) => Readonly<Record<string, string>>
+  /** Certificates, as texts: of the authority that signed the server's, and the client's own with its key. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string }
+  /** What to do about a refusal, in words. */
+  readonly advice: (status: number, method: string) => string
+}
+
+/** A server takes and gives so many at once, and so do we. */
+export const width = 32
+const connectMs = 2000
+/** An upload from this size on asks first. */
+const askBytes = 2 ** 20
+const askMs = 1000
+
+const passing = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "EAI_AGAIN"])
+const words: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "no server listens there",
+  ECONNRESET: "the connection was cut",
+  EPIPE: "the connection was cut",
+  ENOTFOUND: "there is no such host",
+  EAI_AGAIN: "the name of its host could not be looked up"
+}
+
+/** Why a request came to nothing. */
+const asRemoteError = (cause: unknown): RemoteError => {
+  if (cause instanceof RemoteError) return cause
+  const { code = "", message } = cause as NodeJS.ErrnoException
+  const isOfTls = /CERT|SELF_SIGNED|SIGNATURE|^ERR_(TLS|SSL)/u.test(code)
+  const advice = isOfTls ? '. Name the certificate of its authority: `"ca"` beside `"url"`' : ""
+  return new RemoteError({ reason: `${words[code] ?? message}${advice}`, isPassing: passing.has(code) })
+}
+
+const late = (reason: string): RemoteError => new RemoteError({ reason, isPassing: false })
+
+/** Ends a request whose connection takes too long. */
+const limitConnect = (request: http.ClientRequest, socket: Socket, isSecure: boolean): void => {
+  if (!socket.connecting) return
+  const timer = setTimeout(() => request.destroy(late(`no connection within ${connectMs / 1000} s`)), connectMs)
+  const stop = (): void => clearTimeout(timer)
+  socket.once(isSecure ? "secureConnect" : "connect", stop)
+  socket.once("close", stop)
+}
+
+const upload = (request: http.ClientRequest, body: Exclude<Body, Uint8Array>): void => {
+  let isBegun = false
+  const begin = (): void => {
+    if (isBegun || request.destroyed) return
+    isBegun = true
+    Readable.from(body.read(), { objectMode: false, highWaterMark: 2 ** 20 })
+      .on("error", (error) => request.destroy(error))
+      .pipe(request)
+  }
+  if (body.sizeBytes < askBytes) {
+    begin()
+    return
+  }
+  request.setHeader("expect", "100-continue")
+  request.flushHeaders()
+  const timer = setTimeout(begin, askMs)
+  request.once("continue", begin)
+  for (const event of ["continue", "response", "close"]) request.once(event, () => clearTimeout(timer))
+}
+
+/** The first words of an answer, which may say why. */
+const firstWords = async (response: http.IncomingMessage): Promise<string> => {
+  let text = ""
+  try {
+    for await (const piece of response) {
+      text += String(piece)
+      if (text.length > 1000) break
+    }
+  } catch {
+    // the status is enough
+  }
+  const code = /<Code>(\w+)<\/Code>/u.exec(text)?.[1]
+  return code ?? (text.trimStart().startsWith("<") ? "" : text.trim().split("\n")[0]!.slice(0, 200))
+}
+
+const refusal = (options: Options, method: string, response: http.IncomingMessage) =>
+  Effect.map(
+    Effect.promise(() => firstWords(response)),
+    (said) => {
+      const status = response.statusCode ?? 0
+      const about = said === "" ? "" : ` (${said})`
+      const reason = `it answered ${status}${about} to ${method}${options.advice(status, method)}`
+      return new RemoteError({ reason, status, isPassing: status >= 500 || status === 429 || status === 408 })
+    }
+  )
+
+/** An answer, of which the bytes come later; `failure` is what goes wrong in the midst of them. */
+interface Answer {
+  readonly response: http.IncomingMessage
+  readonly failure: { error?: RemoteError }
+}
+
+async function* piecesOf({ response, failure }: Answer): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const piece of response) yield piece as Uint8Array
+  } catch (cause) {
+    // of a transfer that we ended, Node says that it was cut
+    failure.error ??= asRemoteError(cause)
+    throw cause
+  }
+}
+
+const absent = new Set([404, 410])
+
+type Call = readonly [method: Request["method"], kind: Kind, name: Digest.Digest, body?: Body]
+
+/** A function that sends a request and gives its answer, once that begins. */
+const sender = (options: Options) => {
+  const isSecure = options.base.protocol === "https:"
+  const agentOptions = { keepAlive: true, maxSockets: width, ...options.tls }
+  const agent = isSecure ? new https.Agent(agentOptions) : new http.Agent(agentOptions)
+  const library = isSecure ? https : http
+  const stalled = new Stalled()
+  const root = options.base.href.replace(/\/$/u, "")
+  return (...[method, kind, name, body]: Call): Effect.Effect<Answer, RemoteError> =>
+    Effect.callback((resume) => {
+      const failure: Answer["failure"] = {}
+      const url = new URL(`${root}/${kind}/${name}`)
+      const payload =
+        !(body instanceof Uint8Array) && body !== undefined ? name : Digest.ofBytes(body ?? new Uint8Array())
+      const length = body === undefined ? {} : { "content-length": String(sizeOf(body)) }
+      const headers = { ...length, ...options.authorize({ method, url, payload }) }
+      const request = library.request(url, { method, agent, headers })
+      request.once("socket", (socket) => {
+        limitConnect(request, socket, isSecure)
+        const stop = stalled.watch(socket, () => {
+          failure.error = late("nothing came or went for 10 s")
+          request.destroy(failure.error)
+        })
+        request.once("close", stop)
+      })
+      request.once("response", (response) => resume(Effect.succeed({ response, failure })))
+      request.on("error", (cause) => resume(Effect.fail(asRemoteError(cause))))
+      if (body === undefined || body instanceof Uint8Array) request.end(body)
+      else upload(request, body)
+      return Effect.sync(() => request.destroy())
+    })
+}
+
+export const make = (options: Options): Engine => {
+  const send = sender(options)
+
+  /** Does `use` with the answer, of which nothing stays unread. */
+  const asked = <A, E, R>(call: Call, use: (answer: Answer, status: number) => Effect.Effect<A, E, R>) =>
+    Effect.flatMap(send(...call), (answer) => {
+      const { response } = answer
+      return use(answer, response.statusCode ?? 0).pipe(
+        Effect.onExit((exit) => Effect.sync(() => (exit._tag === "Success" ? response.resume() : response.destroy())))
+      )
+    })
+
+  const refused = (method: string, { response }: Answer) =>
+    Effect.flatMap(refusal(options, method, response), (error) => Effect.fail(error))
+
+  const fetch: Engine["fetch"] = (kind, name, take) =>
+    asked(["GET", kind, name], (answer, status) => {
+      if (absent.has(status)) return Effect.succeedNone
+      if (status !== 200) return refused("GET", answer)
+      return Effect.mapError(Effect.asSome(take(piecesOf(answer))), (error) => answer.failure.error ?? error)
+    })
+  const has: Engine["has"] = (kind, name) =>
+    asked(["HEAD", kind, name], (answer, status) => {
+      // a server that does not know HEAD gets all once more
+      if (status === 200 || absent.has(status) || status === 405) return Effect.succeed(status === 200)
+      return refused("HEAD", answer)
+    })
+  const put: Engine["put"] = (kind, name, body) =>
+    asked(["PUT", kind, name, body], (answer, status) =>
+      status >= 200 && status < 300 ? Effect.void : refused("PUT", answer)
+    )
+  return { address: options.base.href, fetch, has, put }
+}

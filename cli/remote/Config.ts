@@ -1,0 +1,113 @@
+/**
+ * Config: which shared cache a command is about: flags, over `op-pipe.json` beside the pipeline, over the user's
+ * `~/.config/op-pipe/config.json`. Neither file holds a secret.
+ *
+ * Every run looks, so a file that is not there costs one failed read, and all else is loaded where there is something.
+ */
+import { readFileSync } from "node:fs"
+import { homedir } from "node:os"
+import * as path from "node:path"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { RemoteSettings } from "../../cache/remote/Settings.ts"
+import { UsageError } from "../Failure.ts"
+
+const Remote = Schema.Struct({
+  url: Schema.optionalKey(Schema.String),
+  write: Schema.optionalKey(Schema.Boolean),
+  trust: Schema.optionalKey(Schema.Array(Schema.String)),
+  ca: Schema.optionalKey(Schema.String),
+  cert: Schema.optionalKey(Schema.String),
+  key: Schema.optionalKey(Schema.String),
+  region: Schema.optionalKey(Schema.String),
+  endpoint: Schema.optionalKey(Schema.String)
+})
+type Remote = typeof Remote.Type
+
+const projectFile = (root: string): string => path.join(root, "op-pipe.json")
+const userFile = (): string =>
+  path.join(process.env["XDG_CONFIG_HOME"] ?? path.join(homedir(), ".config"), "op-pipe", "config.json")
+
+const textOf = (file: string): string | undefined => {
+  try {
+    return readFileSync(file, "utf8")
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined
+    throw cause
+  }
+}
+
+/** Paths in a file are relative to it. */
+const inFolderOf = (file: string, { ca, cert, key, ...others }: Remote): Remote => {
+  const at = (given: string): string => path.resolve(path.dirname(file), given)
+  return {
+    ...others,
+    ...(ca === undefined ? {} : { ca: at(ca) }),
+    ...(cert === undefined ? {} : { cert: at(cert) }),
+    ...(key === undefined ? {} : { key: at(key) })
+  }
+}
+
+/** What a file says of the shared cache; nothing if it is not there. */
+const read = Effect.fnUntraced(function* (file: string) {
+  const refuse = (cause: unknown): UsageError => {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const expected = `{"remote": {"url": "https://...", "write": false, "trust": ["ed25519:..."]}}`
+    return new UsageError({ message: `${file}: expected ${expected}, but found something else: ${reason}` })
+  }
+  const config = yield* Effect.try({
+    try: () => {
+      const text = textOf(file)
+      return text === undefined ? {} : (JSON.parse(text) as unknown)
+    },
+    catch: refuse
+  })
+  const Config = Schema.Struct({ remote: Schema.optionalKey(Remote) })
+  // a misspelt name would be a setting that is not there; what else the file holds is another's
+  const isObject = typeof config === "object" && config !== null && "remote" in config
+  const own = isObject ? { remote: config.remote } : Array.isArray(config) || typeof config !== "object" ? config : {}
+  const { remote } = yield* Effect.mapError(
+    Schema.decodeUnknownEffect(Config)(own, { onExcessProperty: "error", errors: "all" }),
+    refuse
+  )
+  return remote === undefined ? {} : inFolderOf(file, remote)
+})
+
+export interface RemoteFlags {
+  readonly remote: string | undefined
+  readonly remoteWrite: boolean
+}
+
+export const flags = {
+  remote: Flag.String("remote").pipe(
+    Flag.withMetavar("URL"),
+    Flag.withDescription("The shared cache: a URL, or off; default: as op-pipe.json says"),
+    Flag.optional,
+    Flag.map(Option.getOrUndefined)
+  ),
+  remoteWrite: Flag.Boolean("remote-write").pipe(
+    Flag.withDescription("Upload results to the shared cache too"),
+    Flag.withDefault(false)
+  )
+}
+
+/** The shared cache of the project in `root`; undefined if there is none, or it is off. */
+export const settings = Effect.fn("Config.settings")(function* (root: string, asked: RemoteFlags) {
+  if (asked.remote === "off") return undefined
+  const user = yield* read(userFile())
+  const project = yield* read(projectFile(root))
+  const { url: configured, write = false, trust = [], ...others } = { ...user, ...project }
+  const url = asked.remote ?? configured
+  if (url === undefined || url === "off") {
+    if (!asked.remoteWrite) return undefined
+    const message = `--remote-write: expected a shared cache to write to, but found none. Name one: --remote URL, or "remote" in ${projectFile(root)}`
+    return yield* new UsageError({ message })
+  }
+  // that another cache may be written to says nothing of this one
+  const isConfigured = asked.remote === undefined || asked.remote === configured
+  const found: RemoteSettings = { url, write: asked.remoteWrite || (write && isConfigured), trust, ...others }
+  return found
+})
