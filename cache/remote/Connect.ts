@@ -64,7 +64,7 @@ class Link {
     this.tell = tell
     this.off = off
     this.pushes = pushes
-    this.isWriting = checked.settings.write
+    this.isWriting = checked.settings.write === true
   }
 
   private once(kind: string, text: string): void {
@@ -82,7 +82,7 @@ class Link {
 
   pull(key: Digest.Digest, onBytes: OnBytes): Effect.Effect<boolean, never, Disk | Store> {
     const take = Effect.suspend(() =>
-      this.isReading ? pull(this.engine, this.checked.settings.trust, key, onBytes) : Effect.succeed<Pulled>("absent")
+      this.isReading ? pull(this.engine, this.checked.trust, key, onBytes) : Effect.succeed<Pulled>("absent")
     )
     return Semaphore.withPermit(this.pulling, take).pipe(
       Effect.raceFirst(Effect.as(Deferred.await(this.off), "absent" as Pulled)),

@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Digest from "../identity/Digest.ts"
 import * as Commit from "../store/Commit.ts"
 import { Disk } from "../store/Disk.ts"
-import { OnlySealed, parse } from "../store/ResultStore.ts"
+import { OnlySealed, outputsOf, parse, type StepResult } from "../store/ResultStore.ts"
 import { Store } from "../store/Store.ts"
 import { ownPrefix } from "../store/Sweep.ts"
 import { type Engine, RemoteError } from "./engine/Engine.ts"
@@ -78,6 +78,13 @@ const read = Effect.fnUntraced(function* (engine: Engine, trust: ReadonlyArray<s
   if ((yield* OnlySealed) && result.provenance.sealed !== true) return "unsealed"
   return { result, files: entry.files }
 })
+
+/** Whether the shared cache has an entry for `result` that readers believe, with the same outputs; its blobs may be gone. */
+export const isThere = (engine: Engine, trust: ReadonlyArray<string>, result: StepResult) =>
+  read(engine, trust, result.key).pipe(
+    Effect.map((found) => typeof found !== "string" && outputsOf(found.result) === outputsOf(result)),
+    Effect.catchTag("Damaged", () => Effect.succeed(false))
+  )
 
 const missingOf = Effect.fnUntraced(function* (blobs: ReadonlyArray<Pack.Blob>) {
   const store = yield* Store

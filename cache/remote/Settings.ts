@@ -4,15 +4,15 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Signature from "./format/Signature.ts"
 
-/** What is configured; paths are absolute. */
+/** Which shared cache, and how. Secrets are in the environment alone: docs/guide/shared-cache.md. */
 export interface RemoteSettings {
-  /** `http://`, `https://`, `s3://BUCKET/PREFIX` or `file://`. */
+  /** `http://`, `https://`, `s3://BUCKET/PREFIX` or `file://`, without credentials. */
   readonly url: string
-  /** Whether results are uploaded. */
-  readonly write: boolean
+  /** Whether results are uploaded; not unless it says so. */
+  readonly write?: boolean | undefined
   /** Public keys: if there are any, only results that one of them signed are taken. */
-  readonly trust: ReadonlyArray<string>
-  /** Files with certificates: the authority's of the server, and the client's own with its key. */
+  readonly trust?: ReadonlyArray<string> | undefined
+  /** Paths of certificates: of the authority of the server's, and of the client with its key. */
   readonly ca?: string | undefined
   readonly cert?: string | undefined
   readonly key?: string | undefined
@@ -70,9 +70,9 @@ const checkTrust = (trust: ReadonlyArray<string>) => {
 }
 
 /** The signer of what is uploaded; undefined if nothing is signed. */
-const signerOf = Effect.fnUntraced(function* ({ write, trust }: RemoteSettings, env: Environment) {
+const signerOf = Effect.fnUntraced(function* ({ write, trust = [] }: RemoteSettings, env: Environment) {
   const text = env["OP_PIPE_SIGNING_KEY"] ?? ""
-  if (!write) return undefined
+  if (write !== true) return undefined
   if (text === "") {
     if (trust.length === 0) return undefined
     return yield* refuse(
@@ -114,6 +114,7 @@ const authorizationOf = (env: Environment): string => {
 /** Settings that were checked, with what the environment adds. */
 export interface Checked {
   readonly settings: RemoteSettings
+  readonly trust: ReadonlyArray<string>
   readonly url: URL
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string }
   /** The header `authorization` for a server; empty for none. */
@@ -127,14 +128,16 @@ export const check = Effect.fnUntraced(function* (settings: RemoteSettings, env:
   const authorization = isWebUrl(url) ? authorizationOf(env) : ""
   if (/[^\x21-\x7e ]/u.test(authorization))
     return yield* refuse("OP_PIPE_REMOTE_TOKEN: expected printable ASCII, but found other characters")
-  yield* checkTrust(settings.trust)
-  yield* checkTransport(url, settings.trust, authorization !== "")
+  const trust = settings.trust ?? []
+  yield* checkTrust(trust)
+  yield* checkTransport(url, trust, authorization !== "")
   const certificates = [
     certificate("ca", settings.ca),
     certificate("cert", settings.cert),
     certificate("key", settings.key)
   ]
   const tls = Object.assign({}, ...(yield* Effect.all(certificates))) as Checked["tls"]
-  const checked: Checked = { settings, url, tls, authorization, signer: yield* signerOf(settings, env) }
+  const signer = yield* signerOf(settings, env)
+  const checked: Checked = { settings, trust, url, tls, authorization, signer }
   return checked
 })

@@ -129,6 +129,20 @@ export const shapes = {
     before: Schema.Struct({ results: Schema.Int, blobs: Schema.Int, bytes: Schema.Finite }),
     dryRun: Schema.Boolean
   }),
+  "remote-status": Schema.Struct({
+    url: Schema.String,
+    /** Why it cannot be read; null if it can. */
+    problem: Schema.NullOr(Schema.String),
+    latencyMs: Schema.Finite,
+    write: Schema.Boolean,
+    trust: Strings,
+    /** The public key that uploads are signed with. */
+    signedBy: Schema.NullOr(Schema.String)
+  }),
+  /** Steps of a run, or keys of results. */
+  "remote-push": Schema.Struct({ pushed: Strings, present: Strings, missing: Strings }),
+  "remote-pull": Schema.Struct({ pulled: Strings, present: Strings, missing: Strings }),
+  "remote-keygen": Schema.Struct({ publicKey: Schema.String, signingKey: Schema.String }),
   doctor: Schema.Struct({
     machine: Schema.Struct({
       opPipe: Schema.String,

@@ -9,6 +9,7 @@ import { doctor } from "./doctor.ts"
 import { history, pin, restore, show, unpin } from "./history.ts"
 import { init } from "./init.ts"
 import { logs } from "./logs.ts"
+import { remote } from "./remote.ts"
 import { read } from "./results/read.ts"
 import { status, why } from "./status.ts"
 
@@ -27,5 +28,6 @@ export const rest = (additions: Additions) => [
   unpin,
   clean,
   cache,
+  remote(additions),
   doctor
 ]

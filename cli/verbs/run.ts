@@ -4,7 +4,6 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Fault from "../../cache/identity/Fault.ts"
-import { RemoteCache } from "../../cache/remote/RemoteCache.ts"
 import * as Gc from "../../cache/store/Gc.ts"
 import { Rehash } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
@@ -13,6 +12,7 @@ import * as Sandbox from "../../core/executor/Sandbox.ts"
 import { type AnyStep, displayName } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
+import { withRemote } from "../../core/run/project/Remote.ts"
 import type { RunEvent } from "../../core/run/RunEvent.ts"
 import { RunEvents } from "../../core/run/RunEvents.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
@@ -24,7 +24,7 @@ import * as Flags from "../Flags.ts"
 import * as Logs from "../Logs.ts"
 import type { Additions, Project } from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
-import * as RemoteConfig from "../remote/Config.ts"
+import * as Config from "../remote/Config.ts"
 import * as Session from "../Session.ts"
 import * as Signals from "../Signals.ts"
 
@@ -62,7 +62,7 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
   ),
   rehash: Flags.rehash,
   sandbox: Flags.sandbox,
-  ...RemoteConfig.flags,
+  ...Config.flags,
   verbose: Flag.Boolean("verbose").pipe(
     Flag.withDescription("Show what steps print, while they print it"),
     Flag.withDefault(false)
@@ -71,19 +71,6 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
   json: Flags.json
 })
 type RunFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>
-
-/** Runs `self` with the shared cache that is configured, if one is. */
-const withRemote =
-  ({ root }: Project, flags: RunFlags, notify: (text: string) => void) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>) =>
-    Effect.gen(function* () {
-      const settings = yield* RemoteConfig.settings(root, flags)
-      if (settings === undefined) return yield* self
-      const { check } = yield* Effect.promise(() => import("../../cache/remote/Settings.ts"))
-      const { connect } = yield* Effect.promise(() => import("../../cache/remote/Connect.ts"))
-      const remote = yield* connect(yield* check(settings), notify)
-      return yield* Effect.provideService(self, RemoteCache, remote)
-    }).pipe(Effect.scoped)
 
 const bringUpToDate = Effect.fnUntraced(function* (
   prepared: Prepared,
@@ -111,7 +98,8 @@ const bringUpToDate = Effect.fnUntraced(function* (
   const { outputsDir } = project
   const options = { steps, forced, keepGoing, verify, outputsDir, asked: yield* Session.askedOf(project, flags) }
   const running = Effect.provide(Runner.run(prepared, options), events)
-  const summary = yield* Signals.atWork(withRemote(project, flags, notify)(running))
+  const remote = yield* Config.settings(project.root, flags)
+  const summary = yield* Signals.atWork(withRemote(remote, notify)(running))
   if (summary.finished.executed.length > 0) {
     yield* keepBounded(notify)
     const { available, detail, howToGet } = Sandbox.availability()

@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import type { CodeUnknown } from "../../cache/code/CodeFingerprint.ts"
 import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import * as Fault from "../../cache/identity/Fault.ts"
+import type { RemoteRefused, RemoteSettings } from "../../cache/remote/Settings.ts"
 import { Disk, type DiskError } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
@@ -33,11 +34,13 @@ import * as Settings from "../plan/Settings.ts"
 import type { SettingsError } from "../plan/SettingsError.ts"
 import { NoResult } from "./LastResult.ts"
 import { placesOf } from "./project/Places.ts"
+import { withRemote } from "./project/Remote.ts"
 import type { RunEvent } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
 import * as Runner from "./Runner.ts"
 import { wanted } from "./Wanted.ts"
 
+export type { RemoteSettings } from "../../cache/remote/Settings.ts"
 export { NoResult } from "./LastResult.ts"
 export type { RunEvent } from "./RunEvent.ts"
 
@@ -104,6 +107,8 @@ export interface Options {
    * that were made without a sandbox are made again.
    */
   readonly sandbox?: Sandbox.Mode
+  /** A cache that several machines share. Configuration files are not read; credentials are in the environment. */
+  readonly remote?: RemoteSettings
   /** Is told each event, in order, while the run goes on. */
   readonly onEvent?: (event: RunEvent) => Effect.Effect<void>
 }
@@ -127,6 +132,7 @@ export type Failure =
   | ToolchainError
   | StageFailure
   | DiskError
+  | RemoteRefused
   | Effect.Error<ReturnType<typeof Plan.prepare>>
   | Effect.Error<ReturnType<typeof Runner.run>>
 
@@ -223,7 +229,9 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
     const { steps, forced } = yield* wanted(placed, { only, from, until, force })
     const data = Object.entries(options.sources ?? {}).map(([name, at]) => `${name}=${path.resolve(at)}`)
     const asked = { set, data }
-    const summary = yield* Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir, asked })
+    const notify = (text: string): void => publish({ type: "Notice", text })
+    const running = Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir, asked })
+    const summary = yield* withRemote(options.remote, notify)(running)
     if (summary.failures.length > 0) return yield* new StepsFailed({ failures: summary.failures })
     const { runId, executed, cached, durationMs } = summary.finished
     return { runId, executed, cached, durationMs, read: yield* makeRead(outputsDir, summary.results) }

@@ -1,6 +1,7 @@
 /** What each verb prints with `--json` is in the shape that is published. */
 
 import * as path from "node:path"
+import { pathToFileURL } from "node:url"
 import * as Schema from "effect/Schema"
 import { beforeAll, describe, expect, it } from "vitest"
 import { type Shape, shapes } from "../../cli/json/Shapes.ts"
@@ -21,8 +22,10 @@ const fail = Pipeline.step(Stage.command({ name: "fail", command: "false", input
 export default Pipeline.make({ name: "shaped", steps: [count, fail] })
 `
 
+const shared = ["--remote", pathToFileURL(path.join(root, "shared")).href]
+
 beforeAll(async () => {
-  makeProject(root, undefined, { "pipeline.ts": pipeline, "text.txt": "one two" })
+  makeProject(root, undefined, { "pipeline.ts": pipeline, "text.txt": "one two", "shared/README": "" })
   await op("run", "--keep-going")
 })
 
@@ -44,6 +47,10 @@ const verbs: ReadonlyArray<readonly [shape: Shape, args: ReadonlyArray<string>]>
   ["cache-stats", ["cache", "stats"]],
   ["cache-verify", ["cache", "verify"]],
   ["cache-gc", ["cache", "gc", "--dry-run"]],
+  ["remote-status", ["remote", "status", ...shared]],
+  ["remote-push", ["remote", "push", ...shared]],
+  ["remote-pull", ["remote", "pull", ...shared]],
+  ["remote-keygen", ["remote", "keygen"]],
   ["doctor", ["doctor"]],
   ["error", ["why", "cuont"]]
 ]

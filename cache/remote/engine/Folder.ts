@@ -13,16 +13,23 @@ const asRemoteError = ({ message }: DiskError): RemoteError => new RemoteError({
 
 export const make = (address: string, root: string): Effect.Effect<Engine, never, Disk> =>
   Effect.map(Disk, (disk) => {
+    /** A folder that is not mounted has a mount point in its place, or nothing. */
+    const check = Effect.gen(function* () {
+      const stat = yield* Effect.mapError(orAbsent(disk.stat(root)), asRemoteError)
+      if (Option.isSome(stat) && stat.value.kind === "folder") return
+      const reason = `expected the folder ${root}, but there is none. Mount it, or make it (mkdir -p)`
+      return yield* new RemoteError({ reason, isPassing: false })
+    })
     const placeOf = (kind: string, name: string): string => path.join(root, kind, name)
     const has: Engine["has"] = (kind, name) => Effect.mapError(disk.exists(placeOf(kind, name)), asRemoteError)
     const fetch: Engine["fetch"] = (kind, name, take) =>
       Effect.gen(function* () {
         const file = placeOf(kind, name)
         const stat = yield* Effect.mapError(orAbsent(disk.stat(file)), asRemoteError)
-        if (Option.isNone(stat) || stat.value.kind !== "file") return Option.none()
+        if (Option.isNone(stat) || stat.value.kind !== "file") return yield* Effect.as(check, Option.none())
         return Option.some(yield* take(disk.pieces(file)))
       })
-    const put: Engine["put"] = (kind, name, body) =>
+    const write: Engine["put"] = (kind, name, body) =>
       Effect.gen(function* () {
         const [to, temporary] = [placeOf(kind, name), placeOf(kind, temporaryName())]
         yield* disk.makeFolder(path.dirname(to))
@@ -33,5 +40,6 @@ export const make = (address: string, root: string): Effect.Effect<Engine, never
           Effect.onError(() => Effect.ignore(disk.remove(temporary)))
         )
       }).pipe(Effect.mapError(asRemoteError))
+    const put: Engine["put"] = (...asked) => Effect.andThen(check, write(...asked))
     return { address, fetch, has, put }
   })

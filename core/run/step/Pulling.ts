@@ -1,5 +1,13 @@
-/** Pulling: how far the download of a result is, as events of its step. */
+/** Pulling: downloads out of a shared cache: how far that of one step is, and those of a whole pipeline without a run. */
+import * as Effect from "effect/Effect"
+import * as CacheKey from "../../../cache/identity/CacheKey.ts"
+import type * as Digest from "../../../cache/identity/Digest.ts"
 import type { OnBytes } from "../../../cache/remote/RemoteCache.ts"
+import type { StepResult } from "../../../cache/store/ResultStore.ts"
+import { type AnyStep, displayName } from "../../pipeline/Step.ts"
+import * as Ingredients from "../../plan/Ingredients.ts"
+import type { Prepared } from "../../plan/Prepared.ts"
+import * as StoredResult from "../../plan/StoredResult.ts"
 import type { RunEvents } from "../RunEvents.ts"
 
 /** Downloads that take less long are not told. */
@@ -19,3 +27,42 @@ export const progressOf = (step: string, events: RunEvents["Service"]): OnBytes 
     events.publish({ type: "StepProgress", step, label, done, total, unit: "MB", figures: {} })
   }
 }
+
+/** So many steps at a time. */
+const atOnce = 16
+
+/**
+ * Has each of `steps` (upstream first) that has no result pull it, and executes nothing. A step whose input is unknown, since an
+ * upstream step has no result, has no key to ask for.
+ */
+export const all = Effect.fn("Pulling.all")(function* <E, R>(
+  prepared: Prepared,
+  steps: ReadonlyArray<AnyStep>,
+  pull: (key: Digest.Digest) => Effect.Effect<boolean, E, R>
+) {
+  const results = new Map<string, StepResult>()
+  const pulled = new Set<string>()
+  const one = Effect.fnUntraced(function* (step: AnyStep, parts: CacheKey.KeyParts) {
+    const key = yield* CacheKey.of(displayName(step.id), parts)
+    const stored = yield* StoredResult.find(step, key)
+    if (typeof stored !== "string") return results.set(step.id, stored)
+    const found = (yield* pull(key)) ? yield* StoredResult.find(step, key) : "absent"
+    if (typeof found === "string") return
+    results.set(step.id, found)
+    pulled.add(step.id)
+  })
+  let waiting = steps
+  for (let isFirst = true, before = 0; isFirst || before > waiting.length; isFirst = false) {
+    before = waiting.length
+    const looked = waiting.map((step) => [step, Ingredients.keyParts(prepared, step, results)] as const)
+    const ready = looked.flatMap(([step, parts]) => (parts === undefined ? [] : [[step, parts] as const]))
+    yield* Effect.forEach(ready, ([step, parts]) => one(step, parts), { concurrency: atOnce, discard: true })
+    waiting = looked.flatMap(([step, parts]) => (parts === undefined ? [step] : []))
+  }
+  const idsOf = (isOne: (id: string) => boolean) => steps.map(({ id }) => id).filter(isOne)
+  return {
+    pulled: idsOf((id) => pulled.has(id)),
+    present: idsOf((id) => results.has(id) && !pulled.has(id)),
+    missing: idsOf((id) => !results.has(id))
+  }
+})
