@@ -8,12 +8,16 @@
 import * as path from "node:path"
 import { displayName } from "../core/pipeline/Step.ts"
 import type { RunEvent } from "../core/run/RunEvent.ts"
+import type { SweepEvent } from "../core/run/sweep/SweepEvent.ts"
 import { formatCount, formatDuration, paint, write, writeRaw } from "./Console.ts"
 
 type ProgressEvent = Extract<RunEvent, { readonly type: "StepProgress" }>
 type FinishedEvent = Extract<RunEvent, { readonly type: "RunFinished" }>
 
-export type Reporter = (event: RunEvent) => void
+/** What a run or a sweep says. */
+export type Told = RunEvent | SweepEvent
+
+export type Reporter = (event: Told) => void
 
 /** One event a line, for machines. */
 export const json: Reporter = (event) => write(`${JSON.stringify(event)}\n`)
@@ -110,7 +114,17 @@ const cachedLine = (events: ReadonlyArray<CachedEvent>): ReadonlyArray<string> =
   return [`${paint("green", "✓")} ${what} ${paint("dim", state)}`]
 }
 
-const lasting = (event: RunEvent): ReadonlyArray<string> => {
+/** The setting of a sweep, how it ended, and what there was to do. */
+const settingLine = (event: Extract<SweepEvent, { readonly type: "SettingFinished" }>): string => {
+  const counts = (["executed", "cached", "failed", "skipped"] as const)
+    .filter((state) => event[state].length > 0)
+    .map((state) => `${event[state].length} ${state}`)
+  const mark = event.failed.length > 0 ? paint("red", "✗") : paint("green", "✓")
+  const name = paint("bold", `${event.number} of ${event.of}`)
+  return `${mark} ${name}  ${event.set.join(" ")}  ${counts.join(", ")} in ${formatDuration(event.durationMs)}`
+}
+
+const lasting = (event: Told): ReadonlyArray<string> => {
   switch (event.type) {
     case "RunStarted":
       return [
@@ -155,6 +169,14 @@ const lasting = (event: RunEvent): ReadonlyArray<string> => {
       return event.text.split("\n").map((line) => `${paint("dim", `${displayName(event.step)} │`)} ${line}`)
     case "RunFinished":
       return [finishedLine(event)]
+    case "SweepStarted":
+      return [`${event.settings.length} ${event.settings.length === 1 ? "setting" : "settings"}`]
+    case "SettingPlanned":
+      return [
+        `${paint("bold", String(event.number))}  ${event.set.join(" ")}  ${event.stale.length} to execute, ${event.fresh.length} fresh`
+      ]
+    case "SettingFinished":
+      return [settingLine(event)]
     case "StepProgress":
       return []
   }

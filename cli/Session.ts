@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { CodeIdentity } from "../cache/code/CodeIdentity.ts"
 import { Disk } from "../cache/store/Disk.ts"
+import * as Gc from "../cache/store/Gc.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Pipeline from "../core/pipeline/Pipeline.ts"
@@ -15,6 +16,7 @@ import type { Prepared } from "../core/plan/Prepared.ts"
 import * as Settings from "../core/plan/Settings.ts"
 import { unknownName } from "../core/plan/SettingsError.ts"
 import * as RunLog from "../core/run/RunLog.ts"
+import { formatBytes } from "./Console.ts"
 import { UsageError } from "./Failure.ts"
 import * as Project from "./Project.ts"
 
@@ -45,11 +47,16 @@ const sourcePaths = Effect.fnUntraced(function* (project: Project.Project, data:
   return paths
 })
 
-/** The project alone, without a look at its data. */
-export const openSettled = Effect.fnUntraced(function* (flags: SessionFlags) {
+/** The project with as many seeds as are asked for. */
+const openSeeded = Effect.fnUntraced(function* (flags: SessionFlags) {
   const opened = yield* Project.open(flags)
   const seeds = flags.seeds ?? Pipeline.seedsOf(opened.pipeline, flags.profile)
-  const project = { ...opened, pipeline: Pipeline.overSeeds(opened.pipeline, seeds) }
+  return { ...opened, pipeline: Pipeline.overSeeds(opened.pipeline, seeds) }
+})
+
+/** The project alone, without a look at its data. */
+export const openSettled = Effect.fnUntraced(function* (flags: SessionFlags) {
+  const project = yield* openSeeded(flags)
   const short = Object.values(flags.shorthand).filter((each) => each !== undefined)
   const set = [...short, ...flags.set]
   const settings = yield* Settings.resolve(project.pipeline, { profile: flags.profile, seed: flags.seed, set })
@@ -94,27 +101,83 @@ export const recalled = Effect.fnUntraced(function* <F extends SessionFlags>(fla
   return then
 })
 
-/**
- * Runs `use` with the project's pipeline prepared and its store open. A question does not make the store, or anything else.
- */
+/** Whether a question is asked, which makes neither the store nor anything else. */
+interface Purpose {
+  readonly mayMake?: boolean
+}
+
+const storeOf = ({ pipeline, storeDir }: Project.Project, { mayMake = false }: Purpose) =>
+  CodeIdentity.layerIn(storeDir, { pipeline: pipeline.name, mayMake }).pipe(Layer.provideMerge(Disk.layer))
+
+/** The plan of a project with these settings. */
+const prepare = Effect.fnUntraced(function* (
+  project: Project.Project,
+  settings: Settings.Settings,
+  data: ReadonlyArray<string>,
+  notify: (line: string) => void
+) {
+  const { pipeline, cores, dataDir, outputsDir, root } = project
+  const paths = yield* sourcePaths(project, data)
+  return yield* Plan.prepare({ pipeline, settings, sourcePaths: paths, root, dataDir, outputsDir, cores, notify })
+})
+
+/** Runs `use` with the project's pipeline prepared and its store open. */
 export const withPrepared = <A, E, R>(
   flags: SessionFlags,
   notify: (line: string) => void,
   use: (prepared: Prepared, project: Project.Project) => Effect.Effect<A, E, R>,
-  { mayMake = false }: { readonly mayMake?: boolean } = {}
+  purpose: Purpose = {}
 ) =>
   Effect.gen(function* () {
     const { project, settings } = yield* openSettled(flags)
-    const paths = yield* sourcePaths(project, flags.data)
-    const purpose = { pipeline: project.pipeline.name, mayMake }
-    const layer = CodeIdentity.layerIn(project.storeDir, purpose).pipe(Layer.provideMerge(Disk.layer))
-    return yield* Effect.gen(function* () {
-      const { pipeline, cores, dataDir, outputsDir, root } = project
-      const options = { pipeline, settings, sourcePaths: paths, root, dataDir, outputsDir, cores, notify }
-      const prepared = yield* Plan.prepare(options)
-      return yield* use(prepared, project)
-    }).pipe(Effect.provide(layer))
+    const prepared = Effect.flatMap(prepare(project, settings, flags.data, notify), (plan) => use(plan, project))
+    return yield* Effect.provide(prepared, storeOf(project, purpose))
   })
+
+/** A plan, and the assignments that it was settled with. */
+export interface Planned {
+  readonly prepared: Prepared
+  readonly set: ReadonlyArray<string>
+}
+
+/** The same with a plan for each of several lists of assignments; all are settled before anything is looked at. */
+export const withEachPrepared = <A, E, R, E2, R2>(
+  flags: SessionFlags,
+  notify: (line: string) => void,
+  assignmentsOf: (project: Project.Project) => Effect.Effect<ReadonlyArray<ReadonlyArray<string>>, E2, R2>,
+  use: (plans: ReadonlyArray<Planned>, project: Project.Project) => Effect.Effect<A, E, R>,
+  purpose: Purpose = {}
+) =>
+  Effect.gen(function* () {
+    const project = yield* openSeeded(flags)
+    const short = Object.values(flags.shorthand).filter((each) => each !== undefined)
+    const sets = (yield* assignmentsOf(project)).map((set) => [...short, ...set])
+    const { profile, seed, data } = flags
+    const settled = yield* Effect.forEach(sets, (set) =>
+      Effect.map(Settings.resolve(project.pipeline, { profile, seed, set }), (settings) => ({ set, settings }))
+    )
+    const told = new Set<string>()
+    const notifyOnce = (line: string): void => {
+      if (!told.has(line)) notify(line)
+      told.add(line)
+    }
+    const plans = Effect.forEach(settled, ({ set, settings }) =>
+      Effect.map(prepare(project, settings, data, notifyOnce), (prepared): Planned => ({ prepared, set }))
+    )
+    const used = Effect.flatMap(plans, (each) => use(each, project))
+    return yield* Effect.provide(used, storeOf(project, purpose))
+  })
+
+/** Collects what is over the store's default limits. */
+export const keepBounded = Effect.fnUntraced(function* (notify: (text: string) => void) {
+  const planned = yield* Gc.plan(Gc.defaultLimits, yield* RunLog.pinnedResults, Date.now())
+  yield* Gc.collect(planned)
+  if (planned.results.length > 0) {
+    notify(
+      `the store was over its limits: removed ${planned.results.length} old results (${formatBytes(planned.freedBytes)})`
+    )
+  }
+})
 
 /** Tells of outputs that look like results and belong to no step any more. */
 export const tellLeftovers = Effect.fnUntraced(function* (

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { RunEvent } from "../../core/run/RunEvent.ts"
 import { RunRecord } from "../../core/run/RunLog.ts"
+import { SweepEvent } from "../../core/run/sweep/SweepEvent.ts"
 import { printLine } from "../Console.ts"
 
 const Strings = Schema.Array(Schema.String)
@@ -58,6 +59,22 @@ const ShownStep = Schema.Struct({
   programs: Schema.optionalKey(Names)
 })
 
+const Table = Schema.Struct({
+  columns: Schema.Array(
+    Schema.Struct({ kind: Schema.Literals(["param", "metric"]), name: Schema.String, label: Schema.String })
+  ),
+  rows: Schema.Array(
+    Schema.Struct({
+      runId: Schema.String,
+      sweep: Schema.NullOr(Schema.Struct({ id: Schema.String, number: Schema.Int, of: Schema.Int })),
+      state: Schema.Literals(["finished", "failed", "interrupted", "running"]),
+      variant: Schema.String,
+      /** By the column's name; null of a row that has none. */
+      values: Schema.Record(Schema.String, Schema.NullOr(Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])))
+    })
+  )
+})
+
 /** By the verb's name; `run` prints one event a line, and the last of a command that failed may be an `error`. */
 export const shapes = {
   run: RunEvent,
@@ -99,6 +116,13 @@ export const shapes = {
     /** Of a document or a text. */
     value: Schema.optionalKey(Schema.Unknown)
   }),
+  table: Table,
+  sweep: Schema.Union([
+    SweepEvent,
+    /** An event of the run of one setting. */
+    Schema.Struct({ type: Schema.Literal("SettingEvent"), number: Schema.Int, event: RunEvent }),
+    Schema.Struct({ type: Schema.Literal("SweepFinished"), id: Schema.String, table: Table })
+  ]),
   history: Schema.Struct({ runs: Schema.Array(Schema.Struct({ ...RunRecord.fields, pinned: Schema.Boolean })) }),
   show: Schema.Struct({ ...RunRecord.fields, steps: Schema.Array(ShownStep) }),
   diff: Schema.Struct({

@@ -41,9 +41,10 @@ export const history = Command.make(
     for (const each of runs) {
       const name = isShared ? `${each.pipeline}  ` : ""
       const failed = each.failed.length === 0 ? "" : paint("red", `, ${each.failed.length} failed`)
+      const setting = each.sweep === undefined ? "" : `  setting ${each.sweep.number} of ${each.sweep.id}`
       const state = each.state === "finished" ? "" : paint("yellow", `, ${each.state}`)
       yield* printLine(
-        `${each.runId}  ${when(each.startedMs)}  ${name}${(each.profile ?? "-").padEnd(6)} ${seedsOf(each)}, ${each.executed.length} executed, ${each.cached.length} cached${failed}${state}  ${formatDuration(each.durationMs)}${pins.has(each.runId) ? "  pinned" : ""}`
+        `${each.runId}  ${when(each.startedMs)}  ${name}${(each.profile ?? "-").padEnd(6)} ${seedsOf(each)}, ${each.executed.length} executed, ${each.cached.length} cached${failed}${state}  ${formatDuration(each.durationMs)}${setting}${pins.has(each.runId) ? "  pinned" : ""}`
       )
     }
   })

@@ -11,10 +11,13 @@ import { init } from "./init.ts"
 import { logs } from "./logs.ts"
 import { remote } from "./remote.ts"
 import { read } from "./results/read.ts"
+import { sweep } from "./results/sweep.ts"
+import { table } from "./results/table.ts"
 import { status, why } from "./status.ts"
 
 export const rest = (additions: Additions) => [
   init,
+  sweep(additions),
   status(additions),
   why(additions),
   dag(additions),
@@ -22,6 +25,7 @@ export const rest = (additions: Additions) => [
   logs,
   history,
   show,
+  table,
   diff,
   restore,
   pin,

@@ -4,7 +4,6 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Fault from "../../cache/identity/Fault.ts"
-import * as Gc from "../../cache/store/Gc.ts"
 import { Rehash } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
@@ -15,10 +14,8 @@ import type { Prepared } from "../../core/plan/Prepared.ts"
 import { withRemote } from "../../core/run/project/Remote.ts"
 import type { RunEvent } from "../../core/run/RunEvent.ts"
 import { RunEvents } from "../../core/run/RunEvents.ts"
-import * as RunLog from "../../core/run/RunLog.ts"
 import * as Runner from "../../core/run/Runner.ts"
 import { wanted } from "../../core/run/Wanted.ts"
-import { formatBytes } from "../Console.ts"
 import { RunFailed, UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Logs from "../Logs.ts"
@@ -29,17 +26,6 @@ import * as Session from "../Session.ts"
 import * as Signals from "../Signals.ts"
 
 const idsOf = (steps: ReadonlyArray<AnyStep>): string => steps.map((step) => displayName(step.id)).join(", ")
-
-/** Collects what is over the store's default limits. */
-const keepBounded = Effect.fnUntraced(function* (notify: (text: string) => void) {
-  const planned = yield* Gc.plan(Gc.defaultLimits, yield* RunLog.pinnedResults, Date.now())
-  yield* Gc.collect(planned)
-  if (planned.results.length > 0) {
-    notify(
-      `the store was over its limits: removed ${planned.results.length} old results (${formatBytes(planned.freedBytes)})`
-    )
-  }
-})
 
 const flagsOf = (additions: Pick<Additions, "flags">) => ({
   ...Flags.project,
@@ -101,7 +87,7 @@ const bringUpToDate = Effect.fnUntraced(function* (
   const remote = yield* Config.settings(project.root, flags)
   const summary = yield* Signals.atWork(withRemote(remote, notify)(running))
   if (summary.finished.executed.length > 0) {
-    yield* keepBounded(notify)
+    yield* Session.keepBounded(notify)
     const { available, detail, howToGet } = Sandbox.availability()
     if (flags.sandbox === "auto" && !available) notify(`made without a sandbox, since ${detail}. ${howToGet}`.trim())
   }

@@ -13,6 +13,8 @@ interface Declared {
   readonly declaredSeeds: number | Readonly<Record<string, number>>
   readonly defaultProfile: string | undefined
   readonly flags: Readonly<Record<string, { readonly sets: string }>>
+  readonly metrics: ReadonlyArray<{ readonly tag: string }>
+  readonly plots: ReadonlyArray<{ readonly tag: string }>
 }
 
 const quoted = (names: Iterable<string>): string => Array.from(names).join(", ") || "none"
@@ -113,6 +115,18 @@ const checkOutputs = (steps: ReadonlyArray<AnyStep>, fail: (text: string) => nev
   }
 }
 
+/** A document that no step makes would be missing from every table, and nobody would be told. */
+const checkShown = (pipeline: Declared, fail: (text: string) => never): void => {
+  if (pipeline.metrics.length + pipeline.plots.length === 0) return
+  const outputs = pipeline.steps.flatMap(({ stage }) => Object.values(stage.output as Stage.Artifacts))
+  const tags = new Set(outputs.flatMap(({ kind, tag }) => (kind === "json" ? [tag] : [])))
+  for (const list of ["metrics", "plots"] as const) {
+    const stray = pipeline[list].find(({ tag }) => !tags.has(tag))
+    if (stray !== undefined)
+      fail(`${list}: expected documents that a step makes (${quoted(tags)}), but found "${stray.tag}"`)
+  }
+}
+
 /** Refuses a pipeline that cannot work as it is declared. */
 export const checkDeclared = (pipeline: Declared): void => {
   const fail = (text: string): never => {
@@ -123,6 +137,7 @@ export const checkDeclared = (pipeline: Declared): void => {
   checkDuplicates(pipeline, fail)
   checkTargets(pipeline, fail)
   checkSeeds(pipeline, fail)
+  checkShown(pipeline, fail)
 }
 
 type Declares = Pick<Stage.Any, "inputs" | "output" | "toolchain">

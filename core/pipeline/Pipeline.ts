@@ -58,6 +58,9 @@ export interface ParameterFlag {
 /** How many seeds a run has that asks for none; a profile without a number has one seed. */
 export type DeclaredSeeds = number | Readonly<Record<string, number>>
 
+// biome-ignore lint/suspicious/noExplicitAny: existential type parameter
+type Document = Artifact.JsonArtifact<string, any, boolean>
+
 /** A pipeline as `make` returns it: all steps and sources that the declared steps reach. */
 export interface Pipeline {
   readonly _tag: "Pipeline"
@@ -80,6 +83,10 @@ export interface Pipeline {
   readonly outputs: string | undefined
   /** The file that a person should open after a run. */
   readonly report: Port<Artifact.Any> | undefined
+  /** Documents whose numbers belong in tables of runs. No key holds what is declared here. */
+  readonly metrics: ReadonlyArray<Document>
+  /** Documents whose series belong in plots of runs. */
+  readonly plots: ReadonlyArray<Document>
   /** Verbs of its own. The command line loads them when it needs them: a run does not. */
   readonly commands: () => Promise<ReadonlyArray<Verb>>
   /** By the flag's name. */
@@ -189,6 +196,10 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
   /** Where outputs are, relative to the pipeline's folder; `--outputs` and the variable `OP_PIPE_OUTPUTS` come first. */
   readonly outputs?: string
   readonly report?: Port<Artifact.Any>
+  /** Documents whose numbers are columns of `op-pipe table` and `op-pipe sweep`: each step's that has such an output. */
+  readonly metrics?: ReadonlyArray<Document>
+  /** Documents with series of numbers, for `op-pipe plots`: lists of records (`[{ epoch: 1, loss: 0.5 }]`) or of numbers. */
+  readonly plots?: ReadonlyArray<Document>
   readonly commands?: () => Promise<ReadonlyArray<Verb>>
   readonly flags?: Readonly<Record<string, ParameterFlag>>
 }): Pipeline => {
@@ -205,6 +216,8 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
     store: options.store,
     outputs: options.outputs,
     report: options.report,
+    metrics: options.metrics ?? [],
+    plots: options.plots ?? [],
     commands: options.commands ?? (() => Promise.resolve([])),
     flags: options.flags ?? {}
   }

@@ -48,7 +48,7 @@ const fieldsOf = (schema: unknown): Readonly<Record<string, Schema.Top>> | undef
     ? ((schema as { readonly fields?: Readonly<Record<string, Schema.Top>> }).fields ?? undefined)
     : undefined
 
-interface Assignment {
+export interface Assignment {
   readonly target: string
   readonly path: ReadonlyArray<string>
   readonly text: string
@@ -62,7 +62,10 @@ const formsOf = (name: string): ReadonlyArray<string> => [name, displayName(name
  * Cuts `step.parameter=value`. A step's name may hold dots and equals signs (`train@lr=0.1`): the longest of the `known`
  * names that the text begins with is meant.
  */
-const parseAssignment = (asked: string, known: ReadonlySet<string>): Effect.Effect<Assignment, SettingsError> => {
+export const parseAssignment = (
+  asked: string,
+  known: ReadonlySet<string>
+): Effect.Effect<Assignment, SettingsError> => {
   const forms = Array.from(known).flatMap(formsOf)
   const named = forms.filter((name) => asked.startsWith(`${name}.`)).sort((a, b) => b.length - a.length)[0]
   const target = named ?? /^[^=.]+(?=\.)/u.exec(asked)?.[0]
@@ -237,6 +240,14 @@ export const recordOf = <A>(entries: Iterable<readonly [string, A]>): Readonly<R
   return record
 }
 
+/** All names before the first dot of an assignment. */
+export const targetNames = (pipeline: Pipeline): ReadonlySet<string> =>
+  new Set([
+    ...pipeline.steps.flatMap(({ id, stage, replica }) => [stage.name, replica?.of ?? id, id]),
+    ...pipeline.sources.flatMap(({ name, params }) => (params === undefined ? [] : [name])),
+    ...Object.keys(toolchainsOf(pipeline))
+  ])
+
 /** All parameters of `pipeline`, decoded and encoded. */
 export const resolve = Effect.fn("Settings.resolve")(function* (pipeline: Pipeline, asked: Asked) {
   const profile = yield* chooseProfile(pipeline, asked.profile)
@@ -253,9 +264,7 @@ export const resolve = Effect.fn("Settings.resolve")(function* (pipeline: Pipeli
     schema: toolchain.params as Schema.Codec<unknown, unknown>,
     given: profile[toolchain.name] ?? {}
   }))
-  const known = new Set(
-    [...steps, ...sources, ...toolchains].flatMap((target: Target) => [...target.names, target.name])
-  )
+  const known = targetNames(pipeline)
   const assignments = yield* Effect.forEach(asked.set ?? [], (each) => parseAssignment(each, known))
   const stray = assignments.find((each) => !known.has(each.target))
   if (stray !== undefined) {

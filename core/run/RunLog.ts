@@ -39,6 +39,8 @@ export const RunRecord = Schema.Struct({
   asked: Schema.Struct({ set: Schema.Array(Schema.String), data: Schema.Array(Schema.String) }).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed({ set: [], data: [] }))
   ),
+  /** Of a run that tried one setting of a sweep: which. Such a run left `outputs/` as it was. */
+  sweep: Schema.optionalKey(Schema.Struct({ id: Schema.String, number: Schema.Int, of: Schema.Int })),
   /** Step id -> cache key of its result. */
   keys: Schema.Record(Schema.String, Digest.Digest),
   /** Step id -> digest of its outputs, which distinguishes results of one key; older records have none. */
@@ -87,13 +89,24 @@ const ofPipeline = Effect.gen(function* () {
   return (yield* list).filter(({ pipeline }) => ["", layout.pipeline].includes(pipeline) || layout.pipeline === "")
 })
 
-/** The latest run of the pipeline that has ended by itself. */
+/** The latest run of the pipeline that has ended by itself, besides those of sweeps: the one that `outputs/` are of. */
 export const latest = Effect.map(ofPipeline, (runs) =>
-  Option.fromUndefinedOr(runs.findLast(({ state }) => state === "finished"))
+  Option.fromUndefinedOr(runs.findLast(({ state, sweep }) => state === "finished" && sweep === undefined))
 )
 
-/** The run that `asked` names: an id, the beginning of one, or `last` and `last~1`, `last~2`, ... before it. */
+/**
+ * The run that `asked` names: an id, the beginning of one, `last` and `last~1`, `last~2`, ... before it, or a setting of a sweep,
+ * `sweep/3` of the latest one.
+ */
 export const find = Effect.fn("RunLog.find")(function* (asked: string) {
+  const [, sweep, number] = /^(sweep[^/]*)\/(\d+)$/u.exec(asked) ?? []
+  if (sweep !== undefined) {
+    const settings = yield* ofSweep(sweep)
+    const setting = settings.find((run) => run.sweep?.number === Number(number))
+    if (setting !== undefined) return setting
+    const expected = `a number from 1 to ${settings.at(-1)?.sweep?.of}`
+    return yield* new SettingsError({ asked: `run ${asked}`, expected, actual: number! })
+  }
   const runs = yield* Effect.flatMap(ofPipeline, (own) => (asked.startsWith("last") ? Effect.succeed(own) : list))
   const back = /^last(?:~(\d+))?$/.exec(asked)
   const found =
@@ -108,6 +121,38 @@ export const find = Effect.fn("RunLog.find")(function* (asked: string) {
     asked: `run ${asked}`,
     expected: `the id of a run, its first characters, or last~N (the latest: ${near.join(", ") || "none yet"})`,
     actual: found.length > 1 ? `${found.length} runs that begin with it` : "no such run"
+  })
+})
+
+/**
+ * The runs that each of `asked` names: one, as for `find`, or all of a sweep, by its id, the beginning of that, or `sweep` for the
+ * latest. All runs, if none is asked for.
+ */
+export const findAll = Effect.fn("RunLog.findAll")(function* (asked: ReadonlyArray<string>) {
+  if (asked.length === 0) return yield* ofPipeline
+  const found: Array<RunRecord> = []
+  for (const text of asked) {
+    const runs = /^sweep[^/]*$/u.test(text) ? yield* ofSweep(text) : [yield* find(text)]
+    found.push(...runs)
+  }
+  return found
+})
+
+/** How the id of a sweep begins. */
+export const sweepPrefix = "sweep-"
+
+const ofSweep = Effect.fnUntraced(function* (asked: string) {
+  const runs = (yield* ofPipeline).flatMap((run) => (run.sweep === undefined ? [] : [{ ...run, sweep: run.sweep }]))
+  const ids = Array.from(new Set(runs.map(({ sweep }) => sweep.id))).sort()
+  const found = asked === "sweep" ? ids.slice(-1) : ids.filter((id) => id.startsWith(asked))
+  const [id] = found
+  if (id !== undefined && found.length === 1) {
+    return runs.filter(({ sweep }) => sweep.id === id).sort((a, b) => a.sweep.number - b.sweep.number)
+  }
+  return yield* new SettingsError({
+    asked,
+    expected: `the id of a sweep or its first characters (the latest: ${ids.slice(-3).join(", ") || "none yet"})`,
+    actual: found.length > 1 ? `${found.length} sweeps that begin with it` : "no such sweep"
   })
 })
 

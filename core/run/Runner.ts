@@ -34,6 +34,7 @@ import * as RunLog from "./RunLog.ts"
 import * as Secrets from "./Secrets.ts"
 import * as StepRun from "./StepRun.ts"
 import * as Budget from "./step/Budget.ts"
+import type { Once } from "./sweep/Once.ts"
 
 export interface RunOptions {
   /** The steps to bring up to date, upstream first, ancestors included. */
@@ -43,9 +44,20 @@ export interface RunOptions {
   readonly keepGoing: boolean
   /** Run steps with a result again, and compare the outputs. */
   readonly verify: boolean
-  readonly outputsDir: string
+  /** Where files of results go; undefined of a run that leaves them, and what steps came to last, as they are. */
+  readonly outputsDir: string | undefined
   /** What was asked for, for the history. */
   readonly asked?: RunLog.RunRecord["asked"]
+  /** Of a run that tries one setting of a sweep: what it shares with the others. */
+  readonly among?: Among
+}
+
+/** What the runs of a sweep share, which go on at the same time in one process. */
+export interface Among {
+  readonly runId: string
+  readonly sweep: NonNullable<RunLog.RunRecord["sweep"]>
+  readonly budget: Budget.Budget
+  readonly once: Once
 }
 
 type Outcome =
@@ -69,8 +81,9 @@ interface Running extends StepRun.Running {
   readonly done: ReadonlyMap<string, Deferred.Deferred<Outcome>>
 }
 
-const makeRunId = (now: Date): string =>
-  `${now.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15)}-${randomBytes(2).toString("hex")}`
+/** The id of a run that begins now: the time, and four hexadecimal digits. */
+export const makeRunId = (now: Date, digits = randomBytes(2).toString("hex")): string =>
+  `${now.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15)}-${digits}`
 
 /** Any error during a step, as the step's, without the values of its secrets. */
 const asStepError =
@@ -102,17 +115,14 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   }
   const fresh = found.state === "fresh" ? found.result : undefined
   const before = fresh === undefined ? yield* results.last(step.id) : Option.none<StepResult>()
+  const execute = (): ReturnType<typeof StepRun.execute> => {
+    const work = StepRun.execute(running, execution())
+    return options.among === undefined ? work : options.among.once(key, work)
+  }
   const { executed, result, pulled }: StepRun.Executed =
-    fresh === undefined ? yield* StepRun.execute(running, execution()) : { executed: false, result: fresh }
+    fresh === undefined ? yield* execute() : { executed: false, result: fresh }
   if (!executed && options.verify) yield* verify(running, execution(), result)
-  const isReporting = Template.isReporting(prepared.pipeline, step.id)
-  const settled = isReporting ? new Map(running.results).set(step.id, result) : running.results
-  const rendered = yield* Template.render(prepared, step.id, settled)
-  const folder = path.join(options.outputsDir, step.id)
-  const restored = yield* materialize(result, folder, rendered, (owner) =>
-    events.publish({ type: "Notice", text: `${folder} is being written by ${owner}; waiting for it` })
-  )
-  yield* results.noteLast(step.id, key)
+  const restored = yield* putInPlace(running, step, result)
   if (!executed) {
     for (const text of result.provenance.notices ?? []) events.publish(noticeOf(step.id, text))
     const from = pulled === true ? { pulled } : {}
@@ -124,6 +134,27 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   const tried = failedAttempts === undefined ? {} : { attempts: failedAttempts.length + 1 }
   events.publish({ type: "StepExecuted", step: step.id, key, durationMs, unchanged, ...tried })
   return { state: "executed", result } satisfies Outcome
+})
+
+/** Makes `outputs/` hold the result, and the result the step's last one; true if the files were not there. */
+const putInPlace = Effect.fnUntraced(function* (running: Running, { id }: AnyStep, result: StepResult) {
+  const events = yield* RunEvents
+  const { results } = yield* Store
+  const { options, prepared } = running
+  if (options.outputsDir === undefined) {
+    yield* results.noteUse([result.key])
+    return false
+  }
+  const settled = Template.isReporting(prepared.pipeline, id)
+    ? new Map(running.results).set(id, result)
+    : running.results
+  const rendered = yield* Template.render(prepared, id, settled)
+  const folder = path.join(options.outputsDir, id)
+  const restored = yield* materialize(result, folder, rendered, (owner) =>
+    events.publish({ type: "Notice", text: `${folder} is being written by ${owner}; waiting for it` })
+  )
+  yield* results.noteLast(id, result.key)
+  return restored
 })
 
 /** Runs a step with a result again, and compares the outputs. */
@@ -140,16 +171,16 @@ const verify = Effect.fnUntraced(function* (running: Running, execution: StepRun
  * asks for many steps in one call, since an effect for each takes longer than the answer. `resolveStep` gets all
  * others.
  */
-const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Running) {
+const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Running, outputsDir: string) {
   const events = yield* RunEvents
   const { options, outcomes, prepared } = running
   const disk = yield* Disk
   const { results } = yield* Store
-  const answerFor = yield* Freshness.quick(prepared, options.outputsDir)
+  const answerFor = yield* Freshness.quick(prepared, outputsDir)
   const known = { results: running.results, forced: options.forced }
   for (let at = 0; at < options.steps.length; at += atOnce) {
     const group = options.steps.slice(at, at + atOnce)
-    const look = disk.synchronously(options.outputsDir, (sync) => {
+    const look = disk.synchronously(outputsDir, (sync) => {
       for (const step of group) {
         const answer = answerFor(step, known, sync)
         if (answer.state === "fresh") running.results.set(step.id, answer.result)
@@ -210,10 +241,11 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
 
 const reportPath = (running: Running): string | null => {
   const { report } = running.prepared.pipeline
-  if (report === undefined || report.owner._tag !== "Step") return null
+  const { outputsDir } = running.options
+  if (outputsDir === undefined || report === undefined || report.owner._tag !== "Step") return null
   const made = running.results.get(report.owner.id)
   if (made === undefined || (report.artifact.optional && made.outputs[report.output] === undefined)) return null
-  return path.join(running.options.outputsDir, report.owner.id, report.artifact.path)
+  return path.join(outputsDir, report.owner.id, report.artifact.path)
 }
 
 const inState = ({ options, outcomes }: Running, state: Outcome["state"]): ReadonlyArray<string> =>
@@ -241,13 +273,14 @@ const note = Effect.fnUntraced(function* (running: Running, startedMs: number, s
   const keys = recordOf(made.map(([id, { key }]) => [id, key] as const))
   const outputs = recordOf(made.map(([id, result]) => [id, outputsOf(result)] as const))
   const owner = state === "running" ? { owner: ownPrefix } : {}
-  const { asked = { set: [], data: [] } } = running.options
+  const { asked = { set: [], data: [] }, among } = running.options
   const settled = {
     pipeline: pipeline.name,
     profile: profile ?? null,
     seed,
     seeds: pipeline.seeds,
     asked,
+    ...(among === undefined ? {} : { sweep: among.sweep }),
     keys,
     outputs
   }
@@ -283,8 +316,8 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
   const running: Running = {
     prepared,
     options,
-    runId: makeRunId(new Date(startedMs)),
-    budget: yield* Budget.make(prepared.cores),
+    runId: options.among?.runId ?? makeRunId(new Date(startedMs)),
+    budget: options.among?.budget ?? (yield* Budget.make(prepared.cores)),
     provenance: yield* Effect.cached(Provenance.ofRun),
     results: new Map(),
     outcomes: new Map(),
@@ -304,7 +337,7 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
     yield* Deferred.succeed(done.get(step.id)!, outcome)
   })
   const settleAll = Effect.gen(function* () {
-    if (!options.verify) yield* skipUpToDate(running)
+    if (!options.verify && options.outputsDir !== undefined) yield* skipUpToDate(running, options.outputsDir)
     const others = options.steps.filter((step) => !running.outcomes.has(step.id))
     // of a run that is killed there is a note too
     if (others.length > 0) yield* note(running, startedMs, "running")
