@@ -78,12 +78,10 @@ class Turns {
 
   async take(): Promise<void> {
     const { last } = this
-    let end = this.end
-    this.last = new Promise((resolve) => {
-      end = resolve
-    })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.last = promise
     await last
-    this.end = end
+    this.end = resolve
   }
 
   give(): void {
@@ -311,8 +309,9 @@ const runSequences = async (what: string, count: number, edits: number, isReal: 
     await turns.take()
     for (const number of numbers) {
       const random = Random.make(number, what)
-      // in memory none waits for a disk; of files there, not all is believed that is of those on a disk
-      const base = random.int(10) === 0 ? folders.disk : folders.memory
+      // In memory none waits for a disk; of files there, not all is believed that is of those on a disk. There may be little
+      // of it, or nothing may be executed there, so what is executed is on the disk.
+      const base = isReal || random.int(10) === 0 ? folders.disk : folders.memory
       const sequence = new Sequence(path.join(base, String(number), project), random, isReal, turns)
       sequence.where = `${what} ${number}, `
       await sequence.begin()
