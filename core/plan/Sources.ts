@@ -8,8 +8,8 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { bodies, readRecord, writeHint } from "../../cache/store/Commit.ts"
-import { Disk, type DiskError, orAbsent } from "../../cache/store/Disk.ts"
-import { settle } from "../../cache/store/StatMemo.ts"
+import { Disk, type DiskError, orAbsent, type Stat } from "../../cache/store/Disk.ts"
+import { type StatMemo, settle } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import * as TreeChange from "../../cache/store/tree/TreeChange.ts"
@@ -31,26 +31,32 @@ export interface SourceOptions {
   readonly notify: (line: string) => void
 }
 
-/** The path of a source: from the user, or from the pipeline, or from `provide`. */
-export const locate = Effect.fnUntraced(function* (source: AnySource, options: SourceOptions) {
-  const named = options.sourcePaths[source.name]
+/** The path of a source that its `provide` says. */
+const provided = Effect.fnUntraced(function* (
+  source: AnySource,
+  provide: NonNullable<AnySource["provide"]>,
+  { settings, dataDir, notify }: SourceOptions
+) {
   const { layout } = yield* Store
-  if (named !== undefined) return path.resolve(named)
-  if (source.path !== undefined) return path.resolve(options.root, source.path)
-  if (source.provide === undefined) {
-    return yield* new SettingsError({
-      asked: `source ${source.name}`,
-      expected: `a ${kindOf(source)}, named by --data ${source.name}=PATH or, for the first source, --data PATH`,
-      actual: "none"
-    })
-  }
-  const { dataDir, notify } = options
-  const encoded = options.settings.sources[source.name] ?? {}
+  const encoded = settings.sources[source.name] ?? {}
   const params =
     source.params === undefined ? {} : yield* Effect.orDie(Schema.decodeUnknownEffect(source.params)(encoded))
   const cacheDir = layout.toolchain(`source-${source.name}`)
-  return yield* source.provide(params, { dataDir, cacheDir, notify, mayMake: layout.mayMake })
+  return yield* provide(params, { dataDir, cacheDir, notify, mayMake: layout.mayMake })
 })
+
+/** The path of a source: from the user, or from the pipeline, or from `provide`. */
+export const locate = (source: AnySource, options: SourceOptions) => {
+  const named = options.sourcePaths[source.name]
+  if (named !== undefined) return Effect.succeed(path.resolve(named))
+  if (source.path !== undefined) return Effect.succeed(path.resolve(options.root, source.path))
+  if (source.provide !== undefined) return provided(source, source.provide, options)
+  return new SettingsError({
+    asked: `source ${source.name}`,
+    expected: `a ${kindOf(source)}, named by --data ${source.name}=PATH or, for the first source, --data PATH`,
+    actual: "none"
+  })
+}
 
 const kindOf = ({ artifact }: AnySource): "folder" | "file" =>
   (artifact as Artifact.Any).kind === "folder" ? "folder" : "file"
@@ -73,11 +79,9 @@ const futurePath: (location: string) => Effect.Effect<string, DiskError, Disk> =
 const isLeftOut = (source: AnySource, below: string): boolean =>
   below.split("/").some((_part, index, parts) => source.ignore(parts.slice(0, index + 1).join("/")))
 
-/** Fails if outputs or the store lie in a source: the files that a run writes would be data of the next one. */
-export const refuseInside = Effect.fnUntraced(function* (source: AnySource, location: string, options: SourceOptions) {
+const refuseInFolder = Effect.fnUntraced(function* (source: AnySource, location: string, options: SourceOptions) {
   const disk = yield* Disk
   const { layout } = yield* Store
-  if (kindOf(source) !== "folder") return
   const real = yield* realPathOf(location)
   if (Option.isNone(real)) return
   const written = { "--outputs": options.outputsDir, "--store": path.dirname(layout.root) }
@@ -96,7 +100,17 @@ export const refuseInside = Effect.fnUntraced(function* (source: AnySource, loca
   }
 })
 
+/** Fails if outputs or the store lie in a source: the files that a run writes would be data of the next one. */
+export const refuseInside = (source: AnySource, location: string, options: SourceOptions) =>
+  kindOf(source) === "folder" ? refuseInFolder(source, location, options) : Effect.void
+
 const isArchive = (file: string): boolean => /\.(zip|tar|tgz|tar\.[a-z0-9]+|7z|rar)$/iu.test(file)
+
+/** The digest of a file that has `stat`, once changes of it that nobody saw are seen. */
+const digestOfFile = Effect.fnUntraced(function* (memo: StatMemo, file: string, stat: Stat) {
+  yield* settle(memo, [[path.dirname(file), [{ name: path.basename(file), kind: "file", stat }]]])
+  return yield* memo.digest(file, stat)
+})
 
 /** A snapshot of a source; fails if there is none. */
 export const snapshot = Effect.fnUntraced(function* (source: AnySource, location: string) {
@@ -112,15 +126,15 @@ export const snapshot = Effect.fnUntraced(function* (source: AnySource, location
     const asked = `the ${wanted} ${location} for ${source.name}`
     return yield* new SettingsError({ asked, expected: `a ${wanted}`, actual })
   }
-  if (wanted === "file")
-    yield* settle(memo, [
-      [path.dirname(real.value), [{ name: path.basename(real.value), kind: "file", stat: stat.value }]]
-    ])
   const content =
     wanted === "folder"
       ? yield* Tree.source(real.value, memo, source)
       : // a single file counts by its content and not by its name
-        Tree.ofFile(source.artifact.path, yield* memo.digest(real.value, stat.value), stat.value)
+        Tree.ofFile(
+          source.artifact.path,
+          memo.known(real.value, stat.value) ?? (yield* digestOfFile(memo, real.value, stat.value)),
+          stat.value
+        )
   const seenMs = performance.now()
   const prepared: PreparedSource = { source, path: real.value, content, seenMs, tookMs: seenMs - startedMs }
   return prepared
@@ -160,26 +174,33 @@ const listingOf = Effect.fnUntraced(function* (digest: Digest.Digest) {
   return Option.isNone(record) ? Option.none<string>() : yield* blobs.verified(record.value)
 })
 
-const isListed = Effect.fnUntraced(function* (digest: Digest.Digest) {
+/** Those of `sources` of which it is not certain, without reading a blob, that the store has the list of their files. */
+const unlisted = Effect.fnUntraced(function* (sources: ReadonlyArray<PreparedSource>) {
   const disk = yield* Disk
   const { blobs, layout } = yield* Store
   const bodyOf = yield* bodies
-  const known = yield* disk.synchronously(layout.source(digest), (sync) => {
-    const text = sync.record(layout.source(digest))
-    const blob = text === undefined ? undefined : bodyOf(text)
-    return Digest.isDigest(blob) && blobs.isKnown(blob, sync)
-  })
-  return known || Option.isSome(yield* listingOf(digest))
+  const look = disk.synchronously(layout.sources, (sync) =>
+    sources.filter(({ content }) => {
+      const text = sync.record(layout.source(content.digest))
+      const blob = text === undefined ? undefined : bodyOf(text)
+      return !Digest.isDigest(blob) || !blobs.isKnown(blob, sync)
+    })
+  )
+  // what the disk has against it is told where the list is read
+  return yield* Effect.orElseSucceed(look, () => sources)
 })
 
-/** Stores the list of a source's files, so that later runs can say what changed. */
-export const remember = Effect.fnUntraced(function* (prepared: PreparedSource) {
+const rememberOne = Effect.fnUntraced(function* ({ content: { digest, tree } }: PreparedSource) {
   const { blobs, layout } = yield* Store
-  const { digest, tree } = prepared.content
-  if (yield* isListed(digest)) return
+  if (Option.isSome(yield* listingOf(digest))) return
   const listed = yield* tree
   // it may have changed since its snapshot
   if (Tree.digest(listed) !== digest) return
   const blob = yield* blobs.put(JSON.stringify(listed))
   yield* writeHint(layout, layout.source(digest), blob)
+})
+
+/** Stores the lists of the sources' files, so that later runs can say what changed; a list that cannot be stored is left out. */
+export const remember = Effect.fnUntraced(function* (sources: ReadonlyArray<PreparedSource>) {
+  for (const source of yield* unlisted(sources)) yield* Effect.ignore(rememberOne(source))
 })

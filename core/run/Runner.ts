@@ -328,7 +328,7 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
   const steps = options.steps.map((step) => step.id)
   events.publish({ type: "RunStarted", runId: running.runId, steps, profile: prepared.settings.profile ?? null })
   yield* sweep(layout)
-  for (const source of prepared.sources.values()) yield* Effect.ignore(Sources.remember(source))
+  yield* Sources.remember(Array.from(prepared.sources.values()))
   const one = Effect.fnUntraced(function* (step: AnyStep) {
     const outcome: Outcome = yield* settle(running, step)
     running.outcomes.set(step.id, outcome)
