@@ -80,7 +80,9 @@ export const main = (
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
       const { code, message } = ending(exit, inSources, Signals.exitCode())
-      if (message !== undefined) {
+      // who watches a run ends it when something changed, and says so
+      const isReplaced = Signals.exitCode() !== undefined && process.env["OP_PIPE_WATCHED"] !== undefined
+      if (message !== undefined && !isReplaced) {
         Effect.runSync(printError(`op-pipe: ${message}`))
         if (json) Effect.runSync(printLine(JSON.stringify({ type: "Error", exitCode: code, message })))
       }

@@ -46,6 +46,10 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
     Flag.withDescription("Tell what would run, and why; run nothing"),
     Flag.withDefault(false)
   ),
+  watch: Flag.Boolean("watch").pipe(
+    Flag.withDescription("Run again whenever sources or code change, until Ctrl-C"),
+    Flag.withDefault(false)
+  ),
   rehash: Flags.rehash,
   sandbox: Flags.sandbox,
   ...Config.flags,
@@ -57,6 +61,22 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
   json: Flags.json
 })
 type RunFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>
+
+/** Runs again and again, each time in a process of its own. */
+const watched = ({ quiet }: RunFlags) =>
+  Effect.gen(function* () {
+    const { watch } = yield* Effect.promise(() => import("../watch/Watch.ts"))
+    return yield* watch({ args: process.argv.slice(2).filter((each) => !/^--watch(=|$)/u.test(each)), quiet })
+  })
+
+/** Tells a process that watches this run what it is made from. */
+const tellWatcher = (prepared: Prepared, project: Project) =>
+  process.env["OP_PIPE_WATCHED"] === undefined
+    ? Effect.void
+    : Effect.flatMap(
+        Effect.promise(() => import("../watch/Places.ts")),
+        ({ tell }) => tell(prepared, project)
+      )
 
 const bringUpToDate = Effect.fnUntraced(function* (
   prepared: Prepared,
@@ -109,10 +129,11 @@ export const run = (additions: Pick<Additions, "flags">) =>
       const [one, other] = ["json", "quiet", "verbose"].filter((name) => flags[name as "json" | "quiet" | "verbose"])
       if (flags.quiet && other !== undefined)
         return yield* new UsageError({ message: `--${one} and --${other}: expected one of these, but found both` })
+      if (flags.watch) return yield* watched(flags)
       const reporter = flags.json ? Reporter.json : flags.quiet ? Reporter.quiet() : Reporter.terminal()
       const notify = (text: string): void => reporter({ type: "Notice", text })
       const use = (prepared: Prepared, project: Project) =>
-        bringUpToDate(prepared, project, flags, reporter).pipe(
+        Effect.andThen(tellWatcher(prepared, project), bringUpToDate(prepared, project, flags, reporter)).pipe(
           Effect.provide(ProcessExecutor.layer),
           Sandbox.inMode(flags.sandbox)
         )
