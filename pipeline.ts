@@ -41,10 +41,10 @@ const raw = Pipeline.step(logits, {
     bnWeights: bn.out.weights,
     nobnNetwork: nobn.out.network,
     nobnWeights: nobn.out.weights,
-    bnNetworkReplicas: Pipeline.replicas(bn.out.network),
-    bnWeightsReplicas: Pipeline.replicas(bn.out.weights),
-    nobnNetworkReplicas: Pipeline.replicas(nobn.out.network),
-    nobnWeightsReplicas: Pipeline.replicas(nobn.out.weights)
+    bnNetworkReplicas: Pipeline.furtherSeeds(bn.out.network),
+    bnWeightsReplicas: Pipeline.furtherSeeds(bn.out.weights),
+    nobnNetworkReplicas: Pipeline.furtherSeeds(nobn.out.network),
+    nobnWeightsReplicas: Pipeline.furtherSeeds(nobn.out.weights)
   }
 })
 
@@ -55,8 +55,8 @@ const compared = Pipeline.step(compare, {
     contactSheet: packed.out.contactSheet,
     bn: bn.out.history,
     nobn: nobn.out.history,
-    bnReplicas: Pipeline.replicas(bn.out.history),
-    nobnReplicas: Pipeline.replicas(nobn.out.history),
+    bnReplicas: Pipeline.furtherSeeds(bn.out.history),
+    nobnReplicas: Pipeline.furtherSeeds(nobn.out.history),
     bnNetwork: bn.out.network,
     nobnNetwork: nobn.out.network,
     bnWeights: bn.out.weights,

@@ -5,7 +5,7 @@
  * waited for.
  */
 import type { Pipeline } from "../core/pipeline/Pipeline.ts"
-import { type AnyStep, displayName } from "../core/pipeline/Step.ts"
+import { type AnyStep, displayName, origins } from "../core/pipeline/Step.ts"
 
 export interface Node {
   readonly id: string
@@ -15,9 +15,7 @@ export interface Node {
 }
 
 const needsOf = (step: AnyStep): ReadonlyArray<string> =>
-  Array.from(
-    new Set(Object.values(step.inputs).map((port) => (port.owner._tag === "Source" ? port.owner.name : port.owner.id)))
-  )
+  Array.from(new Set(origins(step).map((owner) => (owner._tag === "Source" ? owner.name : owner.id))))
 
 /** Sources, then steps upstream first. */
 export const nodesOf = (pipeline: Pipeline): ReadonlyArray<Node> => [

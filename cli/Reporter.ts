@@ -7,9 +7,11 @@
  */
 import * as path from "node:path"
 import { displayName } from "../core/pipeline/Step.ts"
+import type { Assessment } from "../core/plan/Freshness.ts"
 import type { RunEvent } from "../core/run/RunEvent.ts"
 import type { SweepEvent } from "../core/run/sweep/SweepEvent.ts"
 import { formatCount, formatDuration, paint, write, writeRaw } from "./Console.ts"
+import * as Groups from "./Groups.ts"
 
 type ProgressEvent = Extract<RunEvent, { readonly type: "StepProgress" }>
 type FinishedEvent = Extract<RunEvent, { readonly type: "RunFinished" }>
@@ -45,7 +47,7 @@ const liveLine = (track: Track, nowMs: number, columns: number): string => {
   const left = rate > 0 && elapsedMs > 500 ? [`${formatDuration(((total - done) / rate) * 1000)} left`] : []
   const speed = rate > 0 ? [`${rate < 10 ? rate.toFixed(1) : formatCount(rate)} ${unit}/s`] : []
   const figured = Object.keys(figures).length === 0 ? [] : [figureText(figures)]
-  const name = `  ${displayName(step)} ${bar(done / Math.max(1, total), 16)} ${label}`
+  const name = `  ${displayName(step)} ${bar(done / Math.max(1, total), 16)} ${label}`.trimEnd()
   const counted = `${formatCount(done)} of ${formatCount(total)} ${unit}`
   // in a narrow window what matters least goes first
   const lines = [[...speed, ...left, ...figured], [...left, ...figured], left].map((parts) =>
@@ -132,6 +134,8 @@ const lasting = (event: Told): ReadonlyArray<string> => {
       ]
     case "Notice":
       return [`${paint("yellow", "!")} ${indent(event.text)}`]
+    case "StepPlaced":
+      return [`${paint("cyan", "▶")} ${paint("bold", displayName(event.step))} ×${formatCount(event.branches)}`]
     case "StepStarted":
       return [
         `${paint("cyan", "▶")} ${paint("bold", displayName(event.step))}  ${shortened(event.reasons)}${event.resumedMs === undefined ? "" : `; resumed after ${formatDuration(event.resumedMs)} of work`}`
@@ -185,15 +189,26 @@ const lasting = (event: Told): ReadonlyArray<string> => {
 const marks = { fresh: "✓", stale: "▶", pending: "…", "never run": "▶" } as const
 const markStyles = { fresh: "green", stale: "cyan", pending: "yellow", "never run": "cyan" } as const
 
+type PlannedEvent = Extract<RunEvent, { readonly type: "StepPlanned" }>
+
+/** What is known of a step before a run. */
+export const planned = ({ step, state, reasons, branches }: Assessment): PlannedEvent => ({
+  type: "StepPlanned",
+  step: step.id,
+  state,
+  reasons,
+  ...(branches === undefined ? {} : { branches: branches.length })
+})
+
 /** One step with its state and reasons. */
-export const plannedLine = (step: Extract<RunEvent, { readonly type: "StepPlanned" }>): string =>
-  `${paint(markStyles[step.state], marks[step.state])} ${displayName(step.step)}  ${step.state}${step.reasons.length === 0 ? "" : `: ${shortened(step.reasons)}`}`
+export const plannedLine = (step: PlannedEvent): string =>
+  `${paint(markStyles[step.state], marks[step.state])} ${displayName(step.step)}${step.branches === undefined ? "" : ` ×${step.branches}`}  ${step.state}${step.reasons.length === 0 ? "" : `: ${shortened(step.reasons)}`}`
 
 /** Logs of continuous integration are read later, whether they come from a terminal or not. */
 const isCi = (): boolean => !["", "0", "false", undefined].includes(process.env["CI"])
 
-/** For people, on standard output. */
-export const terminal = (): Reporter => {
+/** For people, on standard output; the branches of a step each on lines of its own if asked for, else together. */
+export const terminal = ({ eachBranch = false }: { readonly eachBranch?: boolean } = {}): Reporter => {
   const stream = process.stdout
   const live = stream.isTTY === true && process.env["TERM"] !== "dumb" && !isCi()
   const tracks = new Map<string, Track>()
@@ -229,7 +244,21 @@ export const terminal = (): Reporter => {
     cached = []
     return line
   }
+  const groups = eachBranch ? () => undefined : Groups.make()
+  const ofGroup = (event: Told, { isShown, progress, finished }: Groups.OfBranch): void => {
+    const lines = isShown ? lasting(event) : []
+    // before they are placed, nothing else tells of them
+    if (event.type === "StepCached" && progress === undefined && finished === undefined) cached.push(event)
+    if (progress !== undefined) note(progress)
+    if (finished === undefined) draw(lines)
+    else {
+      tracks.delete(finished.step)
+      draw([...takeCached(), ...lines, finished.line])
+    }
+  }
   return (event) => {
+    const group = groups(event)
+    if (group !== undefined) return ofGroup(event, group)
     if (event.type === "StepCached") {
       cached.push(event)
       // of a download

@@ -27,11 +27,11 @@ import type * as Toolchain from "./pipeline/Toolchain.ts"
 
 /**
  * The content of an input: the `value` of a document, a text or bytes, the `bytes` of a file (or a text), the `files` of a folder
- * by their paths; or a `path` where it lies already. Of replicas one after the other; `undefined` of an optional one that is absent.
+ * by their paths; or a `path` where it lies already. Of many by their names; `undefined` of an optional one that is absent.
  */
 export type Given<A extends Artifact.Input> =
-  A extends Artifact.Replicas<infer Of>
-    ? ReadonlyArray<Given<Of>>
+  A extends Artifact.Many<infer Of>
+    ? Readonly<Record<string, Given<Of>>>
     :
         | { readonly path: string }
         | (A extends Artifact.JsonArtifact<string, infer T, boolean>
@@ -94,24 +94,28 @@ const place = Effect.fnUntraced(function* (artifact: Artifact.Any, given: AnyGiv
   return to
 })
 
-/** Paths of all inputs, by the names by which a step keeps them. */
+/** Where all inputs lie, and of many each of them. */
 const placeAll = Effect.fnUntraced(function* (
   inputs: Stage.Inputs,
   given: Readonly<Record<string, unknown>>,
   folder: string
 ) {
   const paths: Record<string, string> = {}
+  const entries: Record<string, ReadonlyArray<ArtifactIO.Entry>> = {}
   for (const [name, input] of Object.entries(inputs)) {
-    const isReplicas = input.kind === "replicas"
-    const artifact = isReplicas ? input.of : input
-    const each = (isReplicas ? given[name] : [given[name]]) as ReadonlyArray<AnyGiven | undefined>
-    for (const [index, one] of each.entries()) {
-      if (one === undefined) continue
-      const key = isReplicas ? ArtifactIO.replicaInput(name, index + 2) : name
-      paths[key] = yield* place(artifact, one, path.join(folder, key))
+    const to = path.join(folder, name)
+    if (input.kind !== "many") {
+      const one = given[name] as AnyGiven | undefined
+      if (one !== undefined) paths[name] = yield* place(input, one, to)
+      continue
     }
+    paths[name] = to
+    const each = Object.entries(given[name] as Readonly<Record<string, AnyGiven>>).sort(([a], [b]) => (a < b ? -1 : 1))
+    entries[name] = yield* Effect.forEach(each, ([entry, one]) =>
+      Effect.map(place(input.of, one, path.join(to, entry)), (at) => ({ name: entry, path: path.relative(to, at) }))
+    )
   }
-  return paths
+  return { inputs: paths, entries }
 })
 
 const take = Effect.fnUntraced(function* (artifact: Artifact.Any, root: string) {
@@ -175,7 +179,7 @@ export const runStage = <S extends Stage.Module>(
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const folder = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "op-pipe-stage-" }))
-    const inputs = yield* placeAll(stage.inputs, options.inputs, path.join(folder, "inputs"))
+    const placed = yield* placeAll(stage.inputs, options.inputs, path.join(folder, "inputs"))
     const [outputDir, workdir] = [path.join(folder, "outputs"), path.join(folder, "scratch")]
     for (const each of [outputDir, workdir]) yield* Effect.orDie(fs.makeDirectory(each))
     const work = {
@@ -204,7 +208,7 @@ export const runStage = <S extends Stage.Module>(
       secrets: [],
       log
     }
-    const task: StepTask = { ...about, work, inputs, outputDir, workdir, checkpoint, cores }
+    const task: StepTask = { ...about, ...placed, work, outputDir, workdir, checkpoint, cores }
     const progress: Array<Stage.Progress> = []
     const notices: Array<string> = []
     yield* TaskRun.run(task, work, () => Promise.resolve({ stage }), {

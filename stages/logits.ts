@@ -113,10 +113,10 @@ const inputs = {
   bnWeights: Weights,
   nobnNetwork: NetworkArtifact,
   nobnWeights: Weights,
-  bnNetworkReplicas: Artifact.replicas(NetworkArtifact),
-  bnWeightsReplicas: Artifact.replicas(Weights),
-  nobnNetworkReplicas: Artifact.replicas(NetworkArtifact),
-  nobnWeightsReplicas: Artifact.replicas(Weights)
+  bnNetworkReplicas: Artifact.many(NetworkArtifact),
+  bnWeightsReplicas: Artifact.many(Weights),
+  nobnNetworkReplicas: Artifact.many(NetworkArtifact),
+  nobnWeightsReplicas: Artifact.many(Weights)
 } as const
 const output = { logits: LogitsArtifact, seedLogits: SeedLogitsArtifact, penultimate: PenultimateArtifact } as const
 type LogitsContext = Stage.Context<LogitsParams, typeof inputs, typeof output, { readonly engine: typeof engine }>

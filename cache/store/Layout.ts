@@ -6,7 +6,7 @@
  */
 import { homedir } from "node:os"
 import * as path from "node:path"
-import type * as Digest from "../identity/Digest.ts"
+import * as Digest from "../identity/Digest.ts"
 
 /** What a store is opened for. */
 export interface Purpose {
@@ -54,6 +54,13 @@ export const userCache = (): string =>
   process.env["OP_PIPE_CACHE_DIR"] ??
   path.join(process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "op-pipe")
 
+/** The name of a file for a step: that of a branch may be longer than a file's. */
+const fileOf = (stepId: string): string => {
+  const name = encodeURIComponent(stepId)
+  return name.length <= longestFile ? name : `${name.slice(0, 80)}+${Digest.ofText(stepId)}`
+}
+const longestFile = 240
+
 export const make = (store: string, { pipeline = "", mayMake = true }: Purpose = {}): Layout => {
   const root = path.join(path.resolve(store), "v1")
   const below = (...parts: ReadonlyArray<string>): string => `${root}${path.sep}${parts.join(path.sep)}`
@@ -68,7 +75,7 @@ export const make = (store: string, { pipeline = "", mayMake = true }: Purpose =
     blob: (digest) => sharded("blobs", digest, ""),
     result: (name) => sharded("results", name, ".json"),
     lastResults: path.join(root, "last"),
-    lastResult: (stepId) => below("last", ...ofPipeline, encodeURIComponent(stepId)),
+    lastResult: (stepId) => below("last", ...ofPipeline, fileOf(stepId)),
     runs: path.join(root, "runs"),
     pins: path.join(root, "pins.json"),
     blobs: path.join(root, "blobs"),
@@ -81,7 +88,7 @@ export const make = (store: string, { pipeline = "", mayMake = true }: Purpose =
     checkpoint: (key) => path.join(root, "checkpoints", key),
     temporary: path.join(root, "tmp"),
     logs: path.join(root, "logs"),
-    log: (runId, stepId) => below("logs", runId, `${encodeURIComponent(stepId)}.txt`),
+    log: (runId, stepId) => below("logs", runId, `${fileOf(stepId)}.txt`),
     work: path.join(root, "work"),
     toolchains: userCache(),
     toolchain: (name) => path.join(userCache(), name)

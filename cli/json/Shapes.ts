@@ -24,6 +24,9 @@ const Status = {
   sealed: Schema.NullOr(Schema.Boolean)
 }
 
+/** Of a step that stands for branches: each of these, once they are known. */
+const Branches = Schema.optionalKey(Schema.Array(Schema.Struct(Status)))
+
 const Provenance = Schema.Struct({
   runId: Schema.String,
   startedAt: Schema.String,
@@ -78,7 +81,7 @@ const Table = Schema.Struct({
 /** By the verb's name; `run` prints one event a line, and the last of a command that failed may be an `error`. */
 export const shapes = {
   run: RunEvent,
-  status: Schema.Struct({ steps: Schema.Array(Schema.Struct(Status)) }),
+  status: Schema.Struct({ steps: Schema.Array(Schema.Struct({ ...Status, branches: Branches })) }),
   why: Schema.Struct({
     steps: Schema.Array(
       Schema.Struct({

@@ -1,14 +1,15 @@
 /** `op-pipe history`, `show`, `restore`, `pin`, `unpin`: earlier runs. */
-import * as path from "node:path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import type { Provenance } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { displayName } from "../../core/pipeline/Step.ts"
+import * as OutputFolder from "../../core/plan/OutputFolder.ts"
 import * as Template from "../../core/plan/Template.ts"
 import { materialize } from "../../core/run/Materialize.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
+import * as BranchFolders from "../../core/run/step/BranchFolders.ts"
 import { formatDuration, paint, printLine } from "../Console.ts"
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
@@ -124,9 +125,13 @@ export const restore = Command.make(
         }
         const found = usable.flatMap(({ id, result }) => (typeof result === "string" ? [] : [[id, result] as const]))
         const recorded = { ...record, results: new Map(found) }
+        yield* BranchFolders.prepare(
+          project.outputsDir,
+          found.map(([id]) => id)
+        )
         for (const [id, result] of found) {
           const rendered = yield* Template.rendered(project.pipeline, id, recorded)
-          yield* materialize(result, path.join(project.outputsDir, id), rendered)
+          yield* materialize(result, OutputFolder.of(project.outputsDir, id), rendered)
         }
         return { runId: record.runId, steps: usable.map((each) => each.id), outputs: project.outputsDir }
       })

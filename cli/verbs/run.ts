@@ -85,11 +85,10 @@ const bringUpToDate = Effect.fnUntraced(function* (
   reporter: Reporter.Reporter
 ) {
   const notify = (text: string): void => reporter({ type: "Notice", text })
-  const { asked, needed, steps, forced } = yield* wanted(prepared.pipeline, flags)
+  const { asked, needed, steps, branches, forced } = yield* wanted(prepared.pipeline, flags)
   if (flags.dryRun) {
-    for (const { step, state, reasons } of yield* Freshness.assess(prepared, steps, { forced })) {
-      reporter({ type: "StepPlanned", step: step.id, state, reasons })
-    }
+    for (const assessment of yield* Freshness.assess(prepared, steps, { forced }))
+      reporter(Reporter.planned(assessment))
     return
   }
   if (needed.length > 0) {
@@ -102,7 +101,15 @@ const bringUpToDate = Effect.fnUntraced(function* (
   const { layout } = yield* Store
   const events = RunEvents.to(flags.verbose ? Logs.verbose(layout, tell) : tell)
   const { outputsDir } = project
-  const options = { steps, forced, keepGoing, verify, outputsDir, asked: yield* Session.askedOf(project, flags) }
+  const options = {
+    steps,
+    branches,
+    forced,
+    keepGoing,
+    verify,
+    outputsDir,
+    asked: yield* Session.askedOf(project, flags)
+  }
   const running = Effect.provide(Runner.run(prepared, options), events)
   const remote = yield* Config.settings(project.root, flags)
   const summary = yield* Signals.atWork(withRemote(remote, notify)(running))
@@ -130,7 +137,11 @@ export const run = (additions: Pick<Additions, "flags">) =>
       if (flags.quiet && other !== undefined)
         return yield* new UsageError({ message: `--${one} and --${other}: expected one of these, but found both` })
       if (flags.watch) return yield* watched(flags)
-      const reporter = flags.json ? Reporter.json : flags.quiet ? Reporter.quiet() : Reporter.terminal()
+      const reporter = flags.json
+        ? Reporter.json
+        : flags.quiet
+          ? Reporter.quiet()
+          : Reporter.terminal({ eachBranch: flags.verbose })
       const notify = (text: string): void => reporter({ type: "Notice", text })
       const use = (prepared: Prepared, project: Project) =>
         Effect.andThen(tellWatcher(prepared, project), bringUpToDate(prepared, project, flags, reporter)).pipe(

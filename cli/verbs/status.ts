@@ -6,11 +6,13 @@ import * as Effect from "effect/Effect"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { programsIn } from "../../core/pipeline/command/Shell.ts"
 import type { CommandParams } from "../../core/pipeline/Stage.ts"
-import { type AnyStep, displayName } from "../../core/pipeline/Step.ts"
+import { type AnyStep, branchOf, displayName } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
-import type { Prepared } from "../../core/plan/Prepared.ts"
+import * as OutputFolder from "../../core/plan/OutputFolder.ts"
+import { type Prepared, paramsOf } from "../../core/plan/Prepared.ts"
 import { resolveSteps } from "../../core/plan/Settings.ts"
 import { formatDuration, paint, printError, printLine } from "../Console.ts"
+import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import { printJson } from "../json/Shapes.ts"
 import type { Additions, Project } from "../Project.ts"
@@ -21,24 +23,32 @@ const tell = (text: string): void => Effect.runSync(printError(text))
 
 /** The state of each step. Of a fresh one the reasons say how its files in `outputs/` differ from its result, if they do. */
 const assess = Effect.fnUntraced(function* (prepared: Prepared, { outputsDir }: Project) {
-  const assessments = yield* Freshness.assess(prepared, prepared.pipeline.steps, { outputsDir })
-  return assessments.map((assessment) => {
-    const { step, outputs } = assessment
+  const told = (assessment: Freshness.Assessment): Freshness.Assessment => {
+    const { step, outputs, branches } = assessment
+    if (branches !== undefined) return Freshness.together(step, branches.map(told))
     if (outputs === undefined) return assessment
-    const at = path.relative(process.cwd(), path.join(outputsDir, step.id))
+    const at = path.relative(process.cwd(), OutputFolder.of(outputsDir, step.id))
     const then = outputs.isOccupied
       ? "op-pipe did not write what is there, so the next run leaves it and ends with an error; move it away"
       : "the next run puts them back"
     return { ...assessment, reasons: [`files in ${at}: ${outputs.difference}; ${then}`] }
-  })
+  }
+  return (yield* Freshness.assess(prepared, prepared.pipeline.steps, { outputsDir })).map(told)
 })
 
 /** For machines; `sealed` is null of a step without a result. */
-const summary = ({ state, reasons, result }: Freshness.Assessment) => ({
+const summary = ({ step, state, reasons, result }: Freshness.Assessment) => ({
+  id: step.id,
   state,
   reasons,
   sealed: result === undefined ? null : result.provenance.sealed === true
 })
+
+/** The same, with its branches. */
+const summaryOf = (assessment: Freshness.Assessment) =>
+  assessment.branches === undefined
+    ? summary(assessment)
+    : { ...summary(assessment), branches: assessment.branches.map(summary) }
 
 export const status = (additions: Pick<Additions, "flags">) =>
   Command.make(
@@ -49,11 +59,11 @@ export const status = (additions: Pick<Additions, "flags">) =>
       yield* Session.withPrepared(flags, tell, (prepared, project) =>
         Effect.gen(function* () {
           const assessments = yield* assess(prepared, project)
-          const steps = assessments.map((each) => ({ id: each.step.id, ...summary(each) }))
-          if (flags.json) return yield* printJson("status", { steps })
-          for (const { id, state, reasons, sealed } of steps) {
-            const line = Reporter.plannedLine({ type: "StepPlanned", step: id, state, reasons })
-            yield* printLine(sealed === false ? `${line} ${paint("dim", "(unsealed)")}` : line)
+          if (flags.json) return yield* printJson("status", { steps: assessments.map(summaryOf) })
+          for (const assessment of assessments) {
+            const line = Reporter.plannedLine(Reporter.planned(assessment))
+            const unsealed = Freshness.flat([assessment]).filter(({ result }) => result?.provenance.sealed === false)
+            yield* printLine(unsealed.length > 0 ? `${line} ${paint("dim", "(unsealed)")}` : line)
           }
           yield* Session.tellLeftovers(prepared, project, tell)
         })
@@ -68,16 +78,22 @@ const absentOutputs = ({ step, result }: Freshness.Assessment): ReadonlyArray<st
   result === undefined ? [] : Object.keys(step.stage.output).filter((name) => !(name in result.outputs))
 
 /** The programs of a step that count for nothing, as far as they are known. */
-const uncounted = ({ settings }: Prepared, { id, stage }: AnyStep): ReadonlyArray<string> => {
+const uncounted = ({ settings }: Prepared, step: AnyStep): ReadonlyArray<string> => {
+  const { stage } = step
   if (stage._tag === "Stage") return stage.spawns && stage.programs.length === 0 ? ["all that it starts"] : []
   if (stage.python !== undefined) return []
-  const { command, args } = settings.steps[id] as unknown as Partial<CommandParams>
+  const { command, args } = paramsOf(settings, step) as unknown as Partial<CommandParams>
   const called = command === undefined ? (args ?? []).slice(0, 1) : programsIn(stage.shell, command)
   return called.filter((name) => !stage.programs.includes(name))
 }
 
 const describe = (assessment: Freshness.Assessment, programs: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const { step, state, reasons, key, result } = assessment
+  const { step, state, reasons, key, result, branches } = assessment
+  if (branches !== undefined)
+    return [
+      `${paint("bold", displayName(step.id))} stands for ${branches.length} ${branches.length === 1 ? "branch" : "branches"} and is ${state}`,
+      ...reasons.map((reason) => `  ${reason}`)
+    ]
   const made = result?.provenance
   return [
     `${paint("bold", displayName(step.id))} is ${state}${key === undefined ? "" : ` ${paint("dim", `(key ${Digest.short(key)})`)}`}`,
@@ -108,10 +124,15 @@ export const why = (additions: Pick<Additions, "flags">) =>
       yield* Session.withPrepared(flags, tell, (prepared, project) =>
         Effect.gen(function* () {
           const wanted = new Set(yield* resolveSteps(prepared.pipeline, "why", [flags.step]))
-          const assessments = (yield* assess(prepared, project)).filter((each) => wanted.has(each.step.id))
+          const all = (yield* assess(prepared, project)).flatMap((each) => [each, ...(each.branches ?? [])])
+          const assessments = all.filter((each) => wanted.has(each.step.id))
+          const lacking = Array.from(wanted).find((id) => all.every(({ step }) => step.id !== id))
+          if (lacking !== undefined)
+            return yield* new UsageError({
+              message: `why ${flags.step}: expected the name of a branch of ${branchOf(lacking)?.of ?? lacking}, but found none of that name. \`op-pipe status --json\` has their names`
+            })
           if (flags.json) {
             const steps = assessments.map((each) => ({
-              id: each.step.id,
               ...summary(each),
               key: each.key ?? null,
               absentOutputs: absentOutputs(each),

@@ -66,6 +66,8 @@ export const StepTask = Schema.Struct({
   work: Schema.Union([ModuleWork, CommandWork]),
   /** Input name -> where its content lies. */
   inputs: Schema.Record(Schema.String, Schema.String),
+  /** Of inputs that take many: what lies in their folders, in the order of the names. */
+  entries: Schema.Record(Schema.String, Schema.Array(Schema.Struct({ name: Schema.String, path: Schema.String }))),
   /** Optional inputs that are not there; the others are in `inputs`. */
   absent: Schema.Array(Schema.String),
   /** Input name -> where the step finds it, in the folder that it starts in. */

@@ -89,7 +89,7 @@ export const run = Effect.fnUntraced(function* (
   yield* checkDeclared(stage, work)
   const params = yield* Effect.orDie(Schema.decodeUnknownEffect(stage.params)(work.params))
   const readers = Object.entries(stage.inputs).map(
-    ([name, input]) => [name, ArtifactIO.inputReader(input, name, task.inputs)] as const
+    ([name, input]) => [name, ArtifactIO.inputReader(input, name, task)] as const
   )
   const writers = yield* Effect.forEach(Object.entries(stage.output), ([name, artifact]) =>
     Effect.map(Effect.orDie(ArtifactIO.writer(artifact, task.outputDir)), (writer) => [name, writer] as const)

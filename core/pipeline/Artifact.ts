@@ -138,17 +138,14 @@ type Content<A extends Any> =
 /** The content of an artifact: a document's value, a text, bytes (of a file too), a folder's path; `undefined` of an optional one that is not there. */
 export type Value<A extends Any> = Content<A> | Absent<A>
 
-/**
- * As an input: the same artifact of each replica of a step (see Pipeline.ts), one for each further seed; none with one
- * seed.
- */
-export interface Replicas<A extends Required> {
-  readonly kind: "replicas"
+/** As an input: any number of the same artifact, each under a name. */
+export interface Many<A extends Required> {
+  readonly kind: "many"
   readonly of: A
 }
 
 /** What a stage can declare as an input. */
-export type Input = Any | Replicas<Required>
+export type Input = Any | Many<Required>
 
 /**
  * A JSON document that `schema` describes.
@@ -311,7 +308,11 @@ export const optional = <const A extends Any>(of: A): As<A, true> =>
   ({ ...of, optional: true }) as unknown as As<A, true>
 
 /**
- * An input that takes the artifact of each further seed of a step; a list, which is empty with one seed.
+ * An input that takes any number of the same artifact, each under a name: of the steps that `Pipeline.each` places, of steps
+ * gathered by `Pipeline.gather`, of each further seed.
+ *
+ * A stage reads them as a list in the order of their names. A command finds a folder with one folder for each: `$scores/a/score.json`.
+ * Optional ones that are not there are left out. There may be none.
  *
  * @example
  * ```ts
@@ -324,20 +325,20 @@ export const optional = <const A extends Any>(of: A): As<A, true> =>
  *   name: "best",
  *   source: import.meta.url,
  *   params: Schema.Struct({}),
- *   inputs: { first: Score, others: Artifact.replicas(Score) },
+ *   inputs: { scores: Artifact.many(Score) },
  *   output: { best: Score },
  *   run: ({ inputs, output }) =>
  *     Effect.gen(function* () {
- *       const others = yield* Effect.forEach(inputs.others, ({ read }) => read)
- *       yield* output.best.write(Math.max(yield* inputs.first.read, ...others))
+ *       const scores = yield* Effect.forEach(inputs.scores, ({ read }) => read)
+ *       yield* output.best.write(Math.max(...scores))
  *     })
  * })
  *
- * const run = runStage(best, { inputs: { first: { value: 1 }, others: [{ value: 3 }, { value: 2 }] } })
+ * const run = runStage(best, { inputs: { scores: { ann: { value: 3 }, bob: { value: 2 } } } })
  * console.log((await Effect.runPromise(Effect.scoped(run))).output.best) // 3
  * ```
  */
-export const replicas = <const A extends Required>(of: A): Replicas<A> => ({ kind: "replicas", of })
+export const many = <const A extends Required>(of: A): Many<A> => ({ kind: "many", of })
 
 type Read<A extends Any> =
   A extends JsonArtifact<string, infer T, boolean>
@@ -351,12 +352,12 @@ type Read<A extends Any> =
           : unknown
 
 /**
- * How a stage reads an input: always by `path`; a document, a text and bytes also by `read`, a file by `bytes`; of replicas
- * one after the other. An optional one that is not there is `undefined`.
+ * How a stage reads an input: always by `path`; a document, a text and bytes also by `read`, a file by `bytes`; of many
+ * one after the other, each with its `name`. An optional one that is not there is `undefined`.
  */
 export type Reader<A extends Input> =
-  A extends Replicas<infer Of>
-    ? ReadonlyArray<Reader<Of>>
+  A extends Many<infer Of>
+    ? ReadonlyArray<Reader<Of> & { readonly name: string }>
     : A extends Any
       ? (Read<A> & { readonly path: string }) | Absent<A>
       : never

@@ -61,26 +61,25 @@ const writeJson = <A>(artifact: JsonArtifact<string, A, boolean>, path: string) 
     )
   )
 
-/** The name under which a step keeps the input `name` of its replica number `number`, from 2 on. */
-export const replicaInput = (name: string, number: number): string => `${name}#${number}`
+/** One artifact of an input that takes many: its name, and its path below that of the input. */
+export interface Entry {
+  readonly name: string
+  readonly path: string
+}
 
-/** The reader of the input `name`, by where the contents of all inputs lie; none of an optional one that is not there. */
-export const inputReader = <A extends Input>(
-  input: A,
-  name: string,
-  paths: Readonly<Record<string, string>>
-): Reader<A> => {
-  if (input.kind !== "replicas") {
-    const path = paths[name]
+/** Where the contents of a step's inputs lie: of an input that takes many, the folder around all, and each of them. */
+interface Lying {
+  readonly inputs: Readonly<Record<string, string>>
+  readonly entries: Readonly<Record<string, ReadonlyArray<Entry>>>
+}
+
+/** The reader of the input `name`; none of an optional one that is not there. */
+export const inputReader = <A extends Input>(input: A, name: string, { inputs, entries }: Lying): Reader<A> => {
+  const path = inputs[name]
+  if (input.kind !== "many")
     return (path === undefined && input.optional ? undefined : reader(input, path ?? "")) as Reader<A>
-  }
-  const found: Array<string> = []
-  for (let number = 2; ; number++) {
-    const path = paths[replicaInput(name, number)]
-    if (path === undefined) break
-    found.push(path)
-  }
-  return found.map((path) => reader(input.of, path)) as unknown as Reader<A>
+  const found = (entries[name] ?? []).map((each) => ({ ...reader(input.of, `${path}/${each.path}`), name: each.name }))
+  return found as unknown as Reader<A>
 }
 
 const readBytes = (artifact: Any, path: string) =>

@@ -145,8 +145,8 @@ type Declares = Pick<Stage.Any, "inputs" | "output" | "toolchain">
 /** What a stage reads, writes and computes with, a line each. */
 export const linesOf = ({ inputs, output, toolchain }: Declares): ReadonlyArray<string> => {
   const lineOf = (of: string, name: string, artifact: Artifact.Input): string =>
-    artifact.kind === "replicas"
-      ? lineOf(`replicas of ${of}`, name, artifact.of)
+    artifact.kind === "many"
+      ? lineOf(`many of ${of}`, name, artifact.of)
       : `${artifact.optional ? "optional " : ""}${of} ${name} (${artifact.kind} ${artifact.tag}, ${artifact.path})`
   return [
     ...Object.entries(inputs as Stage.Inputs).map(([name, artifact]) => lineOf("input", name, artifact)),

@@ -13,25 +13,28 @@
  * Parameters are settled in this order, the later winning: the Schema's defaults, the pipeline's seed (for a parameter
  * named `seed`), the profile's for the stage, the step's own, the profile's for the step, `--set`.
  *
- * A step with `perSeed: true` is placed again for each further seed of the pipeline, as its *replica*: `train@bn#2`. See Replicas.ts.
+ * A step with `perSeed: true` is placed again for each further seed of the pipeline, as its *replica*: `train@bn#2` (many/Seeds.ts).
+ * `each` places a step for each entry of a folder or item of a list, known only when the run gets there (many/Each.ts).
  */
 import type * as Command from "effect/cli/Command"
 import type * as Artifact from "./Artifact.ts"
 import { checkDeclared } from "./Declaration.ts"
+import * as Seeds from "./many/Seeds.ts"
 import { DeclarationError } from "./Names.ts"
-import * as Replicas from "./Replicas.ts"
 import type * as Stage from "./Stage.ts"
-import type { AnySource, AnyStep, ParamsOf, Port, Step } from "./Step.ts"
+import { type AnySource, type AnyStep, origins, type ParamsOf, type Port, type Step } from "./Step.ts"
 
+export { each, entries, gather, items } from "./many/Each.ts"
 export {
   type AnySource,
   type AnyStep,
+  type Entries,
+  furtherSeeds,
   isLeftBehind,
+  type ManyPort,
   type ParamsOf,
   type Port,
   type ProvideOptions,
-  type ReplicaPorts,
-  replicas,
   type Source,
   type Step,
   source,
@@ -99,7 +102,7 @@ const collect = (roots: ReadonlyArray<AnyStep>): Pick<Pipeline, "steps" | "sourc
   const visit = (owner: AnyStep | AnySource): void => {
     if (owner._tag === "Source") sources.add(owner)
     else if (!steps.has(owner)) {
-      for (const port of [...Object.values(owner.inputs), ...Object.values(owner.replicaInputs)]) visit(port.owner)
+      for (const needed of origins(owner)) visit(needed)
       steps.add(owner)
     }
   }
@@ -135,7 +138,7 @@ export const overSeeds = (pipeline: Pipeline, seeds: number): Pipeline => {
   // asked for: it holds whatever the profile
   const asked = { ...pipeline, declaredSeeds: seeds }
   if (seeds === pipeline.seeds) return asked
-  return { ...asked, ...collect(Replicas.place(collect(pipeline.declared).steps, seeds)), seeds }
+  return { ...asked, ...collect(Seeds.place(collect(pipeline.declared).steps, seeds)), seeds }
 }
 
 /**

@@ -124,7 +124,7 @@ export interface Stage<
 }
 
 /** A stage whose work is a command: a text for the shell, or a call of a program. */
-export interface Command<Name extends string, I extends Artifacts, O extends Artifacts, P = CommandParams>
+export interface Command<Name extends string, I extends Inputs, O extends Artifacts, P = CommandParams>
   extends Common<Name, P, I, O, Readonly<Record<never, never>>> {
   readonly _tag: "Command"
   /** The command itself and its variables, where nothing else is said. */
@@ -234,7 +234,7 @@ const programsOf = (
 export type CommandParams = Params.CommandParams
 
 /** What is asked of a command, whatever runs it. */
-interface Asked<Name extends string, I extends Artifacts, O extends Artifacts, P, PI> extends Limits.Declared {
+interface Asked<Name extends string, I extends Inputs, O extends Artifacts, P, PI> extends Limits.Declared {
   readonly name: Name
   readonly params?: Schema.Codec<P, PI>
   readonly inputs: I
@@ -292,7 +292,7 @@ interface Asked<Name extends string, I extends Artifacts, O extends Artifacts, P
  */
 export const command = <
   const Name extends string,
-  const I extends Artifacts,
+  const I extends Inputs,
   const O extends Artifacts,
   P = Readonly<Record<never, never>>,
   PI = Readonly<Record<never, never>>
@@ -354,7 +354,7 @@ export const command = <
  */
 export const python = <
   const Name extends string,
-  const I extends Artifacts,
+  const I extends Inputs,
   const O extends Artifacts,
   P = Readonly<Record<never, never>>,
   PI = Readonly<Record<never, never>>

@@ -18,11 +18,60 @@ export interface Port<out A extends Artifact.Any> {
   /** The name under which the owner declares it. */
   readonly output: string
   readonly artifact: A
+  /** Of one entry of a folder, or of one item of a list: its path, or its name. */
+  readonly entry?: string
 }
 
-/** The outputs of a step's replicas, to wire an input of `Artifact.replicas` to. */
-export interface ReplicaPorts<out A extends Artifact.Any> {
-  readonly replicasOf: Port<A>
+/** Any number of artifacts of one kind, each under a name: to wire an input of `Artifact.many` to, or to place a step for each. */
+export interface ManyPort<out A extends Artifact.Any> {
+  readonly _tag: "Many"
+  readonly artifact: A
+  readonly from: ManyOrigin
+}
+
+/** Entries of a folder or items of a list, to place a step for each. */
+export interface Entries<out A extends Artifact.Any> {
+  readonly _tag: "Entries"
+  readonly artifact: A
+  readonly from: EntriesOrigin
+}
+
+/** A port under its name. */
+export type NamedPort = readonly [name: string, port: Port<Artifact.Any>]
+
+/** Where many artifacts come from: each from a step of its own. */
+export type ManyOrigin =
+  | { readonly type: "ports"; readonly ports: ReadonlyArray<NamedPort> }
+  /** Of the step of each further seed. */
+  | { readonly type: "seeds"; readonly of: Port<Artifact.Any> }
+  /** Of the steps that are placed in place of its owner. */
+  | { readonly type: "branches"; readonly of: Port<Artifact.Any> }
+
+/** Where entries come from: all of one artifact, whose content tells their names. */
+export type EntriesOrigin =
+  | { readonly type: "files"; readonly of: Port<Artifact.Any>; readonly match: string }
+  | {
+      readonly type: "items"
+      readonly of: Port<Artifact.Any>
+      readonly nameOf: ((item: unknown) => string) | undefined
+    }
+
+/** For what steps are placed in place of one. */
+export interface Each {
+  /** By input. */
+  readonly over: Readonly<Record<string, ManyPort<Artifact.Any> | Entries<Artifact.Any>>>
+  /** Of several inputs, whether a step takes those of one name, or there is one for each pair. */
+  readonly how: "zip" | "product"
+  /** The parameter that gets the name. */
+  readonly nameTo: string | undefined
+}
+
+/** The step that this one was placed in place of, and for what: the step's id is `of[name]`. */
+export interface Branch {
+  readonly of: string
+  readonly name: string
+  /** The parameters that it has for that. */
+  readonly params: Readonly<Record<string, unknown>>
 }
 
 /** A stage in its place, as `step` returns it. `out` has a port for each output, to wire inputs to. */
@@ -31,16 +80,20 @@ export interface Step<S extends Stage.Any, Id extends string = string> {
   /** `train@bn`: the stage's name, and the variant where it has one. */
   readonly id: Id
   readonly stage: S
-  /** Those of replicas by number: `bnReplicas#2`. */
+  /** Those that take many, once these are known, one by one: `bnSeeds[2]`. */
   readonly inputs: Readonly<Record<string, Port<Artifact.Any>>>
-  /** Inputs that take an output of each replica of the step that the port belongs to. */
-  readonly replicaInputs: Readonly<Record<string, Port<Artifact.Any>>>
+  /** Inputs that take many. */
+  readonly many: Readonly<Record<string, ManyPort<Artifact.Any>>>
+  /** Of a step that stands for those that are placed in its place when it is known for what. */
+  readonly each: Each | undefined
+  /** Of a step that was placed so. */
+  readonly branch: Branch | undefined
   readonly params: Readonly<Record<string, unknown>>
   /** Limits that are others than its stage's. */
   readonly limits: Limits.Limits
   /** Placed again for each further seed. */
   readonly perSeed: boolean
-  /** Of a replica: the step that it repeats, and its number, from 2 on. */
+  /** Of a step for a further seed: the step that it repeats, and its number, from 2 on. */
   readonly replica: { readonly of: string; readonly number: number } | undefined
   readonly out: { readonly [K in keyof S["output"]]: Port<S["output"][K]> }
 }
@@ -49,7 +102,24 @@ export interface Step<S extends Stage.Any, Id extends string = string> {
  * The form in which people read and write a step's id, `train@bn#2`: `train(bn)#2`. In commands to copy stays the id, since a
  * shell has other uses for parentheses; so it does in JSON, and in the names of folders.
  */
-export const displayName = (id: string): string => id.replace(/^([^@]+)@([^#]+)(#\d+)?$/u, "$1($2)$3")
+export const displayName = (id: string): string => id.replace(/^([^@[]+)@([^#[]+)(#\d+)?(\[.*\])?$/su, "$1($2)$3$4")
+
+/** The id of the branch of a step for `name`. */
+export const branchId = (of: string, name: string): string => `${of}[${name}]`
+
+/** The step and the name in the id of a branch; undefined of another id. */
+export const branchOf = (id: string): { readonly of: string; readonly name: string } | undefined => {
+  const at = id.indexOf("[")
+  return at > 0 && id.endsWith("]") ? { of: id.slice(0, at), name: id.slice(at + 1, -1) } : undefined
+}
+
+/** The name of one of an input that takes many, among a step's inputs. */
+export const entryInput = branchId
+/** The input that one of a step's inputs belongs to, and the name of that one if it takes many. */
+export const inputOf = (key: string): { readonly input: string; readonly entry: string | undefined } => {
+  const found = branchOf(key)
+  return { input: found?.of ?? key, entry: found?.name }
+}
 
 /** Any step. */
 export type AnyStep = Step<Stage.Any>
@@ -154,7 +224,7 @@ export const source = <const A extends Artifact.Required, P = never, PI = never>
   readonly params?: Schema.Codec<P, PI>
   readonly provide?: (params: P, options: ProvideOptions) => Effect.Effect<string, StageFailure>
 }): Source<A, P> => {
-  checkName("source", options.name, "@#()=")
+  checkName("source", options.name, "@#()=[]")
   if ((options.artifact as Artifact.Any).optional)
     throw new DeclarationError(
       `source ${options.name}: expected an artifact that is there, but found an optional one. What may be absent is an output of a step`
@@ -186,16 +256,17 @@ export const withOutputs = (parts: Unplaced): AnyStep => {
   return made
 }
 
-type InputsOf<S> = S extends { readonly inputs: infer I } ? I : never
+/** The inputs that a stage declares. */
+export type InputsOf<S> = S extends { readonly inputs: infer I } ? I : never
 /** A stage's decoded parameters. */
 export type ParamsOf<S> = S extends { readonly params: Schema.Codec<infer P, infer _E> } ? P : never
 
-type IdOf<S extends Stage.Any, V> = V extends string ? `${S["name"]}@${V}` : S["name"]
+export type IdOf<S extends Stage.Any, V> = V extends string ? `${S["name"]}@${V}` : S["name"]
 
-/** What an input takes: an optional one also an output that is always there. */
-type Wired<I> =
-  I extends Artifact.Replicas<infer A>
-    ? ReplicaPorts<A>
+/** What an input takes: an optional one also an output that is always there; one that takes many also optional ones. */
+export type Wired<I> =
+  I extends Artifact.Many<infer A>
+    ? ManyPort<Artifact.As<A, boolean>>
     : I extends Artifact.Required
       ? Port<I>
       : I extends Artifact.Any
@@ -237,28 +308,57 @@ export const step = <S extends Stage.Any, const V extends string | undefined = u
     readonly perSeed?: ParamsOf<S> extends { readonly seed: number } ? boolean : false
   }
 ): Step<S, IdOf<S, V>> => {
-  checkName("stage", stage.name, "@#()=")
-  if (options.variant !== undefined) checkName(`variant of ${stage.name}`, options.variant, "#()")
-  const wired = Object.entries(
-    options.inputs as Readonly<Record<string, Port<Artifact.Any> | ReplicaPorts<Artifact.Any>>>
-  )
-  const made = withOutputs({
-    id: options.variant === undefined ? stage.name : `${stage.name}@${options.variant}`,
-    stage,
-    inputs: Object.fromEntries(wired.flatMap(([name, to]) => ("replicasOf" in to ? [] : [[name, to]]))),
-    replicaInputs: Object.fromEntries(
-      wired.flatMap(([name, to]) => ("replicasOf" in to ? [[name, to.replicasOf]] : []))
-    ),
-    params: (options.params ?? {}) as Readonly<Record<string, unknown>>,
-    limits: Limits.of(stage.name, options),
-    perSeed: options.perSeed === true,
-    replica: undefined
-  })
-  return made as unknown as Step<S, IdOf<S, V>>
+  return withOutputs({ ...placed(stage, options), perSeed: options.perSeed === true }) as unknown as Step<S, IdOf<S, V>>
 }
 
 /**
- * That output of each replica of its step, for an input of `Artifact.replicas`.
+ * `inputs` and, one by one, what is known of those that take `many`: first the first of each, then the second, so that an
+ * interrupted run has whole seeds.
+ */
+export const withEach = (inputs: AnyStep["inputs"], many: AnyStep["many"]): AnyStep["inputs"] => {
+  const known = Object.entries(many).map(
+    ([input, { from }]) => [input, from.type === "ports" ? from.ports : []] as const
+  )
+  const most = Math.max(0, ...known.map(([, ports]) => ports.length))
+  const one = (at: number) =>
+    known.flatMap(([input, ports]) => {
+      const found = ports[at]
+      return found === undefined ? [] : [[entryInput(input, found[0]), found[1]] as const]
+    })
+  if (most === 0) return inputs
+  return { ...inputs, ...Object.fromEntries(Array.from({ length: most }, (_, at) => one(at)).flat()) }
+}
+
+interface Placing extends Limits.Declared {
+  readonly variant?: string | undefined
+  readonly inputs?: Readonly<Record<string, unknown>>
+  readonly params?: Readonly<Record<string, unknown>>
+}
+
+/** What a step is made of, from how a stage is placed. */
+export const placed = (stage: Stage.Any, options: Placing): Unplaced => {
+  const { variant, inputs = {}, params = {} } = options
+  checkName("stage", stage.name, "@#()=[]")
+  if (variant !== undefined) checkName(`variant of ${stage.name}`, variant, "#()[]")
+  const wired = Object.entries(inputs as Readonly<Record<string, Port<Artifact.Any> | ManyPort<Artifact.Any>>>)
+  const single = Object.fromEntries(wired.flatMap(([name, to]) => ("from" in to ? [] : [[name, to]])))
+  const many = Object.fromEntries(wired.flatMap(([name, to]) => ("from" in to ? [[name, to]] : [])))
+  return {
+    id: variant === undefined ? stage.name : `${stage.name}@${variant}`,
+    stage,
+    inputs: withEach(single, many),
+    many,
+    each: undefined,
+    branch: undefined,
+    params,
+    limits: Limits.of(stage.name, options),
+    perSeed: false,
+    replica: undefined
+  }
+}
+
+/**
+ * That output of the step of each further seed, by the seed's number from 2 on: for an input of `Artifact.many`.
  *
  * @example
  * ```ts
@@ -278,18 +378,35 @@ export const step = <S extends Stage.Any, const V extends string | undefined = u
  *   name: "count",
  *   source: import.meta.url,
  *   params: Schema.Struct({}),
- *   inputs: { others: Artifact.replicas(Value) },
+ *   inputs: { others: Artifact.many(Value) },
  *   output: { value: Value },
  *   run: ({ inputs, output }) => output.value.write(1 + inputs.others.length)
  * })
  *
  * const drawn = Pipeline.step(draw, { inputs: {}, perSeed: true })
- * const counted = Pipeline.step(count, { inputs: { others: Pipeline.replicas(drawn.out.value) } })
+ * const counted = Pipeline.step(count, { inputs: { others: Pipeline.furtherSeeds(drawn.out.value) } })
  * export default Pipeline.make({ name: "draws", steps: [drawn, counted], seeds: 3 })
  * ```
  */
-export const replicas = <A extends Artifact.Required>(port: Port<A>): ReplicaPorts<A> => ({ replicasOf: port })
+export const furtherSeeds = <A extends Artifact.Any>(port: Port<A>): ManyPort<A> => ({
+  _tag: "Many",
+  artifact: port.artifact,
+  from: { type: "seeds", of: port }
+})
+
+/** The ports that many artifacts come from, as far as they are known. */
+const portsOf = ({ from }: { readonly from: ManyOrigin | EntriesOrigin }): ReadonlyArray<Port<Artifact.Any>> =>
+  from.type === "ports" ? from.ports.map(([, port]) => port) : [from.of]
+
+/** All that `step` reads from, directly. */
+export const origins = ({ inputs, many, each }: AnyStep): ReadonlyArray<AnyStep | AnySource> => {
+  const ports = Object.values(inputs)
+  // those that are known are among the inputs
+  for (const input in many) if (many[input]!.from.type !== "ports") ports.push(...portsOf(many[input]!))
+  if (each !== undefined) ports.push(...Object.values(each.over).flatMap(portsOf))
+  return ports.map(({ owner }) => owner)
+}
 
 /** The steps that `step` reads from, directly. */
 export const upstream = (step: AnyStep): ReadonlyArray<AnyStep> =>
-  Object.values(step.inputs).flatMap((port) => (port.owner._tag === "Step" ? [port.owner] : []))
+  origins(step).flatMap((owner) => (owner._tag === "Step" ? [owner] : []))

@@ -16,14 +16,15 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as CacheKey from "../../cache/identity/CacheKey.ts"
 import type * as Digest from "../../cache/identity/Digest.ts"
-import { Disk, type SyncDisk } from "../../cache/store/Disk.ts"
+import type { Disk, DiskError, SyncDisk } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import { type AnyStep, displayName, upstream } from "../pipeline/Step.ts"
 import * as Ingredients from "./Ingredients.ts"
+import * as Branches from "./many/Branches.ts"
 import * as OutputFolder from "./OutputFolder.ts"
-import type { Prepared } from "./Prepared.ts"
+import { declaredId, type Prepared } from "./Prepared.ts"
 import * as Sources from "./Sources.ts"
 import * as StoredResult from "./StoredResult.ts"
 import * as Template from "./Template.ts"
@@ -43,6 +44,8 @@ export interface Assessment {
    * were compared.
    */
   readonly outputs?: { readonly difference: string; readonly isOccupied: boolean }
+  /** Of a step that stands for one for each of many: what is true of each, once these are known. */
+  readonly branches?: ReadonlyArray<Assessment>
 }
 
 /** What the answer depends on besides the step. */
@@ -52,6 +55,10 @@ export interface Known {
   /** Ids of the steps that run even if their result is there. */
   readonly forced: ReadonlySet<string>
 }
+
+/** Whether `step` runs even if its result is there: it was asked for, or the step was that it was placed for. */
+export const isForced = (forced: Known["forced"], step: AnyStep): boolean =>
+  forced.has(step.id) || forced.has(declaredId(step))
 
 /** The facts that the reasons of one step follow from. */
 interface Evidence {
@@ -180,11 +187,11 @@ export const of = Effect.fnUntraced(function* (prepared: Prepared, step: AnyStep
   const found = yield* StoredResult.find(step, key)
   if (typeof found === "string")
     return yield* assessStale(prepared, step, parts, { key, unusable: found, waitsFor: [] })
-  const isForced = forced.has(step.id)
+  const isAsked = isForced(forced, step)
   const assessment: Assessment = {
     step,
-    state: isForced ? "stale" : "fresh",
-    reasons: isForced ? ["forced"] : [],
+    state: isAsked ? "stale" : "fresh",
+    reasons: isAsked ? ["forced"] : [],
     key,
     result: found
   }
@@ -194,11 +201,12 @@ export const of = Effect.fnUntraced(function* (prepared: Prepared, step: AnyStep
 /** How the files of a fresh step differ from its result, if they do. */
 const compareOutputs = Effect.fnUntraced(function* (
   prepared: Prepared,
+  { id }: AnyStep,
   result: StepResult,
   folder: string,
   results: ReadonlyMap<string, StepResult>
 ) {
-  const rendered = yield* Template.render(prepared, path.basename(folder), results)
+  const rendered = yield* Template.render(prepared, id, results)
   const difference = yield* OutputFolder.difference(result, folder, rendered)
   if (Option.isNone(difference)) return undefined
   return { difference: difference.value, isOccupied: yield* OutputFolder.isOccupied(result, folder) }
@@ -210,6 +218,31 @@ export interface AssessOptions {
   readonly outputsDir?: string
 }
 
+/** A step whose content, or for what it stands, is not known before others have run. */
+const pending = (step: AnyStep, reasons: ReadonlyArray<string>): Assessment => ({
+  step,
+  state: "pending",
+  reasons,
+  key: undefined,
+  result: undefined
+})
+
+/** How many of the branches are in which state: `2 of 312 stale: a, b`. */
+const counted = (branches: ReadonlyArray<Assessment>): ReadonlyArray<string> =>
+  (["stale", "never run", "pending"] as const).flatMap((state) => {
+    const names = branches.flatMap(({ step, state: own }) => (own === state ? [step.branch?.name ?? step.id] : []))
+    const shown = names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`
+    return names.length === 0 ? [] : [`${names.length} of ${branches.length} ${state}: ${shown}`]
+  })
+
+/** The answer for a step that stands for `branches`: the first of these states that one of them is in. */
+export const together = (step: AnyStep, branches: ReadonlyArray<Assessment>): Assessment => {
+  const states = (["pending", "stale", "never run"] as const).filter((state) =>
+    branches.some((each) => each.state === state)
+  )
+  return { ...pending(step, counted(branches)), state: states[0] ?? "fresh", branches }
+}
+
 /** The full answer for each of `steps` (upstream first). */
 export const assess = Effect.fn("Freshness.assess")(function* (
   prepared: Prepared,
@@ -217,22 +250,47 @@ export const assess = Effect.fn("Freshness.assess")(function* (
   { forced = new Set(), outputsDir }: AssessOptions = {}
 ) {
   const results = new Map<string, StepResult>()
+  const branches = new Map<string, ReadonlyArray<AnyStep>>()
+  const one = Effect.fnUntraced(function* (step: AnyStep) {
+    const found = yield* of(prepared, step, { results, forced })
+    if (found.state === "fresh" && found.result !== undefined) results.set(step.id, found.result)
+    return found
+  })
   const assessments: Array<Assessment> = []
   for (const step of steps) {
-    const found = yield* of(prepared, step, { results, forced })
-    assessments.push(found)
-    if (found.state === "fresh" && found.result !== undefined) results.set(step.id, found.result)
+    if (step.each !== undefined) {
+      const placed = yield* Branches.of(prepared, step, { results, branches })
+      if (placed !== undefined) branches.set(step.id, placed)
+      const found = placed === undefined ? undefined : yield* Effect.forEach(placed, one)
+      assessments.push(found === undefined ? pending(step, [Branches.waitsFor(step)]) : together(step, found))
+      continue
+    }
+    const settled = yield* Branches.settled(prepared, step, { results, branches })
+    assessments.push(settled === undefined ? pending(step, waitsForMany(step)) : yield* one(settled))
   }
   if (outputsDir === undefined) return assessments
-  return yield* Effect.forEach(assessments, (assessment) => {
-    const { step, state, result } = assessment
+  const compared: (assessment: Assessment) => Effect.Effect<Assessment, DiskError, Disk | Store> = (assessment) => {
+    const { step, state, result, branches: each } = assessment
+    if (each !== undefined)
+      return Effect.map(Effect.forEach(each, compared), (branches): Assessment => ({ ...assessment, branches }))
     if (state !== "fresh" || result === undefined) return Effect.succeed(assessment)
     return Effect.map(
-      compareOutputs(prepared, result, path.join(outputsDir, step.id), results),
+      compareOutputs(prepared, step, result, OutputFolder.of(outputsDir, step.id), results),
       (outputs): Assessment => (outputs === undefined ? assessment : { ...assessment, outputs })
     )
-  })
+  }
+  return yield* Effect.forEach(assessments, compared)
 })
+
+/** For what a step waits that takes many which are not known. */
+const waitsForMany = (step: AnyStep): ReadonlyArray<string> => {
+  const waitsFor = upstream(step).filter(({ each }) => each !== undefined)
+  return [`waits for ${waitsFor.map(({ id }) => displayName(id)).join(", ")}`]
+}
+
+/** All answers, of branches one by one. */
+export const flat = (assessments: ReadonlyArray<Assessment>): ReadonlyArray<Assessment> =>
+  assessments.flatMap((each) => each.branches ?? [each])
 
 /** What can be known of a step in no time: it is fresh and its files in `outputs/` are in place, or this is unknown. */
 export type QuickAnswer = { readonly state: "fresh"; readonly result: StepResult } | { readonly state: "unknown" }
@@ -245,24 +303,27 @@ const unknown: QuickAnswer = { state: "unknown" }
  * result is the step's last one: a run has nothing to do then.
  */
 export const quick = Effect.fn("Freshness.quick")(function* (prepared: Prepared, outputsDir: string) {
-  const disk = yield* Disk
   const { memo, results: stored } = yield* Store
   const known = yield* stored.known
-  // once for all steps, of which there may be thousands
-  const marked = yield* Effect.orElseSucceed(
-    disk.synchronously(outputsDir, (sync) => new Set(sync.names(OutputFolder.marksIn(outputsDir)))),
-    () => new Set<string>()
-  )
+  // once for all steps in a folder, of which there may be thousands
+  const marks = new Map<string, ReadonlySet<string>>()
+  const isMarked = (folder: string, sync: SyncDisk): boolean => {
+    const around = path.dirname(folder)
+    const names = marks.get(around) ?? new Set(sync.names(OutputFolder.marksIn(around)))
+    marks.set(around, names)
+    return names.has(path.basename(folder))
+  }
   const answer = (step: AnyStep, { results, forced }: Known, sync: SyncDisk): QuickAnswer => {
-    if (forced.has(step.id) || Template.isReporting(prepared.pipeline, step.id)) return unknown
+    if (isForced(forced, step) || Template.isReporting(prepared.pipeline, step.id)) return unknown
     const parts = Ingredients.keyParts(prepared, step, results)
     const key = parts === undefined ? undefined : Result.getOrUndefined(CacheKey.attempt(parts))
     const found = key === undefined ? undefined : known(step.id, key, sync)
     if (found === undefined || StoredResult.decodesDocuments(step)) return unknown
     const result = StoredResult.asDeclared(step, found)
-    const tree = Tree.known(`${outputsDir}${path.sep}${step.id}`, memo, sync)
+    const folder = OutputFolder.of(outputsDir, step.id)
+    const tree = Tree.known(folder, memo, sync)
     if (tree === undefined || !Tree.isSame(tree, OutputFolder.expectedTree(result))) return unknown
-    return marked.has(step.id) ? { state: "fresh", result } : unknown
+    return isMarked(folder, sync) ? { state: "fresh", result } : unknown
   }
   return (step: AnyStep, of: Known, sync: SyncDisk): QuickAnswer => {
     try {

@@ -5,9 +5,17 @@ import * as Digest from "../../cache/identity/Digest.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import type * as Stage from "../pipeline/Stage.ts"
-import type { AnyStep } from "../pipeline/Step.ts"
+import { type AnyStep, inputOf } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
-import { fingerprintOf, type Prepared, type PreparedToolchain } from "./Prepared.ts"
+import {
+  declaredId,
+  fingerprintOf,
+  outputOf,
+  type Prepared,
+  type PreparedToolchain,
+  paramsOf,
+  sourceOf
+} from "./Prepared.ts"
 
 /** The toolchains that `step` computes with. */
 export const toolchainsOfStep = (prepared: Prepared, step: AnyStep): ReadonlyArray<PreparedToolchain> =>
@@ -51,8 +59,13 @@ const commandCode = (
     [howOf(stage)]: commandFormat,
     ...(stage.network ? { network: "allowed" } : {})
   }
-  const names = Object.entries(inputs).map(([name, { artifact }]) => [name, artifact.path] as const)
-  const input = names.length === 0 ? {} : { input: Object.fromEntries(names) }
+  const single = Object.entries(inputs).flatMap(([name, { artifact }]) =>
+    inputOf(name).entry === undefined ? [[name, artifact.path] as const] : []
+  )
+  const many = Object.entries(stage.inputs as Stage.Inputs).flatMap(([name, artifact]) =>
+    artifact.kind === "many" ? [[name, `*/${artifact.of.path}`] as const] : []
+  )
+  const input = single.length + many.length === 0 ? {} : { input: Object.fromEntries([...single, ...many]) }
   return {
     modules: { ...script.modules, command, output: Object.fromEntries(outputs), ...input },
     packages: script.packages
@@ -82,10 +95,10 @@ const inOrder = (value: unknown): unknown => {
 export const ownParts = (prepared: Prepared, step: AnyStep): Omit<CacheKey.KeyParts, "inputs"> => ({
   stage: step.stage.name,
   code: writtenCodeOf(prepared, step),
-  params: prepared.settings.steps[step.id] ?? {},
+  params: paramsOf(prepared.settings, step),
   toolchain: Object.fromEntries(toolchainsOfStep(prepared, step).map((each) => [each.toolchain.name, each.encoded])),
   runtime: CacheKey.runtime,
-  ...programsIn(prepared.programs.get(step.id))
+  ...programsIn(prepared.programs.get(declaredId(step)))
 })
 
 const programsIn = (programs: CacheKey.Ingredients["programs"]): Pick<CacheKey.Ingredients, "programs"> =>
@@ -93,12 +106,13 @@ const programsIn = (programs: CacheKey.Ingredients["programs"]): Pick<CacheKey.I
 
 /**
  * The digest of an input with the name by which a module finds it, if that is not the one that its own code says: the output of
- * another step lies where that declares it.
+ * another step lies where that declares it. The key of a command holds these names, but for those of many.
  */
-const named = (stage: Stage.Any, input: string, path: string, digest: Digest.Digest): Digest.Digest => {
-  if (stage._tag === "Command" || digest === absent) return digest
-  const own = (stage.inputs as Stage.Inputs)[input.split("#")[0]!]
-  const declared = own?.kind === "replicas" ? own.of : own
+const named = (stage: Stage.Any, key: string, path: string, digest: Digest.Digest): Digest.Digest => {
+  const { input, entry } = inputOf(key)
+  if ((stage._tag === "Command" && entry === undefined) || digest === absent) return digest
+  const own = (stage.inputs as Stage.Inputs)[input]
+  const declared = own?.kind === "many" ? own.of : own
   return declared?.path === path ? digest : Digest.ofJson("Named/v1", [digest, path])
 }
 
@@ -108,12 +122,13 @@ export const absent = Digest.ofJson("Absent/v1", null)
 /** The digest of what a port gives; undefined while it is unknown. */
 const digestOf = (
   prepared: Prepared,
-  { owner, output, artifact }: AnyStep["inputs"][string],
+  port: AnyStep["inputs"][string],
   results: ReadonlyMap<string, StepResult>
 ): Digest.Digest | undefined => {
-  if (owner._tag === "Source") return prepared.sources.get(owner.name)?.content.digest
-  const result = results.get(owner.id)
-  return result?.outputs[output]?.digest ?? (result !== undefined && artifact.optional ? absent : undefined)
+  const source = sourceOf(prepared, port)
+  if (source !== undefined) return source.content.digest
+  const isAbsent = port.artifact.optional && port.owner._tag === "Step" && results.has(port.owner.id)
+  return outputOf(prepared, port, results)?.digest ?? (isAbsent ? absent : undefined)
 }
 
 /** The parts of `step`'s key; undefined while an input is unknown. */

@@ -15,6 +15,7 @@ import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import * as TreeChange from "../../cache/store/tree/TreeChange.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
+import { branchOf } from "../pipeline/Step.ts"
 
 /** Bytes of files that differ from those in the store, by path: a report whose placeholders have values. */
 export type Rendered = ReadonlyMap<string, Uint8Array>
@@ -64,6 +65,17 @@ export const difference = Effect.fnUntraced(function* (
   if (Option.isNone(found)) return Option.some("not there")
   return Tree.isSame(found.value, expected) ? Option.none() : Option.some(TreeChange.describe(expected, found.value))
 })
+
+/** A name as that of one folder. Those of steps are names of folders; a record that somebody else wrote may hold others. */
+const asFolder = (name: string): string =>
+  name === "" || name.startsWith(".") || /[\\/\0]/u.test(name) ? `%${encodeURIComponent(name)}` : name
+
+/** The folder of a step in `outputs/`; of a branch, in that of the step that it was placed for. */
+export const of = (outputsDir: string, stepId: string): string => {
+  const branch = branchOf(stepId)
+  if (branch === undefined) return `${outputsDir}${path.sep}${asFolder(stepId)}`
+  return [outputsDir, branch.of, ...branch.name.split("/")].reduce((at, name) => `${at}${path.sep}${asFolder(name)}`)
+}
 
 /** The folder of the marks. */
 export const marksIn = (outputsDir: string): string => `${outputsDir}${path.sep}.laid-out`

@@ -12,7 +12,7 @@ import type { Pipeline } from "../pipeline/Pipeline.ts"
 import type { AnyStep } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 import * as Python from "./code/Python.ts"
-import type { Prepared, PreparedToolchain } from "./Prepared.ts"
+import { declaredId, type Prepared, type PreparedToolchain, paramsOf } from "./Prepared.ts"
 import { type Settings, toolchainsOf } from "./Settings.ts"
 import * as Sources from "./Sources.ts"
 import * as StageExports from "./StageExports.ts"
@@ -44,8 +44,8 @@ const prepareToolchain = Effect.fnUntraced(function* (toolchain: Toolchain.Any, 
 })
 
 /** The search path of a step: that of a command's own variables comes first. */
-const searchPathOf = ({ steps }: Settings, { id }: AnyStep): string => {
-  const own = (steps[id]?.["env"] as Readonly<Record<string, string>> | undefined)?.["PATH"]
+const searchPathOf = (settings: Settings, step: AnyStep): string => {
+  const own = (paramsOf(settings, step)["env"] as Readonly<Record<string, string>> | undefined)?.["PATH"]
   return own ?? process.env["PATH"] ?? "/usr/bin:/bin"
 }
 
@@ -71,7 +71,7 @@ const programsOf = Effect.fnUntraced(function* (settings: Settings, steps: Reado
 
 /** The name of a program of `step` that is no longer the one that the key holds. */
 export const changedProgram = Effect.fnUntraced(function* ({ programs, settings }: Prepared, step: AnyStep) {
-  const before = programs.get(step.id) ?? {}
+  const before = programs.get(declaredId(step)) ?? {}
   const now = (yield* programsOf(settings, [step])).get(step.id) ?? {}
   return Object.keys(before).find((name) => now[name] !== before[name])
 })
@@ -107,7 +107,8 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
     toolchains: named(toolchains),
     code: named([...code, ...scripts]),
     programs: yield* programsOf(settings, pipeline.steps),
-    cores
+    cores,
+    parts: new Map()
   }
   return prepared
 })

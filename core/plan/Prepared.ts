@@ -1,10 +1,12 @@
 /** Prepared: a pipeline with everything that does not depend on results. */
 import type { CodeFingerprint } from "../../cache/code/CodeFingerprint.ts"
 import type { Ingredients } from "../../cache/identity/CacheKey.ts"
+import type { Output, StepResult } from "../../cache/store/ResultStore.ts"
 import type * as Tree from "../../cache/store/Tree.ts"
+import type * as Artifact from "../pipeline/Artifact.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import type * as Stage from "../pipeline/Stage.ts"
-import type { AnySource } from "../pipeline/Step.ts"
+import type { AnySource, AnyStep, Port } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -24,6 +26,13 @@ export interface PreparedToolchain {
   readonly cores: number
 }
 
+type AnyPort = Port<Artifact.Any>
+
+/** What the port of one entry gives: a part of a source, or of an output; of an item of a list, the text of its document. */
+export type Part =
+  | { readonly type: "source"; readonly source: PreparedSource }
+  | { readonly type: "output"; readonly output: Output; readonly text?: string }
+
 export interface Prepared {
   readonly pipeline: Pipeline
   readonly settings: Settings
@@ -36,7 +45,35 @@ export interface Prepared {
   /** By step, of those whose stage names programs: name -> digest. */
   readonly programs: ReadonlyMap<string, NonNullable<Ingredients["programs"]>>
   readonly cores: number
+  /** What the ports of entries give, as far as these are known (Branches). */
+  readonly parts: Map<AnyPort, Part>
 }
+
+/** The source, or the part of one, that a port gives; undefined of an output. */
+export const sourceOf = ({ parts, sources }: Prepared, port: AnyPort): PreparedSource | undefined => {
+  if (port.owner._tag !== "Source") return undefined
+  const part = port.entry === undefined ? undefined : parts.get(port)
+  if (part === undefined) return sources.get(port.owner.name)
+  return part.type === "source" ? part.source : undefined
+}
+
+/** The output, or the part of one, that a port gives; undefined of a source, and while it is not known or not there. */
+export const outputOf = (
+  { parts }: Pick<Prepared, "parts">,
+  port: AnyPort,
+  results: ReadonlyMap<string, StepResult>
+): Output | undefined => {
+  const part = port.entry === undefined ? undefined : parts.get(port)
+  if (part !== undefined) return part.type === "output" ? part.output : undefined
+  return port.owner._tag === "Step" ? results.get(port.owner.id)?.outputs[port.output] : undefined
+}
+
+/** The parameters of a step, encoded: a branch has those of the step that it was placed for, and its own. */
+export const paramsOf = ({ steps }: Settings, { id, branch }: AnyStep): Readonly<Record<string, unknown>> =>
+  branch === undefined ? (steps[id] ?? {}) : { ...steps[branch.of], ...branch.params }
+
+/** The id of the step as the pipeline declares it. */
+export const declaredId = ({ id, branch }: AnyStep): string => branch?.of ?? id
 
 /** What names the code of a stage; undefined of a command, which is its own. */
 export const codeIdOf = (stage: Stage.Any): string | undefined =>

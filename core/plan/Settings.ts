@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Overrides, Pipeline } from "../pipeline/Pipeline.ts"
-import { type AnySource, type AnyStep, displayName } from "../pipeline/Step.ts"
+import { type AnySource, type AnyStep, branchOf, displayName } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 import { misfit, SettingsError, unknownName } from "./SettingsError.ts"
 
@@ -33,7 +33,8 @@ export interface Asked {
 }
 
 /** `train(bn)` and `train@bn` are one step, `train(bn)#2` and `train@bn#2` another. */
-export const normalizeStepId = (text: string): string => text.replace(/^([^@()]+)\(([^()]*)\)(#\d+)?$/, "$1@$2$3")
+export const normalizeStepId = (text: string): string =>
+  text.replace(/^([^@()[]+)\(([^()[]*)\)(#\d+)?(\[.*\])?$/su, "$1@$2$3$4")
 
 /** The toolchains that any step uses, by name. */
 export const toolchainsOf = (pipeline: Pipeline): Readonly<Record<string, Toolchain.Any>> =>
@@ -280,7 +281,10 @@ export const resolve = Effect.fn("Settings.resolve")(function* (pipeline: Pipeli
   return settings
 })
 
-/** The ids of the steps that `asked` names; a stage's name stands for all its steps. */
+/**
+ * The ids of the steps that `asked` names; a stage's name stands for all its steps. A branch, `align[sample7]`, is known by the
+ * step that it stands in for; whether there is one of that name is known when the run gets there.
+ */
 export const resolveSteps = Effect.fn("Settings.resolveSteps")(function* (
   pipeline: Pipeline,
   flag: string,
@@ -289,6 +293,11 @@ export const resolveSteps = Effect.fn("Settings.resolveSteps")(function* (
   const ids = new Set<string>()
   for (const text of asked) {
     const name = normalizeStepId(text)
+    const branch = branchOf(name)
+    if (branch !== undefined && pipeline.steps.some(({ id, each }) => id === branch.of && each !== undefined)) {
+      ids.add(name)
+      continue
+    }
     const found = pipeline.steps.filter((step) => step.id === name || step.stage.name === name)
     if (found.length === 0) {
       const names = pipeline.steps.map((step) => displayName(step.id))

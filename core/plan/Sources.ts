@@ -15,7 +15,7 @@ import * as Tree from "../../cache/store/Tree.ts"
 import * as TreeChange from "../../cache/store/tree/TreeChange.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import { type AnySource, type AnyStep, displayName } from "../pipeline/Step.ts"
-import type { Prepared, PreparedSource } from "./Prepared.ts"
+import { type Prepared, type PreparedSource, sourceOf } from "./Prepared.ts"
 import type { Settings } from "./Settings.ts"
 import { SettingsError } from "./SettingsError.ts"
 
@@ -142,7 +142,7 @@ export const snapshot = Effect.fnUntraced(function* (source: AnySource, location
 
 /** The name of an input's origin: `images`, `split.manifest`. */
 export const portName = (port: AnyStep["inputs"][string]): string =>
-  port.owner._tag === "Source" ? port.owner.name : `${displayName(port.owner.id)}.${port.output}`
+  `${port.owner._tag === "Source" ? port.owner.name : `${displayName(port.owner.id)}.${port.output}`}${port.entry === undefined ? "" : `/${port.entry}`}`
 
 /** How an input differs from its earlier content, in words. */
 export const describeInput = Effect.fnUntraced(function* (
@@ -150,9 +150,8 @@ export const describeInput = Effect.fnUntraced(function* (
   port: AnyStep["inputs"][string],
   before: Digest.Digest
 ) {
-  if (port.owner._tag !== "Source") return `input ${portName(port)} changed`
-  const now = prepared.sources.get(port.owner.name)
-  if (now === undefined) return `input ${portName(port)} changed`
+  const now = sourceOf(prepared, port)
+  if (now === undefined || now.source.artifact.kind !== "folder") return `input ${portName(port)} changed`
   const old = yield* listed(before)
   return Option.isNone(old)
     ? `input ${portName(port)} changed`

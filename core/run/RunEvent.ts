@@ -15,6 +15,12 @@ export const RunStarted = Schema.Struct({
   profile: Schema.NullOr(Schema.String)
 })
 export const Notice = Schema.Struct({ type: Schema.Literal("Notice"), text: Schema.String })
+/** It is known for what a step stands: for so many branches, each a step of its own. */
+export const StepPlaced = Schema.Struct({
+  type: Schema.Literal("StepPlaced"),
+  step: StepId,
+  branches: Schema.Int
+})
 export const StepStarted = Schema.Struct({
   type: Schema.Literal("StepStarted"),
   step: StepId,
@@ -85,7 +91,9 @@ export const StepPlanned = Schema.Struct({
   type: Schema.Literal("StepPlanned"),
   step: StepId,
   state: Schema.Literals(["fresh", "stale", "pending", "never run"]),
-  reasons: Reasons
+  reasons: Reasons,
+  /** Of a step that stands for branches: how many these are. */
+  branches: Schema.optionalKey(Schema.Int)
 })
 /** With `--verbose`: whole lines that a step printed. */
 export const StepPrinted = Schema.Struct({ type: Schema.Literal("StepPrinted"), step: StepId, text: Schema.String })
@@ -104,6 +112,7 @@ export const RunFinished = Schema.Struct({
 export const RunEvent = Schema.Union([
   RunStarted,
   Notice,
+  StepPlaced,
   StepStarted,
   StepProgress,
   StepCached,

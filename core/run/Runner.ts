@@ -13,7 +13,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Fault from "../../cache/identity/Fault.ts"
 import { RemoteCache } from "../../cache/remote/RemoteCache.ts"
-import { Disk } from "../../cache/store/Disk.ts"
 import { outputsOf, type StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { ownPrefix, sweep } from "../../cache/store/Sweep.ts"
@@ -22,11 +21,15 @@ import * as Mask from "../executor/log/Mask.ts"
 import { type AnyStep, upstream } from "../pipeline/Step.ts"
 import * as Freshness from "../plan/Freshness.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
+import * as OutputFolder from "../plan/OutputFolder.ts"
 import type { Prepared } from "../plan/Prepared.ts"
 import { recordOf } from "../plan/Settings.ts"
 import * as Sources from "../plan/Sources.ts"
 import * as Template from "../plan/Template.ts"
 import { materialize } from "./Materialize.ts"
+import { allIn, type Outcome, type Running, type RunOptions } from "./outcome/Outcome.ts"
+import { isPlain, placeIn, settledIn } from "./outcome/Placing.ts"
+import * as UpToDate from "./outcome/UpToDate.ts"
 import * as Provenance from "./Provenance.ts"
 import { noticeOf, type RunEvent } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
@@ -34,36 +37,6 @@ import * as RunLog from "./RunLog.ts"
 import * as Secrets from "./Secrets.ts"
 import * as StepRun from "./StepRun.ts"
 import * as Budget from "./step/Budget.ts"
-import type { Once } from "./sweep/Once.ts"
-
-export interface RunOptions {
-  /** The steps to bring up to date, upstream first, ancestors included. */
-  readonly steps: ReadonlyArray<AnyStep>
-  /** Steps to execute even if their result is there. */
-  readonly forced: ReadonlySet<string>
-  readonly keepGoing: boolean
-  /** Run steps with a result again, and compare the outputs. */
-  readonly verify: boolean
-  /** Where files of results go; undefined of a run that leaves them, and what steps came to last, as they are. */
-  readonly outputsDir: string | undefined
-  /** What was asked for, for the history. */
-  readonly asked?: RunLog.RunRecord["asked"]
-  /** Of a run that tries one setting of a sweep: what it shares with the others. */
-  readonly among?: Among
-}
-
-/** What the runs of a sweep share, which go on at the same time in one process. */
-export interface Among {
-  readonly runId: string
-  readonly sweep: NonNullable<RunLog.RunRecord["sweep"]>
-  readonly budget: Budget.Budget
-  readonly once: Once
-}
-
-type Outcome =
-  | { readonly state: "cached" | "executed"; readonly result: StepResult }
-  | { readonly state: "failed" }
-  | { readonly state: "skipped"; readonly because: string }
 
 export type RunFinished = Extract<RunEvent, { readonly type: "RunFinished" }>
 
@@ -72,13 +45,6 @@ export interface RunSummary {
   readonly failures: ReadonlyArray<StepError>
   /** By step id: of each step that has one now. */
   readonly results: ReadonlyMap<string, StepResult>
-}
-
-interface Running extends StepRun.Running {
-  readonly options: RunOptions
-  readonly outcomes: Map<string, Outcome>
-  readonly failures: Array<StepError>
-  readonly done: ReadonlyMap<string, Deferred.Deferred<Outcome>>
 }
 
 /** The id of a run that begins now: the time, and four hexadecimal digits. */
@@ -111,7 +77,7 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   if (key === undefined || parts === undefined) return yield* StepRun.bug(step.id, "an input of it has no content")
   const execution = (): StepRun.Execution => {
     const ingredients = Ingredients.recordedParts(prepared, step, parts)
-    return { step, ingredients, key, reasons, forced: options.forced.has(step.id) }
+    return { step, ingredients, key, reasons, forced: Freshness.isForced(options.forced, step) }
   }
   const fresh = found.state === "fresh" ? found.result : undefined
   const before = fresh === undefined ? yield* results.last(step.id) : Option.none<StepResult>()
@@ -149,7 +115,7 @@ const putInPlace = Effect.fnUntraced(function* (running: Running, { id }: AnySte
     ? new Map(running.results).set(id, result)
     : running.results
   const rendered = yield* Template.render(prepared, id, settled)
-  const folder = path.join(options.outputsDir, id)
+  const folder = OutputFolder.of(options.outputsDir, id)
   const restored = yield* materialize(result, folder, rendered, (owner) =>
     events.publish({ type: "Notice", text: `${folder} is being written by ${owner}; waiting for it` })
   )
@@ -166,60 +132,61 @@ const verify = Effect.fnUntraced(function* (running: Running, execution: StepRun
   events.publish({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
 })
 
-/**
- * Skips the steps that the quick answer calls fresh and that only read from such steps: most steps of most runs. It
- * asks for many steps in one call, since an effect for each takes longer than the answer. `resolveStep` gets all
- * others.
- */
-const skipUpToDate = Effect.fn("Runner.skipUpToDate")(function* (running: Running, outputsDir: string) {
-  const events = yield* RunEvents
-  const { options, outcomes, prepared } = running
-  const disk = yield* Disk
-  const { results } = yield* Store
-  const answerFor = yield* Freshness.quick(prepared, outputsDir)
-  const known = { results: running.results, forced: options.forced }
-  for (let at = 0; at < options.steps.length; at += atOnce) {
-    const group = options.steps.slice(at, at + atOnce)
-    const look = disk.synchronously(outputsDir, (sync) => {
-      for (const step of group) {
-        const answer = answerFor(step, known, sync)
-        if (answer.state === "fresh") running.results.set(step.id, answer.result)
-      }
-    })
-    yield* Effect.ignore(look)
-    // by step id: another step of the same key may have made the result
-    const skipped = group.flatMap(({ id }) => {
-      const result = running.results.get(id)
-      return result === undefined ? [] : [[id, result] as const]
-    })
-    yield* results.noteUse(skipped.map(([, { key }]) => key))
-    for (const [step, result] of skipped) {
-      outcomes.set(step, { state: "cached", result })
-      for (const text of result.provenance.notices ?? []) events.publish(noticeOf(step, text))
-      events.publish({ type: "StepCached", step, key: result.key, restored: false })
-    }
-  }
-})
-/** So few that a run can be interrupted in between, and shows progress. */
-const atOnce = 100
-
 const traceOf = (defect: unknown): string =>
   defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)
+
+/** Waits for the steps that `step` reads from; gives the one because of which it is skipped, if there is one. */
+const waitFor = Effect.fnUntraced(function* ({ done, outcomes, placing }: Running, step: AnyStep) {
+  for (const { id, each } of upstream(step)) {
+    // the branches of one wait for those of the other, each for its own
+    if (step.each !== undefined && each !== undefined) {
+      if (!outcomes.has(id)) yield* Deferred.await(placing.get(id)!)
+      if (outcomes.get(id)?.state !== "failed" && outcomes.get(id)?.state !== "skipped") continue
+    }
+    const outcome = outcomes.get(id) ?? (yield* Deferred.await(done.get(id)!))
+    if (outcome.state === "failed") return id
+    if ("because" in outcome) return outcome.because
+  }
+})
+
+/** Places the branches of a step and runs them. */
+const runBranches = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
+  const events = yield* RunEvents
+  const { done, outcomes, placing } = running
+  const placed = yield* placeIn(running, step)
+  if (placed === undefined) return yield* StepRun.bug(step.id, "it is not known for what it stands")
+  const others = placed.filter(({ id }) => !outcomes.has(id))
+  for (const { id } of others) done.set(id, yield* Deferred.make<Outcome>())
+  events.publish({ type: "StepPlaced", step: step.id, branches: placed.length })
+  yield* Deferred.succeed(placing.get(step.id)!, undefined)
+  yield* Effect.forEach(others, (branch) => bring(running, branch), { concurrency: "unbounded", discard: true })
+  for (const { id } of placed) {
+    const outcome = outcomes.get(id)
+    if (outcome?.state === "failed") return { state: "incomplete", because: id } satisfies Outcome
+    if (outcome?.state === "skipped") return { state: "incomplete", because: outcome.because } satisfies Outcome
+  }
+  return { state: "placed" } satisfies Outcome
+})
+
+/** The outcome of a step whose upstream steps have theirs. */
+const outcomeOf = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
+  if (step.each !== undefined) return yield* runBranches(running, step)
+  const settled = isPlain(step) ? step : yield* settledIn(running, step)
+  if (settled === undefined) return yield* StepRun.bug(step.id, "it is not known what it reads")
+  return yield* resolveStep(running, settled)
+})
 
 /** Waits for the upstream steps, then gets the outcome of `step`; never fails. */
 const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   const events = yield* RunEvents
-  const { done, failures } = running
-  for (const needed of upstream(step)) {
-    const outcome = running.outcomes.get(needed.id) ?? (yield* Deferred.await(done.get(needed.id)!))
-    if (outcome.state === "failed") return { state: "skipped", because: needed.id } satisfies Outcome
-    if (outcome.state === "skipped") return { state: "skipped", because: outcome.because } satisfies Outcome
-  }
-  return yield* resolveStep(running, step).pipe(
+  const { failures } = running
+  const because = yield* waitFor(running, step)
+  if (because !== undefined) return { state: "skipped", because } satisfies Outcome
+  return yield* outcomeOf(running, step).pipe(
     // a collection removed a blob between its check and its use: ask again, now it is a miss
     Effect.catchIf(
       (error) => error._tag === "BlobGone",
-      () => resolveStep(running, step)
+      () => outcomeOf(running, step)
     ),
     Effect.catchIf(
       (error) => error instanceof StepRun.Stopped,
@@ -239,6 +206,23 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   )
 })
 
+type Needs = Effect.Services<ReturnType<typeof resolveStep>>
+
+/** Gets the outcome of `step`, and notes it. */
+const bring: (running: Running, step: AnyStep) => Effect.Effect<void, never, Needs> = Effect.fnUntraced(
+  function* (running, step) {
+    const events = yield* RunEvents
+    const { done, outcomes, placing, results } = running
+    const outcome: Outcome = yield* settle(running, step)
+    outcomes.set(step.id, outcome)
+    if ("result" in outcome) results.set(step.id, outcome.result)
+    if (outcome.state === "skipped") events.publish({ type: "StepSkipped", step: step.id, because: outcome.because })
+    yield* Deferred.succeed(done.get(step.id)!, outcome)
+    const placed = placing.get(step.id)
+    if (placed !== undefined) yield* Deferred.succeed(placed, undefined)
+  }
+)
+
 const reportPath = (running: Running): string | null => {
   const { report } = running.prepared.pipeline
   const { outputsDir } = running.options
@@ -248,8 +232,10 @@ const reportPath = (running: Running): string | null => {
   return path.join(outputsDir, report.owner.id, report.artifact.path)
 }
 
-const inState = ({ options, outcomes }: Running, state: Outcome["state"]): ReadonlyArray<string> =>
-  options.steps.filter((step) => outcomes.get(step.id)?.state === state).map((step) => step.id)
+const inState = (running: Running, state: Outcome["state"]): ReadonlyArray<string> =>
+  allIn(running)
+    .filter((step) => running.outcomes.get(step.id)?.state === state)
+    .map((step) => step.id)
 
 /** What became of the steps so far. */
 const soFar = (running: Running, startedMs: number) => ({
@@ -266,7 +252,7 @@ const note = Effect.fnUntraced(function* (running: Running, startedMs: number, s
   const events = yield* RunEvents
   const { pipeline, settings } = running.prepared
   const { profile, seed } = settings
-  const made = running.options.steps.flatMap(({ id }) => {
+  const made = allIn(running).flatMap(({ id }) => {
     const result = running.results.get(id)
     return result === undefined ? [] : [[id, result] as const]
   })
@@ -313,6 +299,8 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
   const startedMs = Date.now()
   const done = new Map<string, Deferred.Deferred<Outcome>>()
   const failures: Array<StepError> = []
+  const placing = new Map<string, Deferred.Deferred<void>>()
+  for (const { id, each } of options.steps) if (each !== undefined) placing.set(id, yield* Deferred.make<void>())
   const running: Running = {
     prepared,
     options,
@@ -323,26 +311,21 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
     outcomes: new Map(),
     failures,
     done,
+    placing,
+    branches: new Map(),
     stoppedBy: () => (options.keepGoing ? undefined : failures[0]?.step)
   }
   const steps = options.steps.map((step) => step.id)
   events.publish({ type: "RunStarted", runId: running.runId, steps, profile: prepared.settings.profile ?? null })
   yield* sweep(layout)
   yield* Sources.remember(Array.from(prepared.sources.values()))
-  const one = Effect.fnUntraced(function* (step: AnyStep) {
-    const outcome: Outcome = yield* settle(running, step)
-    running.outcomes.set(step.id, outcome)
-    if ("result" in outcome) running.results.set(step.id, outcome.result)
-    if (outcome.state === "skipped") events.publish({ type: "StepSkipped", step: step.id, because: outcome.because })
-    yield* Deferred.succeed(done.get(step.id)!, outcome)
-  })
   const settleAll = Effect.gen(function* () {
-    if (!options.verify && options.outputsDir !== undefined) yield* skipUpToDate(running, options.outputsDir)
+    if (!options.verify && options.outputsDir !== undefined) yield* UpToDate.skip(running, options.outputsDir)
     const others = options.steps.filter((step) => !running.outcomes.has(step.id))
     // of a run that is killed there is a note too
     if (others.length > 0) yield* note(running, startedMs, "running")
     for (const step of others) done.set(step.id, yield* Deferred.make<Outcome>())
-    yield* Effect.forEach(others, one, { concurrency: "unbounded", discard: true })
+    yield* Effect.forEach(others, (step) => bring(running, step), { concurrency: "unbounded", discard: true })
   })
   yield* settleAll.pipe(
     Effect.onInterrupt(() => note(running, startedMs, "interrupted")),

@@ -28,10 +28,11 @@ import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
 import * as CommandParams from "../pipeline/command/CommandParams.ts"
 import { linesOf } from "../pipeline/Declaration.ts"
 import type * as Stage from "../pipeline/Stage.ts"
-import { type AnyStep, displayName } from "../pipeline/Step.ts"
+import { type AnyStep, displayName, inputOf } from "../pipeline/Step.ts"
 import * as Python from "../plan/code/Python.ts"
-import { fingerprintOf, type Prepared } from "../plan/Prepared.ts"
+import { fingerprintOf, outputOf, type Prepared, sourceOf } from "../plan/Prepared.ts"
 import * as SourceLinks from "../plan/SourceLinks.ts"
+import * as Sources from "../plan/Sources.ts"
 import * as StoredResult from "../plan/StoredResult.ts"
 import * as Materialize from "./Materialize.ts"
 import { noticeOf } from "./RunEvent.ts"
@@ -122,26 +123,44 @@ const removeIfEmpty = Effect.fnUntraced(function* (folder: string) {
   if (Option.isSome(entries) && entries.value.length === 0) yield* disk.remove(folder)
 })
 
+/** Lays out the inputs below `folder`; those of many in one folder, each under its name. */
 const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnyStep, folder: string) {
+  const [disk, { blobs }] = [yield* Disk, yield* Store]
+  const { prepared, results } = running
   const inputs: Record<string, string> = {}
-  for (const [name, port] of Object.entries(step.inputs)) {
-    if (port.owner._tag === "Source") {
-      inputs[name] = running.prepared.sources.get(port.owner.name)!.path
+  const entries: Record<string, Array<ArtifactIO.Entry>> = {}
+  for (const input of Object.keys(step.many)) {
+    inputs[input] = path.join(folder, input)
+    entries[input] = []
+    yield* disk.makeFolder(inputs[input])
+  }
+  for (const [key, port] of Object.entries(step.inputs)) {
+    const source = sourceOf(prepared, port)
+    if (source !== undefined) {
+      // an entry may be a link
+      inputs[key] = port.entry === undefined ? source.path : yield* disk.realPath(source.path)
       continue
     }
-    const output = running.results.get(port.owner.id)?.outputs[port.output]
+    const output = outputOf(prepared, port, results)
     if (output === undefined && port.artifact.optional) continue
-    if (output === undefined) return yield* bug(step.id, `${port.owner.id} has no output ${port.output}`)
-    inputs[name] = yield* Materialize.provideInput(output, port.artifact, path.join(folder, name), step.stage._tag)
+    if (output === undefined) return yield* bug(step.id, `${Sources.portName(port)} is not there`)
+    const part = prepared.parts.get(port)
+    if (part?.type === "output" && part.text !== undefined) yield* blobs.put(part.text)
+    const { input, entry } = inputOf(key)
+    const at = path.join(folder, input, ...(entry === undefined ? [] : entry.split("/")))
+    const lies = yield* Materialize.provideInput(output, port.artifact, at, step.stage._tag)
+    if (entry === undefined) inputs[key] = lies
+    else entries[input]!.push({ name: entry, path: path.posix.join(entry, output.path) })
   }
-  return inputs
+  return { inputs, entries }
 })
 
 /** What there is about the sources of a step that is not told by their paths. */
 const aboutSources = ({ prepared }: Running, step: AnyStep): Pick<StepTask, "reached" | "ignored"> => {
-  const sources = Object.entries(step.inputs).flatMap(([input, { owner }]) =>
-    owner._tag === "Source" ? [{ input, content: prepared.sources.get(owner.name)!.content }] : []
-  )
+  const sources = Object.entries(step.inputs).flatMap(([input, port]) => {
+    const content = sourceOf(prepared, port)?.content
+    return content === undefined ? [] : [{ input, content }]
+  })
   return {
     reached: sources.flatMap(({ input, content }) =>
       SourceLinks.reachedBy(content.outward).map((each) => ({ ...each, input }))
@@ -152,10 +171,10 @@ const aboutSources = ({ prepared }: Running, step: AnyStep): Pick<StepTask, "rea
 
 /** Where a step finds each input, in the folder that it starts in; and those that are not there. */
 const placesOf = (step: AnyStep, inputs: StepTask["inputs"]): Pick<StepTask, "places" | "absent"> => {
-  const placeOf = (name: string): string => path.posix.join("inputs", name, step.inputs[name]!.artifact.path)
+  const placeOf = (name: string): string => path.posix.join("inputs", name, step.inputs[name]?.artifact.path ?? "")
   return {
     places: Object.fromEntries(Object.keys(inputs).map((name) => [name, placeOf(name)])),
-    absent: Object.keys(step.inputs).filter((name) => !(name in inputs))
+    absent: Object.keys(step.inputs).filter((name) => !(inputOf(name).input in inputs))
   }
 }
 
@@ -218,11 +237,12 @@ const prepareTask = Effect.fnUntraced(function* (
   const scratch = path.join(workdir, scratchFolder)
   // a command starts in a folder that holds its inputs and outputs; a module may write to the one and not to the other
   const at = step.stage._tag === "Command" ? scratch : workdir
-  const inputs = yield* provideInputs(running, step, path.join(at, "inputs"))
+  const { inputs, entries } = yield* provideInputs(running, step, path.join(at, "inputs"))
   const task: StepTask = {
     step: step.id,
     work: workOf(running.prepared, execution, layout),
     inputs,
+    entries,
     ...placesOf(step, inputs),
     ...aboutSources(running, step),
     project: running.prepared.root,
@@ -260,8 +280,9 @@ const verified = (step: string, before: StepResult, outputs: StepResult["outputs
 const withLog = (step: string, { fault, message }: OutputMissing, log: string): StepError =>
   new StepError({ step, fault, reason: `${message}${Log.lastWords({ file: log })}`, log: Log.printed({ file: log }) })
 
-const folderOf = ({ runId }: Running, layout: Layout, step: AnyStep): string =>
-  path.join(layout.work, `${ownPrefix}${runId}+${step.id}`)
+const folderOf = ({ runId }: Running, layout: Layout, { id, branch }: AnyStep): string =>
+  // the name of a branch may have slashes, or be long
+  path.join(layout.work, `${ownPrefix}${runId}+${branch === undefined ? id : Digest.ofText(id)}`)
 
 /** Says that the step begins, makes its folder until the scope closes, and gives how long it has worked already. */
 const begin = Effect.fnUntraced(function* (running: Running, execution: Attempt, cores: number, startedMs: number) {
@@ -329,7 +350,7 @@ const work = Effect.fnUntraced(function* (
   const sealed = executed.sealed === true
   if (!sealed)
     yield* OwnPath.check(step.id, workdir, task.outputDir, (text) => events.publish({ type: "Notice", text }))
-  const origins = Array.from(running.prepared.sources.values(), (source) => source.path)
+  const origins = Array.from(prepared.sources.values(), (source) => source.path)
   const outputs = yield* takeOutputs(step.stage.output, task.outputDir, origins).pipe(
     Effect.catchTag("OutputMissing", (error) => Effect.fail(withLog(step.id, error, task.log)))
   )

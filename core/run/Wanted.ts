@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import { type Selection, select } from "../pipeline/Selection.ts"
+import { type AnyStep, branchOf, upstream } from "../pipeline/Step.ts"
 import { resolveSteps } from "../plan/Settings.ts"
 import { SettingsError } from "../plan/SettingsError.ts"
 
@@ -20,10 +21,11 @@ const selectionFlags = ({ only, from, until }: Selection): string =>
  * The steps that were asked for, those that they need, both in the pipeline's order, and the forced ones among them.
  */
 export const wanted = Effect.fn("Wanted.wanted")(function* (pipeline: Pipeline, names: Asked) {
+  const only = yield* resolveSteps(pipeline, "--only", names.only)
   const selection = {
-    only: yield* resolveSteps(pipeline, "--only", names.only),
-    from: yield* resolveSteps(pipeline, "--from", names.from),
-    until: yield* resolveSteps(pipeline, "--until", names.until)
+    only: only.map(declaredIn),
+    from: (yield* resolveSteps(pipeline, "--from", names.from)).map(declaredIn),
+    until: (yield* resolveSteps(pipeline, "--until", names.until)).map(declaredIn)
   }
   const { asked, needed } = select(pipeline, selection)
   if (asked.length === 0) {
@@ -35,5 +37,18 @@ export const wanted = Effect.fn("Wanted.wanted")(function* (pipeline: Pipeline, 
   const named = names.force.filter((each) => each !== "all")
   const forced = yield* resolveSteps(pipeline, "--force", named)
   const isAll = names.force.includes("all")
-  return { asked, needed, steps, forced: new Set(isAll ? steps.map((step) => step.id) : forced) }
+  const branches = branchesOf(only, steps)
+  return { asked, needed, steps, branches, forced: new Set(isAll ? steps.map((step) => step.id) : forced) }
 })
+
+const declaredIn = (id: string): string => branchOf(id)?.of ?? id
+
+/** The branches that alone are wanted, by step: unless that step is asked for too, or one that reads all of them. */
+const branchesOf = (only: ReadonlyArray<string>, steps: ReadonlyArray<AnyStep>) => {
+  const found = new Map<string, Set<string>>()
+  for (const branch of only.flatMap((id) => branchOf(id) ?? [])) {
+    const isWhole = only.includes(branch.of) || steps.some((step) => upstream(step).some(({ id }) => id === branch.of))
+    if (!isWhole) found.set(branch.of, (found.get(branch.of) ?? new Set<string>()).add(branch.name))
+  }
+  return found as ReadonlyMap<string, ReadonlySet<string>>
+}

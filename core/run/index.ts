@@ -226,11 +226,11 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
       notify: (text) => publish({ type: "Notice", text })
     })
     const { only = [], from = [], until = [], force = [], keepGoing = false, verify = false } = options
-    const { steps, forced } = yield* wanted(placed, { only, from, until, force })
+    const { steps, branches, forced } = yield* wanted(placed, { only, from, until, force })
     const data = Object.entries(options.sources ?? {}).map(([name, at]) => `${name}=${path.resolve(at)}`)
     const asked = { set, data }
     const notify = (text: string): void => publish({ type: "Notice", text })
-    const running = Runner.run(prepared, { steps, forced, keepGoing, verify, outputsDir, asked })
+    const running = Runner.run(prepared, { steps, branches, forced, keepGoing, verify, outputsDir, asked })
     const summary = yield* withRemote(options.remote, notify)(running)
     if (summary.failures.length > 0) return yield* new StepsFailed({ failures: summary.failures })
     const { runId, executed, cached, durationMs } = summary.finished

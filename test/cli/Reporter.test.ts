@@ -67,3 +67,32 @@ it("with --quiet, nothing is said of what went well", async () => {
   await new Promise((resolve) => setImmediate(resolve))
   expect(printed).toBe("")
 })
+
+describe("branches", () => {
+  const on = (step: string) => ({ step, key: "k" })
+  const started = (step: string) => ({ type: "StepStarted", step, reasons: ["first run"] }) as const
+  const executed = (step: string) => ({ type: "StepExecuted", ...on(step), durationMs: 1, unchanged: false }) as const
+  const failed = { type: "StepFailed", step: "turn[b]", reason: "no", fault: "stage", log: null } as const
+  const placed = (branches: number) => ({ type: "StepPlaced", step: "turn", branches }) as const
+  const time = (line: string): string => line.replace(/in [\d.]+ s/, "in T")
+
+  it("are one line when they begin and one when all have ended; what went wrong has lines of its own", async () => {
+    const cached = { type: "StepCached", ...on("turn[c]"), restored: false } as const
+    const lines = await told(placed(3), started("turn[a]"), executed("turn[a]"), started("turn[b]"), cached, failed)
+    expect(lines.map(time)).toEqual(["▶ turn ×3", "✗ turn[b]  no", "✗ turn ×3  1 executed, 1 cached, 1 failed in T"])
+  })
+
+  it("count those that were cached before they were placed", async () => {
+    const cached = { type: "StepCached", ...on("turn[a]"), restored: false } as const
+    const lines = await told(cached, placed(2), started("turn[b]"), executed("turn[b]"))
+    expect(lines.map(time)).toEqual(["✓ turn[a]  cached", "▶ turn ×2", "✓ turn ×2  1 executed, 1 cached in T"])
+  })
+
+  it("have lines of their own where these are asked for", async () => {
+    const reporter = Reporter.terminal({ eachBranch: true })
+    for (const event of [placed(1), started("turn[a]"), executed("turn[a]")]) reporter(event)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(printed).toContain("▶ turn[a]  first run")
+    expect(printed).toContain("✓ turn[a]  executed in 0.0 s")
+  })
+})

@@ -123,8 +123,8 @@ describe("an optional output", () => {
     Pipeline.step(needs, { inputs: { text: out.maybe } })
     // @ts-expect-error a source is there
     expect(() => Pipeline.source({ name: "text", artifact: Maybe })).toThrow("expected an artifact that is there")
-    // @ts-expect-error replicas are there
-    Artifact.replicas(Maybe)
+    // @ts-expect-error of many, those that are not there are left out
+    Artifact.many(Maybe)
   })
 })
 

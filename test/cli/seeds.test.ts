@@ -82,7 +82,7 @@ describe("the other verbs", () => {
     const why = await command("why", "roll@a#2", "--seeds", "2", "--set", "roll@a#2.seed=9")
     expect(why.stdout).toContain("parameter seed: 6 -> 9")
     const fewer = await command("why", "list", "--set", "list.sign=2")
-    expect(fewer.stdout).toContain("input others#2 was removed")
+    expect(fewer.stdout).toContain("input others[2] was removed")
     const planned = events(await command("run", "--json", "--dry-run", "--seeds", "3"))
     expect(planned).toContainEqual(expect.objectContaining({ step: "roll@a#3", state: "never run" }))
     const dag = await command("dag", "--seeds", "2")

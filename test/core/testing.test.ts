@@ -30,7 +30,7 @@ const gather = Stage.make({
   name: "gather",
   source: import.meta.url,
   params: Schema.Struct({ times: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))) }),
-  inputs: { words: Words, blob: Blob, texts: Texts, others: Artifact.replicas(Words) },
+  inputs: { words: Words, blob: Blob, texts: Texts, others: Artifact.many(Words) },
   output: { words: Words, blob: Blob, texts: Texts },
   toolchain: { tool },
   run: ({ params, inputs, output, toolchain, progress, notice, cores }) =>
@@ -52,7 +52,7 @@ const inputs = {
   words: { value: { words: ["one"], tookMs: 5 } },
   blob: { bytes: new Uint8Array([1, 2]) },
   texts: { files: { "x.txt": "x" } },
-  others: [{ value: { words: ["two"] } }, { value: { words: ["three"] } }]
+  others: { b: { value: { words: ["three"] } }, a: { value: { words: ["two"] } } }
 } as const
 
 describe("runStage", () => {

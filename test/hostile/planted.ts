@@ -872,7 +872,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     file: "core/pipeline/Pipeline.ts",
     find: "declaredSeeds[profile]! : 1",
     replace: "declaredSeeds[profile]! : (Object.values(declaredSeeds)[0] ?? 1)",
-    caughtBy: ["test/core/pipeline/Replicas.test.ts"]
+    caughtBy: ["test/core/pipeline/many/Seeds.test.ts"]
   },
   {
     name: "the report shows mistakes of the network with BN alone",

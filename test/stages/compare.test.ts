@@ -302,8 +302,8 @@ describe("over seeds", () => {
   const seeded = async (to: string) => {
     const more = {
       seedLogits: at("seed-logits-2.arrow"),
-      "bnReplicas#2": replica("bn2.json", 0.55, falling),
-      "nobnReplicas#2": replica("nobn2.json", 0.5, jagged)
+      "bnReplicas[2]": replica("bn2.json", 0.55, falling),
+      "nobnReplicas[2]": replica("nobn2.json", 0.5, jagged)
     }
     const out = await run(compare, { params: { bootstrap: 200 }, inputs: { ...inputs, ...more }, to: at(to) })
     const metrics = Schema.decodeUnknownSync(Schema.fromJsonString(Metrics))(readFileSync(out["metrics"]!, "utf8"))

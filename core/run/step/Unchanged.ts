@@ -16,7 +16,7 @@ import * as Tree from "../../../cache/store/Tree.ts"
 import { type Executed, type Loaded, StepError } from "../../executor/Executor.ts"
 import type { AnyStep } from "../../pipeline/Step.ts"
 import * as Plan from "../../plan/Plan.ts"
-import { codeIdOf, fingerprintOf, type Prepared, type PreparedSource } from "../../plan/Prepared.ts"
+import { codeIdOf, fingerprintOf, type Prepared, type PreparedSource, sourceOf } from "../../plan/Prepared.ts"
 import * as Sources from "../../plan/Sources.ts"
 
 const loadedOtherwise = ({ files }: CodeFingerprint, loaded: Loaded): ReadonlyArray<string> =>
@@ -61,9 +61,7 @@ const consequences = {
 } as const
 
 export const sourcesOf = (prepared: Prepared, step: AnyStep): ReadonlyArray<PreparedSource> =>
-  Object.values(step.inputs).flatMap(({ owner }) =>
-    owner._tag === "Source" ? [prepared.sources.get(owner.name)!] : []
-  )
+  Object.values(step.inputs).flatMap((port) => sourceOf(prepared, port) ?? [])
 
 /**
  * Whether a check before the step is worth its time. It only saves the work of a step whose result would be discarded:

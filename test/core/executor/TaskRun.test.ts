@@ -90,6 +90,6 @@ const plain = {
   ...{ params: {}, toolchain: {}, toolchainsDir: "" }
 }
 const task = {
-  ...{ step: "gather", inputs: {}, places: {}, absent: [], reached: [], ignored: [], project: "" },
+  ...{ step: "gather", inputs: {}, entries: {}, places: {}, absent: [], reached: [], ignored: [], project: "" },
   ...{ outputDir: "", log: "", workdir: "", checkpoint: "", cores: 1, passEnv: [], secrets: [] }
 }

@@ -83,7 +83,7 @@ const collect = Stage.make({
   name: "collect",
   source: import.meta.url,
   params: Schema.Struct({}),
-  inputs: { all: Artifact.replicas(Numbers) },
+  inputs: { all: Artifact.many(Numbers) },
   output: { names: Names },
   run: ({ inputs, output }) =>
     Effect.gen(function* () {
@@ -94,16 +94,16 @@ const collect = Stage.make({
     })
 })
 
-it("wires replicas to what takes replicas, and nothing else to it", () => {
+it("wires many to what takes many, and nothing else to it", () => {
   const chances = Pipeline.step(chance, { inputs: { numbers: first.out.numbers }, perSeed: true })
-  const collected = Pipeline.step(collect, { inputs: { all: Pipeline.replicas(chances.out.numbers) } })
-  expect(Object.keys(collected.replicaInputs)).toEqual(["all"])
-  // @ts-expect-error one port is no list of replicas
+  const collected = Pipeline.step(collect, { inputs: { all: Pipeline.furtherSeeds(chances.out.numbers) } })
+  expect(Object.keys(collected.many)).toEqual(["all"])
+  // @ts-expect-error one port is not many
   Pipeline.step(collect, { inputs: { all: chances.out.numbers } })
-  // @ts-expect-error replicas of another type
-  Pipeline.step(collect, { inputs: { all: Pipeline.replicas(first.out.names) } })
-  // @ts-expect-error replicas are no port
-  Pipeline.step(consume, { inputs: { numbers: Pipeline.replicas(chances.out.numbers) } })
+  // @ts-expect-error many of another type
+  Pipeline.step(collect, { inputs: { all: Pipeline.furtherSeeds(first.out.names) } })
+  // @ts-expect-error many are no port
+  Pipeline.step(consume, { inputs: { numbers: Pipeline.furtherSeeds(chances.out.numbers) } })
   // @ts-expect-error a stage without a parameter `seed` has nothing to vary
   Pipeline.step(consume, { inputs: { numbers: first.out.numbers }, perSeed: true })
 })

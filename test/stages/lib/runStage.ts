@@ -4,10 +4,11 @@ import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import type { Stage } from "../../../core/index.ts"
 import * as ArtifactIO from "../../../core/pipeline/ArtifactIO.ts"
+import { inputOf } from "../../../core/pipeline/Step.ts"
 
 export interface RunOptions {
   readonly params?: unknown
-  /** Port -> where its content lies; of replicas `port#2`, `port#3`. */
+  /** Port -> where its content lies; of many `port[2]`, `port[3]`. */
   readonly inputs: Readonly<Record<string, string>>
   /** The step's output folder. */
   readonly to: string
@@ -19,6 +20,16 @@ export interface RunOptions {
   readonly notice?: (text: string) => Effect.Effect<void>
 }
 
+/** Of `port[name]`, which is one of many, the path from the root on. */
+const lying = (inputs: RunOptions["inputs"]): Parameters<typeof ArtifactIO.inputReader>[2] => {
+  const entries: Record<string, Array<ArtifactIO.Entry>> = {}
+  for (const [key, at] of Object.entries(inputs)) {
+    const { input, entry } = inputOf(key)
+    if (entry !== undefined) entries[input] = [...(entries[input] ?? []), { name: entry, path: at }]
+  }
+  return { inputs: { ...Object.fromEntries(Object.keys(entries).map((input) => [input, ""])), ...inputs }, entries }
+}
+
 /** Output paths by port. */
 export const runStage = Effect.fnUntraced(function* (stage: Stage.Module, options: RunOptions) {
   const paths = yield* Path.Path
@@ -26,7 +37,7 @@ export const runStage = Effect.fnUntraced(function* (stage: Stage.Module, option
   const inputs = Object.fromEntries(
     Object.entries(stage.inputs as Stage.Inputs).map(([port, input]) => [
       port,
-      ArtifactIO.inputReader(input, port, options.inputs)
+      ArtifactIO.inputReader(input, port, lying(options.inputs))
     ])
   )
   const output: Record<string, { readonly path: string }> = {}

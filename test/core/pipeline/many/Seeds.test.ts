@@ -1,12 +1,12 @@
 /** Steps over several seeds: which are placed again, what they read, in which order, with which parameters. */
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { nodesOf, toText } from "../../../cli/Graph.ts"
-import * as Pipeline from "../../../core/pipeline/Pipeline.ts"
-import { select } from "../../../core/pipeline/Selection.ts"
-import { upstream } from "../../../core/pipeline/Step.ts"
-import { normalizeStepId, resolve, resolveSteps } from "../../../core/plan/Settings.ts"
-import pipeline from "../../fixtures/seeds/pipeline.ts"
+import { nodesOf, toText } from "../../../../cli/Graph.ts"
+import * as Pipeline from "../../../../core/pipeline/Pipeline.ts"
+import { select } from "../../../../core/pipeline/Selection.ts"
+import { upstream } from "../../../../core/pipeline/Step.ts"
+import { normalizeStepId, resolve, resolveSteps } from "../../../../core/plan/Settings.ts"
+import pipeline from "../../../fixtures/seeds/pipeline.ts"
 
 const three = Pipeline.overSeeds(pipeline, 3)
 const ids = (of: Pipeline.Pipeline): ReadonlyArray<string> => of.steps.map((step) => step.id)
@@ -33,7 +33,7 @@ describe("placing", () => {
     expect(needs["roll@b#3"]).toEqual(["roll@a#3"])
     expect(needs["list"]).toEqual(["roll@b", "roll@b#2", "roll@b#3"])
     const list = three.steps.find((step) => step.id === "list")!
-    expect(Object.keys(list.inputs)).toEqual(["first", "others#2", "others#3"])
+    expect(Object.keys(list.inputs)).toEqual(["first", "others[2]", "others[3]"])
     // every owner is a step of this pipeline, not of the one it was made from
     for (const step of three.steps) for (const each of upstream(step)) expect(three.steps).toContain(each)
   })

@@ -1,0 +1,36 @@
+/** Placing: the steps of a run that are known only when it gets there. */
+import * as Effect from "effect/Effect"
+import { type AnyStep, displayName } from "../../pipeline/Step.ts"
+import * as Branches from "../../plan/many/Branches.ts"
+import * as BranchFolders from "../step/BranchFolders.ts"
+import type { Running } from "./Outcome.ts"
+
+/** Whether all that a step reads is known when the pipeline is loaded. */
+export const isPlain = ({ each, many }: AnyStep): boolean =>
+  each === undefined && Object.values(many).every(({ from }) => from.type === "ports")
+
+/** The step with what it reads of many; undefined while that is not known. */
+export const settledIn = ({ prepared, results, branches }: Running, step: AnyStep) =>
+  Branches.settled(prepared, step, { results, branches })
+
+/** Places the branches of a step, as far as they are wanted; undefined while it is not known for what. */
+export const placeIn = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
+  const { branches, options, prepared, results } = running
+  const all = branches.get(step.id) ?? (yield* Branches.of(prepared, step, { results, branches }))
+  const wanted = options.branches?.get(step.id)
+  if (all === undefined || branches.has(step.id)) return all
+  for (const name of wanted ?? []) {
+    if (all.some(({ branch }) => branch?.name === name)) continue
+    const actual = `${JSON.stringify(name)}, which is none of ${all.length}`
+    return yield* new Branches.EntriesInvalid({ of: displayName(step.id), expected: "the name of a branch", actual })
+  }
+  const placed = wanted === undefined ? all : all.filter(({ branch }) => wanted.has(branch!.name))
+  branches.set(step.id, placed)
+  if (options.outputsDir === undefined) return placed
+  yield* BranchFolders.makeRoom(options.outputsDir, step.id)
+  if (wanted === undefined) {
+    const names = placed.map(({ branch }) => branch!.name)
+    yield* BranchFolders.keepOnly(options.outputsDir, step.id, names)
+  }
+  return placed
+})

@@ -1,0 +1,60 @@
+/** What compiles of many and what does not, and what is refused when a pipeline is loaded. */
+import { describe, expect, it } from "vitest"
+import { Artifact, Pipeline, Stage } from "../../../../core/index.ts"
+import { entryProblem } from "../../../../core/pipeline/many/Each.ts"
+import { cut, join, Length, pair, shout, Texts, turn, Word } from "../../../fixtures/many/stages.ts"
+
+const texts = Pipeline.source({ name: "texts", artifact: Texts })
+const words = Pipeline.step(cut, { inputs: { texts: texts.port } })
+const each = Pipeline.entries(words.out.words, Word, { match: "*.txt" })
+const turned = Pipeline.each(turn, { over: { word: each } })
+
+describe("wiring", () => {
+  it("takes many where many are taken, and one where one is", () => {
+    expect(Pipeline.step(join, { inputs: { words: turned.out.word } }).id).toBe("join")
+    // @ts-expect-error one port is not many
+    Pipeline.step(join, { inputs: { words: Pipeline.step(shout, { inputs: { word: turned.out.word } }).out.loud } })
+    // @ts-expect-error entries of a folder are no outputs of steps: wire the folder
+    Pipeline.step(join, { inputs: { words: each } })
+    // @ts-expect-error many are not one
+    Pipeline.step(shout, { inputs: { word: turned.out.word } })
+    // @ts-expect-error an input that the stage does not have
+    expect(() => Pipeline.each(turn, { over: { text: each } })).not.toThrow()
+    // @ts-expect-error entries of another artifact
+    Pipeline.each(turn, { over: { word: Pipeline.entries(words.out.words, Length) } })
+    // @ts-expect-error a port is not entries
+    Pipeline.each(turn, { over: { word: words.out.words } })
+    // @ts-expect-error the other input is missing
+    Pipeline.each(pair, { over: { a: each } })
+    // @ts-expect-error no parameter of that name
+    Pipeline.each(turn, { over: { word: each }, nameTo: "nam" })
+    // @ts-expect-error the items are of another type
+    Pipeline.items(words.out.lengths, Word)
+    // @ts-expect-error a document is no list
+    Pipeline.items(Pipeline.each(turn, { over: { word: each } }).out.word, Length)
+    // @ts-expect-error a file is no folder
+    Pipeline.entries(words.out.lengths, Word)
+    expect(Pipeline.each(pair, { over: { a: each, b: turned.out.word }, how: "product" }).id).toBe("pair")
+  })
+
+  it("refuses what cannot work", () => {
+    expect(() => Pipeline.entries(words.out.words, Word, { match: "a.txt" })).toThrow("a path with one * or one **")
+    expect(() => Pipeline.entries(words.out.words, Word, { match: "../*" })).toThrow("a path with one * or one **")
+    expect(() => Pipeline.entries(words.out.words, Word, { match: "*/*" })).toThrow("a path with one * or one **")
+    expect(() => Pipeline.gather({})).toThrow("expected at least one port")
+    const Plain = Artifact.text({ tag: "Word/v1", path: "word.txt" })
+    const source = Pipeline.source({ name: "plain", artifact: Plain })
+    expect(() => Pipeline.gather({ a: source.port })).toThrow(
+      "expected outputs of steps, but found a, the source plain"
+    )
+    const odd = Stage.command({ name: "od[d]", command: "true", inputs: {}, output: { word: Word } })
+    expect(() => Pipeline.step(odd, { inputs: {} })).toThrow("mean something on the command line")
+  })
+
+  it("names that folders cannot have are none of a branch's", () => {
+    expect(["", "/a", "a//b", "..", "a/../b", ".hidden", "a\nb", "x".repeat(300)].map(entryProblem)).not.toContain(
+      undefined
+    )
+    expect(["a", "a/b", "a b", "ä", "日本", "a=b[c]"].map(entryProblem)).toEqual(Array(6).fill(undefined))
+  })
+})
