@@ -11,7 +11,8 @@ import type { Assessment } from "../core/plan/Freshness.ts"
 import type { RunEvent } from "../core/run/RunEvent.ts"
 import type { SweepEvent } from "../core/run/sweep/SweepEvent.ts"
 import { formatCount, formatDuration, paint, write, writeRaw } from "./Console.ts"
-import * as Groups from "./Groups.ts"
+import * as Groups from "./reporter/Groups.ts"
+import { liveLine, type Track } from "./reporter/LiveLine.ts"
 
 type ProgressEvent = Extract<RunEvent, { readonly type: "StepProgress" }>
 type FinishedEvent = Extract<RunEvent, { readonly type: "RunFinished" }>
@@ -23,39 +24,6 @@ export type Reporter = (event: Told) => void
 
 /** One event a line, for machines. */
 export const json: Reporter = (event) => write(`${JSON.stringify(event)}\n`)
-
-interface Track {
-  readonly startedMs: number
-  readonly doneAtStart: number
-  latest: ProgressEvent
-}
-
-const bar = (share: number, width: number): string => {
-  const filled = Math.round(Math.max(0, Math.min(1, share)) * width)
-  return `${"━".repeat(filled)}${"─".repeat(width - filled)}`
-}
-
-const figureText = (figures: Readonly<Record<string, number>>): string =>
-  Object.entries(figures)
-    .map(([name, value]) => `${name} ${Number.isInteger(value) ? value : value.toPrecision(3)}`)
-    .join(" · ")
-
-const liveLine = (track: Track, nowMs: number, columns: number): string => {
-  const { step, label, done, total, unit, figures } = track.latest
-  const elapsedMs = nowMs - track.startedMs
-  const rate = elapsedMs > 0 ? ((done - track.doneAtStart) / elapsedMs) * 1000 : 0
-  const left = rate > 0 && elapsedMs > 500 ? [`${formatDuration(((total - done) / rate) * 1000)} left`] : []
-  const speed = rate > 0 ? [`${rate < 10 ? rate.toFixed(1) : formatCount(rate)} ${unit}/s`] : []
-  const figured = Object.keys(figures).length === 0 ? [] : [figureText(figures)]
-  const name = `  ${displayName(step)} ${bar(done / Math.max(1, total), 16)} ${label}`.trimEnd()
-  const counted = `${formatCount(done)} of ${formatCount(total)} ${unit}`
-  // in a narrow window what matters least goes first
-  const lines = [[...speed, ...left, ...figured], [...left, ...figured], left].map((parts) =>
-    [name, counted, ...parts].join(" · ")
-  )
-  const text = lines.find((line) => line.length <= columns) ?? lines.at(-1)!
-  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text
-}
 
 const relative = (file: string): string => {
   const short = path.relative(process.cwd(), file)
@@ -247,14 +215,10 @@ export const terminal = ({ eachBranch = false }: { readonly eachBranch?: boolean
   const groups = eachBranch ? () => undefined : Groups.make()
   const ofGroup = (event: Told, { isShown, progress, finished }: Groups.OfBranch): void => {
     const lines = isShown ? lasting(event) : []
-    // before they are placed, nothing else tells of them
     if (event.type === "StepCached" && progress === undefined && finished === undefined) cached.push(event)
     if (progress !== undefined) note(progress)
-    if (finished === undefined) draw(lines)
-    else {
-      tracks.delete(finished.step)
-      draw([...takeCached(), ...lines, finished.line])
-    }
+    if (finished !== undefined) tracks.delete(finished.step)
+    draw(finished === undefined ? lines : [...takeCached(), ...lines, finished.line])
   }
   return (event) => {
     const group = groups(event)

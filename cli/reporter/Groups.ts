@@ -1,8 +1,8 @@
 /** Groups: the branches of a step, of which there may be thousands, as one line that goes on and one when all have ended. */
-import { branchOf, displayName } from "../core/pipeline/Step.ts"
-import type { RunEvent } from "../core/run/RunEvent.ts"
-import type { SweepEvent } from "../core/run/sweep/SweepEvent.ts"
-import { formatCount, formatDuration, paint } from "./Console.ts"
+import { branchOf, displayName } from "../../core/pipeline/Step.ts"
+import type { RunEvent } from "../../core/run/RunEvent.ts"
+import type { SweepEvent } from "../../core/run/sweep/SweepEvent.ts"
+import { formatCount, formatDuration, paint } from "../Console.ts"
 
 const endings = {
   StepCached: "cached",
