@@ -44,6 +44,9 @@ const leavesOf = (value: unknown, path: string, lists: "json" | "none"): Readonl
 const suffixOf = (id: string, { ingredients }: StepResult): string =>
   id.startsWith(ingredients.stage) ? id.slice(ingredients.stage.length) : id
 
+/** As people write it. */
+export const variantOf = (suffix: string): string => suffix.replace(/^@/u, "")
+
 const numbersIn = (value: unknown, path: string): ReadonlyArray<readonly [string, Cell]> =>
   leavesOf(value, path, "none").filter(([, each]) => typeof each === "number" || typeof each === "boolean")
 
@@ -113,7 +116,7 @@ const rowsOfRun = Effect.fnUntraced(function* (record: RunLog.RunRecord, metrics
       runId: record.runId,
       sweep: record.sweep,
       state: stateOf(record),
-      variant: suffix.replace(/^@/u, ""),
+      variant: variantOf(suffix),
       params,
       metrics: new Map(measured.flatMap(({ stage, name, value }) => numbersIn(value, `${stage}.${name}`)))
     }

@@ -30,7 +30,7 @@ const differs = (rows: ReadonlyArray<Row>, name: string): boolean =>
   new Set(rows.flatMap(({ params }) => (params.has(name) ? [JSON.stringify(params.get(name))] : []))).size > 1
 
 /** Each name's shortest end, cut at dots, that no other has. */
-const labelsOf = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
+export const labelsOf = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
   const endsOf = (name: string): ReadonlyArray<string> => {
     const parts = name.split(".")
     return parts.map((_, at) => parts.slice(parts.length - 1 - at).join("."))

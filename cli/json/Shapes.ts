@@ -126,6 +126,23 @@ export const shapes = {
     Schema.Struct({ type: Schema.Literal("SettingEvent"), number: Schema.Int, event: RunEvent }),
     Schema.Struct({ type: Schema.Literal("SweepFinished"), id: Schema.String, table: Table })
   ]),
+  plots: Schema.Struct({
+    file: Schema.String,
+    charts: Schema.Array(
+      Schema.Struct({
+        name: Schema.String,
+        label: Schema.String,
+        x: Schema.String,
+        curves: Schema.Array(
+          Schema.Struct({
+            runId: Schema.String,
+            variant: Schema.String,
+            points: Schema.Array(Schema.Tuple([Schema.Finite, Schema.Finite]))
+          })
+        )
+      })
+    )
+  }),
   history: Schema.Struct({ runs: Schema.Array(Schema.Struct({ ...RunRecord.fields, pinned: Schema.Boolean })) }),
   show: Schema.Struct({ ...RunRecord.fields, steps: Schema.Array(ShownStep) }),
   diff: Schema.Struct({

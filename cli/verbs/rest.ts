@@ -10,6 +10,7 @@ import { history, pin, restore, show, unpin } from "./history.ts"
 import { init } from "./init.ts"
 import { logs } from "./logs.ts"
 import { remote } from "./remote.ts"
+import { plots } from "./results/plots.ts"
 import { read } from "./results/read.ts"
 import { sweep } from "./results/sweep.ts"
 import { table } from "./results/table.ts"
@@ -26,6 +27,7 @@ export const rest = (additions: Additions) => [
   history,
   show,
   table,
+  plots,
   diff,
   restore,
   pin,

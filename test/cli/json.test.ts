@@ -40,6 +40,7 @@ const verbs: ReadonlyArray<readonly [shape: Shape, args: ReadonlyArray<string>]>
   ["table", ["table"]],
   ["sweep", ["sweep", "--set", 'count.command=wc -l < "$text" > "$count",false']],
   ["sweep", ["sweep", "--set", "count.command=true,false", "--dry-run"]],
+  ["error", ["plots"]],
   ["history", ["history"]],
   ["show", ["show", "last"]],
   ["diff", ["diff", "last~1", "last"]],
