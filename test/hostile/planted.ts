@@ -21,6 +21,7 @@ const damage = "test/hostile/damage.test.ts"
 const programs = "test/hostile/programs.test.ts"
 const scripts = "test/cache/code/python/PythonCode.test.ts"
 const skipping = "test/core/run/skipUpToDate.test.ts"
+const remote = "test/hostile/remote.test.ts"
 const splitting = "test/stages/split.test.ts"
 
 export const plantedBugs: ReadonlyArray<PlantedBug> = [
@@ -985,5 +986,78 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "[255, 1023, 4095, 65_535,",
     replace: "[255, 65_535,",
     caughtBy: ["test/stages/lib/images/DeepLevels.test.ts"]
+  },
+  {
+    name: "a download is believed by its name",
+    file: "cache/remote/Pull.ts",
+    find: "if (Option.isNone(found) || found.value.hashed.digest !== digest) return",
+    replace: "if (Option.isNone(found)) return",
+    caughtBy: [remote]
+  },
+  {
+    name: "a pack is believed by its name",
+    file: "cache/remote/Pull.ts",
+    find: "if (Option.isNone(found) || Digest.ofBytes(found.value) !== file.digest) return",
+    replace: "if (Option.isNone(found)) return",
+    caughtBy: [remote]
+  },
+  {
+    name: "an entry of a shared cache is uploaded before what it names",
+    file: "cache/remote/Push.ts",
+    find: "  const packed = yield*",
+    replace:
+      '  yield* Effect.forkChild(engine.put("ac", result.key, new Uint8Array()))\n  yield* Effect.sleep(50)\n  const packed = yield*',
+    caughtBy: [remote]
+  },
+  {
+    name: "a signature is believed, whoever made it",
+    file: "cache/remote/format/Signature.ts",
+    find: "trust.includes(publicKey) ? toPublicKey",
+    replace: "isPublicKey(publicKey) ? toPublicKey",
+    caughtBy: [remote, "test/cache/remote/Signature.test.ts"]
+  },
+  {
+    name: "a signature holds for any key",
+    file: "cache/remote/format/Signature.ts",
+    find: `["op-pipe/record/v1", key, Digest.ofBytes(record)]`,
+    replace: `["op-pipe/record/v1", key.slice(64), Digest.ofBytes(record)]`,
+    caughtBy: ["test/cache/remote/Signature.test.ts"],
+    quick: true
+  },
+  {
+    name: "a record of another key is taken",
+    file: "cache/remote/Pull.ts",
+    find: "if (result?.key !== key) return",
+    replace: "if (result === undefined) return",
+    caughtBy: [remote]
+  },
+  {
+    name: "results are uploaded though nobody asked for that",
+    file: "cache/remote/Connect.ts",
+    find: "this.isWriting = checked.settings.write === true",
+    replace: "this.isWriting = true",
+    caughtBy: [remote]
+  },
+  {
+    name: "a connection that was cut is not tried again",
+    file: "cache/remote/engine/Patient.ts",
+    find: "times: 2,",
+    replace: "times: 0,",
+    caughtBy: [remote]
+  },
+  {
+    name: "a result without a sandbox is taken where one is required",
+    file: "cache/remote/Pull.ts",
+    find: "if ((yield* OnlySealed) && result.provenance.sealed !== true) return",
+    replace: "if ((yield* OnlySealed) && result.provenance.sealed === undefined) return",
+    caughtBy: [remote]
+  },
+  {
+    name: "downloads are not on the disk when their record is",
+    file: "cache/store/Commit.ts",
+    find: "  yield* disk.settle(files.map(([from]) => [from, device]))\n",
+    replace: "",
+    caughtBy: ["test/cache/remote/Pull.test.ts"],
+    quick: true
   }
 ]

@@ -5,6 +5,9 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
+import { connect } from "../../cache/remote/Connect.ts"
+import { RemoteCache } from "../../cache/remote/RemoteCache.ts"
+import { check, type RemoteSettings } from "../../cache/remote/Settings.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import type { Store } from "../../cache/store/Store.ts"
 import type { Executor } from "../../core/executor/Executor.ts"
@@ -31,6 +34,8 @@ export interface Options {
   readonly executor?: Layer.Layer<Executor>
   /** `auto` by default. */
   readonly sandbox?: Sandbox.Mode
+  /** A shared cache, and the environment that its credentials are in. */
+  readonly remote?: { readonly settings: RemoteSettings; readonly env?: Readonly<Record<string, string>> }
   /** Told as events come, so that they are known of a run that crashes too. */
   readonly onEvent?: (event: RunEvent) => void
 }
@@ -71,6 +76,16 @@ export const inStore = <A, E>(
   )
 }
 
+/** `self` with the shared cache that is asked for. */
+const withRemote = <A, E, R>(self: Effect.Effect<A, E, R>, remote: Options["remote"]) =>
+  Effect.gen(function* () {
+    if (remote === undefined) return yield* self
+    const { publish } = yield* RunEvents
+    const checked = yield* check(remote.settings, remote.env ?? {})
+    const connected = yield* connect(checked, (text) => publish({ type: "Notice", text }))
+    return yield* Effect.provideService(self, RemoteCache, connected)
+  }).pipe(Effect.scoped)
+
 /** One run. Steps that fail are in its summary. */
 export const run = (pipeline: Pipeline, place: Place, options: Options = {}): Promise<Exit.Exit<Ran, unknown>> => {
   const events: Array<RunEvent> = []
@@ -89,7 +104,9 @@ export const run = (pipeline: Pipeline, place: Place, options: Options = {}): Pr
     events.push(event)
     options.onEvent?.(event)
   })
-  const asked = Sandbox.inMode(options.sandbox ?? "auto")(Effect.provide(program, listening))
+  const asked = Sandbox.inMode(options.sandbox ?? "auto")(
+    Effect.provide(withRemote(program, options.remote), listening)
+  )
   return inStore(place, asked, options)
 }
 

@@ -1,0 +1,50 @@
+/** What a download does to the disk, in which order: a crash at any moment leaves a record only of what is all there. */
+import { rmSync } from "node:fs"
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { expect, it } from "vitest"
+import { Disk } from "../../../cache/store/Disk.ts"
+import pipeline from "../../fixtures/letters/pipeline.ts"
+import { newPlace } from "../../lib/place.ts"
+import { temporaryFolder } from "../../lib/temporary.ts"
+import { ran } from "../../regressions/support.ts"
+
+/** A disk that tells of its calls. */
+const telling = (log: Array<readonly [call: string, path: string]>): Layer.Layer<Disk> =>
+  Layer.effect(
+    Disk,
+    Effect.map(Disk, (disk) =>
+      Disk.of({
+        ...disk,
+        settle: (files) =>
+          Effect.tap(disk.settle(files), () =>
+            Effect.sync(() => log.push(...files.map(([file]) => ["settle", file] as const)))
+          ),
+        syncFile: (file) => Effect.tap(disk.syncFile(file), () => Effect.sync(() => log.push(["settle", file]))),
+        syncFolder: (folder) =>
+          Effect.tap(disk.syncFolder(folder), () => Effect.sync(() => log.push(["settle", folder]))),
+        rename: (from, to) =>
+          Effect.tap(disk.rename(from, to), () => Effect.sync(() => log.push(["from", from], ["rename", to])))
+      })
+    )
+  ).pipe(Layer.provide(Disk.layer))
+
+it("makes blobs durable, then their names, then the record", async () => {
+  const folder = temporaryFolder()
+  const remote = { settings: { url: `file://${folder}`, write: true } }
+  const place = newPlace()
+  await ran(pipeline, place, { remote })
+  for (const name of ["store", "outputs"]) rmSync(path.join(path.dirname(place.data), name), { recursive: true })
+  const log: Array<readonly [call: string, path: string]> = []
+  expect((await ran(pipeline, place, { remote, disk: telling(log) })).executed).toEqual([])
+  const renamed = Array.from(log.entries()).filter(([, [call, to]]) => call === "rename" && to.includes("/v1/blobs/"))
+  expect(renamed.length).toBeGreaterThan(3)
+  const firstRecord = log.findIndex(([call, to]) => call === "rename" && to.includes("/v1/results/"))
+  expect(firstRecord).toBeGreaterThan(0)
+  for (const [at, [, to]] of renamed) {
+    const [, from] = log[at - 1]!
+    expect(log.slice(0, at), to).toContainEqual(["settle", from])
+    expect(log.slice(at), to).toContainEqual(["settle", path.dirname(to)])
+  }
+})

@@ -1,0 +1,87 @@
+/** Servers that are no good, on loopback: silent ones, slow ones, ones that refuse, and ways to good ones that break. */
+import * as http from "node:http"
+import * as net from "node:net"
+import { afterAll } from "vitest"
+
+const open: Array<() => void> = []
+afterAll(() => {
+  for (const close of open) close()
+})
+
+const listening = (server: net.Server): Promise<string> =>
+  new Promise((resolve) => {
+    const sockets = new Set<net.Socket>()
+    server.on("connection", (socket) => sockets.add(socket))
+    open.push(() => {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    })
+    server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${(server.address() as net.AddressInfo).port}`))
+  })
+
+/** Takes connections and says nothing. */
+export const silent = (): Promise<string> => listening(net.createServer(() => undefined))
+
+/** Answers everything with `status`. */
+export const refusing = (status: number, text = ""): Promise<string> =>
+  listening(
+    http.createServer((request, response) => {
+      request.resume()
+      response.writeHead(status).end(text)
+    })
+  )
+
+/** Begins an answer of 100 kB and gives a byte of it each second. */
+export const trickling = (): Promise<string> =>
+  listening(
+    http.createServer((_, response) => {
+      response.writeHead(200, { "content-length": "100000" })
+      const timer = setInterval(() => response.write("x"), 1000)
+      response.once("close", () => clearInterval(timer))
+    })
+  )
+
+export interface Way {
+  readonly url: string
+  /** How many connections there were. */
+  readonly connections: () => number
+}
+
+/** A way to the server at `url` that cuts the first `times` connections when so many bytes have come back over one. */
+export const cutting = async (url: string, afterBytes: number, times = Number.POSITIVE_INFINITY): Promise<Way> => {
+  let connections = 0
+  const server = net.createServer((from) => {
+    const mayCut = connections++ < times
+    const to = net.connect(Number(new URL(url).port), "127.0.0.1")
+    let passed = 0
+    const end = (): void => {
+      from.destroy()
+      to.destroy()
+    }
+    for (const socket of [from, to]) socket.on("error", end).on("close", end)
+    from.pipe(to)
+    to.on("data", (bytes) => {
+      passed += bytes.length
+      from.write(mayCut ? bytes.subarray(0, Math.max(0, bytes.length - Math.max(0, passed - afterBytes))) : bytes)
+      if (mayCut && passed > afterBytes) from.end(end)
+    })
+  })
+  return { url: await listening(server), connections: () => connections }
+}
+
+/** A way to the server at `url` that is so many milliseconds longer, there and back. */
+export const distant = async (url: string, roundTripMs: number): Promise<string> =>
+  listening(
+    net.createServer((from) => {
+      const to = net.connect(Number(new URL(url).port), "127.0.0.1")
+      const pass = (here: net.Socket, there: net.Socket): void => {
+        // timers of one length fire in the order in which they were set
+        const later = (act: () => void): void => void setTimeout(act, roundTripMs / 2)
+        here.on("data", (bytes) => later(() => there.write(bytes)))
+        here.on("end", () => later(() => there.end()))
+        here.on("error", () => there.destroy())
+      }
+      pass(from, to)
+      pass(to, from)
+    })
+  )
