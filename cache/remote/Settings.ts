@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type { Options as Bucket } from "./engine/S3.ts"
 import * as Signature from "./format/Signature.ts"
 
 /** Which shared cache, and how. Secrets are in the environment alone: docs/guide/shared-cache.md. */
@@ -49,7 +50,7 @@ const parse = (text: string, of: string): Effect.Effect<URL, RemoteRefused> => {
   return Effect.succeed(url)
 }
 
-/** Whoever can change what comes over such a connection can give any result. */
+/** Refuses a way to `url` that is not to be trusted: whoever can change what comes over such a connection can give any result. */
 const checkTransport = (url: URL, trust: ReadonlyArray<string>, hasCredentials: boolean) => {
   if (url.protocol !== "http:" || isLoopback(url)) return Effect.void
   if (hasCredentials)
@@ -111,11 +112,41 @@ const authorizationOf = (env: Environment): string => {
   return user === "" ? "" : `Basic ${Buffer.from(pair).toString("base64")}`
 }
 
+/** A bucket, as its URL and the environment say. */
+const bucketOf = Effect.fnUntraced(function* (url: URL, settings: RemoteSettings, env: Environment) {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: token } = env
+  const given = settings.endpoint ?? env["AWS_ENDPOINT_URL_S3"] ?? env["AWS_ENDPOINT_URL"]
+  if (given !== undefined && !URL.canParse(given))
+    return yield* refuse(`expected the URL of an S3 server, but found ${JSON.stringify(given)}`)
+  const endpoint = given === undefined ? undefined : new URL(given)
+  if (endpoint !== undefined) yield* checkTransport(endpoint, settings.trust ?? [], false)
+  const region = settings.region ?? env["AWS_REGION"] ?? env["AWS_DEFAULT_REGION"]
+  if (region === undefined && given === undefined)
+    return yield* refuse(
+      `${url.href}: expected the bucket's region, but found none. Set "region" beside "url", or AWS_REGION`
+    )
+  const session = token === undefined ? {} : { sessionToken: token }
+  const credentials =
+    accessKeyId === undefined || secretAccessKey === undefined
+      ? undefined
+      : { accessKeyId, secretAccessKey, ...session }
+  const bucket: Checked["bucket"] = {
+    bucket: url.hostname,
+    prefix: url.pathname.replaceAll(/^\/+|\/+$/gu, ""),
+    region: region ?? "us-east-1",
+    endpoint,
+    credentials
+  }
+  return bucket
+})
+
 /** Settings that were checked, with what the environment adds. */
 export interface Checked {
   readonly settings: RemoteSettings
   readonly trust: ReadonlyArray<string>
   readonly url: URL
+  /** Of an `s3:` URL. */
+  readonly bucket: Omit<Bucket, "tls"> | undefined
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string }
   /** The header `authorization` for a server; empty for none. */
   readonly authorization: string
@@ -138,6 +169,7 @@ export const check = Effect.fnUntraced(function* (settings: RemoteSettings, env:
   ]
   const tls = Object.assign({}, ...(yield* Effect.all(certificates))) as Checked["tls"]
   const signer = yield* signerOf(settings, env)
-  const checked: Checked = { settings, trust, url, tls, authorization, signer }
+  const bucket = url.protocol === "s3:" ? yield* bucketOf(url, settings, env) : undefined
+  const checked: Checked = { settings, trust, url, bucket, tls, authorization, signer }
   return checked
 })

@@ -25,6 +25,8 @@ const Remote = Schema.Struct({
   endpoint: Schema.optionalKey(Schema.String)
 })
 type Remote = typeof Remote.Type
+/** What else a file holds is another's. */
+const Whole = Schema.Struct({ remote: Schema.optionalKey(Schema.Unknown) })
 
 const projectFile = (root: string): string => path.join(root, "op-pipe.json")
 const userFile = (): string =>
@@ -54,7 +56,7 @@ const inFolderOf = (file: string, { ca, cert, key, ...others }: Remote): Remote 
 /** What a file says of the shared cache; nothing if it is not there. */
 const read = Effect.fnUntraced(function* (file: string) {
   const refuse = (cause: unknown): UsageError => {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s*\n\s*/gu, " ")
     const expected = `{"remote": {"url": "https://...", "write": false, "trust": ["ed25519:..."]}}`
     return new UsageError({ message: `${file}: expected ${expected}, but found something else: ${reason}` })
   }
@@ -65,15 +67,11 @@ const read = Effect.fnUntraced(function* (file: string) {
     },
     catch: refuse
   })
-  const Config = Schema.Struct({ remote: Schema.optionalKey(Remote) })
-  // a misspelt name would be a setting that is not there; what else the file holds is another's
-  const isObject = typeof config === "object" && config !== null && "remote" in config
-  const own = isObject ? { remote: config.remote } : Array.isArray(config) || typeof config !== "object" ? config : {}
-  const { remote } = yield* Effect.mapError(
-    Schema.decodeUnknownEffect(Config)(own, { onExcessProperty: "error", errors: "all" }),
-    refuse
-  )
-  return remote === undefined ? {} : inFolderOf(file, remote)
+  const { remote: given } = yield* Effect.mapError(Schema.decodeUnknownEffect(Whole)(config), refuse)
+  if (given === undefined) return {}
+  // a misspelt name would be a setting that is not there
+  const decoding = Schema.decodeUnknownEffect(Remote)(given, { onExcessProperty: "error", errors: "all" })
+  return inFolderOf(file, yield* Effect.mapError(decoding, refuse))
 })
 
 export interface RemoteFlags {

@@ -995,10 +995,17 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: [remote]
   },
   {
-    name: "a pack is believed by its name",
+    name: "a large record is believed by its name",
     file: "cache/remote/Pull.ts",
     find: "if (Option.isNone(found) || Digest.ofBytes(found.value) !== file.digest) return",
     replace: "if (Option.isNone(found)) return",
+    caughtBy: [remote]
+  },
+  {
+    name: "what is in a pack is believed",
+    file: "cache/remote/Pull.ts",
+    find: "      if (Digest.ofBytes(bytes) !== digest) return yield* new Damaged()\n",
+    replace: "",
     caughtBy: [remote]
   },
   {

@@ -4,16 +4,17 @@
  */
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import type * as Digest from "../../cache/identity/Digest.ts"
+import * as Digest from "../../cache/identity/Digest.ts"
 import * as ActionResult from "../../cache/remote/format/ActionResult.ts"
 import * as Signature from "../../cache/remote/format/Signature.ts"
 import type { RemoteSettings } from "../../cache/remote/Settings.ts"
 import * as Gc from "../../cache/store/Gc.ts"
 import { availability } from "../../core/executor/Sandbox.ts"
 import { Artifact, Pipeline, Stage } from "../../core/index.ts"
-import { type CacheServer, reader, startCacheServer, writer } from "../lib/cacheServer.ts"
-import { cutting, distant, refusing, silent, trickling } from "../lib/faultyServers.ts"
+import { type CacheServer, distant, reader, startCacheServer, writer } from "../lib/cacheServer.ts"
+import { cutting, refusing, silent, trickling } from "../lib/faultyServers.ts"
 import { newPlace, type Place } from "../lib/place.ts"
 import { contents, inStore, type Options } from "../lib/runs.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
@@ -130,9 +131,10 @@ describe("a clone", () => {
     const ways: ReadonlyArray<Settings> = [
       { url: server.secure, ca },
       { url: server.mutual, ca, cert, key },
-      { url: far }
+      { url: far.url }
     ]
     for (const way of ways) expect((await fresh(asked(way))).executed).toEqual([])
+    far.close()
     const unknown = await fresh(asked({ url: server.secure }))
     expect(unknown.executed).toEqual(steps)
     expect(notices(unknown)).toEqual([expect.stringContaining('"ca"')])
@@ -309,6 +311,28 @@ describe("what is damaged there", () => {
   })
 })
 
+describe("a record too large for its entry", () => {
+  const command = 'for i in $(seq 900); do echo $i > "$many/$i.txt"; done'
+  const wide = Pipeline.step(Stage.command({ name: "wide", command, inputs: {}, output: { many: Many } }), {
+    inputs: {}
+  })
+  const pipeline = Pipeline.make({ name: "wide", steps: [wide] })
+
+  it("is a blob, and a miss when it is damaged", async () => {
+    const { keys } = await ran(pipeline, newPlace(), asked({ write: true }, writer))
+    const { files, stdout } = ActionResult.decode(readFileSync(path.join(server.data, "ac", keys["wide"]!)))!
+    expect(stdout.length).toBe(0)
+    expect((await ran(pipeline, newPlace(), asked())).executed).toEqual([])
+    const record = casOf(files.find((file) => file.path === "result.json")!.digest)
+    const text = readFileSync(record, "utf8")
+    // still a record, of the same length
+    write(record, Buffer.from(text.replace(/"startedAt":"2/u, '"startedAt":"3')))
+    const what = await ran(pipeline, newPlace(), asked())
+    expect(what.executed).toEqual(["wide"])
+    expect(notices(what)).toEqual([expect.stringContaining("is damaged, or not all there")])
+  })
+})
+
 /** The entry of a step with another record, as an attacker would write it who may write to the server. */
 const forge = (
   step: string,
@@ -393,6 +417,24 @@ describe("signed results", () => {
     // replayed: a good entry, with its good signature, of another step
     write(entryOf("sum"), readFileSync(entryOf("big")))
     expect((await fresh(asked({ trust }))).executed).toEqual(["sum"])
+  })
+
+  it("with other packs, which nobody signs, are not taken", async () => {
+    await upload()
+    const found = entry("many")
+    const [pack] = found.files.filter((file) => file.path.startsWith("packs/"))
+    const content = zstdDecompressSync(readFileSync(casOf(pack!.digest)))
+    content[content.length - 2]! ^= 1
+    const forged = zstdCompressSync(content)
+    const digest = Digest.ofBytes(forged)
+    write(casOf(digest), forged)
+    const files = found.files.map((file) => (file === pack ? { ...file, digest, sizeBytes: forged.length } : file))
+    write(entryOf("many"), ActionResult.encode({ ...found, files }))
+    const place = newPlace()
+    const what = await fresh(asked({ trust }), place)
+    expect(what.executed).toEqual(["many"])
+    expect(notices(what)).toEqual([expect.stringContaining("is damaged, or not all there")])
+    await expectGood(place, what)
   })
 
   it("are not made without a key, nor with one that nobody trusts", async () => {

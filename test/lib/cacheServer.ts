@@ -181,3 +181,31 @@ export const startCacheServer = async (folder: string, options: ServerOptions = 
     start
   }
 }
+
+/** A way to the server at `url` that is so many milliseconds longer, there and back. */
+export const distant = async (
+  url: string,
+  roundTripMs: number
+): Promise<{ readonly url: string; readonly close: () => void }> => {
+  const sockets = new Set<net.Socket>()
+  const server = net.createServer((from) => {
+    const to = net.connect(Number(new URL(url).port), "127.0.0.1")
+    const pass = (here: net.Socket, there: net.Socket): void => {
+      sockets.add(here)
+      here.setNoDelay(true)
+      // timers of one length go off in the order in which they were set
+      const later = (act: () => void): void => void globalThis.setTimeout(act, roundTripMs / 2)
+      here.on("data", (bytes) => later(() => there.write(bytes)))
+      here.on("end", () => later(() => there.end()))
+      here.on("error", () => there.destroy())
+    }
+    pass(from, to)
+    pass(to, from)
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const close = (): void => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  }
+  return { url: `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`, close }
+}

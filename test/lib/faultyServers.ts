@@ -68,20 +68,3 @@ export const cutting = async (url: string, afterBytes: number, times = Number.PO
   })
   return { url: await listening(server), connections: () => connections }
 }
-
-/** A way to the server at `url` that is so many milliseconds longer, there and back. */
-export const distant = async (url: string, roundTripMs: number): Promise<string> =>
-  listening(
-    net.createServer((from) => {
-      const to = net.connect(Number(new URL(url).port), "127.0.0.1")
-      const pass = (here: net.Socket, there: net.Socket): void => {
-        // timers of one length fire in the order in which they were set
-        const later = (act: () => void): void => void setTimeout(act, roundTripMs / 2)
-        here.on("data", (bytes) => later(() => there.write(bytes)))
-        here.on("end", () => later(() => there.end()))
-        here.on("error", () => there.destroy())
-      }
-      pass(from, to)
-      pass(to, from)
-    })
-  )

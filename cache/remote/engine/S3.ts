@@ -20,7 +20,13 @@ export interface Options {
   readonly tls: Http.Options["tls"]
 }
 
-const baseOf = ({ bucket, prefix, region, endpoint }: Options): URL => {
+/** The address of the bucket. */
+export const baseOf = ({
+  bucket,
+  prefix,
+  region,
+  endpoint
+}: Pick<Options, "bucket" | "prefix" | "region" | "endpoint">): URL => {
   const below = prefix === "" ? "" : `/${prefix}`
   if (endpoint !== undefined) return new URL(`${endpoint.href.replace(/\/$/u, "")}/${bucket}${below}`)
   // a certificate for *.s3.amazonaws.com holds for one more label
