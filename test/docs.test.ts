@@ -83,7 +83,7 @@ describe("the documents", () => {
       Array.from(read(file).matchAll(/Command\.make\(\s*"([a-z]+)"/g), (match) => match[1]!)
     )
     for (const text of all) {
-      for (const match of text.matchAll(/op-pipe (?!op-pipe)((?:cache |data )?[a-z]+)((?: [^#;|&\n]*)?)/g)) {
+      for (const match of text.matchAll(/op-pipe (?!op-pipe)((?:cache |data |remote )?[a-z]+)((?: [^#;|&\n]*)?)/g)) {
         const verb = match[1]!
         if (made.includes(verb)) continue
         const flags = commands.get(verb) ?? new Set<string>()
