@@ -107,7 +107,7 @@ const killGroup = async (child: ChildProcess): Promise<void> => {
     for (const startedMs = Date.now(); Date.now() - startedMs < reapedMs; ) {
       process.kill(-child.pid, 0)
       if (!isRunning(child.pid)) return
-      await new Promise((resolve) => setTimeout(resolve, 5))
+      await new Promise((resolve) => setTimeout(resolve, 1))
     }
   } catch {
     // There is no such group any more.
