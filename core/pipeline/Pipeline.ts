@@ -25,6 +25,7 @@ import type * as Stage from "./Stage.ts"
 import { type AnySource, type AnyStep, origins, type ParamsOf, type Port, type Step } from "./Step.ts"
 
 export { each, entries, gather, items } from "./many/Each.ts"
+export { matrix } from "./many/Matrix.ts"
 export {
   type AnySource,
   type AnyStep,

@@ -30,15 +30,14 @@ import { linesOf } from "../pipeline/Declaration.ts"
 import type * as Stage from "../pipeline/Stage.ts"
 import { type AnyStep, displayName, inputOf } from "../pipeline/Step.ts"
 import * as Python from "../plan/code/Python.ts"
-import { fingerprintOf, outputOf, type Prepared, sourceOf } from "../plan/Prepared.ts"
+import { fingerprintOf, type Prepared, sourceOf } from "../plan/Prepared.ts"
 import * as SourceLinks from "../plan/SourceLinks.ts"
-import * as Sources from "../plan/Sources.ts"
 import * as StoredResult from "../plan/StoredResult.ts"
-import * as Materialize from "./Materialize.ts"
 import { noticeOf } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
 import * as Attempts from "./step/Attempts.ts"
 import * as Budget from "./step/Budget.ts"
+import * as Inputs from "./step/Inputs.ts"
 import * as OwnPath from "./step/OwnPath.ts"
 import * as Pulling from "./step/Pulling.ts"
 import * as Resumed from "./step/Resumed.ts"
@@ -123,38 +122,6 @@ const removeIfEmpty = Effect.fnUntraced(function* (folder: string) {
   if (Option.isSome(entries) && entries.value.length === 0) yield* disk.remove(folder)
 })
 
-/** Lays out the inputs below `folder`; those of many in one folder, each under its name. */
-const provideInputs = Effect.fnUntraced(function* (running: Running, step: AnyStep, folder: string) {
-  const [disk, { blobs }] = [yield* Disk, yield* Store]
-  const { prepared, results } = running
-  const inputs: Record<string, string> = {}
-  const entries: Record<string, Array<ArtifactIO.Entry>> = {}
-  for (const input of Object.keys(step.many)) {
-    inputs[input] = path.join(folder, input)
-    entries[input] = []
-    yield* disk.makeFolder(inputs[input])
-  }
-  for (const [key, port] of Object.entries(step.inputs)) {
-    const source = sourceOf(prepared, port)
-    if (source !== undefined) {
-      // an entry may be a link
-      inputs[key] = port.entry === undefined ? source.path : yield* disk.realPath(source.path)
-      continue
-    }
-    const output = outputOf(prepared, port, results)
-    if (output === undefined && port.artifact.optional) continue
-    if (output === undefined) return yield* bug(step.id, `${Sources.portName(port)} is not there`)
-    const part = prepared.parts.get(port)
-    if (part?.type === "output" && part.text !== undefined) yield* blobs.put(part.text)
-    const { input, entry } = inputOf(key)
-    const at = path.join(folder, input, ...(entry === undefined ? [] : entry.split("/")))
-    const lies = yield* Materialize.provideInput(output, port.artifact, at, step.stage._tag)
-    if (entry === undefined) inputs[key] = lies
-    else entries[input]!.push({ name: entry, path: path.posix.join(entry, output.path) })
-  }
-  return { inputs, entries }
-})
-
 /** What there is about the sources of a step that is not told by their paths. */
 const aboutSources = ({ prepared }: Running, step: AnyStep): Pick<StepTask, "reached" | "ignored"> => {
   const sources = Object.entries(step.inputs).flatMap(([input, port]) => {
@@ -237,7 +204,7 @@ const prepareTask = Effect.fnUntraced(function* (
   const scratch = path.join(workdir, scratchFolder)
   // a command starts in a folder that holds its inputs and outputs; a module may write to the one and not to the other
   const at = step.stage._tag === "Command" ? scratch : workdir
-  const { inputs, entries } = yield* provideInputs(running, step, path.join(at, "inputs"))
+  const { inputs, entries } = yield* Inputs.provide(running.prepared, running.results, step, path.join(at, "inputs"))
   const task: StepTask = {
     step: step.id,
     work: workOf(running.prepared, execution, layout),
