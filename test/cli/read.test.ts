@@ -34,6 +34,17 @@ export default Pipeline.make({ name: "read", steps: [
 ] })
 `
 
+const many = `
+import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const Texts = Artifact.folder({ tag: "Texts/v1", path: "." })
+const Text = Artifact.text({ tag: "Text/v1", path: "text.txt" })
+const Model = Artifact.bytes({ tag: "Model/v1", path: "model.bin" })
+const copy = Stage.command({ name: "copy", command: 'cp "$text" "$copy"; cp "$text" "$model"', inputs: { text: Text }, output: { copy: Text, model: Model } })
+const texts = Pipeline.source({ name: "texts", artifact: Texts, path: "texts" })
+const each = Pipeline.entries(texts.port, Text, { match: "*.txt" })
+export default Pipeline.make({ name: "many", steps: [Pipeline.each(copy, { over: { text: each } })] })
+`
+
 beforeAll(async () => {
   makeProject(root, undefined, { "pipeline.ts": pipeline, "in.txt": "early\n" })
   await op("run")
@@ -100,6 +111,20 @@ describe("read", () => {
     const { code, stdout, stderr } = await opRead(asked)
     expect(stderr).toContain(said)
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
+  })
+
+  it("knows branches by their names, and refuses the step that stands for them", async () => {
+    const folder = path.join(temporaryFolder(), "many")
+    makeProject(folder, undefined, { "pipeline.ts": many, "texts/a.txt": "one\n", "texts/b.txt": "two\n" })
+    const branch = (...args: ReadonlyArray<string>) => opPipe(args, { cwd: folder })
+    expect(await branch("read", "copy")).toMatchObject({ code: 2 })
+    await branch("run")
+    expect((await branch("read", "copy[b].copy")).stdout).toBe("two\n")
+    expect((await branch("read", "copy[a].model")).stdout).toBe(`${path.join(folder, "outputs/copy/a/model.bin")}\n`)
+    const all = await branch("read", "copy")
+    expect(all.stderr).toContain("expected one of its branches copy[a], copy[b], but found all")
+    expect(all.code).toBe(2)
+    expect((await branch("read", "copy[c]")).code).toBe(2)
   })
 
   it("says that there is no result before the first run", async () => {

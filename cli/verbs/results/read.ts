@@ -10,7 +10,7 @@ import type { Output, StepResult } from "../../../cache/store/ResultStore.ts"
 import { Store } from "../../../cache/store/Store.ts"
 import type * as Artifact from "../../../core/pipeline/Artifact.ts"
 import type { Pipeline } from "../../../core/pipeline/Pipeline.ts"
-import { displayName } from "../../../core/pipeline/Step.ts"
+import { type AnyStep, branchOf, displayName } from "../../../core/pipeline/Step.ts"
 import * as OutputFolder from "../../../core/plan/OutputFolder.ts"
 import { SettingsError, unknownName } from "../../../core/plan/SettingsError.ts"
 import * as Template from "../../../core/plan/Template.ts"
@@ -45,7 +45,9 @@ const parse = Effect.fnUntraced(function* (asked: string, names: ReadonlyArray<N
   const ids = Array.from(new Set(meant.map(({ id }) => id)))
   const [step] = ids
   if (step === undefined) {
-    const shown = Array.from(new Set(names.map(({ id }) => displayName(id))))
+    // of branches there may be thousands
+    const ids = names.map(({ id }) => id).filter((id) => branchOf(id) === undefined)
+    const shown = Array.from(new Set(ids.map(displayName)))
     const end = asked.lastIndexOf(".")
     const text = end < 0 ? asked : asked.slice(0, end)
     return yield* unknownName(`read ${asked}`, "steps", shown, displayName(text))
@@ -106,7 +108,7 @@ const placeInOutputs = Effect.fnUntraced(function* (
   const results = latest === undefined ? new Map<string, StepResult>() : yield* Session.resultsOf(latest)
   const context = { profile: latest?.profile ?? null, seed: latest?.seed ?? pipeline.seed, results }
   const rendered = yield* Template.rendered(pipeline, step, context)
-  const folder = path.join(outputsDir, step)
+  const folder = OutputFolder.of(outputsDir, step)
   const isThere = Option.isNone(yield* OutputFolder.difference(result, folder, rendered))
   return isThere ? path.join(folder, output.path) : undefined
 })
@@ -152,6 +154,33 @@ const print = (bytes: Uint8Array): Effect.Effect<void> =>
     else process.stdout.write(bytes)
   })
 
+/** The step as it is declared: a branch by the step that stands for it, a replica by the one that it repeats. */
+const declaredStep = ({ steps }: Pipeline, id: string): AnyStep | undefined => {
+  const of = branchOf(id)?.of ?? id
+  return steps.find((step) => step.id === of) ?? steps.find((step) => step.id === of.replace(/#\d+$/u, ""))
+}
+
+const mostNamed = 5
+
+/** Refuses a step that stands for branches: each has outputs of its own. */
+const checkBranch = Effect.fnUntraced(function* (
+  asked: string,
+  step: AnyStep | undefined,
+  id: string,
+  names: ReadonlyArray<Named>
+) {
+  if (step?.each === undefined || branchOf(id) !== undefined) return
+  const branches = Array.from(new Set(names.map((each) => each.id))).filter((each) => branchOf(each)?.of === id)
+  if (branches.length === 0) return yield* new NoResult({ step: id })
+  const named = branches.slice(0, mostNamed).map(displayName).join(", ")
+  const more = branches.length > mostNamed ? ` and ${branches.length - mostNamed} more` : ""
+  return yield* new SettingsError({
+    asked: `read ${asked}`,
+    expected: `one of its branches ${named}${more}`,
+    actual: "all"
+  })
+})
+
 interface Asked {
   readonly from: string
   readonly run: Option.Option<string>
@@ -164,8 +193,11 @@ const readFrom = Effect.fnUntraced(function* (project: Project, { from, run, to,
   const { pipeline } = project
   const record = Option.isNone(run) ? undefined : yield* RunLog.find(run.value)
   const latest = record ?? Option.getOrUndefined(yield* RunLog.latest)
-  const { step, output: asked } = yield* parse(from, namesIn(pipeline, latest))
-  const declared = (pipeline.steps.find(({ id }) => id === step)?.stage.output ?? {}) as Record<string, Artifact.Any>
+  const names = namesIn(pipeline, latest)
+  const { step, output: asked } = yield* parse(from, names)
+  const placed = declaredStep(pipeline, step)
+  yield* checkBranch(from, placed, step, names)
+  const declared = (placed?.stage.output ?? {}) as Record<string, Artifact.Any>
   const result = yield* resultOf(step, record)
   const name = yield* outputOf(from, asked, result, declared)
   const output = result.outputs[name]!
