@@ -5,10 +5,11 @@
  * Each download is a process of its own, into an empty store, so that its memory is its own too; sides take turns. `curl` fetches the
  * same large blob to a file, and `sha256sum` reads it: what anybody pays who checks what came.
  */
-import { execFileSync, spawnSync } from "node:child_process"
+import { execFile, execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { promisify } from "node:util"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { runtime } from "../../cache/identity/CacheKey.ts"
@@ -89,15 +90,21 @@ const bench = async (root: string): Promise<void> => {
   const server = await startCacheServer(path.join(root, "server"), { isOpen: true })
   const far = await distant(server.url, 20)
   let stores = 0
-  const pulled = (url: string, key: Digest.Digest): { readonly ms: number; readonly rssBytes: number } => {
+  // the way to a distant server goes through this process
+  const call = promisify(execFile)
+  const pulled = async (
+    url: string,
+    key: Digest.Digest
+  ): Promise<{ readonly ms: number; readonly rssBytes: number }> => {
     const folder = path.join(root, `store-${++stores}`)
-    const args = [import.meta.filename, "download", url, key, folder]
-    const said = execFileSync(process.execPath, args, {
-      encoding: "utf8",
-      env: { ...process.env, NODE_NO_WARNINGS: "1" }
-    })
+    const { stdout } = await call(process.execPath, [import.meta.filename, "download", url, key, folder])
     fs.rmSync(folder, { recursive: true, force: true })
-    return JSON.parse(said)
+    return JSON.parse(stdout)
+  }
+  const timed = async (command: string, args: ReadonlyArray<string>): Promise<number> => {
+    const start = performance.now()
+    await call(command, args)
+    return performance.now() - start
   }
   try {
     const small = path.join(root, "small")
@@ -132,17 +139,13 @@ const bench = async (root: string): Promise<void> => {
     const checked: Array<number> = []
     let rssBytes = 0
     for (let round = 0; round < rounds; round++) {
-      near.push(pulled(server.url, few).ms)
-      distantMs.push(pulled(far.url, few).ms)
+      near.push((await pulled(server.url, few)).ms)
+      distantMs.push((await pulled(far.url, few)).ms)
       const file = path.join(root, "curled")
-      let start = performance.now()
-      spawnSync("curl", ["-s", "-o", file, `${server.url}/cas/${digest}`])
-      curl.push(performance.now() - start)
-      start = performance.now()
-      shell("sha256sum curled")
-      checked.push(curl.at(-1)! + performance.now() - start)
+      curl.push(await timed("curl", ["-s", "-o", file, `${server.url}/cas/${digest}`]))
+      checked.push(curl.at(-1)! + (await timed("sha256sum", [file])))
       fs.rmSync(file)
-      const got = pulled(server.url, one)
+      const got = await pulled(server.url, one)
       large.push(got.ms)
       rssBytes = Math.max(rssBytes, got.rssBytes)
       const rate = (ms: number): string => `${Math.round(1e6 / ms)} MB/s`

@@ -154,6 +154,31 @@ describe("without a run", () => {
     expect(count).toBe("words")
   })
 
+  it("of a step for each of many, each comes by itself", async () => {
+    const files = {
+      "pipeline.ts": `import { Artifact, Pipeline, Stage } from "${repository}/core/index.ts"
+const Texts = Artifact.folder({ tag: "Texts/v1", path: "." })
+const Text = Artifact.file({ tag: "Text/v1", path: "text.txt" })
+const texts = Pipeline.source({ name: "texts", artifact: Texts, path: "texts" })
+const count = Stage.command({ name: "count", command: 'wc -w < "$text" > "$count"', inputs: { text: Text }, output: { count: Text } })
+const each = Pipeline.each(count, { over: { text: Pipeline.entries(texts.port, Text, { match: "*.txt" }) } })
+const sum = Stage.command({ name: "sum", command: 'cat "$counts"/*/text.txt > "$sum"', inputs: { counts: Artifact.many(Text) }, output: { sum: Text } })
+export default Pipeline.make({ name: "many", steps: [Pipeline.step(sum, { inputs: { counts: each.out.count } })] })
+`
+    }
+    const [one, other] = [clone(), clone()]
+    for (const root of [one, other]) writeFiles(root, files)
+    const env = { XDG_CONFIG_HOME: one, ...writer }
+    const asked = ["--remote", server.url, "--json"]
+    const first = await opPipe(["run", "--remote-write", ...asked], { cwd: one, env })
+    expect(lastEvent(first).executed).toHaveLength(3)
+    const pulled = JSON.parse((await opPipe(["remote", "pull", ...asked], { cwd: other, env })).stdout)
+    expect(pulled).toMatchObject({ present: [], missing: [] })
+    expect(pulled.pulled).toHaveLength(3)
+    const then = await opPipe(["run", "--remote", "off", "--json"], { cwd: other, env })
+    expect(lastEvent(then)).toMatchObject({ executed: [] })
+  })
+
   it("a failure is a failure: exit code 1, and 2 where none is configured", async () => {
     const root = clone()
     await run(root, ["--remote", "off"])

@@ -6,6 +6,7 @@ import type { OnBytes } from "../../../cache/remote/RemoteCache.ts"
 import type { StepResult } from "../../../cache/store/ResultStore.ts"
 import { type AnyStep, displayName } from "../../pipeline/Step.ts"
 import * as Ingredients from "../../plan/Ingredients.ts"
+import * as Branches from "../../plan/many/Branches.ts"
 import type { Prepared } from "../../plan/Prepared.ts"
 import * as StoredResult from "../../plan/StoredResult.ts"
 import type { RunEvents } from "../RunEvents.ts"
@@ -32,8 +33,8 @@ export const progressOf = (step: string, events: RunEvents["Service"]): OnBytes 
 const atOnce = 16
 
 /**
- * Has each of `steps` (upstream first) that has no result pull it, and executes nothing. A step whose input is unknown, since an
- * upstream step has no result, has no key to ask for.
+ * Has each of `steps` that has no result pull it, and executes nothing. A step whose input is unknown, since an upstream step has
+ * no result, has no key to ask for, and none for each of many is placed.
  */
 export const all = Effect.fn("Pulling.all")(function* <E, R>(
   prepared: Prepared,
@@ -41,6 +42,8 @@ export const all = Effect.fn("Pulling.all")(function* <E, R>(
   pull: (key: Digest.Digest) => Effect.Effect<boolean, E, R>
 ) {
   const results = new Map<string, StepResult>()
+  const branches = new Map<string, ReadonlyArray<AnyStep>>()
+  const asked: Array<string> = []
   const pulled = new Set<string>()
   const one = Effect.fnUntraced(function* (step: AnyStep, parts: CacheKey.KeyParts) {
     const key = yield* CacheKey.of(displayName(step.id), parts)
@@ -51,18 +54,27 @@ export const all = Effect.fn("Pulling.all")(function* <E, R>(
     results.set(step.id, found)
     pulled.add(step.id)
   })
-  let waiting = steps
-  for (let isFirst = true, before = 0; isFirst || before > waiting.length; isFirst = false) {
-    before = waiting.length
-    const looked = waiting.map((step) => [step, Ingredients.keyParts(prepared, step, results)] as const)
-    const ready = looked.flatMap(([step, parts]) => (parts === undefined ? [] : [[step, parts] as const]))
+  let waiting: ReadonlyArray<AnyStep> = steps
+  for (let isGettingOn = true; isGettingOn; ) {
+    const ready: Array<readonly [step: AnyStep, parts: CacheKey.KeyParts]> = []
+    const left: Array<AnyStep> = []
+    for (const step of waiting) {
+      const placed = yield* Branches.of(prepared, step, { results, branches })
+      const settled =
+        step.each === undefined ? yield* Branches.settled(prepared, step, { results, branches }) : undefined
+      const parts = settled === undefined ? undefined : Ingredients.keyParts(prepared, settled, results)
+      if (placed !== undefined) branches.set(step.id, placed)
+      if (settled !== undefined && parts !== undefined) ready.push([settled, parts])
+      else left.push(...(placed ?? [step]))
+    }
+    asked.push(...ready.map(([{ id }]) => id))
     yield* Effect.forEach(ready, ([step, parts]) => one(step, parts), { concurrency: atOnce, discard: true })
-    waiting = looked.flatMap(([step, parts]) => (parts === undefined ? [step] : []))
+    isGettingOn = ready.length > 0 || left.length > waiting.length || left.some((step, at) => step !== waiting[at])
+    waiting = left
   }
-  const idsOf = (isOne: (id: string) => boolean) => steps.map(({ id }) => id).filter(isOne)
   return {
-    pulled: idsOf((id) => pulled.has(id)),
-    present: idsOf((id) => results.has(id) && !pulled.has(id)),
-    missing: idsOf((id) => !results.has(id))
+    pulled: asked.filter((id) => pulled.has(id)),
+    present: asked.filter((id) => results.has(id) && !pulled.has(id)),
+    missing: [...asked.filter((id) => !results.has(id)), ...waiting.map(({ id }) => id)]
   }
 })
