@@ -120,15 +120,9 @@ interface Answer {
   readonly failure: { error?: RemoteError }
 }
 
-async function* piecesOf({ response, failure }: Answer): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const piece of response) yield piece as Uint8Array
-  } catch (cause) {
-    // of a transfer that we ended, Node says that it was cut
-    failure.error ??= asRemoteError(cause)
-    throw cause
-  }
-}
+/** What went wrong in the midst of an answer, if the network did; of a transfer that we ended, Node says that it was cut. */
+const failureOf = ({ response, failure }: Answer): RemoteError | undefined =>
+  failure.error ?? (response.errored ? asRemoteError(response.errored) : undefined)
 
 const absent = new Set([404, 410])
 
@@ -186,7 +180,7 @@ export const make = (options: Options): Engine => {
     asked(["GET", kind, name], (answer, status) => {
       if (absent.has(status)) return Effect.succeedNone
       if (status !== 200) return refused("GET", answer)
-      return Effect.mapError(Effect.asSome(take(piecesOf(answer))), (error) => answer.failure.error ?? error)
+      return Effect.mapError(Effect.asSome(take(answer.response)), (error) => failureOf(answer) ?? error)
     })
   const has: Engine["has"] = (kind, name) =>
     asked(["HEAD", kind, name], (answer, status) => {

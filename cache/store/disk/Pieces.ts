@@ -55,25 +55,30 @@ export const receive = async (
   const file = await fs.promises.open(path, "wx")
   try {
     const state = Digest.incremental()
-    let [sizeBytes, gatheredBytes] = [0, 0]
-    let gathered: Array<Uint8Array> = []
+    let sizeBytes = 0
+    // one is filled while the other is written
+    let [filling, other] = [Buffer.allocUnsafe(batchBytes), Buffer.allocUnsafe(batchBytes)]
+    let filled = 0
     let writing: Promise<void> = Promise.resolve()
     const write = async (): Promise<void> => {
-      const batch = Buffer.concat(gathered)
-      gathered = []
-      gatheredBytes = 0
-      // the next pieces come and are hashed while these are written
+      const batch = filling.subarray(0, filled)
+      state.update(batch)
       await writing
       writing = file.writeFile(batch)
       writing.catch(() => undefined)
+      ;[filling, other] = [other, filling]
+      filled = 0
     }
     for await (const piece of pieces) {
       signal.throwIfAborted()
-      state.update(piece)
-      gathered.push(piece)
       sizeBytes += piece.length
-      gatheredBytes += piece.length
-      if (gatheredBytes >= batchBytes) await write()
+      for (let at = 0; at < piece.length; ) {
+        const part = piece.subarray(at, at + batchBytes - filled)
+        filling.set(part, filled)
+        filled += part.length
+        at += part.length
+        if (filled === batchBytes) await write()
+      }
     }
     await write()
     await writing
