@@ -4,6 +4,7 @@
  * What is printed within one turn of the event loop is written at its end in one piece, since a run of thousands of steps
  * prints thousands of lines.
  */
+import * as CliOutput from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
 import { shown } from "../cache/identity/Shown.ts"
 
@@ -81,6 +82,12 @@ export const printError = (line: string): Effect.Effect<void> =>
     flush()
     process.stderr.write(`${shown(line)}\n`)
   })
+
+/** How many columns of a terminal a text takes: a Chinese character takes two, an accent that stands by itself none. */
+export const widthOf = (text: string): number => CliOutput.displayWidth(text)
+
+/** As `String.padEnd`, in columns of a terminal. */
+export const padEnd = (text: string, width: number): string => text + " ".repeat(Math.max(0, width - widthOf(text)))
 
 /**
  * A duration in words: `0.8 s`, `23.4 s`, `4 min 5 s`, `1 h 2 min`.

@@ -6,6 +6,7 @@
  */
 import type { Pipeline } from "../core/pipeline/Pipeline.ts"
 import { type AnyStep, displayName, origins } from "../core/pipeline/Step.ts"
+import { padEnd, widthOf } from "./Console.ts"
 
 export interface Node {
   readonly id: string
@@ -81,11 +82,11 @@ export const toText = (
     while (rails.length > 0 && rails.at(-1) === undefined) rails.pop()
   }
   const width = Math.max(...lines.map(([text]) => text.length))
-  const nameWidth = Math.max(...nodes.map((node) => displayName(node.id).length))
+  const nameWidth = Math.max(...nodes.map((node) => widthOf(displayName(node.id))))
   return lines.map(([text, node]) => {
     const needs = full.get(node.id) ?? []
     const reads = needs.length === 0 ? "" : `← ${needs.map(displayName).join(", ")}`
-    return `${text.padEnd(width)}  ${displayName(node.id).padEnd(nameWidth)}  ${noteOf(node)}${reads}`.trimEnd()
+    return `${text.padEnd(width)}  ${padEnd(displayName(node.id), nameWidth)}  ${noteOf(node)}${reads}`.trimEnd()
   })
 }
 
@@ -117,17 +118,16 @@ export const toDot = (
   ].join("\n")
 }
 
-const mermaidId = (id: string): string => id.replace(/[^A-Za-z0-9_]/g, "_")
-
-export const toMermaid = (pipeline: Pipeline): string =>
-  [
+/** Ids are numbers: of names, two could become one where mermaid takes no other letters, and `end` is a word of its own. */
+export const toMermaid = (pipeline: Pipeline): string => {
+  const nodes = nodesOf(pipeline)
+  const ids = new Map(nodes.map(({ id }, at) => [id, `n${at}`]))
+  return [
     "flowchart LR",
-    ...nodesOf(pipeline).flatMap((node) => {
-      const label = quote(displayName(node.id))
-      const shape = node.kind === "source" ? `[(${label})]` : `[${label}]`
-      return [
-        `  ${mermaidId(node.id)}${shape}`,
-        ...node.needs.map((need) => `  ${mermaidId(need)} --> ${mermaidId(node.id)}`)
-      ]
+    ...nodes.flatMap(({ id, kind, needs }) => {
+      const label = `"${displayName(id).replaceAll('"', "#quot;")}"`
+      const shape = kind === "source" ? `[(${label})]` : `[${label}]`
+      return [`  ${ids.get(id)}${shape}`, ...needs.map((need) => `  ${ids.get(need)} --> ${ids.get(id)}`)]
     })
   ].join("\n")
+}

@@ -1,8 +1,7 @@
 /** Table: rows of runs as a table, for people and for programs. */
-import * as CliOutput from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
 import { unknownName } from "../../core/plan/SettingsError.ts"
-import { paint } from "../Console.ts"
+import { padEnd, paint, widthOf } from "../Console.ts"
 import type { shapes } from "../json/Shapes.ts"
 import type { Cell, Row } from "./Rows.ts"
 
@@ -117,16 +116,16 @@ const textsOf = (table: Table): ReadonlyArray<Text> =>
 
 const gap = 2
 
-const widthOf = ({ head, cells }: Text): number => Math.max(...[head, ...cells].map(CliOutput.displayWidth))
+const columnsOf = ({ head, cells }: Text): number => Math.max(...[head, ...cells].map(widthOf))
 
 const padded = (text: string, width: number, isNumber: boolean): string => {
-  const space = " ".repeat(Math.max(0, width - CliOutput.displayWidth(text)))
+  const space = padEnd("", width - widthOf(text))
   return isNumber ? space + text : text + space
 }
 
 /** Columns in as many groups as the width asks for, each with the leading columns: nothing is left out. */
 const groupsOf = (first: ReadonlyArray<Text>, others: ReadonlyArray<Text>, columns: number) => {
-  const spaceOf = (texts: ReadonlyArray<Text>): number => texts.reduce((sum, text) => sum + widthOf(text) + gap, 0)
+  const spaceOf = (texts: ReadonlyArray<Text>): number => texts.reduce((sum, text) => sum + columnsOf(text) + gap, 0)
   const groups: Array<Array<Text>> = [[]]
   for (const text of others) {
     const group = groups.at(-1)!
@@ -144,7 +143,7 @@ export const toText = (table: Table, columns = Number.POSITIVE_INFINITY): Readon
   return groups.flatMap((texts, at) => {
     const line = (cellsOf: (text: Text) => string): string =>
       texts
-        .map((text) => padded(cellsOf(text), widthOf(text), text.isNumber))
+        .map((text) => padded(cellsOf(text), columnsOf(text), text.isNumber))
         .join(" ".repeat(gap))
         .trimEnd()
     const lines = table.rows.map((_, row) => line(({ cells }) => cells[row]!))

@@ -10,7 +10,7 @@ import * as Template from "../../core/plan/Template.ts"
 import { materialize } from "../../core/run/Materialize.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
 import * as BranchFolders from "../../core/run/step/BranchFolders.ts"
-import { formatDuration, paint, printLine } from "../Console.ts"
+import { formatDuration, padEnd, paint, printLine, widthOf } from "../Console.ts"
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import { printJson } from "../json/Shapes.ts"
@@ -69,9 +69,9 @@ const shownRun = (record: RunLog.RunRecord, steps: ReadonlyArray<ShownStep>): Re
   const end = state === "finished" ? "" : `, ${state}`
   const asked = `profile ${profile ?? "none"}, ${seedsOf(record)}${end}`
   const names = steps.map(({ id }) => displayName(id))
-  const width = Math.max(0, ...names.map((name) => name.length))
+  const width = Math.max(0, ...names.map(widthOf))
   const rows = steps.map(({ state, provenance }, at) => {
-    const name = `  ${names[at]!.padEnd(width)}  ${state.padEnd(8)}`
+    const name = `  ${padEnd(names[at]!, width)}  ${state.padEnd(8)}`
     if (provenance === null) return `${name}  its result is no longer in the store`
     const by = provenance.runId === runId ? "" : `  by run ${provenance.runId}`
     const failed = provenance.failedAttempts?.length ?? 0

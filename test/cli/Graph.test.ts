@@ -1,0 +1,54 @@
+import { expect, it } from "vitest"
+import { widthOf } from "../../cli/Console.ts"
+import * as Graph from "../../cli/Graph.ts"
+import { Artifact, Pipeline, Stage } from "../../core/index.ts"
+
+const Text = Artifact.file({ tag: "Text/v1", path: "text.txt" })
+
+const alone = (name: string) =>
+  Pipeline.step(Stage.command({ name, command: 'echo > "$text"', inputs: {}, output: { text: Text } }), { inputs: {} })
+
+const reading = (name: string, step: ReturnType<typeof alone>) =>
+  Pipeline.step(
+    Stage.command({ name, command: 'cat "$read" > "$text"', inputs: { read: Text }, output: { text: Text } }),
+    { inputs: { read: step.out.text } }
+  )
+
+const first = alone("größe-日本語")
+const second = reading("plain", first)
+const pipeline = Pipeline.make({
+  name: "languages",
+  steps: [
+    first,
+    second,
+    reading("東京", second),
+    reading("京都", second),
+    reading("end", second),
+    reading('a"b', second)
+  ]
+})
+
+it("puts what steps read below each other, whatever letters their names have", () => {
+  const drawn = Graph.toText(
+    pipeline,
+    () => "●",
+    () => ""
+  ).filter((line) => line.includes("←"))
+  expect(drawn).toHaveLength(5)
+  expect(new Set(drawn.map((line) => widthOf(line.slice(0, line.indexOf("←"))))).size).toBe(1)
+})
+
+it("gives each step a node of its own in mermaid, and a name that can be read", () => {
+  const [head, ...lines] = Graph.toMermaid(pipeline).split("\n")
+  expect(head).toBe("flowchart LR")
+  const nodes = lines.flatMap((line) => {
+    const [, id, label] = /^ {2}(\w+)\["([^"]*)"\]$/u.exec(line) ?? []
+    return id === undefined ? [] : [[id, label] as const]
+  })
+  expect(new Map(nodes).size).toBe(6)
+  expect(nodes.map(([, label]) => label).sort()).toEqual(
+    ["größe-日本語", "plain", "東京", "京都", "end", "a#quot;b"].sort()
+  )
+  expect(new Map(nodes).has("end")).toBe(false)
+  expect(lines.filter((line) => line.includes("-->"))).toHaveLength(5)
+})
