@@ -6,6 +6,8 @@
 import { Pipeline } from "./core/index.ts"
 import { emojiGroupBy } from "./demo/EmojiClasses.ts"
 import { images } from "./demo/EmojiSource.ts"
+import { MetricsArtifact } from "./schemas/Compare.ts"
+import { HistoryArtifact } from "./schemas/Train.ts"
 import { augment } from "./stages/augment.ts"
 import { compare } from "./stages/compare.ts"
 import { gradstats } from "./stages/gradstats.ts"
@@ -75,6 +77,8 @@ export default Pipeline.make({
   // as many as leave the whole run within five minutes on two cores
   seeds: { quick: 2 },
   report: compared.out.report,
+  metrics: [MetricsArtifact],
+  plots: [HistoryArtifact],
   commands: () => import("./commands/index.ts").then(({ commands }) => commands),
   flags: {
     engine: { sets: "engine.name", description: "The engine: auto, native, tensorflow, webgpu, cpu" }

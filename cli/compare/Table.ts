@@ -1,6 +1,6 @@
 /** Table: rows of runs as a table, for people and for programs. */
 import * as Effect from "effect/Effect"
-import { unknownName } from "../../core/plan/SettingsError.ts"
+import { nearest, SettingsError, unknownName } from "../../core/plan/SettingsError.ts"
 import { padEnd, paint, widthOf } from "../Console.ts"
 import type { shapes } from "../json/Shapes.ts"
 import type { Cell, Row } from "./Rows.ts"
@@ -50,6 +50,36 @@ export const of = (rows: ReadonlyArray<Row>, { all = false }: { readonly all?: b
   return { columns: names.map((each, at) => ({ ...each, label: labels[at]! })), rows }
 }
 
+const isCalled = (text: string, { name, label }: Column): boolean =>
+  name === text || label === text || name.endsWith(`.${text}`)
+
+/** Or whether it belongs to a record of that name. */
+const isIn = (text: string, column: Column): boolean =>
+  isCalled(text, column) || `.${column.name}`.includes(`.${text}.`)
+
+const mostNamed = 20
+
+/** There may be hundreds. */
+const unknownColumn = (flag: string, { columns }: Table, text: string): SettingsError => {
+  const labels = columns.map(({ label }) => label)
+  if (labels.length <= mostNamed) return unknownName(`${flag} ${text}`, "columns", labels, text)
+  const meant = nearest(text, labels)
+  const hint = meant === undefined ? "" : `. Did you mean "${meant}"?`
+  const expected = `one of the ${labels.length} columns that \`op-pipe table --all --json\` lists`
+  return new SettingsError({ asked: `${flag} ${text}`, expected, actual: `"${text}"${hint}` })
+}
+
+/** The columns that are called so, or belong to a record that is, in the order asked for. */
+export const chosen = Effect.fnUntraced(function* (table: Table, names: ReadonlyArray<string>) {
+  const columns: Array<Column> = []
+  for (const text of names) {
+    const found = table.columns.filter((column) => isIn(text, column))
+    if (found.length === 0) return yield* unknownColumn("--columns", table, text)
+    columns.push(...found.filter((column) => !columns.includes(column)))
+  }
+  return { ...table, columns }
+})
+
 const compare = (a: Cell, b: Cell): number =>
   typeof a === "string" || typeof b === "string"
     ? String(a).localeCompare(String(b), "en", { numeric: true })
@@ -57,9 +87,8 @@ const compare = (a: Cell, b: Cell): number =>
 
 /** The rows by a column, from the least on or, `descending`, from the greatest; those without a value are the last. */
 export const sorted = Effect.fnUntraced(function* (table: Table, by: string, descending: boolean) {
-  const column = table.columns.find(({ name, label }) => name === by || label === by || name.endsWith(`.${by}`))
-  const labels = table.columns.map(({ label }) => label)
-  if (column === undefined) return yield* unknownName(`--sort ${by}`, "columns", labels, by)
+  const column = table.columns.find((each) => isCalled(by, each))
+  if (column === undefined) return yield* unknownColumn("--sort", table, by)
   const rows = table.rows.toSorted((a, b) => {
     const [one, other] = [cellOf(a, column) ?? null, cellOf(b, column) ?? null]
     if (one === null || other === null) return Number(one === null) - Number(other === null)

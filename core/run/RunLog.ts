@@ -89,14 +89,17 @@ const ofPipeline = Effect.gen(function* () {
   return (yield* list).filter(({ pipeline }) => ["", layout.pipeline].includes(pipeline) || layout.pipeline === "")
 })
 
-/** The latest run of the pipeline that has ended by itself, besides those of sweeps: the one that `outputs/` are of. */
-export const latest = Effect.map(ofPipeline, (runs) =>
-  Option.fromUndefinedOr(runs.findLast(({ state, sweep }) => state === "finished" && sweep === undefined))
+/** The same but for the settings of sweeps, which leave `outputs/` as it is. */
+const besidesSweeps = Effect.map(ofPipeline, (runs) => runs.filter(({ sweep }) => sweep === undefined))
+
+/** The latest run of the pipeline that has ended by itself: the one that `outputs/` is of. */
+export const latest = Effect.map(besidesSweeps, (runs) =>
+  Option.fromUndefinedOr(runs.findLast(({ state }) => state === "finished"))
 )
 
 /**
  * The run that `asked` names: an id, the beginning of one, `last` and `last~1`, `last~2`, ... before it, or a setting of a sweep,
- * `sweep/3` of the latest one.
+ * `sweep/3` of the latest one. The last run is none of a sweep's.
  */
 export const find = Effect.fn("RunLog.find")(function* (asked: string) {
   const [, sweep, number] = /^(sweep[^/]*)\/(\d+)$/u.exec(asked) ?? []
@@ -107,7 +110,7 @@ export const find = Effect.fn("RunLog.find")(function* (asked: string) {
     const expected = `a number from 1 to ${settings.at(-1)?.sweep?.of}`
     return yield* new SettingsError({ asked: `run ${asked}`, expected, actual: number! })
   }
-  const runs = yield* Effect.flatMap(ofPipeline, (own) => (asked.startsWith("last") ? Effect.succeed(own) : list))
+  const runs = yield* asked.startsWith("last") ? besidesSweeps : list
   const back = /^last(?:~(\d+))?$/.exec(asked)
   const found =
     back === null

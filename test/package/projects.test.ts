@@ -1,6 +1,6 @@
 /**
- * `examples/`: each project as its reader would try it: a copy beside the packed package, the commands of its README run there and what
- * they print compared, its files compiled against the package's types. It is written anew as the guide is (guide.test.ts).
+ * `examples/`: each project as its reader would try it: a copy beside the packed packages, the commands of its README run there and what
+ * they print compared, its files compiled against the packages' types. It is written anew as the guide is (guide.test.ts).
  */
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
@@ -19,7 +19,8 @@ const names = readdirSync(examples, { withFileTypes: true })
   .map((entry) => entry.name)
 
 beforeAll(async () => {
-  await call("npm", ["install", "--no-audit", "--no-fund", (await packed()).framework], folder)
+  const { framework, study } = await packed()
+  await call("npm", ["install", "--no-audit", "--no-fund", framework, study], folder)
 }, 300_000)
 
 describe.each(names)("the example %s", (name) => {

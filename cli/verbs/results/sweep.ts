@@ -25,7 +25,7 @@ import * as Reporter from "../../Reporter.ts"
 import * as Config from "../../remote/Config.ts"
 import * as Session from "../../Session.ts"
 import * as Signals from "../../Signals.ts"
-import { noMetrics, print, sorting } from "./table.ts"
+import { choosing, noMetrics, print, tableOf } from "./table.ts"
 
 const flagsOf = (additions: Pick<Additions, "flags">) => ({
   ...Flags.project,
@@ -57,7 +57,7 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
     Flag.withDescription("List the settings and what each would execute; run nothing"),
     Flag.withDefault(false)
   ),
-  ...sorting,
+  ...choosing,
   sandbox: Flags.sandbox,
   ...Config.flags,
   quiet: Flag.Boolean("quiet").pipe(
@@ -131,9 +131,7 @@ const plan = Effect.fnUntraced(function* (trials: ReadonlyArray<Sweep.Trial>, re
 
 /** The table of the sweep, at its end. */
 const tell = Effect.fnUntraced(function* (id: string, { pipeline }: Project, flags: SweepFlags) {
-  const whole = Table.of(yield* Rows.of(pipeline, yield* RunLog.findAll([id])))
-  const by = Option.getOrUndefined(flags.sort)
-  const table = by === undefined ? whole : yield* Table.sorted(whole, by, flags.descending)
+  const table = yield* tableOf(yield* Rows.of(pipeline, yield* RunLog.findAll([id])), flags)
   if (flags.json) return yield* printJson("sweep", { type: "SweepFinished", id, table: Table.toJson(table) })
   if (!flags.quiet) yield* printLine("")
   yield* print(table, "text")

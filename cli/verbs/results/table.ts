@@ -13,8 +13,13 @@ import * as Session from "../../Session.ts"
 
 const formats = ["text", "md", "csv", "json"] as const
 
-/** In which order rows are. */
-export const sorting = {
+/** Which columns there are, and in which order rows are. */
+export const choosing = {
+  columns: Flag.String("columns").pipe(
+    Flag.withMetavar("NAMES"),
+    Flag.withDescription("Only these, with commas between; default: parameters that differ, and metrics"),
+    Flag.optional
+  ),
   sort: Flag.String("sort").pipe(
     Flag.withMetavar("COLUMN"),
     Flag.withDescription("Rows by this metric or parameter, the least first"),
@@ -25,6 +30,18 @@ export const sorting = {
     Flag.withDefault(false)
   )
 }
+
+type Choosing = Command.Command.Config.Infer<typeof choosing>
+
+/** The table of rows as it is asked for. */
+export const tableOf = Effect.fnUntraced(function* (rows: ReadonlyArray<Rows.Row>, asked: Choosing, all = false) {
+  if (rows.length === 0) return Table.of(rows)
+  const names = Option.map(asked.columns, (text) => text.split(",").map((name) => name.trim()))
+  const whole = Table.of(rows, { all: all || Option.isSome(names) })
+  const by = Option.getOrUndefined(asked.sort)
+  const sorted = by === undefined ? whole : yield* Table.sorted(whole, by, asked.descending)
+  return Option.isNone(names) ? sorted : yield* Table.chosen(sorted, names.value)
+})
 
 /** How to declare metrics, for a pipeline that has none. */
 export const noMetrics =
@@ -53,7 +70,7 @@ export const table = Command.make(
       ),
       Flag.atLeast(0)
     ),
-    ...sorting,
+    ...choosing,
     all: Flag.Boolean("all").pipe(
       Flag.withDescription("Also parameters that are the same in all rows"),
       Flag.withDefault(false)
@@ -68,10 +85,7 @@ export const table = Command.make(
         return { pipeline, rows: flags.runs.length === 0 ? Rows.distinct(pipeline, rows) : rows }
       })
     )
-    const whole = Table.of(rows, { all: flags.all })
-    const by = Option.getOrUndefined(flags.sort)
-    const sorted = by === undefined || rows.length === 0 ? whole : yield* Table.sorted(whole, by, flags.descending)
-    yield* print(sorted, flags.json ? "json" : flags.format)
+    yield* print(yield* tableOf(rows, flags, flags.all), flags.json ? "json" : flags.format)
     if (pipeline.metrics.length === 0) return yield* printError(noMetrics)
     if (rows.length === 0) yield* printError("No run has measured anything yet: `op-pipe run` comes first")
   })

@@ -38,6 +38,31 @@ describe("columns", () => {
   })
 })
 
+describe("chosen columns", () => {
+  const table = Table.of(
+    [row("a", { "train.lr": 0.1 }, { "eval.m.bn.acc": 1, "eval.m.bn.loss": 2, "eval.m.nobn.acc": 3 })],
+    { all: true }
+  )
+  const labels = (names: ReadonlyArray<string>) =>
+    Effect.runPromise(Effect.map(Table.chosen(table, names), ({ columns }) => columns.map(({ label }) => label)))
+
+  it("are called so, or belong to a record that is, in the order asked for and once", async () => {
+    expect(await labels(["nobn.acc", "lr"])).toEqual(["nobn.acc", "lr"])
+    expect(await labels(["bn", "bn.acc"])).toEqual(["bn.acc", "loss"])
+    expect(await labels(["acc"])).toEqual(["bn.acc", "nobn.acc"])
+  })
+
+  it("are refused if there are none", async () => {
+    await expect(labels(["los"])).rejects.toThrow(
+      '--columns los: expected one of the columns lr, bn.acc, loss, nobn.acc, but found "los". Did you mean "loss"?'
+    )
+    const wide = Table.of([row("a", {}, Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`s.m.m${at}`, 1])))])
+    await expect(Effect.runPromise(Table.chosen(wide, ["m99"]))).rejects.toThrow(
+      /one of the 30 columns that .* but found "m99"\. Did you mean "m9"\?/u
+    )
+  })
+})
+
 describe("rows", () => {
   const table = Table.of(
     [3, null, 1, 2, 10].map((loss, at) =>
