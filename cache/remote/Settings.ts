@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import type { Options as Bucket } from "./engine/S3.ts"
 import * as Signature from "./format/Signature.ts"
 
 /** Which shared cache, and how. Secrets are in the environment alone: docs/guide/shared-cache.md. */
@@ -130,7 +129,7 @@ const bucketOf = Effect.fnUntraced(function* (url: URL, settings: RemoteSettings
     accessKeyId === undefined || secretAccessKey === undefined
       ? undefined
       : { accessKeyId, secretAccessKey, ...session }
-  const bucket: Checked["bucket"] = {
+  const bucket: Bucket = {
     bucket: url.hostname,
     prefix: url.pathname.replaceAll(/^\/+|\/+$/gu, ""),
     region: region ?? "us-east-1",
@@ -140,13 +139,27 @@ const bucketOf = Effect.fnUntraced(function* (url: URL, settings: RemoteSettings
   return bucket
 })
 
+/** A bucket of S3. */
+export interface Bucket {
+  readonly bucket: string
+  /** Without slashes at its ends; may be empty. */
+  readonly prefix: string
+  readonly region: string
+  /** Of a server other than Amazon's; the bucket's name follows in the path. */
+  readonly endpoint: URL | undefined
+  /** Without any, the bucket is asked as anybody may. */
+  readonly credentials:
+    | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string }
+    | undefined
+}
+
 /** Settings that were checked, with what the environment adds. */
 export interface Checked {
   readonly settings: RemoteSettings
   readonly trust: ReadonlyArray<string>
   readonly url: URL
   /** Of an `s3:` URL. */
-  readonly bucket: Omit<Bucket, "tls"> | undefined
+  readonly bucket: Bucket | undefined
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string }
   /** The header `authorization` for a server; empty for none. */
   readonly authorization: string

@@ -4,29 +4,17 @@
  * A blob's name is the SHA-256 that its upload is signed with, so the bucket itself refuses one that was damaged on the way.
  */
 
+import type { Bucket } from "../Settings.ts"
 import type { Engine } from "./Engine.ts"
 import * as Http from "./Http.ts"
-import { type Credentials, sign } from "./SigV4.ts"
+import { sign } from "./SigV4.ts"
 
-export interface Options {
-  readonly bucket: string
-  /** Without slashes at its ends; may be empty. */
-  readonly prefix: string
-  readonly region: string
-  /** Of a server other than Amazon's; the bucket's name follows in the path. */
-  readonly endpoint: URL | undefined
-  /** Without any, the bucket is asked as anybody may. */
-  readonly credentials: Credentials | undefined
+export interface Options extends Bucket {
   readonly tls: Http.Options["tls"]
 }
 
 /** The address of the bucket. */
-export const baseOf = ({
-  bucket,
-  prefix,
-  region,
-  endpoint
-}: Pick<Options, "bucket" | "prefix" | "region" | "endpoint">): URL => {
+export const baseOf = ({ bucket, prefix, region, endpoint }: Bucket): URL => {
   const below = prefix === "" ? "" : `/${prefix}`
   if (endpoint !== undefined) return new URL(`${endpoint.href.replace(/\/$/u, "")}/${bucket}${below}`)
   // a certificate for *.s3.amazonaws.com holds for one more label

@@ -63,12 +63,6 @@ const statement = (key: Digest.Digest, record: Uint8Array): Buffer =>
 export const make = (signer: Signer, key: Digest.Digest, record: Uint8Array): string =>
   `${signer.publicKey} ${sign(null, statement(key, record), signer.key).toString("base64url")}`
 
-/** The public key that an entry says it is signed by; undefined if it says none. */
-export const claimedBy = (signature: string): string | undefined => {
-  const [publicKey] = signature.split(" ")
-  return publicKey !== undefined && isPublicKey(publicKey) ? publicKey : undefined
-}
-
 /** Whether one of the keys in `trust` signed `record` for `key`. */
 export const isTrusted = (
   trust: ReadonlyArray<string>,
