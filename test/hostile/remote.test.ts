@@ -159,7 +159,12 @@ describe("a server that does not work", () => {
   it.each<[string, () => Promise<string>, string]>([
     ["is down", async () => "http://127.0.0.1:9", "no server listens there"],
     ["has errors", () => refusing(500, "out of luck"), "it answered 500 (out of luck) to GET"],
-    ["leads elsewhere", () => refusing(302), "Name the address that it leads to"],
+    [
+      "leads elsewhere",
+      () => refusing(302, "", { location: "https://other.example.org/cas?sig=hunter2" }),
+      "it answered 302 (https://other.example.org) to GET. Name the address that it leads to"
+    ],
+    ["does not shake hands", async () => (await silent()).replace("http:", "https:"), "no connection within 2 s"],
     ["knows nobody", () => refusing(401), "OP_PIPE_REMOTE_TOKEN"],
     ["allows nothing", () => refusing(403), "it answered 403"]
   ])("since it %s: the run goes on at once, with one line", async (_what, url, line) => {

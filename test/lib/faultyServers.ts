@@ -23,11 +23,11 @@ const listening = (server: net.Server): Promise<string> =>
 export const silent = (): Promise<string> => listening(net.createServer(() => undefined))
 
 /** Answers everything with `status`. */
-export const refusing = (status: number, text = ""): Promise<string> =>
+export const refusing = (status: number, text = "", headers: http.OutgoingHttpHeaders = {}): Promise<string> =>
   listening(
     http.createServer((request, response) => {
       request.resume()
-      response.writeHead(status).end(text)
+      response.writeHead(status, headers).end(text)
     })
   )
 

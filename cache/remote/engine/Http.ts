@@ -8,7 +8,7 @@
 import * as http from "node:http"
 import * as https from "node:https"
 import type { Socket } from "node:net"
-import { Readable } from "node:stream"
+import { pipeline, Readable } from "node:stream"
 import * as Effect from "effect/Effect"
 import * as Digest from "../../identity/Digest.ts"
 import { type Body, type Engine, type Kind, RemoteError, sizeOf } from "./Engine.ts"
@@ -34,7 +34,8 @@ export interface Options {
 
 /** A server takes and gives so many at once, and so do we. */
 export const width = 32
-const connectMs = 2000
+const tickMs = 500
+const connectTicks = 4
 /** An upload from this size on asks first. */
 const askBytes = 2 ** 20
 const askMs = 1000
@@ -59,13 +60,16 @@ const asRemoteError = (cause: unknown): RemoteError => {
 
 const late = (reason: string): RemoteError => new RemoteError({ reason, isPassing: false })
 
-/** Ends a request whose connection takes too long. */
+/** Ends a request whose connection takes too long; in ticks, since a process that computes sees no connection either. */
 const limitConnect = (request: http.ClientRequest, socket: Socket, isSecure: boolean): void => {
   if (!socket.connecting) return
-  const timer = setTimeout(() => request.destroy(late(`no connection within ${connectMs / 1000} s`)), connectMs)
-  const stop = (): void => clearTimeout(timer)
-  socket.once(isSecure ? "secureConnect" : "connect", stop)
-  socket.once("close", stop)
+  let ticks = 0
+  const tick = (): void => {
+    ticks++
+    if (ticks >= connectTicks) request.destroy(late(`no connection within ${(connectTicks * tickMs) / 1000} s`))
+  }
+  const timer = setInterval(tick, tickMs)
+  for (const event of [isSecure ? "secureConnect" : "connect", "close"]) socket.once(event, () => clearInterval(timer))
 }
 
 const upload = (request: http.ClientRequest, body: Exclude<Body, Uint8Array>): void => {
@@ -73,9 +77,8 @@ const upload = (request: http.ClientRequest, body: Exclude<Body, Uint8Array>): v
   const begin = (): void => {
     if (isBegun || request.destroyed) return
     isBegun = true
-    Readable.from(body.read(), { objectMode: false, highWaterMark: 2 ** 20 })
-      .on("error", (error) => request.destroy(error))
-      .pipe(request)
+    // what goes wrong is the request's error; either end closes the other
+    pipeline(Readable.from(body.read(), { objectMode: false, highWaterMark: 2 ** 20 }), request, () => undefined)
   }
   if (body.sizeBytes < askBytes) {
     begin()
@@ -108,7 +111,10 @@ const refusal = (options: Options, method: string, response: http.IncomingMessag
     Effect.promise(() => firstWords(response)),
     (said) => {
       const status = response.statusCode ?? 0
-      const about = said === "" ? "" : ` (${said})`
+      const { location } = response.headers
+      // without what follows: it may be a credential
+      const to = location === undefined ? null : URL.parse(location, options.base.href)
+      const about = to !== null ? ` (${to.origin})` : said === "" ? "" : ` (${said})`
       const reason = `it answered ${status}${about} to ${method}${options.advice(status, method)}`
       return new RemoteError({ reason, status, isPassing: status >= 500 || status === 429 || status === 408 })
     }
