@@ -308,10 +308,11 @@ export const quick = Effect.fn("Freshness.quick")(function* (prepared: Prepared,
   // once for all steps in a folder, of which there may be thousands
   const marks = new Map<string, ReadonlySet<string>>()
   const isMarked = (folder: string, sync: SyncDisk): boolean => {
-    const around = path.dirname(folder)
+    const cut = folder.lastIndexOf(path.sep)
+    const around = folder.slice(0, cut)
     const names = marks.get(around) ?? new Set(sync.names(OutputFolder.marksIn(around)))
     marks.set(around, names)
-    return names.has(path.basename(folder))
+    return names.has(folder.slice(cut + 1))
   }
   const answer = (step: AnyStep, { results, forced }: Known, sync: SyncDisk): QuickAnswer => {
     if (isForced(forced, step) || Template.isReporting(prepared.pipeline, step.id)) return unknown
