@@ -60,7 +60,8 @@ const isOwn = (file: string): boolean => {
   return [0, process.getuid?.() ?? uid].includes(uid)
 }
 
-const locate = (file: string | undefined): Effect.Effect<string, UsageError> => {
+/** The file of the pipeline that is asked for, or of the one in reach. */
+export const locate = (file: string | undefined): Effect.Effect<string, UsageError> => {
   const found = file === undefined ? findAbove(process.cwd()) : path.resolve(file)
   const expected = "expected a pipeline.ts in this folder or in one above it"
   if (found === undefined) {

@@ -1,5 +1,5 @@
 /** `op-pipe run`: bring the pipeline, or a part of it, up to date. */
-
+import * as path from "node:path"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ import { wanted } from "../../core/run/Wanted.ts"
 import { RunFailed, UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Logs from "../Logs.ts"
-import type { Additions, Project } from "../Project.ts"
+import * as Project from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
 import * as Config from "../remote/Config.ts"
 import * as Session from "../Session.ts"
@@ -27,7 +27,7 @@ import * as Signals from "../Signals.ts"
 
 const idsOf = (steps: ReadonlyArray<AnyStep>): string => steps.map((step) => displayName(step.id)).join(", ")
 
-const flagsOf = (additions: Pick<Additions, "flags">) => ({
+const flagsOf = (additions: Pick<Project.Additions, "flags">) => ({
   ...Flags.project,
   ...Flags.settings(additions),
   only: Flags.only,
@@ -63,14 +63,16 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
 type RunFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>
 
 /** Runs again and again, each time in a process of its own. */
-const watched = ({ quiet }: RunFlags) =>
+const watched = ({ file, quiet }: RunFlags) =>
   Effect.gen(function* () {
+    const root = path.dirname(yield* Project.locate(file))
     const { watch } = yield* Effect.promise(() => import("../watch/Watch.ts"))
-    return yield* watch({ args: process.argv.slice(2).filter((each) => !/^--watch(=|$)/u.test(each)), quiet })
+    const args = process.argv.slice(2).filter((each) => !/^--watch(=|$)/u.test(each))
+    return yield* watch({ root, args, quiet })
   })
 
 /** Tells a process that watches this run what it is made from. */
-const tellWatcher = (prepared: Prepared, project: Project) =>
+const tellWatcher = (prepared: Prepared, project: Project.Project) =>
   process.env["OP_PIPE_WATCHED"] === undefined
     ? Effect.void
     : Effect.flatMap(
@@ -80,7 +82,7 @@ const tellWatcher = (prepared: Prepared, project: Project) =>
 
 const bringUpToDate = Effect.fnUntraced(function* (
   prepared: Prepared,
-  project: Project,
+  project: Project.Project,
   flags: RunFlags,
   reporter: Reporter.Reporter
 ) {
@@ -128,7 +130,7 @@ const bringUpToDate = Effect.fnUntraced(function* (
   })
 })
 
-export const run = (additions: Pick<Additions, "flags">) =>
+export const run = (additions: Pick<Project.Additions, "flags">) =>
   Command.make(
     "run",
     flagsOf(additions),
@@ -143,7 +145,7 @@ export const run = (additions: Pick<Additions, "flags">) =>
           ? Reporter.quiet()
           : Reporter.terminal({ eachBranch: flags.verbose })
       const notify = (text: string): void => reporter({ type: "Notice", text })
-      const use = (prepared: Prepared, project: Project) =>
+      const use = (prepared: Prepared, project: Project.Project) =>
         Effect.andThen(tellWatcher(prepared, project), bringUpToDate(prepared, project, flags, reporter)).pipe(
           Effect.provide(ProcessExecutor.layer),
           Sandbox.inMode(flags.sandbox)

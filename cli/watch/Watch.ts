@@ -63,6 +63,8 @@ const limitMessage = (folders: number): string =>
   `${folders} folders cannot be watched, since the system allows no more. Changes there count in the next run. On Linux more are allowed by \`sysctl fs.inotify.max_user_watches=524288\` and by \`ulimit -n\``
 
 export interface Options {
+  /** The folder of the pipeline. */
+  readonly root: string
   /** The command line of each run. */
   readonly args: ReadonlyArray<string>
   readonly quiet: boolean
@@ -70,7 +72,7 @@ export interface Options {
 
 /** Runs until it is ended from outside. */
 export const watch = Effect.fn("watch.watch")(
-  function* ({ args, quiet }: Options) {
+  function* ({ root, args, quiet }: Options) {
     const changes = yield* Queue.unbounded<string>()
     const say = (line: string): void =>
       Effect.runSync(quiet ? Effect.void : printError(paint("dim", line, process.stderr)))
@@ -83,7 +85,7 @@ export const watch = Effect.fn("watch.watch")(
     const watcher = yield* Effect.acquireRelease(makeWatcher, ({ close }) => Effect.sync(close))
     for (;;) {
       const onPlaces = (places: Places.Places | undefined): void =>
-        places === undefined ? watcher.widen(process.cwd()) : watcher.set(places)
+        places === undefined ? watcher.widen(root) : watcher.set(places)
       const told = Effect.sync(() => say("Watching for changes. Ctrl-C ends it."))
       const running = yield* Effect.forkChild(Effect.andThen(runOnce(args, onPlaces), told))
       const files = yield* settled(changes)

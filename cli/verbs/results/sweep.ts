@@ -202,8 +202,8 @@ export const sweep = (additions: Pick<Additions, "flags">) =>
         description: "Every combination: four settings"
       },
       {
-        command: "op-pipe sweep --random 20 --set train.rate=0.0001..0.1:log --set train.width=8..64",
-        description: "Twenty settings, drawn from ranges"
+        command: "op-pipe sweep --random 20 --set train.rate=0.0001..0.1:log",
+        description: "Twenty settings, drawn from a range"
       },
       { command: "op-pipe sweep --from settings.csv --sort accuracy", description: "The settings of a file" }
     ])

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { afterEach, describe, expect, it } from "vitest"
-import { repository } from "../../lib/cli.ts"
+import { opPipe, repository } from "../../lib/cli.ts"
 import { makeProject } from "../../lib/project.ts"
 import { temporaryFolder, writeFiles } from "../../lib/temporary.ts"
 
@@ -49,7 +49,7 @@ const watched = (command = listing) => {
   let from = 0
   /** Waits until `said` stands in what was printed since the last call, and gives that. */
   const until = async (said: string): Promise<string> => {
-    for (const startedMs = Date.now(); Date.now() - startedMs < 60_000; await setTimeout(20)) {
+    for (const startedMs = Date.now(); Date.now() - startedMs < 110_000; await setTimeout(20)) {
       const at = text.indexOf(said, from)
       if (at < 0) continue
       const piece = text.slice(from, at + said.length)
@@ -102,6 +102,10 @@ describe("run --watch", () => {
     writeFileSync(file, pipeline(`${listing}; printf end >> "$list"`))
     await until(idle)
     expect(listed()).toBe("a.txt end")
+  })
+
+  it("is bad usage without a pipeline in reach", async () => {
+    expect(await opPipe(["run", "--watch"], { cwd: temporaryFolder() })).toMatchObject({ code: 2, stdout: "" })
   })
 
   it("ends a run that is outdated, with its processes, and by Ctrl-C itself too", async () => {
