@@ -98,7 +98,17 @@ const ofRun = Effect.fnUntraced(function* (record: RunLog.RunRecord, plots: Read
 /** What sets each curve apart: the variant, and the parameters that differ; or the run. */
 const namesOf = (rows: ReadonlyArray<Rows.Row>): ReadonlyArray<Name> => {
   const { columns } = Table.of(rows)
-  const params = columns.filter(({ kind }) => kind === "param")
+  // what a variant's name says already differs between variants alone
+  const variants = Array.from(new Set(rows.map(({ variant }) => variant)))
+  const isSetting = ({ kind, name }: Table.Column): boolean =>
+    kind === "param" &&
+    variants.some((variant) =>
+      Table.differs(
+        rows.filter((row) => row.variant === variant),
+        name
+      )
+    )
+  const params = columns.filter(isSetting)
   const isOneRun = new Set(rows.map(({ runId }) => runId)).size === 1
   const labels = rows.map((row) => {
     const settings = params.flatMap(({ name, label }) =>

@@ -14,9 +14,9 @@ const dashes = ["none", "7 4", "2 3"]
 
 const escaped = (text: string): string => text.replace(/[&<>"']/gu, (c) => `&#${c.charCodeAt(0)};`)
 
-/** Steps of 1, 2 or 5 times a power of ten: at most `most` of them, in the range. */
-export const ticksOf = (from: number, to: number, most: number): ReadonlyArray<number> => {
-  const rough = (to - from) / most
+/** Steps of 1, 2 or 5 times a power of ten: at most `most` of them, in the range, none smaller than `least`. */
+export const ticksOf = (from: number, to: number, most: number, least = 0): ReadonlyArray<number> => {
+  const rough = Math.max((to - from) / most, least)
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough * 0.999) ?? rough
   const first = Math.ceil(from / step - 1e-9)
@@ -92,7 +92,8 @@ const drawAxes = (chart: Chart, ranges: { readonly x: Range; readonly y: Range }
     (value) =>
       `<line class="grid" x1="${margin.left}" x2="${right}" y1="${y(value)}" y2="${y(value)}"/><text x="${margin.left - 8}" y="${y(value)}" dy="0.32em" text-anchor="end">${shownNumber(value)}</text>`
   )
-  const columns = ticksOf(ranges.x.from, ranges.x.to, 8).map(
+  const isWhole = chart.curves.every(({ points }) => points.every(([at]) => Number.isInteger(at)))
+  const columns = ticksOf(ranges.x.from, ranges.x.to, 8, isWhole ? 1 : 0).map(
     (value) =>
       `<line class="tick" x1="${x(value)}" x2="${x(value)}" y1="${bottom}" y2="${bottom + 5}"/><text x="${x(value)}" y="${bottom + 18}" text-anchor="middle">${shownNumber(value)}</text>`
   )

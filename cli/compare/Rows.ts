@@ -26,6 +26,8 @@ export interface Row {
   readonly variant: string
   /** By `stage.parameter`. */
   readonly params: ReadonlyMap<string, Cell>
+  /** Of parameters of one variant among several, `train(bn).lr`: what they are called if all have the same, `train.lr`. */
+  readonly ofVariants: ReadonlyMap<string, string>
   /** By `stage.output.name`. */
   readonly metrics: ReadonlyMap<string, Cell>
 }
@@ -79,16 +81,22 @@ const isAbout = (suffix: string, own: string): boolean =>
   own === "" || suffix === own || suffix.startsWith(`${own}#`) || suffix.startsWith(`${own}[`)
 
 /** The parameters that a row of `suffix` is about. */
-const paramsOf = (results: ReadonlyMap<string, StepResult>, suffix: string): ReadonlyMap<string, Cell> => {
+const paramsOf = (results: ReadonlyMap<string, StepResult>, suffix: string) => {
   const params = new Map<string, Cell>()
+  const ofVariants = new Map<string, string>()
   const steps = Array.from(results, ([id, result]) => ({ id, result, own: suffixOf(id, result) }))
   // the more specific step of a stage says what holds
   for (const { id, result, own } of steps.sort((a, b) => a.own.length - b.own.length)) {
-    const name = isAbout(suffix, own) ? result.ingredients.stage : suffix === "" ? displayName(id) : undefined
-    if (name === undefined) continue
-    for (const [param, value] of leavesOf(result.ingredients.params, name, "json")) params.set(param, value)
+    const { stage, params: made } = result.ingredients
+    const isOwn = isAbout(suffix, own)
+    if (!isOwn && suffix !== "") continue
+    for (const [path, value] of leavesOf(made, "", "json")) {
+      const name = `${isOwn ? stage : displayName(id)}.${path}`
+      params.set(name, value)
+      if (!isOwn) ofVariants.set(name, `${stage}.${path}`)
+    }
   }
-  return params
+  return { params, ofVariants }
 }
 
 /** What was asked for of steps that came to no result. */
@@ -109,7 +117,7 @@ const rowsOfRun = Effect.fnUntraced(function* (record: RunLog.RunRecord, metrics
   const suffixes = Array.from(new Set(documents.map(({ suffix }) => suffix)))
   return (suffixes.length === 0 ? [""] : suffixes).map((suffix): Row => {
     const measured = documents.filter((each) => each.suffix === suffix)
-    const params = new Map(paramsOf(results, suffix))
+    const { params, ofVariants } = paramsOf(results, suffix)
     if (record.failed.length > 0)
       for (const [name, value] of askedOf(record)) if (!params.has(name)) params.set(name, value)
     return {
@@ -118,6 +126,7 @@ const rowsOfRun = Effect.fnUntraced(function* (record: RunLog.RunRecord, metrics
       state: stateOf(record),
       variant: variantOf(suffix),
       params,
+      ofVariants,
       metrics: new Map(measured.flatMap(({ stage, name, value }) => numbersIn(value, `${stage}.${name}`)))
     }
   })

@@ -25,7 +25,7 @@ const namesOf = (rows: ReadonlyArray<Row>, kind: "params" | "metrics"): Readonly
   Array.from(new Set(rows.flatMap((row) => Array.from(row[kind].keys()))))
 
 /** Whether rows that have the parameter have it in different values. */
-const differs = (rows: ReadonlyArray<Row>, name: string): boolean =>
+export const differs = (rows: ReadonlyArray<Row>, name: string): boolean =>
   new Set(rows.flatMap(({ params }) => (params.has(name) ? [JSON.stringify(params.get(name))] : []))).size > 1
 
 /** Each name's shortest end, cut at dots, that no other has. */
@@ -39,8 +39,34 @@ export const labelsOf = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
   return names.map((name) => endsOf(name).find((end) => counts.get(end) === 1) ?? name)
 }
 
-/** The table of `rows`: parameters that differ (or all), then metrics. */
-export const of = (rows: ReadonlyArray<Row>, { all = false }: { readonly all?: boolean } = {}): Table => {
+/** A row's value of a parameter that all variants of a stage have in common; undefined if they differ, or one is missing. */
+const sharedValue = ({ params }: Row, names: ReadonlyArray<string>): Cell | undefined => {
+  const values = new Set(names.map((name) => params.get(name)))
+  return values.size === 1 ? Array.from(values)[0] : undefined
+}
+
+/** Rows with one parameter, `train.lr`, in the place of `train(bn).lr` and `train(nobn).lr`, if these are the same in each row. */
+const withShared = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> => {
+  const groups = new Map<string, Set<string>>()
+  for (const { ofVariants } of rows)
+    for (const [name, shared] of ofVariants) groups.set(shared, (groups.get(shared) ?? new Set()).add(name))
+  return Array.from(groups).reduce<ReadonlyArray<Row>>((merged, [shared, group]) => {
+    const names = Array.from(group)
+    const about = merged.filter(({ params }) => names.some((name) => params.has(name)))
+    const isShared = about.every((row) => !row.params.has(shared) && sharedValue(row, names) !== undefined)
+    if (!isShared) return merged
+    return merged.map((row) => {
+      const value = sharedValue(row, names)
+      if (value === undefined) return row
+      const params = Array.from(row.params).filter(([name]) => !group.has(name))
+      return { ...row, params: new Map([...params, [shared, value]]) }
+    })
+  }, rows)
+}
+
+/** The table of rows: parameters that differ (or all), then metrics. */
+export const of = (given: ReadonlyArray<Row>, { all = false }: { readonly all?: boolean } = {}): Table => {
+  const rows = withShared(given)
   const params = namesOf(rows, "params").filter((name) => all || differs(rows, name))
   const names = [
     ...params.map((name) => ({ kind: "param" as const, name })),

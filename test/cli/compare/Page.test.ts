@@ -54,6 +54,13 @@ describe("ticks", () => {
   })
 })
 
+describe("ticks of whole numbers", () => {
+  it("are whole", () => {
+    expect(Page.ticksOf(1, 2, 8, 1)).toEqual([1, 2])
+    expect(Page.ticksOf(1, 20, 8, 1)).toEqual([5, 10, 15, 20])
+  })
+})
+
 describe("many points", () => {
   it("lose no peak", () => {
     const points = Array.from({ length: 10_000 }, (_, at) => [at, at === 5001 ? 9 : at === 7003 ? -9 : at % 2] as const)

@@ -15,6 +15,9 @@ const row = (
   state: "finished",
   variant,
   params: new Map(Object.entries(params)),
+  ofVariants: new Map(
+    Object.keys(params).flatMap((name) => (name.includes("(") ? [[name, name.replace(/\(.*\)/u, "")] as const] : []))
+  ),
   metrics: new Map(Object.entries(metrics))
 })
 
@@ -29,6 +32,15 @@ describe("columns", () => {
       row("b", { "train.lr": 0.2, "train.size": 3, "train.loss": "mae" }, { "train.scores.loss": 2 })
     ])
     expect(table.columns.map(({ label }) => label)).toEqual(["lr", "train.loss", "scores.loss", "acc"])
+  })
+
+  it("are one for all variants where these have the same in each row", () => {
+    const rows = [1, 2].map((lr) =>
+      row("a", { "train(bn).lr": lr, "train(nobn).lr": lr, "train(bn).n": lr, "train(nobn).n": 1 }, {})
+    )
+    expect(Table.of(rows).columns.map(({ name }) => name)).toEqual(["train(bn).n", "train.lr"])
+    const alone = [row("a", { "train(bn).lr": 1, "train(nobn).lr": 1 }, {}), row("b", { "train(bn).lr": 2 }, {})]
+    expect(Table.of(alone).columns.map(({ name }) => name)).toEqual(["train(bn).lr"])
   })
 
   it("do not differ by rows that have no such parameter", () => {
