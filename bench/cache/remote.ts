@@ -96,6 +96,20 @@ const bench = async (root: string): Promise<void> => {
   const server = await startCacheServer(path.join(root, "server"), { isOpen: true })
   const far = await distant(server.url, 20)
   let stores = 0
+  // as the command line is run: to load the sources takes memory of its own
+  const program = path.join(root, "remote.mjs")
+  const { build } = await import("esbuild")
+  await build({
+    entryPoints: [import.meta.filename],
+    outfile: program,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    external: ["esbuild"],
+    // for the modules of CommonJS in it
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url)' },
+    nodePaths: [path.join(import.meta.dirname, "../../node_modules")]
+  })
   // the way to a distant server goes through this process
   const call = promisify(execFile)
   const pulled = async (
@@ -103,7 +117,7 @@ const bench = async (root: string): Promise<void> => {
     key: Digest.Digest
   ): Promise<{ readonly ms: number; readonly rssBytes: number }> => {
     const folder = path.join(root, `store-${++stores}`)
-    const { stdout } = await call(process.execPath, [import.meta.filename, "download", url, key, folder])
+    const { stdout } = await call(process.execPath, [program, "download", url, key, folder])
     fs.rmSync(folder, { recursive: true, force: true })
     return JSON.parse(stdout)
   }
