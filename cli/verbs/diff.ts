@@ -134,7 +134,7 @@ export const diff = Command.make(
     ...Flags.project,
     json: Flags.json,
     run: Argument.String("run").pipe(
-      Argument.withDescription("A run's id, the beginning of one, or last, last~1, ...")
+      Argument.withDescription("A run's id, the beginning of one, or last, last~1, ..., sweep/3")
     ),
     other: Argument.String("other").pipe(Argument.withDescription("The run to compare with"))
   },

@@ -18,7 +18,7 @@ import * as Session from "../Session.ts"
 
 const shared = { ...Flags.project, json: Flags.json }
 const run = Argument.String("run").pipe(
-  Argument.withDescription("A run's id, the beginning of one, or last, last~1, ...")
+  Argument.withDescription("A run's id, the beginning of one, or last, last~1, ..., sweep/3")
 )
 
 /** "seed 1", "seeds 1 to 3". */

@@ -88,7 +88,7 @@ const push = Command.make(
   {
     ...shared,
     run: Argument.String("run").pipe(
-      Argument.withDescription("A run's id, the beginning of one, or last, last~1, ...; last unless given"),
+      Argument.withDescription("A run's id, the beginning of one, or last, last~1, ..., sweep/3; last unless given"),
       Argument.withDefault("last")
     ),
     again: Flag.Boolean("again").pipe(
