@@ -21,6 +21,7 @@ import * as TaskRun from "./executor/TaskRun.ts"
 import type * as Artifact from "./pipeline/Artifact.ts"
 import * as ArtifactIO from "./pipeline/ArtifactIO.ts"
 import { linesOf } from "./pipeline/Declaration.ts"
+import * as Order from "./pipeline/many/Order.ts"
 import type * as Stage from "./pipeline/Stage.ts"
 import type { ParamsOf } from "./pipeline/Step.ts"
 import type * as Toolchain from "./pipeline/Toolchain.ts"
@@ -110,7 +111,9 @@ const placeAll = Effect.fnUntraced(function* (
       continue
     }
     paths[name] = to
-    const each = Object.entries(given[name] as Readonly<Record<string, AnyGiven>>).sort(([a], [b]) => (a < b ? -1 : 1))
+    const each = Object.entries(given[name] as Readonly<Record<string, AnyGiven>>).sort(([a], [b]) =>
+      Order.compare(a, b)
+    )
     entries[name] = yield* Effect.forEach(each, ([entry, one]) =>
       Effect.map(place(input.of, one, path.join(to, entry)), (at) => ({ name: entry, path: path.relative(to, at) }))
     )

@@ -85,6 +85,13 @@ export const isSameEntry = (a: TreeEntry, b: TreeEntry): boolean =>
 export const isSame = (a: Tree, b: Tree): boolean =>
   a.length === b.length && a.every((entry, index) => isSameEntry(entry, b[index]!))
 
+/** The mode of a file that a step makes and does not change. */
+const ordinaryMode = 0o644
+
+/** The digest of a file in an output as the next step finds it, whose copy has its mode. */
+export const fileDigest = (content: Digest.Digest, mode: number): Digest.Digest =>
+  mode === ordinaryMode ? content : Digest.ofJson("File/v1", [content, mode])
+
 interface Listing {
   /** Relative to the tree's root; empty for the root itself. */
   readonly folder: string

@@ -8,7 +8,6 @@ import * as path from "node:path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Digest from "../../cache/identity/Digest.ts"
 import { Disk, join, orAbsent } from "../../cache/store/Disk.ts"
 import type { Output } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
@@ -82,13 +81,6 @@ const refuseLinks = Effect.fnUntraced(function* (name: string, tree: Tree.Tree, 
   }
 })
 
-/** The mode of a file that a step makes and does not change. */
-const ordinaryMode = 0o644
-
-/** The digest of a file as the next step finds it, whose copy has its mode. */
-const withMode = (digest: Digest.Digest, mode: number): Digest.Digest =>
-  mode === ordinaryMode ? digest : Digest.ofJson("File/v1", [digest, mode])
-
 /** Takes the files of one output into the store; nothing of an optional one that is not there. */
 const takeOutput = Effect.fnUntraced(function* (
   name: string,
@@ -122,7 +114,7 @@ const takeOutput = Effect.fnUntraced(function* (
     const { sizeBytes } = stat.value
     const mode = Tree.fileMode(stat.value)
     const entry = { kind: "file", path: artifact.path, digest: blob, sizeBytes, mode } as const
-    const output: Output = { ...common, digest: withMode(digest ?? blob, mode), entries: [entry] }
+    const output: Output = { ...common, digest: Tree.fileDigest(digest ?? blob, mode), entries: [entry] }
     return output
   }
   const below = yield* Tree.snapshot(location, memo, { ignore: () => false, of: "output", unlock: true })

@@ -222,6 +222,22 @@ export default Pipeline.make({ name: "words", steps: [both] })`
     ).toEqual(["a,a", "a,b", "b,a", "b,b"])
   })
 
+  it("gathered steps, in the order of their names whatever they are wired in", async () => {
+    const gathered = (ports: string) => `import { Stage } from "../../../core/index.ts"
+const say = (name) => Pipeline.step(
+  Stage.command({ name, command: "printf " + name + ' > "$word"', inputs: {}, output: { word: stages.Word } }), { inputs: {} })
+const texts = Pipeline.source({ name: "texts", artifact: stages.Texts })
+const [a, b] = [say("a").out.word, say("b").out.word]
+const words = Pipeline.gather(${ports})
+export default Pipeline.make({ name: "words", steps: [
+  Pipeline.step(stages.cut, { inputs: { texts: texts.port } }), Pipeline.step(stages.join, { inputs: { words } })] })`
+    own(gathered("{ s10: a, s9: b }"))
+    await run()
+    expect(text("outputs/join/word.txt")).toBe("s9=b\ns10=a")
+    own(gathered("{ s9: b, s10: a }"))
+    expect(await run()).toMatchObject({ executed: [] })
+  })
+
   it("a step that had a folder of its own makes room for its branches, and the other way round", async () => {
     const cut = `const texts = Pipeline.source({ name: "texts", artifact: stages.Texts })
 const words = Pipeline.step(stages.cut, { inputs: { texts: texts.port } })

@@ -24,6 +24,8 @@ const skipping = "test/core/run/skipUpToDate.test.ts"
 const remote = "test/hostile/remote.test.ts"
 const splitting = "test/stages/split.test.ts"
 
+const many = "test/hostile/many.test.ts"
+
 export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a blob is not synced before it is renamed",
@@ -874,6 +876,48 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "declaredSeeds[profile]! : 1",
     replace: "declaredSeeds[profile]! : (Object.values(declaredSeeds)[0] ?? 1)",
     caughtBy: ["test/core/pipeline/many/Seeds.test.ts"]
+  },
+  {
+    name: "many are read in the order in which they were wired",
+    file: "core/run/step/Inputs.ts",
+    find: "  for (const each of Object.values(entries)) each.sort((a, b) => Order.compare(a.name, b.name))\n",
+    replace: "",
+    caughtBy: ["test/cli/many.test.ts"]
+  },
+  {
+    name: "outputs of branches that are no more stay",
+    file: "core/run/step/BranchFolders.ts",
+    find: "    if (kept.has(name)) continue\n",
+    replace: "    if (kept.size < 99) continue\n",
+    caughtBy: [many]
+  },
+  {
+    name: "a branch reads the whole source",
+    file: "core/plan/Prepared.ts",
+    find: "if (part === undefined) return sources.get(port.owner.name)",
+    replace: 'if (part === undefined || part.type === "source") return sources.get(port.owner.name)',
+    caughtBy: [many]
+  },
+  {
+    name: "the name of a branch is in no key",
+    file: "core/plan/Prepared.ts",
+    find: "{ ...steps[branch.of], ...branch.params }",
+    replace: "{ ...steps[branch.of] }",
+    caughtBy: [many]
+  },
+  {
+    name: "what reads many goes on without a branch that failed",
+    file: "core/run/Runner.ts",
+    find: `    if (outcome?.state === "failed") return { state: "incomplete", because: id } satisfies Outcome\n`,
+    replace: "",
+    caughtBy: [many]
+  },
+  {
+    name: "a removed entry is known by its branch of before",
+    file: "core/plan/many/Branches.ts",
+    find: "prepared.parts.set(port, part)",
+    replace: "if (prepared.parts.size === 0) prepared.parts.set(port, part)",
+    caughtBy: [many]
   },
   {
     name: "the report shows mistakes of the network with BN alone",

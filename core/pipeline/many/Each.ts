@@ -126,7 +126,7 @@ export const items = <T, A extends Artifact.JsonArtifact<string, T>>(
  * ```
  */
 export const gather = <A extends Artifact.Any>(ports: Readonly<Record<string, Port<A>>>): ManyPort<A> => {
-  const named = Object.entries(ports).sort(([a], [b]) => (a < b ? -1 : 1))
+  const named = Object.entries(ports)
   const [first] = named
   if (first === undefined) throw new DeclarationError("gather: expected at least one port, but found none")
   for (const [name, { owner }] of named) {

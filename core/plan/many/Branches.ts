@@ -13,11 +13,13 @@ import * as Digest from "../../../cache/identity/Digest.ts"
 import { Disk } from "../../../cache/store/Disk.ts"
 import type { Output, StepResult } from "../../../cache/store/ResultStore.ts"
 import { Store } from "../../../cache/store/Store.ts"
+import * as Tree from "../../../cache/store/Tree.ts"
 import * as TreeParts from "../../../cache/store/tree/TreeParts.ts"
 import type * as Artifact from "../../pipeline/Artifact.ts"
 import * as Document from "../../pipeline/Document.ts"
 import { entryProblem } from "../../pipeline/many/Each.ts"
 import { matcher } from "../../pipeline/many/Match.ts"
+import * as Order from "../../pipeline/many/Order.ts"
 import {
   type AnyStep,
   branchId,
@@ -54,10 +56,6 @@ export class EntriesInvalid extends Data.TaggedError("EntriesInvalid")<{
     return `the entries of ${this.of}: expected ${this.expected}, but found ${this.actual}`
   }
 }
-
-/** Whole numbers by their value, other names by their characters. */
-const inOrder = (a: string, b: string): number =>
-  /^\d+$/u.test(a) && /^\d+$/u.test(b) && Number(a) !== Number(b) ? Number(a) - Number(b) : a < b ? -1 : a > b ? 1 : 0
 
 /** What the entries of one port are, by name: each with its path in the folder, or its place in the list. */
 type Found = ReadonlyArray<readonly [name: string, entry: string, part: Part]>
@@ -96,7 +94,7 @@ const filesOfSource = Effect.fnUntraced(function* (whole: PreparedSource, match:
   }) satisfies Found
 })
 
-/** The digest of a file of an output, as that of an output of its own. */
+/** What is true of an artifact as an output, whatever its content. */
 const commonOf = (artifact: Artifact.Any): Omit<Output, "digest" | "entries"> => ({
   kind: artifact.kind === "json" || artifact.kind === "folder" ? artifact.kind : "file",
   tag: artifact.tag,
@@ -120,10 +118,9 @@ const filesOfOutput = Effect.fnUntraced(function* (output: Output, of: string, m
     if (entry.kind !== kindOf(artifact)) continue
     const moved = { ...entry, path: artifact.path }
     const entries = entry.kind === "file" ? [moved] : [moved, ...parts.below(entry.path, artifact.path)]
+    // as if the step had made it as an output of its own
     const digest =
-      entry.kind === "file"
-        ? Digest.ofJson("Entry/v1", [entry.digest, entry.mode])
-        : Digest.ofJson("Entry/v1", parts.below(entry.path, ""))
+      entry.kind === "file" ? Tree.fileDigest(entry.digest, entry.mode) : Tree.digest(parts.below(entry.path, ""))
     found.push([name, at, { type: "output", output: { ...commonOf(artifact), digest, entries } }])
   }
   return found as Found
@@ -253,7 +250,7 @@ const portsOf = Effect.fnUntraced(function* (
       prepared.parts.set(port, part)
       return [name, port]
     })
-    .sort(([a], [b]) => inOrder(a, b))
+    .sort(([a], [b]) => Order.compare(a, b))
 })
 
 type Named = readonly [name: string, inputs: Readonly<Record<string, AnyPort>>]
@@ -264,7 +261,7 @@ const zipped = Effect.fnUntraced(function* (
   over: ReadonlyArray<readonly [string, ReadonlyArray<NamedPort>]>
 ) {
   const byInput = over.map(([input, ports]) => [input, new Map(ports)] as const)
-  const names = Array.from(new Set(over.flatMap(([, ports]) => ports.map(([name]) => name)))).sort(inOrder)
+  const names = Array.from(new Set(over.flatMap(([, ports]) => ports.map(([name]) => name)))).sort(Order.compare)
   for (const [input, ports] of byInput) {
     const lacking = names.find((name) => !ports.has(name))
     if (lacking === undefined) continue

@@ -6,6 +6,7 @@ import type { StepResult } from "../../../cache/store/ResultStore.ts"
 import { Store } from "../../../cache/store/Store.ts"
 import { StepError } from "../../executor/Executor.ts"
 import type * as ArtifactIO from "../../pipeline/ArtifactIO.ts"
+import * as Order from "../../pipeline/many/Order.ts"
 import { type AnyStep, inputOf } from "../../pipeline/Step.ts"
 import { outputOf, type Prepared, sourceOf } from "../../plan/Prepared.ts"
 import * as Sources from "../../plan/Sources.ts"
@@ -64,5 +65,7 @@ export const provide = Effect.fn("Inputs.provide")(function* (
     if (entry === undefined) inputs[key] = at
     else entries[key]!.push(entry)
   }
+  // whatever they were wired in: a key does not hold that
+  for (const each of Object.values(entries)) each.sort((a, b) => Order.compare(a.name, b.name))
   return { inputs, entries }
 })
