@@ -2,13 +2,17 @@
 import { rmSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { expect, it } from "vitest"
 import { Disk } from "../../../cache/store/Disk.ts"
+import * as Gc from "../../../cache/store/Gc.ts"
 import pipeline from "../../fixtures/letters/pipeline.ts"
-import { newPlace } from "../../lib/place.ts"
+import * as FaultyDisk from "../../lib/FaultyDisk.ts"
+import { newPlace, placeIn } from "../../lib/place.ts"
+import { contents, inStore, run } from "../../lib/runs.ts"
 import { temporaryFolder } from "../../lib/temporary.ts"
-import { ran } from "../../regressions/support.ts"
+import { ran, succeeded } from "../../regressions/support.ts"
 
 /** A disk that tells of its calls. */
 const telling = (log: Array<readonly [call: string, path: string]>): Layer.Layer<Disk> =>
@@ -47,4 +51,26 @@ it("makes blobs durable, then their names, then the record", async () => {
     expect(log.slice(0, at), to).toContainEqual(["settle", from])
     expect(log.slice(at), to).toContainEqual(["settle", path.dirname(to)])
   }
+})
+
+it("leaves nothing wrong when it is killed, at every fifth call", async () => {
+  const remote = { settings: { url: `file://${temporaryFolder()}`, write: true } }
+  const reading = { settings: { url: remote.settings.url } }
+  const first = newPlace()
+  await ran(pipeline, first, { remote })
+  const expected = contents(first.outputs)
+  const scratch = temporaryFolder()
+  let crashes = 0
+  for (let crashAt = 1; ; crashAt += 5) {
+    const place = placeIn(path.join(scratch, String(crashAt)), first.data)
+    const faulty = FaultyDisk.make(path.join(scratch, `kept-${crashAt}`), { crashAt, model: "killed" })
+    const exit = await run(pipeline, place, { remote: reading, disk: faulty.layer })
+    const after = await ran(pipeline, place)
+    expect(after.failures, `call ${crashAt}`).toEqual([])
+    expect(contents(place.outputs), `call ${crashAt}`).toEqual(expected)
+    expect(succeeded(await inStore(place, Gc.verify)).damaged, `call ${crashAt}`).toEqual([])
+    if (Exit.isSuccess(exit) && faulty.calls() < crashAt) break
+    crashes++
+  }
+  expect(crashes).toBeGreaterThan(10)
 })
