@@ -30,8 +30,8 @@ const relative = (file: string): string => {
   return short.startsWith("..") ? file : short
 }
 
-/** So many that a person still reads them. */
-const few = (ids: ReadonlyArray<string>): string => {
+/** Names of steps in a line, as many as a person still reads. */
+export const few = (ids: ReadonlyArray<string>): string => {
   const names = ids.map(displayName)
   return names.length <= 12 ? names.join(", ") : `${names.slice(0, 10).join(", ")} and ${names.length - 10} more`
 }

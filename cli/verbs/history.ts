@@ -14,6 +14,7 @@ import { formatDuration, padEnd, paint, printLine, widthOf } from "../Console.ts
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import { printJson } from "../json/Shapes.ts"
+import * as Reporter from "../Reporter.ts"
 import * as Session from "../Session.ts"
 
 const shared = { ...Flags.project, json: Flags.json }
@@ -120,7 +121,7 @@ export const restore = Command.make(
         const gone = usable.filter((each) => typeof each.result === "string").map((each) => each.id)
         if (gone.length > 0) {
           return yield* new UsageError({
-            message: `restore ${flags.run}: the store no longer has the results of ${gone.map(displayName).join(", ")}; nothing was changed. \`op-pipe pin RUN\` keeps a run's results`
+            message: `restore ${flags.run}: the store no longer has the results of ${Reporter.few(gone)}; nothing was changed. \`op-pipe pin RUN\` keeps a run's results`
           })
         }
         const found = usable.flatMap(({ id, result }) => (typeof result === "string" ? [] : [[id, result] as const]))
@@ -138,7 +139,7 @@ export const restore = Command.make(
     )
     if (flags.json) return yield* printJson("restore", restored)
     yield* printLine(
-      `The outputs of run ${restored.runId} (${restored.steps.map(displayName).join(", ")}) are in ${restored.outputs}`
+      `The outputs of run ${restored.runId} (${Reporter.few(restored.steps)}) are in ${restored.outputs}`
     )
   })
 ).pipe(Command.withDescription("Put back the outputs of an earlier run, without computing anything"))

@@ -54,8 +54,12 @@ describe("each", () => {
     expect(text("outputs/join/word.txt")).toBe("four=RUOF\nthree=EERHT")
     // emptied: nothing to gather is something to gather
     for (const name of ["b.txt", "c.txt"]) rmSync(path.join(root, "texts", name))
-    const emptied = await run()
-    expect(sorted((emptied as { executed: unknown }).executed)).toEqual(sorted(["cut", "join", "list"]))
+    const emptied = await command("run", "--json")
+    expect(sorted((lastEvent(emptied) as { executed: unknown }).executed)).toEqual(sorted(["cut", "join", "list"]))
+    expect(events(emptied)).toContainEqual({
+      type: "Notice",
+      text: "turn: no entry of cut.words matches *.txt, so there is nothing to do"
+    })
     expect(text("outputs/join/word.txt")).toBe("")
   })
 

@@ -328,6 +328,15 @@ export const of = Effect.fn("Branches.of")(function* (prepared: Prepared, step: 
   })
 })
 
+/** Why a step has no branch, where a folder or a list has no entry for it. */
+export const nothingOf = ({ each }: AnyStep): string | undefined => {
+  for (const { from } of Object.values(each?.over ?? {})) {
+    if (from.type === "files")
+      return `no entry of ${Sources.portName(from.of)} matches ${from.match}, so there is nothing to do`
+    if (from.type === "items") return `the list ${Sources.portName(from.of)} is empty, so there is nothing to do`
+  }
+}
+
 /** For what a step waits that has no branches yet. */
 export const waitsFor = ({ each }: AnyStep): string => {
   const names = Object.values(each?.over ?? {}).map(({ from }) =>

@@ -2,6 +2,8 @@
 import * as Effect from "effect/Effect"
 import { type AnyStep, displayName } from "../../pipeline/Step.ts"
 import * as Branches from "../../plan/many/Branches.ts"
+import { noticeOf } from "../RunEvent.ts"
+import { RunEvents } from "../RunEvents.ts"
 import * as BranchFolders from "../step/BranchFolders.ts"
 import type { Running } from "./Outcome.ts"
 
@@ -26,6 +28,8 @@ export const placeIn = Effect.fnUntraced(function* (running: Running, step: AnyS
   }
   const placed = wanted === undefined ? all : all.filter(({ branch }) => wanted.has(branch!.name))
   branches.set(step.id, placed)
+  const nothing = all.length === 0 ? Branches.nothingOf(step) : undefined
+  if (nothing !== undefined) (yield* RunEvents).publish(noticeOf(step.id, nothing))
   if (options.outputsDir === undefined) return placed
   yield* BranchFolders.makeRoom(options.outputsDir, step.id)
   if (wanted === undefined) {
