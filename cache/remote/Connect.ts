@@ -29,7 +29,7 @@ const refusals: Readonly<Partial<Record<Pulled, string>>> = {
 }
 
 /** So many results at a time: each has many blobs. */
-const pullsAtOnce = 16
+const pullsAtOnce = 32
 const pushesAtOnce = 4
 /** How long the end of a run waits for uploads, and how long it says nothing of it. */
 const patienceMs = 30_000

@@ -9,6 +9,7 @@ import * as path from "node:path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
 import * as Digest from "../identity/Digest.ts"
 import * as Commit from "../store/Commit.ts"
 import { Disk } from "../store/Disk.ts"
@@ -58,9 +59,6 @@ const bytesOf = Effect.fnUntraced(function* (engine: Engine, file: Entry.File, o
   if (Option.isNone(found) || Digest.ofBytes(found.value) !== file.digest) return yield* new Damaged()
   return found.value
 })
-
-/** Each is in memory, packed and not. */
-export const packsAtOnce = 4
 
 const nothing = (): void => undefined
 
@@ -131,9 +129,9 @@ const download = Effect.fnUntraced(function* (
       yield* disk.create(to, bytes)
       fetched.set(digest, to)
     }
-  })
+  }, Semaphore.withPermit(Pack.atOnce))
   const atOnce = [
-    Effect.forEach(packs, several, { concurrency: packsAtOnce, discard: true }),
+    Effect.forEach(packs, several, { concurrency: width, discard: true }),
     Effect.forEach(single, one, { concurrency: width, discard: true })
   ]
   yield* Effect.all(atOnce, { concurrency: 2, discard: true })

@@ -6,6 +6,7 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
 import * as Digest from "../identity/Digest.ts"
 import { Disk } from "../store/Disk.ts"
 import type { StepResult } from "../store/ResultStore.ts"
@@ -15,7 +16,6 @@ import { width } from "./engine/Http.ts"
 import * as Entry from "./format/Entry.ts"
 import * as Pack from "./format/Pack.ts"
 import * as Signature from "./format/Signature.ts"
-import { packsAtOnce } from "./Pull.ts"
 
 /** A blob was removed from the store, by a collection or since it is damaged. */
 export class Gone extends Data.TaggedError("Gone") {}
@@ -63,8 +63,8 @@ export const push = Effect.fn("Push.push")(function* (
     const digest = Digest.ofBytes(pack)
     yield* putContent(engine, known, digest, pack)
     return { path, digest, sizeBytes: pack.length }
-  })
-  const packed = yield* Effect.forEach(packs, several, { concurrency: packsAtOnce })
+  }, Semaphore.withPermit(Pack.atOnce))
+  const packed = yield* Effect.forEach(packs, several, { concurrency: width })
   const files = [...packed, ...(yield* Effect.forEach(single, one, { concurrency: width }))]
   const record = Buffer.from(JSON.stringify(result))
   const signature = signer === undefined ? "" : Signature.make(signer, result.key, record)

@@ -7,6 +7,7 @@
  */
 import { promisify } from "node:util"
 import { constants, zstdCompress, zstdDecompress } from "node:zlib"
+import * as Semaphore from "effect/Semaphore"
 import type * as Digest from "../../identity/Digest.ts"
 
 /** A blob of a result. */
@@ -22,6 +23,8 @@ export const fewest = 16
 /** How much a pack holds at most. */
 export const mostBytes = 8 * 2 ** 20
 const mostBits = 16
+/** So many packs are open or being made at a time, of all results together: each is in memory, packed and not. */
+export const atOnce = Semaphore.makeUnsafe(4)
 
 /** Which of the 2^bits packs holds a blob. */
 export const indexOf = (digest: Digest.Digest, bits: number): number =>
