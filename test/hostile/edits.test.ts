@@ -95,6 +95,13 @@ class Turns {
   }
 }
 
+interface Setting {
+  readonly random: Random.Random
+  readonly isReal: boolean
+  readonly turns: Turns
+  readonly place: SequencePlace
+}
+
 class Sequence {
   readonly world: World
   /** Of the world as it is now; to ask it takes longer than many a run. */
@@ -104,14 +111,16 @@ class Sequence {
   private readonly isReal: boolean
   private readonly sandbox: Mode
   private readonly turns: Turns
+  private readonly place: SequencePlace
   private readonly written = new Map<string, string>()
   private readonly seen: Seen = { kept: new Set(), doubtful: new Set() }
   private readonly earlier: Array<World> = []
   private readonly makeEdit: MakeEdit
   where = ""
 
-  constructor(root: string, random: Random.Random, isReal: boolean, turns: Turns) {
+  constructor(root: string, { random, isReal, turns, place }: Setting) {
     this.root = root
+    this.place = place
     this.random = random
     this.isReal = isReal
     this.turns = turns
@@ -132,7 +141,8 @@ class Sequence {
   private setEnvironment(): void {
     const { asked, stray } = this.world.environment
     const PATH = [path.join(this.root, programFolder), searched].join(path.delimiter)
-    Object.assign(process.env, { [variables.asked]: asked, [variables.stray]: stray, PATH })
+    const OP_PIPE_TRUST_STAT = this.place === "memory, believed" ? "1" : ""
+    Object.assign(process.env, { [variables.asked]: asked, [variables.stray]: stray, PATH, OP_PIPE_TRUST_STAT })
   }
 
   private get data(): string {
@@ -293,6 +303,17 @@ class Sequence {
   }
 }
 
+/**
+ * Where a sequence lies. In memory none waits for a disk, but the times of files there are not believed, since a write through a
+ * mapping does not change them. Here nothing is mapped, so they are, but for some sequences that ask what is done without.
+ */
+type SequencePlace = "disk" | "memory, believed" | "memory"
+
+const placeOf = (random: Random.Random): SequencePlace => {
+  const drawn = random.int(10)
+  return drawn === 0 ? "disk" : drawn === 1 ? "memory" : "memory, believed"
+}
+
 /** Sequences at a time. */
 const atOnce = 4
 
@@ -309,10 +330,9 @@ const runSequences = async (what: string, count: number, edits: number, isReal: 
     await turns.take()
     for (const number of numbers) {
       const random = Random.make(number, what)
-      // In memory none waits for a disk; of files there, not all is believed that is of those on a disk. There may be little
-      // of it, or nothing may be executed there, so what is executed is on the disk.
-      const base = isReal || random.int(10) === 0 ? folders.disk : folders.memory
-      const sequence = new Sequence(path.join(base, String(number), project), random, isReal, turns)
+      const place = isReal ? "disk" : placeOf(random)
+      const base = place === "disk" ? folders.disk : folders.memory
+      const sequence = new Sequence(path.join(base, String(number), project), { random, isReal, turns, place })
       sequence.where = `${what} ${number}, `
       await sequence.begin()
       for (let serial = 1; serial <= edits; serial++) await sequence.edit(serial)
