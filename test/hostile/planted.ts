@@ -308,9 +308,9 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "a file that a step made counts without its mode",
-    file: "core/run/TakeOutputs.ts",
-    find: "mode === ordinaryMode ? digest",
-    replace: "mode >= 0 ? digest",
+    file: "cache/store/Tree.ts",
+    find: "mode === ordinaryMode ? content",
+    replace: "mode >= 0 ? content",
     caughtBy: ["test/regressions/handed.test.ts"]
   },
   {
@@ -345,8 +345,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "inputs count by who made them, so nothing stops the ripple",
     file: "core/plan/Ingredients.ts",
-    find: "  return result?.outputs[output]?.digest",
-    replace: "  return result?.key",
+    find: "  return outputOf(prepared, port, results)?.digest",
+    replace: '  return (port.owner._tag === "Step" ? results.get(port.owner.id)?.key : undefined)',
     caughtBy: [edits]
   },
   {
@@ -398,7 +398,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "of an up-to-date result only the folders are looked at, and not whose they are",
     file: "core/plan/Freshness.ts",
-    find: 'marked.has(step.id) ? { state: "fresh", result } : unknown',
+    find: 'isMarked(folder, sync) ? { state: "fresh", result } : unknown',
     replace: '{ state: "fresh", result }',
     caughtBy: [skipping],
     quick: true
@@ -406,7 +406,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a step that is up to date is skipped though it is forced",
     file: "core/plan/Freshness.ts",
-    find: "forced.has(step.id) || Template",
+    find: "isForced(forced, step) || Template",
     replace: "Template",
     caughtBy: [skipping],
     quick: true
@@ -414,8 +414,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "steps that are up to date are skipped though they are to be verified",
     file: "core/run/Runner.ts",
-    find: "if (!options.verify) yield* skipUpToDate(running)",
-    replace: "yield* skipUpToDate(running)",
+    find: "if (!options.verify && options.outputsDir !== undefined) yield*",
+    replace: "if (options.outputsDir !== undefined) yield*",
     caughtBy: [skipping],
     quick: true
   },
@@ -714,7 +714,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "programs that a stage names do not count",
     file: "core/plan/Ingredients.ts",
-    find: "  ...programsIn(prepared.programs.get(step.id))\n",
+    find: "  ...programsIn(prepared.programs.get(declaredId(step)))\n",
     replace: "",
     caughtBy: ["test/regressions/programs.test.ts"],
     quick: true
@@ -971,8 +971,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "what is optional does not count",
     file: "core/plan/Ingredients.ts",
-    find: "return result?.outputs[output]?.digest ?? (result",
-    replace: "return (artifact.optional ? undefined : result?.outputs[output]?.digest) ?? (result",
+    find: "return outputOf(prepared, port, results)?.digest ?? (isAbsent",
+    replace: "return (port.artifact.optional ? undefined : outputOf(prepared, port, results)?.digest) ?? (isAbsent",
     caughtBy: ["test/cli/optional.test.ts"]
   },
   {
