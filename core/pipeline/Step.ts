@@ -114,7 +114,7 @@ export const branchOf = (id: string): { readonly of: string; readonly name: stri
 }
 
 /** The name of one of an input that takes many, among a step's inputs. */
-export const entryInput = branchId
+const entryInput = (input: string, entry: string): string => branchId(input, entry)
 /** The input that one of a step's inputs belongs to, and the name of that one if it takes many. */
 export const inputOf = (key: string): { readonly input: string; readonly entry: string | undefined } => {
   const found = branchOf(key)
