@@ -133,6 +133,12 @@ const dropInnerTypes = (): void => {
   }
 }
 
+/** The compiler. What the doc comments say is in the types, where editors look for it; a third of each module would be comments. */
+const compile = (...options: ReadonlyArray<string>): void => {
+  const project = ["-p", path.join(root, "tsconfig.build.json")]
+  execFileSync(path.join(root, "node_modules/.bin/tsc"), [...project, ...options], { stdio: "inherit" })
+}
+
 /** What the verbs print with `--json`, as JSON Schema. */
 const writeSchemas = (): void => {
   mkdirSync(path.join(dist, "json"), { recursive: true })
@@ -140,14 +146,13 @@ const writeSchemas = (): void => {
     const { schema, definitions } = Schema.toJsonSchemaDocument(shape as Schema.Top)
     const document = { $schema: "https://json-schema.org/draft/2020-12/schema", title: `op-pipe ${verb}`, ...schema }
     const whole = Object.keys(definitions).length === 0 ? document : { ...document, $defs: definitions }
-    writeFileSync(path.join(dist, "json", `${verb}.json`), `${JSON.stringify(whole, null, 2)}\n`)
+    writeFileSync(path.join(dist, "json", `${verb}.json`), `${JSON.stringify(whole)}\n`)
   }
 }
 
 for (const folder of [dist, study]) rmSync(folder, { recursive: true, force: true })
-execFileSync(path.join(root, "node_modules/.bin/tsc"), ["-p", path.join(root, "tsconfig.build.json")], {
-  stdio: "inherit"
-})
+compile("--declaration", "false", "--removeComments")
+compile("--emitDeclarationOnly")
 // The compiler leaves plain JavaScript and its types alone.
 for (const name of ["FileStat.cjs", "FileStat.d.cts", "Resolver.cjs", "Resolver.d.cts"]) {
   cpSync(path.join(root, "cache/identity", name), path.join(dist, "cache/identity", name))

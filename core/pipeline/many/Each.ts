@@ -172,7 +172,8 @@ type TextParam<S> = { [K in keyof ParamsOf<S>]: ParamsOf<S>[K] extends string ? 
  * const texts = Pipeline.source({ name: "texts", artifact: Texts, path: "texts" })
  * const counted = Pipeline.each(count, { over: { text: Pipeline.entries(texts.port, Text, { match: "*.txt" }) } })
  * const totalled = Pipeline.step(total, { inputs: { counts: counted.out.count } })
- * export default Pipeline.make({ name: "words", steps: [totalled] })
+ * const pipeline = Pipeline.make({ name: "words", steps: [totalled] })
+ * console.log(pipeline.steps.map(({ id }) => id).join(" ")) // count total
  * ```
  */
 export const each = <

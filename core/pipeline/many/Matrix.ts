@@ -73,8 +73,7 @@ const combinations = (over: Readonly<Record<string, ReadonlyArray<unknown>>>): R
  * const products = Pipeline.matrix(product, { over: { a: [1, 2], b: [10, 20] }, inputs: {} })
  * const summed = Pipeline.step(sum, { inputs: { values: products.out.value } })
  * const pipeline = Pipeline.make({ name: "table", steps: [summed] })
- * console.log(pipeline.steps.map(({ id }) => id).join(" "))
- * // product@a=1,b=10 product@a=1,b=20 product@a=2,b=10 product@a=2,b=20 sum
+ * console.log(pipeline.steps.length) // 5
  * console.log(products.at({ a: 2, b: 10 }).id) // product@a=2,b=10
  * ```
  */
