@@ -18,6 +18,7 @@ import * as Digest from "../identity/Digest.ts"
 import { figureCount, figuresOf, isSame as isSameFile, writeFigures } from "../identity/FileStat.cjs"
 import { Disk, DiskError, type InspectedEntry, join, orAbsent, type Stat, type SyncDisk } from "./Disk.ts"
 import { type StatMemo, settle } from "./StatMemo.ts"
+import * as SourceLink from "./tree/SourceLink.ts"
 
 export type TreeEntry =
   | {
@@ -100,10 +101,6 @@ interface Listing {
   readonly children: ReadonlyArray<InspectedEntry>
 }
 
-/** Whether `location` is `folder` or lies below it; both absolute. */
-export const isIn = (location: string, folder: string): boolean =>
-  location === folder || location.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep)
-
 const inFolder = (folder: string, name: string): string => (folder === "" ? name : `${folder}/${name}`)
 
 export interface SnapshotOptions {
@@ -115,21 +112,14 @@ export interface SnapshotOptions {
   readonly unlock?: boolean
 }
 
-/** A link in a source that leads out of it. */
-export interface OutwardLink {
-  readonly path: string
-  /** Its text. */
-  readonly target: string
-  /** Where that is, and where it is in truth, beyond further links. */
-  readonly leadsTo: string
-  readonly real: string
-}
-
 interface Walked {
   readonly listings: ReadonlyArray<Listing>
   /** What was left out. */
   readonly ignored: ReadonlyArray<string>
-  readonly outward: ReadonlyArray<OutwardLink>
+  /** Those that were followed, outer ones first. */
+  readonly links: ReadonlyArray<SourceLink.SourceLink>
+  /** The real path of its root. */
+  readonly real: string
 }
 
 /** Where a link leads in truth; undefined if it leads nowhere, or in a circle of links. */
@@ -148,9 +138,7 @@ const leadsTo = Effect.fnUntraced(function* (link: string) {
 interface Walking extends Walked {
   readonly listings: Array<Listing>
   readonly ignored: Array<string>
-  readonly outward: Array<OutwardLink>
-  /** The source, and the folders outside of it that are walked. */
-  readonly within: Array<string>
+  readonly links: Array<SourceLink.SourceLink>
 }
 
 /**
@@ -158,7 +146,7 @@ interface Walking extends Walked {
  * paths.
  */
 const follow = Effect.fnUntraced(function* (
-  { outward, within }: Walking,
+  { links }: Walking,
   at: string,
   name: string,
   around: ReadonlyArray<string>
@@ -168,14 +156,10 @@ const follow = Effect.fnUntraced(function* (
   const link = `${folder}${path.sep}${name}`
   const target = yield* disk.readLink(link)
   const real = yield* leadsTo(link)
-  if (real === undefined || around.some((each) => isIn(each, real)))
+  if (real === undefined || around.some((each) => SourceLink.isIn(each, real)))
     return { name, kind: "link", stat: undefined, real: link } as const
   const stat = yield* disk.lstat(real)
-  const leads = path.resolve(folder, target)
-  if (!within.some((each) => isIn(leads, each) && isIn(real, each))) {
-    outward.push({ path: at, target, leadsTo: leads, real })
-    if (stat.kind === "folder") within.push(real)
-  }
+  links.push({ path: at, target, leadsTo: path.resolve(folder, target), real, kind: stat.kind })
   return { name, kind: stat.kind, stat, real }
 })
 
@@ -184,7 +168,7 @@ const walk = Effect.fnUntraced(function* (root: string, options: SnapshotOptions
   const { ignore, of, links = "follow", unlock = false } = options
   const disk = yield* Disk
   const real = of === "source" ? yield* disk.realPath(root) : root
-  const walking: Walking = { listings: [], ignored: [], outward: [], within: [real] }
+  const walking: Walking = { listings: [], ignored: [], links: [], real }
   /** `around` are the real paths of the folders where links were followed, from the outermost on, and of this one. */
   const visit: (
     folder: string,
@@ -311,14 +295,16 @@ export interface SourceTree {
   readonly seen: ReadonlyArray<Listing>
   /** What lies below it and does not count. */
   readonly ignored: ReadonlyArray<string>
-  readonly outward: ReadonlyArray<OutwardLink>
+  readonly links: ReadonlyArray<SourceLink.SourceLink>
+  /** Its real path. */
+  readonly real: string
 }
 
 /** The tree of a source that is one file. */
 export const ofFile = (path: string, content: Digest.Digest, stat: Stat): SourceTree => {
   const tree: Tree = [{ kind: "file", path, digest: content, sizeBytes: stat.sizeBytes, mode: modeOf("source", stat) }]
   const seen = [{ folder: "", stat: undefined, children: [{ name: path, kind: "file", stat } as const] }]
-  return { digest: digest(tree), tree: Effect.succeed(tree), seen, ignored: [], outward: [] }
+  return { digest: digest(tree), tree: Effect.succeed(tree), seen, ignored: [], links: [], real: "" }
 }
 
 /**
@@ -385,19 +371,19 @@ export const statDigest = ({ digest, seen }: SourceTree): Digest.Digest => {
 
 /** The source below `root`. If it is unchanged, the list of its files is neither made nor digested. */
 export const source = Effect.fnUntraced(function* (root: string, memo: StatMemo, options: Omit<SnapshotOptions, "of">) {
-  const { listings, ignored, outward } = yield* walk(root, { ...options, of: "source" })
+  const { listings, ignored, links, real } = yield* walk(root, { ...options, of: "source" })
   const tree = entriesOf(root, listings, memo, "source")
   const folders = listings.map(({ folder }) => folder)
   const before = memo.tree(root)
   const isSameShape =
     before?.folders.length === folders.length && before.folders.every((folder, index) => folder === folders[index])
   if (before !== undefined && isSameShape && isAsKnown(root, listings, memo))
-    return { digest: before.digest, tree, seen: listings, ignored, outward } satisfies SourceTree
+    return { digest: before.digest, tree, seen: listings, ignored, links, real } satisfies SourceTree
   const files = listings.map((each) => [join(root, each.folder), filesOf(each)] as const)
   yield* settle(memo, files)
   for (const [folder, some] of files) memo.keepOnly(folder, some)
   const made = yield* tree
-  const found: SourceTree = { digest: digest(made), tree: Effect.succeed(made), seen: listings, ignored, outward }
+  const found: SourceTree = { digest: digest(made), tree: Effect.succeed(made), seen: listings, ignored, links, real }
   if (isAsKnown(root, listings, memo)) memo.noteTree(root, { folders, digest: found.digest })
   return found
 })

@@ -13,6 +13,7 @@ import { Disk, join, orAbsent } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
+import * as SourceLink from "../../cache/store/tree/SourceLink.ts"
 import * as TreeChange from "../../cache/store/tree/TreeChange.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import { branchOf } from "../pipeline/Step.ts"
@@ -110,6 +111,6 @@ export const isOccupied = Effect.fnUntraced(function* (result: StepResult, folde
   // earlier versions left no marks: if the step ran before, files at the paths of its outputs count as outputs
   const last = yield* results.last(path.basename(folder))
   const known = Option.isNone(last) ? [] : [last.value, result].flatMap((each) => Object.values(each.outputs))
-  const isOutput = (at: string): boolean => known.some((each) => Tree.isIn(join("/", at), join("/", each.path)))
+  const isOutput = (at: string): boolean => known.some((each) => SourceLink.isIn(join("/", at), join("/", each.path)))
   return !files.every((file) => isOutput(file.path))
 })

@@ -5,7 +5,7 @@
  * the source there as it does here.
  */
 import * as path from "node:path"
-import type { OutwardLink } from "../../cache/store/Tree.ts"
+import type { SourceLink } from "../../cache/store/tree/SourceLink.ts"
 
 export interface Reached {
   /** Its real path. */
@@ -20,7 +20,7 @@ export interface Reached {
 const mostOfFolder = 200
 
 /** Where each link leads, seen from the source; outer links come first. */
-const placesOf = (links: ReadonlyArray<OutwardLink>): ReadonlyMap<string, string> => {
+const placesOf = (links: ReadonlyArray<SourceLink>): ReadonlyMap<string, string> => {
   const places = new Map<string, string>()
   /** Where the content of a folder of the source lies. */
   const placeOf = (folder: string): string => {
@@ -41,7 +41,7 @@ const folderOf = ({ from, named, at }: Reached): Reached | undefined =>
     : undefined
 
 /** All that the links of one source lead to. */
-export const reachedBy = (links: ReadonlyArray<OutwardLink>): ReadonlyArray<Reached> => {
+export const reachedBy = (links: ReadonlyArray<SourceLink>): ReadonlyArray<Reached> => {
   const places = placesOf(links)
   const groups = new Map<string, Array<Reached>>()
   for (const { path: link, leadsTo, real } of links) {

@@ -12,6 +12,7 @@ import { Disk, type DiskError, orAbsent, type Stat } from "../../cache/store/Dis
 import { type StatMemo, settle } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
+import * as SourceLink from "../../cache/store/tree/SourceLink.ts"
 import * as TreeChange from "../../cache/store/tree/TreeChange.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import { type AnySource, type AnyStep, displayName } from "../pipeline/Step.ts"
@@ -87,7 +88,7 @@ const refuseInFolder = Effect.fnUntraced(function* (source: AnySource, location:
   const written = { "--outputs": options.outputsDir, "--store": path.dirname(layout.root) }
   for (const [flag, folder] of Object.entries(written)) {
     const future = folder === undefined ? "" : yield* futurePath(folder)
-    if (folder === undefined || !Tree.isIn(future, real.value)) continue
+    if (folder === undefined || !SourceLink.isIn(future, real.value)) continue
     if (!isLeftOut(source, path.relative(real.value, future).split(path.sep).join("/"))) {
       return yield* new SettingsError({
         asked: `${flag} ${folder}`,

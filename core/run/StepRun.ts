@@ -21,6 +21,7 @@ import type { Provenance, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
 import * as Tree from "../../cache/store/Tree.ts"
+import * as SourceLink from "../../cache/store/tree/SourceLink.ts"
 import { type CommandWork, Executor, type News, StepError, type StepTask } from "../executor/Executor.ts"
 import * as Log from "../executor/log/Log.ts"
 import * as Mask from "../executor/log/Mask.ts"
@@ -130,7 +131,7 @@ const aboutSources = ({ prepared }: Running, step: AnyStep): Pick<StepTask, "rea
   })
   return {
     reached: sources.flatMap(({ input, content }) =>
-      SourceLinks.reachedBy(content.outward).map((each) => ({ ...each, input }))
+      SourceLinks.reachedBy(SourceLink.outward(content.real, content.links)).map((each) => ({ ...each, input }))
     ),
     ignored: sources.flatMap(({ input, content }) => content.ignored.map((each) => ({ input, path: each })))
   }

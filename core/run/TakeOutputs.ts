@@ -12,6 +12,7 @@ import { Disk, join, orAbsent } from "../../cache/store/Disk.ts"
 import type { Output } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
+import * as SourceLink from "../../cache/store/tree/SourceLink.ts"
 import * as Sandbox from "../executor/Sandbox.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
@@ -48,7 +49,7 @@ const forbidden = Effect.fnUntraced(function* (target: string, location: string,
   const disk = yield* Disk
   const { layout } = yield* Store
   const lexical = path.resolve(path.dirname(location), target)
-  const inside = Tree.isIn(lexical, folder)
+  const inside = SourceLink.isIn(lexical, folder)
   if (inside && !path.isAbsolute(target)) {
     const isNowhere = Option.isNone(yield* orAbsent(disk.lstat(lexical)))
     return isNowhere && /^(inputs|outputs)(\/|$)/u.test(target)
@@ -57,14 +58,16 @@ const forbidden = Effect.fnUntraced(function* (target: string, location: string,
   }
   const real = yield* Effect.option(disk.realPath(lexical))
   const targets = [lexical, ...Option.toArray(real)]
-  const origin = origins.find((place) => targets.some((each) => Tree.isIn(each, place) || Tree.isIn(place, each)))
+  const origin = origins.find((place) =>
+    targets.some((each) => SourceLink.isIn(each, place) || SourceLink.isIn(place, each))
+  )
   if (origin !== undefined) return `the source ${origin}, whose content may change`
   if (!path.isAbsolute(target)) return "out of the output"
   // an empty store may not exist yet
   const stores = [layout.root, ...Option.toArray(yield* orAbsent(disk.realPath(layout.root)))]
-  const isOfStore = stores.some((store) => targets.some((each) => Tree.isIn(each, store)))
+  const isOfStore = stores.some((store) => targets.some((each) => SourceLink.isIn(each, store)))
   if (isOfStore) return "the store, or the folder that the step worked in"
-  return stepFolders.some((each) => Tree.isIn(target, each)) ? "the folder that the step worked in" : undefined
+  return stepFolders.some((each) => SourceLink.isIn(target, each)) ? "the folder that the step worked in" : undefined
 })
 
 /** Fails if a link leads out of the output: its target could change or disappear without a new result. */

@@ -152,7 +152,8 @@ describe("what links lead to", () => {
       path: `${at}.txt`,
       target: `../lake/${at}.txt`,
       leadsTo: `/w/lake/${at}.txt`,
-      real: `/real/${at}.txt`
+      real: `/real/${at}.txt`,
+      kind: "file" as const
     })
     const few = Array.from({ length: 200 }, (_, at) => link(at))
     expect(reachedBy(few)).toHaveLength(200)

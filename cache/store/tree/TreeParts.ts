@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Stat } from "../Disk.ts"
 import * as Tree from "../Tree.ts"
+import * as SourceLink from "./SourceLink.ts"
 
 type Listing = Tree.SourceTree["seen"][number]
 type TreeEntry = Tree.Tree[number]
@@ -35,8 +36,6 @@ export const of = (tree: Tree.Tree) => {
   }
 }
 
-const nothingBelow = { ignored: [], outward: [] }
-
 /** The file or folder at a path of a source, as a source of its own; a file under the name `as`. */
 export const ofSource = (source: Tree.SourceTree, tree: Tree.Tree) => {
   const parts = of(tree)
@@ -45,27 +44,20 @@ export const ofSource = (source: Tree.SourceTree, tree: Tree.Tree) => {
   for (const { folder, children } of source.seen) {
     for (const { name, stat } of children) stats.set(folder === "" ? name : `${folder}/${name}`, stat)
   }
-  const within = <A extends { readonly path: string }>(all: ReadonlyArray<A>, at: string): ReadonlyArray<A> =>
-    all
-      .filter(({ path }) => path.startsWith(`${at}/`))
-      .map((each) => ({ ...each, path: each.path.slice(at.length + 1) }))
+  const links = new Map(source.links.map((link) => [link.path, link]))
+  const linksBelow = below(source.links, ({ path }) => path)
+  const ignoredBelow = below(source.ignored, (path) => path)
   const folder = (at: string): Tree.SourceTree => {
     const entries = parts.below(at, "")
     const seen: ReadonlyArray<Listing> = (listings.get(at) ?? []).map((each) => ({
       ...each,
       folder: each.folder.slice(at.length + 1)
     }))
-    const isPlain = source.ignored.length + source.outward.length === 0
-    const besides = isPlain
-      ? nothingBelow
-      : {
-          ignored: within(
-            source.ignored.map((path) => ({ path })),
-            at
-          ).map(({ path }) => path),
-          outward: within(source.outward, at)
-        }
-    return { digest: Tree.digest(entries), tree: Effect.succeed(entries), seen, ...besides }
+    const ignored = (ignoredBelow.get(at) ?? []).map((path) => path.slice(at.length + 1))
+    // a link that leads to another part leads out of this one
+    const own = (linksBelow.get(at) ?? []).map((link) => ({ ...link, path: link.path.slice(at.length + 1) }))
+    const real = SourceLink.realPath(source.real, links, at)
+    return { digest: Tree.digest(entries), tree: Effect.succeed(entries), seen, ignored, links: own, real }
   }
   return (at: string, as: string): Tree.SourceTree | undefined => {
     const entry = parts.entry(at)

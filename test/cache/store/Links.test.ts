@@ -8,6 +8,7 @@ import { Disk } from "../../../cache/store/Disk.ts"
 import * as Layout from "../../../cache/store/Layout.ts"
 import * as StatMemo from "../../../cache/store/StatMemo.ts"
 import * as Tree from "../../../cache/store/Tree.ts"
+import * as SourceLink from "../../../cache/store/tree/SourceLink.ts"
 import { temporaryFolder, writeFiles } from "../../lib/temporary.ts"
 
 const none = () => false
@@ -26,7 +27,8 @@ const look = (root: string, links: "follow" | "keep" = "follow") =>
     const memo = yield* StatMemo.load(Layout.make(path.join(root, "../store")), "stat")
     const found = yield* Tree.source(root, memo, { ignore: none, links })
     yield* memo.flush
-    return { ...found, entries: (yield* found.tree).map(({ kind, path }) => `${kind} ${path}`) }
+    const outward = SourceLink.outward(found.real, found.links)
+    return { ...found, outward, entries: (yield* found.tree).map(({ kind, path }) => `${kind} ${path}`) }
   }).pipe(Effect.provide(Disk.layer))
 
 const older = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 80)))

@@ -195,7 +195,8 @@ describe("a source's tree", () => {
       tree: Effect.succeed([]),
       seen: listings,
       ignored: [],
-      outward: []
+      links: [],
+      real: "/"
     })
     let untouched = 0
     fc.assert(
