@@ -37,6 +37,7 @@ import * as RunLog from "./RunLog.ts"
 import * as Secrets from "./Secrets.ts"
 import * as StepRun from "./StepRun.ts"
 import * as Budget from "./step/Budget.ts"
+import * as Once from "./sweep/Once.ts"
 
 export type RunFinished = Extract<RunEvent, { readonly type: "RunFinished" }>
 
@@ -82,8 +83,8 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   const fresh = found.state === "fresh" ? found.result : undefined
   const before = fresh === undefined ? yield* results.last(step.id) : Option.none<StepResult>()
   const execute = (): ReturnType<typeof StepRun.execute> => {
-    const work = StepRun.execute(running, execution())
-    return options.among === undefined ? work : options.among.once(key, work)
+    const own = execution()
+    return running.once(key, own.forced, StepRun.execute(running, own))
   }
   const { executed, result, pulled }: StepRun.Executed =
     fresh === undefined ? yield* execute() : { executed: false, result: fresh }
@@ -306,6 +307,8 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
     options,
     runId: options.among?.runId ?? makeRunId(new Date(startedMs)),
     budget: options.among?.budget ?? (yield* Budget.make(prepared.cores)),
+    // each branch that fails has a log of its own
+    once: options.among?.once ?? Once.make(() => true),
     provenance: yield* Effect.cached(Provenance.ofRun),
     results: new Map(),
     outcomes: new Map(),

@@ -1,5 +1,5 @@
 /** Steps for each of many that are known only at run time: what runs, what does not, and every verb knows them. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
 import { events, lastEvent, opPipe } from "../lib/cli.ts"
@@ -187,6 +187,46 @@ export default Pipeline.make({ name: "words", steps: [Pipeline.step(stages.join,
     expect(text("outputs/join/word.txt")).toBe("s1=x\ny\n\ns2=z\n")
     write("s1/w", "w")
     expect(await run()).toMatchObject({ executed: ["size[s1]", "join"] })
+  })
+
+  it("folders with links out of the source, and to one another: each finds what all of them lead to", async () => {
+    own(`import { Stage } from "../../../core/index.ts"
+const Sample = Artifact.folder({ tag: "Sample/v1", path: "sample" })
+const read = Stage.command({ name: "read", command: 'cat "$sample"/shared/x "$sample"/other > "$word"', inputs: { sample: Sample }, output: { word: stages.Word } })
+const texts = Pipeline.source({ name: "texts", artifact: stages.Texts })
+export default Pipeline.make({ name: "words", steps: [
+  Pipeline.each(read, { over: { sample: Pipeline.entries(texts.port, Sample, { match: "s*" }) } })] })`)
+    mkdirSync(path.join(root, "shared"))
+    writeFileSync(path.join(root, "shared/x"), "shared ")
+    mkdirSync(path.join(root, "texts/plain"))
+    write("plain/other", "other")
+    // the second finds what the first leads to already
+    for (const name of ["s1", "s2"]) {
+      mkdirSync(path.join(root, "texts", name))
+      symlinkSync("../../shared", path.join(root, "texts", name, "shared"))
+      symlinkSync("../plain/other", path.join(root, "texts", name, "other"))
+    }
+    symlinkSync("s1", path.join(root, "texts/s3"))
+    const first = await run()
+    expect(first).toMatchObject({ failed: [] })
+    for (const name of ["1", "2", "3"]) expect(text(`outputs/read/${name}/word.txt`)).toBe("shared other")
+    write("plain/other", "another")
+    expect(await run()).toMatchObject({ failed: [] })
+    expect(text("outputs/read/3/word.txt")).toBe("shared another")
+  })
+
+  it("files of one content: executes once, also where it is forced, and says nothing of waiting for itself", async () => {
+    own(`const texts = Pipeline.source({ name: "texts", artifact: stages.Texts })
+const turned = Pipeline.each(stages.turn, { over: { word: Pipeline.entries(texts.port, stages.Word, { match: "*.txt" }) } })
+export default Pipeline.make({ name: "words", steps: [turned] })`)
+    for (const name of ["a.txt", "b.txt", "c.txt", "d.txt"]) write(name, "same")
+    for (const more of [[], ["--force"]]) {
+      const ran = await command("run", "--json", "--cores", "2", ...more)
+      expect(events(ran).filter(({ type }) => type === "Notice")).toEqual([])
+      const { executed, cached } = lastEvent(ran) as { executed: ReadonlyArray<string>; cached: ReadonlyArray<string> }
+      expect([executed.length, cached.length]).toEqual([1, 3])
+    }
+    for (const name of ["a", "b", "c", "d"]) expect(text(`outputs/turn/${name}/word.txt`)).toBe("emas")
   })
 
   it("the items of a list, by their names; refuses names that clash", async () => {

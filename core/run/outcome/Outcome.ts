@@ -54,6 +54,7 @@ export interface Running extends StepRun.Running {
   /** Of a step that stands for its branches: done when these are placed, or cannot be. */
   readonly placing: ReadonlyMap<string, Deferred.Deferred<void>>
   readonly branches: Map<string, ReadonlyArray<AnyStep>>
+  readonly once: Once
 }
 
 /** The steps of the run, those that stand for branches followed by these. */

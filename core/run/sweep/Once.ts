@@ -1,8 +1,6 @@
 /**
- * Once: runs that go on at the same time do the work for a key once. The others wait, and hold no cores meanwhile.
- *
- * A failure is the others' failure too: the same work would fail again. But work that was not begun, because another step of its own
- * run had failed, says nothing about the others.
+ * Once: steps that go on at the same time do the work for a key once. The others wait, and hold no cores meanwhile: branches
+ * of a run whose entries have the same content, and the runs of a sweep.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -13,26 +11,30 @@ type Execute = ReturnType<typeof StepRun.execute>
 type Executed = Effect.Success<Execute>
 type Failed = Effect.Error<Execute>
 
-/** Does the work for a key, or waits for another run that does; `executed` says which. */
-export type Once = (key: Digest.Digest, work: Execute) => Execute
+/**
+ * Does the work for a key, or waits for another that does; `executed` says which. Of forced work the result is remembered: that
+ * in the store may be of an earlier run.
+ */
+export type Once = (key: Digest.Digest, isForced: boolean, work: Execute) => Execute
 
-/** For the runs of one sweep. */
-export const make = (isNotBegun: (error: Failed) => boolean): Once => {
+/** After a failure that `isOwn` to the one that met it, the next of those that wait does the work; others fail by it, too. */
+export const make = (isOwn: (error: Failed) => boolean): Once => {
   const known = new Map<Digest.Digest, Deferred.Deferred<Executed, Failed>>()
-  const once: Once = (key, work) =>
+  const once: Once = (key, isForced, work) =>
     Effect.suspend(() => {
       const earlier = known.get(key)
       if (earlier !== undefined) {
         return Deferred.await(earlier).pipe(
           Effect.map(({ result }) => ({ executed: false, result })),
-          Effect.catchIf(isNotBegun, () => once(key, work))
+          Effect.catchIf(isOwn, () => once(key, isForced, work))
         )
       }
       const own = Deferred.makeUnsafe<Executed, Failed>()
       known.set(key, own)
       const forget = Effect.sync(() => known.delete(key))
       return work.pipe(
-        Effect.tapError((error) => (isNotBegun(error) ? forget : Effect.void)),
+        Effect.tapError((error) => (isOwn(error) ? forget : Effect.void)),
+        Effect.tap(() => (isForced ? Effect.void : forget)),
         Effect.onExit((exit) => Deferred.done(own, exit))
       )
     })

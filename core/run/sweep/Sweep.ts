@@ -48,6 +48,7 @@ export const run = Effect.fn("Sweep.run")(function* (trials: ReadonlyArray<Trial
   const { id, runIds } = idsOf(trials.length, new Date())
   const shared = {
     budget: yield* Budget.make(options.cores),
+    // the same work would fail again; but what was not begun says nothing about the others
     once: Once.make((error) => error instanceof Stopped)
   }
   const one = ({ prepared, steps, forced, asked }: Trial, at: number) => {
