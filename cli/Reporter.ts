@@ -170,7 +170,7 @@ export const planned = ({ step, state, reasons, branches }: Assessment): Planned
 
 /** One step with its state and reasons. */
 export const plannedLine = (step: PlannedEvent): string =>
-  `${paint(markStyles[step.state], marks[step.state])} ${displayName(step.step)}${step.branches === undefined ? "" : ` ×${step.branches}`}  ${step.state}${step.reasons.length === 0 ? "" : `: ${shortened(step.reasons)}`}`
+  `${paint(markStyles[step.state], marks[step.state])} ${displayName(step.step)}${step.branches === undefined ? "" : ` ×${formatCount(step.branches)}`}  ${step.state}${step.reasons.length === 0 ? "" : `: ${shortened(step.reasons)}`}`
 
 /** Logs of continuous integration are read later, whether they come from a terminal or not. */
 const isCi = (): boolean => !["", "0", "false", undefined].includes(process.env["CI"])

@@ -100,6 +100,8 @@ export const shapes = {
         kind: Schema.Literals(["source", "step"]),
         needs: Strings,
         state: Schema.NullOr(State),
+        /** Of a step that stands for branches: how many these are, once they are known and states were asked for. */
+        branches: Schema.optionalKey(Schema.Int),
         params: Values
       })
     )

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Pipeline } from "../../core/pipeline/Pipeline.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
 import type { Settings } from "../../core/plan/Settings.ts"
-import { paint, printError, printLine } from "../Console.ts"
+import { formatCount, paint, printError, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
 import * as Graph from "../Graph.ts"
 import type { shapes } from "../json/Shapes.ts"
@@ -36,30 +36,36 @@ interface Drawing {
   readonly pipeline: Pipeline
   readonly settings: Settings
   /** By step id; empty where only the wiring is drawn. */
-  readonly states: ReadonlyMap<string, Freshness.State>
+  readonly states: ReadonlyMap<string, Freshness.Assessment>
 }
 
 const colorIn =
   ({ states }: Drawing) =>
   (node: Graph.Node): string =>
-    colors[states.get(node.id) ?? "never run"]
+    colors[states.get(node.id)?.state ?? "never run"]
 
 const asText = ({ pipeline, states }: Drawing): ReadonlyArray<string> => {
   const markOf = (node: Graph.Node): string => {
-    const state = states.get(node.id)
+    const state = states.get(node.id)?.state
     return node.kind === "source" ? "◇" : state === undefined ? "●" : marks[state]
   }
   const noteOf = (node: Graph.Node): string => {
-    const state = states.get(node.id)
-    return state === undefined ? "" : paint(styles[state], `${state}  `)
+    const found = states.get(node.id)
+    if (found === undefined) return ""
+    const count = found.branches === undefined ? "" : ` ×${formatCount(found.branches.length)}`
+    return paint(styles[found.state], `${found.state}${count}  `)
   }
   return Graph.toText(pipeline, markOf, noteOf)
 }
 
+const branchesOf = (found: Freshness.Assessment | undefined): { readonly branches?: number } =>
+  found?.branches === undefined ? {} : { branches: found.branches.length }
+
 const asJson = ({ pipeline, settings, states }: Drawing): (typeof shapes)["dag"]["Type"] => {
   const nodes = Graph.nodesOf(pipeline).map((node) => ({
     ...node,
-    state: states.get(node.id) ?? null,
+    state: states.get(node.id)?.state ?? null,
+    ...branchesOf(states.get(node.id)),
     params: settings.steps[node.id] ?? settings.sources[node.id] ?? {}
   }))
   return { pipeline: pipeline.name, nodes }
@@ -96,14 +102,14 @@ export const dag = (additions: Pick<Additions, "flags">) =>
       const flags = yield* Session.recalled(asked, (line) => Effect.runSync(printError(line)))
       const { project, settings } = yield* Session.openSettled(flags)
       const { pipeline } = project
-      const states = new Map<string, Freshness.State>()
+      const states = new Map<string, Freshness.Assessment>()
       if (flags.status) {
         yield* Session.withPrepared(
           flags,
           (line) => Effect.runSync(printError(line)),
           (prepared) =>
             Effect.map(Freshness.assess(prepared, pipeline.steps), (found) => {
-              for (const each of found) states.set(each.step.id, each.state)
+              for (const each of found) states.set(each.step.id, each)
             })
         )
       }

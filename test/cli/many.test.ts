@@ -137,11 +137,15 @@ describe("the other verbs", () => {
 
   it("dag draws the step once, and a run tells how many it stands for", async () => {
     expect((await command("dag")).stdout).toMatch(/shout +← turn/)
+    expect((await command("dag", "--status")).stdout).toMatch(/shout +pending +← turn/)
     const placed = events(await command("run", "--json")).filter(({ type }) => type === "StepPlaced")
     expect(placed).toEqual([
       { type: "StepPlaced", step: "turn", branches: 3 },
       { type: "StepPlaced", step: "shout", branches: 3 }
     ])
+    expect((await command("dag", "--status")).stdout).toMatch(/shout +fresh ×3 +← turn/)
+    const { nodes } = JSON.parse((await command("dag", "--status", "--json")).stdout)
+    expect(nodes.find((node: { id: string }) => node.id === "turn")).toMatchObject({ state: "fresh", branches: 3 })
   })
 })
 
