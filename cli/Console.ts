@@ -27,6 +27,10 @@ const wantsColour = (stream: NodeJS.WriteStream): boolean =>
 export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string =>
   wantsColour(stream) ? `\u001b[${codes[style]}m${text}\u001b[0m` : text
 
+/** A word as a shell takes it: in quotes where it would mean something else, as the brackets of a branch do. */
+export const shellWord = (word: string): string =>
+  /^[\w@%+=:,./-][\w@%+=:,./#-]*$/u.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+
 let pending = ""
 
 const flush = (): void => {

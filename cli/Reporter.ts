@@ -10,7 +10,7 @@ import { displayName } from "../core/pipeline/Step.ts"
 import type { Assessment } from "../core/plan/Freshness.ts"
 import type { RunEvent } from "../core/run/RunEvent.ts"
 import type { SweepEvent } from "../core/run/sweep/SweepEvent.ts"
-import { formatCount, formatDuration, paint, write, writeRaw } from "./Console.ts"
+import { formatCount, formatDuration, paint, shellWord, write, writeRaw } from "./Console.ts"
 import * as Groups from "./reporter/Groups.ts"
 import { liveLine, type Track } from "./reporter/LiveLine.ts"
 
@@ -119,7 +119,7 @@ const lasting = (event: Told): ReadonlyArray<string> => {
         `${paint("red", "✗")} ${paint("bold", displayName(event.step))}  ${indent(event.reason)}`,
         ...((event.attempts ?? 1) === 1 ? [] : [`    It was tried ${event.attempts} times`]),
         ...(event.fault === "bug" ? [`    This is a bug in op-pipe. Please report it: ${issues}`] : []),
-        ...(event.log === null ? [] : [`    All that it printed: op-pipe logs ${event.step}`])
+        ...(event.log === null ? [] : [`    All that it printed: op-pipe logs ${shellWord(event.step)}`])
       ]
     case "StepRetried": {
       const then = event.waitMs === 0 ? "" : ` in ${formatDuration(event.waitMs)}`

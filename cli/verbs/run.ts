@@ -89,7 +89,7 @@ const bringUpToDate = Effect.fnUntraced(function* (
   const notify = (text: string): void => reporter({ type: "Notice", text })
   const { asked, needed, steps, branches, forced } = yield* wanted(prepared.pipeline, flags)
   if (flags.dryRun) {
-    for (const assessment of yield* Freshness.assess(prepared, steps, { forced }))
+    for (const assessment of yield* Freshness.assess(prepared, steps, { forced, wanted: branches }))
       reporter(Reporter.planned(assessment))
     return
   }

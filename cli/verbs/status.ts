@@ -115,6 +115,16 @@ const describe = (assessment: Freshness.Assessment, programs: ReadonlyArray<stri
   ]
 }
 
+/** That there is no branch `lacking`, or that it is not known yet which there are. */
+const noBranch = (asked: string, lacking: string, all: ReadonlyArray<Freshness.Assessment>): string => {
+  const of = branchOf(lacking)?.of ?? lacking
+  const around = all.find(({ step }) => step.id === of)
+  const expected = `why ${asked}: expected the name of a branch of ${displayName(of)}`
+  return around !== undefined && around.branches === undefined
+    ? `${expected}, but found none yet: it is ${around.state}, ${around.reasons.join(", ")}. Run the pipeline first`
+    : `${expected}, but found none of that name. \`op-pipe status --json\` has their names`
+}
+
 export const why = (additions: Pick<Additions, "flags">) =>
   Command.make(
     "why",
@@ -127,10 +137,7 @@ export const why = (additions: Pick<Additions, "flags">) =>
           const all = (yield* assess(prepared, project)).flatMap((each) => [each, ...(each.branches ?? [])])
           const assessments = all.filter((each) => wanted.has(each.step.id))
           const lacking = Array.from(wanted).find((id) => all.every(({ step }) => step.id !== id))
-          if (lacking !== undefined)
-            return yield* new UsageError({
-              message: `why ${flags.step}: expected the name of a branch of ${branchOf(lacking)?.of ?? lacking}, but found none of that name. \`op-pipe status --json\` has their names`
-            })
+          if (lacking !== undefined) return yield* new UsageError({ message: noBranch(flags.step, lacking, all) })
           if (flags.json) {
             const steps = assessments.map((each) => ({
               ...summary(each),

@@ -214,6 +214,8 @@ const compareOutputs = Effect.fnUntraced(function* (
 
 export interface AssessOptions {
   readonly forced?: ReadonlySet<string>
+  /** Of steps that `each` placed: the names of those branches that alone are asked about. */
+  readonly wanted?: ReadonlyMap<string, ReadonlySet<string>>
   /** Compare the files in this folder too. */
   readonly outputsDir?: string
 }
@@ -247,7 +249,7 @@ export const together = (step: AnyStep, branches: ReadonlyArray<Assessment>): As
 export const assess = Effect.fn("Freshness.assess")(function* (
   prepared: Prepared,
   steps: ReadonlyArray<AnyStep>,
-  { forced = new Set(), outputsDir }: AssessOptions = {}
+  { forced = new Set(), wanted, outputsDir }: AssessOptions = {}
 ) {
   const results = new Map<string, StepResult>()
   const branches = new Map<string, ReadonlyArray<AnyStep>>()
@@ -261,7 +263,8 @@ export const assess = Effect.fn("Freshness.assess")(function* (
     if (step.each !== undefined) {
       const placed = yield* Branches.of(prepared, step, { results, branches })
       if (placed !== undefined) branches.set(step.id, placed)
-      const found = placed === undefined ? undefined : yield* Effect.forEach(placed, one)
+      const asked = placed && (yield* Branches.named(step, wanted?.get(step.id), placed))
+      const found = asked && (yield* Effect.forEach(asked, one))
       assessments.push(found === undefined ? pending(step, [Branches.waitsFor(step)]) : together(step, found))
       continue
     }
@@ -284,8 +287,9 @@ export const assess = Effect.fn("Freshness.assess")(function* (
 
 /** For what a step waits that takes many which are not known. */
 const waitsForMany = (step: AnyStep): ReadonlyArray<string> => {
-  const waitsFor = upstream(step).filter(({ each }) => each !== undefined)
-  return [`waits for ${waitsFor.map(({ id }) => displayName(id)).join(", ")}`]
+  // more than one output of a step may be read
+  const waitsFor = new Set(upstream(step).flatMap(({ id, each }) => (each === undefined ? [] : [displayName(id)])))
+  return [`waits for ${Array.from(waitsFor).join(", ")}`]
 }
 
 /** All answers, of branches one by one. */

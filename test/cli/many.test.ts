@@ -117,6 +117,54 @@ describe("the other verbs", () => {
     expect(forced).toMatchObject({ executed: expect.arrayContaining(["shout[two]"]) })
   })
 
+  it("a dry run knows the branches that are asked for, and refuses what is none, as the run does", async () => {
+    expect((await command("why", "shout[two]")).stderr).toContain(
+      "expected the name of a branch of shout, but found none yet: it is pending, one step for each entry of turn"
+    )
+    await run("--until", "turn")
+    const dry = await command("run", "--dry-run", "--json", "--only", "turn[two]", "--set", "turn.mark=!")
+    expect(events(dry)).toContainEqual({
+      type: "StepPlanned",
+      step: "turn",
+      state: "stale",
+      reasons: ["1 of 1 stale: two"],
+      branches: 1
+    })
+    const unknown = await command("run", "--dry-run", "--only", "turn[nine]")
+    expect(unknown.code).toBe(2)
+    expect(unknown.stderr).toContain(`expected the name of a branch, but found "nine", which is none of 3`)
+  })
+
+  it("a sweep runs the branches that are asked for, and no others", async () => {
+    const swept = await command("sweep", "--json", "--set", "turn.mark=!,?", "--only", "turn[two]")
+    const finished = swept.stdout.split("\n").filter((line) => line.includes('"SettingFinished"'))
+    expect(finished.map((line) => JSON.parse(line).executed).sort()).toEqual([["cut", "turn[two]"], ["turn[two]"]])
+    expect(JSON.stringify(finished)).not.toContain("turn[one]")
+  })
+
+  it("status names a step once whose outputs are read in two ways, before it is known for what it stands", async () => {
+    own(`import { Stage } from "../../../core/index.ts"
+const texts = Pipeline.source({ name: "texts", artifact: stages.Texts })
+const words = Pipeline.step(stages.cut, { inputs: { texts: texts.port } })
+const turned = Pipeline.each(stages.turn, { over: { word: Pipeline.entries(words.out.words, stages.Word) } })
+const both = Stage.command({ name: "both", command: 'ls "$a" "$b" > "$word"', inputs: { a: Artifact.many(stages.Word), b: Artifact.many(stages.Word) }, output: { word: stages.Word } })
+export default Pipeline.make({ name: "words", steps: [Pipeline.step(both, { inputs: { a: turned.out.word, b: turned.out.word } })] })`)
+    expect((await command("status")).stdout).toMatch(/both {2}pending: waits for turn$/mu)
+  })
+
+  it("names the log of a branch so that a shell takes it", async () => {
+    own(`import { Stage } from "../../../core/index.ts"
+const texts = Pipeline.source({ name: "texts", artifact: stages.Texts })
+const fail = Stage.command({ name: "fail", command: "echo no; false", inputs: { word: stages.Word }, output: { loud: stages.Word } })
+const word = Pipeline.entries(texts.port, stages.Word, { match: "*.txt" })
+export default Pipeline.make({ name: "words", steps: [Pipeline.each(fail, { over: { word } })] })`)
+    rmSync(path.join(root, "texts/a.txt"))
+    rmSync(path.join(root, "texts/b.txt"))
+    write("it's.txt", "x")
+    const failed = await command("run")
+    expect(failed.stdout).toContain("All that it printed: op-pipe logs 'fail[it'\\''s]'")
+  })
+
   it("--force of the step runs all of its branches", async () => {
     await run()
     const forced = await run("--force", "turn")

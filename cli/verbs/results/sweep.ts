@@ -14,7 +14,7 @@ import * as RunLog from "../../../core/run/RunLog.ts"
 import * as Space from "../../../core/run/sweep/Space.ts"
 import * as Sweep from "../../../core/run/sweep/Sweep.ts"
 import { wanted } from "../../../core/run/Wanted.ts"
-import { printError, printLine } from "../../Console.ts"
+import { printError, printLine, shellWord } from "../../Console.ts"
 import * as Rows from "../../compare/Rows.ts"
 import * as Table from "../../compare/Table.ts"
 import { RunFailed, UsageError } from "../../Failure.ts"
@@ -103,7 +103,7 @@ type StepEvent = Exclude<RunEvent, { readonly type: "Notice" | "RunStarted" | "R
 const named = (event: StepEvent, number: number, runId: string | undefined): StepEvent => {
   const step = `${number}: ${event.step}`
   if (event.type !== "StepFailed" || event.log === null) return { ...event, step }
-  const where = `All that it printed: op-pipe logs ${event.step} --run ${runId}`
+  const where = `All that it printed: op-pipe logs ${shellWord(event.step)} --run ${runId}`
   return { ...event, step, reason: `${event.reason}\n${where}`, log: null }
 }
 
@@ -121,8 +121,8 @@ const tellerOf = ({ json, quiet }: SweepFlags): Told => {
 
 /** What each setting would execute. */
 const plan = Effect.fnUntraced(function* (trials: ReadonlyArray<Sweep.Trial>, report: Reporter.Reporter) {
-  for (const [at, { prepared, steps, forced, asked }] of trials.entries()) {
-    const found = yield* Freshness.assess(prepared, steps, { forced })
+  for (const [at, { prepared, steps, forced, branches, asked }] of trials.entries()) {
+    const found = yield* Freshness.assess(prepared, steps, { forced, wanted: branches })
     const idsOf = (isFresh: boolean): ReadonlyArray<string> =>
       found.filter(({ state }) => (state === "fresh") === isFresh).map(({ step }) => step.id)
     report({ type: "SettingPlanned", number: at + 1, set: asked.set, stale: idsOf(false), fresh: idsOf(true) })
@@ -156,7 +156,7 @@ const bringUpToDate = Effect.fnUntraced(function* (
   const trials = yield* Effect.forEach(plans, ({ prepared, set }) =>
     Effect.map(
       wanted(prepared.pipeline, { only: flags.only, from: [], until: [], force: flags.force }),
-      ({ steps, forced }): Sweep.Trial => ({ prepared, steps, forced, asked: { set, data } })
+      ({ steps, forced, branches }): Sweep.Trial => ({ prepared, steps, forced, branches, asked: { set, data } })
     )
   )
   report({ type: "SweepStarted", settings: trials.map(({ asked }) => asked.set) })

@@ -311,12 +311,12 @@ export const of = Effect.fn("Branches.of")(function* (prepared: Prepared, step: 
     if (ports === undefined) return undefined
     over.push([input, ports])
   }
-  const named = each.how === "product" ? multiplied(over) : yield* zipped(step, over)
+  const wired = each.how === "product" ? multiplied(over) : yield* zipped(step, over)
   yield* checkNames(
     displayName(step.id),
-    named.map(([name]) => name)
+    wired.map(([name]) => name)
   )
-  return named.map(([name, inputs]) => {
+  return wired.map(([name, inputs]) => {
     const params = each.nameTo === undefined ? {} : { [each.nameTo]: name }
     return withOutputs({
       ...template,
@@ -326,6 +326,22 @@ export const of = Effect.fn("Branches.of")(function* (prepared: Prepared, step: 
       inputs: { ...template.inputs, ...inputs }
     })
   })
+})
+
+/** The branches of these names, of `all` those of a step; all of them if none is named. Fails for a name that none has. */
+export const named = Effect.fnUntraced(function* (
+  step: AnyStep,
+  names: ReadonlySet<string> | undefined,
+  all: ReadonlyArray<AnyStep>
+) {
+  if (names === undefined) return all
+  const there = new Set(all.map(({ branch }) => branch?.name))
+  for (const name of names) {
+    if (there.has(name)) continue
+    const actual = `${JSON.stringify(name)}, which is none of ${all.length}`
+    return yield* new EntriesInvalid({ of: displayName(step.id), expected: "the name of a branch", actual })
+  }
+  return all.filter(({ branch }) => names.has(branch!.name))
 })
 
 /** Why a step has no branch, where a folder or a list has no entry for it. */

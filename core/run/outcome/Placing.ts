@@ -1,6 +1,6 @@
 /** Placing: the steps of a run that are known only when it gets there. */
 import * as Effect from "effect/Effect"
-import { type AnyStep, displayName } from "../../pipeline/Step.ts"
+import type { AnyStep } from "../../pipeline/Step.ts"
 import * as Branches from "../../plan/many/Branches.ts"
 import { noticeOf } from "../RunEvent.ts"
 import { RunEvents } from "../RunEvents.ts"
@@ -21,12 +21,7 @@ export const placeIn = Effect.fnUntraced(function* (running: Running, step: AnyS
   const all = branches.get(step.id) ?? (yield* Branches.of(prepared, step, { results, branches }))
   const wanted = options.branches?.get(step.id)
   if (all === undefined || branches.has(step.id)) return all
-  for (const name of wanted ?? []) {
-    if (all.some(({ branch }) => branch?.name === name)) continue
-    const actual = `${JSON.stringify(name)}, which is none of ${all.length}`
-    return yield* new Branches.EntriesInvalid({ of: displayName(step.id), expected: "the name of a branch", actual })
-  }
-  const placed = wanted === undefined ? all : all.filter(({ branch }) => wanted.has(branch!.name))
+  const placed = yield* Branches.named(step, wanted, all)
   branches.set(step.id, placed)
   const nothing = all.length === 0 ? Branches.nothingOf(step) : undefined
   if (nothing !== undefined) (yield* RunEvents).publish(noticeOf(step.id, nothing))

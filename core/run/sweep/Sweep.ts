@@ -22,6 +22,7 @@ export interface Trial {
   readonly prepared: Prepared
   readonly steps: ReadonlyArray<AnyStep>
   readonly forced: ReadonlySet<string>
+  readonly branches: ReadonlyMap<string, ReadonlySet<string>>
   readonly asked: RunLog.RunRecord["asked"]
 }
 
@@ -51,11 +52,11 @@ export const run = Effect.fn("Sweep.run")(function* (trials: ReadonlyArray<Trial
     // the same work would fail again; but what was not begun says nothing about the others
     once: Once.make((error) => error instanceof Stopped)
   }
-  const one = ({ prepared, steps, forced, asked }: Trial, at: number) => {
+  const one = ({ prepared, asked, ...what }: Trial, at: number) => {
     const number = at + 1
     const among = { ...shared, runId: runIds[at]!, sweep: { id, number, of: trials.length } }
     const { keepGoing, publish } = options
-    return Runner.run(prepared, { steps, forced, keepGoing, verify: false, outputsDir: undefined, asked, among }).pipe(
+    return Runner.run(prepared, { ...what, keepGoing, verify: false, outputsDir: undefined, asked, among }).pipe(
       Effect.provideService(RunEvents, { publish: (event) => publish(number, event) })
     )
   }
