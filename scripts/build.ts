@@ -129,9 +129,14 @@ const dropInnerTypes = (): void => {
   for (const { types } of Object.values(exports)) if (types !== undefined) reach(path.join(root, types))
   for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
     const file = path.join(dist, name)
-    if (/\.d\.c?ts$/u.test(name) && !reached.has(file)) rmSync(file)
+    if (!/\.d\.c?ts$/u.test(name)) continue
+    if (!reached.has(file)) rmSync(file)
+    else if (innerRooms.some((room) => name.startsWith(room)))
+      writeFileSync(file, readFileSync(file, "utf8").replace(/^[ \t]*\/\*\*[\s\S]*?\*\/\n/gmu, ""))
   }
 }
+/** Rooms whose types stand in those of the public face, and whose doc comments no user's editor shows. */
+const innerRooms = ["cache/", "core/executor/", "core/plan/"]
 
 /** The compiler. What the doc comments say is in the types, where editors look for it; a third of each module would be comments. */
 const compile = (...options: ReadonlyArray<string>): void => {

@@ -263,7 +263,7 @@ export const assess = Effect.fn("Freshness.assess")(function* (
     if (step.each !== undefined) {
       const placed = yield* Branches.of(prepared, step, { results, branches })
       if (placed !== undefined) branches.set(step.id, placed)
-      const asked = placed && (yield* Branches.named(step, wanted?.get(step.id), placed))
+      const asked = placed && (yield* Branches.named(step, { names: wanted?.get(step.id), forced }, placed))
       const found = asked && (yield* Effect.forEach(asked, one))
       assessments.push(found === undefined ? pending(step, [Branches.waitsFor(step)]) : together(step, found))
       continue

@@ -152,7 +152,8 @@ export const describeInput = Effect.fnUntraced(function* (
   before: Digest.Digest
 ) {
   const now = sourceOf(prepared, port)
-  if (now === undefined || now.source.artifact.kind !== "folder") return `input ${portName(port)} changed`
+  if (now === undefined || (port.entry !== undefined && now.source.artifact.kind !== "folder"))
+    return `input ${portName(port)} changed`
   const old = yield* listed(before)
   return Option.isNone(old)
     ? `input ${portName(port)} changed`

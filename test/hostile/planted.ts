@@ -474,8 +474,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "only the root ends a circle of links",
     file: "cache/store/Tree.ts",
-    find: "around.some((each) => isIn(each, real))",
-    replace: "isIn(within[0]!, real)",
+    find: "around.some((each) => SourceLink.isIn(each, real))",
+    replace: "SourceLink.isIn(around[0]!, real)",
     caughtBy: ["test/cache/store/Links.test.ts"],
     quick: true
   },

@@ -23,6 +23,7 @@ import * as Order from "../../pipeline/many/Order.ts"
 import {
   type AnyStep,
   branchId,
+  branchOf,
   displayName,
   type Entries,
   type ManyPort,
@@ -328,20 +329,29 @@ export const of = Effect.fn("Branches.of")(function* (prepared: Prepared, step: 
   })
 })
 
-/** The branches of these names, of `all` those of a step; all of them if none is named. Fails for a name that none has. */
+/** The branches of a step that are asked for by name, and the ids of steps that are to be executed. */
+interface Asked {
+  readonly names: ReadonlySet<string> | undefined
+  readonly forced: ReadonlySet<string>
+}
+
+/** Of `all` branches of a step those that are asked for; all of them if none is named. Fails for a name that none has. */
 export const named = Effect.fnUntraced(function* (
   step: AnyStep,
-  names: ReadonlySet<string> | undefined,
+  { names, forced }: Asked,
   all: ReadonlyArray<AnyStep>
 ) {
-  if (names === undefined) return all
+  const forcedNames = Array.from(forced).flatMap((id) => {
+    const branch = branchOf(id)
+    return branch?.of === step.id ? [branch.name] : []
+  })
   const there = new Set(all.map(({ branch }) => branch?.name))
-  for (const name of names) {
+  for (const name of [...(names ?? []), ...forcedNames]) {
     if (there.has(name)) continue
     const actual = `${JSON.stringify(name)}, which is none of ${all.length}`
     return yield* new EntriesInvalid({ of: displayName(step.id), expected: "the name of a branch", actual })
   }
-  return all.filter(({ branch }) => names.has(branch!.name))
+  return names === undefined ? all : all.filter(({ branch }) => names.has(branch!.name))
 })
 
 /** Why a step has no branch, where a folder or a list has no entry for it. */

@@ -21,7 +21,7 @@ export const placeIn = Effect.fnUntraced(function* (running: Running, step: AnyS
   const all = branches.get(step.id) ?? (yield* Branches.of(prepared, step, { results, branches }))
   const wanted = options.branches?.get(step.id)
   if (all === undefined || branches.has(step.id)) return all
-  const placed = yield* Branches.named(step, wanted, all)
+  const placed = yield* Branches.named(step, { names: wanted, forced: options.forced }, all)
   branches.set(step.id, placed)
   const nothing = all.length === 0 ? Branches.nothingOf(step) : undefined
   if (nothing !== undefined) (yield* RunEvents).publish(noticeOf(step.id, nothing))
