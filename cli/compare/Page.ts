@@ -1,4 +1,5 @@
 /** Page: charts of curves as one HTML file that needs nothing else, for light and dark screens of any width. */
+import { escaped } from "../../core/plan/Template.ts"
 import type { Chart, Curve, Name, Point } from "./Curves.ts"
 
 /** How a page begins that op-pipe wrote: only such a file is replaced. */
@@ -11,8 +12,6 @@ const [plotWidth, plotHeight] = [width - margin.left - margin.right, height - ma
 /** Okabe and Ito's colours that are told apart with any eyes, and on both grounds. */
 const colors = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f"]
 const dashes = ["none", "7 4", "2 3"]
-
-const escaped = (text: string): string => text.replace(/[&<>"']/gu, (c) => `&#${c.charCodeAt(0)};`)
 
 /** Steps of 1, 2 or 5 times a power of ten: at most `most` of them, in the range, none smaller than `least`. */
 export const ticksOf = (from: number, to: number, most: number, least = 0): ReadonlyArray<number> => {

@@ -1,5 +1,6 @@
 /** Table: rows of runs as a table, for people and for programs. */
 import * as Effect from "effect/Effect"
+import * as Order from "../../core/pipeline/many/Order.ts"
 import { nearest, SettingsError, unknownName } from "../../core/plan/SettingsError.ts"
 import { padEnd, paint, widthOf } from "../Console.ts"
 import type { shapes } from "../json/Shapes.ts"
@@ -107,9 +108,7 @@ export const chosen = Effect.fnUntraced(function* (table: Table, names: Readonly
 })
 
 const compare = (a: Cell, b: Cell): number =>
-  typeof a === "string" || typeof b === "string"
-    ? String(a).localeCompare(String(b), "en", { numeric: true })
-    : Number(a) - Number(b)
+  typeof a === "string" || typeof b === "string" ? Order.compare(String(a), String(b)) : Number(a) - Number(b)
 
 /** The rows by a column, from the least on or, `descending`, from the greatest; those without a value are the last. */
 export const sorted = Effect.fnUntraced(function* (table: Table, by: string, descending: boolean) {

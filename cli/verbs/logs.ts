@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { Store } from "../../cache/store/Store.ts"
 import { asPlainText } from "../../core/executor/log/Log.ts"
-import { displayName } from "../../core/pipeline/Step.ts"
+import { branchOf, displayName } from "../../core/pipeline/Step.ts"
 import { resolveSteps } from "../../core/plan/Settings.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
 import { printError, write } from "../Console.ts"
@@ -63,7 +63,7 @@ export const logs = Command.make(
   Effect.fn("cli.logs")(function* (flags) {
     yield* Session.withStore(flags, ({ pipeline }) =>
       Effect.gen(function* () {
-        const { layout } = yield* Store
+        const { layout, results } = yield* Store
         const steps = yield* resolveSteps(pipeline, "logs", [flags.step])
         const [step] = steps
         if (step === undefined || steps.length > 1) {
@@ -71,6 +71,11 @@ export const logs = Command.make(
           return yield* new UsageError({ message })
         }
         const runId = yield* executedBy(step, Option.getOrUndefined(flags.run))
+        // the pipeline does not tell which branches there are
+        if (runId === undefined && branchOf(step) !== undefined && !(yield* results.hadResult(step))) {
+          const message = `logs ${flags.step}: expected a branch that has a log or a result, but found none of that name`
+          return yield* new UsageError({ message })
+        }
         const file = runId === undefined ? undefined : layout.log(runId, step)
         const isThere = file !== undefined && Logs.isLog(file)
         if (flags.json) {

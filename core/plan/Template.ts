@@ -81,7 +81,8 @@ const valueOf = (reporting: AnyStep, context: ReportContext, of: string, field: 
   return result === undefined ? undefined : fieldOf(result, field)
 }
 
-const escaped = (value: string): string => value.replace(/[&<>"']/gu, (c) => `&#${c.charCodeAt(0)};`)
+/** A text as HTML or SVG has it. */
+export const escaped = (value: string): string => value.replace(/[&<>"']/gu, (c) => `&#${c.charCodeAt(0)};`)
 
 /** The bytes of a text with a value for every placeholder; `reporting` is the step that wrote it. */
 export const renderText = (bytes: Buffer, reporting: AnyStep, context: ReportContext): Buffer => {

@@ -37,7 +37,7 @@ import * as RunLog from "./RunLog.ts"
 import * as Secrets from "./Secrets.ts"
 import * as StepRun from "./StepRun.ts"
 import * as Budget from "./step/Budget.ts"
-import * as Once from "./sweep/Once.ts"
+import * as Once from "./step/Once.ts"
 
 export type RunFinished = Extract<RunEvent, { readonly type: "RunFinished" }>
 

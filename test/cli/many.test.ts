@@ -116,6 +116,11 @@ describe("the other verbs", () => {
     expect(notForced.code).toBe(2)
     expect(notForced.stdout).toContain(`expected the name of a branch, but found "nine", which is none of 3`)
     expect((await command("logs", "shout[two]")).code).toBe(0)
+    const unknownLog = await command("logs", "shout[nine]")
+    expect([unknownLog.code, unknownLog.stderr]).toEqual([
+      2,
+      expect.stringContaining("a branch that has a log or a result")
+    ])
     const forced = await run("--force", "shout[two]", "--only", "shout")
     expect(forced).toMatchObject({ executed: expect.arrayContaining(["shout[two]"]) })
   })
@@ -227,6 +232,13 @@ export default Pipeline.make({ name: "words", steps: [Pipeline.step(stages.join,
     expect((await command("why", "turn[a]", "--set", "turn.mark=x")).stdout).toContain("parameter mark")
     write("notes.md", "still no")
     expect(await run()).toMatchObject({ executed: [] })
+    // a sample that leads nowhere is not left out in silence
+    symlinkSync("nowhere", path.join(root, "texts/d.txt"))
+    const dangling = await command("run")
+    expect(dangling.code).toBe(2)
+    expect(dangling.stdout).toContain(
+      "the entries of texts: expected files, but found d.txt, a link that leads nowhere"
+    )
   })
 
   it("folders of a source, each an input of its own", async () => {

@@ -20,7 +20,7 @@ const edits = "test/hostile/edits.test.ts"
 const damage = "test/hostile/damage.test.ts"
 const programs = "test/hostile/programs.test.ts"
 const scripts = "test/cache/code/python/PythonCode.test.ts"
-const skipping = "test/core/run/skipUpToDate.test.ts"
+const skipping = "test/core/run/outcome/UpToDate.test.ts"
 const remote = "test/hostile/remote.test.ts"
 const splitting = "test/stages/split.test.ts"
 

@@ -139,8 +139,13 @@ export const gather = <A extends Artifact.Any>(ports: Readonly<Record<string, Po
 
 type Over<I> = I extends Artifact.Required ? ManyPort<I> | Entries<I> : never
 
-/** Names of the parameters that are texts. */
-type TextParam<S> = { [K in keyof ParamsOf<S>]: ParamsOf<S>[K] extends string ? K : never }[keyof ParamsOf<S>]
+/** What a command has besides its own parameters. */
+type OfCommand<S> = S extends Stage.AnyCommand ? keyof Stage.CommandParams : never
+
+/** Names of the parameters that are texts, but for that of a command itself. */
+type TextParam<S> = {
+  [K in Exclude<keyof ParamsOf<S>, OfCommand<S>>]: ParamsOf<S>[K] extends string ? K : never
+}[Exclude<keyof ParamsOf<S>, OfCommand<S>>]
 
 /**
  * Places `stage` for each of many artifacts: those of `over`, by input. The others of its `inputs` are the same for all.

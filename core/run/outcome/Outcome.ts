@@ -8,7 +8,7 @@ import type { AnyStep } from "../../pipeline/Step.ts"
 import type * as RunLog from "../RunLog.ts"
 import type * as StepRun from "../StepRun.ts"
 import type * as Budget from "../step/Budget.ts"
-import type { Once } from "../sweep/Once.ts"
+import type { Once } from "../step/Once.ts"
 
 export interface RunOptions {
   /** The steps to bring up to date, upstream first, ancestors included. */

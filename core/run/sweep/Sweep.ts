@@ -9,13 +9,14 @@ import { randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
 import type { AnyStep } from "../../pipeline/Step.ts"
 import type { Prepared } from "../../plan/Prepared.ts"
+import { BlobGone } from "../Materialize.ts"
 import type { RunEvent } from "../RunEvent.ts"
 import { RunEvents } from "../RunEvents.ts"
 import * as RunLog from "../RunLog.ts"
 import * as Runner from "../Runner.ts"
 import { Stopped } from "../StepRun.ts"
 import * as Budget from "../step/Budget.ts"
-import * as Once from "./Once.ts"
+import * as Once from "../step/Once.ts"
 
 /** One setting, prepared. */
 export interface Trial {
@@ -44,13 +45,18 @@ const idsOf = (count: number, now: Date): { readonly id: string; readonly runIds
 /** So many settings: their runs have ids of four digits. */
 export const mostSettings = 10_000
 
+/**
+ * Whether a failure says nothing about others that need the same work: it was not begun, or lost a blob to a collection. Other
+ * work would fail again.
+ */
+export const isOwnFailure = (error: unknown): boolean => error instanceof Stopped || error instanceof BlobGone
+
 /** Runs each of `trials`; gives what each came to, in their order. */
 export const run = Effect.fn("Sweep.run")(function* (trials: ReadonlyArray<Trial>, options: SweepOptions) {
   const { id, runIds } = idsOf(trials.length, new Date())
   const shared = {
     budget: yield* Budget.make(options.cores),
-    // the same work would fail again; but what was not begun says nothing about the others
-    once: Once.make((error) => error instanceof Stopped)
+    once: Once.make(isOwnFailure)
   }
   const one = ({ prepared, asked, ...what }: Trial, at: number) => {
     const number = at + 1

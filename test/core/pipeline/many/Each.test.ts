@@ -28,6 +28,8 @@ describe("wiring", () => {
     Pipeline.each(pair, { over: { a: each } })
     // @ts-expect-error no parameter of that name
     Pipeline.each(turn, { over: { word: each }, nameTo: "nam" })
+    // @ts-expect-error a command's text is no parameter of its own
+    Pipeline.each(shout, { over: { word: each }, nameTo: "command" })
     // @ts-expect-error the items are of another type
     Pipeline.items(words.out.lengths, Word)
     // @ts-expect-error a document is no list
