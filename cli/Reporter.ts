@@ -18,9 +18,9 @@ type ProgressEvent = Extract<RunEvent, { readonly type: "StepProgress" }>
 type FinishedEvent = Extract<RunEvent, { readonly type: "RunFinished" }>
 
 /** What a run or a sweep says. */
-export type Told = RunEvent | SweepEvent
+export type ReportedEvent = RunEvent | SweepEvent
 
-export type Reporter = (event: Told) => void
+export type Reporter = (event: ReportedEvent) => void
 
 /** One event a line, for machines. */
 export const json: Reporter = (event) => write(`${JSON.stringify(event)}\n`)
@@ -94,7 +94,7 @@ const settingLine = (event: Extract<SweepEvent, { readonly type: "SettingFinishe
   return `${mark} ${name}  ${event.set.join(" ")}  ${counts.join(", ")} in ${formatDuration(event.durationMs)}`
 }
 
-const lasting = (event: Told): ReadonlyArray<string> => {
+const lasting = (event: ReportedEvent): ReadonlyArray<string> => {
   switch (event.type) {
     case "RunStarted":
       return [
@@ -213,7 +213,7 @@ export const terminal = ({ eachBranch = false }: { readonly eachBranch?: boolean
     return line
   }
   const groups = eachBranch ? () => undefined : Groups.make()
-  const ofGroup = (event: Told, { isShown, progress, finished }: Groups.OfBranch): void => {
+  const ofGroup = (event: ReportedEvent, { isShown, progress, finished }: Groups.OfBranch): void => {
     const lines = isShown ? lasting(event) : []
     if (event.type === "StepCached" && progress === undefined && finished === undefined) cached.push(event)
     if (progress !== undefined) note(progress)

@@ -160,7 +160,7 @@ const runBranches = Effect.fnUntraced(function* (running: Running, step: AnyStep
   for (const { id } of others) done.set(id, yield* Deferred.make<Outcome>())
   events.publish({ type: "StepPlaced", step: step.id, branches: placed.length })
   yield* Deferred.succeed(placing.get(step.id)!, undefined)
-  yield* Effect.forEach(others, (branch) => bring(running, branch), { concurrency: "unbounded", discard: true })
+  yield* Effect.forEach(others, (branch) => runStep(running, branch), { concurrency: "unbounded", discard: true })
   for (const { id } of placed) {
     const outcome = outcomes.get(id)
     if (outcome?.state === "failed") return { state: "incomplete", because: id } satisfies Outcome
@@ -210,7 +210,7 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
 type Needs = Effect.Services<ReturnType<typeof resolveStep>>
 
 /** Gets the outcome of `step`, and notes it. */
-const bring: (running: Running, step: AnyStep) => Effect.Effect<void, never, Needs> = Effect.fnUntraced(
+const runStep: (running: Running, step: AnyStep) => Effect.Effect<void, never, Needs> = Effect.fnUntraced(
   function* (running, step) {
     const events = yield* RunEvents
     const { done, outcomes, placing, results } = running
@@ -328,7 +328,7 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
     // of a run that is killed there is a note too
     if (others.length > 0) yield* note(running, startedMs, "running")
     for (const step of others) done.set(step.id, yield* Deferred.make<Outcome>())
-    yield* Effect.forEach(others, (step) => bring(running, step), { concurrency: "unbounded", discard: true })
+    yield* Effect.forEach(others, (step) => runStep(running, step), { concurrency: "unbounded", discard: true })
   })
   yield* settleAll.pipe(
     Effect.onInterrupt(() => note(running, startedMs, "interrupted")),

@@ -89,7 +89,7 @@ const settingsOf = (flags: SweepFlags) =>
   })
 
 /** Tells an event of the run of one setting as one of the sweep; people need not hear all of them. */
-const teller =
+const publisher =
   (reporter: Reporter.Reporter, runIdOf: Map<number, string>) =>
   (number: number, event: RunEvent): void => {
     if (event.type === "RunStarted") runIdOf.set(number, event.runId)
@@ -107,16 +107,16 @@ const named = (event: StepEvent, number: number, runId: string | undefined): Ste
   return { ...event, step, reason: `${event.reason}\n${where}`, log: null }
 }
 
-interface Told {
+interface Outlet {
   readonly report: Reporter.Reporter
   readonly publish: (number: number, event: RunEvent) => void
 }
 
-const tellerOf = ({ json, quiet }: SweepFlags): Told => {
+const outletOf = ({ json, quiet }: SweepFlags): Outlet => {
   const report = json ? Reporter.json : quiet ? Reporter.quiet() : Reporter.terminal()
   const asJson = (number: number, event: RunEvent): void =>
     Effect.runSync(printJson("sweep", { type: "SettingEvent", number, event }))
-  return { report, publish: json ? asJson : teller(report, new Map()) }
+  return { report, publish: json ? asJson : publisher(report, new Map()) }
 }
 
 /** What each setting would execute. */
@@ -151,7 +151,7 @@ const bringUpToDate = Effect.fnUntraced(function* (
   project: Project,
   flags: SweepFlags
 ) {
-  const { report, publish } = tellerOf(flags)
+  const { report, publish } = outletOf(flags)
   const { data } = yield* Session.askedOf(project, flags)
   const trials = yield* Effect.forEach(plans, ({ prepared, set }) =>
     Effect.map(
