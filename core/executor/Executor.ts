@@ -8,8 +8,11 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type * as Semaphore from "effect/Semaphore"
 import { Fault } from "../../cache/identity/Fault.ts"
 import { displayName } from "../pipeline/Step.ts"
+import type { Order } from "./remote/Order.ts"
 
 /** Work that a stage's module does. */
 export const ModuleWork = Schema.Struct({
@@ -128,6 +131,16 @@ export interface Executed {
   readonly loaded: Loaded | undefined
   /** Whether nothing but what the key holds was in its reach. */
   readonly sealed?: boolean
+  /** Of a step that was done elsewhere. */
+  readonly elsewhere?: {
+    /** Where its outputs lie, and the name of the folder that it worked in. */
+    readonly outputDir: string
+    readonly folderName: string
+    readonly host: string
+    readonly node: string
+    readonly startedMs: number
+    readonly durationMs: number
+  }
 }
 
 /** A step did not succeed. */
@@ -138,7 +151,9 @@ export class StepError extends Schema.TaggedError<StepError>()("StepError", {
   /** The file that holds what the step printed, if it printed anything. */
   log: Schema.NullOr(Schema.String),
   /** The number of the attempt, of a step that may be tried again. */
-  attempts: Schema.optionalKey(Schema.Int)
+  attempts: Schema.optionalKey(Schema.Int),
+  /** Whether the machine that did the work was lost, and the step is not to blame. */
+  lost: Schema.optionalKey(Schema.Boolean)
 }) {
   /** The same, of an attempt. */
   at(attempts: number): StepError {
@@ -151,14 +166,28 @@ export class StepError extends Schema.TaggedError<StepError>()("StepError", {
   }
 }
 
+/** How an executor does a step on another machine. */
+export interface Elsewhere {
+  /** How many cores the step has there, if that is configured; else what it declares decides. */
+  readonly cores: number | undefined
+  /** So many steps may be there at a time. */
+  readonly slots: Semaphore.Semaphore
+}
+
 export class Executor extends Context.Service<
   Executor,
   {
-    /** `check` is asked before the work begins, with the modules that will be loaded for it, if that is settled by then. */
+    /** Of a step that is done on another machine; absent of an executor that does all here. */
+    readonly elsewhere?: (step: string) => Elsewhere | undefined
+    /**
+     * `check` is asked before the work begins, with the modules that will be loaded for it, if that is settled by then. `order` is
+     * asked for a task that is done elsewhere. What was done may be taken from there until the scope closes.
+     */
     readonly execute: (
       task: StepTask,
       onNews: (news: News) => void,
-      check?: (loaded: Executed["loaded"]) => Effect.Effect<void, StepError>
-    ) => Effect.Effect<Executed, StepError>
+      check?: (loaded: Executed["loaded"]) => Effect.Effect<void, StepError>,
+      order?: () => Order
+    ) => Effect.Effect<Executed, StepError, Scope.Scope>
   }
 >()("op-pipe/Executor") {}

@@ -11,7 +11,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { PythonFingerprint } from "../../cache/code/python/PythonCode.ts"
-import type * as CacheKey from "../../cache/identity/CacheKey.ts"
+import * as CacheKey from "../../cache/identity/CacheKey.ts"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { RemoteCache } from "../../cache/remote/RemoteCache.ts"
 import { Disk, orAbsent } from "../../cache/store/Disk.ts"
@@ -22,7 +22,15 @@ import { Store } from "../../cache/store/Store.ts"
 import { ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import * as SourceLink from "../../cache/store/tree/SourceLink.ts"
-import { type CommandWork, Executor, type News, StepError, type StepTask } from "../executor/Executor.ts"
+import {
+  type CommandWork,
+  type Executed as Done,
+  type Elsewhere,
+  Executor,
+  type News,
+  StepError,
+  type StepTask
+} from "../executor/Executor.ts"
 import * as Log from "../executor/log/Log.ts"
 import * as Mask from "../executor/log/Mask.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
@@ -38,6 +46,7 @@ import { noticeOf } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
 import * as Attempts from "./step/Attempts.ts"
 import * as Budget from "./step/Budget.ts"
+import { coresOf, orderOf, timeoutOf } from "./step/Elsewhere.ts"
 import * as Inputs from "./step/Inputs.ts"
 import * as OwnPath from "./step/OwnPath.ts"
 import * as Pulling from "./step/Pulling.ts"
@@ -89,6 +98,7 @@ const isAgain = ({ forced, verify }: Execution): boolean => forced || verify !==
 interface Attempt extends Execution {
   /** Why attempts before this one failed. */
   readonly failed: ReadonlyArray<string>
+  readonly elsewhere: Elsewhere | undefined
 }
 
 export const bug = (step: string, reason: string): StepError => new StepError({ step, fault: "bug", reason, log: null })
@@ -293,6 +303,13 @@ const teller = (events: RunEvents["Service"], step: string, secrets: StepTask["s
   return { tell, notices }
 }
 
+/** When and for how long the step was done, and where, if that was not here. */
+const madeOf = ({ elsewhere }: Done, startedMs: number, earlierMs: number) => {
+  const { startedMs: beganMs, durationMs, ...there } = elsewhere ?? { startedMs, durationMs: Date.now() - startedMs }
+  const where = "host" in there ? { host: there.host, node: there.node } : {}
+  return { startedAt: new Date(beganMs).toISOString(), durationMs: earlierMs + durationMs, ...where }
+}
+
 const work = Effect.fnUntraced(function* (
   running: Running,
   execution: Attempt,
@@ -311,22 +328,23 @@ const work = Effect.fnUntraced(function* (
   const [workdir, checkpoints] = [folderOf(running, layout, step), layout.checkpoint(key)]
   const { tell, notices } = teller(events, step.id, task.secrets)
   const check = Unchanged.checkBegin(prepared, step, task.checkpoint, disk)
-  const executed = yield* Attempts.inTime(step, task, executor.execute(task, tell, check))
+  const order = () => orderOf(prepared, step, key, CacheKey.runtime)
+  const executing = executor.execute(task, tell, check, order)
+  const executed = yield* Attempts.inTime(timeoutOf(execution.elsewhere, step), task, executing)
+  const { outputDir, folderName } = executed.elsewhere ?? {
+    outputDir: task.outputDir,
+    folderName: path.basename(workdir)
+  }
   // hashing and waiting for the disk is left: another step may use the cores
   yield* release
   yield* Unchanged.checkUnchanged(prepared, step, key, executed)
   const sealed = executed.sealed === true
-  if (!sealed)
-    yield* OwnPath.check(step.id, workdir, task.outputDir, (text) => events.publish({ type: "Notice", text }))
+  if (!sealed) yield* OwnPath.check(step.id, folderName, outputDir, (text) => events.publish({ type: "Notice", text }))
   const origins = Array.from(prepared.sources.values(), (source) => source.path)
-  const outputs = yield* takeOutputs(step.stage.output, task.outputDir, origins).pipe(
+  const outputs = yield* takeOutputs(step.stage.output, outputDir, origins).pipe(
     Effect.catchTag("OutputMissing", (error) => Effect.fail(withLog(step.id, error, task.log)))
   )
-  const made = {
-    runId: running.runId,
-    startedAt: new Date(startedMs).toISOString(),
-    durationMs: earlierMs + Date.now() - startedMs
-  }
+  const made = { runId: running.runId, ...madeOf(executed, startedMs, earlierMs) }
   if (execution.verify !== undefined) {
     yield* disk.remove(checkpoints)
     return yield* verified(step.id, execution.verify, outputs)
@@ -370,17 +388,21 @@ export const execute = Effect.fn("StepRun.execute")(function* (running: Running,
   const { prepared } = running
   const shared = yield* pulled(execution)
   if (shared !== undefined) return shared
-  const need = Budget.needOf(running.budget, prepared, execution.step)
+  const elsewhere = (yield* Executor).elsewhere?.(execution.step.id)
+  const need =
+    elsewhere === undefined
+      ? Budget.needOf(running.budget, prepared, execution.step)
+      : Budget.needElsewhere(coresOf(elsewhere, prepared, execution.step))
   if (need.alone !== undefined) events.publish(noticeOf(execution.step.id, need.alone))
   const alone = Effect.fnUntraced(function* (failed: Attempt["failed"]) {
     // cores first, then the lock: the owner of a lock is working or committing, so two runs cannot wait for each other
-    const release = yield* Budget.hold(running.budget, need)
+    const release = yield* Budget.hold(running.budget, need, elsewhere?.slots)
     const because = running.stoppedBy()
     if (because !== undefined) return yield* new Stopped({ because })
     yield* holdKey(execution)
     const meanwhile = isAgain(execution) ? "absent" : yield* StoredResult.find(execution.step, execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
-    return { executed: true, result: yield* work(running, { ...execution, failed }, need.granted, release) }
+    return { executed: true, result: yield* work(running, { ...execution, failed, elsewhere }, need.granted, release) }
   })
   const isStopped = (): boolean => running.stoppedBy() !== undefined
   return yield* Attempts.tried(execution.step, isStopped, (failed) => Effect.scoped(alone(failed)))

@@ -17,8 +17,7 @@ import { RunEvents } from "../RunEvents.ts"
 const limitsOf = ({ stage, limits }: AnyStep): Limits.Limits => Limits.over(stage.limits, limits)
 
 /** Ends the work of an attempt when its time is over. */
-export const inTime = <A, E, R>(step: AnyStep, task: StepTask, work: Effect.Effect<A, E, R>) => {
-  const { timeoutMs } = limitsOf(step)
+export const inTime = <A, E, R>(timeoutMs: number | undefined, task: StepTask, work: Effect.Effect<A, E, R>) => {
   if (timeoutMs === undefined) return work
   const orElse = () =>
     Effect.suspend(() => {
@@ -34,6 +33,9 @@ export const inTime = <A, E, R>(step: AnyStep, task: StepTask, work: Effect.Effe
 const failureOf = (error: unknown, { stage }: AnyStep): string | undefined =>
   error instanceof StepError && error.fault === "stage" ? Mask.inText(stage.secrets, error.reason) : undefined
 
+/** How often a step begins again because the machine that it was done on was lost, besides its retries, and after what time. */
+const afterLoss = { times: 2, backoffMs: 1000 }
+
 /**
  * Tries `attempt` as often as the step may be tried. It is told the reasons for which earlier attempts failed. No further one
  * begins when the run has been stopped.
@@ -43,11 +45,9 @@ export const tried = <A, E, R>(
   isStopped: () => boolean,
   attempt: (failed: ReadonlyArray<string>) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | StepError, R | RunEvents> => {
-  const { retries } = limitsOf(step)
-  if (retries === undefined || retries.times === 0) return attempt([])
-  const of = retries.times + 1
+  const { retries = { times: 0, backoffMs: 0 } } = limitsOf(step)
   type Next = Effect.Effect<A, E | StepError, R | RunEvents>
-  const next = (failed: ReadonlyArray<string>, last?: StepError): Next =>
+  const next = (failed: ReadonlyArray<string>, losses: number, last?: StepError): Next =>
     Effect.catch(attempt(failed), (error: E) =>
       Effect.gen(function* () {
         const number = failed.length + 1
@@ -55,14 +55,16 @@ export const tried = <A, E, R>(
         // the run was stopped while the step waited for cores: it has failed, and was not skipped
         if (reason === undefined && last !== undefined && !(error instanceof StepError)) return yield* last
         if (reason === undefined) return yield* Effect.fail(error)
-        const failure = (error as unknown as StepError).at(number)
-        if (number === of || isStopped()) return yield* failure
-        const waitMs = retries.backoffMs * 2 ** failed.length
+        const failure = error as unknown as StepError
+        const isLost = failure.lost === true && losses < afterLoss.times
+        const of = retries.times + 1 + losses + (isLost ? 1 : 0)
+        if (number === of || isStopped()) return yield* of === 1 ? failure : failure.at(number)
+        const waitMs = isLost ? afterLoss.backoffMs : retries.backoffMs * 2 ** (failed.length - losses)
         const events = yield* RunEvents
         events.publish({ type: "StepRetried", step: step.id, attempt: number, of, reason, waitMs })
         yield* Effect.sleep(waitMs)
-        return yield* next([...failed, reason], failure)
+        return yield* next([...failed, reason], isLost ? losses + 1 : losses, failure.at(number))
       })
     )
-  return next([])
+  return next([], 0)
 }

@@ -62,6 +62,9 @@ export const needOf = ({ all }: Budget, prepared: Prepared, step: AnyStep): Need
   return { ...all, granted, alone: `it asks for ${lacking.join(" and ")} that the run has, so it runs alone` }
 }
 
+/** What a step that is done elsewhere needs: nothing of this machine, and one of the places there. */
+export const needElsewhere = (cores: number): Need => ({ cores: 0, memory: 0, granted: cores, alone: undefined })
+
 const holdOf = Effect.fnUntraced(function* (semaphore: Semaphore.Semaphore, count: number) {
   if (count === 0) return Effect.void
   let held = count
@@ -74,8 +77,12 @@ const holdOf = Effect.fnUntraced(function* (semaphore: Semaphore.Semaphore, coun
   return release
 })
 
-/** Holds what a step needs until the scope closes, or until the returned effect releases it. All steps take cores first. */
-export const hold = Effect.fnUntraced(function* (budget: Budget, need: Need) {
+/**
+ * Holds what a step needs until the scope closes, or until the returned effect releases it: of the budget or, of a step that is done
+ * elsewhere, one of `slots`. All steps take cores first.
+ */
+export const hold = Effect.fnUntraced(function* (budget: Budget, need: Need, slots?: Semaphore.Semaphore) {
+  if (slots !== undefined) return yield* holdOf(slots, 1)
   const releaseCores = yield* holdOf(budget.cores, need.cores)
   const releaseMemory = yield* holdOf(budget.memory, need.memory)
   return Effect.andThen(releaseCores, releaseMemory)

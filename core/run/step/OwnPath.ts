@@ -52,14 +52,14 @@ const search = async (outputDir: string, sought: Buffer): Promise<ReadonlyArray<
   return found
 }
 
-/** Fails if a text among the outputs names `folder`, in which the step worked; `tell` is told of other files that do. */
+/** Fails if a text among the outputs names the folder in which the step worked, by its name; `tell` is told of other files that do. */
 export const check = Effect.fnUntraced(function* (
   step: string,
-  folder: string,
+  folderName: string,
   outputDir: string,
   tell: (text: string) => void
 ) {
-  const sought = Buffer.from(path.basename(folder))
+  const sought = Buffer.from(folderName)
   const found = yield* Effect.promise(() => search(outputDir, sought).catch(() => []))
   const text = found.find(({ isText }) => isText)
   if (text !== undefined) {
