@@ -16,12 +16,12 @@ import { split } from "./stages/split.ts"
 import { train } from "./stages/train.ts"
 
 // The demo set has one emoji drawn by several artists; all drawings of one stay in one split.
-const parts = Pipeline.step(split, { inputs: { images: images.port }, params: { groupBy: emojiGroupBy } })
+export const parts = Pipeline.step(split, { inputs: { images: images.port }, params: { groupBy: emojiGroupBy } })
 
-const packed = Pipeline.step(augment, { inputs: { images: images.port, manifest: parts.out.manifest } })
+export const packed = Pipeline.step(augment, { inputs: { images: images.port, manifest: parts.out.manifest } })
 
-const batches = { index: packed.out.index, shards: packed.out.shards }
-const bn = Pipeline.step(train, {
+export const batches = { index: packed.out.index, shards: packed.out.shards }
+export const bn = Pipeline.step(train, {
   variant: "bn",
   inputs: batches,
   params: { normalization: "batch" },
@@ -70,39 +70,45 @@ const compared = Pipeline.step(compare, {
   }
 })
 
-export default Pipeline.make({
-  name: "study",
-  steps: [parts, packed, bn, nobn, gradients, raw, compared],
+/** What every pipeline over these steps has. */
+export const settings = {
   seed: 17,
   // as many as leave the whole run within five minutes on two cores
   seeds: { quick: 2 },
+  flags: {
+    engine: { sets: "engine.name", description: "The engine: auto, native, tensorflow, webgpu, cpu" }
+  },
+  defaultProfile: "quick"
+} as const
+
+export const profiles = {
+  /** Seconds: to see that everything works. */
+  tiny: {
+    images: { perClass: 12 },
+    // too few drawings to keep those of one emoji together
+    split: { classes: 6, groupBy: "" },
+    augment: { size: 48, trainSize: 0, copies: 1 },
+    train: { epochs: 2, batchSize: 16 }
+  },
+  /** Minutes: the whole demo set at a small size. */
+  quick: {
+    augment: { size: 96, trainSize: 0, copies: 1 },
+    train: { epochs: 12, stepEpochs: 4 }
+  },
+  /** The seed study's own figures. */
+  seed: {
+    augment: { size: 224, trainSize: 6298 },
+    train: { epochs: 24 }
+  }
+}
+
+export default Pipeline.make({
+  ...settings,
+  name: "study",
+  steps: [parts, packed, bn, nobn, gradients, raw, compared],
   report: compared.out.report,
   metrics: [MetricsArtifact],
   plots: [HistoryArtifact],
   commands: () => import("./commands/index.ts").then(({ commands }) => commands),
-  flags: {
-    engine: { sets: "engine.name", description: "The engine: auto, native, tensorflow, webgpu, cpu" }
-  },
-  defaultProfile: "quick",
-  profiles: {
-    /** Seconds: to see that everything works. */
-    tiny: {
-      images: { perClass: 12 },
-      // too few drawings to keep those of one emoji together
-      split: { classes: 6, groupBy: "" },
-      augment: { size: 48, trainSize: 0, copies: 1 },
-      train: { epochs: 2, batchSize: 16 },
-      compare: { bootstrap: 200 }
-    },
-    /** Minutes: the whole demo set at a small size. */
-    quick: {
-      augment: { size: 96, trainSize: 0, copies: 1 },
-      train: { epochs: 12, stepEpochs: 4 }
-    },
-    /** The seed study's own figures. */
-    seed: {
-      augment: { size: 224, trainSize: 6298 },
-      train: { epochs: 24 }
-    }
-  }
+  profiles: { ...profiles, tiny: { ...profiles.tiny, compare: { bootstrap: 200 } } }
 })

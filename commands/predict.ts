@@ -78,7 +78,7 @@ const predictImage = Effect.fnUntraced(function* (
   if (Result.isFailure(bytes)) return { image, error: `${image}: ${bytes.failure}` }
   const prediction = yield* Effect.result(predictor.predict(image, bytes.success))
   if (Result.isFailure(prediction)) return { image, error: prediction.failure.message }
-  const { topCount, topOf } = yield* Effect.promise(() => import("../stages/lib/statistics/Metrics.ts"))
+  const { topCount, topOf } = yield* Effect.promise(() => import("../stages/lib/statistics/scores/Metrics.ts"))
   const { logits, input } = prediction.success
   const top = under.map(
     (activation): Top => ({

@@ -9,8 +9,7 @@ import { Artifact } from "../core/index.ts"
 import { activationNames } from "./activations/Activations.ts"
 import { SplitName } from "./Names.ts"
 import { AtLeastOne, Count, Fraction, integerBetween, NonNegative, Positive, withDefault } from "./Numbers.ts"
-import { Seeds } from "./Seeds.ts"
-import { ClaimId, Equivalence, Verdict } from "./Verdict.ts"
+import { ClaimId, Equivalence, Seeds, Verdict } from "./Seeds.ts"
 
 export const ActivationName = Schema.Literals(activationNames)
 

@@ -1,7 +1,17 @@
-/** Results of `compare` over several seeds: the same trainings from other initial weights, on the same images. */
+/** Verdicts, and results of `compare` over several seeds: the same trainings from other initial weights, on the same images. */
 import * as Schema from "effect/Schema"
-import { AtLeastOne, Count, Fraction, NonNegative } from "./Numbers.ts"
-import { ClaimId, Equivalence, Verdict } from "./Verdict.ts"
+import { AtLeastOne, Count, Fraction, integerBetween, NonNegative } from "./Numbers.ts"
+
+/** `mixed`: some parts of a claim hold and some do not. `undecided`: the data do not say. */
+export const Verdict = Schema.Literals(["supported", "not supported", "mixed", "undecided"])
+export type Verdict = typeof Verdict.Type
+
+/** Of two one-sided tests on a difference and a margin. */
+export const Equivalence = Schema.Literals(["equivalent", "different", "undecided"])
+export type Equivalence = typeof Equivalence.Type
+
+/** The study makes six claims, numbered from 1. */
+export const ClaimId = integerBetween(1, 6)
 
 const SeedCount = Schema.Int.check(Schema.isGreaterThanOrEqualTo(2))
 

@@ -6,93 +6,21 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import { Artifact, Stage } from "../core/index.ts"
-import { type EngineIdentity, open } from "../engine/index.ts"
-import { IndexArtifact, type PackIndex, Shards } from "../schemas/Augment.ts"
+import { IndexArtifact, Shards } from "../schemas/Augment.ts"
 import { LogitsArtifact, LogitsParams, PenultimateArtifact, SeedLogitsArtifact } from "../schemas/Logits.ts"
-import { type SplitName, splitNames, type VariantName } from "../schemas/Names.ts"
-import type { NetworkSpec } from "../schemas/Network.ts"
+import { splitNames, type VariantName } from "../schemas/Names.ts"
 import { NetworkArtifact, type TrainedNetwork, Weights } from "../schemas/Train.ts"
-import { toFailure } from "./lib/Failure.ts"
 import * as Pack from "./lib/images/Pack.ts"
 import { engine } from "./lib/network/EngineToolchain.ts"
 import { featureExtractorOf } from "./lib/network/FeatureExtractor.ts"
-import * as Trainer from "./lib/network/Trainer.ts"
-import * as Safetensors from "./lib/tables/Safetensors.ts"
+import { type Inference, infer, originals, wholeOf } from "./lib/network/Inference.ts"
 
 const tables = Effect.promise(async () => ({
   LogitsTable: await import("./lib/tables/LogitsTable.ts"),
   PenultimateTable: await import("./lib/tables/PenultimateTable.ts"),
   SeedLogitsTable: await import("./lib/tables/SeedLogitsTable.ts")
 }))
-
-/** Positions of a split's originals in its records. */
-const originals = (index: PackIndex, split: SplitName): Int32Array =>
-  Int32Array.from(index.splits[split].records.flatMap((record, at) => (record.copy === 0 ? [at] : [])))
-
-interface Inference {
-  readonly identity: EngineIdentity
-  readonly cacheDir: string
-  readonly batchSize: number
-  readonly index: PackIndex
-  readonly pack: Pack.Pack
-  readonly onImages: (count: number) => Effect.Effect<void>
-}
-
-/** The network to run: a trained one, or a part of it. */
-interface NetworkPart {
-  readonly network: TrainedNetwork
-  readonly spec: NetworkSpec
-  readonly units: number
-  readonly weights: ReadonlyArray<Safetensors.NamedTensor>
-}
-
-/** Outputs for the originals of these splits, rows x units. The network is in memory only as long as this takes. */
-const infer = (inference: Inference, { network, spec, units, weights }: NetworkPart, of: ReadonlyArray<SplitName>) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { batchSize, index, pack } = inference
-      const engineOpen = yield* open(inference.identity, { cacheDir: inference.cacheDir })
-      const { size, mean, std } = network
-      const options = {
-        spec,
-        size,
-        channels: 3,
-        classes: units,
-        seed: 0,
-        optimizer: Trainer.noOptimizer,
-        mean,
-        std,
-        batchSize
-      }
-      const trainer = yield* Trainer.make(engineOpen, options)
-      yield* trainer.loadWeights(weights)
-      const rows = of.reduce((sum, split) => sum + originals(index, split).length, 0)
-      const outputs = new Float32Array(rows * units)
-      const buffer = new Uint8Array(batchSize * size * size * 3)
-      let row = 0
-      for (const split of of) {
-        const positions = originals(index, split)
-        for (let start = 0; start < positions.length; start += batchSize) {
-          const piece = positions.subarray(start, start + batchSize)
-          const pixels = buffer.subarray(0, piece.length * size * size * 3)
-          yield* pack.read(split, piece, pixels)
-          outputs.set(yield* trainer.predict(pixels, piece.length), row * units)
-          row += piece.length
-          yield* inference.onImages(piece.length)
-        }
-      }
-      return outputs
-    })
-  ).pipe(Effect.mapError(toFailure))
-
-/** The network with its weights. */
-const wholeOf = Effect.fnUntraced(function* (network: TrainedNetwork, safetensors: Uint8Array) {
-  const decoded = Safetensors.decode(safetensors)
-  if (Result.isFailure(decoded)) return yield* toFailure(decoded.failure)
-  return { network, spec: network.spec, units: network.classes.length, weights: decoded.success } satisfies NetworkPart
-})
 
 /** Logits of all originals, and the values of the last hidden layer for those of test. */
 const outputsOf = Effect.fnUntraced(function* (inference: Inference, network: TrainedNetwork, safetensors: Uint8Array) {

@@ -949,7 +949,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "confidence falls into the bin above",
-    file: "stages/lib/statistics/Metrics.ts",
+    file: "stages/lib/statistics/scores/Metrics.ts",
     find: "Math.ceil(confidence * bins) - 1",
     replace: "Math.floor(confidence * bins + 0.5) - 1",
     caughtBy: ["test/stages/lib/statistics/Recompute.test.ts"]

@@ -48,6 +48,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     ...["stages/lib/network", "stages/lib/statistics", "stages/lib/tables", "stages/lib/report"]
   ],
   pipeline: ["core", "schemas", "stages", "demo", "commands"],
+  losses: ["core", "schemas", "stages", "pipeline"],
   cli: [
     ...["cache/identity", "cache/store", "cache/remote", "cache/code"],
     ...["core", "core/pipeline", "core/plan", "core/executor", "core/run"]

@@ -228,6 +228,13 @@ describe("the report", () => {
     for (const svg of svgs) expect(svg).toMatch(/role="img" aria-label=/)
   })
 
+  it("says for which activation the logits were trained that it compares", async () => {
+    const { report } = await compared("losses")
+    expect(report).toContain("Both networks were trained by the cross-entropy of softmax.")
+    expect(report).toContain("is not the best that sparsemax can do")
+    expect(report).toContain("op-pipe run --file losses.ts")
+  })
+
   it("maps test images by the last hidden layer, or says that a network has none", async () => {
     const { report } = await compared("maps")
     expect(report).toContain("by the last hidden layer (5 units) of the network with BN")

@@ -2,7 +2,7 @@
 import type { ActivationName } from "../../../schemas/activations/Activations.ts"
 import type { VariantName } from "../../../schemas/Names.ts"
 import { predict, rowsOf } from "../statistics/Comparison.ts"
-import { predictedClasses } from "../statistics/Metrics.ts"
+import { predictedClasses } from "../statistics/scores/Metrics.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"
 import type { Answer, Mistake } from "./Data.ts"
 

@@ -8,8 +8,8 @@
 
 import type { Claim, Constant, Difference, Evidence, Part, Scores } from "../../../schemas/Compare.ts"
 import type { Gradstats, VariantGradients } from "../../../schemas/Gradstats.ts"
+import type { Equivalence, Verdict } from "../../../schemas/Seeds.ts"
 import type { Epoch, History } from "../../../schemas/Train.ts"
-import type { Equivalence, Verdict } from "../../../schemas/Verdict.ts"
 import { percent, points } from "../Figures.ts"
 import type { Estimate } from "./Groups.ts"
 import { mean, median } from "./Summary.ts"
@@ -326,7 +326,7 @@ const readableClasses = 3
 const fewLost = 0.1
 const manyLost = 0.25
 
-const sparser = ({ scores, classes, lostBySparsemax }: ClaimInput): Claim => {
+const sparser = ({ bn, scores, classes, lostBySparsemax }: ClaimInput): Claim => {
   const support = scores.sparsemax.supportSize
   const between = (part: Part, fails: boolean): Part =>
     part.state === "fails" && !fails ? { ...part, state: "unclear" } : part
@@ -344,7 +344,7 @@ const sparser = ({ scores, classes, lostBySparsemax }: ClaimInput): Claim => {
     claim: "Sparsemax zeroes classes that do not matter, and the top three become easier to read.",
     rule: "On the test images, for the network with BN, each activation with the temperature that fits it on validation: supported if sparsemax keeps three classes or fewer on average and gives 0 to a true class among softmax's top three in at most 10 % of images. Not supported if it keeps more than half of the classes or loses the true class in more than 25 % of images. The network must beat the best constant answer.",
     verdict,
-    sentence: `Sparsemax keeps ${shown(support)} of ${classes} classes on average (softmax ${shown(scores.softmax.supportSize)}). It gives 0 to a true class among softmax's top three in ${percent(lostBySparsemax)} of images. Its Brier score is ${shown(scores.sparsemax.brier)}; that of softmax is ${shown(scores.softmax.brier)}.`,
+    sentence: `Sparsemax keeps ${shown(support)} of ${classes} classes on average (softmax ${shown(scores.softmax.supportSize)}). It gives 0 to a true class among softmax's top three in ${percent(lostBySparsemax)} of images. Its Brier score is ${shown(scores.sparsemax.brier)}; that of softmax is ${shown(scores.softmax.brier)}, and the loss that trained the network is that of ${bn.loss === "crossEntropy" ? "softmax" : "sparsemax"}.`,
     parts,
     evidence: [
       fact("mean support, sparsemax", support),

@@ -4,15 +4,7 @@
 
 import type { ActivationName } from "../../../schemas/activations/Activations.ts"
 import { activationNames, activations, applyRows } from "../../../schemas/activations/Activations.ts"
-import type {
-  CompareParams,
-  Constant,
-  Example,
-  Metrics,
-  ScaledScores,
-  Scores,
-  VariantMetrics
-} from "../../../schemas/Compare.ts"
+import type { CompareParams, Example, Metrics, ScaledScores, VariantMetrics } from "../../../schemas/Compare.ts"
 import type { Gradstats } from "../../../schemas/Gradstats.ts"
 import { type SplitName, splitNames, type VariantName } from "../../../schemas/Names.ts"
 import type { Manifest } from "../../../schemas/Split.ts"
@@ -23,23 +15,18 @@ import type { SeedLogits } from "../tables/SeedLogitsTable.ts"
 import { judge } from "./Claims.ts"
 import * as Groups from "./Groups.ts"
 import { headlineOf } from "./Headline.ts"
-import * as Measure from "./Metrics.ts"
 import { confusion } from "./Scores.ts"
 import { overSeeds } from "./SeedStatistics.ts"
 import * as Statistics from "./Statistics.ts"
+import { constantOf } from "./scores/Constant.ts"
+import * as Measure from "./scores/Metrics.ts"
+import { pickRows, scaledScores } from "./scores/ScaledScores.ts"
 
 /** The rows of one split: paths, labels, and the logits of both networks (rows x classes). */
 export interface SplitRows {
   readonly paths: ReadonlyArray<string>
   readonly labels: Int32Array
   readonly logits: Readonly<Record<VariantName, Float32Array>>
-}
-
-/** The logits of some rows. */
-const pick = (logits: Float32Array, rows: ReadonlyArray<number>, classes: number): Float32Array => {
-  const out = new Float32Array(rows.length * classes)
-  for (const [i, row] of rows.entries()) out.set(logits.subarray(row * classes, (row + 1) * classes), i * classes)
-  return out
 }
 
 /** The table's rows of one split, in their order. */
@@ -49,7 +36,7 @@ export const rowsOf = (table: LogitsTable, split: SplitName): SplitRows => {
   return {
     paths: rows.map((row) => table.paths[row]!),
     labels: Int32Array.from(rows, (row) => table.labels[row]!),
-    logits: { bn: pick(table.bn, rows, classes), nobn: pick(table.nobn, rows, classes) }
+    logits: { bn: pickRows(table.bn, rows, classes), nobn: pickRows(table.nobn, rows, classes) }
   }
 }
 
@@ -91,45 +78,6 @@ const testSelected = ({ epochs }: History): VariantMetrics["testSelected"] => {
 const toRows = (matrix: Float64Array, classes: number): ReadonlyArray<ReadonlyArray<number>> =>
   Array.from({ length: classes }, (_, k) => Array.from(matrix.subarray(k * classes, (k + 1) * classes)))
 
-/** Rows of validation on which a temperature is fitted: more say no more, and thousands of classes take long. */
-const mostFitted = 2000
-
-/** Rows of a split at equal distances, at most so many. */
-const someOf = (rows: SplitRows, most: number, classes: number): SplitRows => {
-  const step = Math.max(1, Math.ceil(rows.labels.length / most))
-  const chosen = rows.paths.flatMap((_, row) => (row % step === 0 ? [row] : []))
-  return {
-    paths: chosen.map((row) => rows.paths[row]!),
-    labels: Int32Array.from(chosen, (row) => rows.labels[row]!),
-    logits: { bn: pick(rows.logits.bn, chosen, classes), nobn: pick(rows.logits.nobn, chosen, classes) }
-  }
-}
-
-/** An activation with the temperature that suits it: the likelihood decides where every class has some, else the Brier score. */
-const scaledOf = (
-  validation: SplitRows,
-  test: SplitRows,
-  variant: VariantName,
-  activation: ActivationName,
-  classes: number
-): ScaledScores => {
-  const { labels, logits } = someOf(validation, mostFitted, classes)
-  const of = (rows: Pick<SplitRows, "labels">, scaled: Float32Array): Scores =>
-    Measure.scoresOf({ classes, probabilities: applyRows(activation, scaled, classes), labels: rows.labels })
-  const minimizes = activation === "softmax" ? "negativeLogLikelihood" : "brier"
-  const temperature = Measure.fitTemperature(logits[variant], (scaled) =>
-    minimizes === "brier" ? of({ labels }, scaled).brier : Measure.softmaxLoss(scaled, labels, classes)
-  )
-  return {
-    minimizes,
-    temperature,
-    scores: of(
-      test,
-      test.logits[variant].map((z) => z / temperature)
-    )
-  }
-}
-
 /** What the metrics of both networks are made of. */
 interface Measured {
   readonly bySplit: Readonly<Record<SplitName, SplitRows>>
@@ -158,7 +106,12 @@ const variantMetrics = (
         activation,
         scores: Measure.scoresOf(predictions),
         calibration: Measure.calibrationOf(predictions),
-        scaled: scaledOf(bySplit.validation, test, variant, activation, classes)
+        scaled: scaledScores({
+          validation: { labels: bySplit.validation.labels, logits: bySplit.validation.logits[variant] },
+          test: { labels: test.labels, logits: test.logits[variant] },
+          activation,
+          classes
+        })
       }
     }),
     accuracy: resampled.accuracy[variant],
@@ -207,13 +160,6 @@ const lostBySparsemax = (test: SplitRows, temperature: number, classes: number):
 
 const scaledBy = (metrics: VariantMetrics, name: ActivationName): ScaledScores =>
   metrics.activations.find(({ activation }) => activation === name)!.scaled
-
-/** The most frequent class of the test split; the first of equals. */
-const constantOf = (labels: Int32Array, classes: ReadonlyArray<string>): Constant => {
-  const counts = classes.map((_, k) => labels.filter((label) => label === k).length)
-  const best = counts.indexOf(Math.max(...counts))
-  return { class: classes[best]!, share: counts[best]! / Math.max(1, labels.length) }
-}
 
 const seedsOf = (
   { params, histories, replicas, gradients }: ComparisonInput,

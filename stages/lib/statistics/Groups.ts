@@ -22,6 +22,9 @@ export interface Paired {
   readonly groups: ReadonlyArray<string>
 }
 
+/** Labelled rows in groups. */
+export type Grouped = Pick<Paired, "labels" | "groups">
+
 /** An interval of an estimate. */
 export interface Estimate {
   readonly estimate: number
@@ -47,7 +50,7 @@ export const leastGroups = 4
  * Groups by class; a group with images of several counts as of its first image's. Classes with few groups make one stratum
  * together: a stratum of one group would seem to have no variance (collapsed strata; Cochran 1977, 5A.12).
  */
-const strataOf = ({ groups, labels }: Paired): ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>> => {
+const strataOf = ({ groups, labels }: Grouped): ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>> => {
   const byClass = new Map<number, Array<ReadonlyArray<number>>>()
   for (const rows of rowsByGroup(groups)) {
     const label = labels[rows[0]!]!
@@ -114,7 +117,7 @@ export interface Resampled {
 }
 
 /** The next draw of groups, as one weight for each row. */
-const makeDraw = (paired: Paired, seed: number): ((weights: Float64Array) => void) => {
+const makeDraw = (paired: Grouped, seed: number): ((weights: Float64Array) => void) => {
   const strata = strataOf(paired)
   const random = Random.make(seed, "bootstrap")
   return (weights) => {
@@ -131,7 +134,7 @@ const makeDraw = (paired: Paired, seed: number): ((weights: Float64Array) => voi
 
 /** Half of the width of a 95 % interval of `of`, a number of weighted rows: how far 95 % of the draws are from their mean, at most. */
 export const halfWidth = (
-  paired: Paired,
+  paired: Grouped,
   resamples: number,
   seed: number,
   of: (weights: Float64Array) => number

@@ -9,10 +9,9 @@ import type { Difference, HeadlineDifference } from "../../../schemas/Compare.ts
 import { type VariantName, variants } from "../../../schemas/Names.ts"
 import type { Seeds } from "../../../schemas/Seeds.ts"
 import * as Groups from "./Groups.ts"
-import * as Measure from "./Metrics.ts"
+import { type OverSeeds, overSeeds } from "./OverSeeds.ts"
 import { crossEntropy } from "./Scores.ts"
-import { studentBound } from "./Statistics.ts"
-import { mean, sampleDeviation } from "./Summary.ts"
+import * as Measure from "./scores/Metrics.ts"
 
 type Logits = Readonly<Record<VariantName, Float32Array>>
 
@@ -75,14 +74,6 @@ const calibrationErrorOf = (
   }
 }
 
-/** The mean over seeds, and its interval from the half width over groups of the first seed. */
-const overSeeds = (values: ReadonlyArray<number>, images: number): Omit<HeadlineDifference, "metric" | "margin"> => {
-  const count = values.length
-  const seeds = count < 2 ? 0 : (studentBound(0.95, count - 1) * sampleDeviation(values)) / Math.sqrt(count)
-  const [middle, half] = [mean(values), Math.hypot(seeds, images)]
-  return { values, mean: middle, low95: middle - half, high95: middle + half }
-}
-
 const accuracyOf = ({ differences, seeds, margin }: HeadlineInput): HeadlineDifference => {
   const one = differences.find(({ metric }) => metric === "accuracy")!
   const all = seeds?.differences.find(({ metric }) => metric === "testAccuracy")
@@ -100,7 +91,7 @@ const accuracyOf = ({ differences, seeds, margin }: HeadlineInput): HeadlineDiff
 export const headlineOf = (input: HeadlineInput): ReadonlyArray<HeadlineDifference> => {
   const { paired, logits, activation, margin, resamples, seed } = input
   const even = new Float64Array(paired.labels.length).fill(1)
-  const differing = (of: (logits: Float32Array) => Weighted): ReturnType<typeof overSeeds> => {
+  const differing = (of: (logits: Float32Array) => Weighted): OverSeeds => {
     const bySeed = logits.map((each) => {
       const [bn, nobn] = variants.map((variant) => of(each[variant])) as [Weighted, Weighted]
       return (weights: Float64Array) => bn(weights) - nobn(weights)

@@ -17,9 +17,8 @@ import type {
   Spread,
   VariantSeeds
 } from "../../../schemas/Seeds.ts"
-import { SeedMetric, TestMetric } from "../../../schemas/Seeds.ts"
+import { SeedMetric, TestMetric, Verdict } from "../../../schemas/Seeds.ts"
 import type { Epoch, History } from "../../../schemas/Train.ts"
-import { Verdict } from "../../../schemas/Verdict.ts"
 import { points } from "../Figures.ts"
 import * as Random from "../Random.ts"
 import { judgeTrainings } from "./Claims.ts"

@@ -1,6 +1,6 @@
 /** Tests and bounds: the exact binomial test, McNemar's test, equivalence by two one-sided tests, Student's t. */
 import type { Difference, GroupTest, McNemar } from "../../../schemas/Compare.ts"
-import type { Equivalence } from "../../../schemas/Verdict.ts"
+import type { Equivalence } from "../../../schemas/Seeds.ts"
 
 /** ln n!, by summation; n up to some thousands. */
 const logFactorials = (n: number): Float64Array => {

@@ -23,6 +23,7 @@ import {
   text
 } from "../Html.ts"
 import { overSeeds, verdictOf } from "./SeedSection.ts"
+import { lossNames } from "./TrainingSections.ts"
 
 const map = ({ charts, hiddenUnits, tables }: ReportData, variant: VariantName): Html => {
   const units = hiddenUnits[variant]
@@ -114,11 +115,21 @@ const recommendation = ({ bn }: Metrics): Html => {
   const sparse = bn.activations.find(({ activation }) => activation === "sparsemax")!
   const kept = html`it keeps ${number(sparse.scaled.scores.supportSize)} classes on average`
   return best.activation === sparse.activation
-    ? html`With the network with BN, sparsemax has the least Brier score of all activations (${number(best.scaled.scores.brier)}), and ${kept}: use it.`
-    : html`With the network with BN, <strong>${text(best.activation)}</strong> has the least Brier score (${number(best.scaled.scores.brier)}): use it where probabilities count. Sparsemax has ${number(sparse.scaled.scores.brier)}; ${kept}: use it where a short list counts more.`
+    ? html`On the logits of the network with BN, sparsemax has the least Brier score of all activations (${number(best.scaled.scores.brier)}), and ${kept}: use it.`
+    : html`On the logits of the network with BN, <strong>${text(best.activation)}</strong> has the least Brier score (${number(best.scaled.scores.brier)}): use it where probabilities count. Sparsemax has ${number(sparse.scaled.scores.brier)}; ${kept}: use it where a short list counts more.`
 }
 
-export const activationSection = ({ metrics, charts, tables }: ReportData): Html =>
+/** Which loss the logits were trained for: an activation that has another is at a disadvantage. */
+const trainedFor = ({ bn, nobn }: ReportData["histories"]): Html => {
+  const fair = html`<code>op-pipe run --file losses.ts</code> compares softmax and sparsemax as each is trained.`
+  if (bn.loss !== nobn.loss)
+    return html`The network with BN was trained by ${text(lossNames[bn.loss])}, the one without by ${text(lossNames[nobn.loss])}: their scores differ for that reason too.`
+  return bn.loss === "crossEntropy"
+    ? html`Both networks were trained by ${text(lossNames[bn.loss])}. So this compares what is made of logits that were trained for softmax, and is not the best that sparsemax can do: ${fair}`
+    : html`Both networks were trained by ${text(lossNames[bn.loss])}. So this compares what is made of logits that were trained for sparsemax, and is not the best that softmax can do: ${fair}`
+}
+
+export const activationSection = ({ histories, metrics, charts, tables }: ReportData): Html =>
   section(
     "activations",
     "Output activations",
@@ -129,6 +140,7 @@ export const activationSection = ({ metrics, charts, tables }: ReportData): Html
           `The same logits under ${activationNames.length} activations. All keep the order of the classes, so accuracy is the same; confidence is not. Sparsemax and 1.5-entmax give exactly 0 to classes that are far behind. When the true class gets 0, the negative log-likelihood is infinite.`
         )
       ),
+      paragraph(trainedFor(histories)),
       html`<ul>${join(activationNames.map((name) => html`<li><strong>${text(name)}</strong>: ${text(activations[name].about)}.</li>`))}</ul>`,
       scoreTable(
         html`Test images, network with BN; ${csvLink("activations")}`,

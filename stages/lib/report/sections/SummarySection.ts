@@ -4,7 +4,7 @@ import { inline } from "../../../../charts/Render.ts"
 import { variantNames } from "../../../../charts/Theme.ts"
 import type { Difference, Metrics } from "../../../../schemas/Compare.ts"
 import type { VariantName } from "../../../../schemas/Names.ts"
-import { Verdict } from "../../../../schemas/Verdict.ts"
+import { Verdict } from "../../../../schemas/Seeds.ts"
 import { type ReportData, totalOf } from "../Data.ts"
 import { drawHero, heroLabel } from "../drawings/Hero.ts"
 import {

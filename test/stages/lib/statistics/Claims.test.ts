@@ -130,6 +130,16 @@ describe("6, the same dynamics", () => {
     expect(verdict(6, input({ norm: decaying }, { norm: (l, e) => 1 / decaying(l, e) }))).toBe("not supported"))
 })
 
+it("claim 5 says by which loss the logits were trained that it reads with both activations", () => {
+  const sentence = (loss: "crossEntropy" | "sparsemax"): string => judge(input({ loss }, { loss }))[4]!.sentence
+  for (const [loss, name] of [
+    ["crossEntropy", "softmax"],
+    ["sparsemax", "sparsemax"]
+  ] as const) {
+    expect(sentence(loss)).toMatch(new RegExp(`the loss that trained the network is that of ${name}\\.$`))
+  }
+})
+
 describe("networks trained with different losses", () => {
   it("cannot be compared by their curves: undecided, whatever these say", () => {
     const claims = judge(input({}, { trainLoss: jagged, validationLoss: jagged, loss: "sparsemax" }))

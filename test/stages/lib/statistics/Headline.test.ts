@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest"
 import { applyRows } from "../../../../schemas/activations/Activations.ts"
 import * as Random from "../../../../stages/lib/Random.ts"
 import { headlineOf } from "../../../../stages/lib/statistics/Headline.ts"
-import * as Measure from "../../../../stages/lib/statistics/Metrics.ts"
 import { studentBound } from "../../../../stages/lib/statistics/Statistics.ts"
+import * as Measure from "../../../../stages/lib/statistics/scores/Metrics.ts"
 
 const classes = 3
 const rows = 120

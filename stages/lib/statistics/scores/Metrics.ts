@@ -4,8 +4,8 @@
  * A row whose probabilities are not finite (classic softmax, overflowed) counts as wrong, as without its label among
  * the top three, and as far off as can be in the Brier score; it makes the negative log-likelihood undefined.
  */
-import type { CalibrationBin, ClassScores, Ranked, Scores } from "../../../schemas/Compare.ts"
-import * as Scoring from "./Scores.ts"
+import type { CalibrationBin, ClassScores, Ranked, Scores } from "../../../../schemas/Compare.ts"
+import * as Scoring from "../Scores.ts"
 
 /** Probabilities, rows x classes, row-major, and one label per row. */
 export interface Predictions {
@@ -80,7 +80,7 @@ export const calibrationError = (calibration: ReadonlyArray<CalibrationBin>): nu
   return calibration.reduce((sum, bin) => sum + (bin.rows / total) * Math.abs(bin.accuracy - bin.confidence), 0)
 }
 
-interface Sums {
+export interface Sums {
   right: number
   top3: number
   logLikelihood: number
@@ -90,7 +90,8 @@ interface Sums {
   overflowRows: number
 }
 
-const sumsOf = (predictions: Predictions): Sums => {
+/** What the scores are means of. */
+export const sumsOf = (predictions: Predictions): Sums => {
   const { classes, probabilities, labels } = predictions
   const sums: Sums = { right: 0, top3: 0, logLikelihood: 0, zeroLabelRows: 0, brier: 0, support: 0, overflowRows: 0 }
   for (let row = 0; row < labels.length; row++) {

@@ -1,8 +1,8 @@
 /** Scores on rows that can be counted by hand, and laws that hold for all rows. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { applyRows } from "../../../../schemas/activations/Activations.ts"
-import * as Random from "../../../../stages/lib/Random.ts"
+import { applyRows } from "../../../../../schemas/activations/Activations.ts"
+import * as Random from "../../../../../stages/lib/Random.ts"
 import {
   calibrationError,
   calibrationOf,
@@ -13,7 +13,7 @@ import {
   scoresOf,
   softmaxLoss,
   topOf
-} from "../../../../stages/lib/statistics/Metrics.ts"
+} from "../../../../../stages/lib/statistics/scores/Metrics.ts"
 
 const predictions = (classes: number, rows: ReadonlyArray<ReadonlyArray<number>>, labels: ReadonlyArray<number>) =>
   ({ classes, probabilities: Float64Array.from(rows.flat()), labels: Int32Array.from(labels) }) satisfies Predictions
