@@ -1,18 +1,30 @@
 /** Flags: those that several verbs share, and what they decode to. */
 
 import * as Flag from "effect/cli/Flag"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { modes } from "../core/executor/Sandbox.ts"
 import type { Pipeline } from "../core/pipeline/Pipeline.ts"
 
-const text = (name: string, metavar: string, description: string) =>
-  Flag.String(name).pipe(
-    Flag.withMetavar(metavar),
-    Flag.withDescription(description),
-    Flag.optional,
-    Flag.map(Option.getOrUndefined)
+/**
+ * A flag that may be given once, or not at all. `Flag.optional` makes an error with its trace for each flag that is absent, and all
+ * of them together took a twentieth of a start.
+ */
+export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
+  flag.pipe(
+    Flag.atMost(1),
+    Flag.map(([value]) => value)
   )
+
+/** A flag that is on when it is given. */
+export const toggle = (name: string, description: string): Flag.Flag<boolean> =>
+  Flag.Boolean(name).pipe(
+    Flag.withDescription(description),
+    optional,
+    Flag.map((given) => given ?? false)
+  )
+
+const text = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), optional)
 
 const texts = (name: string, metavar: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), Flag.atLeast(0))
@@ -21,8 +33,7 @@ const natural = (name: string, minimum: number, description: string) =>
   Flag.Int(name).pipe(
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum, maximum: 2 ** 32 - 1 }))),
     Flag.withDescription(description),
-    Flag.optional,
-    Flag.map(Option.getOrUndefined)
+    optional
   )
 
 /**
@@ -37,7 +48,7 @@ const natural = (name: string, minimum: number, description: string) =>
  * console.log(verb.name) // count
  * ```
  */
-export const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON, for machines"), Flag.withDefault(false))
+export const json = toggle("json", "Print JSON, for machines")
 
 /**
  * Flags that say where things are: `--file`, `--store`, `--outputs`, `--cores`. `withStore` takes what they give.
@@ -69,14 +80,12 @@ export const sandbox = Flag.Literals("sandbox", modes).pipe(
   Flag.withDescription(
     "Seal steps off from what they do not declare: auto (where it can be), require (also of results), off"
   ),
-  Flag.withDefault("auto")
+  optional,
+  Flag.map((mode) => mode ?? "auto")
 )
 
 /** Whether what is known of files counts. */
-export const rehash = Flag.Boolean("rehash").pipe(
-  Flag.withDescription("Read every file again, also those that look unchanged"),
-  Flag.withDefault(false)
-)
+export const rehash = toggle("rehash", "Read every file again, also those that look unchanged")
 
 /** Flags that set parameters; `flags` are those that the pipeline declares. Each comes as an assignment for `--set`. */
 const shorthand = (flags: Pipeline["flags"]) =>
@@ -98,8 +107,7 @@ export const settings = ({ flags }: Pick<Pipeline, "flags">) => ({
     Flag.withMetavar("N"),
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 }))),
     Flag.withDescription("Place each step that depends on chance for this many seeds: --seed and those after it"),
-    Flag.optional,
-    Flag.map(Option.getOrUndefined)
+    optional
   ),
   data: texts("data", "PATH", "The file or folder of the first source; NAME=PATH for a source by name"),
   shorthand: shorthand(flags)

@@ -6,7 +6,6 @@
  * pipeline that is up to date does thousands of `lstat`s and nothing else, and a synchronous one costs a tenth of an
  * asynchronous one. Large files are hashed and copied in pieces, so that the event loop is not blocked.
  */
-import { execFile } from "node:child_process"
 import * as fs from "node:fs"
 import * as nodePath from "node:path"
 import * as Context from "effect/Context"
@@ -16,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
 import * as Calls from "./disk/Calls.ts"
+import { childProcess } from "./disk/Late.ts"
 import * as Pieces from "./disk/Pieces.ts"
 
 /** A call to the file system failed. `code` is the system's, such as ENOSPC. */
@@ -220,7 +220,7 @@ const mostSynced = 32
 const syncAll = (path: string): Op<boolean> =>
   whole(
     Effect.callback((resume) => {
-      execFile("sync", ["-f", path], (cause) => resume(Effect.succeed(cause === null)))
+      childProcess().execFile("sync", ["-f", path], (cause) => resume(Effect.succeed(cause === null)))
     })
   )
 

@@ -13,12 +13,13 @@
  *   finds it stale, and removes it.
  */
 import { rmSync } from "node:fs"
-import * as net from "node:net"
+import type { Server, Socket } from "node:net"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Digest from "../identity/Digest.ts"
+import { net } from "./disk/Late.ts"
 import * as Owner from "./lock/Owner.ts"
 
 const isLinux = process.platform === "linux"
@@ -29,9 +30,9 @@ const addressOf = (name: string): string => {
   return isLinux ? `\0op-pipe-${digest}` : path.join(tmpdir(), `op-pipe-${digest}.sock`)
 }
 
-const tryListen = (address: string): Effect.Effect<net.Server | undefined> =>
-  Effect.callback<net.Server | undefined>((resume) => {
-    const server = net.createServer((socket) => {
+const tryListen = (address: string): Effect.Effect<Server | undefined> =>
+  Effect.callback<Server | undefined>((resume) => {
+    const server = net().createServer((socket) => {
       socket.on("error", () => undefined)
       // a waiter learns the owner's process id
       socket.write(`${process.pid}\n`)
@@ -58,7 +59,7 @@ const waitForOwner = (address: string, onOwner: (owner: string) => void): Effect
   Effect.callback<Waited>((resume) => {
     let outcome: Waited = "absent"
     let pid: string | undefined
-    const socket = net.connect(address)
+    const socket = net().connect(address)
     // an owner that is stopped, or computes, says nothing
     const look = (): void => {
       pid ??= isLinux ? Owner.find(address) : undefined
@@ -88,8 +89,8 @@ const waitForOwner = (address: string, onOwner: (owner: string) => void): Effect
   })
 
 interface Held {
-  readonly server: net.Server
-  readonly connections: Set<net.Socket>
+  readonly server: Server
+  readonly connections: Set<Socket>
 }
 
 const release = (held: Held | undefined): Effect.Effect<void> =>
@@ -105,7 +106,7 @@ const acquire = (address: string, onWait: (owner: string) => void): Effect.Effec
     for (;;) {
       const server = yield* tryListen(address)
       if (server !== undefined) {
-        const connections = new Set<net.Socket>()
+        const connections = new Set<Socket>()
         server.on("connection", (socket) => {
           connections.add(socket)
           socket.once("close", () => connections.delete(socket))

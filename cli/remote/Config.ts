@@ -9,10 +9,11 @@ import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { RemoteSettings } from "../../cache/remote/Settings.ts"
 import { UsageError } from "../Failure.ts"
+
+import * as Flags from "../Flags.ts"
 
 const Remote = Schema.Struct({
   url: Schema.optionalKey(Schema.String),
@@ -83,13 +84,9 @@ export const flags = {
   remote: Flag.String("remote").pipe(
     Flag.withMetavar("URL"),
     Flag.withDescription("The shared cache: a URL, or off; default: as op-pipe.json says"),
-    Flag.optional,
-    Flag.map(Option.getOrUndefined)
+    Flags.optional
   ),
-  remoteWrite: Flag.Boolean("remote-write").pipe(
-    Flag.withDescription("Upload results to the shared cache too"),
-    Flag.withDefault(false)
-  )
+  remoteWrite: Flags.toggle("remote-write", "Upload results to the shared cache too")
 }
 
 /** The shared cache of the project in `root`; undefined if there is none, or it is off. */

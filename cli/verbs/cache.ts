@@ -63,10 +63,7 @@ const gc = Command.make(
     ...shared,
     gibibytes,
     days,
-    dryRun: Flag.Boolean("dry-run").pipe(
-      Flag.withDescription("Say what would be removed; remove nothing"),
-      Flag.withDefault(false)
-    )
+    dryRun: Flags.toggle("dry-run", "Say what would be removed; remove nothing")
   },
   Effect.fn("cli.cache.gc")(function* (flags) {
     const limits = { maximumBytes: flags.gibibytes * 2 ** 30, maximumAgeMs: flags.days * 86_400_000 }

@@ -1,7 +1,6 @@
 /** `op-pipe clean`: removes outputs of steps that the pipeline no longer has. */
 import * as path from "node:path"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import { Disk } from "../../cache/store/Disk.ts"
 import * as OutputFolder from "../../core/plan/OutputFolder.ts"
@@ -14,10 +13,7 @@ export const clean = Command.make(
   "clean",
   {
     ...Flags.project,
-    dryRun: Flag.Boolean("dry-run").pipe(
-      Flag.withDescription("Say what would be removed; remove nothing"),
-      Flag.withDefault(false)
-    ),
+    dryRun: Flags.toggle("dry-run", "Say what would be removed; remove nothing"),
     json: Flags.json
   },
   Effect.fn("cli.clean")(function* (flags) {

@@ -90,11 +90,9 @@ export const dag = (additions: Pick<Additions, "flags">) =>
       ...Flags.project,
       ...Flags.settings(additions),
       format: Flag.Literals("format", formats).pipe(Flag.withDescription("How to draw it"), Flag.withDefault("text")),
-      status: Flag.Boolean("status").pipe(
-        Flag.withDescription(
-          "Show the state of each step (looks at data and results); --no-status draws the wiring alone"
-        ),
-        Flag.withDefault(false)
+      status: Flags.toggle(
+        "status",
+        "Show the state of each step (looks at data and results); --no-status draws the wiring alone"
       ),
       json: Flags.json
     },

@@ -53,11 +53,8 @@ export const logs = Command.make(
       Flag.withDescription("The run whose result it is; default: the latest that executed the step"),
       Flag.optional
     ),
-    follow: Flag.Boolean("follow").pipe(Flag.withDescription("Go on until the run has ended"), Flag.withDefault(false)),
-    raw: Flag.Boolean("raw").pipe(
-      Flag.withDescription("Print the bytes as they are, colours and all"),
-      Flag.withDefault(false)
-    ),
+    follow: Flags.toggle("follow", "Go on until the run has ended"),
+    raw: Flags.toggle("raw", "Print the bytes as they are, colours and all"),
     json: Flags.json
   },
   Effect.fn("cli.logs")(function* (flags) {

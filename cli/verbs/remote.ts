@@ -1,7 +1,6 @@
 /** `op-pipe remote status|push|pull|keygen`: the shared cache. */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import type * as Digest from "../../cache/identity/Digest.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
@@ -91,10 +90,7 @@ const push = Command.make(
       Argument.withDescription("A run's id, the beginning of one, or last, last~1, ..., sweep/3; last unless given"),
       Argument.withDefault("last")
     ),
-    again: Flag.Boolean("again").pipe(
-      Flag.withDescription("Upload what is there already too: signed anew, and what was removed from the cache"),
-      Flag.withDefault(false)
-    )
+    again: Flags.toggle("again", "Upload what is there already too: signed anew, and what was removed from the cache")
   },
   Effect.fn("cli.remote.push")(function* (flags) {
     const { Pull, Push } = yield* parts

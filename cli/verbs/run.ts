@@ -1,7 +1,6 @@
 /** `op-pipe run`: bring the pipeline, or a part of it, up to date. */
 import * as path from "node:path"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Fault from "../../cache/identity/Fault.ts"
 import { Rehash } from "../../cache/store/StatMemo.ts"
@@ -34,30 +33,15 @@ const flagsOf = (additions: Pick<Project.Additions, "flags">) => ({
   from: Flags.from,
   until: Flags.until,
   force: Flags.force,
-  keepGoing: Flag.Boolean("keep-going").pipe(
-    Flag.withDescription("After a failure, go on with what does not depend on it"),
-    Flag.withDefault(false)
-  ),
-  verify: Flag.Boolean("verify").pipe(
-    Flag.withDescription("Make results that are there again, and compare: is each stage deterministic?"),
-    Flag.withDefault(false)
-  ),
-  dryRun: Flag.Boolean("dry-run").pipe(
-    Flag.withDescription("Tell what would run, and why; run nothing"),
-    Flag.withDefault(false)
-  ),
-  watch: Flag.Boolean("watch").pipe(
-    Flag.withDescription("Run again whenever sources or code change, until Ctrl-C"),
-    Flag.withDefault(false)
-  ),
+  keepGoing: Flags.toggle("keep-going", "After a failure, go on with what does not depend on it"),
+  verify: Flags.toggle("verify", "Make results that are there again, and compare: is each stage deterministic?"),
+  dryRun: Flags.toggle("dry-run", "Tell what would run, and why; run nothing"),
+  watch: Flags.toggle("watch", "Run again whenever sources or code change, until Ctrl-C"),
   rehash: Flags.rehash,
   sandbox: Flags.sandbox,
   ...Config.flags,
-  verbose: Flag.Boolean("verbose").pipe(
-    Flag.withDescription("Show what steps print, while they print it"),
-    Flag.withDefault(false)
-  ),
-  quiet: Flag.Boolean("quiet").pipe(Flag.withDescription("Print nothing but what went wrong"), Flag.withDefault(false)),
+  verbose: Flags.toggle("verbose", "Show what steps print, while they print it"),
+  quiet: Flags.toggle("quiet", "Print nothing but what went wrong"),
   json: Flags.json
 })
 type RunFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>

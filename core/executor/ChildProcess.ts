@@ -3,11 +3,12 @@
  *
  * Stopping is SIGTERM first, SIGKILL after two seconds.
  */
-import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process"
+import type { ChildProcess, SpawnOptions } from "node:child_process"
 import { readdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
+import { childProcess } from "../../cache/store/disk/Late.ts"
 import { processFile } from "../../cache/store/Sweep.ts"
 import { StepError, type StepTask } from "./Executor.ts"
 import * as Log from "./log/Log.ts"
@@ -20,7 +21,7 @@ const mask = 0o022
 export const spawnMasked = (file: string, args: ReadonlyArray<string>, options: SpawnOptions): ChildProcess => {
   const before = process.umask(mask)
   try {
-    return spawn(file, args, options)
+    return childProcess().spawn(file, args, options)
   } finally {
     process.umask(before)
   }

@@ -9,12 +9,12 @@
  *   beside them: programs are neither counted nor hidden.
  * - The project's own folder is hidden, also where it lies in a folder of the system's, as `/usr/src/app` does.
  */
-import { spawnSync } from "node:child_process"
 import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, writeFileSync } from "node:fs"
 import { constants, homedir } from "node:os"
 import * as path from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { childProcess } from "../../cache/store/disk/Late.ts"
 import * as ResultStore from "../../cache/store/ResultStore.ts"
 import { StepError, type StepTask } from "./Executor.ts"
 import { linksTo } from "./walls/Links.ts"
@@ -200,7 +200,7 @@ const tryOut = (): Availability => {
   if (process.platform !== "linux") return { available: false, detail: "bubblewrap is for Linux alone", howToGet: "" }
   const walls = { writable: [], readable: [], hidden: [], network: false, programs: false, env: {}, cwd: "/" }
   const [file, ...args] = wrap(walls, {}, ["true"])
-  const tried = spawnSync(file!, args, { encoding: "utf8" })
+  const tried = childProcess().spawnSync(file!, args, { encoding: "utf8" })
   if (tried.error !== undefined) {
     return { available: false, detail: "bubblewrap is not installed", howToGet: "`apt-get install bubblewrap`" }
   }
@@ -208,7 +208,7 @@ const tryOut = (): Availability => {
     const detail = `bubblewrap does not work here: ${tried.stderr.trim().split("\n")[0]}`
     return { available: false, detail, howToGet: "Allow user namespaces, or use a container that does" }
   }
-  const { stdout } = spawnSync(program, ["--version"], { encoding: "utf8" })
+  const { stdout } = childProcess().spawnSync(program, ["--version"], { encoding: "utf8" })
   return { available: true, detail: stdout.trim(), howToGet: "" }
 }
 

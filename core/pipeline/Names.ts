@@ -37,8 +37,8 @@ export const checkName = (what: string, name: string, reserved = ""): void => {
   )
 }
 
-/** Whether a shell has variables of this name. */
-export const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+/** Whether a shell has variables of this name; the one that no record of JavaScript's can hold is none. */
+export const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && name !== "__proto__"
 
 /** Variables that each step gets from op-pipe, the same on every machine or in no key. */
 const ours = new Set(["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "NODE_OPTIONS", "NODE_COMPILE_CACHE"])

@@ -30,12 +30,13 @@ const declaredDigests = new WeakMap<Artifact.Any, Digest.Digest>()
 
 /** The digest of an artifact's declaration; thousands of commands may share one. */
 const declaredDigest = (artifact: Artifact.Any): Digest.Digest => {
+  const known = declaredDigests.get(artifact)
+  if (known !== undefined) return known
   const { kind, path, tag } = artifact
   const optional = artifact.optional ? { optional: true } : {}
   // without these fields it is handed on
   const volatile = artifact.kind === "json" && artifact.volatile.length > 0 ? { volatile: artifact.volatile } : {}
-  const digest =
-    declaredDigests.get(artifact) ?? Digest.ofJson("CommandOutput/v1", { kind, path, tag, ...volatile, ...optional })
+  const digest = Digest.ofJson("CommandOutput/v1", { kind, path, tag, ...volatile, ...optional })
   declaredDigests.set(artifact, digest)
   return digest
 }
@@ -46,28 +47,28 @@ const commandFormat = "v3"
 const howOf = ({ python, shell }: CommandStage): string =>
   python === undefined ? shell.join(" ") || "without a shell" : "python"
 
-/** The declaration of a command stage, in the place of code; and by what names the command finds its inputs. */
+/**
+ * The declaration of a command stage, in the place of code; and by what names the command finds its inputs. In loops, since it is made
+ * for each of thousands of commands whenever a run looks at them.
+ */
 const commandCode = (
   stage: CommandStage,
   inputs: AnyStep["inputs"],
   script: CacheKey.Code = { modules: {}, packages: {} }
 ): CacheKey.Code => {
-  const outputs = Object.entries(stage.output as Stage.Artifacts).map(
-    ([name, artifact]) => [name, declaredDigest(artifact)] as const
-  )
-  const command = {
-    [howOf(stage)]: commandFormat,
-    ...(stage.network ? { network: "allowed" } : {})
-  }
-  const single = Object.entries(inputs).flatMap(([name, { artifact }]) =>
-    inputOf(name).entry === undefined ? [[name, artifact.path] as const] : []
-  )
-  const many = Object.entries(stage.inputs as Stage.Inputs).flatMap(([name, artifact]) =>
-    artifact.kind === "many" ? [[name, `*/${artifact.of.path}`] as const] : []
-  )
-  const input = single.length + many.length === 0 ? {} : { input: Object.fromEntries([...single, ...many]) }
+  const command: Record<string, string> = { [howOf(stage)]: commandFormat }
+  if (stage.network) command["network"] = "allowed"
+  const output: Record<string, string> = {}
+  for (const [name, artifact] of Object.entries(stage.output as Stage.Artifacts))
+    output[name] = declaredDigest(artifact)
+  const input: Record<string, string> = {}
+  for (const [name, { artifact }] of Object.entries(inputs))
+    if (inputOf(name).entry === undefined) input[name] = artifact.path
+  for (const [name, artifact] of Object.entries(stage.inputs as Stage.Inputs))
+    if (artifact.kind === "many") input[name] = `*/${artifact.of.path}`
+  const modules = { ...script.modules, command, output }
   return {
-    modules: { ...script.modules, command, output: Object.fromEntries(outputs), ...input },
+    modules: Object.keys(input).length === 0 ? modules : { ...modules, input },
     packages: script.packages
   }
 }

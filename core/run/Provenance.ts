@@ -1,11 +1,11 @@
 /** Provenance: the host, versions and commit of a run, recorded with its results and never part of a key. */
-import { execFile } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { hostname } from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import * as Effect from "effect/Effect"
+import { childProcess } from "../../cache/store/disk/Late.ts"
 
 /** Whether the folder lies in a repository: to start git takes longer than many a step. */
 const isInRepository = (folder: string): boolean =>
@@ -15,7 +15,7 @@ const isInRepository = (folder: string): boolean =>
 
 const git = (args: ReadonlyArray<string>): Effect.Effect<string | null> =>
   Effect.promise(() =>
-    promisify(execFile)("git", [...args], { timeout: 2000 }).then(
+    promisify(childProcess().execFile)("git", [...args], { timeout: 2000 }).then(
       ({ stdout }) => stdout.trim(),
       () => null
     )

@@ -63,13 +63,16 @@ const importedLater = (inputs, made) =>
   )
 
 /**
- * With what `program.cjs` gives of a package outside left as it is, where esbuild would make of what `require` gives what `import` does.
- * Fails if esbuild writes that otherwise.
+ * With `asImported` of program.cjs asked first, where esbuild makes of what `require` gives what `import` does. Fails if esbuild
+ * writes that otherwise.
  */
 const withImported = (text) => {
   // its parameters have other names where a module has theirs
-  const helper = /\bvar (__toESM\d*) = \((\w+), (\w+), (\w+)\) => \(/gu
-  const led = text.replaceAll(helper, "var $1 = ($2, $3, $4) => __op_pipe_imported($2) ?? (")
+  const helper = /\bvar (__toESM\d*)=\((\w+),(\w+),(\w+)\)=>\(/gu
+  const led = text.replaceAll(
+    helper,
+    "var $1 = ($2, $3) => __op_pipe_imported($2, $3, $1_anew), $1_anew = ($2, $3, $4) => ("
+  )
   if (led === text && text.includes("__toESM")) throw new Error("esbuild has another helper for what is imported")
   return led
 }
@@ -168,6 +171,7 @@ export const make = async (folder, contents, resolveDir, keepNames) => {
       conditions: ["node", "import"],
       sourcemap: true,
       sourcesContent: false,
+      minifyWhitespace: true,
       absWorkingDir: made,
       metafile: true,
       logLevel: "silent",

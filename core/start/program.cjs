@@ -6,8 +6,8 @@
  * that end well, for each verb by itself: the first may have done much else, and V8 may have dropped what it no longer called.
  */
 "use strict"
-const { createHash } = require("node:crypto")
-const { lstatSync, readFileSync, renameSync, writeFileSync } = require("node:fs")
+const { createHash, hash } = require("node:crypto")
+const { lstatSync, readFileSync, renameSync, rmSync, writeFileSync } = require("node:fs")
 const { enableCompileCache, isBuiltin } = require("node:module")
 const path = require("node:path")
 const vm = require("node:vm")
@@ -15,7 +15,10 @@ const vm = require("node:vm")
 const digestBytes = 32
 const rounds = 2
 const verb = /^[a-z]+$/u.exec(process.argv[2] ?? "")?.[0] ?? "other"
-const keptIn = (round) => path.join(__dirname, "compiled", `${verb}-${round}`)
+/** V8 takes code back only with the flags that it was compiled under, such as NODE_OPTIONS=--max-old-space-size=8192. */
+const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].join(" ")
+const kind = flags === "" ? verb : `${verb}-${hash("sha256", flags, "hex").slice(0, 12)}`
+const keptIn = (round) => path.join(__dirname, "compiled", `${kind}-${round}`)
 
 const filename = path.join(__dirname, "program.js")
 const { size, mtimeMs, ctimeMs, ino } = lstatSync(filename)
@@ -57,11 +60,24 @@ const outside = async (file) => {
 /** What the bundle requires, or imports: then it is imported already, or is waited for. */
 const required = (name) =>
   isBuiltin(name) || path.isAbsolute(name) ? require(name) : (imported.get(name) ?? importOutside(name))
-/** What is imported already, or will be; undefined of what was required. */
-const asImported = (found) => (found instanceof Promise || found?.[Symbol.toStringTag] === "Module" ? found : undefined)
+
+const [ofPackages, ofModules] = [new WeakMap(), new WeakMap()]
+/**
+ * What `import` gives of what was required, by `anew`; what was imported is that already, or will be. It is made once of each, as Node
+ * does: esbuild makes it for each module that imports, and a copy of all that `node:fs` exports, fifty times, took a tenth of a start.
+ */
+const asImported = (found, isOfModule, anew) => {
+  if (found instanceof Promise || found?.[Symbol.toStringTag] === "Module") return found
+  if (Object(found) !== found) return anew(found, isOfModule)
+  const made = isOfModule ? ofModules : ofPackages
+  if (!made.has(found)) made.set(found, anew(found, isOfModule))
+  return made.get(found)
+}
 
 const found = kept(rounds) ?? kept(1)
 const script = new vm.Script(readFileSync(filename, "utf8"), { filename, cachedData: found?.code })
+// of another processor, in a home that several machines share
+if (script.cachedDataRejected === true) rmSync(keptIn(rounds), { force: true })
 const round = script.cachedDataRejected === true ? 0 : (found?.round ?? 0)
 if (round < rounds)
   process.once("exit", (code) => {

@@ -8,13 +8,13 @@
  * Gotcha: what extends the interpreter when it starts (`sitecustomize`, `.pth` files) is part of the installation, and does not
  * count.
  */
-import { execFile } from "node:child_process"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Code } from "../../identity/CacheKey.ts"
 import * as CanonicalJson from "../../identity/CanonicalJson.ts"
 import type * as Digest from "../../identity/Digest.ts"
+import { childProcess } from "../../store/disk/Late.ts"
 import { CodeFingerprint, CodeUnknown, type Parts } from "../CodeFingerprint.ts"
 import * as Framework from "../Framework.ts"
 
@@ -66,7 +66,7 @@ const ask = (interpreter: string, root: string, stages: ReadonlyArray<Script>): 
   Effect.callback<Answer, string>((resume) => {
     const options = { cwd: root, env: environment(), maxBuffer: 2 ** 28 }
     const helper = path.join(ourFolder, "identify.py")
-    const child = execFile(interpreter, [helper], options, (error, stdout, stderr) => {
+    const child = childProcess().execFile(interpreter, [helper], options, (error, stdout, stderr) => {
       if ((error as NodeJS.ErrnoException | null)?.code === "ENOENT")
         return resume(
           Effect.fail(`expected Python 3.8 or later as ${interpreter}, but found no such program. ${howToGet}`)

@@ -49,21 +49,15 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
   ),
   only: Flags.only,
   force: Flags.force,
-  keepGoing: Flag.Boolean("keep-going").pipe(
-    Flag.withDescription("After a failure, go on with what does not depend on it in the same setting, too"),
-    Flag.withDefault(false)
+  keepGoing: Flags.toggle(
+    "keep-going",
+    "After a failure, go on with what does not depend on it in the same setting, too"
   ),
-  dryRun: Flag.Boolean("dry-run").pipe(
-    Flag.withDescription("List the settings and what each would execute; run nothing"),
-    Flag.withDefault(false)
-  ),
+  dryRun: Flags.toggle("dry-run", "List the settings and what each would execute; run nothing"),
   ...choosing,
   sandbox: Flags.sandbox,
   ...Config.flags,
-  quiet: Flag.Boolean("quiet").pipe(
-    Flag.withDescription("Print nothing but what went wrong, and the table"),
-    Flag.withDefault(false)
-  ),
+  quiet: Flags.toggle("quiet", "Print nothing but what went wrong, and the table"),
   json: Flags.json
 })
 type SweepFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>

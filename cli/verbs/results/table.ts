@@ -25,10 +25,7 @@ export const choosing = {
     Flag.withDescription("Rows by this metric or parameter, the least first"),
     Flag.optional
   ),
-  descending: Flag.Boolean("descending").pipe(
-    Flag.withDescription("With --sort: the greatest first"),
-    Flag.withDefault(false)
-  )
+  descending: Flags.toggle("descending", "With --sort: the greatest first")
 }
 
 type Choosing = Command.Command.Config.Infer<typeof choosing>
@@ -71,10 +68,7 @@ export const table = Command.make(
       Flag.atLeast(0)
     ),
     ...choosing,
-    all: Flag.Boolean("all").pipe(
-      Flag.withDescription("Also parameters that are the same in all rows"),
-      Flag.withDefault(false)
-    ),
+    all: Flags.toggle("all", "Also parameters that are the same in all rows"),
     format: Flag.Literals("format", formats).pipe(Flag.withDescription("How to write it"), Flag.withDefault("text")),
     json: Flags.json
   },

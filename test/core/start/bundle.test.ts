@@ -232,6 +232,26 @@ export { text } from "./text.ts"
     expect(JSON.parse(readFileSync(path.join(root, "outputs/first/value.json"), "utf8"))[0]).toBe(111)
   })
 
+  it("of Node's own modules, by each way to import them, from several modules and CommonJS", async () => {
+    const found = "[fs.readFileSync === readFileSync, all.default === fs, all.readFileSync === readFileSync]"
+    const root = makeStage(
+      `import fs, { readFileSync } from "node:fs"
+import * as all from "node:fs"
+import { other } from "./other.ts"
+import old from "./old.cjs"`,
+      `[...${found}, Object.keys(all).includes("readFileSync"), Object.keys(all).includes("default"), other(fs, all), old(fs)]`,
+      {
+        "stages/other.ts": `import fs from "fs"
+import * as all from "fs"
+export const other = (theirs: unknown, seen: unknown) => [theirs === fs, seen === all]
+`,
+        "stages/old.cjs": `module.exports = (fs) => [fs === require("node:fs"), "default" in fs]
+`
+      }
+    )
+    expect(await run(root)).toEqual([1, [true, true, true, true, true, [true, true], [true, false]]])
+  })
+
   it("of CommonJS its own place too", async () => {
     const root = makeStage(`import old from "./old.cjs"`, "old", {
       "stages/old.cjs": "module.exports = [__filename, __dirname]\n"

@@ -3,7 +3,7 @@
  * is imported at the top of a stage, and not where the work is done, costs every run.
  */
 import { spawnSync } from "node:child_process"
-import { globSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { copyFileSync, globSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import { events, lastEvent, opPipe, repository, runLetters } from "../../lib/cli.ts"
@@ -105,8 +105,9 @@ describe("a bundle", () => {
   const runApart = async () => {
     const root = temporaryFolder()
     writeFiles(root, { "texts/a.txt": "hello\n" })
-    const again = async () => {
-      const finished = await opPipe(runLetters(), { cwd: root, env: { OP_PIPE_CACHE_DIR: path.join(root, "cache") } })
+    const again = async (env: Readonly<Record<string, string>> = {}) => {
+      const apart = { OP_PIPE_CACHE_DIR: path.join(root, "cache"), ...env }
+      const finished = await opPipe(runLetters(), { cwd: root, env: apart })
       expect(finished.code, finished.stderr).toBe(0)
       return lastEvent(finished)
     }
@@ -124,6 +125,22 @@ describe("a bundle", () => {
     const before = compiled().map((file) => statSync(file).mtimeMs)
     await again()
     expect(compiled().map((file) => statSync(file).mtimeMs)).toEqual(before)
+  })
+
+  it("keeps the code for each set of V8's flags, and starts anew where V8 refuses it", async () => {
+    const { again, compiled } = await runApart()
+    const names = () => compiled().map((file) => path.basename(file).replace(/-[0-9a-f]{12}-/u, "-FLAGS-"))
+    await again({ NODE_OPTIONS: "--max-old-space-size=2048" })
+    expect(names()).toEqual(["run-1", "run-FLAGS-1"])
+    await again()
+    expect(names()).toEqual(["run-1", "run-2", "run-FLAGS-1"])
+    // as if it came from another processor: V8 refuses what was compiled under other flags
+    const [, second, other] = compiled()
+    copyFileSync(other!, second!)
+    await again()
+    expect(names()).toEqual(["run-1", "run-FLAGS-1"])
+    await again()
+    expect(names()).toEqual(["run-1", "run-2", "run-FLAGS-1"])
   })
 
   it("is a script also where a module has the names of esbuild's own helpers", async () => {
