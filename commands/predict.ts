@@ -86,9 +86,17 @@ const predictImage = Effect.fnUntraced(function* (
       classes: topOf(activations[activation].apply(logits), network.classes, topCount)
     })
   )
-  if (!forPage) return { image, uri: "", inputUri: "", top }
+  if (!forPage) return { image, uri: "", inputUri: "", evidence: undefined, top }
   const Page = yield* Effect.promise(() => import("../stages/lib/report/PredictionPage.ts"))
-  return { image, uri: yield* Page.imageUri(bytes.success), inputUri: yield* Page.inputUri(input, network.size), top }
+  const { argmax } = yield* Effect.promise(() => import("../stages/lib/statistics/Scores.ts"))
+  const label = argmax(logits, 0, logits.length)
+  const evidence = yield* Option.match(predictor.evidence(input, label), {
+    onNone: () => Effect.succeed(undefined),
+    onSome: (found) =>
+      Effect.map(Page.evidenceUri(input, found, network.size), (uri) => ({ class: network.classes[label]!, uri }))
+  })
+  const [uri, inputUri] = [yield* Page.imageUri(bytes.success), yield* Page.inputUri(input, network.size)]
+  return { image, uri, inputUri, evidence, top }
 })
 
 /** Prints the prediction under the first of the activations. */

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import * as Result from "effect/Result"
 import { Artifact, Stage } from "../core/index.ts"
 import { ContactSheet, IndexArtifact, Shards } from "../schemas/Augment.ts"
 import {
@@ -20,13 +21,19 @@ import {
 } from "../schemas/Compare.ts"
 import { GradstatsArtifact } from "../schemas/Gradstats.ts"
 import { LogitsArtifact, PenultimateArtifact, SeedLogitsArtifact } from "../schemas/Logits.ts"
+import type { VariantName } from "../schemas/Names.ts"
 import { ManifestArtifact } from "../schemas/Split.ts"
 import { HistoryArtifact, NetworkArtifact, Weights } from "../schemas/Train.ts"
 import { toFailure } from "./lib/Failure.ts"
+import type * as Pack from "./lib/images/Pack.ts"
 import type { ReportData } from "./lib/report/Data.ts"
 import { utf8 } from "./lib/Utf8.ts"
 
 const load = Effect.promise(() => import("./lib/report/Work.ts"))
+const loadNetwork = Effect.promise(async () => ({
+  GradCam: await import("./lib/network/GradCam.ts"),
+  Safetensors: await import("./lib/tables/Safetensors.ts")
+}))
 
 const inputs = {
   manifest: ManifestArtifact,
@@ -75,6 +82,7 @@ const readTable = Effect.fnUntraced(function* <A>(
 /** All documents and tables that are compared. */
 const readInputs = Effect.fnUntraced(function* (from: CompareContext["inputs"]) {
   const { filtersOf, LogitsTable, PenultimateTable, SeedLogitsTable } = yield* load
+  const weights = { bn: yield* from.bnWeights.bytes, nobn: yield* from.nobnWeights.bytes }
   const replicasOf = (replicas: CompareContext["inputs"]["bnReplicas"]) => Effect.forEach(replicas, ({ read }) => read)
   return {
     manifest: yield* from.manifest.read,
@@ -85,7 +93,8 @@ const readInputs = Effect.fnUntraced(function* (from: CompareContext["inputs"]) 
     histories: { bn: yield* from.bn.read, nobn: yield* from.nobn.read },
     replicas: { bn: yield* replicasOf(from.bnReplicas), nobn: yield* replicasOf(from.nobnReplicas) },
     networks: { bn: yield* from.bnNetwork.read, nobn: yield* from.nobnNetwork.read },
-    filters: { bn: filtersOf(yield* from.bnWeights.bytes), nobn: filtersOf(yield* from.nobnWeights.bytes) },
+    weights,
+    filters: { bn: filtersOf(weights.bn), nobn: filtersOf(weights.nobn) },
     gradients: yield* from.gradstats.read
   }
 })
@@ -94,20 +103,56 @@ type Study = Effect.Success<ReturnType<typeof readInputs>>
 /** Label conflicts beyond these are in the manifest only. */
 const mostConflicts = 40
 
+const firstOfEach = <A>(all: ReadonlyArray<A>, of: (one: A) => number): ReadonlyArray<A> => {
+  const seen = new Set<number>()
+  return all.filter((one) => !seen.has(of(one)) && seen.add(of(one)))
+}
+
 /** Of more mistakes the most confident ones are shown: some 3 kB each, in a report of at most 5 MB. */
 const mostMistakes = 600
 /** Largest side of their images. */
 const mistakeSize = 80
 
+/** Mistakes of which the report shows what the networks looked at: of so many classes one. */
+const mostLookedAt = 12
+/** Multiplications that all looks may take together: a few seconds. */
+const mostMultiplications = 4e9
+
+/** Draws what speaks for a class into the image at a path, as long as there is time. */
+const makeLook = Effect.fnUntraced(function* (pack: Pack.Pack, { index, networks, weights }: Study) {
+  const { levelsOf, shownSize, spotlightUri } = yield* load
+  const { GradCam, Safetensors } = yield* loadNetwork
+  const cams = {
+    bn: GradCam.make(networks.bn, Result.getOrThrow(Safetensors.decode(weights.bn))),
+    nobn: GradCam.make(networks.nobn, Result.getOrThrow(Safetensors.decode(weights.nobn)))
+  }
+  let left = mostMultiplications
+  return Effect.fnUntraced(function* (variant: VariantName, path: string, label: number) {
+    const cam = cams[variant]
+    if (label < 0 || Option.isNone(cam) || left < cam.value.multiplications) return undefined
+    const levels = yield* levelsOf(pack, index, path)
+    if (levels === undefined) return undefined
+    left -= cam.value.multiplications
+    const evidence = cam.value.look(levels).evidence(label)
+    return yield* Effect.promise(() => spotlightUri(levels, evidence, index.size, shownSize))
+  })
+})
+
 /** All images that the report shows. */
-const gatherImages = Effect.fnUntraced(function* (shards: string, { index, manifest, table }: Study, metrics: Metrics) {
+const gatherImages = Effect.fnUntraced(function* (shards: string, study: Study, metrics: Metrics) {
+  const { index, manifest, table } = study
   const { Pack, mistakesOf, show } = yield* load
   const pack = yield* Pack.open(shards, index)
-  const examples = yield* show(
+  const look = yield* makeLook(pack, study)
+  const shownExamples = yield* show(
     pack,
     index,
     metrics.examples.map(({ path }) => path)
   )
+  const examples = yield* Effect.forEach(shownExamples, (image, i) => {
+    const answer = metrics.examples[i]!.softmax[0]?.class ?? ""
+    return Effect.map(look("bn", image.path, metrics.classes.indexOf(answer)), (evidence) => ({ ...image, evidence }))
+  })
   const found = mistakesOf(table, metrics.activation)
   const worst = found.slice(0, mostMistakes)
   const shown = yield* show(
@@ -117,6 +162,15 @@ const gatherImages = Effect.fnUntraced(function* (shards: string, { index, manif
     mistakeSize
   )
   const mistakes = worst.map((mistake, i) => ({ ...mistake, uri: shown[i]!.uri }))
+  const lookedAt = yield* Effect.forEach(
+    firstOfEach(mistakes, ({ label }) => label).slice(0, mostLookedAt),
+    Effect.fnUntraced(function* (mistake) {
+      const bn = yield* look("bn", mistake.path, mistake.bn.predicted)
+      const nobn = yield* look("nobn", mistake.path, mistake.nobn.predicted)
+      const [image] = yield* show(pack, index, [mistake.path])
+      return { ...mistake, uri: image!.uri, evidence: { bn, nobn } }
+    })
+  )
   const conflicts = yield* Effect.forEach(
     manifest.conflicts.slice(0, mostConflicts),
     Effect.fnUntraced(function* ({ paths }) {
@@ -124,7 +178,8 @@ const gatherImages = Effect.fnUntraced(function* (shards: string, { index, manif
       return { images: images.map((image) => ({ ...image, class: image.path.split("/")[0]! })) }
     })
   )
-  return { examples, mistakes, found, conflicts }
+  const isSeen = lookedAt.some(({ evidence }) => evidence.bn !== undefined || evidence.nobn !== undefined)
+  return { examples, mistakes, lookedAt: isSeen ? lookedAt : [], found, conflicts }
 }, Effect.scoped)
 
 interface FileOfFolder {
@@ -158,9 +213,13 @@ const run = Effect.fnUntraced(function* ({ params, inputs, output, progress }: C
   const { found, ...images } = yield* gatherImages(inputs.shards.path, study, metrics)
   yield* part("charts", 2)
   const exampleUris = images.examples.map(({ uri }) => uri)
-  const charts = yield* drawCharts({ ...study, metrics, network: study.networks.nobn, exampleUris }).pipe(
-    Effect.mapError(toFailure)
-  )
+  const charts = yield* drawCharts({
+    ...study,
+    metrics,
+    network: study.networks.nobn,
+    exampleUris,
+    lookedAt: images.lookedAt
+  }).pipe(Effect.mapError(toFailure))
   yield* writeFiles(output.figures.path, charts.files)
   const tables = { ...charts.rows, ...tablesOf({ ...study, metrics }, found) }
   const csv = Object.entries(tables).map(([name, rows]) => ({ name: `${name}.csv`, bytes: utf8(toCsv(rows)) }))

@@ -11,6 +11,7 @@ import { beforeAll, describe, expect, it } from "vitest"
 import { PackIndex } from "../../schemas/Augment.ts"
 import { activationNames } from "../../schemas/activations/Activations.ts"
 import { Metrics } from "../../schemas/Compare.ts"
+import type { NetworkSpec } from "../../schemas/Network.ts"
 import { augment } from "../../stages/augment.ts"
 import { compare } from "../../stages/compare.ts"
 import { gradstats } from "../../stages/gradstats.ts"
@@ -84,8 +85,25 @@ const hiddenOf = (rows: ReadonlyArray<{ readonly path: string; readonly label: n
     })
   )
 
+/** With BN the seed network, without a network that has no convolution. */
+const specOf = (batchNorm: boolean): NetworkSpec =>
+  batchNorm ? Network.preset("seed", { batchNorm }) : { name: "flat", layers: [{ type: "dense", units: "classes" }] }
+
+const weightsOf = (batchNorm: boolean): Uint8Array => {
+  const input = { size: 48, channels: 3, classes: classes.length }
+  const shape = Result.getOrThrow(Network.resolve(specOf(batchNorm), input))
+  return Safetensors.encode(
+    Network.parametersOf(shape).map((each) => ({
+      name: each.name,
+      shape: each.shape,
+      dtype: "F32",
+      data: Network.initialValue(shape, each, 1)
+    }))
+  )
+}
+
 const network = (index: PackIndex, batchNorm: boolean): object => {
-  const spec = Network.preset("seed", { batchNorm })
+  const spec = specOf(batchNorm)
   const table = Result.getOrThrow(Network.layerTable(spec, { size: 48, channels: 3, classes: 3 }))
   const { rows } = table
   return {
@@ -136,17 +154,8 @@ beforeAll(async () => {
     "nobn.json": JSON.stringify(of(jagged)),
     "bn-net.json": JSON.stringify(network(index, true)),
     "nobn-net.json": JSON.stringify(network(index, false)),
-    "weights.safetensors": Safetensors.encode([
-      {
-        name: "conv1.weight",
-        shape: [2, 3, 2, 2],
-        dtype: "F32",
-        data: Float32Array.from({ length: 24 }, (_, i) => (i === 0 ? -1 : i / 23))
-      }
-    ]),
-    "no-convolution.safetensors": Safetensors.encode([
-      { name: "fc1.weight", shape: [1, 2], dtype: "F32", data: Float32Array.of(1, 2) }
-    ]),
+    "bn.safetensors": weightsOf(true),
+    "nobn.safetensors": weightsOf(false),
     "logits.arrow": table,
     "seed-logits.arrow": seedLogits(index, 0),
     "seed-logits-2.arrow": seedLogits(index, 1),
@@ -167,8 +176,8 @@ beforeAll(async () => {
     nobn: at("nobn.json"),
     bnNetwork: at("bn-net.json"),
     nobnNetwork: at("nobn-net.json"),
-    bnWeights: at("weights.safetensors"),
-    nobnWeights: at("no-convolution.safetensors"),
+    bnWeights: at("bn.safetensors"),
+    nobnWeights: at("nobn.safetensors"),
     gradstats: summary!,
     logits: at("logits.arrow"),
     seedLogits: at("seed-logits.arrow"),
@@ -233,6 +242,26 @@ describe("the report", () => {
     expect(report).toContain("Both networks were trained by the cross-entropy of softmax.")
     expect(report).toContain("is not the best that sparsemax can do")
     expect(report).toContain("op-pipe run --file losses.ts")
+  })
+
+  it("shows what speaks for an answer, where a network has a convolution", async () => {
+    const { out, metrics, report } = await compared("evidence")
+    const predictions = report.slice(
+      report.indexOf('<section id="predictions"'),
+      report.indexOf('<section id="errors"')
+    )
+    const seen = predictions.match(/<img src="data:image\/jpeg;base64,[^"]+" alt="what speaks for [^"]+"/g) ?? []
+    expect(seen).toHaveLength(metrics.examples.length)
+    expect(new Set(seen).size).toBe(seen.length)
+    // the network without BN has none here, so its answers stand alone
+    const looked = report.slice(report.indexOf('<figure id="figure-lookedAt"'))
+    const panels = looked.slice(0, looked.indexOf("<figcaption")).match(/<div class="three">.*?<\/div><\/div>/g) ?? []
+    expect(panels).toHaveLength(classes.length)
+    for (const panel of panels) expect(panel.match(/alt="what speaks for/g)).toHaveLength(1)
+    for (const scheme of ["light", "dark"]) {
+      expect(existsSync(path.join(out["figures"]!, `lookedAt-${scheme}.png`))).toBe(true)
+    }
+    expect(readFileSync(out["markdown"]!, "utf8")).toContain("figures/lookedAt-light.png")
   })
 
   it("maps test images by the last hidden layer, or says that a network has none", async () => {

@@ -79,7 +79,7 @@ it("compares both trainings over seeds, and writes a page that needs nothing els
     for (const { scores } of bySeed) expect(scores.accuracy).toBeGreaterThan(0.6)
   }
   const page = readFileSync(out["report"]!, "utf8")
-  expect(page).toContain("On the mean of 2 seeds")
+  expect(page).toContain("on the mean of 2 seeds")
   expect(page).toContain("from each of 2 seeds")
   expect(page).not.toMatch(/\bNaN\b|\bundefined\b|\[object |(src|href)="(https?:)?\/\//)
 })

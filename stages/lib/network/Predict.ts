@@ -2,6 +2,7 @@
  * Predictions of a trained network for single images, prepared as the originals of the data set were.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { Stage } from "../../../core/index.ts"
 import { type EngineIdentity, open } from "../../../engine/index.ts"
@@ -12,6 +13,7 @@ import * as Augmentation from "../images/Augmentation.ts"
 import { openImage, reasonOf } from "../images/OpenImage.ts"
 import * as Resample from "../images/Resample.ts"
 import * as Safetensors from "../tables/Safetensors.ts"
+import * as GradCam from "./GradCam.ts"
 import * as Trainer from "./Trainer.ts"
 
 export { imageName } from "../images/OpenImage.ts"
@@ -35,6 +37,8 @@ export interface Prediction {
 export interface Predictor {
   /** Fails where the bytes are not an image that can be read; `name` says whose they are. */
   readonly predict: (name: string, bytes: Uint8Array) => Effect.Effect<Prediction, Stage.StageFailure>
+  /** Which places of an input speak for a class, by its index; none where the network has no convolution. */
+  readonly evidence: (input: Uint8Array, label: number) => Option.Option<GradCam.Evidence>
 }
 
 /** As libvips has it by itself. */
@@ -70,7 +74,9 @@ export const make = Effect.fnUntraced(function* (options: PredictorOptions) {
   const shape = { spec, size, channels: 3, classes, seed: 0, optimizer: Trainer.noOptimizer, mean, std, batchSize: 1 }
   const trainer = yield* Trainer.make(engine, shape).pipe(Effect.mapError(toFailure))
   yield* trainer.loadWeights(tensors.success).pipe(Effect.mapError(toFailure))
+  const cam = GradCam.make(network, tensors.success)
   const predictor: Predictor = {
+    evidence: (input, label) => Option.map(cam, ({ look }) => look(input).evidence(label)),
     predict: Effect.fnUntraced(function* (name: string, bytes: Uint8Array) {
       const input = yield* prepare(name, bytes, network.preparation)
       return { logits: yield* trainer.predict(input, 1).pipe(Effect.mapError(toFailure)), input }

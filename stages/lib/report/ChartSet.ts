@@ -25,12 +25,13 @@ import { argmax } from "../statistics/Scores.ts"
 import type { LogitsTable } from "../tables/LogitsTable.ts"
 import type { PenultimateTable } from "../tables/PenultimateTable.ts"
 import { utf8 } from "../Utf8.ts"
-import type { ChartName, SeedChartName } from "./Data.ts"
+import type { ChartName, LookedAt, SeedChartName } from "./Data.ts"
 import { drawConfusion } from "./drawings/Confusion.ts"
 import { drawLogits, drawNetwork, drawPredictions } from "./drawings/Drawings.ts"
 import { drawFirstFilters, type Filters } from "./drawings/Filters.ts"
 import { drawHero } from "./drawings/Hero.ts"
 import { labelsOf } from "./drawings/Labels.ts"
+import { drawLookedAt } from "./drawings/LookedAt.ts"
 import { type Html, trusted } from "./Html.ts"
 import type { Rows } from "./rows/Csv.ts"
 
@@ -45,6 +46,7 @@ export interface ChartInput {
   readonly table: LogitsTable
   readonly hidden: PenultimateTable
   readonly exampleUris: ReadonlyArray<string>
+  readonly lookedAt: ReadonlyArray<LookedAt>
 }
 
 /** A map of more images has no gaps, and no end of bytes. */
@@ -101,6 +103,9 @@ const specsOf = ({ metrics, manifest, histories, gradients, table, hidden }: Cha
       })
 })
 
+/** Mistakes with what was looked at in a file; the page has more. */
+const mostInFile = 6
+
 /** Pixels of a PNG per unit of its SVG: sharp on screens that have them. */
 const pngScale = 1.5
 
@@ -133,7 +138,12 @@ const drawSvgs = Effect.fnUntraced(function* (renderer: Renderer, input: ChartIn
 const filesOf = Effect.fnUntraced(function* (renderer: Renderer, input: ChartInput, svgs: Svgs, confusion: string) {
   const { confusionBn: _bn, confusionNobn: _nobn, logits, ...charts } = svgs
   const drawn = { ...charts, confusion, hero: drawHero(input.metrics.headline, 560) }
-  const pixels = { logits, predictions: drawPredictions(input.metrics.examples, input.exampleUris) }
+  const predictions = drawPredictions(input.metrics.examples, input.exampleUris)
+  const looked =
+    input.lookedAt.length === 0
+      ? {}
+      : { lookedAt: drawLookedAt(input.metrics.classes, input.lookedAt.slice(0, mostInFile)) }
+  const pixels = { logits, predictions, ...looked }
   const files: Array<FigureFile> = []
   for (const scheme of schemeNames) {
     for (const [name, svg] of Object.entries(drawn)) {

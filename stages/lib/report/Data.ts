@@ -30,6 +30,12 @@ export interface Mistake extends Shown {
   readonly nobn: Answer
 }
 
+/** A mistake with what each network looked at: the evidence for its answer, drawn into the image. */
+export interface LookedAt extends Mistake {
+  /** Data URIs; undefined where there is none, since the network has no convolution or there was no time. */
+  readonly evidence: Readonly<Record<VariantName, string | undefined>>
+}
+
 /** Near-duplicates with different labels; `uri` is empty for one that was not packed. */
 export interface Conflict {
   readonly images: ReadonlyArray<Shown & { readonly class: string }>
@@ -43,8 +49,10 @@ export interface ReportData {
   readonly histories: Readonly<Record<VariantName, History>>
   readonly networks: Readonly<Record<VariantName, TrainedNetwork>>
   readonly gradients: Gradstats
-  /** One image per example of `metrics.examples`, in their order. */
-  readonly examples: ReadonlyArray<Shown>
+  /** One image per example of `metrics.examples`, in their order, with the evidence for the answer of the network with BN. */
+  readonly examples: ReadonlyArray<Shown & { readonly evidence: string | undefined }>
+  /** The most confident mistake of some classes. */
+  readonly lookedAt: ReadonlyArray<LookedAt>
   /** Those that are shown. */
   readonly mistakes: ReadonlyArray<Mistake>
   readonly mistakesFound: number
@@ -62,7 +70,7 @@ export interface ReportData {
 }
 
 /** Figures that are files; both confusion matrices are one. */
-export type FigureName = ChartName | SeedChartName | "hero" | "confusion" | "predictions"
+export type FigureName = ChartName | SeedChartName | "hero" | "confusion" | "predictions" | "lookedAt"
 
 /** Charts that some studies have: over several seeds, or of a first layer that is a convolution. */
 export type SeedChartName = "seedLoss" | "seedAccuracy" | "filters"

@@ -7,7 +7,7 @@ import type * as Pack from "../images/Pack.ts"
 import { loadSharp } from "../images/Sharp.ts"
 
 /** Largest side of an image in the report. */
-const shownSize = 112
+export const shownSize = 112
 
 /** An image as a JPEG data URI. */
 export const jpegUri = async (image: Sharp, options: JpegOptions): Promise<string> =>
@@ -27,6 +27,15 @@ export const locate = (index: PackIndex): ((path: string) => readonly [SplitName
   }
   return (path) => places.get(path)
 }
+
+/** The levels of the original at a path, or undefined if it is not packed. */
+export const levelsOf = Effect.fnUntraced(function* (pack: Pack.Pack, index: PackIndex, path: string) {
+  const place = locate(index)(path)
+  if (place === undefined) return undefined
+  const levels = new Uint8Array(pack.recordBytes)
+  yield* pack.read(place[0], [place[1]], levels)
+  return levels
+})
 
 /** Data URIs of the originals at these paths, at most `largest` pixels wide; empty for one that is not packed. */
 export const show = Effect.fnUntraced(function* (

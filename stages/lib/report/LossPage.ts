@@ -40,7 +40,7 @@ export const answer = ({ asTrained, constant, learned, seeds, underSparsemax }: 
     return html`${text(which)} known to beat the constant answer “${text(constant.class)}” (${percent(constant.share)}), so the scores say nothing of the losses yet. Train longer or on more images.`
   }
   const [fair, own] = [of(asTrained, "brier"), of(underSparsemax, "brier")]
-  return html`On ${text(over(seeds))}, sparsemax trained by its own loss minus softmax trained by cross-entropy is ${brierOf(fair)} in the Brier score, where less is better: ${judged(fair, "sparsemax has the better probabilities", "softmax has the better probabilities")}. Its own loss instead of cross-entropy changes the Brier score of sparsemax by ${brierOf(own)}: ${judged(own, "train by it if sparsemax is to be used", "cross-entropy is the better training even for sparsemax")}.`
+  return html`With the same settings for both, on ${text(over(seeds))}, sparsemax trained by its own loss minus softmax trained by cross-entropy is ${brierOf(fair)} in the Brier score, where less is better: ${judged(fair, "sparsemax has the better probabilities", "softmax has the better probabilities")}. Its own loss instead of cross-entropy changes the Brier score of sparsemax by ${brierOf(own)}: ${judged(own, "train by it if sparsemax is to be used", "cross-entropy is the better training even for sparsemax")}.`
 }
 
 const readingTable = ({ readings, seeds, testImages, groups }: Losses): Html => {

@@ -79,7 +79,7 @@ Over ${seeds.count} seeds, test accuracy is ${scoreOver(seeds, "bn")} with BN an
 
 /** A figure for light pages and for dark ones. */
 const picture = ({ labels }: ReportData, name: FigureName): string => {
-  const kind = name === "logits" || name === "predictions" ? "png" : "svg"
+  const kind = ["logits", "predictions", "lookedAt"].includes(name) ? "png" : "svg"
   const alt = escapeXml(labels[name])
   return `<picture><source media="(prefers-color-scheme: dark)" srcset="figures/${name}-dark.${kind}"><img alt="${alt}" src="figures/${name}-light.${kind}"></picture>`
 }
@@ -164,7 +164,7 @@ ${picture(data, "calibration")}
 ## Predictions and errors
 
 ${pictures(data, "predictions", "confusion")}
-
+${data.lookedAt.length === 0 ? "" : `\n${picture(data, "lookedAt")}\n\nThe most confident mistake of some classes, and what spoke for the answer of each network (Grad-CAM): as it is where the network looked, grey where it did not.\n`}
 ## Tables
 
 All numbers, as they are: ${tableList(data)}.

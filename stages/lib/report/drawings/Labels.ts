@@ -96,6 +96,8 @@ export const labelsOf = (input: LabelInput): Readonly<Record<FigureName, string>
     confusionBn: `Confusion matrix with BN: ${confusedLabel(metrics, "bn")}`,
     confusionNobn: `Confusion matrix without BN: ${confusedLabel(metrics, "nobn")}`,
     confusion: `Confusion matrices: with BN ${confusedLabel(metrics, "bn")}; without BN ${confusedLabel(metrics, "nobn")}`,
+    lookedAt:
+      "Test images that a network takes for another class, each beside what speaks for the answer of both networks",
     predictions: `${metrics.examples.length} test images with their label and the three most probable classes`
   }
 }

@@ -3,8 +3,9 @@ import { variantNames } from "../../../../charts/Theme.ts"
 import type { ClassScores, Metrics } from "../../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import { leastGroups } from "../../statistics/Groups.ts"
-import type { Answer, Mistake, ReportData } from "../Data.ts"
+import type { Answer, LookedAt, Mistake, ReportData } from "../Data.ts"
 import { mostNamed } from "../drawings/Confusion.ts"
+import { answerOf } from "../drawings/LookedAt.ts"
 import {
   count,
   csvLink,
@@ -157,6 +158,29 @@ const browser = ({ metrics: { classes }, mistakes, mistakesFound }: ReportData):
   return html`${paragraph(html`Every test image that at least one network misclassified, the most confident first.${more} Where a prediction looks right, check the label. All are in ${csvLink("mistakes")}.`)}<div id="mistakes">${controls(classes)}<div class="small all"></div>${join(folds)}</div>`
 }
 
+/** What both networks looked at in some mistakes. */
+const looked = ({ lookedAt, metrics: { classes } }: ReportData): Html => {
+  if (lookedAt.length === 0) return nothing
+  const panel = (one: LookedAt, variant: VariantName): Html => {
+    const uri = one.evidence[variant]
+    const answer = answerOf(classes, one[variant])
+    const image =
+      uri === undefined
+        ? nothing
+        : html`<img src="${text(uri)}" alt="${text(`what speaks for ${answer}`)}" width="112" height="112">`
+    return html`<div>${image}<p>${text(variantNames[variant])}:<br>${text(answer)}</p></div>`
+  }
+  const shown = lookedAt.map(
+    (one) =>
+      html`<div class="three"><div><img src="${text(one.uri)}" alt="${text(one.path)}" width="112" height="112"><p><strong>${text(classes[one.label]!)}</strong></p></div>${panel(one, "bn")}${panel(one, "nobn")}</div>`
+  )
+  return html`<h3>What they looked at</h3>${figure(
+    "lookedAt",
+    html`<div class="looked">${join(shown)}</div>`,
+    html`The most confident mistake of ${lookedAt.length === 1 ? text("a class") : html`${lookedAt.length} classes`}, and what speaks for each network’s answer (Grad-CAM, Selvaraju et al. 2017, on the last convolution): as it is where the network looked, grey where it did not. A map says where a network looks, not whether it is right to.`
+  )}`
+}
+
 export const errorSection = (data: ReportData): Html =>
   section(
     "errors",
@@ -167,6 +191,7 @@ export const errorSection = (data: ReportData): Html =>
       pairTable(data),
       classTable(data),
       fewGroups(data.metrics),
+      looked(data),
       html`<h3>All mistakes</h3>`,
       browser(data)
     ]

@@ -5,7 +5,7 @@ import { activationNames, activations } from "../../../../schemas/activations/Ac
 import type { ActivationScores, Claim, Example, Metrics, Part } from "../../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import { bars } from "../Bars.ts"
-import type { ReportData, Shown } from "../Data.ts"
+import type { ReportData } from "../Data.ts"
 import {
   badge,
   type Column,
@@ -166,9 +166,14 @@ export const activationSection = ({ histories, metrics, charts, tables }: Report
     ]
   )
 
-const prediction = (example: Example, shown: Shown): Html => {
-  const right = example.softmax[0]?.class === example.label
-  return html`<article class="shot"><div class="top"><img src="${text(shown.uri)}" alt="${text(example.path)}" width="112" height="112"><div><div class="label">${text(example.label)}</div>${right ? html`<span class="badge supported">right</span>` : html`<span class="badge not-supported">wrong</span>`}<div class="path">${text(example.path)}</div></div></div><div class="bars">${bars("softmax", example.softmax, example.label)}${bars("sparsemax", example.sparsemax, example.label)}</div></article>`
+const prediction = (example: Example, shown: ReportData["examples"][number]): Html => {
+  const answer = example.softmax[0]?.class
+  const right = answer === example.label
+  const seen =
+    shown.evidence === undefined
+      ? nothing
+      : html`<img src="${text(shown.evidence)}" alt="${text(`what speaks for ${answer}`)}" width="112" height="112">`
+  return html`<article class="shot"><div class="pair"><img src="${text(shown.uri)}" alt="${text(example.path)}" width="112" height="112">${seen}</div><div class="top"><div><div class="label">${text(example.label)}</div>${right ? html`<span class="badge supported">right</span>` : html`<span class="badge not-supported">wrong</span>`}<div class="path">${text(example.path)}</div></div></div><div class="bars">${bars("softmax", example.softmax, example.label)}${bars("sparsemax", example.sparsemax, example.label)}</div></article>`
 }
 
 export const predictionSection = ({ metrics, examples }: ReportData): Html =>
@@ -178,7 +183,7 @@ export const predictionSection = ({ metrics, examples }: ReportData): Html =>
     ["self"],
     [
       paragraph(
-        html`${metrics.examples.length} random test images with their label and the three most probable classes of the network with BN, under softmax and sparsemax. Classes with probability 0 are left out; the true class is green.`
+        html`${metrics.examples.length} random test images with their label and the three most probable classes of the network with BN, under softmax and sparsemax. Classes with probability 0 are left out; the true class is green.${examples.some(({ evidence }) => evidence !== undefined) ? text(" Beside each image is what speaks for the first class (Grad-CAM): as it is where the network looked, grey where it did not.") : nothing}`
       ),
       html`<div class="grid">${join(metrics.examples.map((example, i) => prediction(example, examples[i]!)))}</div>`
     ]

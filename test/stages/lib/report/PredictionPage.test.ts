@@ -19,12 +19,15 @@ beforeAll(async () => {
     .toFile(image)
   const uri = await Effect.runPromise(Page.imageUri(readFileSync(image)))
   const inputUri = await Effect.runPromise(Page.inputUri(new Uint8Array(20 * 20 * 3).fill(90), 20))
+  const evidence = { size: 2, values: Float64Array.of(0, 1, 0, 0), from: 4, step: 8 }
+  const evidenceUri = await Effect.runPromise(Page.evidenceUri(new Uint8Array(20 * 20 * 3).fill(90), evidence, 20))
   page = Page.renderPredictions({
     images: [
       {
         image: "holiday/<img onerror=x>.png",
         uri,
         inputUri,
+        evidence: { class: "<long> name", uri: evidenceUri },
         top: [
           {
             activation: "softmax",
@@ -37,7 +40,7 @@ beforeAll(async () => {
           { activation: "sparsemax", classes: [{ class: "花", probability: 1 }] }
         ]
       },
-      { image: "over.png", uri, inputUri, top: [{ activation: "softmax-classic", classes: [] }] },
+      { image: "over.png", uri, inputUri, evidence: undefined, top: [{ activation: "softmax-classic", classes: [] }] },
       { image: "letter.txt", error: "letter.txt cannot be read (expected an image, but found <text>)" }
     ],
     network: "tells 3 classes apart",
@@ -54,7 +57,15 @@ describe("the page", () => {
   })
 
   it("says all: images, classes, what overflowed, what could not be read, where it comes from", () => {
-    for (const said of ["2 images, and 1 that could not", "62.0", "花", "Overflow", "letter.txt", "0123456789ab"])
+    for (const said of [
+      "2 images, and 1 that could not",
+      "62.0",
+      "花",
+      "Overflow",
+      "letter.txt",
+      "0123456789ab",
+      "what speaks for &#60;long&#62; name"
+    ])
       expect(page).toContain(said)
   })
 
@@ -81,7 +92,7 @@ describe.skipIf(!existsSync(browser))("in a browser", () => {
       await opened.goto(`file://${file}`)
       expect(await opened.evaluate("document.documentElement.scrollWidth")).toBe(width)
       const sizes = "Array.from(document.images, (one) => one.naturalWidth)"
-      expect(await opened.evaluate(sizes)).toEqual([480, 20, 480, 20])
+      expect(await opened.evaluate(sizes)).toEqual([480, 20, 224, 480, 20])
       const colours = "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
       expect(await opened.evaluate(colours)).toEqual(
         colorScheme === "dark" ? ["rgb(230, 234, 239)", "rgb(20, 24, 29)"] : ["rgb(29, 36, 44)", "rgb(255, 255, 255)"]

@@ -92,11 +92,11 @@ describe("the answer", () => {
 
   it("is for the loss that is better, and says over what", () => {
     const better = compared([trained(1, 2, 3)], [trained(3, 2, 5)])
-    expect(said(better)).toMatch(/On one pair of trainings, sparsemax trained by its own loss minus softmax/)
+    expect(said(better)).toMatch(/on one pair of trainings, sparsemax trained by its own loss minus softmax/)
     expect(said(better)).toContain("sparsemax has the better probabilities")
     expect(said(better)).toContain("train by it if sparsemax is to be used")
     const worse = compared([trained(3, 2, 3), trained(3, 2, 4)], [trained(1, 2, 5), trained(1, 2, 6)])
-    expect(said(worse)).toContain("On the mean of 2 seeds")
+    expect(said(worse)).toContain("on the mean of 2 seeds")
     expect(said(worse)).toContain("softmax has the better probabilities")
     expect(said(worse)).toContain("cross-entropy is the better training even for sparsemax")
   })
