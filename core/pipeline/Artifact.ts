@@ -16,6 +16,7 @@
 import type * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
+import * as Options from "./checks/Options.ts"
 
 /**
  * A document, a file or a folder does not have the content that its artifact promises, or there is no room to write it.
@@ -172,29 +173,25 @@ export const json = <const Tag extends string, A, I>(options: {
   readonly schema: Schema.Codec<A, I>
   readonly volatile?: ReadonlyArray<string>
   readonly materialize?: boolean
-}): JsonArtifact<Tag, A> => ({
-  kind: "json",
-  tag: options.tag,
-  path: options.path,
-  schema: options.schema as Schema.Codec<A, unknown>,
-  volatile: options.volatile ?? [],
-  materialize: options.materialize ?? true,
-  optional: false
-})
+}): JsonArtifact<Tag, A> => {
+  const ofAll = common(options)
+  Options.ofDocument(options)
+  const { schema, volatile = [] } = options
+  return { kind: "json", ...ofAll, schema: schema as Schema.Codec<A, unknown>, volatile }
+}
 
 /** What an artifact is declared by, besides what its kind needs. */
-interface Options<Tag extends string> {
+interface Declared<Tag extends string> {
   readonly tag: Tag
   readonly path: string
   readonly materialize?: boolean
 }
 
-const common = <Tag extends string>({ tag, path, materialize = true }: Options<Tag>): Common<Tag, false> => ({
-  tag,
-  path,
-  materialize,
-  optional: false
-})
+const common = <Tag extends string>(options: Declared<Tag>): Common<Tag, false> => {
+  Options.ofArtifact(options)
+  const { tag, path, materialize = true } = options
+  return { tag, path, materialize, optional: false }
+}
 
 /**
  * A text in UTF-8: a stage `read`s it as a string and `write`s it. What a step leaves there must be UTF-8.
@@ -219,7 +216,7 @@ const common = <Tag extends string>({ tag, path, materialize = true }: Options<T
  * console.log((await Effect.runPromise(Effect.scoped(run))).output.loud) // HELLO
  * ```
  */
-export const text = <const Tag extends string>(options: Options<Tag>): TextArtifact<Tag> => ({
+export const text = <const Tag extends string>(options: Declared<Tag>): TextArtifact<Tag> => ({
   kind: "text",
   ...common(options)
 })
@@ -235,7 +232,7 @@ export const text = <const Tag extends string>(options: Options<Tag>): TextArtif
  * console.log(Table.kind) // bytes
  * ```
  */
-export const bytes = <const Tag extends string>(options: Options<Tag>): BytesArtifact<Tag> => ({
+export const bytes = <const Tag extends string>(options: Declared<Tag>): BytesArtifact<Tag> => ({
   kind: "bytes",
   ...common(options)
 })
@@ -251,7 +248,7 @@ export const bytes = <const Tag extends string>(options: Options<Tag>): BytesArt
  * console.log(Weights.path) // model.safetensors
  * ```
  */
-export const file = <const Tag extends string>(options: Options<Tag>): FileArtifact<Tag> => ({
+export const file = <const Tag extends string>(options: Declared<Tag>): FileArtifact<Tag> => ({
   kind: "file",
   ...common(options)
 })
@@ -267,7 +264,7 @@ export const file = <const Tag extends string>(options: Options<Tag>): FileArtif
  * console.log(Shards.materialize) // false
  * ```
  */
-export const folder = <const Tag extends string>(options: Options<Tag>): FolderArtifact<Tag> => ({
+export const folder = <const Tag extends string>(options: Declared<Tag>): FolderArtifact<Tag> => ({
   kind: "folder",
   ...common(options)
 })

@@ -18,6 +18,7 @@
  */
 import type * as Command from "effect/cli/Command"
 import type * as Artifact from "./Artifact.ts"
+import * as Options from "./checks/Options.ts"
 import { checkDeclared } from "./Declaration.ts"
 import * as Seeds from "./many/Seeds.ts"
 import { DeclarationError } from "./Names.ts"
@@ -207,6 +208,7 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
   readonly commands?: () => Promise<ReadonlyArray<Verb>>
   readonly flags?: Readonly<Record<string, ParameterFlag>>
 }): Pipeline => {
+  Options.ofPipeline(options)
   const single: Pipeline = {
     _tag: "Pipeline",
     name: options.name,

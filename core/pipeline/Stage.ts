@@ -24,6 +24,7 @@ import type * as Path from "effect/Path"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Artifact from "./Artifact.ts"
+import * as Options from "./checks/Options.ts"
 import * as Params from "./command/CommandParams.ts"
 import * as Python from "./command/Python.ts"
 import * as Shell from "./command/Shell.ts"
@@ -194,20 +195,23 @@ export const make = <
     readonly secrets?: ReadonlyArray<string>
     readonly run: (context: Context<P, I, O, T>) => Effect.Effect<void, Failure, Requirements>
   }
-): Stage<Name, P, I, O, T> => ({
-  _tag: "Stage",
-  ...Names.passed(options),
-  name: options.name,
-  source: options.source,
-  params: options.params as Schema.Codec<P, unknown>,
-  inputs: options.inputs,
-  output: options.output,
-  toolchain: (options.toolchain ?? {}) as T,
-  spawns: options.spawns !== undefined && options.spawns !== false,
-  ...programsOf(options.name, typeof options.spawns === "object" ? options.spawns : [], make),
-  limits: Limits.of(options.name, options),
-  run: options.run
-})
+): Stage<Name, P, I, O, T> => {
+  Options.ofStage(options)
+  return {
+    _tag: "Stage",
+    ...Names.passed(options),
+    name: options.name,
+    source: options.source,
+    params: options.params as Schema.Codec<P, unknown>,
+    inputs: options.inputs,
+    output: options.output,
+    toolchain: (options.toolchain ?? {}) as T,
+    spawns: options.spawns !== undefined && options.spawns !== false,
+    ...programsOf(options.name, typeof options.spawns === "object" ? options.spawns : [], make),
+    limits: Limits.of(options.name, options),
+    run: options.run
+  }
+}
 
 /** The place in the user's source from which `declare` was called, as a stack trace names it. */
 const placeOfCaller = (declare: (options: never) => unknown): string | undefined => {
@@ -302,6 +306,7 @@ export const command = <
     readonly programs?: ReadonlyArray<string>
   } & Params.Written
 ): Command<Name, I, O, P & CommandParams> => {
+  Options.ofProgram(options)
   const { name, inputs, output, env = {} } = options
   const passed = Names.passed(options)
   const { params, defaults, own } = Params.make({ ...options, env, ...passed }, options)
@@ -365,6 +370,7 @@ export const python = <
     readonly path?: ReadonlyArray<string>
   }
 ): Command<Name, I, O, P & Pick<CommandParams, "env">> => {
+  Options.ofProgram(options)
   const { name, inputs, output, env = {}, network = false } = options
   const passed = Names.passed(options)
   const { params, ...of } = Params.makeForScript({ ...options, env, ...passed })

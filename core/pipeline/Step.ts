@@ -7,6 +7,8 @@
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Artifact from "./Artifact.ts"
+import * as Options from "./checks/Options.ts"
+import * as Wiring from "./checks/Wiring.ts"
 import * as Limits from "./Limits.ts"
 import { checkName, DeclarationError } from "./Names.ts"
 import type * as Stage from "./Stage.ts"
@@ -224,6 +226,7 @@ export const source = <const A extends Artifact.Required, P = never, PI = never>
   readonly params?: Schema.Codec<P, PI>
   readonly provide?: (params: P, options: ProvideOptions) => Effect.Effect<string, StageFailure>
 }): Source<A, P> => {
+  Options.ofSource(options)
   checkName("source", options.name, "@#()=[]")
   if ((options.artifact as Artifact.Any).optional)
     throw new DeclarationError(
@@ -335,9 +338,11 @@ interface Placing extends Limits.Declared {
   readonly params?: Readonly<Record<string, unknown>>
 }
 
-/** What a step is made of, from how a stage is placed. */
-export const placed = (stage: Stage.Any, options: Placing): Unplaced => {
+/** What a step is made of, from how a stage is placed: for each artifact of `over`, if there is one. */
+export const placed = (stage: Stage.Any, options: Placing, over?: Readonly<Record<string, unknown>>): Unplaced => {
+  Options.ofStep(stage, options)
   const { variant, inputs = {}, params = {} } = options
+  Wiring.check(stage, inputs, over)
   checkName("stage", stage.name, "@#()=[]")
   if (variant !== undefined) checkName(`variant of ${stage.name}`, variant, "#()[]")
   const wired = Object.entries(inputs as Readonly<Record<string, Port<Artifact.Any> | ManyPort<Artifact.Any>>>)

@@ -201,7 +201,7 @@ export const each = <
   const of: AnyEach = { over: over as AnyEach["over"], how, nameTo: nameTo as string | undefined }
   if (Object.keys(of.over).length === 0)
     throw new DeclarationError(`each ${stage.name}: expected at least one input in over, but found none`)
-  const made = withOutputs({ ...placed(stage, options as Parameters<typeof placed>[1]), each: of })
+  const made = withOutputs({ ...placed(stage, options as Parameters<typeof placed>[1], of.over), each: of })
   const out = Object.entries(made.out).map(([name, port]) => [name, branchesOf(port)] as const)
   // the same object: the ports name it as their owner
   return Object.assign(made, { out: Object.fromEntries(out) }) as unknown as EachStep<S, IdOf<S, V>>

@@ -59,11 +59,11 @@ it("wires ports of one tag and type", () => {
 
 it("rejects what does not fit", () => {
   // @ts-expect-error names are no numbers
-  Pipeline.step(consume, { inputs: { numbers: first.out.names } })
+  expect(() => Pipeline.step(consume, { inputs: { numbers: first.out.names } })).toThrow("but found json Names/v1")
   // @ts-expect-error a file is no document
-  Pipeline.step(consume, { inputs: { numbers: first.out.blob } })
+  expect(() => Pipeline.step(consume, { inputs: { numbers: first.out.blob } })).toThrow("but found file")
   // @ts-expect-error the input is missing
-  Pipeline.step(consume, { inputs: {} })
+  expect(() => Pipeline.step(consume, { inputs: {} })).toThrow("but found nothing")
   // @ts-expect-error there is no such output
   void first.out.figures
   // @ts-expect-error the parameter's type is another
@@ -99,11 +99,13 @@ it("wires many to what takes many, and nothing else to it", () => {
   const collected = Pipeline.step(collect, { inputs: { all: Pipeline.furtherSeeds(chances.out.numbers) } })
   expect(Object.keys(collected.many)).toEqual(["all"])
   // @ts-expect-error one port is not many
-  Pipeline.step(collect, { inputs: { all: chances.out.numbers } })
+  expect(() => Pipeline.step(collect, { inputs: { all: chances.out.numbers } })).toThrow("but found one")
+  const names = Pipeline.furtherSeeds(first.out.names)
   // @ts-expect-error many of another type
-  Pipeline.step(collect, { inputs: { all: Pipeline.furtherSeeds(first.out.names) } })
+  expect(() => Pipeline.step(collect, { inputs: { all: names } })).toThrow("but found json Names/v1")
+  const numbers = Pipeline.furtherSeeds(chances.out.numbers)
   // @ts-expect-error many are no port
-  Pipeline.step(consume, { inputs: { numbers: Pipeline.furtherSeeds(chances.out.numbers) } })
+  expect(() => Pipeline.step(consume, { inputs: { numbers } })).toThrow("but found many")
   // @ts-expect-error a stage without a parameter `seed` has nothing to vary
   Pipeline.step(consume, { inputs: { numbers: first.out.numbers }, perSeed: true })
 })

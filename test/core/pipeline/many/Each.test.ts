@@ -13,19 +13,20 @@ describe("wiring", () => {
   it("takes many where many are taken, and one where one is", () => {
     expect(Pipeline.step(join, { inputs: { words: turned.out.word } }).id).toBe("join")
     // @ts-expect-error one port is not many
-    Pipeline.step(join, { inputs: { words: Pipeline.step(shout, { inputs: { word: turned.out.word } }).out.loud } })
+    expect(() => Pipeline.step(join, { inputs: { words: words.out.words } })).toThrow("but found one")
     // @ts-expect-error entries of a folder are no outputs of steps: wire the folder
-    Pipeline.step(join, { inputs: { words: each } })
+    expect(() => Pipeline.step(join, { inputs: { words: each } })).toThrow("Wire the folder")
     // @ts-expect-error many are not one
-    Pipeline.step(shout, { inputs: { word: turned.out.word } })
+    expect(() => Pipeline.step(shout, { inputs: { word: turned.out.word } })).toThrow("but found many")
     // @ts-expect-error an input that the stage does not have
-    expect(() => Pipeline.each(turn, { over: { text: each } })).not.toThrow()
+    expect(() => Pipeline.each(turn, { over: { text: each } })).toThrow("expected input word")
+    const others = Pipeline.entries(words.out.words, Length)
     // @ts-expect-error entries of another artifact
-    Pipeline.each(turn, { over: { word: Pipeline.entries(words.out.words, Length) } })
+    expect(() => Pipeline.each(turn, { over: { word: others } })).toThrow("but found json Length/v1")
     // @ts-expect-error a port is not entries
-    Pipeline.each(turn, { over: { word: words.out.words } })
+    expect(() => Pipeline.each(turn, { over: { word: words.out.words } })).toThrow("but found one")
     // @ts-expect-error the other input is missing
-    Pipeline.each(pair, { over: { a: each } })
+    expect(() => Pipeline.each(pair, { over: { a: each } })).toThrow("expected input b")
     // @ts-expect-error no parameter of that name
     Pipeline.each(turn, { over: { word: each }, nameTo: "nam" })
     // @ts-expect-error a command's text is no parameter of its own
