@@ -22,7 +22,7 @@ import { type AnyStep, upstream } from "../pipeline/Step.ts"
 import * as Freshness from "../plan/Freshness.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
 import * as OutputFolder from "../plan/OutputFolder.ts"
-import type { Prepared } from "../plan/Prepared.ts"
+import { declaredId, type Prepared } from "../plan/Prepared.ts"
 import { recordOf } from "../plan/Settings.ts"
 import * as Sources from "../plan/Sources.ts"
 import * as Template from "../plan/Template.ts"
@@ -37,6 +37,7 @@ import * as RunLog from "./RunLog.ts"
 import * as Secrets from "./Secrets.ts"
 import * as StepRun from "./StepRun.ts"
 import * as Budget from "./step/Budget.ts"
+import * as Notices from "./step/Notices.ts"
 import * as Once from "./step/Once.ts"
 
 export type RunFinished = Extract<RunEvent, { readonly type: "RunFinished" }>
@@ -84,6 +85,8 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   const before = fresh === undefined ? yield* results.last(step.id) : Option.none<StepResult>()
   const execute = (): ReturnType<typeof StepRun.execute> => {
     const own = execution()
+    const recorded = Secrets.recordedIn(step, own.ingredients.params)
+    if (recorded !== undefined) running.notices(events, recorded)
     return running.once(key, own.forced, StepRun.execute(running, own))
   }
   const { executed, result, pulled }: StepRun.Executed =
@@ -104,11 +107,13 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
 })
 
 /** Makes `outputs/` hold the result, and the result the step's last one; true if the files were not there. */
-const putInPlace = Effect.fnUntraced(function* (running: Running, { id }: AnyStep, result: StepResult) {
+const putInPlace = Effect.fnUntraced(function* (running: Running, step: AnyStep, result: StepResult) {
+  const { id } = step
   const events = yield* RunEvents
   const { results } = yield* Store
-  const { options, prepared } = running
-  if (options.outputsDir === undefined) {
+  const { prepared } = running
+  const { outputsDir } = running.options
+  if (outputsDir === undefined) {
     yield* results.noteUse([result.key])
     return false
   }
@@ -116,10 +121,11 @@ const putInPlace = Effect.fnUntraced(function* (running: Running, { id }: AnySte
     ? new Map(running.results).set(id, result)
     : running.results
   const rendered = yield* Template.render(prepared, id, settled)
-  const folder = OutputFolder.of(options.outputsDir, id)
-  const restored = yield* materialize(result, folder, rendered, (owner) =>
-    events.publish({ type: "Notice", text: `${folder} is being written by ${owner}; waiting for it` })
-  )
+  const folder = OutputFolder.of(outputsDir, id)
+  const restored = yield* materialize(result, folder, rendered, (owner) => {
+    const all = OutputFolder.of(outputsDir, declaredId(step))
+    running.notices(events, `${all} is being written by ${owner}; waiting for it`)
+  })
   yield* results.noteLast(id, result.key)
   return restored
 })
@@ -309,6 +315,7 @@ export const run = Effect.fn("Runner.run")(function* (prepared: Prepared, option
     budget: options.among?.budget ?? (yield* Budget.make(prepared.cores)),
     // each branch that fails has a log of its own
     once: options.among?.once ?? Once.make(() => true),
+    notices: options.among?.notices ?? Notices.make(),
     provenance: yield* Effect.cached(Provenance.ofRun),
     results: new Map(),
     outcomes: new Map(),

@@ -39,7 +39,7 @@ import { linesOf } from "../pipeline/Declaration.ts"
 import type * as Stage from "../pipeline/Stage.ts"
 import { type AnyStep, displayName, inputOf } from "../pipeline/Step.ts"
 import * as Python from "../plan/code/Python.ts"
-import { fingerprintOf, type Prepared, sourceOf } from "../plan/Prepared.ts"
+import { declaredId, fingerprintOf, type Prepared, sourceOf } from "../plan/Prepared.ts"
 import * as SourceLinks from "../plan/SourceLinks.ts"
 import * as StoredResult from "../plan/StoredResult.ts"
 import { noticeOf } from "./RunEvent.ts"
@@ -48,6 +48,7 @@ import * as Attempts from "./step/Attempts.ts"
 import * as Budget from "./step/Budget.ts"
 import { coresOf, orderOf, timeoutOf } from "./step/Elsewhere.ts"
 import * as Inputs from "./step/Inputs.ts"
+import type * as Notices from "./step/Notices.ts"
 import * as OwnPath from "./step/OwnPath.ts"
 import * as Pulling from "./step/Pulling.ts"
 import * as Resumed from "./step/Resumed.ts"
@@ -62,6 +63,7 @@ export interface Running {
   readonly provenance: Effect.Effect<Omit<Provenance, "runId" | "startedAt" | "durationMs">>
   /** Results of finished steps, by id. */
   readonly results: Map<string, StepResult>
+  readonly notices: Notices.Notices
   /** The failed step because of which no other begins, if there is one. */
   readonly stoppedBy: () => string | undefined
 }
@@ -360,21 +362,20 @@ const work = Effect.fnUntraced(function* (
 })
 
 /** The lock of a key: who has it works, commits or downloads. */
-const holdKey = Effect.fnUntraced(function* ({ step, key }: Execution) {
+const holdKey = Effect.fnUntraced(function* ({ notices }: Running, { step, key }: Execution) {
   const events = yield* RunEvents
   const { layout } = yield* Store
   yield* Lock.hold(`key ${layout.root} ${key}`, (owner) => {
-    const text = `${displayName(step.id)} is running in ${owner}; waiting for its result`
-    events.publish({ type: "Notice", text })
+    notices(events, `${displayName(declaredId(step))} is running in ${owner}; waiting for its result`)
   })
 })
 
 /** The step's result out of the shared cache, if there is one; no core is held meanwhile. */
-const pulled = Effect.fnUntraced(function* (execution: Execution) {
+const pulled = Effect.fnUntraced(function* (running: Running, execution: Execution) {
   const remote = yield* RemoteCache
   if (remote === undefined || isAgain(execution)) return undefined
   const { step, key } = execution
-  yield* holdKey(execution)
+  yield* holdKey(running, execution)
   const meanwhile = yield* StoredResult.find(step, key)
   if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
   const isTaken = yield* remote.pull(key, Pulling.progressOf(step.id, yield* RunEvents))
@@ -386,7 +387,7 @@ const pulled = Effect.fnUntraced(function* (execution: Execution) {
 export const execute = Effect.fn("StepRun.execute")(function* (running: Running, execution: Execution) {
   const events = yield* RunEvents
   const { prepared } = running
-  const shared = yield* pulled(execution)
+  const shared = yield* pulled(running, execution)
   if (shared !== undefined) return shared
   const elsewhere = (yield* Executor).elsewhere?.(execution.step.id)
   const need =
@@ -399,7 +400,7 @@ export const execute = Effect.fn("StepRun.execute")(function* (running: Running,
     const release = yield* Budget.hold(running.budget, need, elsewhere?.slots)
     const because = running.stoppedBy()
     if (because !== undefined) return yield* new Stopped({ because })
-    yield* holdKey(execution)
+    yield* holdKey(running, execution)
     const meanwhile = isAgain(execution) ? "absent" : yield* StoredResult.find(execution.step, execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
     return { executed: true, result: yield* work(running, { ...execution, failed, elsewhere }, need.granted, release) }

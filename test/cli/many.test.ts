@@ -376,3 +376,32 @@ export default Pipeline.make({ name: "words", steps: [turned] })`)
     ])
   })
 })
+
+describe("two runs at once", () => {
+  const waiting = `
+import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const Texts = Artifact.folder({ tag: "Texts/v1", path: "texts" })
+const Text = Artifact.file({ tag: "Text/v1", path: "text.txt" })
+const texts = Pipeline.source({ name: "texts", artifact: Texts, path: "texts" })
+const command = 'sleep 3; cp "$text" "$copy"'
+const copy = Stage.command({ name: "copy", command, inputs: { text: Text }, output: { copy: Text } })
+const steps = [Pipeline.each(copy, { over: { text: Pipeline.entries(texts.port, Text, { match: "*.txt" }) } })]
+export default Pipeline.make({ name: "waiting", steps })
+`
+
+  it("say once for what they wait, and not for each branch", async () => {
+    root = path.join(base, "waiting")
+    const files = Object.fromEntries(Array.from({ length: 5 }, (_, at) => [`texts/${at}.txt`, String(at)]))
+    makeProject(root, undefined, { ...files, "pipeline.ts": waiting })
+    let second: Promise<string> | undefined
+    const first = await opPipe(["run", "--json", "--cores", "5"], {
+      cwd: root,
+      onOutput: (text) => {
+        if (second !== undefined || text.split('"StepStarted"').length < 6) return
+        second = opPipe(["run", "--json", "--cores", "5"], { cwd: root }).then(({ stdout }) => stdout)
+      }
+    })
+    expect(first.code, first.stdout).toBe(0)
+    expect((await second)?.match(/copy is running in process \d+; waiting for its result/gu)).toHaveLength(1)
+  })
+})

@@ -101,3 +101,28 @@ describe("a secret", () => {
     expect(make({ secrets: ["text"] })).toThrow('different names of shell variables, but found "text"')
   })
 })
+
+describe("what looks like a secret in env", () => {
+  const declared = `
+import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const Text = Artifact.file({ tag: "Text/v1", path: "text.txt" })
+const of = (name: string, env: Record<string, string>) =>
+  Stage.command({ name, command: 'echo done > "$text"', inputs: {}, output: { text: Text }, env })
+const fetch = of("fetch", { API_TOKEN: "not-a-secret", REGION: "here" })
+const rest = of("rest", { DB_PASSWORD: "", MAX_TOKENS: "5", MONKEY: "see" })
+const steps = [...["a", "b"].map((variant) => Pipeline.step(fetch, { variant, inputs: {} })), Pipeline.step(rest, { inputs: {} })]
+export default Pipeline.make({ name: "careless", steps })
+`
+
+  it("is told once, by its name alone, when it is about to be recorded", async () => {
+    root = path.join(base, "careless")
+    makeProject(root, undefined, { "pipeline.ts": declared })
+    const first = await op({}, "run", "--force", "all")
+    expect(first.code, first.stdout).toBe(0)
+    expect(first.stdout.match(/^! .*$/gmu)).toEqual([
+      '! fetch: API_TOKEN in env will be recorded with the result. If nobody may read that, declare secrets: ["API_TOKEN"] instead, and set it in the environment of op-pipe'
+    ])
+    expect(first.stdout).not.toContain("not-a-")
+    expect((await op({}, "run")).stdout).not.toContain("API_TOKEN")
+  })
+})

@@ -8,6 +8,7 @@ import type { AnyStep } from "../../pipeline/Step.ts"
 import type * as RunLog from "../RunLog.ts"
 import type * as StepRun from "../StepRun.ts"
 import type * as Budget from "../step/Budget.ts"
+import type { Notices } from "../step/Notices.ts"
 import type { Once } from "../step/Once.ts"
 
 export interface RunOptions {
@@ -34,6 +35,7 @@ export interface Among {
   readonly sweep: NonNullable<RunLog.RunRecord["sweep"]>
   readonly budget: Budget.Budget
   readonly once: Once
+  readonly notices: Notices
 }
 
 /** What became of a step. */

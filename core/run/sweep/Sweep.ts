@@ -16,6 +16,7 @@ import * as RunLog from "../RunLog.ts"
 import * as Runner from "../Runner.ts"
 import { Stopped } from "../StepRun.ts"
 import * as Budget from "../step/Budget.ts"
+import * as Notices from "../step/Notices.ts"
 import * as Once from "../step/Once.ts"
 
 /** One setting, prepared. */
@@ -56,7 +57,8 @@ export const run = Effect.fn("Sweep.run")(function* (trials: ReadonlyArray<Trial
   const { id, runIds } = idsOf(trials.length, new Date())
   const shared = {
     budget: yield* Budget.make(options.cores),
-    once: Once.make(isOwnFailure)
+    once: Once.make(isOwnFailure),
+    notices: Notices.make()
   }
   const one = ({ prepared, asked, ...what }: Trial, at: number) => {
     const number = at + 1
