@@ -25,8 +25,8 @@ export class DiskError extends Schema.TaggedError<DiskError>()("DiskError", {
   code: Schema.String,
   reason: Schema.String
 }) {
-  // names are the user's, whatever else is wrong is the machine's
-  readonly fault = this.code === "EILSEQ" ? "input" : "stage"
+  // names and kinds of files are the user's, whatever else is wrong is the machine's
+  readonly fault = ["EILSEQ", "EFTYPE"].includes(this.code) ? "input" : "stage"
 
   override get message(): string {
     return `could not ${this.operation} ${this.path}: ${this.reason}${advice[this.code] ?? ""}`
@@ -42,6 +42,14 @@ const advice: Readonly<Record<string, string>> = {
 }
 
 export type EntryKind = "file" | "folder" | "link" | "other"
+
+/** A kind in words. */
+export const kindInWords: Readonly<Record<EntryKind, string>> = {
+  file: "a file",
+  folder: "a folder",
+  link: "a link",
+  other: "a pipe, a socket or a device"
+}
 
 /**
  * The part of a file's metadata that shows whether the file is the same as before. Times are in milliseconds since

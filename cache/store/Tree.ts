@@ -16,7 +16,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
 import { figureCount, figuresOf, isSame as isSameFile, writeFigures } from "../identity/FileStat.cjs"
-import { Disk, DiskError, type InspectedEntry, join, orAbsent, type Stat, type SyncDisk } from "./Disk.ts"
+import { Disk, DiskError, type InspectedEntry, join, kindInWords, orAbsent, type Stat, type SyncDisk } from "./Disk.ts"
 import { type StatMemo, settle } from "./StatMemo.ts"
 import * as SourceLink from "./tree/SourceLink.ts"
 
@@ -233,8 +233,9 @@ const entriesOf = Effect.fnUntraced(function* (
       } else if (kind === "link") {
         entries.push({ kind, path: at, target: yield* disk.readLink(file), digest: null })
       } else {
-        const reason = "expected a file, a folder or a link, but found something else"
-        return yield* new DiskError({ operation: "snapshot", path: file, code: "ENOTSUP", reason })
+        const then = of === "source" ? ". Remove it, or leave it out: `ignore` of its source" : ""
+        const reason = `expected a file, a folder or a link, but found ${kindInWords.other}${then}`
+        return yield* new DiskError({ operation: "read", path: file, code: "EFTYPE", reason })
       }
     }
   }

@@ -39,6 +39,8 @@ const textOf = (file: string): string | undefined => {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code === "ENOENT" || code === "ENOTDIR") return undefined
+    // HOME may be another user's (sudo, containers), whose settings are not this one's
+    if (code === "EACCES" && file === userFile()) return undefined
     throw cause
   }
 }

@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { bodies, readRecord, writeHint } from "../../cache/store/Commit.ts"
-import { Disk, type DiskError, orAbsent, type Stat } from "../../cache/store/Disk.ts"
+import { Disk, type DiskError, kindInWords, orAbsent, type Stat } from "../../cache/store/Disk.ts"
 import { type StatMemo, settle } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
@@ -123,7 +123,7 @@ export const snapshot = Effect.fnUntraced(function* (source: AnySource, location
   const wanted = kindOf(source)
   if (Option.isNone(real) || Option.isNone(stat) || stat.value.kind !== wanted) {
     const archive = wanted === "folder" && isArchive(location) ? ". Unpack the archive, and name the folder" : ""
-    const actual = Option.isNone(stat) ? "nothing there" : `a ${stat.value.kind}${archive}`
+    const actual = Option.isNone(stat) ? "nothing there" : `${kindInWords[stat.value.kind]}${archive}`
     const asked = `the ${wanted} ${location} for ${source.name}`
     return yield* new SettingsError({ asked, expected: `a ${wanted}`, actual })
   }

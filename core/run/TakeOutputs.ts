@@ -8,7 +8,7 @@ import * as path from "node:path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { Disk, join, orAbsent } from "../../cache/store/Disk.ts"
+import { Disk, type DiskError, join, kindInWords, orAbsent } from "../../cache/store/Disk.ts"
 import type { Output } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
@@ -84,6 +84,14 @@ const refuseLinks = Effect.fnUntraced(function* (name: string, tree: Tree.Tree, 
   }
 })
 
+/** What a step made and no output can hold: a name that is not in UTF-8, a pipe. */
+const unfit = (name: string, location: string) => (error: DiskError) => {
+  if (error.fault !== "input") return error
+  const at = path.relative(path.dirname(location), error.path)
+  const actual = error.code === "EILSEQ" ? `another name in ${at}` : `${kindInWords.other} at ${at}`
+  return new OutputMissing({ output: name, expected: "files, folders and links with names in UTF-8", actual })
+}
+
 /** Takes the files of one output into the store; nothing of an optional one that is not there. */
 const takeOutput = Effect.fnUntraced(function* (
   name: string,
@@ -98,7 +106,7 @@ const takeOutput = Effect.fnUntraced(function* (
   if (Option.isNone(stat) && artifact.optional) return undefined
   const wanted = artifact.kind === "folder" ? "folder" : "file"
   if (Option.isNone(stat) || stat.value.kind !== wanted) {
-    const actual = Option.isNone(stat) ? "nothing" : `a ${stat.value.kind}`
+    const actual = Option.isNone(stat) ? "nothing" : kindInWords[stat.value.kind]
     return yield* new OutputMissing({ output: name, expected: `a ${wanted} at ${artifact.path}`, actual })
   }
   // a record tells documents, files and folders apart
@@ -120,7 +128,9 @@ const takeOutput = Effect.fnUntraced(function* (
     const output: Output = { ...common, digest: Tree.fileDigest(digest ?? blob, mode), entries: [entry] }
     return output
   }
-  const below = yield* Tree.snapshot(location, memo, { ignore: () => false, of: "output", unlock: true })
+  const below = yield* Tree.snapshot(location, memo, { ignore: () => false, of: "output", unlock: true }).pipe(
+    Effect.mapError(unfit(name, location))
+  )
   yield* refuseLinks(name, below, location, origins)
   for (const entry of below) {
     if (entry.kind === "file") yield* blobs.take(join(location, entry.path), entry.digest)

@@ -1,5 +1,6 @@
 /** Each verb with input that cannot be right: exit code 2, one sentence that says what was expected, nothing lost, nobody's insides. */
-import { readdirSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import { opPipe } from "../lib/cli.ts"
@@ -168,4 +169,39 @@ describe.each(["run", "status", "history", "doctor"])("op-pipe %s with a file th
 
 it("nothing was lost", () => {
   expect(files()).toEqual(before)
+})
+
+it("a source that is a pipe, or holds one, is told with what to do", async () => {
+  const odd = path.join(path.dirname(root), "odd")
+  const folder = pipeline.replace('Artifact.file({ tag: "Text/v1"', 'Artifact.folder({ tag: "Text/v1"')
+  makeProject(odd, undefined, { "pipeline.ts": folder, "in.txt/plain": "" })
+  const pipe = path.join(odd, "in.txt/pipe")
+  execFileSync("mkfifo", [pipe])
+  const inside = await opPipe(["run"], { cwd: odd })
+  expect(inside).toMatchObject({ code: 2, stdout: "" })
+  expect(inside.stderr).toContain(
+    `${pipe}: expected a file, a folder or a link, but found a pipe, a socket or a device. Remove it, or leave it out: \`ignore\` of its source`
+  )
+  const itself = await opPipe(["run", "--data", pipe], { cwd: odd })
+  expect(itself).toMatchObject({ code: 2, stdout: "" })
+  expect(itself.stderr).toContain("expected a folder, but found a pipe, a socket or a device")
+})
+
+it.skipIf(process.getuid?.() !== 0)("a home that the user may not look into is no bad input", async () => {
+  const base = mkdtempSync("/tmp/op-pipe-home-")
+  try {
+    chmodSync(base, 0o755)
+    const [home, store] = [path.join(base, "home"), path.join(base, "store")]
+    mkdirSync(home, { mode: 0o700 })
+    mkdirSync(store)
+    chownSync(store, 65_534, 65_534)
+    chmodSync(path.dirname(root), 0o755)
+    const env = { HOME: home, TMPDIR: store }
+    const args = ["run", "--store", store, "--outputs", path.join(store, "outputs")]
+    const { code, stdout, stderr } = await opPipe(args, { cwd: root, env, uid: 65_534 })
+    expect(stderr).toBe("")
+    expect(code, stdout).toBe(0)
+  } finally {
+    rmSync(base, { recursive: true })
+  }
 })

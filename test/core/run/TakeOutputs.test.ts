@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process"
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -60,6 +61,25 @@ describe("outputs", () => {
       }),
       { numRuns: 60 }
     )
+  })
+
+  it.each([
+    ["a pipe", (at: string) => execFileSync("mkfifo", [path.join(at, "p")]), "a pipe, a socket or a device at pages/p"],
+    [
+      "a name in Latin-1",
+      (at: string) => writeFileSync(Buffer.from(`${at}/caf\xe9`, "latin1"), ""),
+      "another name in pages"
+    ]
+  ])("with %s in a folder are the stage's fault, and not the user's", async (what, make, says) => {
+    const outputDir = path.join(root, what)
+    mkdirSync(path.join(outputDir, "pages"), { recursive: true })
+    make(path.join(outputDir, "pages"))
+    const taken = takeOutputs({ pages: Pages }, outputDir, []).pipe(Effect.provide(layer))
+    expect(await Effect.runPromise(Effect.flip(taken))).toMatchObject({
+      _tag: "OutputMissing",
+      fault: "stage",
+      message: `output pages: expected files, folders and links with names in UTF-8, but found ${says}`
+    })
   })
 
   it("may hold a link to nowhere before anything is in the store", async () => {
