@@ -4,6 +4,7 @@
  * The rails are those of `git log --graph`: one row a step, upstream first, a column for each result that is still
  * waited for.
  */
+import { stripVTControlCharacters } from "node:util"
 import type { Pipeline } from "../core/pipeline/Pipeline.ts"
 import { type AnyStep, displayName, origins } from "../core/pipeline/Step.ts"
 import { padEnd, widthOf } from "./Console.ts"
@@ -54,18 +55,32 @@ const drawRow = (rails: ReadonlyArray<string | typeof ended | undefined>, at: nu
     .trimEnd()
 }
 
-/** One line a node: rails, mark, name, and what it reads. `markOf` gives a single-width character. */
+/** What a node reads, in lines of so many columns: a name is in one line, however long it is. */
+const listed = (names: ReadonlyArray<string>, columns: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  for (const [at, name] of names.entries()) {
+    const word = at === names.length - 1 ? name : `${name},`
+    const line = lines.at(-1)
+    if (line === undefined) lines.push(`← ${word}`)
+    else if (widthOf(line) + 1 + widthOf(word) <= columns) lines[lines.length - 1] = `${line} ${word}`
+    else lines.push(`  ${word}`)
+  }
+  return lines
+}
+
+/** A node in a line: rails, mark, name, and what it reads, in more lines if it is long. `markOf` gives a single-width character. */
 export const toText = (
   pipeline: Pipeline,
   markOf: (node: Node) => string,
-  noteOf: (node: Node) => string
+  noteOf: (node: Node) => string,
+  columns = Number.POSITIVE_INFINITY
 ): ReadonlyArray<string> => {
   const nodes = reduce(nodesOf(pipeline))
   const full = new Map(nodesOf(pipeline).map((node) => [node.id, node.needs]))
   const uses = new Map<string, number>()
   for (const node of nodes) for (const need of node.needs) uses.set(need, (uses.get(need) ?? 0) + 1)
   const rails: Array<string | undefined> = []
-  const lines: Array<readonly [string, Node]> = []
+  const lines: Array<readonly [text: string, below: string, node: Node]> = []
   for (const node of nodes) {
     const incoming = rails.flatMap((rail, index) => (rail !== undefined && node.needs.includes(rail) ? [index] : []))
     for (const need of node.needs) uses.set(need, (uses.get(need) ?? 1) - 1)
@@ -77,16 +92,20 @@ export const toText = (
     rails[at] = node.id
     const drawn = rails.map((rail, index) => (index !== at && ending.includes(index) ? ended : rail))
     const text = drawRow(drawn, at, markOf(node))
-    lines.push([text, node])
     if ((uses.get(node.id) ?? 0) === 0) rails[at] = undefined
+    lines.push([text, rails.map((rail) => (rail === undefined ? "  " : "│ ")).join(""), node])
     while (rails.length > 0 && rails.at(-1) === undefined) rails.pop()
   }
   const width = Math.max(...lines.map(([text]) => text.length))
   const nameWidth = Math.max(...nodes.map((node) => widthOf(displayName(node.id))))
-  return lines.map(([text, node]) => {
-    const needs = full.get(node.id) ?? []
-    const reads = needs.length === 0 ? "" : `← ${needs.map(displayName).join(", ")}`
-    return `${text.padEnd(width)}  ${padEnd(displayName(node.id), nameWidth)}  ${noteOf(node)}${reads}`.trimEnd()
+  return lines.flatMap(([text, below, node]) => {
+    const note = noteOf(node)
+    const left = width + 2 + nameWidth + 2 + widthOf(stripVTControlCharacters(note))
+    const [reads = "", ...others] = listed((full.get(node.id) ?? []).map(displayName), columns - left)
+    return [
+      `${text.padEnd(width)}  ${padEnd(displayName(node.id), nameWidth)}  ${note}${reads}`.trimEnd(),
+      ...others.map((line) => `${below.padEnd(left)}${line}`)
+    ]
   })
 }
 

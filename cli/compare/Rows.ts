@@ -33,7 +33,11 @@ export interface Row {
 }
 
 /** What of a value is no record, by its path; lists as JSON, or left out. */
-const leavesOf = (value: unknown, path: string, lists: "json" | "none"): ReadonlyArray<readonly [string, Cell]> => {
+export const leavesOf = (
+  value: unknown,
+  path: string,
+  lists: "json" | "none"
+): ReadonlyArray<readonly [string, Cell]> => {
   if (isRecord(value))
     return Object.entries(value).flatMap(([name, each]) =>
       leavesOf(each, path === "" ? name : `${path}.${name}`, lists)

@@ -55,7 +55,7 @@ const asText = ({ pipeline, states }: Drawing): ReadonlyArray<string> => {
     const count = found.branches === undefined ? "" : ` ×${formatCount(found.branches.length)}`
     return paint(styles[found.state], `${found.state}${count}  `)
   }
-  return Graph.toText(pipeline, markOf, noteOf)
+  return Graph.toText(pipeline, markOf, noteOf, process.stdout.columns)
 }
 
 const branchesOf = (found: Freshness.Assessment | undefined): { readonly branches?: number } =>

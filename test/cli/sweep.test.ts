@@ -90,6 +90,21 @@ describe("a sweep", () => {
     )
   })
 
+  it.each([
+    ["--sort", "lss", 'Did you mean "loss"?'],
+    ["--columns", "loss,nte", 'Did you mean "note"?']
+  ])("refuses a column that no run can have before it runs anything: %s %s", async (flag, name, says) => {
+    const refused = await op("sweep", "--set", "train.rate=0.7,0.8", flag, name)
+    expect(refused).toMatchObject({ code: 2, stdout: "" })
+    expect(refused.stderr).toContain(says)
+  })
+
+  it("is sorted by a parameter that is the same in all rows, and no column", async () => {
+    const same = await op("sweep", "--set", "train.rate=0.1,0.3", "--sort", "note", "--json")
+    expect(same.code, same.stderr).toBe(0)
+    expect(tableOf(same).columns.map(({ label }) => label)).toEqual(["train.rate", "scores.rate", "loss"])
+  })
+
   it("leaves outputs, the last results and the last run's settings as they are", async () => {
     expect((await op("read", "train")).stdout).toContain('"rate": 0.5')
     const status = await op("status")

@@ -25,7 +25,7 @@ import * as Reporter from "../../Reporter.ts"
 import * as Config from "../../remote/Config.ts"
 import * as Session from "../../Session.ts"
 import * as Signals from "../../Signals.ts"
-import { choosing, noMetrics, print, tableOf } from "./table.ts"
+import { checkNames, choosing, noMetrics, print, tableOf } from "./table.ts"
 
 const flagsOf = (additions: Pick<Additions, "flags">) => ({
   ...Flags.project,
@@ -153,6 +153,8 @@ const bringUpToDate = Effect.fnUntraced(function* (
       ({ steps, forced, branches }): Sweep.Trial => ({ prepared, steps, forced, branches, asked: { set, data } })
     )
   )
+  const [first] = trials
+  if (first !== undefined) yield* checkNames(first.prepared, flags)
   report({ type: "SweepStarted", settings: trials.map(({ asked }) => asked.set) })
   if (flags.dryRun) return yield* plan(trials, report)
   const finish = (number: number, event: RunEvent): void => {

@@ -3,8 +3,10 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { Prepared } from "../../../core/plan/Prepared.ts"
 import * as RunLog from "../../../core/run/RunLog.ts"
 import { printError, printLine } from "../../Console.ts"
+import * as Columns from "../../compare/Columns.ts"
 import * as Rows from "../../compare/Rows.ts"
 import * as Table from "../../compare/Table.ts"
 import * as Flags from "../../Flags.ts"
@@ -30,14 +32,31 @@ export const choosing = {
 
 type Choosing = Command.Command.Config.Infer<typeof choosing>
 
+const namesIn = ({ columns }: Choosing): ReadonlyArray<string> | undefined =>
+  Option.getOrUndefined(columns)
+    ?.split(",")
+    .map((name) => name.trim())
+
 /** The table of rows as it is asked for. */
 export const tableOf = Effect.fnUntraced(function* (rows: ReadonlyArray<Rows.Row>, asked: Choosing, all = false) {
   if (rows.length === 0) return Table.of(rows)
-  const names = Option.map(asked.columns, (text) => text.split(",").map((name) => name.trim()))
-  const whole = Table.of(rows, { all: all || Option.isSome(names) })
+  const names = namesIn(asked)
   const by = Option.getOrUndefined(asked.sort)
-  const sorted = by === undefined ? whole : yield* Table.sorted(whole, by, asked.descending)
-  return Option.isNone(names) ? sorted : yield* Table.chosen(sorted, names.value)
+  // also by a parameter that is the same in all rows, and no column
+  const sorted =
+    by === undefined ? rows : (yield* Table.sorted(Table.of(rows, { all: true }), by, asked.descending)).rows
+  const whole = Table.of(sorted, { all: all || names !== undefined })
+  return names === undefined ? whole : yield* Table.chosen(whole, names)
+})
+
+/** Refuses names of columns that no run of the pipeline can have. */
+export const checkNames = Effect.fnUntraced(function* (prepared: Prepared, asked: Choosing) {
+  if (Option.isNone(asked.columns) && Option.isNone(asked.sort)) return
+  const earlier = yield* Rows.of(prepared.pipeline, yield* RunLog.findAll([]))
+  const expected = Columns.expected(prepared, Table.of(earlier, { all: true }))
+  if (expected === undefined) return
+  if (Option.isSome(asked.sort)) yield* Table.sorted(expected, asked.sort.value, false)
+  yield* Table.chosen(expected, namesIn(asked) ?? [])
 })
 
 /** How to declare metrics, for a pipeline that has none. */
