@@ -70,7 +70,7 @@ export const of = (name: string, declared: Declared): Limits => {
   const resources = resourcesOf(name, declared)
   const timed = timeout === undefined ? resources : { ...resources, timeoutMs: msOf(name, "timeout", timeout, 1) }
   if (retries === undefined) return timed
-  const { times, backoff = "1 second" } = retries
+  const { times = Number.NaN, backoff = "1 second" } = (retries ?? {}) as Partial<typeof retries>
   if (!Number.isInteger(times) || times < 0)
     throw new DeclarationError(
       `${name}: expected retries to be { times: 2, backoff: "1 second" } or the like, but found ${JSON.stringify(retries)}`

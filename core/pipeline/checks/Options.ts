@@ -22,6 +22,9 @@ const isRecordOf =
   (value: unknown): boolean =>
     isRecord(value) && Object.values(value).every(isOne)
 
+const isTexts = (value: unknown): value is ReadonlyArray<string> =>
+  Array.isArray(value) && value.every((each) => typeof each === "string")
+
 /** Kinds of values, by the words for them. */
 const kinds = {
   "a text": (value) => typeof value === "string",
@@ -31,8 +34,10 @@ const kinds = {
   'a function of a path, such as (path) => path.endsWith(".md")': (value) => typeof value === "function",
   '"follow" or "keep"': (value) => value === "follow" || value === "keep",
   "a whole number": Number.isSafeInteger,
+  'a shell: "bash", "sh", or the words of another': (value) =>
+    value === "bash" || value === "sh" || (isTexts(value) && value.length > 0),
   "a list of artifacts": (value) => Array.isArray(value) && value.every(isArtifact),
-  "a list of texts": (value) => Array.isArray(value) && value.every((each) => typeof each === "string"),
+  "a list of texts": isTexts,
   "a record": isRecord,
   "a Schema": Schema.isSchema,
   "an artifact, such as Artifact.text({ ... })": isArtifact,
@@ -111,9 +116,7 @@ export const ofProgram = (options: object): void =>
     env: "a record",
     network: "true or false",
     programs: "a list of texts",
-    source: "a text that is not empty",
-    python: "a text that is not empty",
-    path: "a list of texts"
+    shell: 'a shell: "bash", "sh", or the words of another'
   })
 
 export const ofStep = (stage: { readonly name: string }, options: object): void => {

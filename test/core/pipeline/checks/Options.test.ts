@@ -48,6 +48,11 @@ const refused: ReadonlyArray<readonly [declare: () => unknown, says: string]> = 
   [() => Stage.make({ ...made, output: { o: "o.txt" } }), "stage made: expected output to be a record of artifacts"],
   [() => Stage.command({ ...declared, name: 42 }), "stage: expected name to be a text, but found 42"],
   [() => Stage.command({ ...declared, network: "yes" }), "stage work: expected network to be true or false"],
+  [
+    () => Stage.command({ ...declared, shell: "zsh" }),
+    `stage work: expected shell to be a shell: "bash", "sh", or the words of another, but found 'zsh'`
+  ],
+  [() => Stage.command({ ...declared, retries: null }), "work: expected retries to be { times: 2"],
   [() => Stage.command({ ...declared, programs: "ls" }), "stage work: expected programs to be a list of texts"],
   [() => Pipeline.step(undefined, { inputs: {} }), "step: expected stage to be a stage"],
   [() => Pipeline.step(work), "step: expected a record of options, but found nothing"],
