@@ -3,6 +3,7 @@
  *
  * @module op-pipe/run
  */
+import { randomUUID } from "node:crypto"
 import { availableParallelism } from "node:os"
 import * as path from "node:path"
 import * as Cause from "effect/Cause"
@@ -18,8 +19,9 @@ import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import * as Fault from "../../cache/identity/Fault.ts"
 import type { RemoteRefused, RemoteSettings } from "../../cache/remote/Settings.ts"
 import { Disk, type DiskError } from "../../cache/store/Disk.ts"
-import type { StepResult } from "../../cache/store/ResultStore.ts"
+import type { Output, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
+import { ownPrefix } from "../../cache/store/Sweep.ts"
 import type { StepError } from "../executor/Executor.ts"
 import * as ProcessExecutor from "../executor/ProcessExecutor.ts"
 import * as Sandbox from "../executor/Sandbox.ts"
@@ -29,10 +31,12 @@ import * as Pipeline from "../pipeline/Pipeline.ts"
 import type { StageFailure } from "../pipeline/Stage.ts"
 import type { Port } from "../pipeline/Step.ts"
 import type { ToolchainError } from "../pipeline/Toolchain.ts"
+import * as OutputFolder from "../plan/OutputFolder.ts"
 import * as Plan from "../plan/Plan.ts"
 import * as Settings from "../plan/Settings.ts"
 import type { SettingsError } from "../plan/SettingsError.ts"
 import { NoResult } from "./LastResult.ts"
+import { provideInput } from "./Materialize.ts"
 import { placesOf } from "./project/Places.ts"
 import { withRemote } from "./project/Remote.ts"
 import type { RunEvent } from "./RunEvent.ts"
@@ -120,7 +124,10 @@ export interface Result {
   readonly executed: ReadonlyArray<string>
   readonly cached: ReadonlyArray<string>
   readonly durationMs: number
-  /** The value of a step's output. Fails with `NoResult` for a step that was no part of the run. */
+  /**
+   * The value of a step's output; of a folder that is not materialized the path of a copy, which lasts as long as this
+   * process. Fails with `NoResult` for a step that was no part of the run.
+   */
   readonly read: <A extends Artifact.Any>(port: Port<A>) => Effect.Effect<Artifact.Value<A>, NoResult | DiskError>
 }
 
@@ -136,18 +143,43 @@ export type Failure =
   | Effect.Error<ReturnType<typeof Plan.prepare>>
   | Effect.Error<ReturnType<typeof Runner.run>>
 
+/** A copy of a folder that is in the store alone, which a run after the end of this process removes. */
+const copyOf = Effect.fnUntraced(function* (output: Output, artifact: Artifact.Any) {
+  const disk = yield* Disk
+  const { layout } = yield* Store
+  const folder = path.join(layout.work, `${ownPrefix}read+${output.digest}`)
+  const at = path.join(folder, output.path)
+  if (yield* disk.exists(at)) return at
+  // made aside: another may read it at the same time
+  const aside = `${folder}+${randomUUID()}`
+  yield* provideInput(output, artifact, aside, "Command").pipe(
+    Effect.andThen(disk.rename(aside, folder)),
+    Effect.catchIf(
+      (error) => error._tag === "DiskError" && ["EEXIST", "ENOTEMPTY"].includes(error.code),
+      () => Effect.void
+    ),
+    Effect.ensuring(Effect.ignore(disk.remove(aside)))
+  )
+  return at
+})
+
 const makeRead = (outputsDir: string, results: ReadonlyMap<string, StepResult>) =>
   Effect.gen(function* () {
     const disk = yield* Disk
-    const { blobs } = yield* Store
+    const store = yield* Store
+    const { blobs } = store
     const read = Effect.fn("Run.read")(
       function* ({ owner, output, artifact }: Port<Artifact.Any>) {
         const step = owner._tag === "Step" ? owner.id : owner.name
         const result = results.get(step)
-        const entry = result?.outputs[output]?.entries[0]
+        const made = result?.outputs[output]
+        const entry = made?.entries[0]
         if (result !== undefined && entry === undefined && artifact.optional) return undefined
-        if (entry === undefined) return yield* new NoResult({ step })
-        if (artifact.kind === "folder") return { path: path.join(outputsDir, step, artifact.path) }
+        if (made === undefined || entry === undefined) return yield* new NoResult({ step })
+        if (artifact.kind === "folder")
+          return made.layOut
+            ? { path: path.join(OutputFolder.of(outputsDir, step), artifact.path) }
+            : { path: yield* Effect.catchTag(copyOf(made, artifact), "BlobGone", () => new NoResult({ step })) }
         const blob = entry.kind === "file" ? yield* blobs.verified(entry.digest) : Option.none<string>()
         if (Option.isNone(blob)) return yield* new NoResult({ step })
         const bytes = yield* disk.read(blob.value)
@@ -157,7 +189,8 @@ const makeRead = (outputsDir: string, results: ReadonlyMap<string, StepResult>) 
         // what is in the store was decoded when it was put there
         return yield* Effect.orDie(Schema.decodeUnknownEffect(artifact.schema)(value))
       },
-      Effect.provideService(Disk, disk)
+      Effect.provideService(Disk, disk),
+      Effect.provideService(Store, store)
     )
     return read as Result["read"]
   })

@@ -1,8 +1,10 @@
 /** `op-pipe/run`: a pipeline run from a program. */
+import { existsSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { describe, expect } from "vitest"
+import { Artifact, Pipeline, Stage } from "../../../core/index.ts"
 import { type RunEvent, run } from "../../../core/run/index.ts"
 import pipeline, { counted, listed } from "../../fixtures/letters/pipeline.ts"
 import { letterSteps, newPlace } from "../../lib/place.ts"
@@ -28,6 +30,24 @@ describe("a run from a program", () => {
       const second = yield* run(pipeline, options)
       expect(second).toMatchObject({ executed: [], cached: letterSteps })
       expect(yield* second.read(listed.out.words)).toEqual(read)
+    })
+  )
+
+  it.live("gives a copy of a folder that lies in the store alone", () =>
+    Effect.gen(function* () {
+      const { store, outputs } = newPlace()
+      const Kept = Artifact.folder({ tag: "Kept/v1", path: "kept", materialize: false })
+      const command = 'mkdir "$kept/sub"; echo hi > "$kept/sub/x"'
+      const make = Stage.command({ name: "make", command, inputs: {}, output: { kept: Kept } })
+      const made = Pipeline.step(make, { inputs: {} })
+      const pipeline = Pipeline.make({ name: "kept", steps: [made] })
+      for (const _ of ["executed", "cached"]) {
+        const result = yield* run(pipeline, { store, outputs })
+        const both = yield* Effect.all([result.read(made.out.kept), result.read(made.out.kept)], { concurrency: 2 })
+        expect(new Set(both.map(({ path }) => path)).size).toBe(1)
+        expect(readFileSync(path.join(both[0].path, "sub/x"), "utf8")).toBe("hi\n")
+        expect(existsSync(path.join(outputs, "make/kept"))).toBe(false)
+      }
     })
   )
 
