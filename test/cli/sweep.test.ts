@@ -90,21 +90,6 @@ describe("a sweep", () => {
     )
   })
 
-  it.each([
-    ["--sort", "lss", 'Did you mean "loss"?'],
-    ["--columns", "loss,nte", 'Did you mean "note"?']
-  ])("refuses a column that no run can have before it runs anything: %s %s", async (flag, name, says) => {
-    const refused = await op("sweep", "--set", "train.rate=0.7,0.8", flag, name)
-    expect(refused).toMatchObject({ code: 2, stdout: "" })
-    expect(refused.stderr).toContain(says)
-  })
-
-  it("is sorted by a parameter that is the same in all rows, and no column", async () => {
-    const same = await op("sweep", "--set", "train.rate=0.1,0.3", "--sort", "note", "--json")
-    expect(same.code, same.stderr).toBe(0)
-    expect(tableOf(same).columns.map(({ label }) => label)).toEqual(["train.rate", "scores.rate", "loss"])
-  })
-
   it("leaves outputs, the last results and the last run's settings as they are", async () => {
     expect((await op("read", "train")).stdout).toContain('"rate": 0.5')
     const status = await op("status")
@@ -136,6 +121,35 @@ describe("a sweep", () => {
     const refused = await op("table", "--sort", "lss")
     expect(refused).toMatchObject({ code: 2, stdout: "" })
     expect(refused.stderr).toContain('Did you mean "loss"?')
+  })
+})
+
+describe("the columns of a sweep", () => {
+  const schema = "Schema.Struct({ rate: Schema.Finite, test: Schema.Struct({ loss: Schema.Finite }) })"
+  const declared = newProject(pipeline().replace("Schema.Unknown", schema))
+  const sweep = (cwd: string, ...args: ReadonlyArray<string>) =>
+    opPipe(["sweep", "--set", "train.rate=0.1,0.3", ...args], { cwd })
+
+  it.each([
+    ["--sort", "lss", 'Did you mean "loss"?'],
+    ["--columns", "loss,nte", 'Did you mean "note"?']
+  ])("are refused before anything is run, if no run can have them: %s %s", async (flag, name, says) => {
+    const refused = await sweep(declared, flag, name)
+    expect(refused).toMatchObject({ code: 2, stdout: "" })
+    expect(refused.stderr).toContain(says)
+  })
+
+  it("are told at the end where a document may hold anything, below the table", async () => {
+    const told = await sweep(newProject(), "--sort", "lss")
+    expect(told.code).toBe(2)
+    expect(told.stdout).toMatch(/^1 +0\.1 +0\.1 +10\.1$/mu)
+    expect(told.stderr).toContain('Did you mean "loss"?')
+  })
+
+  it("may be a parameter that is the same in all rows, to sort by", async () => {
+    const same = await sweep(declared, "--sort", "note", "--json")
+    expect(same.code, same.stderr).toBe(0)
+    expect(tableOf(same).columns.map(({ label }) => label)).toEqual(["train.rate", "scores.rate", "loss"])
   })
 })
 

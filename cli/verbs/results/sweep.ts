@@ -4,6 +4,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Fault from "../../../cache/identity/Fault.ts"
 import * as ProcessExecutor from "../../../core/executor/ProcessExecutor.ts"
 import * as Sandbox from "../../../core/executor/Sandbox.ts"
@@ -125,7 +126,20 @@ const plan = Effect.fnUntraced(function* (trials: ReadonlyArray<Sweep.Trial>, re
 
 /** The table of the sweep, at its end. */
 const tell = Effect.fnUntraced(function* (id: string, { pipeline }: Project, flags: SweepFlags) {
-  const table = yield* tableOf(yield* Rows.of(pipeline, yield* RunLog.findAll([id])), flags)
+  const rows = yield* Rows.of(pipeline, yield* RunLog.findAll([id]))
+  const asked = yield* Effect.result(tableOf(rows, flags))
+  // what was run is shown also where a column that was asked for is none
+  const table = Result.getOrElse(asked, () => Table.of(rows))
+  yield* show(id, table, pipeline, flags)
+  if (Result.isFailure(asked)) return yield* asked.failure
+})
+
+const show = Effect.fnUntraced(function* (
+  id: string,
+  table: Table.Table,
+  pipeline: Project["pipeline"],
+  flags: SweepFlags
+) {
   if (flags.json) return yield* printJson("sweep", { type: "SweepFinished", id, table: Table.toJson(table) })
   if (!flags.quiet) yield* printLine("")
   yield* print(table, "text")
