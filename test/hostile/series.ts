@@ -13,12 +13,15 @@ export const timeoutMs = 6 * 3_600_000
 const Part = Schema.TemplateLiteralParser([Schema.Int, "/", Schema.Int])
 const [part, , parts] = Schema.decodeUnknownSync(Part)(process.env["OP_PIPE_HOSTILE_PART"] ?? "1/1")
 
+/** Whether the `index`-th of many is in this part. */
+export const isInPart = (index: number): boolean => index % parts === part - 1
+
 /** How often progress is told. */
 const everyMs = 30_000
 
 /** The numbers from 0 to `count - 1` that are in this part. */
 export function* series(what: string, count: number): Generator<number> {
-  const own = Array.from({ length: count }, (_, index) => index).filter((index) => index % parts === part - 1)
+  const own = Array.from({ length: count }, (_, index) => index).filter(isInPart)
   const startedMs = performance.now()
   let toldMs = startedMs
   for (const [done, index] of own.entries()) {
