@@ -23,13 +23,13 @@ export const toggle = (name: string, description: string): Flag.Flag<boolean> =>
     Flag.map((given) => given ?? false)
   )
 
-const text = (name: string, metavar: string, description: string) =>
+export const text = (name: string, metavar: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), optional)
 
 const texts = (name: string, metavar: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), Flag.atLeast(0))
 
-const natural = (name: string, minimum: number, description: string) =>
+export const natural = (name: string, minimum: number, description: string) =>
   Flag.Int(name).pipe(
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum, maximum: 2 ** 32 - 1 }))),
     Flag.withDescription(description),

@@ -39,6 +39,9 @@ export interface Layout extends Required<Purpose> {
   readonly temporary: string
   /** Folders of running steps. */
   readonly work: string
+  /** Steps that other machines do: what is to be done, and what came of it. */
+  readonly job: (key: Digest.Digest) => string
+  readonly jobs: string
   /** What steps printed, by the run that executed them. Hints. */
   readonly logs: string
   readonly log: (runId: string, stepId: string) => string
@@ -88,6 +91,8 @@ export const make = (store: string, { pipeline = "", mayMake = true }: Purpose =
     checkpoints: path.join(root, "checkpoints"),
     checkpoint: (key) => path.join(root, "checkpoints", key),
     temporary: path.join(root, "tmp"),
+    jobs: path.join(root, "jobs"),
+    job: (key) => path.join(root, "jobs", key),
     logs: path.join(root, "logs"),
     log: (runId, stepId) => below("logs", runId, `${fileOf(stepId)}.txt`),
     work: path.join(root, "work"),

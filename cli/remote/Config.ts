@@ -4,15 +4,13 @@
  *
  * Every run looks, so a file that is not there costs one failed read, and all else is loaded where there is something.
  */
-import { readFileSync } from "node:fs"
-import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { RemoteSettings } from "../../cache/remote/Settings.ts"
+import * as ConfigFile from "../config/ConfigFile.ts"
 import { UsageError } from "../Failure.ts"
-
 import * as Flags from "../Flags.ts"
 
 const Remote = Schema.Struct({
@@ -26,24 +24,6 @@ const Remote = Schema.Struct({
   endpoint: Schema.optionalKey(Schema.String)
 })
 type Remote = typeof Remote.Type
-/** What else a file holds is another's. */
-const Whole = Schema.Struct({ remote: Schema.optionalKey(Schema.Unknown) })
-
-const projectFile = (root: string): string => path.join(root, "op-pipe.json")
-const userFile = (): string =>
-  path.join(process.env["XDG_CONFIG_HOME"] ?? path.join(homedir(), ".config"), "op-pipe", "config.json")
-
-const textOf = (file: string): string | undefined => {
-  try {
-    return readFileSync(file, "utf8")
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined
-    // HOME may be another user's (sudo, containers), whose settings are not this one's
-    if (code === "EACCES" && file === userFile()) return undefined
-    throw cause
-  }
-}
 
 /** Paths in a file are relative to it. */
 const inFolderOf = (file: string, { ca, cert, key, ...others }: Remote): Remote => {
@@ -56,26 +36,13 @@ const inFolderOf = (file: string, { ca, cert, key, ...others }: Remote): Remote 
   }
 }
 
+const expected = `{"remote": {"url": "https://...", "write": false, "trust": ["ed25519:..."]}}`
+
 /** What a file says of the shared cache; nothing if it is not there. */
-const read = Effect.fnUntraced(function* (file: string) {
-  const refuse = (cause: unknown): UsageError => {
-    const reason = (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s*\n\s*/gu, " ")
-    const expected = `{"remote": {"url": "https://...", "write": false, "trust": ["ed25519:..."]}}`
-    return new UsageError({ message: `${file}: expected ${expected}, but found something else: ${reason}` })
-  }
-  const config = yield* Effect.try({
-    try: () => {
-      const text = textOf(file)
-      return text === undefined ? {} : (JSON.parse(text) as unknown)
-    },
-    catch: refuse
-  })
-  const { remote: given } = yield* Effect.mapError(Schema.decodeUnknownEffect(Whole)(config), refuse)
-  if (given === undefined) return {}
-  // a misspelt name would be a setting that is not there
-  const decoding = Schema.decodeUnknownEffect(Remote)(given, { onExcessProperty: "error", errors: "all" })
-  return inFolderOf(file, yield* Effect.mapError(decoding, refuse))
-})
+const read = (file: string) =>
+  Effect.map(ConfigFile.section(file, "remote", Remote, expected), (remote) =>
+    remote === undefined ? {} : inFolderOf(file, remote)
+  )
 
 export interface RemoteFlags {
   readonly remote: string | undefined
@@ -94,13 +61,13 @@ export const flags = {
 /** The shared cache of the project in `root`; undefined if there is none, or it is off. */
 export const settings = Effect.fn("Config.settings")(function* (root: string, asked: RemoteFlags) {
   if (asked.remote === "off") return undefined
-  const user = yield* read(userFile())
-  const project = yield* read(projectFile(root))
+  const user = yield* read(ConfigFile.ofUser())
+  const project = yield* read(ConfigFile.ofProject(root))
   const { url: configured, write = false, trust = [], ...others } = { ...user, ...project }
   const url = asked.remote ?? configured
   if (url === undefined || url === "off") {
     if (!asked.remoteWrite) return undefined
-    const message = `--remote-write: expected a shared cache to write to, but found none. Name one: --remote URL, or "remote" in ${projectFile(root)}`
+    const message = `--remote-write: expected a shared cache to write to, but found none. Name one: --remote URL, or "remote" in ${ConfigFile.ofProject(root)}`
     return yield* new UsageError({ message })
   }
   // that another cache may be written to says nothing of this one

@@ -3,6 +3,7 @@
 import type { Additions } from "../Project.ts"
 import { cache } from "./cache.ts"
 import { clean } from "./clean.ts"
+import { job } from "./cluster/job.ts"
 import { dag } from "./dag.ts"
 import { diff } from "./diff.ts"
 import { doctor } from "./doctor.ts"
@@ -35,5 +36,6 @@ export const rest = (additions: Additions) => [
   clean,
   cache,
   remote(additions),
+  job,
   doctor
 ]

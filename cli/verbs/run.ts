@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import * as Fault from "../../cache/identity/Fault.ts"
 import { Rehash } from "../../cache/store/StatMemo.ts"
 import { Store } from "../../cache/store/Store.ts"
-import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
 import * as Sandbox from "../../core/executor/Sandbox.ts"
 import { type AnyStep, displayName } from "../../core/pipeline/Step.ts"
 import * as Freshness from "../../core/plan/Freshness.ts"
@@ -18,6 +17,7 @@ import { wanted } from "../../core/run/Wanted.ts"
 import { RunFailed, UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Logs from "../Logs.ts"
+import * as On from "../on/On.ts"
 import * as Project from "../Project.ts"
 import * as Reporter from "../Reporter.ts"
 import * as Config from "../remote/Config.ts"
@@ -40,6 +40,7 @@ const flagsOf = (additions: Pick<Project.Additions, "flags">) => ({
   rehash: Flags.rehash,
   sandbox: Flags.sandbox,
   ...Config.flags,
+  ...On.flags,
   verbose: Flags.toggle("verbose", "Show what steps print, while they print it"),
   quiet: Flags.toggle("quiet", "Print nothing but what went wrong"),
   json: Flags.json
@@ -129,12 +130,13 @@ export const run = (additions: Pick<Project.Additions, "flags">) =>
           ? Reporter.quiet()
           : Reporter.terminal({ eachBranch: flags.verbose })
       const notify = (text: string): void => reporter({ type: "Notice", text })
+      const { executor, cores } = yield* On.executorOf(flags, notify)
       const use = (prepared: Prepared, project: Project.Project) =>
         Effect.andThen(tellWatcher(prepared, project), bringUpToDate(prepared, project, flags, reporter)).pipe(
-          Effect.provide(ProcessExecutor.layer),
+          Effect.provide(executor(project)),
           Sandbox.inMode(flags.sandbox)
         )
-      yield* Session.withPrepared(flags, notify, use, { mayMake: true }).pipe(
+      yield* Session.withPrepared({ ...flags, cores }, notify, use, { mayMake: true }).pipe(
         Effect.provideService(Rehash, flags.rehash)
       )
     })

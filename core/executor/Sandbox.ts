@@ -23,7 +23,8 @@ import { linksTo } from "./walls/Links.ts"
 export type Mode = "auto" | "require" | "off"
 export const modes = ["auto", "require", "off"] as const
 
-const SandboxMode = Context.Reference<Mode>("op-pipe/SandboxMode", { defaultValue: () => "auto" })
+/** The mode that steps are executed in. */
+export const SandboxMode = Context.Reference<Mode>("op-pipe/SandboxMode", { defaultValue: () => "auto" })
 
 /** `effect` in a mode. Where walls are required, results that were made without them count as absent. */
 export const inMode =

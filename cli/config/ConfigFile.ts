@@ -1,0 +1,56 @@
+/**
+ * ConfigFile: `op-pipe.json` beside the pipeline, and the user's own `~/.config/op-pipe/config.json` in the same form. Neither
+ * holds a secret.
+ *
+ * Every run looks, so a file that is not there costs one failed read, and all else is loaded where there is something.
+ */
+import { readFileSync } from "node:fs"
+import { homedir } from "node:os"
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { UsageError } from "../Failure.ts"
+
+export const ofProject = (root: string): string => path.join(root, "op-pipe.json")
+export const ofUser = (): string =>
+  path.join(process.env["XDG_CONFIG_HOME"] ?? path.join(homedir(), ".config"), "op-pipe", "config.json")
+
+const textOf = (file: string): string | undefined => {
+  try {
+    return readFileSync(file, "utf8")
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined
+    // HOME may be another user's (sudo, containers), whose settings are not this one's
+    if (code === "EACCES" && file === ofUser()) return undefined
+    throw cause
+  }
+}
+
+const Whole = Schema.Record(Schema.String, Schema.Unknown)
+
+/** What a file holds under a name; undefined if that or the file is not there. `expected` is an example, for who wrote another thing. */
+export const section = Effect.fnUntraced(function* <A>(
+  file: string,
+  name: string,
+  schema: Schema.Codec<A, unknown>,
+  expected: string
+) {
+  const refuse = (cause: unknown): UsageError => {
+    const reason = (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s*\n\s*/gu, " ")
+    return new UsageError({ message: `${file}: expected ${expected}, but found something else: ${reason}` })
+  }
+  const config = yield* Effect.try({
+    try: () => {
+      const text = textOf(file)
+      return text === undefined ? {} : (JSON.parse(text) as unknown)
+    },
+    catch: refuse
+  })
+  // what else it holds is another's
+  const given = (yield* Effect.mapError(Schema.decodeUnknownEffect(Whole)(config), refuse))[name]
+  if (given === undefined) return undefined
+  // a misspelt name would be a setting that is not there
+  const decoding = Schema.decodeUnknownEffect(schema)(given, { onExcessProperty: "error", errors: "all" })
+  return yield* Effect.mapError(decoding, refuse)
+})

@@ -1,0 +1,118 @@
+/**
+ * Worker: carries out a job on the machine that a scheduler has given it to, and writes what came of it.
+ *
+ * The work is done as on one machine, by the same executor. Before that, the machine must be as the key says; the outcome is the
+ * last thing that is written.
+ */
+import { hostname } from "node:os"
+import * as path from "node:path"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Fault from "../../../cache/identity/Fault.ts"
+import { Store } from "../../../cache/store/Store.ts"
+import { Executor, type News, StepError, type StepTask } from "../../executor/Executor.ts"
+import * as Job from "../../executor/remote/Job.ts"
+import * as Sandbox from "../../executor/Sandbox.ts"
+import type { Pipeline } from "../../pipeline/Pipeline.ts"
+import * as Attempts from "../step/Attempts.ts"
+import * as Differences from "./Differences.ts"
+
+/** What a job was called with is none. */
+export class NoJob extends Data.TaggedError("NoJob")<{ readonly folder: string; readonly token: string }> {
+  readonly fault = "input"
+
+  override get message(): string {
+    const name = Job.files.submission(this.token)
+    return `expected a job in ${this.folder}, but it holds no ${name} that can be read. \`op-pipe job\` is called by a cluster, with what \`op-pipe run --on\` wrote there`
+  }
+}
+
+/** So seldom is it written what a step says, but for the first: each time a file is made, which others look for over a network. */
+const everyMs = 2000
+const firstMs = 100
+/** Files with what it said earlier that stay: whoever reads one now comes to its end. */
+const keptFiles = 3
+
+/** Writes what a step says while it goes on. */
+const sayer = Effect.fnUntraced(function* (folder: string, token: string) {
+  const { layout } = yield* Store
+  let said: Job.Said = { progress: null, notices: [] }
+  let [isNew, count, nextMs] = [false, 0, 0]
+  const write = Effect.suspend(() => {
+    if (!isNew) return Effect.void
+    isNew = false
+    count++
+    nextMs = performance.now() + everyMs
+    return Job.write(layout, folder, Job.files.said(token, count), said).pipe(
+      Effect.andThen(Job.forget(folder, Job.files.said(token, count - keptFiles))),
+      // it saves nobody's work
+      Effect.ignore
+    )
+  })
+  const hear = (news: News): void => {
+    isNew = true
+    said = news.type === "progress" ? { ...said, progress: news } : { ...said, notices: [...said.notices, news.text] }
+  }
+  const writeInTime = Effect.suspend(() => (performance.now() < nextMs ? Effect.void : write))
+  const loop = Effect.forever(Effect.andThen(Effect.sleep(firstMs), writeInTime))
+  return { hear, write, loop }
+})
+
+/** The task as it is done here. */
+const onThisMachine = (task: StepTask, toolchainsDir: string): StepTask =>
+  task.work.type === "module" ? { ...task, work: { ...task.work, toolchainsDir } } : task
+
+const failed = (error: { readonly message: string }): Job.Outcome => ({
+  type: "failed",
+  host: hostname(),
+  fault: Fault.of(error),
+  reason: error instanceof StepError ? error.reason : error.message,
+  isLogged: error instanceof StepError && error.log !== null
+})
+
+const doTask = Effect.fnUntraced(function* (submission: Job.Submission, hear: (news: News) => void) {
+  const executor = yield* Executor
+  const { layout } = yield* Store
+  const { order, sandbox } = submission
+  const task = onThisMachine(submission.task, layout.toolchains)
+  const startedMs = Date.now()
+  const working = Sandbox.inMode(sandbox)(Effect.scoped(executor.execute(task, hear)))
+  const executed = yield* Attempts.inTime(order.timeoutMs ?? undefined, task, working)
+  const outcome: Job.Outcome = {
+    type: "done",
+    host: hostname(),
+    node: process.versions.node,
+    startedMs,
+    durationMs: Date.now() - startedMs,
+    loaded: executed.loaded ?? null,
+    sealed: executed.sealed === true
+  }
+  return outcome
+})
+
+/** Does the job `token` in `folder` for `pipeline`, whose folder is `root`, and writes its outcome there, which it gives back. */
+export const work = Effect.fn("Worker.work")(function* (
+  folder: string,
+  token: string,
+  { pipeline, root }: { readonly pipeline: Pipeline; readonly root: string }
+) {
+  const { layout } = yield* Store
+  const read = yield* Job.readSubmission(path.join(folder, Job.files.submission(token)))
+  if (Option.isNone(read)) return yield* new NoJob({ folder, token })
+  const { task, order } = read.value
+  const { hear, write, loop } = yield* sayer(folder, token)
+  const deciding = Effect.gen(function* () {
+    const notify = (text: string): void => hear({ type: "notice", text })
+    const differences = yield* Differences.of(pipeline, root, task, order.machine, notify)
+    const refused: Job.Outcome = { type: "refused", host: hostname(), differences }
+    return differences.length > 0 ? refused : yield* doTask(read.value, hear)
+  })
+  const said = yield* Effect.forkChild(loop)
+  const outcome = Result.match(yield* Effect.result(deciding), { onSuccess: (each) => each, onFailure: failed })
+  said.interruptUnsafe()
+  yield* write
+  yield* Job.write(layout, folder, Job.files.outcome(token), outcome)
+  return outcome
+})

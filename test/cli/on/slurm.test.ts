@@ -1,0 +1,224 @@
+/** Steps on a Slurm cluster of three machines, by the command line. */
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs"
+import * as path from "node:path"
+import { setTimeout } from "node:timers/promises"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { events, eventsSoFar, type Finished, lastEvent, onceUnderWay, opPipe, repository } from "../../lib/cli.ts"
+import { makeProject } from "../../lib/project.ts"
+import { type Cluster, isPossible, startCluster } from "../../lib/slurmCluster.ts"
+import { temporaryFolder, writeFiles } from "../../lib/temporary.ts"
+
+const base = temporaryFolder()
+/** One project for all: the start makes a bundle for each. */
+const root = path.join(base, "project")
+let cluster: Cluster
+let count = 0
+
+/** A stage that takes `seconds`, says how far it is and prints lines; and a command that reads what it gives. */
+const pipeline = `import { Artifact, Pipeline, Stage } from "./core/index.ts"
+import { slow, Value } from "./slow.ts"
+const Line = Artifact.file({ tag: "Line/v1", path: "line.txt" })
+const first = Pipeline.step(slow, { inputs: {} })
+const second = Stage.command({
+  name: "second",
+  command: 'if [ "$CODE" != 0 ]; then echo "no way" >&2; exit "$CODE"; fi; wc -c < "$value" > "$line"',
+  inputs: { value: Value },
+  output: { line: Line },
+  env: { CODE: "0" }
+})
+export default Pipeline.make({ name: "afar", steps: [Pipeline.step(second, { inputs: { value: first.out.value } })] })
+`
+const slow = `import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Artifact, Stage } from "./core/index.ts"
+export const Value = Artifact.json({ tag: "Value/v1", path: "value.json", schema: Schema.Struct({ n: Schema.Finite }) })
+export const slow = Stage.make({
+  name: "slow",
+  source: import.meta.url,
+  params: Schema.Struct({ seconds: Schema.Finite.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))) }),
+  inputs: {},
+  output: { value: Value },
+  run: ({ params, output, progress, notice }) => Effect.gen(function* () {
+    yield* notice("well begun")
+    for (let done = 0; done < params.seconds * 10; done++) {
+      yield* progress({ label: "parts", done, total: params.seconds * 10, unit: "" })
+      console.log("part", done)
+      yield* Effect.sleep(100)
+    }
+    yield* output.value.write({ n: params.seconds })
+  })
+})
+`
+
+/** A place for the store and the outputs of a test. */
+const newPlace = (): string => {
+  const place = path.join(base, `place-${++count}`)
+  mkdirSync(place)
+  return place
+}
+type More = Partial<Parameters<typeof opPipe>[1]>
+
+const local = (place: string, args: ReadonlyArray<string>, more: More = {}) =>
+  opPipe([...args, "--store", path.join(place, "store"), "--outputs", path.join(place, "outputs")], {
+    cwd: root,
+    ...more,
+    env: { ...cluster.env, ...more.env }
+  })
+const run = (place: string, args: ReadonlyArray<string> = [], more: More = {}) =>
+  local(place, ["run", "--json", "--on", "slurm", ...args], more)
+
+/** Ends a run by a signal once its job tells of progress. */
+const cutShort = (place: string, args: ReadonlyArray<string>, signal: NodeJS.Signals): Promise<Finished> => {
+  let kill: (signal: NodeJS.Signals) => void = () => undefined
+  return run(place, args, {
+    onStart: (given) => {
+      kill = given
+    },
+    onOutput: onceUnderWay(() => kill(signal))
+  })
+}
+
+/** What executors or runs left in the store. */
+const left = (place: string): ReadonlyArray<string> =>
+  ["jobs", "work", "tmp"].flatMap((name) => {
+    const folder = path.join(place, "store/v1", name)
+    return existsSync(folder) ? readdirSync(folder) : []
+  })
+
+/** All jobs that the cluster remembers. */
+const submitted = (): number => cluster.call("squeue", "-h", "-t", "all", "-o", "%i").trim().split("\n").length
+
+const failuresOf = (finished: Finished): ReadonlyArray<string> =>
+  events(finished).flatMap((event) => (event.type === "StepFailed" ? [event.reason] : []))
+
+const noticesOf = (finished: Finished): ReadonlyArray<string> =>
+  eventsSoFar(finished.stdout).flatMap((event) => (event.type === "Notice" ? [event.text] : []))
+
+const until = async (isSo: () => boolean): Promise<void> => {
+  for (let tries = 0; tries < 600; tries++) {
+    if (isSo()) return
+    await setTimeout(50)
+  }
+  throw new Error("it did not come to that")
+}
+
+beforeAll(async () => {
+  if (!isPossible) return
+  makeProject(root, undefined, { "pipeline.ts": pipeline, "slow.ts": slow })
+  cluster = await startCluster(path.join(base, "cluster"), { nodes: 3 })
+})
+afterAll(() => cluster?.down())
+
+describe.runIf(isPossible)("a run on a cluster", () => {
+  it("gives the same keys and outputs as one here, tells progress and notices, and leaves nothing", async () => {
+    const [place, here] = [newPlace(), newPlace()]
+    const there = await run(place)
+    expect(lastEvent(there)).toMatchObject({ executed: ["slow", "second"], failed: [] })
+    expect(there.stdout).toContain('"StepProgress"')
+    expect(noticesOf(there)).toContain("slow: well begun")
+    const locally = await local(here, ["run", "--json"])
+    const keysOf = (finished: Finished) =>
+      events(finished).flatMap((event) => (event.type === "StepExecuted" ? [[event.step, event.key]] : []))
+    expect(keysOf(there)).toEqual(keysOf(locally))
+    for (const file of ["outputs/slow/value.json", "outputs/second/line.txt"])
+      expect(readFileSync(path.join(place, file))).toEqual(readFileSync(path.join(here, file)))
+    expect(left(place)).toEqual([])
+    expect(lastEvent(await run(place))).toMatchObject({ executed: [], cached: ["slow", "second"] })
+
+    // the machine that did the work is on record, and what the step printed is kept
+    const shown = await local(place, ["show", "last", "--json"])
+    const { steps } = JSON.parse(shown.stdout) as {
+      steps: ReadonlyArray<{ provenance: { host: string; durationMs: number } }>
+    }
+    for (const { provenance } of steps) expect(provenance.host).toMatch(cluster.nodes > 1 ? /^n[123]$/u : /./u)
+    expect(steps[0]?.provenance.durationMs).toBeGreaterThan(1000)
+    expect((await local(place, ["logs", "slow"])).stdout).toContain("part 9")
+  })
+
+  it("a step that fails there fails here, with what it printed", async () => {
+    const place = newPlace()
+    const finished = await run(place, ["--set", "second.env.CODE=3", "--set", "slow.seconds=0.1"])
+    expect(finished.code).toBe(1)
+    expect(failuresOf(finished)[0]).toMatch(/ended with exit code 3.*no way/su)
+    expect(left(place)).toEqual([])
+  })
+
+  it("Ctrl-C ends the job, too", async () => {
+    const place = newPlace()
+    const finished = await cutShort(place, ["--set", "slow.seconds=60"], "SIGINT")
+    expect(finished.code).toBe(130)
+    expect(cluster.active()).toEqual([])
+    expect(left(place)).toEqual([])
+  })
+
+  it.each([
+    ["killed", "SIGKILL", []],
+    ["ended, with --detach", "SIGINT", ["--detach"]]
+  ] as const)("a run that is %s leaves its job, and the next one waits for that", async (_, signal, args) => {
+    const place = newPlace()
+    const asked = ["--set", "slow.seconds=3", "--only", "slow", ...args]
+    await cutShort(place, asked, signal)
+    expect(cluster.active().length).toBe(1)
+    const before = submitted()
+    const finished = await run(place, asked)
+    expect(lastEvent(finished)).toMatchObject({ executed: ["slow"] })
+    expect(submitted()).toBe(before)
+    expect(noticesOf(finished).join()).toContain("which an earlier run submitted")
+    expect((await local(place, ["logs", "slow"])).stdout).toContain("part 29")
+    expect(left(place)).toEqual([])
+  })
+
+  it("takes the outcome of a job that has ended meanwhile, without another job", async () => {
+    const place = newPlace()
+    const asked = ["--only", "slow", "--set", "slow.seconds=3"]
+    await cutShort(place, asked, "SIGKILL")
+    await until(() => cluster.active().length === 0)
+    const before = submitted()
+    expect(lastEvent(await run(place, asked))).toMatchObject({ executed: ["slow"] })
+    expect(submitted()).toBe(before)
+    expect(left(place)).toEqual([])
+  })
+})
+
+describe.runIf(isPossible)("what a cluster cannot do", () => {
+  it("a request that it refuses is the user's to mend", async () => {
+    const place = newPlace()
+    const config = { executors: { big: { type: "slurm", steps: { "*": { memory: "900 GiB" } } } } }
+    writeFiles(place, { "op-pipe/config.json": JSON.stringify(config) })
+    const finished = await local(place, ["run", "--json", "--on", "big"], { env: { XDG_CONFIG_HOME: place } })
+    expect(finished.code).toBe(2)
+    expect(failuresOf(finished)[0]).toMatch(/expected the cluster to take its job, but it refused: .*op-pipe\.json/su)
+    expect(left(place)).toEqual([])
+  })
+
+  it("without Slurm's programs --on is a usage error with a next step", async () => {
+    const finished = await local(newPlace(), ["run", "--on", "slurm"], {
+      env: { PATH: path.dirname(process.execPath) }
+    })
+    expect(finished.code).toBe(2)
+    expect(finished.stderr).toMatch(/expected Slurm's programs on PATH.*login node/su)
+  })
+
+  it("a name that is none is one, too, as are srun outside of an allocation, and --detach without a cluster", async () => {
+    const place = newPlace()
+    const refused = async (...args: ReadonlyArray<string>): Promise<string> => {
+      const { code, stderr } = await local(place, ["run", ...args])
+      expect(code).toBe(2)
+      return stderr
+    }
+    expect(await refused("--on", "hcp")).toContain("one of the executors local, slurm, srun")
+    expect(await refused("--on", "srun")).toMatch(/allocation.*salloc/su)
+    expect(await refused("--detach")).toMatch(/expected steps to be done on a cluster.*--on NAME/su)
+  })
+})
+
+describe.runIf(isPossible)("steps of an allocation", () => {
+  it("are done by srun, each as a step of the one job", async () => {
+    const place = newPlace()
+    const program = `${process.execPath} ${repository}/bin/op-pipe.cjs run --json --on srun`
+    const places = `--store ${place}/store --outputs ${place}/outputs`
+    const stdout = cluster.call("sh", "-c", `cd ${root} && salloc -Q --ntasks=4 ${program} ${places}`)
+    expect(lastEvent({ code: 0, stdout, stderr: "" })).toMatchObject({ executed: ["slow", "second"], failed: [] })
+    expect(left(place)).toEqual([])
+  })
+})
