@@ -87,6 +87,10 @@ export const ClassScores = Schema.Struct({
 })
 export type ClassScores = typeof ClassScores.Type
 
+/** Images of one class that are taken for one; classes by their index. */
+export const ConfusionCell = Schema.Struct({ label: Count, predicted: Count, images: AtLeastOne })
+export type ConfusionCell = typeof ConfusionCell.Type
+
 export const SplitScore = Schema.Struct({
   split: SplitName,
   images: Count,
@@ -105,8 +109,8 @@ export const VariantMetrics = Schema.Struct({
   /** Test accuracy with a 95 % interval from resampled groups. */
   accuracy: Schema.Struct({ estimate: Fraction, low95: Fraction, high95: Fraction }),
   perClass: Schema.Array(ClassScores),
-  /** `[true class][predicted class]`, rows of the test split. */
-  confusion: Schema.Array(Schema.Array(Count))
+  /** The pairs of classes that occur in the test split: of a thousand classes a matrix has a million cells, nearly all 0. */
+  confusion: Schema.Array(ConfusionCell)
 })
 export type VariantMetrics = typeof VariantMetrics.Type
 
@@ -221,7 +225,7 @@ export const Metrics = Schema.Struct({
   .annotate({ identifier: "Metrics", description: "Scores, statistics and verdicts of the study" })
 export type Metrics = typeof Metrics.Type
 
-export const MetricsArtifact = Artifact.json({ tag: "Metrics/v1", path: "metrics.json", schema: Metrics })
+export const MetricsArtifact = Artifact.json({ tag: "Metrics/v2", path: "metrics.json", schema: Metrics })
 export const ReportArtifact = Artifact.file({ tag: "Report/v1", path: "report.html" })
 /** The same in short, for a repository's page; charts are linked as files. */
 export const MarkdownReport = Artifact.file({ tag: "MarkdownReport/v1", path: "report.md" })

@@ -192,6 +192,21 @@ const compared = async (to: string, params: object = {}) => {
 }
 
 describe("metrics", () => {
+  it("have the pairs of classes that occur, and no cell for each pair that might", async () => {
+    const { metrics } = await compared("cells")
+    for (const variant of ["bn", "nobn"] as const) {
+      const { confusion, perClass } = metrics[variant]
+      expect(confusion.reduce((sum, { images }) => sum + images, 0)).toBe(metrics.testImages)
+      for (const [label, { support }] of perClass.entries()) {
+        const row = confusion.filter((cell) => cell.label === label)
+        expect(row.reduce((sum, { images }) => sum + images, 0)).toBe(support)
+      }
+    }
+    // the network with BN makes no mistake here
+    expect(metrics.bn.confusion.every(({ label, predicted }) => label === predicted)).toBe(true)
+    expect(metrics.bn.confusion).toHaveLength(classes.length)
+  })
+
   it("a perfect network against a poor one", async () => {
     const { metrics } = await compared("metrics")
     const accuracy = (variant: "bn" | "nobn"): number => metrics[variant].activations[1]!.scores.accuracy
@@ -456,6 +471,57 @@ describe.skipIf(!existsSync(browser))("for every reader", () => {
   })
 })
 
+describe.skipIf(!existsSync(browser))("on paper", () => {
+  /** What is seen of the page when it is printed by a reader of dark pages. */
+  const printed = async <A>(javaScriptEnabled: boolean, use: (page: Page) => Promise<A>): Promise<A> => {
+    const { out } = await compared("paper")
+    const running = await chromium.launch({ executablePath: browser, args: ["--no-sandbox"] })
+    try {
+      const context = await running.newContext({
+        javaScriptEnabled,
+        colorScheme: "dark",
+        viewport: { width: 720, height: 1000 }
+      })
+      const page = await context.newPage()
+      await page.goto(`file://${out["report"]}`)
+      await page.emulateMedia({ media: "print", colorScheme: "dark" })
+      return await use(page)
+    } finally {
+      await running.close()
+    }
+  }
+
+  it.each([true, false])("is light, open and without controls, script: %s", async (script) => {
+    await printed(script, async (page) => {
+      if (script) await page.evaluate("dispatchEvent(new Event('beforeprint'))")
+      const colours = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+      expect(await page.evaluate(colours)).toEqual(["rgb(255, 255, 255)", "rgb(29, 36, 44)"])
+      expect(await page.locator("nav:visible, form:visible, .skip:visible, button:visible").count()).toBe(0)
+      const folded =
+        "[...document.querySelectorAll('details > :not(summary)')].filter((one) => !one.checkVisibility({ contentVisibilityAuto: true })).length"
+      expect(await page.evaluate("document.querySelectorAll('details').length")).toBeGreaterThan(10)
+      expect(await page.evaluate(folded)).toBe(0)
+      expect(await page.locator("#mistakes figure:visible").count()).toBeGreaterThan(3)
+      // nothing is cut off at the side of the sheet
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(720)
+      const cut =
+        "[...document.querySelectorAll('.scroll, .chart')].filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.outerHTML.slice(0, 200))"
+      expect(await page.evaluate(cut)).toEqual([])
+    })
+  })
+
+  it("is as it was after that: what was folded is folded", async () => {
+    await printed(true, async (page) => {
+      const open = "document.querySelectorAll('details[open]').length"
+      const before = await page.evaluate(open)
+      await page.evaluate("dispatchEvent(new Event('beforeprint'))")
+      expect(await page.evaluate(open)).toBeGreaterThan(Number(before))
+      await page.evaluate("dispatchEvent(new Event('afterprint'))")
+      expect(await page.evaluate(open)).toBe(before)
+    })
+  })
+})
+
 describe.skipIf(!existsSync(browser))("the mistakes", () => {
   const opened = async <A>(options: { readonly javaScriptEnabled: boolean }, use: (page: Page) => Promise<A>) => {
     const { out } = await compared("mistakes")
@@ -472,7 +538,10 @@ describe.skipIf(!existsSync(browser))("the mistakes", () => {
   it("are all there without a script, in folds by what batch normalization changed", async () => {
     await opened({ javaScriptEnabled: false }, async (page) => {
       const { metrics } = await compared("mistakes")
-      const wrong = metrics.nobn.confusion.flatMap((row, k) => row.filter((_, j) => j !== k)).reduce((a, b) => a + b)
+      const wrong = metrics.nobn.confusion.reduce(
+        (sum, { label, predicted, images }) => sum + (label === predicted ? 0 : images),
+        0
+      )
       expect(await page.locator("#mistakes figure").count()).toBe(wrong)
       // the network with BN makes no mistake here
       expect(await page.locator("#mistakes summary").allTextContents()).toEqual([

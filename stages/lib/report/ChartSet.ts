@@ -124,8 +124,8 @@ const drawSvgs = Effect.fnUntraced(function* (renderer: Renderer, input: ChartIn
   for (const [name, spec] of Object.entries(specs)) svgs[name as ChartName] = yield* renderer.svg(spec)
   // the pixels are made here, so they can be encoded: a failure is a bug
   svgs.logits = yield* Effect.promise(() => drawLogits(table, variantNames))
-  const matrices = { bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }
-  const confusion = yield* Effect.promise(() => drawConfusion(matrices, metrics.classes))
+  const cells = { bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }
+  const confusion = yield* Effect.promise(() => drawConfusion(cells, metrics.classes))
   const filters = drawFirstFilters(input.filters)
   if (filters !== undefined) svgs.filters = filters
   svgs.confusionBn = confusion.bn

@@ -1,5 +1,6 @@
 /** The test images that at least one network misclassified, and the pairs of classes that are confused most. */
 import type { ActivationName } from "../../../schemas/activations/Activations.ts"
+import type { Metrics } from "../../../schemas/Compare.ts"
 import type { VariantName } from "../../../schemas/Names.ts"
 import { predict, rowsOf } from "../statistics/Comparison.ts"
 import { predictedClasses } from "../statistics/scores/Metrics.ts"
@@ -38,17 +39,17 @@ export interface ConfusedPair {
 }
 
 /** The most confused first. */
-export const confusedPairs = (
-  matrices: Readonly<Record<VariantName, ReadonlyArray<ReadonlyArray<number>>>>
-): ReadonlyArray<ConfusedPair> => {
+export const confusedPairs = ({ bn, nobn }: Pick<Metrics, VariantName>): ReadonlyArray<ConfusedPair> => {
+  const pairs = new Map<string, { label: number; predicted: number; images: { bn: number; nobn: number } }>()
+  for (const [variant, { confusion }] of Object.entries({ bn, nobn })) {
+    for (const { label, predicted, images } of confusion) {
+      if (label === predicted) continue
+      const pair = pairs.get(`${label} ${predicted}`) ?? { label, predicted, images: { bn: 0, nobn: 0 } }
+      pairs.set(`${label} ${predicted}`, { ...pair, images: { ...pair.images, [variant]: images } })
+    }
+  }
   const sumOf = ({ images }: ConfusedPair): number => images.bn + images.nobn
-  const pairs = matrices.bn.flatMap((row, label) =>
-    row.flatMap((bn, predicted): ReadonlyArray<ConfusedPair> => {
-      const nobn = matrices.nobn[label]![predicted]!
-      return label === predicted || bn + nobn === 0 ? [] : [{ label, predicted, images: { bn, nobn } }]
-    })
-  )
-  return pairs.sort((a, b) => sumOf(b) - sumOf(a) || a.label - b.label || a.predicted - b.predicted)
+  return [...pairs.values()].sort((a, b) => sumOf(b) - sumOf(a) || a.label - b.label || a.predicted - b.predicted)
 }
 
 /** What became of an image: both networks are wrong, or the one that is right makes the difference. */

@@ -4,7 +4,14 @@
 
 import type { ActivationName } from "../../../schemas/activations/Activations.ts"
 import { activationNames, activations, applyRows } from "../../../schemas/activations/Activations.ts"
-import type { CompareParams, Example, Metrics, ScaledScores, VariantMetrics } from "../../../schemas/Compare.ts"
+import type {
+  CompareParams,
+  ConfusionCell,
+  Example,
+  Metrics,
+  ScaledScores,
+  VariantMetrics
+} from "../../../schemas/Compare.ts"
 import type { Gradstats } from "../../../schemas/Gradstats.ts"
 import { type SplitName, splitNames, type VariantName } from "../../../schemas/Names.ts"
 import type { Manifest } from "../../../schemas/Split.ts"
@@ -75,8 +82,11 @@ const testSelected = ({ epochs }: History): VariantMetrics["testSelected"] => {
   return { epoch: best.epoch, accuracy: best.testAccuracy, f1Micro: best.testF1Micro }
 }
 
-const toRows = (matrix: Float64Array, classes: number): ReadonlyArray<ReadonlyArray<number>> =>
-  Array.from({ length: classes }, (_, k) => Array.from(matrix.subarray(k * classes, (k + 1) * classes)))
+/** The cells of a matrix that are not 0, row by row. */
+const cellsOf = (matrix: Float64Array, classes: number): ReadonlyArray<ConfusionCell> =>
+  Array.from(matrix.entries()).flatMap(([at, images]) =>
+    images === 0 ? [] : [{ label: Math.floor(at / classes), predicted: at % classes, images }]
+  )
 
 /** What the metrics of both networks are made of. */
 interface Measured {
@@ -116,7 +126,7 @@ const variantMetrics = (
     }),
     accuracy: resampled.accuracy[variant],
     perClass: Measure.perClassOf(table.classes, test.labels, predicted, Groups.groupsByClass(paired)),
-    confusion: toRows(confusion(test.labels, predicted, classes), classes)
+    confusion: cellsOf(confusion(test.labels, predicted, classes), classes)
   }
 }
 

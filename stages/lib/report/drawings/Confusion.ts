@@ -7,12 +7,13 @@
 
 import { variantNames } from "../../../../charts/Theme.ts"
 import { escapeXml } from "../../../../charts/Xml.ts"
+import type { ConfusionCell } from "../../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import { loadSharp } from "../../images/Sharp.ts"
 import { label, shortened, svg } from "./Svg.ts"
 
-export type Matrix = ReadonlyArray<ReadonlyArray<number>>
-type Matrices = Readonly<Record<VariantName, Matrix>>
+type Matrix = ReadonlyArray<ReadonlyArray<number>>
+type Cells = Readonly<Record<VariantName, ReadonlyArray<ConfusionCell>>>
 
 /** More classes than these have no names in drawings. */
 export const mostNamed = 60
@@ -93,15 +94,27 @@ const drawPicture = async (matrix: Matrix): Promise<Drawn> => {
   return { width: pictureSide + 4, height: top + pictureSide + 28, content }
 }
 
-const drawMatrix = async (matrix: Matrix, names: ReadonlyArray<string>, variant: VariantName): Promise<Drawn> => {
+/** `[true class][predicted class]`. */
+const matrixOf = (cells: ReadonlyArray<ConfusionCell>, classes: number): Matrix => {
+  const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
+  for (const { label, predicted, images } of cells) matrix[label]![predicted] = images
+  return matrix
+}
+
+const drawMatrix = async (
+  cells: ReadonlyArray<ConfusionCell>,
+  names: ReadonlyArray<string>,
+  variant: VariantName
+): Promise<Drawn> => {
+  const matrix = matrixOf(cells, names.length)
   const drawn = names.length <= mostNamed ? drawCells(matrix, names) : await drawPicture(matrix)
   const title = label(names.length <= mostNamed ? left : 0, 14, variantNames[variant], 'font-weight="600"')
   return { ...drawn, content: title + drawn.content }
 }
 
 /** Each matrix for the page, and both side by side for a file. */
-export const drawConfusion = async (matrices: Matrices, names: ReadonlyArray<string>) => {
-  const [bn, nobn] = await Promise.all(variants.map((variant) => drawMatrix(matrices[variant], names, variant)))
+export const drawConfusion = async (cells: Cells, names: ReadonlyArray<string>) => {
+  const [bn, nobn] = await Promise.all(variants.map((variant) => drawMatrix(cells[variant], names, variant)))
   const of = ({ width, height, content }: Drawn): string => svg(width, height, content)
   const both = svg(
     bn!.width + nobn!.width + 20,

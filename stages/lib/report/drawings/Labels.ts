@@ -41,7 +41,7 @@ const largest = (rows: ReadonlyArray<LastEpochRow>, of: (row: LastEpochRow) => n
 }
 
 const confusedLabel = (metrics: Metrics, variant: VariantName): string => {
-  const pairs = confusedPairs({ bn: metrics.bn.confusion, nobn: metrics.nobn.confusion })
+  const pairs = confusedPairs(metrics)
   const worst = [...pairs].sort((a, b) => b.images[variant] - a.images[variant])[0]
   if (worst === undefined || worst.images[variant] === 0) return "no class is taken for another"
   return `most often ${metrics.classes[worst.label]} is taken for ${metrics.classes[worst.predicted]} (${worst.images[variant]} images)`

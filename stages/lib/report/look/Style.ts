@@ -1,8 +1,11 @@
 /** The report's style sheet: dark and light by the reader's setting, one column, legible on a phone and on paper. */
 
+/** Of light pages, and of paper. */
+const light =
+  "--ground:#fff; --panel:#f6f7f9; --line:#dfe3e8; --ink:#1d242c; --soft:#57616d; --bn:#2f6fde; --nobn:#c4640a; --yes:#1a7f45; --no:#b3261e; --open:#8a6100;"
+
 export const style = `
-:root { color-scheme: light dark; --ground:#fff; --panel:#f6f7f9; --line:#dfe3e8; --ink:#1d242c; --soft:#57616d;
-  --bn:#2f6fde; --nobn:#c4640a; --yes:#1a7f45; --no:#b3261e; --open:#8a6100; }
+:root { color-scheme: light dark; ${light} }
 @media (prefers-color-scheme: dark) { :root { --ground:#14181d; --panel:#1c2229; --line:#323b46; --ink:#e6eaef;
   --soft:#a3adb8; --bn:#7aa7f5; --nobn:#f0a35e; --yes:#5fd08c; --no:#ff8a80; --open:#e5bd5b; } }
 * { box-sizing: border-box; }
@@ -62,5 +65,17 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 @media (max-width: 1080px) { .first { grid-template-columns:minmax(0,1fr); } }
 @media (max-width: 640px) { .wide { display:none; } .slim { display:block; } }
 @media (max-width: 860px) { .layout { grid-template-columns:minmax(0,1fr); gap:0; } nav { position:static; padding-top:1rem; max-height:none; } nav ol { display:flex; flex-wrap:wrap; gap:.1rem .9rem; } ul.claims li { grid-template-columns:1fr; gap:.2rem; } }
-@media print { body { font-size:11pt; } nav, .pick, .skip { display:none; } .layout { display:block; max-width:none; padding:0; } h2 { break-after:avoid; } figure, .shot, .claim, .cards { break-inside:avoid; } .scroll, .chart { overflow:visible; border:0; } .chart svg { max-width:100%; } .bar i, .badge, svg, .advice { print-color-adjust:exact; -webkit-print-color-adjust:exact; } #mistakes form, #mistakes [role=status] { display:none; } details:not([open]) > * { display:block; } table { font-size:8pt; } th, td { padding:.15rem .3rem; } }
+@page { margin:14mm 13mm; }
+@media print {
+:root { color-scheme: light; ${light} }
+body { font-size:10.5pt; } nav, .pick, .skip, #mistakes form, #mistakes [role=status] { display:none !important; }
+.layout, main.one { display:block; max-width:none; padding:0; } h1 { margin-top:0; } h2 { margin-top:1.6rem; } h2, h3, caption, .from, summary { break-after:avoid; }
+details::details-content { content-visibility:visible; block-size:auto; } details { border:0; padding:0; } summary { list-style:none; }
+.chart, .shot, .three, .claim, .cards, .card, .first > div, tr, figcaption, #mistakes figure { break-inside:avoid; } figcaption { break-before:avoid; } p { orphans:3; widows:3; }
+.scroll, .chart { overflow:visible; border:0; } .chart svg, .chart img { max-width:100%; max-height:23cm; } #figure-confusion .matrices > div { width:48%; } #figure-confusion svg { width:100% !important; }
+.bar i, .badge, svg, .advice, tr.chosen, .card { print-color-adjust:exact; -webkit-print-color-adjust:exact; }
+table { font-size:8pt; } th, td { padding:.12rem .3rem; } th, td { white-space:normal; } td { overflow-wrap:anywhere; } td.n { white-space:nowrap; }
+figure .scroll { columns:2; column-gap:1.5rem; } figure .scroll:has(th:nth-child(5)) { columns:1; }
+.small { grid-template-columns:repeat(7,minmax(0,1fr)); gap:.4rem; } #mistakes .small figure { font-size:6.5pt; line-height:1.3; } #mistakes img { width:56px; height:56px; } .looked { grid-template-columns:1fr 1fr; } .grid { grid-template-columns:repeat(3,minmax(0,1fr)); }
+}
 `

@@ -80,7 +80,7 @@ const claims = ({ claims: all }: Metrics): Rows =>
   )
 
 const pairs = (metrics: Metrics): Rows =>
-  confusedPairs({ bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }).map(({ label, predicted, images }) => ({
+  confusedPairs(metrics).map(({ label, predicted, images }) => ({
     trueClass: metrics.classes[label]!,
     predictedClass: metrics.classes[predicted]!,
     imagesBn: images.bn,

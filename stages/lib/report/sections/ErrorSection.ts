@@ -41,7 +41,7 @@ const matrices = ({ charts, metrics }: ReportData): Html => {
 const mostPairs = 20
 
 const pairTable = ({ metrics }: ReportData): Html => {
-  const pairs = confusedPairs({ bn: metrics.bn.confusion, nobn: metrics.nobn.confusion })
+  const pairs = confusedPairs(metrics)
   if (pairs.length === 0) return paragraph(text("Neither network confused any two classes."))
   const { classes } = metrics
   const images = (label: number): number => metrics.bn.perClass[label]!.support

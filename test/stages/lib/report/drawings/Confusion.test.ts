@@ -4,11 +4,12 @@ import { drawConfusion } from "../../../../../stages/lib/report/drawings/Confusi
 
 const namesOf = (classes: number): ReadonlyArray<string> => Array.from({ length: classes }, (_, k) => `<class> ${k}`)
 /** Each class is taken for itself twice, and once for the next. */
-const matrixOf = (classes: number): ReadonlyArray<ReadonlyArray<number>> =>
-  namesOf(classes).map((_, label) =>
-    Array.from({ length: classes }, (_, k) => (k === label ? 2 : k === (label + 1) % classes ? 1 : 0))
-  )
-const drawn = (classes: number) => drawConfusion({ bn: matrixOf(classes), nobn: matrixOf(classes) }, namesOf(classes))
+const cellsOf = (classes: number) =>
+  namesOf(classes).flatMap((_, label) => [
+    { label, predicted: label, images: 2 },
+    { label, predicted: (label + 1) % classes, images: 1 }
+  ])
+const drawn = (classes: number) => drawConfusion({ bn: cellsOf(classes), nobn: cellsOf(classes) }, namesOf(classes))
 
 describe("a confusion matrix", () => {
   it("has a cell for each pair that occurs, which says what it is, and mistakes can be chosen by it", async () => {
