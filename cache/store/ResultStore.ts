@@ -117,7 +117,8 @@ const lieApart = (outputs: ReadonlyArray<Output>): boolean => {
   return taken.size === outputs.length && !places.some(isBelowAnother)
 }
 
-const areOutputs = (value: unknown): value is StepResult["outputs"] => {
+/** Whether a value that was parsed from JSON is the outputs of a result. */
+export const areOutputs = (value: unknown): value is StepResult["outputs"] => {
   const outputs = isRecord(value) ? Object.values(value) : undefined
   return outputs?.every(isOutput) === true && (outputs.length === 1 || lieApart(outputs))
 }

@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Semaphore from "effect/Semaphore"
 import { Fault } from "../../cache/identity/Fault.ts"
+import type { StepResult } from "../../cache/store/ResultStore.ts"
 import { displayName } from "../pipeline/Step.ts"
 import type { Order } from "./remote/Order.ts"
 
@@ -133,9 +134,8 @@ export interface Executed {
   readonly sealed?: boolean
   /** Of a step that was done elsewhere. */
   readonly elsewhere?: {
-    /** Where its outputs lie, and the name of the folder that it worked in. */
-    readonly outputDir: string
-    readonly folderName: string
+    /** Its outputs, which are in the store. */
+    readonly outputs: StepResult["outputs"]
     readonly host: string
     readonly node: string
     readonly startedMs: number
@@ -181,7 +181,7 @@ export class Executor extends Context.Service<
     readonly elsewhere?: (step: string) => Elsewhere | undefined
     /**
      * `check` is asked before the work begins, with the modules that will be loaded for it, if that is settled by then. `order` is
-     * asked for a task that is done elsewhere. What was done may be taken from there until the scope closes.
+     * asked for a task that is done elsewhere, of which nothing is left there once the scope closes.
      */
     readonly execute: (
       task: StepTask,

@@ -2,6 +2,7 @@
  * TaskRun: the work of a stage's module done, in the process that it was given to. The worker calls it; so does any
  * executor that has the module at hand.
  */
+import { randomUUID } from "node:crypto"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -54,7 +55,8 @@ const checkDeclared = (stage: AnyStage, { declared }: ModuleWork) => {
 /** The checkpoint in `file`: what the stage saved, and behind it its checksum. */
 export const checkpointAt = Effect.fnUntraced(function* (file: string) {
   const disk = yield* Disk
-  const temporary = `${file}.new`
+  // of this writer's own: on another machine there may be one that was given up for lost, and goes on
+  const temporary = `${file}.${randomUUID()}.new`
   const checkpoint: Stage.Checkpoint = {
     // A checkpoint saves time and is nothing else: one that cannot be read, or is not as it was saved, is none.
     load: Effect.gen(function* () {

@@ -37,12 +37,14 @@ class Checkpoint:
 
     def save(self, data):
         """Replaces what was saved, whole or not at all."""
-        with open(self._file + ".new", "wb") as stream:
+        # of this writer's own: a machine that was given up for lost may go on
+        aside = "%s.%s.new" % (self._file, os.urandom(8).hex())
+        with open(aside, "wb") as stream:
             stream.write(data)
             stream.write(hashlib.sha256(data).hexdigest().encode())
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(self._file + ".new", self._file)
+        os.replace(aside, self._file)
 
 
 def _paths(named):

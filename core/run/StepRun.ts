@@ -31,7 +31,6 @@ import {
   StepError,
   type StepTask
 } from "../executor/Executor.ts"
-import * as Log from "../executor/log/Log.ts"
 import * as Mask from "../executor/log/Mask.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
 import * as CommandParams from "../pipeline/command/CommandParams.ts"
@@ -49,11 +48,10 @@ import * as Budget from "./step/Budget.ts"
 import { coresOf, orderOf, timeoutOf } from "./step/Elsewhere.ts"
 import * as Inputs from "./step/Inputs.ts"
 import type * as Notices from "./step/Notices.ts"
-import * as OwnPath from "./step/OwnPath.ts"
 import * as Pulling from "./step/Pulling.ts"
 import * as Resumed from "./step/Resumed.ts"
+import * as Taken from "./step/Taken.ts"
 import * as Unchanged from "./step/Unchanged.ts"
-import { type OutputMissing, takeOutputs } from "./TakeOutputs.ts"
 
 /** The state that the steps of one run share. */
 export interface Running {
@@ -256,10 +254,6 @@ const verified = (step: string, before: StepResult, outputs: StepResult["outputs
   return Effect.fail(new StepError({ step, fault: "stage", reason, log: null }))
 }
 
-/** An output that is not as declared: the step failed, and what it printed may say why. */
-const withLog = (step: string, { fault, message }: OutputMissing, log: string): StepError =>
-  new StepError({ step, fault, reason: `${message}${Log.lastWords({ file: log })}`, log: Log.printed({ file: log }) })
-
 const folderOf = ({ runId }: Running, layout: Layout, { id, branch }: AnyStep): string =>
   // the name of a branch may have slashes, or be long
   path.join(layout.work, `${ownPrefix}${runId}+${branch === undefined ? id : Digest.ofText(id)}`)
@@ -305,6 +299,9 @@ const teller = (events: RunEvents["Service"], step: string, secrets: StepTask["s
   return { tell, notices }
 }
 
+/** The real paths of a run's sources. */
+const originsOf = ({ sources }: Prepared): ReadonlyArray<string> => Array.from(sources.values(), ({ path }) => path)
+
 /** When and for how long the step was done, and where, if that was not here. */
 const madeOf = ({ elsewhere }: Done, startedMs: number, earlierMs: number) => {
   const { startedMs: beganMs, durationMs, ...there } = elsewhere ?? { startedMs, durationMs: Date.now() - startedMs }
@@ -327,25 +324,21 @@ const work = Effect.fnUntraced(function* (
   yield* Unchanged.checkSources(prepared, step, "since the run began")
   const startedMs = Date.now()
   const { task, earlierMs } = yield* begin(running, execution, cores, startedMs)
-  const [workdir, checkpoints] = [folderOf(running, layout, step), layout.checkpoint(key)]
+  const checkpoints = layout.checkpoint(key)
   const { tell, notices } = teller(events, step.id, task.secrets)
   const check = Unchanged.checkBegin(prepared, step, task.checkpoint, disk)
-  const order = () => orderOf(prepared, step, key, CacheKey.runtime)
+  const order = () => orderOf(prepared, step, { key, runtime: CacheKey.runtime, origins: originsOf(prepared) })
   const executing = executor.execute(task, tell, check, order)
   const executed = yield* Attempts.inTime(timeoutOf(execution.elsewhere, step), task, executing)
-  const { outputDir, folderName } = executed.elsewhere ?? {
-    outputDir: task.outputDir,
-    folderName: path.basename(workdir)
-  }
   // hashing and waiting for the disk is left: another step may use the cores
   yield* release
   yield* Unchanged.checkUnchanged(prepared, step, key, executed)
   const sealed = executed.sealed === true
-  if (!sealed) yield* OwnPath.check(step.id, folderName, outputDir, (text) => events.publish({ type: "Notice", text }))
-  const origins = Array.from(prepared.sources.values(), (source) => source.path)
-  const outputs = yield* takeOutputs(step.stage.output, outputDir, origins).pipe(
-    Effect.catchTag("OutputMissing", (error) => Effect.fail(withLog(step.id, error, task.log)))
+  const origins = originsOf(prepared)
+  const taking = Taken.outputsOf(task, step.stage.output, { sealed, origins }, (text) =>
+    events.publish({ type: "Notice", text })
   )
+  const outputs = executed.elsewhere?.outputs ?? (yield* taking)
   const made = { runId: running.runId, ...madeOf(executed, startedMs, earlierMs) }
   if (execution.verify !== undefined) {
     yield* disk.remove(checkpoints)

@@ -15,6 +15,7 @@ import { Fault } from "../../../cache/identity/Fault.ts"
 import * as Commit from "../../../cache/store/Commit.ts"
 import { Disk, orAbsent } from "../../../cache/store/Disk.ts"
 import type { Layout } from "../../../cache/store/Layout.ts"
+import { areOutputs } from "../../../cache/store/ResultStore.ts"
 import { Message, StepTask } from "../Executor.ts"
 import { modes } from "../Sandbox.ts"
 import { Order } from "./Order.ts"
@@ -42,7 +43,9 @@ export const Outcome = Schema.Union([
     startedMs: Schema.Finite,
     durationMs: Schema.Finite,
     loaded: Schema.NullOr(Schema.Record(Schema.String, Schema.String)),
-    sealed: Schema.Boolean
+    sealed: Schema.Boolean,
+    /** They are in the store; a record of them is not. */
+    outputs: Schema.declare(areOutputs)
   }),
   Schema.Struct({
     type: Schema.Literal("failed"),
@@ -72,8 +75,6 @@ export const newToken = (): string => randomBytes(8).toString("hex")
 
 /** The name of the folder in the store's `work/` that a submission works in; no host is called so. */
 export const workName = (token: string): string => `job+${token}`
-/** Its name once its outputs are being taken into the store, which can be done once. */
-export const takenName = (token: string): string => `taken+${token}`
 
 export const files = {
   submission: (token: string): string => `task-${token}.json`,
@@ -126,8 +127,7 @@ export const list = Effect.fnUntraced(function* (folder: string) {
 /** Removes all that a submission left. */
 export const remove = Effect.fnUntraced(function* (layout: Layout, folder: string, token: string) {
   const disk = yield* Disk
-  for (const name of [workName(token), takenName(token)])
-    yield* Effect.ignore(disk.remove(path.join(layout.work, name)))
+  yield* Effect.ignore(disk.remove(path.join(layout.work, workName(token))))
   const names = yield* list(folder)
   // its own file last: as long as that is there, a later run finds what is left
   const own = names.filter((name) => name.includes(`-${token}`) && name !== files.submission(token))

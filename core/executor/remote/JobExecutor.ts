@@ -200,11 +200,7 @@ const doElsewhere = Effect.fnUntraced(function* (
     Effect.tapError(() => Effect.ignore(end(site, folder, token, undefined)))
   )
   yield* Effect.addFinalizer(() => Effect.ignore(Effect.provideService(Job.remove(layout, folder, token), Disk, disk)))
-  const taken = path.join(layout.work, Job.takenName(token))
-  yield* disk.rename(path.join(layout.work, Job.workName(token)), taken)
-  const outputDir = path.join(taken, path.relative(path.dirname(task.workdir), task.outputDir))
-  const elsewhere = { ...there, outputDir, folderName: Job.workName(token) }
-  return { loaded: loaded ?? undefined, sealed, elsewhere } satisfies Executed
+  return { loaded: loaded ?? undefined, sealed, elsewhere: there } satisfies Executed
 })
 
 const asStepError =

@@ -21,6 +21,10 @@ export type Machine = typeof Machine.Type
 /** What is known of a task besides how it is done: for an executor that does it elsewhere. */
 export const Order = Schema.Struct({
   key: Digest.Digest,
+  /** The id of the step that the pipeline declares; a task may be one of many that it stands for. */
+  declared: Schema.String,
+  /** Where the run's sources lie: no link in an output may lead there. */
+  origins: Schema.Array(Schema.String),
   machine: Machine,
   memoryBytes: Schema.NullOr(Schema.Finite),
   timeoutMs: Schema.NullOr(Schema.Finite)

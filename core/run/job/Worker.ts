@@ -1,8 +1,8 @@
 /**
  * Worker: carries out a job on the machine that a scheduler has given it to, and writes what came of it.
  *
- * The work is done as on one machine, by the same executor. Before that, the machine must be as the key says; the outcome is the
- * last thing that is written.
+ * The work is done as on one machine, by the same executor, and its outputs are taken into the store here, so that nobody has to
+ * read them over a network. Before that, the machine must be as the key says; the outcome is the last thing that is written.
  */
 import { hostname } from "node:os"
 import * as path from "node:path"
@@ -14,9 +14,11 @@ import * as Fault from "../../../cache/identity/Fault.ts"
 import { Store } from "../../../cache/store/Store.ts"
 import { Executor, type News, StepError, type StepTask } from "../../executor/Executor.ts"
 import * as Job from "../../executor/remote/Job.ts"
+import type { Order } from "../../executor/remote/Order.ts"
 import * as Sandbox from "../../executor/Sandbox.ts"
 import type { Pipeline } from "../../pipeline/Pipeline.ts"
 import * as Attempts from "../step/Attempts.ts"
+import * as Taken from "../step/Taken.ts"
 import * as Differences from "./Differences.ts"
 
 /** What a job was called with is none. */
@@ -72,14 +74,31 @@ const failed = (error: { readonly message: string }): Job.Outcome => ({
   isLogged: error instanceof StepError && error.log !== null
 })
 
-const doTask = Effect.fnUntraced(function* (submission: Job.Submission, hear: (news: News) => void) {
+/** The step that the pipeline declares. */
+const declaredStep = Effect.fnUntraced(function* ({ steps }: Pipeline, { declared }: Order) {
+  const step = steps.find(({ id }) => id === declared)
+  if (step !== undefined) return step
+  const reason = `expected the pipeline to place it as ${declared}, but it places ${steps.map(({ id }) => id).join(", ")}. It was edited; run again`
+  return yield* new StepError({ step: declared, fault: "input", reason, log: null })
+})
+
+const doTask = Effect.fnUntraced(function* (
+  submission: Job.Submission,
+  pipeline: Pipeline,
+  hear: (news: News) => void
+) {
   const executor = yield* Executor
   const { layout } = yield* Store
   const { order, sandbox } = submission
+  const { stage } = yield* declaredStep(pipeline, order)
   const task = onThisMachine(submission.task, layout.toolchains)
   const startedMs = Date.now()
   const working = Sandbox.inMode(sandbox)(Effect.scoped(executor.execute(task, hear)))
   const executed = yield* Attempts.inTime(order.timeoutMs ?? undefined, task, working)
+  const sealed = executed.sealed === true
+  // who hears it says of which step it is
+  const tell = (text: string): void => hear({ type: "notice", text: text.replace(`${task.step}: `, "") })
+  const outputs = yield* Taken.outputsOf(task, stage.output, { sealed, origins: order.origins }, tell)
   const outcome: Job.Outcome = {
     type: "done",
     host: hostname(),
@@ -87,7 +106,8 @@ const doTask = Effect.fnUntraced(function* (submission: Job.Submission, hear: (n
     startedMs,
     durationMs: Date.now() - startedMs,
     loaded: executed.loaded ?? null,
-    sealed: executed.sealed === true
+    sealed,
+    outputs
   }
   return outcome
 })
@@ -107,7 +127,7 @@ export const work = Effect.fn("Worker.work")(function* (
     const notify = (text: string): void => hear({ type: "notice", text })
     const differences = yield* Differences.of(pipeline, root, task, order.machine, notify)
     const refused: Job.Outcome = { type: "refused", host: hostname(), differences }
-    return differences.length > 0 ? refused : yield* doTask(read.value, hear)
+    return differences.length > 0 ? refused : yield* doTask(read.value, pipeline, hear)
   })
   const said = yield* Effect.forkChild(loop)
   const outcome = Result.match(yield* Effect.result(deciding), { onSuccess: (each) => each, onFailure: failed })

@@ -1,5 +1,4 @@
 /** Elsewhere: what a step that is done on another machine takes there, and what that machine must be like. */
-import type * as Digest from "../../../cache/identity/Digest.ts"
 import type { Elsewhere } from "../../executor/Executor.ts"
 import type { Order } from "../../executor/remote/Order.ts"
 import * as Limits from "../../pipeline/Limits.ts"
@@ -28,16 +27,21 @@ const pythonOf = (prepared: Prepared, { stage }: AnyStep): Order["machine"]["pyt
 export const orderOf = (
   prepared: Prepared,
   step: AnyStep,
-  key: Digest.Digest,
-  runtime: Order["machine"]["runtime"]
-) => {
+  {
+    key,
+    runtime,
+    origins
+  }: { readonly key: Order["key"]; readonly runtime: Order["machine"]["runtime"]; readonly origins: Order["origins"] }
+): Order => {
   const { memoryBytes = null, timeoutMs = null } = Limits.over(step.stage.limits, step.limits)
   const toolchains = Ingredients.toolchainsOfStep(prepared, step).map(({ toolchain: { name }, encoded }) => {
     const params = prepared.settings.toolchains[name]
     return [name, { params, identity: encoded }] as const
   })
-  const order: Order = {
+  return {
     key,
+    declared: step.replica?.of ?? declaredId(step),
+    origins,
     machine: {
       runtime,
       toolchains: Object.fromEntries(toolchains),
@@ -48,7 +52,6 @@ export const orderOf = (
     memoryBytes,
     timeoutMs
   }
-  return order
 }
 
 /** How long an attempt may take here: of a step that is done elsewhere, it is measured there, without the time in a queue. */
