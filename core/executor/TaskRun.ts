@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import * as Commit from "../../cache/store/Commit.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
+import { inWords } from "../pipeline/checks/Options.ts"
 import { linesOf } from "../pipeline/Declaration.ts"
 import * as Stage from "../pipeline/Stage.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
@@ -50,6 +51,21 @@ const checkDeclared = (stage: AnyStage, { declared }: ModuleWork) => {
       badInput: true
     })
   )
+}
+
+/** What `run` gives, which is no Effect of a function that is `async` or does its work at once. */
+const workOf = (stage: AnyStage, context: Parameters<AnyStage["run"]>[0]) => {
+  const work: unknown = stage.run(context)
+  if (Effect.isEffect(work)) return Effect.succeed(work as ReturnType<AnyStage["run"]>)
+  const isPromise = work instanceof Promise
+  // its own failure would end the process before this is told
+  if (isPromise) work.catch(() => undefined)
+  return new Stage.StageFailure({
+    reason: `The function run of ${stage.name} does not give its work back`,
+    expected: "an Effect",
+    actual: isPromise ? "a Promise" : inWords(work),
+    toDo: "Return Effect.promise(async () => { ... }) or Effect.sync(() => { ... }), or write to an output: output.name.write(...)"
+  })
 }
 
 /** The checkpoint in `file`: what the stage saved, and behind it its checksum. */
@@ -116,5 +132,5 @@ export const run = Effect.fnUntraced(function* (
     notice: said.notice,
     checkpoint: yield* checkpointAt(task.checkpoint)
   } as Parameters<AnyStage["run"]>[0]
-  yield* Effect.scoped(stage.run(context))
+  yield* Effect.scoped(yield* workOf(stage, context))
 })

@@ -91,15 +91,21 @@ export const serve = ({ load, loaded }: Serving): void => {
   process.once("disconnect", () => process.exit(130))
   // It may have gone while modules were loaded.
   if (!process.connected) process.exit(130)
+  let isEnding = false
+  const finish = async (exit: Exit.Exit<void, Stage.Failure>): Promise<void> => {
+    if (isEnding) return
+    isEnding = true
+    await send(outcome(exit, loaded))
+    process.exit(0)
+  }
+  // of a timer or a promise that the stage does not wait for; Node would print its own trace, and end
+  process.on("uncaughtException", (cause) => void finish(Exit.die(cause)))
   process.once("message", (raw) => {
     const work = Schema.decodeUnknownEffect(ModuleTask)(raw).pipe(
       Effect.orDie,
       Effect.flatMap((task) => TaskRun.run(task, task.work, load, { progress: throttled(), notice }))
     )
     const layers = Layer.mergeAll(fileSystem, NodePath.layer, Disk.layer)
-    void Effect.runPromiseExit(Effect.provide(work, layers)).then(async (exit) => {
-      await send(outcome(exit, loaded))
-      process.exit(0)
-    })
+    void Effect.runPromiseExit(Effect.provide(work, layers)).then(finish)
   })
 }

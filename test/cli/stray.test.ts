@@ -1,0 +1,72 @@
+/** One step's trouble is told as its own: what it leaves to fail by itself, what it gives back, what others are made from. */
+import * as path from "node:path"
+import { beforeAll, describe, expect, it } from "vitest"
+import { type Finished, opPipe } from "../lib/cli.ts"
+import { makeProject } from "../lib/project.ts"
+import { temporaryFolder } from "../lib/temporary.ts"
+
+const base = temporaryFolder()
+const projectOf = (name: string, files: Readonly<Record<string, string>>): string => {
+  const root = path.join(base, name)
+  makeProject(root, undefined, files)
+  return root
+}
+
+describe("a stage that goes wrong beside its work", () => {
+  const pipeline = `
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const Text = Artifact.text({ tag: "Text/v1", path: "o.txt" })
+const stage = (name, source, run) => Stage.make({ name, source, params: Schema.Struct({}), inputs: {}, output: { o: Text }, run })
+const beside = (act) => ({ output }) =>
+  Effect.sync(act).pipe(Effect.andThen(Effect.sleep("5 seconds")), Effect.andThen(output.o.write("done")))
+export const rejecting = stage("rejecting", import.meta.url, beside(() => { setTimeout(() => Promise.reject(new Error("late")), 1) }))
+export const throwing = stage("throwing", import.meta.url, beside(() => { setTimeout(() => { throw new Error("later") }, 1) }))
+export const promising = stage("promising", import.meta.url, async () => { throw new Error("never told") })
+export const idle = stage("idle", import.meta.url, () => "text")
+const steps = [rejecting, throwing, promising, idle].map((each) => Pipeline.step(each, { inputs: {} }))
+export default Pipeline.make({ name: "beside", steps })
+`
+  let finished: Finished
+  beforeAll(async () => {
+    finished = await opPipe(["run", "--keep-going"], { cwd: projectOf("beside", { "pipeline.ts": pipeline }) })
+  })
+
+  it.each([
+    ["rejecting", /^✗ rejecting {2}it threw Error: late\n\s+at [^\n]*pipeline\.ts:9:\d+/mu],
+    ["throwing", /^✗ throwing {2}it threw Error: later\n\s+at [^\n]*pipeline\.ts:10:\d+/mu],
+    ["promising", /^✗ promising {2}.*expected an Effect, but found a Promise\)\. Return Effect\.promise/mu],
+    ["idle", /^✗ idle {2}.*expected an Effect, but found 'text'\)\. Return Effect\.promise/mu]
+  ])("fails in its own words (%s)", (_, says) => {
+    expect(finished.stdout).toMatch(says)
+    expect(finished.code).toBe(1)
+    expect(finished.stdout).not.toMatch(/node:internal|program\.js|never told|bug/u)
+  })
+})
+
+describe("a step that is not asked for", () => {
+  const pipeline = `
+import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const Text = Artifact.file({ tag: "Text/v1", path: "o.txt" })
+const source = (name: string) => Pipeline.source({ name, artifact: Text, path: name + ".txt" })
+const step = (name: string, programs: ReadonlyArray<string> = []) =>
+  Pipeline.step(
+    Stage.command({ name, command: 'cat "$of" > "$o"', inputs: { of: Text }, output: { o: Text }, programs }),
+    { inputs: { of: source("of-" + name).port } }
+  )
+export default Pipeline.make({ name: "some", steps: [step("good"), step("absent"), step("poor", ["no-such-program"])] })
+`
+  it.each(["--only", "--until"])("does not stand in the way of others (%s)", async (flag) => {
+    const cwd = projectOf(flag, { "pipeline.ts": pipeline, "of-good.txt": "good", "of-poor.txt": "poor" })
+    const asked = await opPipe(["run", flag, "good"], { cwd })
+    expect(asked.stderr).toBe("")
+    expect(asked.code, asked.stdout).toBe(0)
+    const all = await opPipe(["run"], { cwd })
+    expect(all).toMatchObject({ code: 2, stdout: "" })
+    expect(all.stderr).toContain("of-absent.txt for of-absent: expected a file, but found nothing there")
+    const poor = await opPipe(["run", flag, "poor"], { cwd })
+    expect(poor).toMatchObject({ code: 2, stdout: "" })
+    expect(poor.stderr).toContain("no-such-program")
+  })
+})
