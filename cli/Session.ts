@@ -10,12 +10,14 @@ import * as Gc from "../cache/store/Gc.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
 import { Store } from "../cache/store/Store.ts"
 import * as Pipeline from "../core/pipeline/Pipeline.ts"
+import type { Selection } from "../core/pipeline/Selection.ts"
 import * as OutputFolder from "../core/plan/OutputFolder.ts"
 import * as Plan from "../core/plan/Plan.ts"
 import type { Prepared } from "../core/plan/Prepared.ts"
 import * as Settings from "../core/plan/Settings.ts"
 import { unknownName } from "../core/plan/SettingsError.ts"
 import * as RunLog from "../core/run/RunLog.ts"
+import { wanted } from "../core/run/Wanted.ts"
 import { formatBytes } from "./Console.ts"
 import { UsageError } from "./Failure.ts"
 import * as Project from "./Project.ts"
@@ -104,6 +106,8 @@ export const recalled = Effect.fnUntraced(function* <F extends SessionFlags>(fla
 /** Whether a question is asked, which makes neither the store nor anything else. */
 interface Purpose {
   readonly mayMake?: boolean
+  /** The steps that are asked for: what others are made from is not looked at. */
+  readonly selection?: Selection
 }
 
 const storeOf = ({ pipeline, storeDir }: Project.Project, { mayMake = false }: Purpose) =>
@@ -114,11 +118,23 @@ const prepare = Effect.fnUntraced(function* (
   project: Project.Project,
   settings: Settings.Settings,
   data: ReadonlyArray<string>,
-  notify: (line: string) => void
+  notify: (line: string) => void,
+  { selection }: Purpose
 ) {
   const { pipeline, cores, dataDir, outputsDir, root } = project
   const paths = yield* sourcePaths(project, data)
-  return yield* Plan.prepare({ pipeline, settings, sourcePaths: paths, root, dataDir, outputsDir, cores, notify })
+  const steps = selection === undefined ? pipeline.steps : (yield* wanted(pipeline, { force: [], ...selection })).steps
+  return yield* Plan.prepare({
+    pipeline,
+    steps,
+    settings,
+    sourcePaths: paths,
+    root,
+    dataDir,
+    outputsDir,
+    cores,
+    notify
+  })
 })
 
 /** Runs `use` with the project's pipeline prepared and its store open. */
@@ -130,7 +146,9 @@ export const withPrepared = <A, E, R>(
 ) =>
   Effect.gen(function* () {
     const { project, settings } = yield* openSettled(flags)
-    const prepared = Effect.flatMap(prepare(project, settings, flags.data, notify), (plan) => use(plan, project))
+    const prepared = Effect.flatMap(prepare(project, settings, flags.data, notify, purpose), (plan) =>
+      use(plan, project)
+    )
     return yield* Effect.provide(prepared, storeOf(project, purpose))
   })
 
@@ -162,7 +180,7 @@ export const withEachPrepared = <A, E, R, E2, R2>(
       told.add(line)
     }
     const plans = Effect.forEach(settled, ({ set, settings }) =>
-      Effect.map(prepare(project, settings, data, notifyOnce), (prepared): Planned => ({ prepared, set }))
+      Effect.map(prepare(project, settings, data, notifyOnce, purpose), (prepared): Planned => ({ prepared, set }))
     )
     const used = Effect.flatMap(plans, (each) => use(each, project))
     return yield* Effect.provide(used, storeOf(project, purpose))

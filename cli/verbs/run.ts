@@ -136,7 +136,8 @@ export const run = (additions: Pick<Project.Additions, "flags">) =>
           Effect.provide(executor(project)),
           Sandbox.inMode(flags.sandbox)
         )
-      yield* Session.withPrepared({ ...flags, cores }, notify, use, { mayMake: true }).pipe(
+      const purpose = { mayMake: true, selection: flags }
+      yield* Session.withPrepared({ ...flags, cores }, notify, use, purpose).pipe(
         Effect.provideService(Rehash, flags.rehash)
       )
     })

@@ -9,7 +9,7 @@ import * as Programs from "../../cache/code/Programs.ts"
 import type { Ingredients } from "../../cache/identity/CacheKey.ts"
 import { Store } from "../../cache/store/Store.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
-import type { AnyStep } from "../pipeline/Step.ts"
+import { type AnyStep, origins } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 import * as Python from "./code/Python.ts"
 import { declaredId, type Prepared, type PreparedToolchain, paramsOf } from "./Prepared.ts"
@@ -19,6 +19,8 @@ import * as StageExports from "./StageExports.ts"
 
 export interface PrepareOptions extends Sources.SourceOptions {
   readonly pipeline: Pipeline
+  /** The steps that are asked about, with those that they need; all unless given. What others are made from is not looked at. */
+  readonly steps?: ReadonlyArray<AnyStep>
   readonly cores: number
 }
 
@@ -81,24 +83,26 @@ const sourceOf = ({ stage }: AnyStep): ReadonlyArray<string> => (stage._tag === 
 const named = <A>(entries: ReadonlyArray<readonly [string, A]>): ReadonlyMap<string, A> => new Map(entries)
 
 export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOptions) {
-  const { pipeline, settings, cores } = options
-  const sources = yield* Effect.forEach(pipeline.sources, (source) =>
+  const { pipeline, settings, cores, steps = pipeline.steps } = options
+  const read = new Set<unknown>(steps.flatMap(origins))
+  const used = pipeline.sources.filter((source) => read.has(source))
+  const sources = yield* Effect.forEach(used, (source) =>
     Effect.gen(function* () {
       const location = yield* Sources.locate(source, options)
       yield* Sources.refuseInside(source, location, options)
       return [source.name, yield* Sources.snapshot(source, location)] as const
     })
   )
-  const toolchains = yield* Effect.forEach(Object.values(toolchainsOf(pipeline)), (toolchain) =>
+  const toolchains = yield* Effect.forEach(Object.values(toolchainsOf({ steps })), (toolchain) =>
     Effect.map(prepareToolchain(toolchain, options), (prepared) => [toolchain.name, prepared] as const)
   )
   const identity = yield* CodeIdentity
-  const code = yield* Effect.forEach(new Set(pipeline.steps.flatMap(sourceOf)), (source) =>
+  const code = yield* Effect.forEach(new Set(steps.flatMap(sourceOf)), (source) =>
     Effect.map(identity.of(source), (found) => [source, found] as const)
   )
   yield* identity.flush
-  const scripts = yield* Python.identities(pipeline.steps, options.root)
-  yield* StageExports.check(pipeline.steps, named(code))
+  const scripts = yield* Python.identities(steps, options.root)
+  yield* StageExports.check(steps, named(code))
   const prepared: Prepared = {
     pipeline,
     settings,
@@ -106,7 +110,7 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
     sources: named(sources),
     toolchains: named(toolchains),
     code: named([...code, ...scripts]),
-    programs: yield* programsOf(settings, pipeline.steps),
+    programs: yield* programsOf(settings, steps),
     cores,
     parts: new Map()
   }

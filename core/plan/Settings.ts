@@ -37,7 +37,7 @@ export const normalizeStepId = (text: string): string =>
   text.replace(/^([^@()[]+)\(([^()[]*)\)(#\d+)?(\[.*\])?$/su, "$1@$2$3$4")
 
 /** The toolchains that any step uses, by name. */
-export const toolchainsOf = (pipeline: Pipeline): Readonly<Record<string, Toolchain.Any>> =>
+export const toolchainsOf = (pipeline: Pick<Pipeline, "steps">): Readonly<Record<string, Toolchain.Any>> =>
   Object.fromEntries(
     pipeline.steps.flatMap((step) =>
       Object.values(step.stage.toolchain as Record<string, Toolchain.Any>).map((each) => [each.name, each])

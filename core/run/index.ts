@@ -248,8 +248,11 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
     const placed = Pipeline.overSeeds(pipeline, options.seeds ?? Pipeline.seedsOf(pipeline, options.profile))
     const { profile, seed, set = [] } = options
     const settings = yield* Settings.resolve(placed, { profile, seed, set })
+    const { only = [], from = [], until = [], force = [], keepGoing = false, verify = false } = options
+    const { steps, branches, forced } = yield* wanted(placed, { only, from, until, force })
     const prepared = yield* Plan.prepare({
       pipeline: placed,
+      steps,
       settings,
       sourcePaths: options.sources ?? {},
       root,
@@ -258,8 +261,6 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
       cores: options.cores ?? availableParallelism(),
       notify: (text) => publish({ type: "Notice", text })
     })
-    const { only = [], from = [], until = [], force = [], keepGoing = false, verify = false } = options
-    const { steps, branches, forced } = yield* wanted(placed, { only, from, until, force })
     const data = Object.entries(options.sources ?? {}).map(([name, at]) => `${name}=${path.resolve(at)}`)
     const asked = { set, data }
     const notify = (text: string): void => publish({ type: "Notice", text })

@@ -197,7 +197,8 @@ export const sweep = (additions: Pick<Additions, "flags">) =>
     Effect.fn("cli.sweep")(function* (flags) {
       const notify = (line: string): void => Effect.runSync(printError(line))
       const use = (plans: ReadonlyArray<Session.Planned>, project: Project) => bringUpToDate(plans, project, flags)
-      yield* Session.withEachPrepared(flags, notify, settingsOf(flags), use, { mayMake: !flags.dryRun }).pipe(
+      const purpose = { mayMake: !flags.dryRun, selection: { only: flags.only, from: [], until: [] } }
+      yield* Session.withEachPrepared(flags, notify, settingsOf(flags), use, purpose).pipe(
         Effect.provide(ProcessExecutor.layer),
         Sandbox.inMode(flags.sandbox)
       )
