@@ -288,7 +288,7 @@ const plural = (count: number, one: string, many = `${one}s`): string => `${coun
 
 /** What was left out and why, what is not as it seems, and what a split that is given leaks; undefined where there is nothing to say. */
 const saidOf = (
-  { counts, setAside, images, given, assign, leaks }: Manifest,
+  { counts, setAside, images, given, assign, leaks, conflicts }: Manifest,
   { linked }: ImageListing
 ): string | undefined => {
   const dropped = counts.reduce((sum, one) => sum + one.dropped, 0)
@@ -297,6 +297,13 @@ const saidOf = (
       ? []
       : [`${plural(setAside.length, "file")} set aside${mostCommon(setAside.map((one) => one.reason))}`]),
     ...(dropped === 0 ? [] : [`${plural(dropped, "near-duplicate")} dropped`]),
+    ...(conflicts.length === 0
+      ? []
+      : [
+          conflicts.length === 1
+            ? "1 group of near-duplicates has different labels"
+            : `${conflicts.length} groups of near-duplicates have different labels`
+        ]),
     ...(linked.length === 0
       ? []
       : [`links to folders were followed (${linked.slice(0, 5).join(", ")}${linked.length > 5 ? ", ..." : ""})`]),

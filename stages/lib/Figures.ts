@@ -4,10 +4,13 @@
 export const percent = (value: number, digits = 1): string => `${(100 * value).toFixed(digits)}\u00a0%`
 
 /** 0.012 -> "1.2", -0.012 -> "−1.2", with a true minus sign: differences of shares are given in points. */
-export const points = (value: number): string => `${value < 0 ? "−" : ""}${Math.abs(100 * value).toFixed(1)}`
+export const points = (value: number): string => {
+  const size = Math.abs(100 * value).toFixed(1)
+  return `${value < 0 && Number(size) > 0 ? "−" : ""}${size}`
+}
 
 /** 0.012 -> "+1.2". */
-export const signedPoints = (value: number): string => `${value < 0 ? "" : "+"}${points(value)}`
+export const signedPoints = (value: number): string => `${points(value).startsWith("−") ? "" : "+"}${points(value)}`
 
 /** Three significant digits, no exponent for everyday sizes. */
 export const significant = (value: number): string => {

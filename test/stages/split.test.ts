@@ -305,6 +305,16 @@ describe("layouts", () => {
     )
   })
 
+  it("classes with the same images are told in the terminal too", async () => {
+    const root = path.join(folder, "twice")
+    for (let i = 0; i < 6; i++) {
+      writeFiles(root, { [`left/${i}.png`]: await png(`same${i}`), [`right/r${i}.png`]: await png(`same${i}`) })
+    }
+    expect(await noticesOf(root)).toEqual([
+      "6 groups of near-duplicates have different labels; 12 images of 2 classes used"
+    ])
+  })
+
   it("what it lacks is drawn from train", async () => {
     const root = path.join(folder, "given-two")
     for (const name of ["cat", "dog"]) {

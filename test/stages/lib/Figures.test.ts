@@ -10,6 +10,8 @@ it("percent keeps the number and its sign together", () => {
 it("points have a true minus sign, and a plus where it is asked for", () => {
   expect([points(0.012), points(-0.012)]).toEqual(["1.2", "−1.2"])
   expect([signedPoints(0.012), signedPoints(-0.012), signedPoints(0)]).toEqual(["+1.2", "−1.2", "+0.0"])
+  // what rounds to nothing has no sign of its own
+  expect([points(-2e-16), signedPoints(-0.0004)]).toEqual(["0.0", "+0.0"])
 })
 
 it.each([

@@ -49,7 +49,7 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 .shot { background:var(--panel); border:1px solid var(--line); border-radius:10px; padding:.8rem; font-size:.84rem; }
 .shot img { width:112px; height:112px; border-radius:6px; background:#fff; display:block; }
 .pair { display:flex; gap:.6rem; margin-bottom:.6rem; } .shot .pair img { width:calc(50% - .3rem); height:auto; aspect-ratio:1; }
-.looked { display:grid; grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr)); gap:1.2rem; } .looked figure { margin:0; font-size:.84rem; } .three { display:grid; grid-template-columns:repeat(3,minmax(0,1fr)); gap:.5rem; } .three img { width:100%; height:auto; aspect-ratio:1; border-radius:6px; background:#fff; } .three p { margin:.2rem 0 0; }
+.looked { display:grid; grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr)); gap:1.2rem; } .looked { font-size:.84rem; } .looked, .small figcaption { overflow-wrap:anywhere; } .three { display:grid; grid-template-columns:repeat(3,minmax(0,1fr)); gap:.5rem; } .three img { width:100%; height:auto; aspect-ratio:1; border-radius:6px; background:#fff; } .three p { margin:.2rem 0 0; }
 .shot .top { display:flex; gap:.8rem; align-items:flex-start; } .shot .label { font-weight:600; font-size:.95rem; } .shot .path { color:var(--soft); font-size:.74rem; overflow-wrap:anywhere; }
 .bars { margin:.6rem 0 0; } .bars h3 { margin:.5rem 0 .15rem; font-size:.76rem; color:var(--soft); font-weight:500; }
 .bar { display:grid; grid-template-columns:minmax(0,1fr) 4.2rem; gap:.5rem; align-items:center; position:relative; padding:.08rem .35rem; }

@@ -100,7 +100,10 @@ export const findings = ({ gradients, histories, metrics }: Pick<ReportData, "gr
     .slice(0, most)
     .map(({ sentence }) => sentence)
 
-type Judged = Pick<Metrics, "bn" | "nobn" | "constant" | "equivalence" | "headline" | "seeds">
+type Judged = Pick<Metrics, "bn" | "nobn" | "constant" | "equivalence" | "groupTest" | "headline" | "seeds">
+
+/** A bootstrap of fewer groups gives intervals that are too narrow (Cameron, Gelbach and Miller 2008). */
+const fewestGroups = 10
 
 const use = (variant: VariantName): string =>
   variant === "bn" ? "Use batch normalization" : "Leave batch normalization out"
@@ -108,11 +111,13 @@ const use = (variant: VariantName): string =>
 const moreSeeds = html` Try more seeds before you rely on it (<code>--seeds 5</code>).`
 
 /** What to do, in one sentence, and under which condition. */
-export const recommendation = ({ bn, nobn, constant, equivalence, headline, seeds }: Judged): Html => {
+export const recommendation = ({ bn, nobn, constant, equivalence, groupTest, headline, seeds }: Judged): Html => {
   const row = (metric: HeadlineDifference["metric"]) => headline.find((each) => each.metric === metric)!
   const learned = [bn, nobn].filter(({ accuracy }) => accuracy.low95 > constant.share).length
   if (learned === 0)
     return html`Use neither network yet: neither is clearly better than always to answer “${text(constant.class)}”. Train longer or on more images.`
+  if (groupTest.groups < fewestGroups)
+    return html`Rely on neither choice yet: the test images are ${groupTest.groups} independent groups, too few to compare by. Use more images that are not related.`
   const accuracy = row("accuracy")
   const better = favours(accuracy)
   const few = seeds === undefined ? moreSeeds : nothing

@@ -33,6 +33,11 @@ const files = ({ manifest }: ReportData): Html => {
     aside === 0
       ? html`All ${count(found)} files could be read.`
       : html`${count(aside)} of ${count(found)} files were <a href="#data">set aside</a>.`,
+    ...(manifest.conflicts.length === 0
+      ? []
+      : [
+          html`<strong>${count(manifest.conflicts.length)} ${text(manifest.conflicts.length === 1 ? "group" : "groups")} of near-duplicates with <a href="#data">different labels</a></strong>: no network can be right about all of them.`
+        ]),
     ...(dropped === 0 ? [] : [html`${count(dropped)} near-duplicates were dropped.`]),
     ...(manifest.leaks === 0 ? [text("No group of related images is in two splits.")] : [])
   ]
@@ -48,7 +53,7 @@ type Size = Pick<Difference, "metric" | "estimate" | "low95" | "high95">
 const clearOf = ({ low95, high95 }: Size): boolean => low95 > 0 || high95 < 0
 
 const size = ({ estimate, low95, high95 }: Size): Html =>
-  html`${text(Math.abs(100 * estimate).toFixed(1))} points ${text(estimate < 0 ? "lower" : "higher")} than without it (95 % interval ${points(low95)} to ${points(high95)})`
+  html`${Number((100 * estimate).toFixed(1)) === 0 ? text("the same as") : html`${text(Math.abs(100 * estimate).toFixed(1))} points ${text(estimate < 0 ? "lower" : "higher")} than`} without it (95 % interval ${points(low95)} to ${points(high95)})`
 
 type Compared = Pick<Metrics, "differences" | "equivalence" | "groupTest" | "seeds">
 
@@ -75,6 +80,8 @@ export const outcome = ({ differences, equivalence, groupTest, seeds }: Compared
         : html`Chance in training and in the choice of test images does not explain this difference.`
     if (f1Macro !== undefined && clearOf(f1Macro))
       return html`This interval does not show a difference. Macro F1, which weighs all classes equally, is ${size(f1Macro)}.`
+    if (found.every(({ low95, high95 }) => Math.max(-low95, high95) < equivalence.margin))
+      return html`It does not show a difference, but so few groups are too few to call the networks equivalent within ${within}.`
     return html`The interval is too wide to call the networks equivalent within ${within}, and it does not show a difference.`
   }
   const over =

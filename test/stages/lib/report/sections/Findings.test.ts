@@ -23,6 +23,7 @@ const said = ([accuracy, loss, calibration]: readonly [number, number, number], 
     nobn: network(0.4),
     constant: { class: "drinks", share: 0.2 },
     equivalence: { margin: 0.03, verdict: "undecided" },
+    groupTest: { groups: 70, differing: 30, pValue: 1 },
     headline: [row("accuracy", accuracy, 0.05), row("loss", loss, 0.1), row("calibrationError", calibration, 0.05)],
     ...more
   })
@@ -31,6 +32,12 @@ describe("the recommendation", () => {
   it("follows accuracy where its interval leaves 0 out", () => {
     expect(said([0.06, 0, 0])).toContain("Use batch normalization for images")
     expect(said([-0.06, -0.3, 0])).toContain("Leave batch normalization out for images")
+  })
+
+  it("follows nothing where the test images are a handful of groups", () => {
+    const groupTest = { groups: 9, differing: 9, pValue: 0.01 }
+    expect(said([0.06, -0.3, 0], { groupTest })).toContain("the test images are 9 independent groups, too few")
+    expect(said([0.06, -0.3, 0], { groupTest: { ...groupTest, groups: 10 } })).toContain("Use batch normalization")
   })
 
   it("follows loss and calibration, of which less is better, where accuracy does not tell", () => {

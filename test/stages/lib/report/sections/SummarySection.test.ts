@@ -40,6 +40,12 @@ describe("what is said of the difference", () => {
 
   it("says that the two are equivalent, or that it cannot tell", () => {
     expect(summed([0.001, -0.01, 0.01], [0, -0.01, 0.01], "equivalent")).toContain("equivalent on these images")
-    expect(summed([0.01, -0.04, 0.06], [0, -0.06, 0.06], "undecided")).toContain("does not show a difference")
+    expect(summed([0.01, -0.04, 0.06], [0, -0.06, 0.06], "undecided")).toContain("too wide to call")
+  })
+
+  it("does not call an interval too wide that is narrow: there are too few groups", () => {
+    const text = summed([0, -2e-16, 2e-16], [0, -0.01, 0.01], "undecided")
+    expect(text).toContain("is the same as without it (95 % interval +0.0\u00a0points to +0.0\u00a0points)")
+    expect(text).toContain("so few groups are too few to call the networks equivalent within 3 points")
   })
 })
