@@ -7,6 +7,7 @@ import type { ChildProcess, SpawnOptions } from "node:child_process"
 import { readdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import * as path from "node:path"
+import type { Readable } from "node:stream"
 import * as Effect from "effect/Effect"
 import { childProcess } from "../../cache/store/disk/Late.ts"
 import { processFile } from "../../cache/store/Sweep.ts"
@@ -18,7 +19,7 @@ import * as MachineFault from "./MachineFault.ts"
 const mask = 0o022
 
 /** Starts a process; what it makes has the same modes on every machine. Throws as `spawn` does. */
-export const spawnMasked = (file: string, args: ReadonlyArray<string>, options: SpawnOptions): ChildProcess => {
+const spawnMasked = (file: string, args: ReadonlyArray<string>, options: SpawnOptions): ChildProcess => {
   const before = process.umask(mask)
   try {
     return childProcess().spawn(file, args, options)
@@ -52,6 +53,32 @@ export const spawnWatched = (
   return child
 }
 
+/** How long it is waited for killed processes to end. */
+const reapedMs = 200
+
+/** Of a child in a sandbox: resolves when nothing that runs in there is left. */
+const sandboxes = new WeakMap<ChildProcess, Promise<void>>()
+
+/** `spawnMasked` for a command behind walls: bubblewrap holds a pipe open as long as anything runs in there. */
+export const spawnSealed = (
+  [file, ...args]: ReadonlyArray<string>,
+  options: SpawnOptions & { readonly stdio: ReadonlyArray<unknown> }
+): ChildProcess => {
+  const descriptor = options.stdio.length
+  const stdio = [...options.stdio, "pipe"] as NonNullable<SpawnOptions["stdio"]>
+  const child = spawnMasked(file!, ["--sync-fd", String(descriptor), ...args], { ...options, stdio })
+  const pipe = child.stdio[descriptor] as Readable | undefined
+  if (pipe === undefined) return child
+  const gone = new Promise<void>((resolve) => pipe.once("close", () => resolve()))
+  child.once("exit", () => {
+    const timer = setTimeout(() => pipe.destroy(), reapedMs)
+    pipe.once("close", () => clearTimeout(timer))
+  })
+  pipe.resume()
+  sandboxes.set(child, gone)
+  return child
+}
+
 const graceMs = 2000
 
 const signalGroup = (child: ChildProcess, signal: NodeJS.Signals): void => {
@@ -75,9 +102,6 @@ const stop = (child: ChildProcess): Effect.Effect<void> =>
     signalGroup(child, "SIGTERM")
   })
 
-/** How long it is waited for killed processes to end. */
-const reapedMs = 200
-
 /**
  * Whether a process of the group still runs, as Linux tells it: one that has ended counts for signals until its parent has
  * asked for it, which in many containers nobody does.
@@ -100,19 +124,27 @@ const isRunningIn = (group: number, process: string): boolean => {
   }
 }
 
+/** Waits for the processes of a killed group to end. Throws when there is no such group any more. */
+const groupEnd = async (group: number): Promise<void> => {
+  for (const startedMs = Date.now(); Date.now() - startedMs < reapedMs; ) {
+    // mostly they are gone by then, and to read of every process whether it is one of them takes longer
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    process.kill(-group, 0)
+    if (!isRunning(group)) return
+  }
+}
+
 /** Ends what is left of the group of a child that has ended, so that nothing writes to what it made. */
 const killGroup = async (child: ChildProcess): Promise<void> => {
   if (child.pid === undefined) return
+  const sandbox = sandboxes.get(child)
   try {
     process.kill(-child.pid, "SIGKILL")
-    for (const startedMs = Date.now(); Date.now() - startedMs < reapedMs; ) {
-      process.kill(-child.pid, 0)
-      if (!isRunning(child.pid)) return
-      await new Promise((resolve) => setTimeout(resolve, 1))
-    }
+    if (sandbox === undefined) await groupEnd(child.pid)
   } catch {
     // There is no such group any more.
   }
+  await sandbox
 }
 
 /** Where this machine's libraries and devices are; nothing that a result may depend on. */

@@ -16,7 +16,7 @@ import {
   finish,
   fullDisk,
   launch,
-  spawnMasked,
+  spawnSealed,
   spawnWatched
 } from "./ChildProcess.ts"
 import { type CommandWork, type Executed, type News, StepError, type StepTask } from "./Executor.ts"
@@ -120,8 +120,7 @@ const start = (task: StepTask, work: CommandWork, isSealed: boolean, stdio: Log.
   const inside = isSealed ? Sandbox.scratchIn(Sandbox.inside.temporary) : {}
   const { words, script } = calledBy(task, work, { ...env, ...inside, ...work.env }, isSealed)
   if (!isSealed) return spawnWatched(words, options)
-  const [file, ...args] = Sandbox.wrap(wallsOf(task, work, script), env, words)
-  return spawnMasked(file!, args, options)
+  return spawnSealed(Sandbox.wrap(wallsOf(task, work, script), env, words), options)
 }
 
 const ended = (

@@ -17,7 +17,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Framework from "../../cache/code/Framework.ts"
-import { asStepError, end, endedEarly, environment, finish, launch, spawnMasked, spawnWatched } from "./ChildProcess.ts"
+import { asStepError, end, endedEarly, environment, finish, launch, spawnSealed, spawnWatched } from "./ChildProcess.ts"
 import * as CommandRun from "./CommandRun.ts"
 import { type Executed, Executor, Message, type ModuleWork, type News, StepError, type StepTask } from "./Executor.ts"
 import * as FrameworkFiles from "./FrameworkFiles.ts"
@@ -157,8 +157,7 @@ const startProcess = (
   ]
   const options = { cwd: path.dirname(task.workdir), env, stdio: [...stdio, "ipc" as const], detached: true }
   if (!isSealed) return spawnWatched(plain, options)
-  const [file, ...args] = Sandbox.wrap(ModuleWalls.wallsOf(task, work, compiled), env, plain)
-  return spawnMasked(file!, args, options)
+  return spawnSealed(Sandbox.wrap(ModuleWalls.wallsOf(task, work, compiled), env, plain), options)
 }
 
 const runModule = (
