@@ -18,7 +18,7 @@ import { readRecord } from "./Commit.ts"
 import { Disk, type DiskError, orAbsent } from "./Disk.ts"
 import { blobsOf, type StepResult } from "./ResultStore.ts"
 import { Store } from "./Store.ts"
-import { ownerOf } from "./Sweep.ts"
+import { elsewhereMs, ownerOf, timesOf } from "./Sweep.ts"
 
 export interface Limits {
   readonly maximumBytes: number
@@ -29,8 +29,6 @@ export interface Limits {
 export const defaultLimits: Limits = { maximumBytes: 20 * 2 ** 30, maximumAgeMs: 60 * 24 * 3_600_000 }
 
 const graceMs = 3_600_000
-/** How long a step of another machine counts as running: its process cannot be checked from here. */
-const elsewhereMs = 7 * 24 * 3_600_000
 
 interface StoredFile {
   readonly file: string
@@ -155,11 +153,11 @@ const inUseSince = Effect.fnUntraced(function* (nowMs: number) {
   const { layout } = yield* Store
   let sinceMs = nowMs
   for (const { name } of Option.getOrElse(yield* orAbsent(disk.list(layout.work)), () => [])) {
-    const stat = yield* orAbsent(disk.lstat(path.join(layout.work, name)))
-    if (Option.isNone(stat) || ownerOf(name) === "gone") continue
+    const times = yield* timesOf(path.join(layout.work, name))
+    if (times === undefined || ownerOf(name) === "gone") continue
     // about when the step began: what is written later lies below
-    const beganMs = stat.value.mtimeMs
-    if (ownerOf(name) === "alive" || nowMs - beganMs < elsewhereMs) sinceMs = Math.min(sinceMs, beganMs)
+    if (ownerOf(name) === "alive" || nowMs - times.aliveMs < elsewhereMs(name))
+      sinceMs = Math.min(sinceMs, times.madeMs)
   }
   return sinceMs - graceMs
 })

@@ -19,7 +19,7 @@ import type { Layout } from "../../cache/store/Layout.ts"
 import * as Lock from "../../cache/store/Lock.ts"
 import type { Provenance, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
-import { ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
+import { beat, ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import * as SourceLink from "../../cache/store/tree/SourceLink.ts"
 import {
@@ -279,6 +279,7 @@ const begin = Effect.fnUntraced(function* (running: Running, execution: Attempt,
     })
   )
   yield* disk.makeFolder(workdir)
+  yield* beat(workdir)
   const task = yield* prepareTask(running, execution, workdir, cores)
   if (isFresh) yield* disk.remove(checkpoint)
   if (savesCheckpoints(step)) yield* Resumed.begin(checkpoint, earlierMs ?? 0, startedMs)

@@ -16,6 +16,7 @@ import * as Commit from "../../../cache/store/Commit.ts"
 import { Disk, orAbsent } from "../../../cache/store/Disk.ts"
 import type { Layout } from "../../../cache/store/Layout.ts"
 import { areOutputs } from "../../../cache/store/ResultStore.ts"
+import { jobOwner } from "../../../cache/store/Sweep.ts"
 import { Message, StepTask } from "../Executor.ts"
 import { modes } from "../Sandbox.ts"
 import { Order } from "./Order.ts"
@@ -73,8 +74,8 @@ export type Said = typeof Said.Type
 
 export const newToken = (): string => randomBytes(8).toString("hex")
 
-/** The name of the folder in the store's `work/` that a submission works in; no host is called so. */
-export const workName = (token: string): string => `job+${token}`
+/** The name of the folder in the store's `work/` that a submission works in. */
+export const workName = (token: string): string => `${jobOwner}+${token}`
 
 export const files = {
   submission: (token: string): string => `task-${token}.json`,

@@ -162,6 +162,9 @@ const fromEnd = ({ task, job, resources }: Wait, seen: Seen | undefined): StepEr
   return new StepError({ step: task.step, fault: "stage", reason, log: Log.printed({ file: task.log }), lost: isLost })
 }
 
+const takenByAnother = ({ step }: StepTask): StepError =>
+  new StepError({ step, fault: "stage", reason: "another run has taken the outcome of its job", log: null, lost: true })
+
 /** Waits for the outcome of a job. Its folder is listed, and no file is looked for that is not in the list. */
 export const forOutcome = Effect.fnUntraced(function* (wait: Wait) {
   const { job, task, unseenMs } = wait
@@ -175,6 +178,8 @@ export const forOutcome = Effect.fnUntraced(function* (wait: Wait) {
       yield* shareLog(task, job)
       if (Option.isSome(outcome)) return yield* fromOutcome(wait, outcome.value)
     }
+    // another run has waited for it, too, and has its result by now: the next attempt finds that
+    if (!names.includes(Job.files.submission(job.token))) return yield* takenByAnother(task)
     const { seen, endedMs } = yield* observe
     if (endedMs !== undefined && Date.now() - endedMs >= unseenMs) return yield* fromEnd(wait, seen)
     yield* Effect.sleep(endedMs === undefined ? pauseMs : firstPauseMs)

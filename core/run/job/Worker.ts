@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Fault from "../../../cache/identity/Fault.ts"
 import { Store } from "../../../cache/store/Store.ts"
+import { beat } from "../../../cache/store/Sweep.ts"
 import { Executor, type News, StepError, type StepTask } from "../../executor/Executor.ts"
 import * as Job from "../../executor/remote/Job.ts"
 import type { Order } from "../../executor/remote/Order.ts"
@@ -93,7 +94,8 @@ const doTask = Effect.fnUntraced(function* (
   const { stage } = yield* declaredStep(pipeline, order)
   const task = onThisMachine(submission.task, layout.toolchains)
   const startedMs = Date.now()
-  const working = Sandbox.inMode(sandbox)(Effect.scoped(executor.execute(task, hear)))
+  const executing = Effect.andThen(beat(path.dirname(task.workdir)), executor.execute(task, hear))
+  const working = Sandbox.inMode(sandbox)(Effect.scoped(executing))
   const executed = yield* Attempts.inTime(order.timeoutMs ?? undefined, task, working)
   const sealed = executed.sealed === true
   // who hears it says of which step it is
