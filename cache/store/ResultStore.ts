@@ -65,7 +65,7 @@ const isPlace = (at: unknown): at is string =>
   isString(at) && !at.startsWith("/") && !at.includes("\0") && !partsOf(at).includes("..")
 
 /** Whether a link at `at` leads nowhere but into `folder`, or is absolute; those were looked at when they were taken. */
-const staysIn = (folder: string, at: string, target: string): boolean => {
+export const staysIn = (folder: string, at: string, target: string): boolean => {
   if (target.startsWith("/")) return true
   const below = partsOf(at).slice(partsOf(folder).length, -1)
   for (const part of partsOf(target)) {

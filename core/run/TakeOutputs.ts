@@ -9,7 +9,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { Disk, type DiskError, join, kindInWords, orAbsent } from "../../cache/store/Disk.ts"
-import type { Output } from "../../cache/store/ResultStore.ts"
+import { type Output, staysIn } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import * as SourceLink from "../../cache/store/tree/SourceLink.ts"
@@ -51,9 +51,12 @@ const forbidden = Effect.fnUntraced(function* (target: string, location: string,
   const lexical = path.resolve(path.dirname(location), target)
   const inside = SourceLink.isIn(lexical, folder)
   if (inside && !path.isAbsolute(target)) {
+    const at = path.relative(folder, location)
+    // the step that reads it may find the folder under another name; no record may hold such a link
+    if (!staysIn("", at.split(path.sep).join("/"), target)) return "out of the output, and in again by its name"
     const isNowhere = Option.isNone(yield* orAbsent(disk.lstat(lexical)))
     return isNowhere && /^(inputs|outputs)(\/|$)/u.test(target)
-      ? "nothing, since it is read as a path below the output"
+      ? "to nothing, since it is read as a path below the output"
       : undefined
   }
   const real = yield* Effect.option(disk.realPath(lexical))
@@ -61,13 +64,13 @@ const forbidden = Effect.fnUntraced(function* (target: string, location: string,
   const origin = origins.find((place) =>
     targets.some((each) => SourceLink.isIn(each, place) || SourceLink.isIn(place, each))
   )
-  if (origin !== undefined) return `the source ${origin}, whose content may change`
+  if (origin !== undefined) return `to the source ${origin}, whose content may change`
   if (!path.isAbsolute(target)) return "out of the output"
   // an empty store may not exist yet
   const stores = [layout.root, ...Option.toArray(yield* orAbsent(disk.realPath(layout.root)))]
   const isOfStore = stores.some((store) => targets.some((each) => SourceLink.isIn(each, store)))
-  if (isOfStore) return "the store, or the folder that the step worked in"
-  return stepFolders.some((each) => SourceLink.isIn(target, each)) ? "the folder that the step worked in" : undefined
+  if (isOfStore) return "to the store, or to the folder that the step worked in"
+  return stepFolders.some((each) => SourceLink.isIn(target, each)) ? "to the folder that the step worked in" : undefined
 })
 
 /** Fails if a link leads out of the output: its target could change or disappear without a new result. */
@@ -79,7 +82,7 @@ const refuseLinks = Effect.fnUntraced(function* (name: string, tree: Tree.Tree, 
     return yield* new OutputMissing({
       output: name,
       expected: "files of its own",
-      actual: `${entry.path}, a link to ${entry.target}. It leads to ${leads}: copy what it leads to (\`cp -L\`, \`dereference\` of fs.cp); a link within the output must be relative`
+      actual: `${entry.path}, a link to ${entry.target}. It leads ${leads}: copy what it leads to (\`cp -L\`, \`dereference\` of fs.cp); a link within the output must be relative`
     })
   }
 })

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process"
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -55,12 +55,28 @@ describe("outputs", () => {
           expect(describeTree(path.join(laidOut, "pages"))).toEqual(expected)
           expect(readdirSync(laidOut)).toEqual(["pages"])
           expect(yield* materialize(result, laidOut)).toBe(false)
+          // what was taken is a record that is believed when it is read again
+          const { results } = yield* Store
+          yield* results.write(result)
+          expect(yield* results.usable(result.key)).toMatchObject({ key: result.key })
         })
         await Effect.runPromise(Effect.provide(program, layer))
         rmSync(laidOut, { recursive: true })
       }),
       { numRuns: 60 }
     )
+  })
+
+  it.each(["../pages/x", "sub/../../pages/x"])("refuse a link out of the folder and in again (%s)", async (target) => {
+    const outputDir = path.join(root, "again")
+    rmSync(outputDir, { recursive: true, force: true })
+    mkdirSync(path.join(outputDir, "pages/sub"), { recursive: true })
+    writeFileSync(path.join(outputDir, "pages/x"), "x")
+    symlinkSync(target, path.join(outputDir, "pages/r"))
+    const taken = takeOutputs({ pages: Pages }, outputDir, []).pipe(Effect.provide(layer))
+    expect(await Effect.runPromise(Effect.flip(taken))).toMatchObject({
+      message: expect.stringContaining("It leads out of the output, and in again by its name")
+    })
   })
 
   it.each([
