@@ -29,9 +29,14 @@ export class DiskError extends Schema.TaggedError<DiskError>()("DiskError", {
   readonly fault = ["EILSEQ", "EFTYPE"].includes(this.code) ? "input" : "stage"
 
   override get message(): string {
-    return `could not ${this.operation} ${this.path}: ${this.reason}${advice[this.code] ?? ""}`
+    const isPermission = this.code === "EACCES" || this.code === "EPERM"
+    const then = isPermission && looking.has(this.operation) ? ". Check its permissions" : (advice[this.code] ?? "")
+    return `could not ${this.operation} ${this.path}: ${this.reason}${then}`
   }
 }
+
+/** Operations that another folder for the store or outputs would not help. */
+const looking: ReadonlySet<string> = new Set(["inspect", "list", "read", "read the link", "resolve"])
 
 const advice: Readonly<Record<string, string>> = {
   ENOSPC: ". The disk is full: free some space and run again; nothing finished is lost",

@@ -113,8 +113,7 @@ const digestOfFile = Effect.fnUntraced(function* (memo: StatMemo, file: string, 
   return yield* memo.digest(file, stat)
 })
 
-/** A snapshot of a source; fails if there is none. */
-export const snapshot = Effect.fnUntraced(function* (source: AnySource, location: string) {
+const look = Effect.fnUntraced(function* (source: AnySource, location: string) {
   const disk = yield* Disk
   const { memo } = yield* Store
   const startedMs = performance.now()
@@ -140,6 +139,20 @@ export const snapshot = Effect.fnUntraced(function* (source: AnySource, location
   const prepared: PreparedSource = { source, path: real.value, content, seenMs, tookMs: seenMs - startedMs }
   return prepared
 })
+
+/** A snapshot of a source; fails if there is none, or the user may not read it. */
+export const snapshot = (source: AnySource, location: string) =>
+  look(source, location).pipe(
+    Effect.catchIf(
+      (error) => error._tag === "DiskError" && error.code === "EACCES",
+      ({ message }) =>
+        new SettingsError({
+          asked: `the ${kindOf(source)} ${location} for ${source.name}`,
+          expected: "what you may read",
+          actual: `that op-pipe ${message}`
+        })
+    )
+  )
 
 /** The name of an input's origin: `images`, `split.manifest`. */
 export const portName = (port: AnyStep["inputs"][string]): string =>

@@ -28,6 +28,10 @@ export const wanted = Effect.fn("Wanted.wanted")(function* (pipeline: Pipeline, 
     until: (yield* resolveSteps(pipeline, "--until", names.until)).map(declaredIn)
   }
   const { asked, needed } = select(pipeline, selection)
+  if (pipeline.steps.length === 0) {
+    const expected = "steps"
+    return yield* new SettingsError({ asked: `the pipeline ${pipeline.name}`, expected, actual: "none" })
+  }
   if (asked.length === 0) {
     const expected = "at least one step that is all of these"
     return yield* new SettingsError({ asked: selectionFlags(selection), expected, actual: "none" })

@@ -1,6 +1,6 @@
 /** Each verb with input that cannot be right: exit code 2, one sentence that says what was expected, nothing lost, nobody's insides. */
 import { execFileSync } from "node:child_process"
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import { opPipe } from "../lib/cli.ts"
@@ -185,6 +185,38 @@ it("a source that is a pipe, or holds one, is told with what to do", async () =>
   const itself = await opPipe(["run", "--data", pipe], { cwd: odd })
   expect(itself).toMatchObject({ code: 2, stdout: "" })
   expect(itself.stderr).toContain("expected a folder, but found a pipe, a socket or a device")
+})
+
+it.skipIf(process.getuid?.() !== 0)("a source that the user may not read is told as what it is", async () => {
+  const base = mkdtempSync("/tmp/op-pipe-unreadable-")
+  try {
+    chmodSync(base, 0o755)
+    const [hidden, store] = [path.join(base, "hidden.txt"), path.join(base, "store")]
+    writeFileSync(hidden, "", { mode: 0o600 })
+    mkdirSync(store)
+    chownSync(store, 65_534, 65_534)
+    chmodSync(path.dirname(root), 0o755)
+    const env = { HOME: store, TMPDIR: store }
+    const args = ["run", "--data", hidden, "--store", store, "--outputs", path.join(store, "outputs")]
+    expect(await opPipe(args, { cwd: root, env, uid: 65_534 })).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: `op-pipe: the file ${hidden} for text: expected what you may read, but found that op-pipe could not read ${hidden}: permission denied. Check its permissions\n`
+    })
+  } finally {
+    rmSync(base, { recursive: true })
+  }
+})
+
+it("a shell that is not installed is told by its name", async () => {
+  const cwd = path.join(path.dirname(root), "shell")
+  const text = pipeline.replace("inputs: { text: Text }", 'shell: ["no-such-shell"], inputs: { text: Text }')
+  makeProject(cwd, undefined, { "pipeline.ts": text, "in.txt": "" })
+  for (const sandbox of ["auto", "off"]) {
+    const { code, stdout } = await opPipe(["run", `--sandbox=${sandbox}`], { cwd })
+    expect(stdout).toContain("Is no-such-shell installed, and on PATH?")
+    expect(code).toBe(1)
+  }
 })
 
 it.skipIf(process.getuid?.() !== 0)("a home that the user may not look into is no bad input", async () => {

@@ -27,6 +27,8 @@ export const adviceFor = (project: string, words: string): string => {
     const at = path.relative(project, file).split(path.sep).join("/")
     return `. ${at} is in the project, but no input of the step, which finds only those. Declare it: Pipeline.source({ path: "${at}" })`
   }
+  const [, program] = /^(?:bwrap: execvp |env: ['‘])(.+?)['’]?: No such file or directory$/mu.exec(words) ?? []
+  if (program !== undefined) return `. Is ${program} installed, and on PATH?`
   const [, module] = /^ModuleNotFoundError: No module named '([^'.]+)/mu.exec(words) ?? []
   if (module === undefined) return ""
   return `. It looks for modules beside the script, in the folders of \`path: [...]\` in its stage, and among those that are installed for its Python. What it adds to sys.path itself is not there`
