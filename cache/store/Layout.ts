@@ -42,6 +42,8 @@ export interface Layout extends Required<Purpose> {
   /** Steps that other machines do: what is to be done, and what came of it. */
   readonly job: (key: Digest.Digest) => string
   readonly jobs: string
+  /** A lock between the machines that share the store. */
+  readonly lease: (name: Digest.Digest) => string
   /** What steps printed, by the run that executed them. Hints. */
   readonly logs: string
   readonly log: (runId: string, stepId: string) => string
@@ -93,6 +95,7 @@ export const make = (store: string, { pipeline = "", mayMake = true }: Purpose =
     temporary: path.join(root, "tmp"),
     jobs: path.join(root, "jobs"),
     job: (key) => path.join(root, "jobs", key),
+    lease: (name) => below("leases", name),
     logs: path.join(root, "logs"),
     log: (runId, stepId) => below("logs", runId, `${fileOf(stepId)}.txt`),
     work: path.join(root, "work"),

@@ -355,13 +355,16 @@ const work = Effect.fnUntraced(function* (
   return result
 })
 
-/** The lock of a key: who has it works, commits or downloads. */
-const holdKey = Effect.fnUntraced(function* ({ notices }: Running, { step, key }: Execution) {
+/** The lock of a key: who has it works, commits or downloads. Where steps are done elsewhere, other machines run them, too. */
+const holdKey = Effect.fnUntraced(function* ({ notices }: Running, { step, key }: Execution, elsewhere?: Elsewhere) {
   const events = yield* RunEvents
   const { layout } = yield* Store
-  yield* Lock.hold(`key ${layout.root} ${key}`, (owner) => {
+  const tell = (owner: string): void =>
     notices(events, `${displayName(declaredId(step))} is running in ${owner}; waiting for its result`)
-  })
+  yield* Lock.hold(`key ${layout.root} ${key}`, tell)
+  if (elsewhere === undefined) return
+  const Lease = yield* Effect.promise(() => import("../../cache/store/lock/Lease.ts"))
+  yield* Lease.hold(layout, key, tell)
 })
 
 /** The step's result out of the shared cache, if there is one; no core is held meanwhile. */
@@ -394,7 +397,7 @@ export const execute = Effect.fn("StepRun.execute")(function* (running: Running,
     const release = yield* Budget.hold(running.budget, need, elsewhere?.slots)
     const because = running.stoppedBy()
     if (because !== undefined) return yield* new Stopped({ because })
-    yield* holdKey(running, execution)
+    yield* holdKey(running, execution, elsewhere)
     const meanwhile = isAgain(execution) ? "absent" : yield* StoredResult.find(execution.step, execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
     return { executed: true, result: yield* work(running, { ...execution, failed, elsewhere }, need.granted, release) }

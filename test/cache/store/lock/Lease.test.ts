@@ -1,0 +1,104 @@
+/** A lock between machines: one at a time, and what was left by one that is gone is taken over. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import * as path from "node:path"
+import { it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { describe, expect } from "vitest"
+import * as Digest from "../../../../cache/identity/Digest.ts"
+import { Disk } from "../../../../cache/store/Disk.ts"
+import * as Layout from "../../../../cache/store/Layout.ts"
+import * as Lease from "../../../../cache/store/lock/Lease.ts"
+import { ownHost } from "../../../../cache/store/Sweep.ts"
+import { temporaryFolder } from "../../../lib/temporary.ts"
+
+const times = { beatMs: 20, staleMs: 300, lookMs: 5 }
+const newLease = () => {
+  const layout = Layout.make(temporaryFolder())
+  const file = layout.lease(Digest.ofText("key"))
+  const hold = (onWait: (owner: string) => void = () => undefined) => Lease.hold(layout, "key", onWait, times)
+  const leave = (owner: string): void => {
+    mkdirSync(path.dirname(file), { recursive: true })
+    writeFileSync(file, `${owner}\nsome-id\n3\n`)
+  }
+  return { file, hold, leave }
+}
+
+/** How long it takes to get the lease. */
+const waited = <E, R>(hold: Effect.Effect<void, E, R>) =>
+  Effect.gen(function* () {
+    const startedMs = performance.now()
+    yield* Effect.scoped(hold)
+    return performance.now() - startedMs
+  })
+
+describe("a lease", () => {
+  it.live("is held by one at a time, and leaves nothing", () =>
+    Effect.gen(function* () {
+      const { file, hold } = newLease()
+      let [inside, most] = [0, 0]
+      const work = Effect.gen(function* () {
+        yield* hold()
+        most = Math.max(most, ++inside)
+        yield* Effect.sleep(15)
+        inside--
+      })
+      yield* Effect.forEach(Array.from({ length: 12 }), () => Effect.scoped(work), { concurrency: "unbounded" })
+      expect(most).toBe(1)
+      expect(readdirSync(path.dirname(file))).toEqual([])
+    }).pipe(Effect.provide(Disk.layer))
+  )
+
+  it.live("is not taken over while its owner gives signs of life, for however long", () =>
+    Effect.gen(function* () {
+      const { hold } = newLease()
+      const owners: Array<string> = []
+      const first = yield* Effect.forkChild(Effect.scoped(Effect.andThen(hold(), Effect.sleep(900))))
+      yield* Effect.sleep(50)
+      expect(yield* waited(hold((owner) => owners.push(owner)))).toBeGreaterThan(700)
+      expect(owners).toEqual([expect.stringMatching(new RegExp(`^process ${process.pid} on `, "u"))])
+      yield* Fiber.join(first)
+    }).pipe(Effect.provide(Disk.layer))
+  )
+
+  it.live("of another machine is taken over once it has not changed for a while, by one of those that wait", () =>
+    Effect.gen(function* () {
+      const { file, hold, leave } = newLease()
+      leave("elsewhere.1+7+")
+      let [inside, most] = [0, 0]
+      const work = Effect.gen(function* () {
+        yield* hold()
+        most = Math.max(most, ++inside)
+        yield* Effect.sleep(30)
+        inside--
+      })
+      const startedMs = performance.now()
+      yield* Effect.forEach([1, 2, 3, 4], () => Effect.scoped(work), { concurrency: "unbounded" })
+      expect(performance.now() - startedMs).toBeGreaterThan(times.staleMs)
+      expect(most).toBe(1)
+      expect(existsSync(file)).toBe(false)
+    }).pipe(Effect.provide(Disk.layer))
+  )
+
+  it.live("of a process of this machine that is gone is taken over at once", () =>
+    Effect.gen(function* () {
+      const { hold, leave } = newLease()
+      leave(`${ownHost}+4194999+`)
+      expect(yield* waited(hold())).toBeLessThan(times.staleMs)
+    }).pipe(Effect.provide(Disk.layer))
+  )
+
+  it.live("that was taken over is left to its new owner", () =>
+    Effect.gen(function* () {
+      const { file, hold, leave } = newLease()
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* hold()
+          leave("elsewhere.1+7+")
+          yield* Effect.sleep(80)
+        })
+      )
+      expect(readFileSync(file, "utf8")).toContain("elsewhere")
+    }).pipe(Effect.provide(Disk.layer))
+  )
+})
