@@ -197,9 +197,10 @@ const writeFiles = Effect.fnUntraced(function* (folder: string, files: ReadonlyA
 })
 
 const writeReports = Effect.fnUntraced(function* (to: CompareContext["output"], data: ReportData) {
-  const { renderMarkdown, renderReport } = yield* load
-  yield* to.report.write(utf8(renderReport(data)))
-  yield* to.markdown.write(utf8(renderMarkdown(data)))
+  const { numbersOf, renderMarkdown, renderReport } = yield* load
+  const page = renderReport(data)
+  yield* to.report.write(utf8(page))
+  yield* to.markdown.write(utf8(renderMarkdown(data, numbersOf(page))))
 })
 
 const run = Effect.fnUntraced(function* ({ params, inputs, output, progress }: CompareContext) {

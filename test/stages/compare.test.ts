@@ -292,10 +292,14 @@ describe("the report", () => {
   })
 
   it("has a short form in Markdown whose links lead to files of the steps", async () => {
-    const { out, metrics } = await compared("markdown")
+    const { out, metrics, report } = await compared("markdown")
     const markdown = readFileSync(out["markdown"]!, "utf8")
     for (const { verdict } of metrics.claims) expect(markdown).toContain(`**${verdict}**`)
     expect(markdown).not.toContain("<b>bold")
+    // one figure has one number, here and on the page
+    const figures = Array.from(markdown.matchAll(/src="figures\/(\w+)-light\.\w+"><\/picture>\n\nFigure (\d+)\. /g))
+    expect(figures.length).toBeGreaterThan(14)
+    for (const [, name, number] of figures) expect(report).toContain(`href="#figure-${name}">Figure ${number}<`)
     const links = Array.from(
       markdown.matchAll(/\]\(([^)]+)\)|(?:src|srcset)="([^"]+)"/g),
       (match) => (match[1] ?? match[2])!

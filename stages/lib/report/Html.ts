@@ -86,6 +86,12 @@ export const numbered = (page: string): string => {
   })
 }
 
+/** The numbers of a page's figures, by their names. */
+export const numbersOf = (page: string): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    Array.from(page.matchAll(/href="#figure-(\w+)">Figure (\d+)</gu), ([, name, number]) => [name!, Number(number)])
+  )
+
 /** A link to a table as a file beside the report. */
 export const csvLink = (name: string): Html => html`<a href="tables/${text(name)}.csv" download>${text(name)}.csv</a>`
 

@@ -77,14 +77,21 @@ const seedPart = ({ seeds }: Metrics): string =>
 Over ${seeds.count} seeds, test accuracy is ${scoreOver(seeds, "bn")} with BN and ${scoreOver(seeds, "nobn")} without (mean and standard deviation). Difference by seed: ${seeds.differences[0]!.values.map(signedPoints).join(", ")} points. The numbers above are of the first seed.
 `
 
-/** A figure for light pages and for dark ones. */
-const picture = ({ labels }: ReportData, name: FigureName): string => {
-  const kind = ["logits", "predictions", "lookedAt"].includes(name) ? "png" : "svg"
-  const alt = escapeXml(labels[name])
-  return `<picture><source media="(prefers-color-scheme: dark)" srcset="figures/${name}-dark.${kind}"><img alt="${alt}" src="figures/${name}-light.${kind}"></picture>`
+interface MarkdownData extends ReportData {
+  /** Of the page's figures: the same figure has the same number. */
+  readonly numbers: Readonly<Record<string, number>>
 }
 
-const pictures = (data: ReportData, ...names: ReadonlyArray<FigureName>): string =>
+/** A figure for light pages and for dark ones, with what it says. */
+const picture = ({ labels, numbers }: MarkdownData, name: FigureName): string => {
+  const kind = ["logits", "predictions", "lookedAt"].includes(name) ? "png" : "svg"
+  const alt = escapeXml(labels[name])
+  const number = numbers[name]
+  const said = plain(`${number === undefined ? "" : `Figure ${number}. `}${labels[name]}.`)
+  return `<picture><source media="(prefers-color-scheme: dark)" srcset="figures/${name}-dark.${kind}"><img alt="${alt}" src="figures/${name}-light.${kind}"></picture>\n\n${said}`
+}
+
+const pictures = (data: MarkdownData, ...names: ReadonlyArray<FigureName>): string =>
   names.map((name) => picture(data, name)).join("\n\n")
 
 const tableList = ({ tables }: ReportData): string =>
@@ -97,7 +104,7 @@ const unmarked = (markup: Html): string =>
   plain(markup.replace(/<[^>]*>/gu, "").replace(/&#(\d+);/gu, (_, code: string) => String.fromCodePoint(Number(code))))
 
 /** What the first screen of the page has. */
-const firstPart = (data: ReportData): string => {
+const firstPart = (data: MarkdownData): string => {
   const { metrics, manifest } = data
   const dots = metrics.seeds === undefined ? "the dot is this pair of trainings" : "dots are seeds"
   return `${manifest.images.length} images of ${metrics.classes.length} classes; ${metrics.testImages} test images. Scores under \`${metrics.activation}\`.
@@ -114,7 +121,8 @@ ${findings(data)
 }
 
 /** The whole document. */
-export const renderMarkdown = (data: ReportData): string => {
+export const renderMarkdown = (report: ReportData, numbers: Readonly<Record<string, number>>): string => {
+  const data = { ...report, numbers }
   const { metrics, missingLetters } = data
   const accuracy = metrics.differences.find(({ metric }) => metric === "accuracy")!
   return `# Batch normalization, gradients and sparse outputs in a small image classifier

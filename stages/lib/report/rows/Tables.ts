@@ -129,6 +129,12 @@ export const tablesOf = (input: TableInput, found: ReadonlyArray<Found>): Readon
     hero: headline(metrics),
     images: manifest.counts.map((row) => ({ ...row })),
     "set-aside": manifest.setAside.map(({ path, reason }) => ({ path, reason })),
+    "near-duplicates": manifest.duplicates.flatMap(({ class: name, paths, kept }, i) =>
+      paths.map((path) => ({ group: i + 1, class: name, path, kept: kept.includes(path) ? "yes" : "no" }))
+    ),
+    "label-conflicts": manifest.conflicts.flatMap(({ paths }, i) =>
+      paths.map((path) => ({ group: i + 1, class: path.split("/")[0]!, path }))
+    ),
     layers: layers(input),
     epochs: epochs(input),
     seeds: seeds(metrics),

@@ -53,7 +53,7 @@ const countTable = (counts: ReadonlyArray<ClassCounts>, total: ClassCounts): Htm
 const setAsideList = ({ manifest: { setAside } }: ReportData): Html => {
   if (setAside.length === 0) return paragraph(text("Every file could be decoded; none was set aside."))
   const rows = setAside.slice(0, limit)
-  const more = setAside.length > limit ? html` (the first ${limit} are listed; all are in the manifest)` : nothing
+  const more = setAside.length > limit ? html` (the first ${limit} are listed)` : nothing
   return html`<h3>Set aside</h3>${table(
     html`${setAside.length} files are not used${more}; ${csvLink("set-aside")}`,
     [
@@ -76,7 +76,7 @@ const duplicateList = ({ manifest }: ReportData): Html => {
   const method = html`A perceptual descriptor finds copies that were flipped, turned by a right angle, slightly cropped, resized, brightened or recompressed; a comparison pixel by pixel confirms them. There are ${duplicates.length} groups with ${images} images. Policy <code>${text(duplicatePolicy)}</code>: ${text(policies[duplicatePolicy])}.`
   const rows = duplicates.slice(0, limit)
   const list = table(
-    html`Groups of near-duplicates${duplicates.length > limit ? html` (the first ${limit})` : nothing}`,
+    html`Groups of near-duplicates${duplicates.length > limit ? html` (the first ${limit})` : nothing}; ${csvLink("near-duplicates")}`,
     [
       { title: "class", head: true, cell: (row) => text(row.class) },
       {
@@ -106,13 +106,19 @@ const small = (image: Shown, caption: Html): Html =>
     ? html`<figure><figcaption>${caption}</figcaption></figure>`
     : html`<figure><img src="${text(image.uri)}" alt="${text(image.path)}" width="96" height="96"><figcaption>${caption}</figcaption></figure>`
 
-const conflictList = ({ conflicts }: ReportData): Html => {
+const conflictList = ({ conflicts, manifest }: ReportData): Html => {
   if (conflicts.length === 0) return nothing
   const groups = conflicts.map(
     ({ images }) =>
       html`<div class="small">${join(images.map((one) => small(one, html`<strong>${text(one.class)}</strong><br><code>${text(one.path)}</code>`)))}</div>`
   )
-  return html`<h3>Label conflicts</h3>${paragraph(html`${conflicts.length} groups of near-duplicates have different labels. The images stay, each group in one split; one of the labels is probably wrong.`)}${join(groups)}`
+  const all = manifest.conflicts.length
+  const which = all > conflicts.length ? html`The first ${conflicts.length} are shown; all` : text("All")
+  const said =
+    all === 1
+      ? text("One group of near-duplicates has different labels. Its images stay in one split")
+      : html`${count(all)} groups of near-duplicates have different labels. Their images stay, each group in one split`
+  return html`<h3>Label conflicts</h3>${paragraph(html`${said}; one of the labels is probably wrong. ${which} are in ${csvLink("label-conflicts")}.`)}${join(groups)}`
 }
 
 /** Share of images with a related image in train, were images split without groups: 1 - (1 - f)^(n - 1) in a group of n. */
