@@ -70,15 +70,21 @@ const unknownModule = (work: ModuleWork, bundle: Bundle): string | undefined => 
   return Object.keys(bundle.digests).find((file) => !known.has(file) && isCounted(file) && !Framework.isFramework(file))
 }
 
-/** Frames of Node, of packages and of op-pipe say nothing to who wrote the stage. */
-const isForeign = (line: string): boolean =>
-  /^\s+at .*(node:|[\\/]node_modules[\\/]|[\\/]made-[^\\/]+[\\/])/u.test(line) ||
-  Framework.folders.some((folder) => /^\s+at /u.test(line) && line.includes(folder))
+const isFrame = (line: string): boolean => /^\s+at /u.test(line)
 
-/** A trace with the frames of the stage's own code; with all of them if none is. */
+/** Frames of Node and of op-pipe say nothing to who wrote the stage. */
+const isInside = (line: string): boolean =>
+  isFrame(line) &&
+  (/node:|[\\/]made-[^\\/]+[\\/]/u.test(line) || Framework.folders.some((folder) => line.includes(folder)))
+
+/** Nor do those of packages, where there are frames of the stage's own. */
+const isForeign = (line: string): boolean => isInside(line) || (isFrame(line) && /[\\/]node_modules[\\/]/u.test(line))
+
+/** A trace with the frames of the stage's own code; with those of packages if none is. */
 const ownTrace = (trace: string): string => {
-  const own = trace.split("\n").filter((line) => !isForeign(line))
-  return (own.some((line) => /^\s+at /u.test(line)) ? own : trace.split("\n")).join("\n")
+  const lines = trace.split("\n")
+  const own = lines.filter((line) => !isForeign(line))
+  return (own.some(isFrame) ? own : lines.filter((line) => !isInside(line))).join("\n")
 }
 
 /**

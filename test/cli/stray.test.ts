@@ -14,6 +14,7 @@ const projectOf = (name: string, files: Readonly<Record<string, string>>): strin
 
 describe("a stage that goes wrong beside its work", () => {
   const pipeline = `
+import { opendir } from "node:fs/promises"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact, Pipeline, Stage } from "./core/index.ts"
@@ -25,7 +26,8 @@ export const rejecting = stage("rejecting", import.meta.url, beside(() => { setT
 export const throwing = stage("throwing", import.meta.url, beside(() => { setTimeout(() => { throw new Error("later") }, 1) }))
 export const promising = stage("promising", import.meta.url, async () => { throw new Error("never told") })
 export const idle = stage("idle", import.meta.url, () => "text")
-const steps = [rejecting, throwing, promising, idle].map((each) => Pipeline.step(each, { inputs: {} }))
+export const distant = stage("distant", import.meta.url, () => Effect.promise(() => opendir("no-such-folder")))
+const steps = [rejecting, throwing, promising, idle, distant].map((each) => Pipeline.step(each, { inputs: {} }))
 export default Pipeline.make({ name: "beside", steps })
 `
   let finished: Finished
@@ -34,8 +36,9 @@ export default Pipeline.make({ name: "beside", steps })
   })
 
   it.each([
-    ["rejecting", /^✗ rejecting {2}it threw Error: late\n\s+at [^\n]*pipeline\.ts:9:\d+/mu],
-    ["throwing", /^✗ throwing {2}it threw Error: later\n\s+at [^\n]*pipeline\.ts:10:\d+/mu],
+    ["rejecting", /^✗ rejecting {2}it threw Error: late\n\s+at [^\n]*pipeline\.ts:10:\d+/mu],
+    ["throwing", /^✗ throwing {2}it threw Error: later\n\s+at [^\n]*pipeline\.ts:11:\d+/mu],
+    ["distant", /^✗ distant {2}it threw Error: ENOENT[^\n]*no-such-folder[^\n]*$/mu],
     ["promising", /^✗ promising {2}.*expected an Effect, but found a Promise\)\. Return Effect\.promise/mu],
     ["idle", /^✗ idle {2}.*expected an Effect, but found 'text'\)\. Return Effect\.promise/mu]
   ])("fails in its own words (%s)", (_, says) => {
