@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os"
 import * as path from "node:path"
 import { buffer } from "node:stream/consumers"
 import * as Argument from "effect/cli/Argument"
+import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
@@ -114,10 +115,10 @@ const print = Effect.fnUntraced(function* (
   const { activation, classes: top } = predicted.top[0]!
   if (flags.json) return yield* printLine(JSON.stringify({ image, model: flags.model, activation, top }))
   yield* printLine(paint("bold", image))
-  const width = Math.max(...loaded.network.classes.map((name) => name.length))
+  const width = Math.max(...loaded.network.classes.map(CliOutput.displayWidth))
   for (const each of top)
     yield* printLine(
-      `  ${each.class.padEnd(width)} ${bar(each.probability)} ${(each.probability * 100).toFixed(1).padStart(5)} %`
+      `  ${each.class}${" ".repeat(width - CliOutput.displayWidth(each.class))} ${bar(each.probability)} ${(each.probability * 100).toFixed(1).padStart(5)} %`
     )
 })
 

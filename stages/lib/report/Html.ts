@@ -32,8 +32,8 @@ export const percent = (value: number, digits = 1): Html => text(Figures.percent
 /** 0.012 -> "+1.2 points". */
 export const points = (value: number): Html => text(`${Figures.signedPoints(value)}\u00a0points`)
 
-/** Three significant digits. */
-export const number = (value: number): Html => text(Figures.significant(value))
+/** Three significant digits, with a true minus sign. */
+export const number = (value: number): Html => text(Figures.significant(value).replace(/^-/u, "−"))
 
 /** 22184498 -> "22,184,498". */
 export const count = (value: number): Html => text(Figures.withCommas(value))
