@@ -14,7 +14,7 @@ const projectOf = (name: string, files: Readonly<Record<string, string>>): strin
 
 describe("a stage that goes wrong beside its work", () => {
   const pipeline = `
-import { opendir } from "node:fs/promises"
+import * as vm from "node:vm"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact, Pipeline, Stage } from "./core/index.ts"
@@ -26,7 +26,7 @@ export const rejecting = stage("rejecting", import.meta.url, beside(() => { setT
 export const throwing = stage("throwing", import.meta.url, beside(() => { setTimeout(() => { throw new Error("later") }, 1) }))
 export const promising = stage("promising", import.meta.url, async () => { throw new Error("never told") })
 export const idle = stage("idle", import.meta.url, () => "text")
-export const distant = stage("distant", import.meta.url, () => Effect.promise(() => opendir("no-such-folder")))
+export const distant = stage("distant", import.meta.url, () => Effect.promise(() => vm.runInThisContext("import('./no-such.ts')", { importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER })))
 const steps = [rejecting, throwing, promising, idle, distant].map((each) => Pipeline.step(each, { inputs: {} }))
 export default Pipeline.make({ name: "beside", steps })
 `
@@ -38,7 +38,7 @@ export default Pipeline.make({ name: "beside", steps })
   it.each([
     ["rejecting", /^✗ rejecting {2}it threw Error: late\n\s+at [^\n]*pipeline\.ts:10:\d+/mu],
     ["throwing", /^✗ throwing {2}it threw Error: later\n\s+at [^\n]*pipeline\.ts:11:\d+/mu],
-    ["distant", /^✗ distant {2}it threw Error: ENOENT[^\n]*no-such-folder[^\n]*$/mu],
+    ["distant", /^✗ distant {2}it threw Error: Cannot find module[^\n]*no-such[^\n]*$/mu],
     ["promising", /^✗ promising {2}.*expected an Effect, but found a Promise\)\. Return Effect\.promise/mu],
     ["idle", /^✗ idle {2}.*expected an Effect, but found 'text'\)\. Return Effect\.promise/mu]
   ])("fails in its own words (%s)", (_, says) => {
