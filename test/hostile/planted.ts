@@ -295,8 +295,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "by what name a command finds an input does not count",
     file: "core/plan/Ingredients.ts",
-    find: "[name, artifact.path] as const",
-    replace: '[name, ""] as const',
+    find: "input[name] = artifact.path",
+    replace: 'input[name] = ""',
     caughtBy: ["test/regressions/handed.test.ts"]
   },
   {
@@ -830,8 +830,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a resumed step tells the time of its last piece",
     file: "core/run/StepRun.ts",
-    find: "earlierMs + Date.now() - startedMs",
-    replace: "Date.now() - startedMs",
+    find: "durationMs: earlierMs + durationMs",
+    replace: "durationMs",
     caughtBy: ["test/regressions/processes.test.ts"]
   },
   {
@@ -865,7 +865,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "the first figure's intervals know nothing of seeds",
-    file: "stages/lib/statistics/Headline.ts",
+    file: "stages/lib/statistics/OverSeeds.ts",
     find: "Math.hypot(seeds, images)",
     replace: "images",
     caughtBy: ["test/stages/lib/statistics/Headline.test.ts"]
