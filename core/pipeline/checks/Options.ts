@@ -56,17 +56,27 @@ export const inWords = (value: unknown): string => {
   return text.length > 60 ? `${text.slice(0, 60)}...` : text
 }
 
-type Shape = Readonly<Record<string, Kind>>
+/** What an option must be, and whether it may be left out. */
+interface Rule {
+  readonly name: string
+  readonly kind: Kind
+  readonly isOpen: boolean
+}
 
-/** Refuses options of other kinds than `asked`; those whose kinds are in `open` may be left out. */
-const check = (what: string, options: unknown, asked: Shape, open: Shape = {}): void => {
+/** Options of the kinds in `asked`, and in `open` those that may be left out. */
+const rules = (asked: Readonly<Record<string, Kind>>, open: Readonly<Record<string, Kind>> = {}): ReadonlyArray<Rule> =>
+  [asked, open].flatMap((kinds, at) => Object.entries(kinds).map(([name, kind]) => ({ name, kind, isOpen: at === 1 })))
+
+/** Refuses options that break a rule; a pipeline may declare thousands. The name is `called`, or among the options. */
+const check = (what: string, options: unknown, asked: ReadonlyArray<Rule>, called?: unknown): void => {
   if (!isRecord(options))
     throw new DeclarationError(`${what}: expected a record of options, but found ${inWords(options)}`)
-  const title = typeof options["name"] === "string" ? `${what} ${options["name"]}` : what
-  for (const [name, kind] of Object.entries({ ...asked, ...open })) {
+  for (const { name, kind, isOpen } of asked) {
     const value = options[name]
-    if ((value === undefined && !(name in asked)) || kinds[kind](value)) continue
-    throw new DeclarationError(`${title}: expected ${name} to be ${kind}, but found ${inWords(value)}`)
+    if ((value === undefined && isOpen) || kinds[kind](value)) continue
+    const title = called ?? options["name"]
+    const of = typeof title === "string" ? `${what} ${title}` : what
+    throw new DeclarationError(`${of}: expected ${name} to be ${kind}, but found ${inWords(value)}`)
   }
 }
 
@@ -76,70 +86,65 @@ const ofEachStage = {
   output: "a record of artifacts"
 } as const
 
+const artifactRules = rules(
+  { tag: "a text that is not empty", path: "a text that is not empty" },
+  { materialize: "true or false" }
+)
 export const ofArtifact = (options: { readonly tag: string }): void =>
-  check(
-    "artifact",
-    { name: options?.tag, ...options },
-    { tag: "a text that is not empty", path: "a text that is not empty" },
-    { materialize: "true or false" }
-  )
+  check("artifact", options, artifactRules, options?.tag)
 
+const documentRules = rules({ schema: "a Schema" }, { volatile: "a list of texts" })
 export const ofDocument = (options: { readonly tag: string }): void =>
-  check("artifact", { name: options.tag, ...options }, { schema: "a Schema" }, { volatile: "a list of texts" })
+  check("artifact", options, documentRules, options?.tag)
 
-export const ofSource = (options: object): void =>
-  check(
-    "source",
-    options,
-    { name: "a text", artifact: "an artifact, such as Artifact.text({ ... })" },
-    {
-      path: "a text that is not empty",
-      ignore: 'a function of a path, such as (path) => path.endsWith(".md")',
-      links: '"follow" or "keep"',
-      params: "a Schema",
-      provide: "a function"
-    }
-  )
-
-export const ofStage = (options: object): void =>
-  check(
-    "stage",
-    options,
-    { ...ofEachStage, source: "a text that is not empty", params: "a Schema", run: "a function" },
-    { toolchain: "a record" }
-  )
-
-/** Of a stage that is a command or a script. */
-export const ofProgram = (options: object): void =>
-  check("stage", options, ofEachStage, {
+const sourceRules = rules(
+  { name: "a text", artifact: "an artifact, such as Artifact.text({ ... })" },
+  {
+    path: "a text that is not empty",
+    ignore: 'a function of a path, such as (path) => path.endsWith(".md")',
+    links: '"follow" or "keep"',
     params: "a Schema",
-    env: "a record",
-    network: "true or false",
-    programs: "a list of texts",
-    shell: 'a shell: "bash", "sh", or the words of another'
-  })
+    provide: "a function"
+  }
+)
+export const ofSource = (options: object): void => check("source", options, sourceRules)
 
+const stageRules = rules(
+  { ...ofEachStage, source: "a text that is not empty", params: "a Schema", run: "a function" },
+  { toolchain: "a record" }
+)
+export const ofStage = (options: object): void => check("stage", options, stageRules)
+
+const programRules = rules(ofEachStage, {
+  params: "a Schema",
+  env: "a record",
+  network: "true or false",
+  programs: "a list of texts",
+  shell: 'a shell: "bash", "sh", or the words of another'
+})
+/** Of a stage that is a command or a script. */
+export const ofProgram = (options: object): void => check("stage", options, programRules)
+
+const placedRules = rules({ stage: "a stage, made by Stage.make, Stage.command or Stage.python" })
+const stepRules = rules({}, { inputs: "a record", params: "a record", variant: "a text" })
 export const ofStep = (stage: { readonly name: string }, options: object): void => {
-  const kind = "a stage, made by Stage.make, Stage.command or Stage.python"
-  check("step", isRecord(options) ? { ...options, name: stage?.name, stage } : options, { stage: kind }, openOfStep)
+  check("step", { stage }, placedRules, stage?.name)
+  check("step", options, stepRules, stage.name)
 }
-const openOfStep = { inputs: "a record", params: "a record", variant: "a text" } as const
 
-export const ofPipeline = (options: object): void =>
-  check(
-    "pipeline",
-    options,
-    { name: "a text", steps: "a list of steps, made by Pipeline.step" },
-    {
-      seed: "a whole number",
-      profiles: "a record",
-      defaultProfile: "a text",
-      store: "a text that is not empty",
-      outputs: "a text that is not empty",
-      report: "a port of a step, such as step.out.name",
-      metrics: "a list of artifacts",
-      plots: "a list of artifacts",
-      commands: "a function",
-      flags: "a record"
-    }
-  )
+const pipelineRules = rules(
+  { name: "a text", steps: "a list of steps, made by Pipeline.step" },
+  {
+    seed: "a whole number",
+    profiles: "a record",
+    defaultProfile: "a text",
+    store: "a text that is not empty",
+    outputs: "a text that is not empty",
+    report: "a port of a step, such as step.out.name",
+    metrics: "a list of artifacts",
+    plots: "a list of artifacts",
+    commands: "a function",
+    flags: "a record"
+  }
+)
+export const ofPipeline = (options: object): void => check("pipeline", options, pipelineRules)

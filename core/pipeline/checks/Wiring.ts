@@ -43,14 +43,14 @@ export const check = (
   over: Readonly<Record<string, unknown>> = {}
 ): void => {
   const declared = inputs as Stage.Inputs
-  const given = { ...wired, ...over }
-  for (const input of new Set([...Object.keys(declared), ...Object.keys(given)])) {
-    const of = declared[input]
-    if (of === undefined)
-      throw new DeclarationError(
-        `step ${name}: expected inputs of its stage (${list(Object.keys(declared))}), but found ${input}`
-      )
-    const what = problem(of, given[input], input in over)
+  for (const [input, of] of Object.entries(declared)) {
+    const isOver = input in over
+    const what = problem(of, isOver ? over[input] : wired[input], isOver)
     if (what !== undefined) throw new DeclarationError(`step ${name}: expected input ${input} to be wired to ${what}`)
   }
+  const stray = [...Object.keys(wired), ...Object.keys(over)].find((input) => declared[input] === undefined)
+  if (stray !== undefined)
+    throw new DeclarationError(
+      `step ${name}: expected inputs of its stage (${list(Object.keys(declared))}), but found ${stray}`
+    )
 }
