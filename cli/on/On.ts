@@ -1,7 +1,7 @@
 /** On: where a run has its steps done: here, unless `--on` names a cluster. What speaks to one is loaded only then. */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import * as ProcessExecutor from "../../core/executor/ProcessExecutor.ts"
+import * as LocalExecutor from "../../core/executor/LocalExecutor.ts"
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import * as Project from "../Project.ts"
@@ -22,7 +22,7 @@ type RunFlags = OnFlags & Pick<Project.ProjectFlags, "file" | "cores">
 /** Where the steps of a run are done. Fails for a name that is none, and where the cluster is out of reach from here. */
 export const executorOf = Effect.fnUntraced(function* (asked: RunFlags, notify: (text: string) => void) {
   const { on, jobs, detach, cores, file } = asked
-  const here: Where = { executor: () => ProcessExecutor.layer, cores }
+  const here: Where = { executor: () => LocalExecutor.layer, cores }
   if (on === undefined || on === "local") {
     if (jobs === undefined && !detach) return here
     const flag = detach ? "--detach" : `--jobs ${jobs}`

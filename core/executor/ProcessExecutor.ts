@@ -197,7 +197,7 @@ const runModule = (
     return end(launched)
   })
 
-export const layer = Layer.sync(Executor, () => {
+export const make = (): Executor["Service"] => {
   // Of one run, all steps of a stage start from the same bundle.
   const bundles = new Map<string, Promise<Bundle | undefined>>()
   const bundleFor = (source: string): Promise<Bundle | undefined> => {
@@ -228,4 +228,6 @@ export const layer = Layer.sync(Executor, () => {
       return yield* runModule(isSealed ? yield* LeftOut.without(task) : task, work, bundle, isSealed, onNews)
     })
   }
-})
+}
+
+export const layer = Layer.sync(Executor, make)

@@ -59,8 +59,15 @@ interface Passed {
   readonly secrets: ReadonlyArray<string>
 }
 
+const none: ReadonlyArray<string> = []
+
 /** The variables that a stage declares; refuses what is no list of names, and those that op-pipe sets. */
-export const passed = ({ name, passEnv = [], secrets = [] }: { readonly name: string } & Partial<Passed>): Passed => {
+export const passed = ({
+  name,
+  passEnv = none,
+  secrets = none
+}: { readonly name: string } & Partial<Passed>): Passed => {
+  if (passEnv === none && secrets === none) return { passEnv, secrets }
   for (const [option, names] of Object.entries({ passEnv, secrets } as Readonly<Record<string, unknown>>)) {
     if (!Array.isArray(names))
       throw new DeclarationError(`stage ${name}: expected ${option} to be a list of names, but found ${typeof names}`)

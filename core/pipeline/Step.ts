@@ -319,16 +319,15 @@ export const step = <S extends Stage.Any, const V extends string | undefined = u
  * interrupted run has whole seeds.
  */
 export const withEach = (inputs: AnyStep["inputs"], many: AnyStep["many"]): AnyStep["inputs"] => {
-  const known = Object.entries(many).map(
-    ([input, { from }]) => [input, from.type === "ports" ? from.ports : []] as const
-  )
+  const all = Object.entries(many)
+  if (all.length === 0) return inputs
+  const known = all.map(([input, { from }]) => [input, from.type === "ports" ? from.ports : []] as const)
   const most = Math.max(0, ...known.map(([, ports]) => ports.length))
   const one = (at: number) =>
     known.flatMap(([input, ports]) => {
       const found = ports[at]
       return found === undefined ? [] : [[entryInput(input, found[0]), found[1]] as const]
     })
-  if (most === 0) return inputs
   return { ...inputs, ...Object.fromEntries(Array.from({ length: most }, (_, at) => one(at)).flat()) }
 }
 

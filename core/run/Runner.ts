@@ -27,6 +27,7 @@ import { recordOf } from "../plan/Settings.ts"
 import * as Sources from "../plan/Sources.ts"
 import * as Template from "../plan/Template.ts"
 import { materialize } from "./Materialize.ts"
+import { bug, Stopped } from "./outcome/NotDone.ts"
 import { allIn, type Outcome, type Running, type RunOptions } from "./outcome/Outcome.ts"
 import { isPlain, placeIn, settledIn } from "./outcome/Placing.ts"
 import * as UpToDate from "./outcome/UpToDate.ts"
@@ -35,7 +36,7 @@ import { noticeOf, type RunEvent } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
 import * as RunLog from "./RunLog.ts"
 import * as Secrets from "./Secrets.ts"
-import * as StepRun from "./StepRun.ts"
+import type * as StepRun from "./StepRun.ts"
 import * as Budget from "./step/Budget.ts"
 import * as Notices from "./step/Notices.ts"
 import * as Once from "./step/Once.ts"
@@ -68,6 +69,13 @@ const asStepError =
 const sameOutputs = (a: StepResult, b: StepResult): boolean =>
   Object.keys({ ...a.outputs, ...b.outputs }).every((name) => a.outputs[name]?.digest === b.outputs[name]?.digest)
 
+/** StepRun, loaded when the first step is executed: a run that is up to date executes none. */
+const executeStep = (...given: Parameters<typeof StepRun.execute>): ReturnType<typeof StepRun.execute> =>
+  Effect.flatMap(
+    Effect.promise(() => import("./StepRun.ts")),
+    ({ execute }) => execute(...given)
+  )
+
 /** The step's result: from the store, or by executing it. */
 const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running, step: AnyStep) {
   const events = yield* RunEvents
@@ -76,7 +84,7 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
   const found = yield* Freshness.of(prepared, step, { results: running.results, forced: options.forced })
   const { key, reasons } = found
   const parts = Ingredients.keyParts(prepared, step, running.results)
-  if (key === undefined || parts === undefined) return yield* StepRun.bug(step.id, "an input of it has no content")
+  if (key === undefined || parts === undefined) return yield* bug(step.id, "an input of it has no content")
   const execution = (): StepRun.Execution => {
     const ingredients = Ingredients.recordedParts(prepared, step, parts)
     return { step, ingredients, key, reasons, forced: Freshness.isForced(options.forced, step) }
@@ -87,7 +95,7 @@ const resolveStep = Effect.fn("Runner.resolveStep")(function* (running: Running,
     const own = execution()
     const recorded = Secrets.recordedIn(step, own.ingredients.params)
     if (recorded !== undefined) running.notices(events, recorded)
-    return running.once(key, own.forced, StepRun.execute(running, own))
+    return running.once(key, own.forced, executeStep(running, own))
   }
   const { executed, result, pulled }: StepRun.Executed =
     fresh === undefined ? yield* execute() : { executed: false, result: fresh }
@@ -134,7 +142,7 @@ const putInPlace = Effect.fnUntraced(function* (running: Running, step: AnyStep,
 const verify = Effect.fnUntraced(function* (running: Running, execution: StepRun.Execution, result: StepResult) {
   const events = yield* RunEvents
   const startedMs = Date.now()
-  yield* StepRun.execute(running, { ...execution, reasons: ["verified"], forced: false, verify: result })
+  yield* executeStep(running, { ...execution, reasons: ["verified"], forced: false, verify: result })
   const { step, key } = execution
   events.publish({ type: "StepVerified", step: step.id, key, durationMs: Date.now() - startedMs })
 })
@@ -161,7 +169,7 @@ const runBranches = Effect.fnUntraced(function* (running: Running, step: AnyStep
   const events = yield* RunEvents
   const { done, outcomes, placing } = running
   const placed = yield* placeIn(running, step)
-  if (placed === undefined) return yield* StepRun.bug(step.id, "it is not known for what it stands")
+  if (placed === undefined) return yield* bug(step.id, "it is not known for what it stands")
   const others = placed.filter(({ id }) => !outcomes.has(id))
   for (const { id } of others) done.set(id, yield* Deferred.make<Outcome>())
   events.publish({ type: "StepPlaced", step: step.id, branches: placed.length })
@@ -179,7 +187,7 @@ const runBranches = Effect.fnUntraced(function* (running: Running, step: AnyStep
 const outcomeOf = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
   if (step.each !== undefined) return yield* runBranches(running, step)
   const settled = isPlain(step) ? step : yield* settledIn(running, step)
-  if (settled === undefined) return yield* StepRun.bug(step.id, "it is not known what it reads")
+  if (settled === undefined) return yield* bug(step.id, "it is not known what it reads")
   return yield* resolveStep(running, settled)
 })
 
@@ -196,11 +204,11 @@ const settle = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
       () => outcomeOf(running, step)
     ),
     Effect.catchIf(
-      (error) => error instanceof StepRun.Stopped,
+      (error) => error instanceof Stopped,
       ({ because }) => Effect.succeed<Outcome>({ state: "skipped", because })
     ),
     // a fault of ours in one step: the others go on
-    Effect.catchDefect((defect) => Effect.fail(StepRun.bug(step.id, traceOf(defect)))),
+    Effect.catchDefect((defect) => Effect.fail(bug(step.id, traceOf(defect)))),
     Effect.mapError(asStepError(step)),
     Effect.catch((error) => {
       failures.push(error)

@@ -7,7 +7,6 @@
  * several processes want the same key, one executes the step, and the others wait and use its result.
  */
 import * as path from "node:path"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { PythonFingerprint } from "../../cache/code/python/PythonCode.ts"
@@ -41,6 +40,7 @@ import * as Python from "../plan/code/Python.ts"
 import { declaredId, fingerprintOf, type Prepared, sourceOf } from "../plan/Prepared.ts"
 import * as SourceLinks from "../plan/SourceLinks.ts"
 import * as StoredResult from "../plan/StoredResult.ts"
+import { Stopped } from "./outcome/NotDone.ts"
 import { noticeOf } from "./RunEvent.ts"
 import { RunEvents } from "./RunEvents.ts"
 import * as Attempts from "./step/Attempts.ts"
@@ -64,13 +64,6 @@ export interface Running {
   readonly notices: Notices.Notices
   /** The failed step because of which no other begins, if there is one. */
   readonly stoppedBy: () => string | undefined
-}
-
-/** The step did not begin, because another step failed. */
-export class Stopped extends Data.TaggedError("Stopped")<{ readonly because: string }> {
-  override get message(): string {
-    return `not begun, because ${this.because} failed`
-  }
 }
 
 export interface Execution {
@@ -100,8 +93,6 @@ interface Attempt extends Execution {
   readonly failed: ReadonlyArray<string>
   readonly elsewhere: Elsewhere | undefined
 }
-
-export const bug = (step: string, reason: string): StepError => new StepError({ step, fault: "bug", reason, log: null })
 
 /**
  * The path of a step's checkpoint, below the folder of its key. Its name holds the stats of the sources: a checkpoint

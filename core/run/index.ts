@@ -23,7 +23,7 @@ import type { Output, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { ownPrefix } from "../../cache/store/Sweep.ts"
 import type { StepError } from "../executor/Executor.ts"
-import * as ProcessExecutor from "../executor/ProcessExecutor.ts"
+import * as LocalExecutor from "../executor/LocalExecutor.ts"
 import * as Sandbox from "../executor/Sandbox.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
@@ -270,7 +270,7 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
     const { runId, executed, cached, durationMs } = summary.finished
     return { runId, executed, cached, durationMs, read: yield* makeRead(outputsDir, summary.results) }
   }).pipe(
-    Effect.provide(ProcessExecutor.layer),
+    Effect.provide(LocalExecutor.layer),
     Sandbox.inMode(options.sandbox ?? "auto"),
     Effect.provide([store, events])
   )

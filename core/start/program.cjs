@@ -2,46 +2,49 @@
  * program: runs the bundle beside which it is copied, `program.js`, with the code that V8 compiled of it in earlier processes.
  *
  * Node's own compile cache has of a file what V8 compiles when it loads it, but not the functions that are compiled when they are first
- * called: 1,400 of them in a run with nothing to do, a fifth of its time. Here the code is taken when the process ends, in the first two
- * that end well, for each verb by itself: the first may have done much else, and V8 may have dropped what it no longer called.
+ * called: 1,400 of them in a run with nothing to do, a fifth of its time. Here the code is taken when the process ends, of the second
+ * that ends well, for each verb by itself: the first has mostly executed all steps, and code that is seldom called costs each start.
  */
 "use strict"
 const { createHash, hash } = require("node:crypto")
-const { lstatSync, readFileSync, renameSync, rmSync, writeFileSync } = require("node:fs")
+const { existsSync, lstatSync, readFileSync, renameSync, writeFileSync } = require("node:fs")
 const { enableCompileCache, isBuiltin } = require("node:module")
 const path = require("node:path")
 const vm = require("node:vm")
 
-const digestBytes = 32
-const rounds = 2
+const digestBytes = 20
 const verb = /^[a-z]+$/u.exec(process.argv[2] ?? "")?.[0] ?? "other"
 /** V8 takes code back only with the flags that it was compiled under, such as NODE_OPTIONS=--max-old-space-size=8192. */
 const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].join(" ")
 const kind = flags === "" ? verb : `${verb}-${hash("sha256", flags, "hex").slice(0, 12)}`
-const keptIn = (round) => path.join(__dirname, "compiled", `${kind}-${round}`)
+const keptIn = path.join(__dirname, "compiled", kind)
+const marker = `${keptIn}-once`
 
 const filename = path.join(__dirname, "program.js")
 const { size, mtimeMs, ctimeMs, ino } = lstatSync(filename)
-/** Of code, and of the text that it was compiled of, as that file's stat tells it. */
-const digestOf = (code) => createHash("sha256").update([size, mtimeMs, ctimeMs, ino].join()).update(code).digest()
+/**
+ * Of code, and of the text that it was compiled of, as that file's stat tells it: against damage. Nobody but the user can put code there
+ * (start.cjs), and SHA-256 takes twice the time, of every start.
+ */
+const digestOf = (code) => createHash("sha1").update([size, mtimeMs, ctimeMs, ino].join()).update(code).digest()
 
 /** The code that was kept; V8 believes whatever it is given, if the text is as long as it was. */
-const kept = (round) => {
+const kept = () => {
   try {
-    const bytes = readFileSync(keptIn(round))
+    const bytes = readFileSync(keptIn)
     const code = bytes.subarray(digestBytes)
-    return digestOf(code).equals(bytes.subarray(0, digestBytes)) ? { code, round } : undefined
+    return digestOf(code).equals(bytes.subarray(0, digestBytes)) ? code : undefined
   } catch {
     return undefined
   }
 }
 
-const keep = (script, round) => {
-  const file = keptIn(round)
-  const whole = `${file}.${process.pid}`
+const keep = (script) => {
+  if (!existsSync(marker)) return writeFileSync(marker, "")
+  const whole = `${keptIn}.${process.pid}`
   const code = script.createCachedData()
   writeFileSync(whole, Buffer.concat([digestOf(code), code]), { mode: 0o600 })
-  renameSync(whole, file)
+  renameSync(whole, keptIn)
 }
 
 /** Of what is not in the bundle, Node's own cache has at least what is compiled when it is loaded. */
@@ -74,15 +77,13 @@ const asImported = (found, isOfModule, anew) => {
   return made.get(found)
 }
 
-const found = kept(rounds) ?? kept(1)
-const script = new vm.Script(readFileSync(filename, "utf8"), { filename, cachedData: found?.code })
-// of another processor, in a home that several machines share
-if (script.cachedDataRejected === true) rmSync(keptIn(rounds), { force: true })
-const round = script.cachedDataRejected === true ? 0 : (found?.round ?? 0)
-if (round < rounds)
+const cachedData = kept()
+const script = new vm.Script(readFileSync(filename, "utf8"), { filename, cachedData })
+// V8 rejects what another processor compiled, in a home that several machines share
+if (cachedData === undefined || script.cachedDataRejected === true)
   process.once("exit", (code) => {
     try {
-      if (code === 0) keep(script, round + 1)
+      if (code === 0) keep(script)
     } catch {
       // the next process compiles it again
     }

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Fault from "../../../cache/identity/Fault.ts"
-import * as ProcessExecutor from "../../../core/executor/ProcessExecutor.ts"
+import * as LocalExecutor from "../../../core/executor/LocalExecutor.ts"
 import * as Sandbox from "../../../core/executor/Sandbox.ts"
 import * as Freshness from "../../../core/plan/Freshness.ts"
 import { withRemote } from "../../../core/run/project/Remote.ts"
@@ -199,7 +199,7 @@ export const sweep = (additions: Pick<Additions, "flags">) =>
       const use = (plans: ReadonlyArray<Session.Planned>, project: Project) => bringUpToDate(plans, project, flags)
       const purpose = { mayMake: !flags.dryRun, selection: { only: flags.only, from: [], until: [] } }
       yield* Session.withEachPrepared(flags, notify, settingsOf(flags), use, purpose).pipe(
-        Effect.provide(ProcessExecutor.layer),
+        Effect.provide(LocalExecutor.layer),
         Sandbox.inMode(flags.sandbox)
       )
     })

@@ -7,7 +7,7 @@ import * as Digest from "../../../../cache/identity/Digest.ts"
 import type { StepResult } from "../../../../cache/store/ResultStore.ts"
 import { StepError } from "../../../../core/executor/Executor.ts"
 import { BlobGone } from "../../../../core/run/Materialize.ts"
-import { Stopped } from "../../../../core/run/StepRun.ts"
+import { Stopped } from "../../../../core/run/outcome/NotDone.ts"
 import * as Once from "../../../../core/run/step/Once.ts"
 import { isOwnFailure } from "../../../../core/run/sweep/Sweep.ts"
 
