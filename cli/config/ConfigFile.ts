@@ -4,7 +4,7 @@
  *
  * Every run looks, so a file that is not there costs one failed read, and all else is loaded where there is something.
  */
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -16,6 +16,8 @@ export const ofUser = (): string =>
   path.join(process.env["XDG_CONFIG_HOME"] ?? path.join(homedir(), ".config"), "op-pipe", "config.json")
 
 const textOf = (file: string): string | undefined => {
+  // mostly it is not there, and to throw takes longer than to look
+  if (!existsSync(file)) return undefined
   try {
     return readFileSync(file, "utf8")
   } catch (cause) {
@@ -43,10 +45,11 @@ export const section = Effect.fnUntraced(function* <A>(
   const config = yield* Effect.try({
     try: () => {
       const text = textOf(file)
-      return text === undefined ? {} : (JSON.parse(text) as unknown)
+      return text === undefined ? undefined : (JSON.parse(text) as unknown)
     },
     catch: refuse
   })
+  if (config === undefined) return undefined
   // what else it holds is another's
   const given = (yield* Effect.mapError(Schema.decodeUnknownEffect(Whole)(config), refuse))[name]
   if (given === undefined) return undefined

@@ -83,12 +83,14 @@ const parse = Effect.fnUntraced(function* (file: string) {
 
 /** Fails for the first of `steps` whose stage is not exported. What modules hide is remembered by their digests. */
 export const check = Effect.fn("StageExports.check")(function* (steps: ReadonlyArray<AnyStep>, code: Prepared["code"]) {
+  const sources = new Set(steps.flatMap(({ stage }) => (stage._tag === "Stage" ? [stage.source] : [])))
+  if (sources.size === 0) return
   const { layout } = yield* Store
   const record = layout.memo("exports-v1.json")
   const body = yield* Effect.orElseSucceed(readRecord(record), Option.none<string>)
   const known: Known = Option.isNone(body) ? {} : (JSON.parse(body.value) as Known)
   const count = Object.keys(known).length
-  for (const source of new Set(steps.flatMap(({ stage }) => (stage._tag === "Stage" ? [stage.source] : [])))) {
+  for (const source of sources) {
     const file = realpathSync(fileURLToPath(source))
     const digest = code.get(source)?.files.get(file)
     if (digest === undefined) continue
