@@ -178,8 +178,9 @@ const gatherImages = Effect.fnUntraced(function* (shards: string, study: Study, 
       return { images: images.map((image) => ({ ...image, class: image.path.split("/")[0]! })) }
     })
   )
-  const isSeen = lookedAt.some(({ evidence }) => evidence.bn !== undefined || evidence.nobn !== undefined)
-  return { examples, mistakes, lookedAt: isSeen ? lookedAt : [], found, conflicts }
+  // none without a convolution, or beyond the time
+  const seen = lookedAt.filter(({ evidence }) => evidence.bn !== undefined || evidence.nobn !== undefined)
+  return { examples, mistakes, lookedAt: seen, found, conflicts }
 }, Effect.scoped)
 
 interface FileOfFolder {

@@ -29,8 +29,8 @@ import { runStage } from "./lib/runStage.ts"
 
 const folder = temporaryFolder()
 const at = (...names: ReadonlyArray<string>): string => path.join(folder, ...names)
-/** A name that would break a page that does not escape. */
-const classes = ['<b>bold & "co"', "plain", "花"]
+/** A name that would break a page that does not escape, one that would widen a phone's page, and one of wide letters. */
+const classes = ['<b>bold & "co"', "long".repeat(30), "花"]
 
 let inputs: Record<string, string> = {}
 

@@ -49,7 +49,7 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 .shot { background:var(--panel); border:1px solid var(--line); border-radius:10px; padding:.8rem; font-size:.84rem; }
 .shot img { width:112px; height:112px; border-radius:6px; background:#fff; display:block; }
 .pair { display:flex; gap:.6rem; margin-bottom:.6rem; } .shot .pair img { width:calc(50% - .3rem); height:auto; aspect-ratio:1; }
-.looked { display:grid; grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr)); gap:1.2rem; } .looked { font-size:.84rem; } .looked, .small figcaption { overflow-wrap:anywhere; } .three { display:grid; grid-template-columns:repeat(3,minmax(0,1fr)); gap:.5rem; } .three img { width:100%; height:auto; aspect-ratio:1; border-radius:6px; background:#fff; } .three p { margin:.2rem 0 0; }
+.looked { display:grid; grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr)); gap:1.2rem; } .looked { font-size:.84rem; } p, li, .card, .shot, .looked, .small figcaption { overflow-wrap:anywhere; } .shot .top > div { min-width:0; } .three { display:grid; grid-template-columns:repeat(3,minmax(0,1fr)); gap:.5rem; } .three img { width:100%; height:auto; aspect-ratio:1; border-radius:6px; background:#fff; } .three p { margin:.2rem 0 0; }
 .shot .top { display:flex; gap:.8rem; align-items:flex-start; } .shot .label { font-weight:600; font-size:.95rem; } .shot .path { color:var(--soft); font-size:.74rem; overflow-wrap:anywhere; }
 .bars { margin:.6rem 0 0; } .bars h3 { margin:.5rem 0 .15rem; font-size:.76rem; color:var(--soft); font-weight:500; }
 .bar { display:grid; grid-template-columns:minmax(0,1fr) 4.2rem; gap:.5rem; align-items:center; position:relative; padding:.08rem .35rem; }
@@ -74,7 +74,7 @@ details::details-content { content-visibility:visible; block-size:auto; } detail
 .chart, .shot, .three, .claim, .cards, .card, .first > div, tr, figcaption, #mistakes figure { break-inside:avoid; } figcaption { break-before:avoid; } p { orphans:3; widows:3; }
 .scroll, .chart { overflow:visible; border:0; } .chart svg, .chart img { max-width:100%; max-height:23cm; } #figure-confusion .matrices > div { width:48%; } #figure-confusion svg { width:100% !important; }
 .bar i, .badge, svg, .advice, tr.chosen, .card { print-color-adjust:exact; -webkit-print-color-adjust:exact; }
-table { font-size:8pt; } th, td { padding:.12rem .3rem; } th, td { white-space:normal; } td { overflow-wrap:anywhere; } td.n { white-space:nowrap; }
+table { font-size:8pt; } th, td { padding:.12rem .3rem; } th, td { white-space:normal; } td, th[scope=row], caption, figcaption { overflow-wrap:anywhere; } td.n { white-space:nowrap; }
 figure .scroll { columns:2; column-gap:1.5rem; } figure .scroll:has(th:nth-child(5)) { columns:1; }
 .small { grid-template-columns:repeat(7,minmax(0,1fr)); gap:.4rem; } #mistakes .small figure { font-size:6.5pt; line-height:1.3; } #mistakes img { width:56px; height:56px; } .looked { grid-template-columns:1fr 1fr; } .grid { grid-template-columns:repeat(3,minmax(0,1fr)); }
 }
