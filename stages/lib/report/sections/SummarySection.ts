@@ -81,7 +81,7 @@ export const outcome = ({ differences, equivalence, groupTest, seeds }: Compared
     if (f1Macro !== undefined && clearOf(f1Macro))
       return html`This interval does not show a difference. Macro F1, which weighs all classes equally, is ${size(f1Macro)}.`
     if (found.every(({ low95, high95 }) => Math.max(-low95, high95) < equivalence.margin))
-      return html`It does not show a difference, but so few groups are too few to call the networks equivalent within ${within}.`
+      return html`The interval shows no difference, but so few groups are too few to call the networks equivalent within ${within}.`
     return html`The interval is too wide to call the networks equivalent within ${within}, and it does not show a difference.`
   }
   const over =
