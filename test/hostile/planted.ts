@@ -864,6 +864,27 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/stages/lib/report/sections/Findings.test.ts"]
   },
   {
+    name: "Grad-CAM weighs channels by their first place alone",
+    file: "stages/lib/network/GradCam.ts",
+    find: "weights[i % channels]! += gradient[i]! / (size * size)",
+    replace: "weights[i % channels]! += i < channels ? gradient[i]! : 0",
+    caughtBy: ["test/stages/lib/network/GradCam.test.ts"]
+  },
+  {
+    name: "a map of what speaks for a class is stretched over the image",
+    file: "stages/lib/network/GradCam.ts",
+    find: "from += step * ((kernel - 1) / 2 - padBefore)",
+    replace: "from += 0 * kernel * padBefore",
+    caughtBy: ["test/stages/lib/network/GradCam.test.ts"]
+  },
+  {
+    name: "losses are compared at the temperature of the training",
+    file: "stages/lib/statistics/Losses.ts",
+    find: "logits.map((z) => z / temperature)",
+    replace: "logits.map((z) => (temperature > 0 ? z : 0))",
+    caughtBy: ["test/stages/lib/statistics/Losses.test.ts"]
+  },
+  {
     name: "the first figure's intervals know nothing of seeds",
     file: "stages/lib/statistics/OverSeeds.ts",
     find: "Math.hypot(seeds, images)",
