@@ -2,7 +2,21 @@
 import type { LossDifference, Losses, LossMetric, Reading } from "../../../schemas/Losses.ts"
 import type { History, LossName } from "../../../schemas/Train.ts"
 import { mean } from "../statistics/Summary.ts"
-import { count, type Html, html, join, number, paragraph, percent, points, table, text, trusted } from "./Html.ts"
+import {
+  count,
+  type Html,
+  html,
+  join,
+  nothing,
+  number,
+  paragraph,
+  percent,
+  placeholder,
+  points,
+  table,
+  text,
+  trusted
+} from "./Html.ts"
 import { style } from "./look/Style.ts"
 
 export interface LossPageData {
@@ -30,8 +44,25 @@ const brierOf = (difference: LossDifference): Html =>
 const judged = (difference: LossDifference, better: string, worse: string): Html =>
   clearOf(difference) ? text(difference.mean < 0 ? better : worse) : text("the interval does not tell them apart")
 
+type Histories = LossPageData["histories"]
+
+const rateOf = ({ epochs }: History): number => epochs[0].learningRate
+
+/** Whether the trainings differ in nothing but the loss, as far as their histories say. */
+const alike = ({ crossEntropy, sparsemax }: Histories): boolean =>
+  rateOf(crossEntropy) === rateOf(sparsemax) && crossEntropy.plannedEpochs === sparsemax.plannedEpochs
+
+const howTrained = (of: Histories, loss: LossName): Html =>
+  html`${of[loss].plannedEpochs} epochs from a learning rate of ${text(rateOf(of[loss]))}`
+
+/** The condition of the answer. */
+const condition = (of: Histories): Html =>
+  alike(of)
+    ? html`With the learning rate and the epochs of the study for both`
+    : html`With ${howTrained(of, "crossEntropy")} for cross-entropy and ${howTrained(of, "sparsemax")} for the loss of sparsemax`
+
 /** The first sentence: whether sparsemax as it was trained is better than softmax as it was trained. */
-export const answer = ({ asTrained, constant, learned, seeds, underSparsemax }: Losses): Html => {
+export const answer = ({ asTrained, constant, learned, seeds, underSparsemax }: Losses, histories: Histories): Html => {
   if (!learned.crossEntropy || !learned.sparsemax) {
     const which =
       learned.crossEntropy || learned.sparsemax
@@ -40,7 +71,7 @@ export const answer = ({ asTrained, constant, learned, seeds, underSparsemax }: 
     return html`${text(which)} known to beat the constant answer “${text(constant.class)}” (${percent(constant.share)}), so the scores say nothing of the losses yet. Train longer or on more images.`
   }
   const [fair, own] = [of(asTrained, "brier"), of(underSparsemax, "brier")]
-  return html`With the same settings for both, on ${text(over(seeds))}, sparsemax trained by its own loss minus softmax trained by cross-entropy is ${brierOf(fair)} in the Brier score, where less is better: ${judged(fair, "sparsemax has the better probabilities", "softmax has the better probabilities")}. Its own loss instead of cross-entropy changes the Brier score of sparsemax by ${brierOf(own)}: ${judged(own, "train by it if sparsemax is to be used", "cross-entropy is the better training even for sparsemax")}.`
+  return html`${condition(histories)}, on ${text(over(seeds))}, sparsemax trained by its own loss minus softmax trained by cross-entropy is ${brierOf(fair)} in the Brier score, where less is better: ${judged(fair, "sparsemax has the better probabilities", "softmax has the better probabilities")}. Its own loss instead of cross-entropy changes the Brier score of sparsemax by ${brierOf(own)}: ${judged(own, "train by it if sparsemax is to be used", "cross-entropy is the better training even for sparsemax")}.`
 }
 
 const readingTable = ({ readings, seeds, testImages, groups }: Losses): Html => {
@@ -105,6 +136,12 @@ const differenceTable = (caption: Html, rows: ReadonlyArray<LossDifference>): Ht
     rows
   )
 
+/** The step of a training, its key and its settings, which the run fills in. */
+const origin = (of: LossName): Html => {
+  const param = (name: string): Html => placeholder(of, `params.${name}`)
+  return html`<li>${text(trainedBy[of])}: ${placeholder(of, "step")} <code>${placeholder(of, "key")}</code>, ${param("optimizer")}, learning rate ${param("learningRate")}, schedule ${param("schedule")}, L2 ${param("weightDecay")}, batches of ${param("batchSize")}</li>`
+}
+
 const title = "What the loss of sparsemax is worth"
 
 /** The whole page. */
@@ -121,14 +158,16 @@ export const renderLosses = ({ losses, histories, classes }: LossPageData): stri
 <style>${trusted(`${style}\n.one { max-width:960px; margin:0 auto; padding:0 1.25rem 4rem; }`)}</style></head>
 <body><main class="one">
 <h1>${text(title)}</h1>
-<p class="advice"><strong>Answer.</strong> ${answer(losses)}</p>
+<p class="advice"><strong>Answer.</strong> ${answer(losses, histories)}</p>
 ${paragraph(html`One network with batch normalization, trained twice from the same weights on the same batches, ${text(seeds === 1 ? "from one seed" : `from each of ${seeds} seeds`)}: by the cross-entropy of softmax, and by the loss of sparsemax (Martins and Astudillo 2016). It distinguishes ${count(classes)} classes. Softmax and sparsemax on logits that were trained for softmax would be no fair comparison.`)}
 ${readingTable(losses)}
 ${paragraph(text("Rows with a ground are read as they were trained. ECE is the expected calibration error in 15 bins; support is the mean number of classes with a probability above 0."))}
 ${differenceTable(html`As trained: sparsemax by its own loss minus softmax by cross-entropy`, losses.asTrained)}
 ${differenceTable(html`Under sparsemax: trained by its own loss minus by cross-entropy`, losses.underSparsemax)}
-${paragraph(html`Intervals are over groups of related test images${text(seeds === 1 ? ", for this one pair of trainings: another seed may say otherwise (" : " and over seeds (Student’s t); with few seeds they are wide.")}${seeds === 1 ? html`<code>--seeds 3</code>).` : text("")} The learning rate and its schedule were chosen for cross-entropy and are the same for both, which may be worse for the loss of sparsemax.`)}
+${paragraph(html`Intervals are over groups of related test images${text(seeds === 1 ? ", for this one pair of trainings: another seed may say otherwise (" : " and over seeds (Student’s t); with few seeds they are wide.")}${seeds === 1 ? html`<code>--seeds 3</code>).` : text("")}${alike(histories) ? html` The learning rate was chosen for cross-entropy and may be a bad one for the loss of sparsemax: <code>--set train@sparsemax.learningRate=0.00025</code> tries another.` : nothing}`)}
 ${paragraph(html`Of the first seed, ${epochs("crossEntropy")}; ${epochs("sparsemax")}.`)}
+<h2>Provenance</h2>
+<ul>${join((["crossEntropy", "sparsemax"] as const).map(origin))}</ul>
 </main></body></html>
 `
 }

@@ -10,9 +10,13 @@ const gap = 10
 const cardWidth = 3 * (side + gap) + 14
 const cardHeight = side + 62
 
-/** "dishes, 98 % ✓": what a network says of an image. */
-export const answerOf = (classes: ReadonlyArray<string>, { predicted, confidence, right }: Answer): string =>
-  `${predicted < 0 ? "overflow" : shortened(classes[predicted]!, 12)}, ${percent(confidence, 0)}${right ? " ✓" : ""}`
+/** "dishes, 98 % ✓": what a network says of an image, with at most so many letters of the class. */
+export const answerOf = (
+  classes: ReadonlyArray<string>,
+  { predicted, confidence, right }: Answer,
+  most: number
+): string =>
+  `${predicted < 0 ? "overflow" : shortened(classes[predicted]!, most)}, ${percent(confidence, 0)}${right ? " ✓" : ""}`
 
 const card = (classes: ReadonlyArray<string>, one: LookedAt, x: number, y: number): string => {
   const panels = variants.map((variant, k) => {
@@ -20,7 +24,7 @@ const card = (classes: ReadonlyArray<string>, one: LookedAt, x: number, y: numbe
     const uri = one.evidence[variant]
     const image =
       uri === undefined ? "" : `<image href="${uri}" x="${at}" y="${y + 20}" width="${side}" height="${side}"/>`
-    return `${label(at, y + 12, variantNames[variant], 'opacity=".8"')}${image}${label(at, y + side + 36, answerOf(classes, one[variant]))}`
+    return `${label(at, y + 12, variantNames[variant], 'opacity=".8"')}${image}${label(at, y + side + 36, answerOf(classes, one[variant], 12))}`
   })
   return `${label(x, y + 12, shortened(classes[one.label]!, 15), 'font-weight="600"')}<image href="${one.uri}" x="${x}" y="${y + 20}" width="${side}" height="${side}"/>${panels.join("")}`
 }

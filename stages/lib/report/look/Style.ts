@@ -65,6 +65,7 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 @media (max-width: 1080px) { .first { grid-template-columns:minmax(0,1fr); } }
 @media (max-width: 640px) { .wide { display:none; } .slim { display:block; } }
 @media (max-width: 860px) { .layout { grid-template-columns:minmax(0,1fr); gap:0; } nav { position:static; padding-top:1rem; max-height:none; } nav ol { display:flex; flex-wrap:wrap; gap:.1rem .9rem; } ul.claims li { grid-template-columns:1fr; gap:.2rem; } }
+@media (forced-colors: active) { .bar i { forced-color-adjust:none; background:Highlight; } }
 @page { margin:14mm 13mm; }
 @media print {
 :root { color-scheme: light; ${light} }

@@ -163,7 +163,7 @@ const looked = ({ lookedAt, metrics: { classes } }: ReportData): Html => {
   if (lookedAt.length === 0) return nothing
   const panel = (one: LookedAt, variant: VariantName): Html => {
     const uri = one.evidence[variant]
-    const answer = answerOf(classes, one[variant])
+    const answer = answerOf(classes, one[variant], Number.POSITIVE_INFINITY)
     const image =
       uri === undefined
         ? nothing

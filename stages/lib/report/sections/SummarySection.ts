@@ -14,6 +14,7 @@ import {
   type Html,
   html,
   join,
+  nothing,
   percent,
   placeholder,
   points,
@@ -160,6 +161,14 @@ const settings = ({ histories, index, metrics, params }: ReportData): Html => {
   return html`<dl class="settings">${join(facts.map(([term, value]) => html`<div><dt>${text(term)}</dt><dd>${value}</dd></div>`))}</dl>`
 }
 
+/** Nothing where all is as one would expect. */
+const surprises = (data: ReportData): Html => {
+  const all = findings(data).map((each) => html`<li>${each}</li>`)
+  return all.length === 0
+    ? nothing
+    : html`<div><h3>What surprises most</h3><ol class="findings">${join(all)}</ol></div>`
+}
+
 export const summary = (data: ReportData): Html => {
   const { metrics, manifest } = data
   const kept = manifest.images.length
@@ -178,7 +187,7 @@ export const summary = (data: ReportData): Html => {
     ["self"],
     [
       html`<p class="advice"><strong>Recommendation.</strong> ${recommendation(metrics)}</p>`,
-      html`<div class="first"><div>${hero(data)}</div><div><h3>What surprises most</h3><ol class="findings">${join(findings(data).map((each) => html`<li>${each}</li>`))}</ol></div></div>`,
+      html`<div class="first"><div>${hero(data)}</div>${surprises(data)}</div>`,
       settings(data),
       html`<p class="lead">Two small convolutional networks, which differ in batch normalization only, were trained and tested on ${count(kept)} images of ${metrics.classes.length} classes. ${outcome(metrics)}${leakage(data)}</p>`,
       html`<div class="cards">${join([

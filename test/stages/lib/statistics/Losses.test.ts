@@ -1,6 +1,7 @@
 /** What the loss of sparsemax is worth: on logits that were made up, so that each answer is known. */
 import { describe, expect, it } from "vitest"
 import type { LossDifference, Losses, LossesParams, LossMetric } from "../../../../schemas/Losses.ts"
+import type { History } from "../../../../schemas/Train.ts"
 import * as Random from "../../../../stages/lib/Random.ts"
 import { answer } from "../../../../stages/lib/report/LossPage.ts"
 import { compareLosses, type TrainedLogits } from "../../../../stages/lib/statistics/Losses.ts"
@@ -88,10 +89,14 @@ describe("the differences", () => {
 })
 
 describe("the answer", () => {
-  const said = (losses: Losses): string => answer(losses)
+  const history = (learningRate: number) => ({ epochs: [{ learningRate }], plannedEpochs: 12 }) as unknown as History
+  const said = (losses: Losses, rates: readonly [number, number] = [0.0005, 0.0005]): string =>
+    answer(losses, { crossEntropy: history(rates[0]), sparsemax: history(rates[1]) })
 
   it("is for the loss that is better, and says over what", () => {
     const better = compared([trained(1, 2, 3)], [trained(3, 2, 5)])
+    expect(said(better)).toMatch(/^With the learning rate and the epochs of the study for both, /)
+    expect(said(better, [0.0005, 0.001])).toContain("learning rate of 0.001 for the loss of sparsemax")
     expect(said(better)).toMatch(/on one pair of trainings, sparsemax trained by its own loss minus softmax/)
     expect(said(better)).toContain("sparsemax has the better probabilities")
     expect(said(better)).toContain("train by it if sparsemax is to be used")
