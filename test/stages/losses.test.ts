@@ -4,6 +4,7 @@ import * as path from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { chromium } from "playwright-core"
 import sharp from "sharp"
 import { beforeAll, expect, it } from "vitest"
 import { defaultEngineParams, identify } from "../../engine/index.ts"
@@ -15,6 +16,7 @@ import { split } from "../../stages/split.ts"
 import { train } from "../../stages/train.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 import { runStage } from "./lib/runStage.ts"
+import { browser, readers, violations } from "./lib/violations.ts"
 
 const folder = temporaryFolder()
 const at = (...names: ReadonlyArray<string>): string => path.join(folder, ...names)
@@ -83,6 +85,27 @@ it("compares both trainings over seeds, and writes a page that needs nothing els
   expect(page).toContain("from each of 2 seeds")
   expect(page).not.toMatch(/\bNaN\b|\bundefined\b|\[object |(src|href)="(https?:)?\/\//)
 })
+
+it.skipIf(browser === undefined)(
+  "writes a page without a violation of axe's rules, on a phone and in the dark",
+  async () => {
+    const out = await run(losses, { params: { bootstrap: 100 }, inputs, to: at("page") })
+    writeFiles(folder, {
+      "page.html": readFileSync(out["report"]!, "utf8").replaceAll(/<!--op-pipe (\w+) ([\w.]+)-->/g, "$1 $2")
+    })
+    const running = await chromium.launch({ executablePath: browser!, args: ["--no-sandbox"] })
+    try {
+      for (const { width, colorScheme } of readers) {
+        const page = await running.newPage({ viewport: { width, height: 900 }, colorScheme })
+        await page.goto(`file://${at("page.html")}`)
+        expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width)
+        expect(await violations(page)).toEqual([])
+      }
+    } finally {
+      await running.close()
+    }
+  }
+)
 
 it("refuses two trainings by one loss, and says what to leave out", async () => {
   const same = { ...inputs, sparsemax: inputs["crossEntropy"]! }

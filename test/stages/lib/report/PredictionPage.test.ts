@@ -1,5 +1,5 @@
 /** The page of `predict --html`: escaped, self-contained, with every image, and legible in dark, light and on a phone. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { chromium } from "playwright-core"
@@ -7,6 +7,7 @@ import sharp from "sharp"
 import { beforeAll, describe, expect, it } from "vitest"
 import * as Page from "../../../../stages/lib/report/PredictionPage.ts"
 import { temporaryFolder } from "../../../lib/temporary.ts"
+import { browser, readers, violations } from "../violations.ts"
 
 const folder = temporaryFolder()
 const file = path.join(folder, "page.html")
@@ -76,15 +77,13 @@ describe("the page", () => {
   })
 })
 
-const browser = "/usr/bin/chromium"
-
-describe.skipIf(!existsSync(browser))("in a browser", () => {
+describe.skipIf(browser === undefined)("in a browser", () => {
   it.each([
     { width: 1100, colorScheme: "dark" },
     { width: 1100, colorScheme: "light" },
     { width: 390, colorScheme: "light" }
   ] as const)("$width px, $colorScheme: nothing overflows, every image is there", async ({ width, colorScheme }) => {
-    const running = await chromium.launch({ executablePath: browser, args: ["--no-sandbox"] })
+    const running = await chromium.launch({ executablePath: browser!, args: ["--no-sandbox"] })
     try {
       const opened = await running.newPage({ viewport: { width, height: 900 }, colorScheme })
       const said: Array<string> = []
@@ -98,6 +97,17 @@ describe.skipIf(!existsSync(browser))("in a browser", () => {
         colorScheme === "dark" ? ["rgb(230, 234, 239)", "rgb(20, 24, 29)"] : ["rgb(29, 36, 44)", "rgb(255, 255, 255)"]
       )
       expect(said).toEqual([])
+    } finally {
+      await running.close()
+    }
+  })
+
+  it.each(readers)("axe finds no violation at $width px, $colorScheme", async ({ width, colorScheme }) => {
+    const running = await chromium.launch({ executablePath: browser!, args: ["--no-sandbox"] })
+    try {
+      const opened = await running.newPage({ viewport: { width, height: 900 }, colorScheme })
+      await opened.goto(`file://${file}`)
+      expect(await violations(opened)).toEqual([])
     } finally {
       await running.close()
     }
