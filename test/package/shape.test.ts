@@ -22,9 +22,9 @@ beforeAll(async () => {
   bytes = { "op-pipe": read(framework), "op-pipe-study": read(study) }
 }, 300_000)
 
-/** The most bytes that a tarball may have. */
+/** The most bytes that a tarball may have, a twentieth above what it has: what it grows by is to be wanted. */
 const limits = [
-  ["op-pipe", 300_000],
+  ["op-pipe", 335_000],
   ["op-pipe-study", 400_000]
 ] as const
 
