@@ -62,6 +62,21 @@ const ShownStep = Schema.Struct({
   programs: Schema.optionalKey(Names)
 })
 
+/** A step that a cluster does, or has done, and whose result no run has taken yet. */
+const JobRow = Schema.Struct({
+  step: Schema.String,
+  key: Schema.String,
+  /** Null of one that was never submitted: its run was killed in that moment. */
+  id: Schema.NullOr(Schema.String),
+  /** In the cluster's words; `DONE` and `REFUSED` are op-pipe's, `UNKNOWN` of a job that the cluster does not know. */
+  state: Schema.String,
+  /** Why it waits, in the cluster's words. */
+  reason: Schema.String,
+  host: Schema.String,
+  submittedBy: Schema.String,
+  submittedAt: Schema.String
+})
+
 const Table = Schema.Struct({
   columns: Schema.Array(
     Schema.Struct({ kind: Schema.Literals(["param", "metric"]), name: Schema.String, label: Schema.String })
@@ -189,6 +204,8 @@ export const shapes = {
   "remote-push": Schema.Struct({ pushed: Strings, present: Strings, missing: Strings }),
   "remote-pull": Schema.Struct({ pulled: Strings, present: Strings, missing: Strings }),
   "remote-keygen": Schema.Struct({ publicKey: Schema.String, signingKey: Schema.String }),
+  jobs: Schema.Struct({ jobs: Schema.Array(JobRow) }),
+  "jobs-cancel": Schema.Struct({ cancelled: Schema.Array(JobRow) }),
   doctor: Schema.Struct({
     machine: Schema.Struct({
       opPipe: Schema.String,
@@ -198,6 +215,8 @@ export const shapes = {
       memoryBytes: Schema.Finite
     }),
     sandbox: Schema.Struct({ available: Schema.Boolean, detail: Schema.String, howToGet: Schema.String }),
+    /** Where `run --on` may have steps done. */
+    executors: Schema.Array(CheckRow),
     toolchains: Schema.Record(Schema.String, Schema.Array(CheckRow))
   }),
   init: Schema.Struct({ written: Strings }),

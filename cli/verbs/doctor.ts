@@ -1,5 +1,6 @@
 /** `op-pipe doctor`: what is here, what is missing, and how to get it. */
 import { availableParallelism, cpus, totalmem } from "node:os"
+import * as path from "node:path"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layout from "../../cache/store/Layout.ts"
@@ -34,6 +35,14 @@ const lines = (
   return [`${mark} ${of} ${paint("bold", name)}  ${detail}`, ...(howToGet === "" ? [] : [`    ${howToGet}`])]
 }
 
+/** Where `run --on` may have steps done, from here. */
+const executors = (flags: Project.ProjectFlags) =>
+  Effect.gen(function* () {
+    const file = flags.file ?? Project.findAbove(process.cwd())
+    const { rows } = yield* Effect.promise(() => import("../on/Doctor.ts"))
+    return yield* rows(file === undefined ? undefined : path.dirname(path.resolve(file)))
+  })
+
 export const doctor = Command.make(
   "doctor",
   { ...Flags.project, json: Flags.json },
@@ -47,12 +56,14 @@ export const doctor = Command.make(
       memoryBytes: totalmem()
     }
     const sandbox = availability()
-    if (flags.json) return yield* printJson("doctor", { machine, sandbox, toolchains })
+    const clusters = yield* executors(flags)
+    if (flags.json) return yield* printJson("doctor", { machine, sandbox, executors: clusters, toolchains })
     const { opPipe, node, cores, processor, memoryBytes } = machine
     yield* printLine(
       `op-pipe ${opPipe}, Node.js ${node}, ${cores} cores (${processor}), ${(memoryBytes / 2 ** 30).toFixed(0)} GiB`
     )
     for (const line of lines("sandbox", { ...sandbox, name: "bubblewrap" })) yield* printLine(line)
+    for (const line of clusters.flatMap((row) => lines("run --on", row))) yield* printLine(line)
     for (const [toolchain, rows] of Object.entries(toolchains)) {
       for (const line of rows.flatMap((row) => lines(toolchain, row))) yield* printLine(line)
     }

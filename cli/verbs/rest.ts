@@ -4,6 +4,7 @@ import type { Additions } from "../Project.ts"
 import { cache } from "./cache.ts"
 import { clean } from "./clean.ts"
 import { job } from "./cluster/job.ts"
+import { jobs } from "./cluster/jobs.ts"
 import { dag } from "./dag.ts"
 import { diff } from "./diff.ts"
 import { doctor } from "./doctor.ts"
@@ -36,6 +37,7 @@ export const rest = (additions: Additions) => [
   clean,
   cache,
   remote(additions),
+  jobs,
   job,
   doctor
 ]

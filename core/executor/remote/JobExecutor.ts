@@ -15,6 +15,7 @@ import * as Digest from "../../../cache/identity/Digest.ts"
 import { Disk } from "../../../cache/store/Disk.ts"
 import type { Layout } from "../../../cache/store/Layout.ts"
 import { Store } from "../../../cache/store/Store.ts"
+import { displayName } from "../../pipeline/Step.ts"
 import { type Executed, Executor, type News, StepError, type StepTask } from "../Executor.ts"
 import * as ProcessExecutor from "../ProcessExecutor.ts"
 import * as Sandbox from "../Sandbox.ts"
@@ -22,6 +23,7 @@ import type { Engine, Resources } from "./Engine.ts"
 import * as Job from "./Job.ts"
 import { environmentFor } from "./JobEnvironment.ts"
 import type { Order } from "./Order.ts"
+import * as States from "./States.ts"
 import * as Waiting from "./Waiting.ts"
 import * as Watch from "./Watch.ts"
 
@@ -99,20 +101,26 @@ const end = Effect.fnUntraced(function* (
   yield* Job.remove(layout, folder, token)
 })
 
+const recentMs = 2000
+
 /** A submission of the key that an earlier run left and that this one may wait for. Ends those that it may not. */
 const findEarlier = Effect.fnUntraced(function* (site: Site, folder: string, seen: string) {
   const names = yield* Job.list(folder)
   const tokens = names.flatMap((name) => Job.tokenOf(name) ?? [])
   if (tokens.length === 0) return undefined
   const works = new Set(yield* Job.list(site.layout.work))
-  const look = yield* site.watch.since(Date.now())
+  // of one question for all steps of the run; what it does not name may have been submitted since
+  const recent = yield* site.watch.since(Date.now() - recentMs)
   let found: Waiting.Submitted | undefined
   for (const token of tokens) {
+    const known = yield* Waiting.idOf(folder, token, recent)
+    const isNamed = known !== undefined && recent?.jobs.has(known) === true
+    const look = isNamed ? recent : yield* site.watch.since(Date.now())
     const id = yield* Waiting.idOf(folder, token, look)
     const submission = Option.getOrUndefined(yield* Job.readSubmission(path.join(folder, Job.files.submission(token))))
     const isHere = works.has(Job.workName(token)) && submission?.seen === seen
     // while the engine does not answer, a job may go on
-    const isAlive = id !== undefined && (look === undefined || look.jobs.has(id))
+    const isAlive = id !== undefined && (look === undefined || States.mayGive(look.jobs.get(id)))
     const isOver = names.includes(Job.files.outcome(token))
     if (submission !== undefined && isHere && found === undefined && (isOver || isAlive))
       found = { folder, token, id, submission, isOurs: false }
@@ -184,11 +192,12 @@ const doElsewhere = Effect.fnUntraced(function* (
   const seen = yield* seenOf(task, yield* Sandbox.SandboxMode)
   const earlier = yield* findEarlier(site, folder, seen)
   if (earlier === undefined) yield* check(undefined)
-  else notify(`${task.step} goes on as job ${earlier.id ?? "of an earlier run"}, which an earlier run submitted`)
+  else notify(`${displayName(task.step)} goes on as job ${earlier.id ?? "?"}, which an earlier run submitted`)
   const token = earlier?.token ?? Job.newToken()
   const leave = Effect.gen(function* () {
     const id = yield* Waiting.idOf(folder, token, undefined)
     if (!detach || id === undefined) yield* end(site, folder, token, id)
+    else notify(`${displayName(task.step)} goes on as job ${id}; the next run waits for it`)
   })
   const resources = resourcesOf(site, task, order)
   const waiting = Effect.gen(function* () {

@@ -70,7 +70,8 @@ const argumentsOf = (settings: SlurmSettings, { name, step, token, cwd, output, 
   ...(settings.account === undefined ? [] : [`--account=${settings.account}`]),
   ...(settings.qos === undefined ? [] : [`--qos=${settings.qos}`]),
   ...(settings.constraint === undefined ? [] : [`--constraint=${settings.constraint}`]),
-  ...[`--chdir=${cwd}`, `--output=${output}`, "--open-mode=append"],
+  // of an output's name Slurm fills in what stands behind a %
+  ...[`--chdir=${cwd}`, `--output=${output.replaceAll("%", "%%")}`, "--open-mode=append"],
   ...settings.extra
 ]
 

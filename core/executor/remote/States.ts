@@ -22,6 +22,10 @@ export const isEnded = ({ state }: Seen): boolean => ended.includes(state)
 export const isWaiting = ({ state }: Seen): boolean =>
   ["PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD"].includes(state)
 
+/** Whether an outcome may still be seen of a job: it goes on, or it has ended well and what it wrote is not seen here yet. */
+export const mayGive = (seen: Seen | undefined): boolean =>
+  seen !== undefined && (!isEnded(seen) || seen.state === "COMPLETED")
+
 /** Reasons that pass by themselves: it is the job's turn later. */
 const passing = ["None", "Priority", "Resources", "Dependency", "Cleaning", "Prolog", "BeginTime", "Reservation"]
 
@@ -85,7 +89,11 @@ export const ofEnded = (seen: Seen | undefined, resources: Resources, step: stri
         isLost: false,
         reason: `its job ${id} was cancelled, and not by this run. Ask who did (\`scontrol show job ${id}\`), or run again`
       }
-    default:
-      return { isLost: false, reason: `its job ${id} ended${on} as ${state} before the step was done${words}` }
+    default: {
+      const toSee =
+        ". Nothing of it was seen here: is the store, and is op-pipe, where all machines of the cluster see it?"
+      const more = printed === "" ? toSee : words
+      return { isLost: false, reason: `its job ${id} ended${on} as ${state} before the step was done${more}` }
+    }
   }
 }

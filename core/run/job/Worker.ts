@@ -14,6 +14,7 @@ import * as Fault from "../../../cache/identity/Fault.ts"
 import { Store } from "../../../cache/store/Store.ts"
 import { beat } from "../../../cache/store/Sweep.ts"
 import { Executor, type News, StepError, type StepTask } from "../../executor/Executor.ts"
+import * as Mask from "../../executor/log/Mask.ts"
 import * as Job from "../../executor/remote/Job.ts"
 import type { Order } from "../../executor/remote/Order.ts"
 import * as Sandbox from "../../executor/Sandbox.ts"
@@ -38,22 +39,27 @@ const firstMs = 100
 /** Files with what it said earlier that stay: whoever reads one now comes to its end. */
 const keptFiles = 3
 
+/** Whether nobody waits for the job any more: its run took it for lost, or was ended. What is written now would stay for ever. */
+const isGivenUp = (folder: string, token: string) =>
+  Job.list(folder).pipe(
+    Effect.map((names) => !names.includes(Job.files.submission(token))),
+    Effect.orElseSucceed(() => false)
+  )
+
 /** Writes what a step says while it goes on. */
 const sayer = Effect.fnUntraced(function* (folder: string, token: string) {
   const { layout } = yield* Store
   let said: Job.Said = { progress: null, notices: [] }
   let [isNew, count, nextMs] = [false, 0, 0]
-  const write = Effect.suspend(() => {
-    if (!isNew) return Effect.void
+  const write = Effect.gen(function* () {
+    if (!isNew || (yield* isGivenUp(folder, token))) return
     isNew = false
     count++
     nextMs = performance.now() + everyMs
-    return Job.write(layout, folder, Job.files.said(token, count), said).pipe(
-      Effect.andThen(Job.forget(folder, Job.files.said(token, count - keptFiles))),
-      // it saves nobody's work
-      Effect.ignore
-    )
-  })
+    yield* Job.write(layout, folder, Job.files.said(token, count), said)
+    yield* Job.forget(folder, Job.files.said(token, count - keptFiles))
+    // it saves nobody's work
+  }).pipe(Effect.ignore)
   const hear = (news: News): void => {
     isNew = true
     said = news.type === "progress" ? { ...said, progress: news } : { ...said, notices: [...said.notices, news.text] }
@@ -63,17 +69,25 @@ const sayer = Effect.fnUntraced(function* (folder: string, token: string) {
   return { hear, write, loop }
 })
 
+/** What a step says, without its secrets: it is written to a file. */
+const masked = (secrets: StepTask["secrets"], news: News): News =>
+  news.type === "progress"
+    ? { ...news, label: Mask.inText(secrets, news.label) }
+    : { ...news, text: Mask.inText(secrets, news.text) }
+
 /** The task as it is done here. */
 const onThisMachine = (task: StepTask, toolchainsDir: string): StepTask =>
   task.work.type === "module" ? { ...task, work: { ...task.work, toolchainsDir } } : task
 
-const failed = (error: { readonly message: string }): Job.Outcome => ({
-  type: "failed",
-  host: hostname(),
-  fault: Fault.of(error),
-  reason: error instanceof StepError ? error.reason : error.message,
-  isLogged: error instanceof StepError && error.log !== null
-})
+const failed =
+  ({ secrets }: StepTask) =>
+  (error: { readonly message: string }): Job.Outcome => ({
+    type: "failed",
+    host: hostname(),
+    fault: Fault.of(error),
+    reason: Mask.inText(secrets, error instanceof StepError ? error.reason : error.message),
+    isLogged: error instanceof StepError && error.log !== null
+  })
 
 /** The step that the pipeline declares. */
 const declaredStep = Effect.fnUntraced(function* ({ steps }: Pipeline, { declared }: Order) {
@@ -124,7 +138,8 @@ export const work = Effect.fn("Worker.work")(function* (
   const read = yield* Job.readSubmission(path.join(folder, Job.files.submission(token)))
   if (Option.isNone(read)) return yield* new NoJob({ folder, token })
   const { task, order } = read.value
-  const { hear, write, loop } = yield* sayer(folder, token)
+  const { hear: note, write, loop } = yield* sayer(folder, token)
+  const hear = (news: News): void => note(masked(task.secrets, news))
   const deciding = Effect.gen(function* () {
     const notify = (text: string): void => hear({ type: "notice", text })
     const differences = yield* Differences.of(pipeline, root, task, order.machine, notify)
@@ -132,9 +147,9 @@ export const work = Effect.fn("Worker.work")(function* (
     return differences.length > 0 ? refused : yield* doTask(read.value, pipeline, hear)
   })
   const said = yield* Effect.forkChild(loop)
-  const outcome = Result.match(yield* Effect.result(deciding), { onSuccess: (each) => each, onFailure: failed })
+  const outcome = Result.match(yield* Effect.result(deciding), { onSuccess: (each) => each, onFailure: failed(task) })
   said.interruptUnsafe()
   yield* write
-  yield* Job.write(layout, folder, Job.files.outcome(token), outcome)
+  if (!(yield* isGivenUp(folder, token))) yield* Job.write(layout, folder, Job.files.outcome(token), outcome)
   return outcome
 })
