@@ -134,7 +134,7 @@ const stepSettings = Effect.fnUntraced(function* (of: string, { time, memory, lo
 })
 
 /** What is configured for a step: of each setting, by the last pattern that the step is like and that says it. */
-const settingsOf = Effect.fnUntraced(function* (name: string, { steps = {} }: Cluster) {
+export const settingsOf = Effect.fnUntraced(function* (name: string, { steps = {} }: Cluster) {
   const all = yield* Effect.forEach(Object.entries(steps), ([pattern, given]) =>
     Effect.map(stepSettings(`${name}.steps["${pattern}"]`, given), (settings) => [pattern, settings] as const)
   )

@@ -16,6 +16,8 @@ export interface PlantedBug {
 }
 
 const crash = "test/hostile/crash.test.ts"
+const waiting = "test/core/executor/remote/Waiting.test.ts"
+const cluster = "test/cli/on/slurm.test.ts"
 const edits = "test/hostile/edits.test.ts"
 const damage = "test/hostile/damage.test.ts"
 const programs = "test/hostile/programs.test.ts"
@@ -1130,6 +1132,79 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "  yield* disk.settle(files.map(([from]) => [from, device]))\n",
     replace: "",
     caughtBy: ["test/cache/remote/Pull.test.ts"],
+    quick: true
+  },
+  {
+    name: "an outcome belongs to any submission of its key",
+    file: "core/executor/remote/Job.ts",
+    find: "outcome: (token: string): string => `outcome-${token}.json`",
+    replace: 'outcome: (_: string): string => "outcome.json"',
+    caughtBy: [waiting]
+  },
+  {
+    name: "an outcome is looked for before a list has shown it",
+    file: "core/executor/remote/Waiting.ts",
+    find: "if (names.includes(Job.files.outcome(job.token))) {",
+    replace: "if (yield* (yield* Disk).exists(path.join(job.folder, Job.files.outcome(job.token)))) {",
+    caughtBy: [waiting]
+  },
+  {
+    name: "a result is recorded of a job that left no outcome",
+    file: "core/executor/remote/Waiting.ts",
+    find: ">= unseenMs) return yield* fromEnd(wait, seen)",
+    replace:
+      '>= unseenMs) return { type: "done" as const, host: "", node: "", startedMs: 0, durationMs: 0, loaded: {}, sealed: true, outputs: {} }',
+    caughtBy: [waiting]
+  },
+  {
+    name: "the cluster is asked for each job",
+    file: "core/executor/remote/Watch.ts",
+    find: "if (!answers.isAsking && Date.now() >= answers.nextMs) {",
+    replace: "if (!answers.isAsking) {",
+    caughtBy: [waiting]
+  },
+  {
+    name: "a machine does a step whatever it is like",
+    file: "core/run/job/Worker.ts",
+    find: "differences.length > 0 ? refused",
+    replace: "differences.length > 99 ? refused",
+    caughtBy: [cluster]
+  },
+  {
+    name: "what a step read is not looked at again after a job",
+    file: "core/run/StepRun.ts",
+    find: "  yield* Unchanged.checkUnchanged(prepared, step, key, executed)",
+    replace: "  if (executed.elsewhere === undefined) yield* Unchanged.checkUnchanged(prepared, step, key, executed)",
+    caughtBy: [cluster]
+  },
+  {
+    name: "a run that is ended leaves its jobs",
+    file: "core/executor/remote/JobExecutor.ts",
+    find: "    Effect.onInterrupt(() => Effect.ignore(leave)),\n",
+    replace: "",
+    caughtBy: [cluster]
+  },
+  {
+    name: "a job that may have read other sources is waited for",
+    file: "core/executor/remote/JobExecutor.ts",
+    find: "submission?.seen === seen",
+    replace: "submission !== undefined && seen !== undefined",
+    caughtBy: [cluster]
+  },
+  {
+    name: "a lease is taken over although its owner gives signs of life",
+    file: "cache/store/lock/Lease.ts",
+    find: "performance.now() - sinceMs > staleMs",
+    replace: "performance.now() > sinceMs",
+    caughtBy: ["test/cache/store/lock/Lease.test.ts"],
+    quick: true
+  },
+  {
+    name: "those who write one checkpoint write it aside under one name",
+    file: "core/executor/TaskRun.ts",
+    find: "`${file}.${randomUUID()}.new`",
+    replace: "`${file}${randomUUID().slice(36)}.new`",
+    caughtBy: ["test/core/executor/TaskRun.test.ts"],
     quick: true
   }
 ]

@@ -8,6 +8,6 @@ type Refused = Extract<Outcome, { readonly type: "refused" }>
 export const refusal = (step: string, { host, differences }: Refused): StepError => {
   const all = differences.map(({ what, expected, actual }) => `${what} to be ${expected}, but it is ${actual}`)
   const toDo =
-    "Have its job sent to machines of one kind (`constraint` or `partition` in op-pipe.json), run op-pipe on such a machine, or make them alike"
+    "Have its job sent to machines of one kind (`constraint` or `partition` in op-pipe.json), run the pipeline on such a machine, or make them alike"
   return new StepError({ step, fault: "input", reason: `expected on ${host} ${all.join("; ")}. ${toDo}`, log: null })
 }

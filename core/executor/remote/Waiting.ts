@@ -14,8 +14,10 @@ import type { Look, Watch } from "./Watch.ts"
 /** What a job is given over its step's timeout: the machine ends the step, and tells that. */
 export const marginMs = 120_000
 
-const firstPauseMs = 200
+const shortestPauseMs = 100
 const longestPauseMs = 2000
+/** A job is looked for often at first, and seldom when it takes long: an outcome is seen this part of its time late, at most. */
+const latePart = 1 / 20
 /** For how long a job may wait for what may never come before that is told. */
 const stuckMs = 60_000
 /** How long it is waited for the end of a cancelled job. */
@@ -170,7 +172,8 @@ export const forOutcome = Effect.fnUntraced(function* (wait: Wait) {
   const { job, task, unseenMs } = wait
   const [listen, observe] = [listener(wait), observer(wait)]
   yield* shareLog(task, job)
-  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 1.2)) {
+  const beganMs = performance.now()
+  for (;;) {
     const names = yield* Job.list(job.folder)
     yield* listen(names)
     if (names.includes(Job.files.outcome(job.token))) {
@@ -182,6 +185,7 @@ export const forOutcome = Effect.fnUntraced(function* (wait: Wait) {
     if (!names.includes(Job.files.submission(job.token))) return yield* takenByAnother(task)
     const { seen, endedMs } = yield* observe
     if (endedMs !== undefined && Date.now() - endedMs >= unseenMs) return yield* fromEnd(wait, seen)
-    yield* Effect.sleep(endedMs === undefined ? pauseMs : firstPauseMs)
+    const pauseMs = Math.min(longestPauseMs, (performance.now() - beganMs) * latePart)
+    yield* Effect.sleep(endedMs === undefined ? Math.max(shortestPauseMs, pauseMs) : shortestPauseMs)
   }
 })

@@ -129,7 +129,7 @@ const left = (place: string): ReadonlyArray<string> =>
   })
 
 /** All jobs that the cluster remembers. */
-const submitted = (): number => cluster.call("squeue", "-h", "-t", "all", "-o", "%i").trim().split("\n").length
+const submitted = (): number => cluster.call("squeue", "-h", "-t", "all", "-o", "%i").split("\n").length - 1
 
 const failuresOf = (finished: Finished): ReadonlyArray<string> =>
   events(finished).flatMap((event) => (event.type === "StepFailed" ? [event.reason] : []))

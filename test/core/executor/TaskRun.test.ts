@@ -50,6 +50,20 @@ describe("a checkpoint", () => {
     }).pipe(Effect.provide(Disk.layer))
   )
 
+  it.effect("of two that write it, as on a machine that was given up for lost, is whole at any time", () =>
+    Effect.gen(function* () {
+      const { file } = yield* saved
+      const writers = yield* Effect.forEach([1, 2, 3, 4], () => TaskRun.checkpointAt(file))
+      const save = (writer: Stage.Checkpoint, number: number) =>
+        Effect.result(Effect.forEach([1, 2, 3], () => writer.save(new Uint8Array(4_000_000).fill(number))))
+      const done = yield* Effect.forEach(writers, save, { concurrency: "unbounded" })
+      expect(done.map(({ _tag }) => _tag)).toEqual(["Success", "Success", "Success", "Success"])
+      const last = yield* writers[0]!.load
+      expect(last?.length).toBe(4_000_000)
+      expect(new Set(last).size).toBe(1)
+    }).pipe(Effect.provide(Disk.layer))
+  )
+
   it.effect.each([0, 5, 16, whole.length])("cut to %i bytes is none", (length) =>
     Effect.gen(function* () {
       const { file, checkpoint } = yield* saved

@@ -107,8 +107,8 @@ describe("waiting for a job", () => {
     Effect.gen(function* () {
       const { waiting, write } = yield* newWait(newEngine({ now: "FAILED" }).engine, 100)
       write(Job.files.outcome("ffffffffffffffff"), outcome)
-      const error = yield* Effect.flip(waiting)
-      expect(error.message).toContain("ended on n1 as FAILED")
+      const ended = yield* Effect.result(waiting)
+      expect(ended).toMatchObject({ _tag: "Failure", failure: { reason: expect.stringContaining("on n1 as FAILED") } })
     }).pipe(Effect.scoped, Effect.provide(Disk.layer))
   )
 
