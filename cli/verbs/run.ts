@@ -103,7 +103,10 @@ const bringUpToDate = Effect.fnUntraced(function* (
   if (summary.finished.executed.length > 0) {
     yield* Session.keepBounded(notify)
     const { available, detail, howToGet } = Sandbox.availability()
-    if (flags.sandbox === "auto" && !available) notify(`made without a sandbox, since ${detail}. ${howToGet}`.trim())
+    // what a cluster's machines have is not known here
+    const isHere = flags.on === undefined || flags.on === "local"
+    if (flags.sandbox === "auto" && !available && isHere)
+      notify(`made without a sandbox, since ${detail}. ${howToGet}`.trim())
   }
   if (steps.length === prepared.pipeline.steps.length) yield* Session.tellLeftovers(prepared, project, notify)
   if (summary.finished.cached.length < steps.length) yield* Effect.sync(() => Logs.prune(layout))

@@ -55,6 +55,7 @@ const verbs: ReadonlyArray<readonly [shape: Shape, args: ReadonlyArray<string>]>
   ["remote-push", ["remote", "push", ...shared]],
   ["remote-pull", ["remote", "pull", ...shared]],
   ["remote-keygen", ["remote", "keygen"]],
+  ["jobs", ["jobs"]],
   ["doctor", ["doctor"]],
   ["error", ["why", "cuont"]]
 ]

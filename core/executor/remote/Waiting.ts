@@ -60,7 +60,8 @@ export const submitted = <E, R>(
       const { isRefusal, reason } = error
       const waitMs = retryMs[number]
       if (isRefusal || waitMs === undefined) {
-        const toDo = "Change what it asks for in op-pipe.json, or in its stage or step"
+        const toDo =
+          "Change what it asks for in op-pipe.json, or in its stage or step, or have fewer jobs at a time (`jobs`)"
         const why = isRefusal
           ? `expected the cluster to take its job, but it refused: ${reason}. ${toDo}`
           : `expected the cluster to take its job, but it did not answer: ${reason}. Run again when it does`
