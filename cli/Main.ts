@@ -28,6 +28,9 @@ const load = async ([first, ...others]: ReadonlyArray<string>, loaders: Project.
   const running = run(additions)
   const wantsAll = others.some((each) => /^(-h$|--(help|completions|wizard))/u.test(each))
   if (first === running.name && !wantsAll) return { verbs: [running], platform: FlagsPlatform.layer }
+  // a cluster calls it for each step
+  if (first === "job" && !wantsAll)
+    return { verbs: [(await import("./verbs/cluster/job.ts")).job], platform: FlagsPlatform.layer }
   const [{ rest }, Platform] = await Promise.all([import("./verbs/rest.ts"), import("./platform/Platform.ts")])
   const ours: ReadonlyArray<Verb> = [running, ...rest(additions)]
   const taken = new Set(ours.map(({ name }) => name))
