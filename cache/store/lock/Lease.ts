@@ -1,9 +1,10 @@
 /**
  * Lease: one process at a time among those of several machines that share a store.
  *
- * A lock of the kernel ends with its process, but another machine's kernel does not know of it. A lease is a file that its owner
- * rewrites every few seconds. Who waits takes it over once it has not changed for half a minute by the waiter's own clock: the
- * clocks of two machines are never compared. A lease whose owner was a process of this machine that is gone is taken over at once.
+ * A lock of the kernel ends with its process, but another machine's kernel does not know of it. A lease is a file that names its
+ * owner, and an owner rewrites a file of its own every few seconds, one for all its leases. Who waits takes a lease over once both
+ * have not changed for half a minute by the waiter's own clock: the clocks of two machines are never compared. A lease whose owner
+ * was a process of this machine that is gone is taken over at once.
  *
  * Gotcha: an owner that was stopped for so long goes on without its lease. Then two may do the same work; they cannot harm each
  * other, since all writes to the store are idempotent and atomic.
@@ -11,6 +12,7 @@
 import { randomUUID } from "node:crypto"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Digest from "../../identity/Digest.ts"
 import { Disk, orAbsent } from "../Disk.ts"
@@ -24,8 +26,54 @@ export interface Times {
 }
 const defaultTimes: Times = { beatMs: 5000, staleMs: 30_000, lookMs: 1000 }
 
-/** The owner that a lease names; it may be half written. */
+/** This process among all that had its id. */
+const me = randomUUID()
+
+/** The file that an owner rewrites while it has leases in a folder. */
+const signOf = (folder: string, owner: string): string => path.join(folder, `owner-${owner}`)
+
+interface Signs {
+  readonly fiber: Fiber.Fiber<never>
+  leases: number
+}
+/** By folder: the signs of life that this process gives there. */
+const signs = new Map<string, Signs>()
+
+/** Rewrites this process's own file in `folder`, again and again. A sign that cannot be given now is given later. */
+const giveSigns = Effect.fnUntraced(function* (folder: string, beatMs: number) {
+  const disk = yield* Disk
+  const [file, aside] = [signOf(folder, me), signOf(folder, `${me}.new`)]
+  let count = 0
+  const sign = Effect.gen(function* () {
+    yield* disk.remove(aside)
+    yield* disk.create(aside, String(++count))
+    yield* disk.rename(aside, file)
+  })
+  return yield* Effect.forever(Effect.andThen(Effect.ignore(sign), Effect.sleep(beatMs)))
+})
+
+/** Gives signs of life in `folder` until the scope closes. */
+const beInLife = Effect.fnUntraced(function* (folder: string, beatMs: number) {
+  const disk = yield* Disk
+  const begin = Effect.gen(function* () {
+    const known = signs.get(folder)
+    if (known === undefined)
+      signs.set(folder, { fiber: yield* Effect.forkDetach(giveSigns(folder, beatMs)), leases: 1 })
+    else known.leases++
+  })
+  const end = Effect.gen(function* () {
+    const known = signs.get(folder)
+    if (known === undefined || --known.leases > 0) return
+    signs.delete(folder)
+    yield* Fiber.interrupt(known.fiber)
+    for (const name of [me, `${me}.new`]) yield* Effect.ignore(disk.remove(signOf(folder, name)))
+  })
+  yield* Effect.acquireRelease(begin, () => end)
+})
+
+/** The owner that a lease names, and which process of that id it was; the content may be half written. */
 const ownerIn = (content: string): string => content.split("\n")[0] ?? ""
+const processIn = (content: string): string => content.split("\n")[1] ?? ""
 
 const isGone = (content: string): boolean => ownerIn(content) !== "" && ownerOf(ownerIn(content)) === "gone"
 
@@ -38,9 +86,11 @@ const takeAway = Effect.fnUntraced(function* (file: string, content: string) {
   const moved = yield* orAbsent(disk.readText(aside))
   if (Option.isSome(moved) && moved.value !== content) yield* Effect.ignore(disk.link(aside, file))
   yield* Effect.ignore(disk.remove(aside))
+  // an owner that lives after all makes it again
+  yield* Effect.ignore(disk.remove(signOf(path.dirname(file), processIn(content))))
 })
 
-/** Tries to take the lease; what it holds now where that is not possible. */
+/** Tries to take the lease; what it holds now where that is not possible, and the last sign of life of its owner. */
 const attempt = Effect.fnUntraced(function* (file: string, content: string) {
   const disk = yield* Disk
   const create = Effect.andThen(disk.makeFolder(path.dirname(file)), disk.create(file, content))
@@ -51,7 +101,10 @@ const attempt = Effect.fnUntraced(function* (file: string, content: string) {
       () => Effect.succeed(false)
     )
   )
-  return isTaken ? undefined : Option.getOrElse(yield* orAbsent(disk.readText(file)), () => "")
+  if (isTaken) return undefined
+  const held = Option.getOrElse(yield* orAbsent(disk.readText(file)), () => "")
+  const sign = yield* orAbsent(disk.readText(signOf(path.dirname(file), processIn(held))))
+  return { held, sign: Option.getOrElse(sign, () => "") }
 })
 
 const acquire = Effect.fnUntraced(function* (
@@ -62,9 +115,10 @@ const acquire = Effect.fnUntraced(function* (
 ) {
   let [before, sinceMs, told] = ["", performance.now(), ""]
   for (;;) {
-    const held = yield* attempt(file, content)
-    if (held === undefined) return
-    if (held !== before) [before, sinceMs] = [held, performance.now()]
+    const found = yield* attempt(file, content)
+    if (found === undefined) return
+    const { held, sign } = found
+    if (`${held}${sign}` !== before) [before, sinceMs] = [`${held}${sign}`, performance.now()]
     if (isGone(held) || performance.now() - sinceMs > staleMs) {
       yield* takeAway(file, held)
       continue
@@ -87,24 +141,17 @@ export const hold = Effect.fnUntraced(function* (
   const disk = yield* Disk
   const file = layout.lease(Digest.ofText(name))
   const id = randomUUID()
-  const contentAt = (count: number): string => `${ownPrefix}\n${id}\n${count}\n`
   const isOurs = Effect.map(
     orAbsent(disk.readText(file)),
     Option.exists((content) => content.includes(id))
   )
   const release = Effect.flatMap(isOurs, (ours) => (ours ? disk.remove(file) : Effect.void))
-  yield* Effect.acquireRelease(acquire(file, contentAt(0), onWait, times), () => Effect.ignore(release), {
-    interruptible: true
-  })
-  let count = 0
-  const beat = Effect.gen(function* () {
-    yield* Effect.sleep(times.beatMs)
-    // one that was taken over is another's
-    if (!(yield* isOurs)) return
-    const aside = `${file}.${id}`
-    yield* disk.remove(aside)
-    yield* disk.create(aside, contentAt(++count))
-    yield* disk.rename(aside, file)
-  })
-  yield* Effect.forkScoped(Effect.forever(Effect.ignore(beat)))
+  yield* Effect.acquireRelease(
+    acquire(file, `${ownPrefix}\n${me}\n${id}\n`, onWait, times),
+    () => Effect.ignore(release),
+    {
+      interruptible: true
+    }
+  )
+  yield* beInLife(path.dirname(file), times.beatMs)
 })

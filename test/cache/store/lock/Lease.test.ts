@@ -10,7 +10,7 @@ import { Disk } from "../../../../cache/store/Disk.ts"
 import * as Layout from "../../../../cache/store/Layout.ts"
 import * as Lease from "../../../../cache/store/lock/Lease.ts"
 import { ownHost } from "../../../../cache/store/Sweep.ts"
-import { temporaryFolder } from "../../../lib/temporary.ts"
+import { temporaryFolder, writeFiles } from "../../../lib/temporary.ts"
 
 const times = { beatMs: 20, staleMs: 300, lookMs: 5 }
 const newLease = () => {
@@ -61,6 +61,24 @@ describe("a lease", () => {
     }).pipe(Effect.provide(Disk.layer))
   )
 
+  it.live("costs its owner one file to rewrite, however many it holds", () =>
+    Effect.gen(function* () {
+      const layout = Layout.make(temporaryFolder())
+      const names = Array.from({ length: 20 }, (_, number) => `key ${number}`)
+      const folder = path.dirname(layout.lease(Digest.ofText("key 0")))
+      const holding = Effect.forEach(names, (name) => Lease.hold(layout, name, () => undefined, times))
+      const held = yield* Effect.scoped(
+        Effect.andThen(
+          holding,
+          Effect.sync(() => readdirSync(folder))
+        )
+      )
+      expect(held.filter((name) => name.startsWith("owner-")).length).toBeLessThanOrEqual(2)
+      expect(held.filter((name) => !name.startsWith("owner-")).length).toBe(20)
+      expect(readdirSync(folder)).toEqual([])
+    }).pipe(Effect.provide(Disk.layer))
+  )
+
   it.live("of another machine is taken over once it has not changed for a while, by one of those that wait", () =>
     Effect.gen(function* () {
       const { file, hold, leave } = newLease()
@@ -82,9 +100,11 @@ describe("a lease", () => {
 
   it.live("of a process of this machine that is gone is taken over at once", () =>
     Effect.gen(function* () {
-      const { hold, leave } = newLease()
+      const { file, hold, leave } = newLease()
       leave(`${ownHost}+4194999+`)
+      writeFiles(path.dirname(file), { "owner-some-id": "7" })
       expect(yield* waited(hold())).toBeLessThan(times.staleMs)
+      expect(readdirSync(path.dirname(file))).toEqual([])
     }).pipe(Effect.provide(Disk.layer))
   )
 
