@@ -1192,6 +1192,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: [cluster]
   },
   {
+    name: "outputs are taken as the pipeline declares them by then",
+    file: "core/run/job/Worker.ts",
+    find: "if (step !== undefined && changed === undefined) return step",
+    replace: "if (step !== undefined) return step",
+    caughtBy: [cluster]
+  },
+  {
     name: "a lease is taken over although its owner gives signs of life",
     file: "cache/store/lock/Lease.ts",
     find: "performance.now() - sinceMs > staleMs",

@@ -120,8 +120,13 @@ const findEarlier = Effect.fnUntraced(function* (site: Site, folder: string, see
     const submission = Option.getOrUndefined(yield* Job.readSubmission(path.join(folder, Job.files.submission(token))))
     const isHere = works.has(Job.workName(token)) && submission?.seen === seen
     // while the engine does not answer, a job may go on
-    const isAlive = id !== undefined && (look === undefined || States.mayGive(look.jobs.get(id)))
-    const isOver = names.includes(Job.files.outcome(token))
+    const isKnown = look === undefined || States.mayGive(look.jobs.get(id ?? ""))
+    // what failed then may be well now
+    const outcome = names.includes(Job.files.outcome(token))
+      ? yield* Job.readOutcome(path.join(folder, Job.files.outcome(token)))
+      : Option.none()
+    const isOver = Option.exists(outcome, ({ type }) => type === "done")
+    const isAlive = id !== undefined && Option.isNone(outcome) && isKnown
     if (submission !== undefined && isHere && found === undefined && (isOver || isAlive))
       found = { folder, token, id, submission, isOurs: false }
     else yield* end(site, folder, token, id)

@@ -23,6 +23,8 @@ export const Order = Schema.Struct({
   key: Digest.Digest,
   /** The id of the step that the pipeline declares; a task may be one of many that it stands for. */
   declared: Schema.String,
+  /** What it declares of each output, in words. */
+  outputs: Names,
   /** Where the run's sources lie: no link in an output may lead there. */
   origins: Schema.Array(Schema.String),
   machine: Machine,

@@ -20,6 +20,7 @@ import type { Order } from "../../executor/remote/Order.ts"
 import * as Sandbox from "../../executor/Sandbox.ts"
 import type { Pipeline } from "../../pipeline/Pipeline.ts"
 import * as Attempts from "../step/Attempts.ts"
+import { declaredOutputs } from "../step/Elsewhere.ts"
 import * as Taken from "../step/Taken.ts"
 import * as Differences from "./Differences.ts"
 
@@ -90,12 +91,21 @@ const failed =
   })
 
 /** The step that the pipeline declares. */
-const declaredStep = Effect.fnUntraced(function* ({ steps }: Pipeline, { declared }: Order) {
+const declaredStep = Effect.fnUntraced(function* ({ steps }: Pipeline, { declared, outputs }: Order) {
   const step = steps.find(({ id }) => id === declared)
-  if (step !== undefined) return step
-  const reason = `expected the pipeline to place it as ${declared}, but it places ${steps.map(({ id }) => id).join(", ")}. It was edited; run again`
+  const now = step === undefined ? {} : declaredOutputs(step.stage)
+  const changed = Object.keys({ ...outputs, ...now }).find((name) => outputs[name] !== now[name])
+  if (step !== undefined && changed === undefined) return step
+  const actual = step === undefined ? "it does not place it" : `its output ${changed} is declared otherwise`
+  const reason = `expected the pipeline as it was when the job was submitted, but now ${actual}. It was edited meanwhile: run again`
   return yield* new StepError({ step: declared, fault: "input", reason, log: null })
 })
+
+/** What is thrown is a fault of ours, and told as one. */
+const asBug = (step: string, defect: unknown): StepError => {
+  const reason = defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)
+  return new StepError({ step, fault: "bug", reason, log: null })
+}
 
 const doTask = Effect.fnUntraced(function* (
   submission: Job.Submission,
@@ -145,7 +155,7 @@ export const work = Effect.fn("Worker.work")(function* (
     const differences = yield* Differences.of(pipeline, root, task, order.machine, notify)
     const refused: Job.Outcome = { type: "refused", host: hostname(), differences }
     return differences.length > 0 ? refused : yield* doTask(read.value, pipeline, hear)
-  })
+  }).pipe(Effect.catchDefect((defect) => Effect.fail(asBug(task.step, defect))))
   const said = yield* Effect.forkChild(loop)
   const outcome = Result.match(yield* Effect.result(deciding), { onSuccess: (each) => each, onFailure: failed(task) })
   said.interruptUnsafe()

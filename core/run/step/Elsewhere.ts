@@ -2,6 +2,7 @@
 import type { Elsewhere } from "../../executor/Executor.ts"
 import type { Order } from "../../executor/remote/Order.ts"
 import * as Limits from "../../pipeline/Limits.ts"
+import type * as Stage from "../../pipeline/Stage.ts"
 import type { AnyStep } from "../../pipeline/Step.ts"
 import * as Ingredients from "../../plan/Ingredients.ts"
 import { codeIdOf, declaredId, fingerprintOf, type Prepared } from "../../plan/Prepared.ts"
@@ -23,6 +24,16 @@ const pythonOf = (prepared: Prepared, { stage }: AnyStep): Order["machine"]["pyt
   return { id, identity: fingerprint.text }
 }
 
+/** What a stage declares of each output: an edit of the pipeline while a job waits may change it. */
+export const declaredOutputs = ({ output }: Stage.Any): Order["outputs"] =>
+  Object.fromEntries(
+    Object.entries(output as Stage.Artifacts).map(([name, artifact]) => {
+      const { kind, tag, path, optional, materialize } = artifact
+      const volatile = artifact.kind === "json" ? artifact.volatile : []
+      return [name, JSON.stringify({ kind, tag, path, optional, materialize, volatile })] as const
+    })
+  )
+
 /** What is to be known of the task of `step` where it is done. */
 export const orderOf = (
   prepared: Prepared,
@@ -41,6 +52,7 @@ export const orderOf = (
   return {
     key,
     declared: step.replica?.of ?? declaredId(step),
+    outputs: declaredOutputs(step.stage),
     origins,
     machine: {
       runtime,

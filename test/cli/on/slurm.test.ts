@@ -41,6 +41,12 @@ export default Pipeline.make({
   ]
 })
 `
+/** One that is edited while its job waits. */
+const edited = `import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const Line = Artifact.file({ tag: "Line/v1", path: "line.txt" })
+const line = Stage.command({ name: "line", command: 'echo > "$line"', inputs: {}, output: { line: Line } })
+export default Pipeline.make({ name: "edited", steps: [Pipeline.step(line, { inputs: {} })] })
+`
 /** A pipeline whose step computes with what is another thing on each machine. */
 const tooled = `import { hostname } from "node:os"
 import { Effect, Schema } from "effect"
@@ -148,7 +154,7 @@ const until = async (isSo: () => boolean): Promise<void> => {
 beforeAll(async () => {
   if (!isPossible) return
   makeProject(root, undefined, {
-    ...{ "pipeline.ts": pipeline, "slow.ts": slow, "tooled.ts": tooled, "compute.ts": compute },
+    ...{ "pipeline.ts": pipeline, "slow.ts": slow, "tooled.ts": tooled, "compute.ts": compute, "edited.ts": edited },
     "data.txt": "as it was\n"
   })
   writeFiles(base, { "op-pipe/config.json": JSON.stringify(quick) })
@@ -298,6 +304,49 @@ describe.runIf(isPossible)("what changes while a job goes on", () => {
     const finished = await running
     expect(lastEvent(finished)).toMatchObject({ executed: ["slow"] })
     expect(readFileSync(path.join(place, "outputs/slow/value.json"), "utf8")).toContain("3")
+  })
+})
+
+describe.runIf(isPossible)("what is done about what was left", () => {
+  const setNodes = (state: "drain" | "resume") =>
+    cluster.call("scontrol", "update", "nodename=ALL", `state=${state}`, "reason=test")
+
+  it("a pipeline that is edited while its job waits: what the edit declares is not recorded for the key of before", async () => {
+    const place = newPlace()
+    setNodes("drain")
+    const running = run(place, ["--file", path.join(root, "edited.ts")])
+    await jobOf(place)
+    writeFiles(root, { "edited.ts": edited.replace("Line/v1", "Line/v2") })
+    setNodes("resume")
+    const finished = await running
+    expect(finished.code).toBe(2)
+    expect(failuresOf(finished)[0]).toMatch(
+      /its output line is declared otherwise\. It was edited meanwhile: run again/u
+    )
+    const again = await run(place, ["--file", path.join(root, "edited.ts")])
+    expect(lastEvent(again)).toMatchObject({ executed: ["line"] })
+  })
+
+  it("a job that has failed meanwhile is begun again, and not reported for what it was", async () => {
+    const place = newPlace()
+    const asked = ["--only", "second", "--set", "second.env.CODE=3", "--set", "slow.seconds=0.1"]
+    await run(place, ["--only", "slow", "--set", "slow.seconds=0.1"])
+    setNodes("drain")
+    let kill: (signal: NodeJS.Signals) => void = () => undefined
+    const killed = run(place, asked, {
+      onStart: (given) => {
+        kill = given
+      }
+    })
+    await jobOf(place)
+    kill("SIGKILL")
+    await killed
+    setNodes("resume")
+    await until(() => cluster.active().length === 0)
+    const before = submitted()
+    const finished = await run(place, asked)
+    expect(failuresOf(finished)[0]).toMatch(/exit code 3/u)
+    expect(submitted()).toBe(before + 1)
   })
 })
 
