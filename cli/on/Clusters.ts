@@ -167,12 +167,14 @@ export const open = Effect.fnUntraced(function* (
   const engine: Engine = yield* engineOf(on, cluster)
   const of = yield* settingsOf(on, cluster)
   const { timeoutMs = defaultUnseenMs } = yield* limitsOf(`${on}.seenWithin`, cluster.seenWithin, undefined)
+  const atOnce = jobs ?? jobsOf(cluster)
   const where: Where = {
+    jobs: atOnce,
     executor: ({ pipelineFile, storeDir }) =>
       JobExecutor.layer({
         engine,
         of,
-        jobs: jobs ?? jobsOf(cluster),
+        jobs: atOnce,
         command: commandFor(pipelineFile, storeDir),
         cwd: root,
         detach,

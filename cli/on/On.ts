@@ -22,7 +22,7 @@ type RunFlags = OnFlags & Pick<Project.ProjectFlags, "file" | "cores">
 /** Where the steps of a run are done. Fails for a name that is none, and where the cluster is out of reach from here. */
 export const executorOf = Effect.fnUntraced(function* (asked: RunFlags, notify: (text: string) => void) {
   const { on, jobs, detach, cores, file } = asked
-  const here: Where = { executor: () => LocalExecutor.layer, cores }
+  const here: Where = { executor: () => LocalExecutor.layer, cores, jobs: undefined }
   if (on === undefined || on === "local") {
     if (jobs === undefined && !detach) return here
     const flag = detach ? "--detach" : `--jobs ${jobs}`

@@ -15,4 +15,6 @@ export interface Where {
   readonly executor: (project: Project) => Layer.Layer<Executor, never, Disk | Store>
   /** How many cores the run may use; undefined of all that there are here. */
   readonly cores: number | undefined
+  /** How many jobs there may be at a time; undefined where steps are done here. */
+  readonly jobs: number | undefined
 }

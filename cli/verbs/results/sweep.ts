@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Fault from "../../../cache/identity/Fault.ts"
-import * as LocalExecutor from "../../../core/executor/LocalExecutor.ts"
 import * as Sandbox from "../../../core/executor/Sandbox.ts"
 import * as Freshness from "../../../core/plan/Freshness.ts"
 import { withRemote } from "../../../core/run/project/Remote.ts"
@@ -21,6 +20,7 @@ import * as Table from "../../compare/Table.ts"
 import { RunFailed, UsageError } from "../../Failure.ts"
 import * as Flags from "../../Flags.ts"
 import { printJson } from "../../json/Shapes.ts"
+import * as On from "../../on/On.ts"
 import type { Additions, Project } from "../../Project.ts"
 import * as Reporter from "../../Reporter.ts"
 import * as Config from "../../remote/Config.ts"
@@ -58,6 +58,7 @@ const flagsOf = (additions: Pick<Additions, "flags">) => ({
   ...choosing,
   sandbox: Flags.sandbox,
   ...Config.flags,
+  ...On.flags,
   quiet: Flags.toggle("quiet", "Print nothing but what went wrong, and the table"),
   json: Flags.json
 })
@@ -157,7 +158,8 @@ const show = Effect.fnUntraced(function* (
 const bringUpToDate = Effect.fnUntraced(function* (
   plans: ReadonlyArray<Session.Planned>,
   project: Project,
-  flags: SweepFlags
+  flags: SweepFlags,
+  jobs: number | undefined
 ) {
   const { report, publish } = outletOf(flags)
   const { data } = yield* Session.askedOf(project, flags)
@@ -177,7 +179,7 @@ const bringUpToDate = Effect.fnUntraced(function* (
     const { type: _type, report: _report, ...finished } = event
     report({ type: "SettingFinished", number, of: trials.length, set: trials[number - 1]!.asked.set, ...finished })
   }
-  const options = { cores: project.cores, keepGoing: flags.keepGoing, publish: finish }
+  const options = { cores: project.cores, atOnce: jobs ?? project.cores, keepGoing: flags.keepGoing, publish: finish }
   const notify = (text: string): void => report({ type: "Notice", text })
   const remote = yield* Config.settings(project.root, flags)
   const { id, summaries } = yield* Signals.atWork(withRemote(remote, notify)(Sweep.run(trials, options)))
@@ -196,10 +198,11 @@ export const sweep = (additions: Pick<Additions, "flags">) =>
     flagsOf(additions),
     Effect.fn("cli.sweep")(function* (flags) {
       const notify = (line: string): void => Effect.runSync(printError(line))
-      const use = (plans: ReadonlyArray<Session.Planned>, project: Project) => bringUpToDate(plans, project, flags)
+      const { executor, cores, jobs } = yield* On.executorOf(flags, notify)
+      const use = (plans: ReadonlyArray<Session.Planned>, project: Project) =>
+        bringUpToDate(plans, project, flags, jobs).pipe(Effect.provide(executor(project)))
       const purpose = { mayMake: !flags.dryRun, selection: { only: flags.only, from: [], until: [] } }
-      yield* Session.withEachPrepared(flags, notify, settingsOf(flags), use, purpose).pipe(
-        Effect.provide(LocalExecutor.layer),
+      yield* Session.withEachPrepared({ ...flags, cores }, notify, settingsOf(flags), use, purpose).pipe(
         Sandbox.inMode(flags.sandbox)
       )
     })

@@ -30,6 +30,8 @@ export interface Trial {
 
 export interface SweepOptions {
   readonly cores: number
+  /** So many settings at a time. */
+  readonly atOnce: number
   readonly keepGoing: boolean
   /** Is told each event, with the number of its setting, from 1 on. */
   readonly publish: (number: number, event: RunEvent) => void
@@ -68,7 +70,7 @@ export const run = Effect.fn("Sweep.run")(function* (trials: ReadonlyArray<Trial
       Effect.provideService(RunEvents, { publish: (event) => publish(number, event) })
     )
   }
-  // as many at a time as there are cores: the first ones are finished first
-  const summaries = yield* Effect.forEach(trials, one, { concurrency: options.cores })
+  // as many at a time as can do something: the first ones are finished first
+  const summaries = yield* Effect.forEach(trials, one, { concurrency: options.atOnce })
   return { id, summaries }
 })

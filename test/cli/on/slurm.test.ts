@@ -350,6 +350,19 @@ describe.runIf(isPossible)("what is done about what was left", () => {
   })
 })
 
+describe.runIf(isPossible)("a sweep on a cluster", () => {
+  it("has its settings done side by side", async () => {
+    const place = newPlace()
+    const before = submitted()
+    const args = ["sweep", "--on", "quick", "--only", "slow", "--set", "slow.seconds=1.1,1.2,1.3", "--json"]
+    const { code, stdout } = await local(place, args)
+    expect(code, stdout).toBe(0)
+    expect(stdout.match(/"SettingFinished"/gu)?.length).toBe(3)
+    expect(submitted() - before).toBe(3)
+    expect(left(place)).toEqual([])
+  })
+})
+
 describe.runIf(isPossible)("op-pipe jobs", () => {
   it("lists the steps that a cluster does, and ends those that are asked for; their run is told", async () => {
     const place = newPlace()
