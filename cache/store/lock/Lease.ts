@@ -81,6 +81,9 @@ const isGone = (content: string): boolean => ownerIn(content) !== "" && ownerOf(
 const takeAway = Effect.fnUntraced(function* (file: string, content: string) {
   const disk = yield* Disk
   const aside = `${file}.${randomUUID()}`
+  // others that waited have come to the same conclusion
+  const now = yield* orAbsent(disk.readText(file))
+  if (Option.isSome(now) && now.value !== content) return
   if (Option.isNone(yield* orAbsent(disk.rename(file, aside)))) return
   // another may have taken it over in between, and its lease was moved instead
   const moved = yield* orAbsent(disk.readText(aside))
@@ -113,13 +116,16 @@ const acquire = Effect.fnUntraced(function* (
   onWait: (owner: string) => void,
   { staleMs, lookMs }: Times
 ) {
-  let [before, sinceMs, told] = ["", performance.now(), ""]
+  let [before, quietMs, lookedMs, told] = ["", 0, performance.now(), ""]
   for (;;) {
     const found = yield* attempt(file, content)
     if (found === undefined) return
     const { held, sign } = found
-    if (`${held}${sign}` !== before) [before, sinceMs] = [`${held}${sign}`, performance.now()]
-    if (isGone(held) || performance.now() - sinceMs > staleMs) {
+    const nowMs = performance.now()
+    // while this process, or the disk of both, stood still, the owner could give no sign either
+    quietMs = `${held}${sign}` === before ? quietMs + Math.min(nowMs - lookedMs, 2 * lookMs) : 0
+    ;[before, lookedMs] = [`${held}${sign}`, nowMs]
+    if (isGone(held) || quietMs > staleMs) {
       yield* takeAway(file, held)
       continue
     }
