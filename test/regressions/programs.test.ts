@@ -1,6 +1,7 @@
 /** Programs that a stage names, by the content of their files (bazelbuild/bazel#7000, #7091). */
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
+import * as Schema from "effect/Schema"
 import { describe, expect, it } from "vitest"
 import { interpreterIn } from "../../cache/code/Programs.ts"
 import { Artifact, Pipeline, Stage } from "../../core/index.ts"
@@ -86,7 +87,7 @@ describe("a program that a stage names", () => {
 const module = {
   name: "m",
   source: import.meta.url,
-  params: undefined as never,
+  params: Schema.Struct({}),
   inputs: {},
   output: { text: Text }
 }
