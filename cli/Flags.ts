@@ -6,8 +6,8 @@ import { modes } from "../core/executor/Sandbox.ts"
 import type { Pipeline } from "../core/pipeline/Pipeline.ts"
 
 /**
- * A flag that may be given once, or not at all. `Flag.optional` makes an error with its trace for each flag that is absent, and all
- * of them together took a twentieth of a start.
+ * A flag that may be given once, or not at all. `Flag.optional` makes an error with its trace for each flag that is absent, in each
+ * start.
  */
 export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
   flag.pipe(

@@ -60,18 +60,28 @@ const outside = async (file) => {
   const wanted = JSON.parse(readFileSync(path.join(__dirname, "outside.json"), "utf8"))[file] ?? []
   await Promise.all(wanted.map(async (name) => imported.set(name, await importOutside(name))))
 }
+/** Node's own modules that the bundle required. */
+const builtins = new WeakSet()
+const requiredOfNode = (name) => {
+  const found = require(name)
+  if (Object(found) === found) builtins.add(found)
+  return found
+}
 /** What the bundle requires, or imports: then it is imported already, or is waited for. */
-const required = (name) =>
-  isBuiltin(name) || path.isAbsolute(name) ? require(name) : (imported.get(name) ?? importOutside(name))
+const required = (name) => {
+  if (isBuiltin(name)) return requiredOfNode(name)
+  return path.isAbsolute(name) ? require(name) : (imported.get(name) ?? importOutside(name))
+}
 
 const [ofPackages, ofModules] = [new WeakMap(), new WeakMap()]
 /**
- * What `import` gives of what was required, by `anew`; what was imported is that already, or will be. It is made once of each, as Node
- * does: esbuild makes it for each module that imports, and a copy of all that `node:fs` exports, fifty times, took a tenth of a start.
+ * What `import` gives of what was required, by `anew`; what was imported is that already, or will be. Of Node's own modules it is made
+ * once: esbuild makes it for each module that imports, and these copies were 4 % of all that a start allocates. A package that is
+ * required in a circle has more exports later.
  */
 const asImported = (found, isOfModule, anew) => {
   if (found instanceof Promise || found?.[Symbol.toStringTag] === "Module") return found
-  if (Object(found) !== found) return anew(found, isOfModule)
+  if (!builtins.has(found)) return anew(found, isOfModule)
   const made = isOfModule ? ofModules : ofPackages
   if (!made.has(found)) made.set(found, anew(found, isOfModule))
   return made.get(found)
