@@ -10,6 +10,17 @@ const answerMs = 30_000
 const refusals =
   /invalid|not permitted|not available|Requested node configuration|Memory specification|Unable to allocate|unrecognized|Job violates|no such|not found|exceed/iu
 
+/** What Slurm says where its programs are installed and no cluster is configured: a work station, or a container's image. */
+const unconfigured = /configuration source|unable to (?:read|process) configuration/iu
+
+/** What a program that failed said, with what to do where it is for good. */
+const failureOf = (program: string, said: string): EngineError => {
+  const reason = unconfigured.test(said)
+    ? `${program} knows of no cluster here (no slurm.conf). Run op-pipe on a login node of the cluster`
+    : `${program}: ${said}`
+  return new EngineError({ isRefusal: unconfigured.test(said) || refusals.test(said), reason })
+}
+
 /** Calls one of Slurm's programs; its output. */
 export const call = (
   program: string,
@@ -20,10 +31,9 @@ export const call = (
     const options = { timeout: answerMs, maxBuffer: 2 ** 28, ...(env === undefined ? {} : { env }) }
     const child = execFile(program, [...args], options, (cause, stdout, stderr) => {
       if (cause === null) return resume(Effect.succeed(stdout))
-      const isMissing = cause.code === "ENOENT"
-      const said = stderr.trim().replaceAll(/\s*\n\s*/gu, "; ") || cause.message
-      const reason = isMissing ? `${program} is not installed here, or not on PATH` : `${program}: ${said}`
-      resume(Effect.fail(new EngineError({ isRefusal: isMissing || refusals.test(said), reason })))
+      const reason = `${program} is not installed here, or not on PATH`
+      if (cause.code === "ENOENT") return resume(Effect.fail(new EngineError({ isRefusal: true, reason })))
+      resume(Effect.fail(failureOf(program, stderr.trim().replaceAll(/\s*\n\s*/gu, "; ") || cause.message)))
     })
     child.stdin?.on("error", () => undefined)
     child.stdin?.end(input ?? "")
