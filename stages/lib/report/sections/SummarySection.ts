@@ -197,7 +197,7 @@ export const summary = (data: ReportData): Html => {
         pCard(metrics),
         card("", text(metrics.testImages), html`test images in ${count(groupTest.groups)} independent groups`)
       ])}</div>`,
-      html`<p>Each epoch has the best validation accuracy of its training. ${files(data)}</p>`,
+      html`<p>Each network is that of the epoch with the best validation accuracy. ${files(data)}</p>`,
       html`<p>Verdicts of this run on the study's six claims: ${join(tally, ", ")}.</p>`,
       html`<ul class="claims">${join(claims)}</ul>`
     ]
