@@ -54,7 +54,6 @@ const compared = Pipeline.step(compare, {
   inputs: {
     ...batches,
     manifest: parts.out.manifest,
-    contactSheet: packed.out.contactSheet,
     bn: bn.out.history,
     nobn: nobn.out.history,
     bnReplicas: Pipeline.furtherSeeds(bn.out.history),

@@ -95,4 +95,3 @@ export type PackIndex = typeof PackIndex.Type
 
 export const IndexArtifact = Artifact.json({ tag: "PackIndex/v1", path: "index.json", schema: PackIndex })
 export const Shards = Artifact.folder({ tag: "Shards/v1", path: "shards", materialize: false })
-export const ContactSheet = Artifact.file({ tag: "ContactSheet/v1", path: "contact-sheet.png" })

@@ -9,7 +9,6 @@ import * as Path from "effect/Path"
 import { Stage } from "../core/index.ts"
 import {
   AugmentParams,
-  ContactSheet as ContactSheetArtifact,
   IndexArtifact,
   type PackIndex,
   type PackRecord,
@@ -20,7 +19,6 @@ import { Images } from "../schemas/Images.ts"
 import type { SplitName } from "../schemas/Names.ts"
 import { type Image, type Manifest, ManifestArtifact } from "../schemas/Split.ts"
 import { copiesOf, copyOf, decode, original } from "./lib/images/Augmentation.ts"
-import * as ContactSheet from "./lib/images/ContactSheet.ts"
 import * as Pack from "./lib/images/Pack.ts"
 import * as Resampler from "./lib/images/Resampler.ts"
 
@@ -140,55 +138,12 @@ const packAll = Effect.fnUntraced(function* ({ root, folder, planned, params, re
   )
 }, Effect.scoped)
 
-const sheetRows = 18
-const sheetGroups = 3
-const sheetCopies = 2
-
-/** Positions of train records for the sheet: for some classes, the originals with the most copies and those copies. */
-const chooseForSheet = ({ classes, splits }: PackIndex) => {
-  const byPath = new Map<string, Array<number>>()
-  for (const [at, { path }] of splits.train.records.entries()) {
-    const places = byPath.get(path)
-    if (places === undefined) byPath.set(path, [at])
-    else places.push(at)
-  }
-  const every = Math.max(1, Math.ceil(classes.length / sheetRows))
-  return classes.flatMap((name, label) => {
-    if (label % every !== 0) return []
-    const groups = [...byPath.values()]
-      .filter((places) => splits.train.records[places[0]!]!.label === label)
-      .sort((a, b) => b.length - a.length)
-      .slice(0, sheetGroups)
-    return [{ name, places: groups.flatMap((places) => places.slice(0, 1 + sheetCopies)) }]
-  })
-}
-
-/** The contact sheet, drawn from the packed images. */
-const drawSheet = Effect.fnUntraced(function* (folder: string, index: PackIndex) {
-  const pack = yield* Pack.open(folder, index)
-  const rows = yield* Effect.forEach(
-    chooseForSheet(index),
-    Effect.fnUntraced(function* ({ name, places }) {
-      const pixels = new Uint8Array(places.length * pack.recordBytes)
-      yield* pack.read("train", places, pixels)
-      const tiles = places.map((at, i) => ({
-        rgb: pixels.subarray(i * pack.recordBytes, (i + 1) * pack.recordBytes),
-        marked: index.splits.train.records[at]!.copy === 0
-      }))
-      return { name, tiles } satisfies ContactSheet.Row
-    })
-  )
-  return yield* ContactSheet.render(rows, index.size).pipe(
-    Effect.mapError((reason) => new Stage.StageFailure({ reason: `The contact sheet cannot be drawn: ${reason}` }))
-  )
-}, Effect.scoped)
-
 export const augment = Stage.make({
   name: "augment",
   source: import.meta.url,
   params: AugmentParams,
   inputs: { images: Images, manifest: ManifestArtifact },
-  output: { shards: Shards, index: IndexArtifact, contactSheet: ContactSheetArtifact },
+  output: { shards: Shards, index: IndexArtifact },
   run: ({ params, inputs, output, toolchainDir, cores, progress }) =>
     Effect.gen(function* () {
       const planned = plan(yield* inputs.manifest.read, params)
@@ -196,6 +151,5 @@ export const augment = Stage.make({
       const [root, folder] = [inputs.images.path, output.shards.path]
       yield* packAll({ root, folder, planned, params, resampler, cores, progress })
       yield* output.index.write(planned.index)
-      yield* output.contactSheet.write(yield* drawSheet(output.shards.path, planned.index))
     })
 })

@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Result from "effect/Result"
 import { Artifact, Stage } from "../core/index.ts"
-import { ContactSheet, IndexArtifact, Shards } from "../schemas/Augment.ts"
+import { IndexArtifact, Shards } from "../schemas/Augment.ts"
 import {
   CompareParams,
   Figures,
@@ -39,7 +39,6 @@ const inputs = {
   manifest: ManifestArtifact,
   index: IndexArtifact,
   shards: Shards,
-  contactSheet: ContactSheet,
   bn: HistoryArtifact,
   nobn: HistoryArtifact,
   bnReplicas: Artifact.many(HistoryArtifact),
@@ -141,7 +140,7 @@ const makeLook = Effect.fnUntraced(function* (pack: Pack.Pack, { index, networks
 /** All images that the report shows. */
 const gatherImages = Effect.fnUntraced(function* (shards: string, study: Study, metrics: Metrics) {
   const { index, manifest, table } = study
-  const { Pack, mistakesOf, show } = yield* load
+  const { Pack, mistakesOf, sheetOf, show } = yield* load
   const pack = yield* Pack.open(shards, index)
   const look = yield* makeLook(pack, study)
   const shownExamples = yield* show(
@@ -178,9 +177,16 @@ const gatherImages = Effect.fnUntraced(function* (shards: string, study: Study, 
       return { images: images.map((image) => ({ ...image, class: image.path.split("/")[0]! })) }
     })
   )
+  const contactSheet = yield* sheetOf(pack, index).pipe(
+    Effect.mapError((cause) =>
+      typeof cause === "string"
+        ? new Stage.StageFailure({ reason: `The contact sheet cannot be drawn: ${cause}` })
+        : cause
+    )
+  )
   // none without a convolution, or beyond the time
   const seen = lookedAt.filter(({ evidence }) => evidence.bn !== undefined || evidence.nobn !== undefined)
-  return { examples, mistakes, lookedAt: seen, found, conflicts }
+  return { examples, mistakes, lookedAt: seen, found, conflicts, contactSheet }
 }, Effect.scoped)
 
 interface FileOfFolder {
@@ -212,7 +218,7 @@ const run = Effect.fnUntraced(function* ({ params, inputs, output, progress }: C
   const metrics = compareAll({ params, ...study })
   yield* output.metrics.write(metrics)
   yield* part("images", 1)
-  const { found, ...images } = yield* gatherImages(inputs.shards.path, study, metrics)
+  const { found, contactSheet, ...images } = yield* gatherImages(inputs.shards.path, study, metrics)
   yield* part("charts", 2)
   const exampleUris = images.examples.map(({ uri }) => uri)
   const charts = yield* drawCharts({
@@ -222,7 +228,7 @@ const run = Effect.fnUntraced(function* ({ params, inputs, output, progress }: C
     exampleUris,
     lookedAt: images.lookedAt
   }).pipe(Effect.mapError(toFailure))
-  yield* writeFiles(output.figures.path, charts.files)
+  yield* writeFiles(output.figures.path, [...charts.files, { name: "contact-sheet.png", bytes: contactSheet }])
   const tables = { ...charts.rows, ...tablesOf({ ...study, metrics }, found) }
   const csv = Object.entries(tables).map(([name, rows]) => ({ name: `${name}.csv`, bytes: utf8(toCsv(rows)) }))
   yield* writeFiles(output.tables.path, csv)
@@ -236,7 +242,7 @@ const run = Effect.fnUntraced(function* ({ params, inputs, output, progress }: C
     mistakesFound: found.length,
     tables,
     labels: charts.labels,
-    contactSheet: yield* sheetUri(yield* inputs.contactSheet.bytes),
+    contactSheet: yield* sheetUri(contactSheet),
     hiddenUnits: { bn: values.bn.units, nobn: values.nobn.units },
     missingLetters: charts.missing === undefined ? undefined : explain(charts.missing),
     charts: charts.inline

@@ -112,6 +112,23 @@ describe("the rules notice", () => {
       Object.fromEntries(Array.from({ length: 13 }, (_, at) => [`core/run/A${at}.ts`, header])),
       "core/run holds 13 files side by side"
     ],
+    [
+      "a training that reaches the report's figures",
+      {
+        "stages/train.ts": `${header}import { a } from "./lib/network/A.ts"`,
+        "stages/lib/network/A.ts": `${header}import { percent } from "../Figures.ts"`,
+        "stages/lib/Figures.ts": header
+      },
+      "draws: stages/train.ts -> stages/lib/network/A.ts -> stages/lib/Figures.ts"
+    ],
+    [
+      "a stage that packs images and draws a chart",
+      {
+        "stages/augment.ts": `${header}import { a } from "../charts/A.ts"`,
+        "charts/A.ts": header
+      },
+      "draws: stages/augment.ts -> charts/A.ts"
+    ],
     ["a file in no room", { "misc/A.ts": header }, "in no room"]
   ])("%s", (_what, sources, problem) => {
     expect(problems(sources).join("\n")).toContain(problem)

@@ -19,6 +19,3 @@ export const significant = (value: number): string => {
   if (size >= 1e5 || size < 1e-3) return value.toExponential(1).replace("e+", "e")
   return String(Number(value.toPrecision(3)))
 }
-
-/** 22184498 -> "22,184,498". */
-export const withCommas = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/gu, ",")

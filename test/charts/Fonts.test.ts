@@ -6,7 +6,7 @@ import sharp from "sharp"
 import { describe, expect, it } from "vitest"
 import { explain, family, fontsFor, resvgFont, textWidth } from "../../charts/Fonts.ts"
 import { makeRenderer } from "../../charts/Render.ts"
-import * as ContactSheet from "../../stages/lib/images/ContactSheet.ts"
+import * as ContactSheet from "../../stages/lib/report/drawings/ContactSheet.ts"
 
 const fonts = (...texts: ReadonlyArray<string>) =>
   Effect.runPromise(fontsFor(texts).pipe(Effect.provide(NodeServices.layer)))

@@ -29,7 +29,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   charts: ["schemas", "schemas/activations"],
   demo: ["core", "schemas"],
   "stages/lib": ["core"],
-  "stages/lib/images": ["core", "schemas", "engine", "charts", "stages/lib"],
+  "stages/lib/images": ["core", "schemas", "engine", "stages/lib"],
   "stages/lib/duplicates": ["core", "engine", "stages/lib", "stages/lib/images"],
   "stages/lib/dataset": ["core", "schemas", "stages/lib", "stages/lib/duplicates", "stages/lib/images"],
   "stages/lib/tables": ["schemas"],
@@ -60,6 +60,10 @@ const publicFaces = new Set(["core/index.ts", "core/run/index.ts", "core/testing
 const isFramework = (file: string): boolean => framework.some((folder) => file.startsWith(folder))
 /** Rooms whose files do not import each other. */
 const apart = new Set(["stages"])
+/** Stages that compute for minutes or hours. An edit of what the report draws and says must not run them again. */
+const computing = ["stages/split.ts", "stages/augment.ts", "stages/train.ts", "stages/logits.ts"]
+const isDrawing = (file: string): boolean =>
+  file.startsWith("charts/") || file.startsWith("stages/lib/report/") || file === "stages/lib/Figures.ts"
 /** What a stage must not touch: results depend on parameters, inputs and seeds alone. */
 const forbidden: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
   [/\bprocess\.env\b/, "process.env"],
@@ -155,9 +159,11 @@ const fileProblems = (file: string, source: string): ReadonlyArray<string> => {
   return found
 }
 
-/** Each circle between modules, once, as the shortest way from one of its modules back to it. */
-export const circles = (sources: Sources): ReadonlyArray<ReadonlyArray<string>> => {
-  const imported = new Map(
+type Imported = ReadonlyMap<string, ReadonlyArray<string>>
+
+/** Which of the sources each one imports. */
+const importedIn = (sources: Sources): Imported =>
+  new Map(
     Object.entries(sources).map(([file, source]) => [
       file,
       importsOf(source).flatMap((specifier) => {
@@ -166,25 +172,38 @@ export const circles = (sources: Sources): ReadonlyArray<ReadonlyArray<string>> 
       })
     ])
   )
-  /** The shortest way from `start` back to it. */
-  const wayBack = (start: string): ReadonlyArray<string> | undefined => {
-    const ways = new Map<string, ReadonlyArray<string>>([[start, [start]]])
-    // a map's iteration goes on to what is added meanwhile
-    for (const [at, way] of ways) {
-      for (const next of imported.get(at) ?? []) {
-        if (next === start) return way
-        if (!ways.has(next)) ways.set(next, [...way, next])
-      }
+
+/** The shortest way from `start` over imports to a module that is looked for. */
+const wayTo = (imported: Imported, start: string, isSought: (file: string) => boolean) => {
+  const ways = new Map<string, ReadonlyArray<string>>([[start, [start]]])
+  // a map's iteration goes on to what is added meanwhile
+  for (const [at, way] of ways) {
+    for (const next of imported.get(at) ?? []) {
+      if (isSought(next)) return [...way, next]
+      if (!ways.has(next)) ways.set(next, [...way, next])
     }
-    return undefined
   }
+  return undefined
+}
+
+/** Each circle between modules, once, as the shortest way from one of its modules back to it. */
+export const circles = (sources: Sources): ReadonlyArray<ReadonlyArray<string>> => {
+  const imported = importedIn(sources)
   const found = new Map<string, ReadonlyArray<string>>()
   for (const file of imported.keys()) {
-    const way = wayBack(file)
+    const way = wayTo(imported, file, (next) => next === file)?.slice(0, -1)
     const name = way?.toSorted().join()
     if (way !== undefined && name !== undefined && !found.has(name)) found.set(name, way)
   }
   return Array.from(found.values())
+}
+
+const drawingProblems = (sources: Sources): ReadonlyArray<string> => {
+  const imported = importedIn(sources)
+  return computing.flatMap((stage) => {
+    const way = wayTo(imported, stage, isDrawing)
+    return way === undefined ? [] : [`${stage} reaches what the report draws: ${way.join(" -> ")}`]
+  })
 }
 
 const folderProblems = (sources: Sources): ReadonlyArray<string> => {
@@ -202,5 +221,6 @@ const folderProblems = (sources: Sources): ReadonlyArray<string> => {
 export const problems = (sources: Sources): ReadonlyArray<string> => [
   ...Object.entries(sources).flatMap(([file, source]) => fileProblems(file, source)),
   ...circles(sources).map((circle) => `a circle: ${[...circle, circle[0]].join(" -> ")}`),
+  ...drawingProblems(sources),
   ...folderProblems(sources)
 ]

@@ -171,7 +171,6 @@ beforeAll(async () => {
     manifest: manifest!,
     index: packed["index"]!,
     shards: packed["shards"]!,
-    contactSheet: packed["contactSheet"]!,
     bn: at("bn.json"),
     nobn: at("nobn.json"),
     bnNetwork: at("bn-net.json"),
@@ -277,6 +276,16 @@ describe("the report", () => {
       expect(existsSync(path.join(out["figures"]!, `lookedAt-${scheme}.png`))).toBe(true)
     }
     expect(readFileSync(out["markdown"]!, "utf8")).toContain("figures/lookedAt-light.png")
+  })
+
+  it("has the contact sheet of the packed images, as a file beside report.md too", async () => {
+    const { out } = await compared("sheet")
+    const { width, height, format } = await sharp(path.join(out["figures"]!, "contact-sheet.png")).metadata()
+    expect(format).toBe("png")
+    // a row of each class: three originals with a copy each
+    expect(height).toBe(classes.length * 78 + 6)
+    expect(width).toBe(150 + 6 * 78 + 6)
+    expect(readFileSync(out["markdown"]!, "utf8")).toContain("(figures/contact-sheet.png)")
   })
 
   it("maps test images by the last hidden layer, or says that a network has none", async () => {

@@ -99,7 +99,7 @@ it("fails every stage with a sentence, never as a bug", async () => {
   const images = at("images")
   const { manifest } = await check(split, { inputs: { images } })
   const params = { size: 32, trainSize: 0, copies: 1 }
-  const { index, shards, contactSheet } = await check(augment, { params, inputs: { images, manifest: manifest! } })
+  const { index, shards } = await check(augment, { params, inputs: { images, manifest: manifest! } })
   const batches = { index: index!, shards: shards! }
   const one = await check(train, { params: { epochs: 1, batchSize: 8 }, inputs: batches })
   const histories = { bn: one["history"]!, nobn: one["history"]! }
@@ -115,7 +115,6 @@ it("fails every stage with a sentence, never as a bug", async () => {
       ...networks,
       ...weights,
       manifest: manifest!,
-      contactSheet: contactSheet!,
       gradstats: summary!,
       logits: answers["logits"]!,
       seedLogits: answers["seedLogits"]!,

@@ -11,7 +11,6 @@ import * as Schema from "effect/Schema"
 import type { Block, NetworkShape, Parameter } from "../../../engine/Program.ts"
 import { parametersOf, weightChannels } from "../../../engine/Program.ts"
 import type { Layer, NetworkSpec, PresetName } from "../../../schemas/Network.ts"
-import { withCommas } from "../Figures.ts"
 import * as Random from "../Random.ts"
 
 export interface InputShape {
@@ -265,11 +264,13 @@ export const layerTable = (spec: NetworkSpec, input: InputShape): Result.Result<
 export const renderLayerTable = (table: LayerTable): string => {
   const line = (layer: string, shape: string, parameters: string): string =>
     layer.padStart(20) + shape.padStart(27) + parameters.padStart(16)
-  const total = withCommas(table.totalParameters)
+  const total = table.totalParameters.toLocaleString("en-US")
   return [
     line("Layer (type)", "Output Shape", "Param #"),
     "=".repeat(64),
-    ...table.rows.map((r) => line(r.layer, `[${[-1, ...r.outputShape].join(", ")}]`, withCommas(r.parameters))),
+    ...table.rows.map((r) =>
+      line(r.layer, `[${[-1, ...r.outputShape].join(", ")}]`, r.parameters.toLocaleString("en-US"))
+    ),
     "=".repeat(64),
     `Total params: ${total}`,
     `Trainable params: ${total}`,

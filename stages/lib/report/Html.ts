@@ -36,7 +36,7 @@ export const points = (value: number): Html => text(`${Figures.signedPoints(valu
 export const number = (value: number): Html => text(Figures.significant(value).replace(/^-/u, "−"))
 
 /** 22184498 -> "22,184,498". */
-export const count = (value: number): Html => text(Figures.withCommas(value))
+export const count = (value: number): Html => text(value.toLocaleString("en-US"))
 
 export interface Column<A> {
   readonly title: string

@@ -143,7 +143,7 @@ ${dataPart(data)}
 
 ${picture(data, "balance")}
 
-![Originals and their augmented copies](../augment/contact-sheet.png)
+![Originals and their augmented copies](figures/contact-sheet.png)
 
 ## Network
 

@@ -1,6 +1,6 @@
-/** Numbers as text: percent, points, significant digits, thousands. */
+/** Numbers as text: percent, points, significant digits. */
 import { expect, it } from "vitest"
-import { percent, points, signedPoints, significant, withCommas } from "../../../stages/lib/Figures.ts"
+import { percent, points, signedPoints, significant } from "../../../stages/lib/Figures.ts"
 
 it("percent keeps the number and its sign together", () => {
   expect(percent(0.6131)).toBe("61.3\u00a0%")
@@ -22,7 +22,3 @@ it.each([
   [0.00012, "1.2e-4"],
   [-0.5, "-0.5"]
 ])("%d has three significant digits", (value, text) => expect(significant(value)).toBe(text))
-
-it("thousands have commas", () => {
-  expect([withCommas(999), withCommas(22_184_498)]).toEqual(["999", "22,184,498"])
-})

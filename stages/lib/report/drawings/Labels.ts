@@ -5,7 +5,7 @@ import type { Gradstats, LastEpochRow } from "../../../../schemas/Gradstats.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import type { Manifest } from "../../../../schemas/Split.ts"
 import type { History, TrainedNetwork } from "../../../../schemas/Train.ts"
-import { percent, significant, withCommas } from "../../Figures.ts"
+import { percent, significant } from "../../Figures.ts"
 import type { FigureName } from "../Data.ts"
 import { confusedPairs } from "../Mistakes.ts"
 import { heroLabel } from "./Hero.ts"
@@ -78,7 +78,7 @@ export const labelsOf = (input: LabelInput): Readonly<Record<FigureName, string>
   return {
     hero: heroLabel(metrics.headline),
     balance: balanceLabel(input),
-    network: `Diagram of the network: ${input.network.table.length} layers, ${withCommas(input.network.totalParameters)} parameters`,
+    network: `Diagram of the network: ${input.network.table.length} layers, ${input.network.totalParameters.toLocaleString("en-US")} parameters`,
     filters: "Filters of the first convolution of both networks, as small colour images",
     loss: `${lossLabel(input)}. Line chart by epoch`,
     accuracy: `${accuracyLabel(input)}. Line chart by epoch`,

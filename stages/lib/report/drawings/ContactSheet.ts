@@ -1,12 +1,15 @@
 /**
  * A contact sheet: originals beside their augmented copies, in rows that begin with a name.
  *
- * Names are in the charts' font; libvips pastes the images.
+ * Names are in the charts' font; libvips pastes the images. It is drawn from the packed images for the report, not by the
+ * step that packs them: another font would pack them again.
  */
 import * as Effect from "effect/Effect"
-import { type Fonts, family, fontsFor, resvgFont, textWidth } from "../../../charts/Fonts.ts"
-import { escapeXml } from "../../../charts/Xml.ts"
-import { loadSharp } from "./Sharp.ts"
+import { type Fonts, family, fontsFor, resvgFont, textWidth } from "../../../../charts/Fonts.ts"
+import { escapeXml } from "../../../../charts/Xml.ts"
+import type { PackIndex } from "../../../../schemas/Augment.ts"
+import type * as Pack from "../../images/Pack.ts"
+import { loadSharp } from "../../images/Sharp.ts"
 
 /** One tile: an RGB image of `size * size` pixels. A mark in the corner sets originals apart. */
 export interface Tile {
@@ -91,4 +94,44 @@ export const render = Effect.fnUntraced(function* (rows: ReadonlyArray<Row>, siz
     },
     catch: (cause) => String(cause)
   })
+})
+
+const mostRows = 18
+const groupsInRow = 3
+const copiesInGroup = 2
+
+/** Positions of train records: for some classes, the originals with the most copies and those copies. */
+const choose = ({ classes, splits }: PackIndex) => {
+  const byPath = new Map<string, Array<number>>()
+  for (const [at, { path }] of splits.train.records.entries()) {
+    const places = byPath.get(path)
+    if (places === undefined) byPath.set(path, [at])
+    else places.push(at)
+  }
+  const every = Math.max(1, Math.ceil(classes.length / mostRows))
+  return classes.flatMap((name, label) => {
+    if (label % every !== 0) return []
+    const groups = [...byPath.values()]
+      .filter((places) => splits.train.records[places[0]!]!.label === label)
+      .sort((a, b) => b.length - a.length)
+      .slice(0, groupsInRow)
+    return [{ name, places: groups.flatMap((places) => places.slice(0, 1 + copiesInGroup)) }]
+  })
+}
+
+/** The contact sheet of packed images as PNG. Fails with a reason in words. */
+export const sheetOf = Effect.fnUntraced(function* (pack: Pack.Pack, index: PackIndex) {
+  const rows = yield* Effect.forEach(
+    choose(index),
+    Effect.fnUntraced(function* ({ name, places }) {
+      const pixels = new Uint8Array(places.length * pack.recordBytes)
+      yield* pack.read("train", places, pixels)
+      const tiles = places.map((at, i) => ({
+        rgb: pixels.subarray(i * pack.recordBytes, (i + 1) * pack.recordBytes),
+        marked: index.splits.train.records[at]!.copy === 0
+      }))
+      return { name, tiles } satisfies Row
+    })
+  )
+  return yield* render(rows, index.size)
 })
