@@ -65,6 +65,8 @@ interface Loaded {
   readonly file: string
   /** Undefined for a character that the font lacks. */
   readonly advance: (character: string) => number | undefined
+  /** Width of the box that stands for such a character. */
+  readonly box: number
 }
 
 const load = Effect.fnUntraced(function* (locate: Locate) {
@@ -87,7 +89,9 @@ const load = Effect.fnUntraced(function* (locate: Locate) {
     advance: (character) => {
       const { index, advanceWidth } = font.charToGlyph(character)
       return index === 0 ? undefined : (advanceWidth ?? 0) / font.unitsPerEm
-    }
+    },
+    // no font has this one
+    box: (font.charToGlyph("\u{10ffff}").advanceWidth ?? 0) / font.unitsPerEm
   }
   return loaded
 })
@@ -122,7 +126,8 @@ export const fontsFor = Effect.fnUntraced(function* (texts: ReadonlyArray<string
       const width = advance(character)
       if (width !== undefined) return width
     }
-    return wide.test(character) ? 1 : 0.5
+    // a reader's browser has fonts; an image has a box instead
+    return wide.test(character) ? 1 : inter.box
   }
   const fonts: Fonts = {
     files: [inter.file, bold.file, ...loaded.slice(1).map(({ file }) => file)],
@@ -148,6 +153,14 @@ export const textWidth = ({ advance }: Fonts, text: string, fontSize: number): n
   let sum = 0
   for (const character of text) sum += advance(character)
   return sum * fontSize
+}
+
+/** As much of a text as there is room for, in units, at a font size. */
+export const shortened = (fonts: Fonts, text: string, room: number, fontSize: number): string => {
+  if (textWidth(fonts, text, fontSize) <= room) return text
+  const letters = [...text]
+  while (letters.length > 1 && textWidth(fonts, `${letters.join("").trimEnd()}…`, fontSize) > room) letters.pop()
+  return `${letters.join("").trimEnd()}…`
 }
 
 /** A sentence on letters without a font. */

@@ -22,6 +22,8 @@ const centresOf = (points: ReadonlyArray<MapPoint>, classes: ReadonlyArray<strin
 const mapWidth = 660
 const mapHeight = 500
 const nameSize = 12
+/** Longer names end in dots. */
+const mostNameWidth = 170
 
 /** Domain of an axis: the values and a margin. It is fixed, so that pixels can be computed from values. */
 const endsOf = (values: ReadonlyArray<number>): readonly [number, number] => {
@@ -37,7 +39,7 @@ interface Name {
 }
 
 /**
- * Moves names up and down, as little as possible, until no two overlap. A letter is about 0.58 as wide as high. Each
+ * Moves names up and down, as little as possible, until no two overlap, and inwards from both sides. A letter is about 0.58 as wide as high. Each
  * round moves every overlapping pair apart by half of the overlap; names in a cluster separate within a few rounds.
  */
 export const spreadNames = (
@@ -48,11 +50,11 @@ export const spreadNames = (
   const acrossPixel = mapWidth / (xEnds[1] - xEnds[0])
   const upPixel = mapHeight / (yEnds[1] - yEnds[0])
   const lineHeight = nameSize + 2
-  const placed = names.map(({ label, x, y }) => ({
-    x: x * acrossPixel,
-    y: y * upPixel,
-    half: ([...label].length * nameSize * 0.58) / 2 + 3
-  }))
+  const placed = names.map(({ label, x, y }) => {
+    const half = Math.min([...label].length * nameSize * 0.58, mostNameWidth) / 2 + 3
+    const left = xEnds[0] * acrossPixel
+    return { x: Math.max(left + half, Math.min(left + mapWidth - half, x * acrossPixel)), y: y * upPixel, half }
+  })
   for (let round = 0; round < 200; round++) {
     let moved = false
     for (const [i, a] of placed.entries()) {
@@ -67,7 +69,7 @@ export const spreadNames = (
     }
     if (!moved) break
   }
-  return names.map(({ label, x }, i) => ({ label, x, y: placed[i]!.y / upPixel }))
+  return names.map(({ label }, i) => ({ label, x: placed[i]!.x / acrossPixel, y: placed[i]!.y / upPixel }))
 }
 
 /** More names than these would cover the map. */
@@ -81,7 +83,7 @@ export const imageMap = (
 ): TopLevelSpec => {
   const xEnds = endsOf(points.map((point) => point.x))
   const yEnds = endsOf(points.map((point) => point.y))
-  const axis = { grid: false } as const
+  const axis = { grid: false, tickCount: 8 } as const
   const scaleOf = (ends: readonly [number, number]) => ({ domain: [...ends], nice: false, zero: false })
   const place = {
     x: { field: "x", type: "quantitative", title: axes[0], axis, scale: scaleOf(xEnds) },
@@ -112,7 +114,7 @@ export const imageMap = (
       },
       {
         data: { values: names },
-        mark: { type: "text", fontSize: nameSize, fontWeight: 600 },
+        mark: { type: "text", fontSize: nameSize, fontWeight: 600, limit: mostNameWidth },
         encoding: { ...place, text: { field: "label" } }
       }
     ]

@@ -13,7 +13,7 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { TopLevelSpec } from "vega-lite"
-import { fontsFor, type Missing, resvgFont, textWidth } from "./Fonts.ts"
+import { fontsFor, type Missing, resvgFont, shortened, textWidth } from "./Fonts.ts"
 import { config } from "./Theme.ts"
 import { escapeXml } from "./Xml.ts"
 
@@ -31,6 +31,8 @@ export interface Renderer {
   readonly svg: (spec: TopLevelSpec) => Effect.Effect<string, ChartError>
   /** PNG of an SVG, `scale` pixels per unit. */
   readonly png: (svg: string, scale: number, scheme: Scheme) => Effect.Effect<Uint8Array, ChartError>
+  /** As much of a text as there is room for, in units, at a font size. */
+  readonly shortened: (text: string, room: number, fontSize: number) => string
   /** Letters of the names that no font has. */
   readonly missing: Missing | undefined
 }
@@ -79,7 +81,12 @@ export const makeRenderer = Effect.fnUntraced(function* (names: ReadonlyArray<st
           .asPng(),
       catch: failed
     })
-  return { svg, png, missing: fonts.missing } satisfies Renderer
+  return {
+    svg,
+    png,
+    shortened: (text, room, fontSize) => shortened(fonts, text, room, fontSize),
+    missing: fonts.missing
+  } satisfies Renderer
 })
 
 /** Text and ground of a file of its own, for pages that are light or dark. */

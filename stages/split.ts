@@ -18,7 +18,7 @@ import {
   SplitParams
 } from "../schemas/Split.ts"
 import { byPath, type ImageListing, type ListedFile, listImages } from "./lib/dataset/ImageListing.ts"
-import { type LeakageGroups, leakageGroups, type Scanned } from "./lib/dataset/LeakageGroups.ts"
+import { captureOf, type LeakageGroups, leakageGroups, type Scanned } from "./lib/dataset/LeakageGroups.ts"
 import { scan } from "./lib/dataset/Scan.ts"
 import { stratifiedSplit, type Unit } from "./lib/dataset/StratifiedSplit.ts"
 import * as Aligner from "./lib/duplicates/Aligner.ts"
@@ -93,12 +93,29 @@ const fewClasses = ({ classes, files, root }: ImageListing): Stage.StageFailure 
   })
 }
 
+/** The first names of a list; a thousand of them would be no sentence. */
+const mostListed = 10
+const listed = (all: ReadonlyArray<string>): string =>
+  all.slice(0, mostListed).join(", ") + (all.length > mostListed ? ` and ${all.length - mostListed} more` : "")
+
+/** What ties the images of these classes, besides being copies: nothing that is not set is to be relaxed. */
+const relaxed = ({ files }: ImageListing, names: ReadonlyArray<string>, params: SplitParams): string => {
+  const capture = captureOf(params.groupBy)
+  const isTied = files.some((file) => names.includes(file.class) && capture(file.path) !== undefined)
+  const ways = [
+    ...(isTied ? ["relax split.groupBy"] : []),
+    ...(params.duplicates === "keep" ? [] : ['set split.duplicates to "keep", which puts copies into several splits'])
+  ]
+  return ways.map((way) => `, or ${way}`).join("")
+}
+
 /** Fails when there are not two classes, or one is too small, naming every such class. */
 const checkClasses = Effect.fnUntraced(function* (
   listing: ImageListing,
   countOf: (name: string) => number,
   what: "images" | "groups",
-  setAside: ReadonlyArray<SetAside>
+  setAside: ReadonlyArray<SetAside>,
+  params: SplitParams
 ) {
   if (listing.classes.length < 2) {
     return yield* fewClasses(listing)
@@ -110,14 +127,15 @@ const checkClasses = Effect.fnUntraced(function* (
     const aside = lost.length === 0 ? "" : ` (${lost.length} set aside${mostCommon(lost.map((one) => one.reason))})`
     return `"${name}" has ${countOf(name)}${aside}`
   })
+  const names = listed(small.map((name) => `"${name}"`))
   return yield* bad({
     reason: `${small.length === 1 ? "One class has" : `${small.length} classes have`} too few ${what} for three splits`,
     expected: `at least ${leastPerClass} ${what === "images" ? "readable images" : "groups of related images"} in each class`,
-    actual: counts.join(", "),
+    actual: listed(counts),
     toDo:
       what === "images"
-        ? `Add images to ${small.map((name) => `"${name}"`).join(", ")}, or move the folder away`
-        : `Add images that are not copies of others to ${small.map((name) => `"${name}"`).join(", ")}, or relax split.groupBy or split.duplicates`
+        ? `Add images to ${names}, or move ${small.length === 1 ? "the folder" : "the folders"} away`
+        : `Add images that are not copies of others to ${names}${relaxed(listing, small, params)}`
   })
 })
 
@@ -333,7 +351,7 @@ export const split = Stage.make({
       const scanResult = yield* scan({ root, files: taken, pixelLimit, cores, workdir, toolchainDir, progress })
       const { scanned, thumbnails } = scanResult
       const setAside = [...listing.setAside, ...scanResult.setAside].sort(byPath)
-      yield* checkClasses(listing, byClass(scanned), "images", setAside)
+      yield* checkClasses(listing, byClass(scanned), "images", setAside, params)
       const aligner = yield* Aligner.open(toolchainDir, cores)
       const thumbnailOf = { get: (i: number) => thumbnails.get(scanned[i]!.at) }
       const alike = yield* findAlike({ items: scanned, thumbnails: thumbnailOf, aligner }, (done) =>
@@ -343,7 +361,7 @@ export const split = Stage.make({
       yield* checkDropped(scanned, grouped, params)
       const groups = [...new Map(grouped.kept.map((one) => [`${one.image.class}/${one.group}`, one.image])).values()]
       const isGiven = listing.given.length > 0
-      if (!isGiven) yield* checkClasses(listing, byClass(groups), "groups", setAside)
+      if (!isGiven) yield* checkClasses(listing, byClass(groups), "groups", setAside, params)
       const images = isGiven
         ? assignGiven(grouped.kept, listing, params)
         : assignSplits(grouped.kept, listing.classes, params)

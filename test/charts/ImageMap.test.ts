@@ -15,9 +15,20 @@ describe("names on the map", () => {
     ]
     const moved = spreadNames(names, ends, ends)
     for (const [i, { label, x, y }] of moved.entries()) {
-      expect({ label, x }).toEqual({ label: names[i]!.label, x: names[i]!.x })
+      expect(label).toBe(names[i]!.label)
+      expect(x).toBeCloseTo(names[i]!.x, 12)
       expect(y).toBeCloseTo(names[i]!.y, 12)
     }
+  })
+
+  it("move inwards where they would reach beyond the map, however long they are", () => {
+    const names = [
+      { label: "pneumonoultramicroscopicsilicovolcanoconiosis", x: 1, y: 0.2 },
+      { label: "Magnificent frigatebird in full breeding plumage", x: 0, y: 0.8 }
+    ]
+    const [right, left] = spreadNames(names, ends, ends)
+    // half of what is left of a name, and a gap
+    expect([left!.x, 1 - right!.x].map((each) => each * 660)).toEqual([expect.closeTo(88, 9), expect.closeTo(88, 9)])
   })
 
   it("are parted when they lie in one heap, also on the very same place", () => {

@@ -127,6 +127,16 @@ describe("folders that cannot be split", () => {
     expect(failure.message).not.toMatch(/"enough"/)
   })
 
+  it("names the first of many classes that are too small", async () => {
+    const root = path.join(folder, "many small")
+    const names = Array.from({ length: 30 }, (_, k) => `c${10 + k}`)
+    for (const name of names) await fill(root, name, 1)
+    const { message } = await failureOf(root)
+    expect(message).toContain("30 classes have too few images")
+    expect(message).toContain('"c19" has 1 and 20 more')
+    expect(message).not.toContain("c20")
+  })
+
   it.each([
     ["no class", {}, /has no class/],
     ["one class", { "one/a.txt": "x" }, /only one class/]
@@ -143,7 +153,13 @@ describe("folders that cannot be split", () => {
     const root = path.join(folder, "copies")
     await fill(root, "enough", 6)
     for (let i = 0; i < 5; i++) writeFiles(root, { [`same/${i}.png`]: await png("same") })
-    expect((await failureOf(root)).message).toMatch(/"same" has 1/)
+    const { message } = await failureOf(root)
+    expect(message).toMatch(/"same" has 1/)
+    // groupBy is not set, or names nothing here: to relax it would change nothing
+    expect(message).not.toContain("groupBy")
+    expect((await failureOf(root, { groupBy: "^([0-9a-f]+)-[^/]*$" })).message).not.toContain("groupBy")
+    expect((await failureOf(root, { groupBy: "^(same)/" })).message).toContain("or relax split.groupBy")
+    expect((await manifestOf(root, { duplicates: "keep" }, "kept")).classes).toEqual(["enough", "same"])
   })
 })
 

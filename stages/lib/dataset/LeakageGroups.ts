@@ -50,7 +50,7 @@ const bestOfEach = (images: ReadonlyArray<Scanned>): ReadonlyArray<string> =>
   )
 
 /** The first capture of the pattern, or undefined when it does not match. */
-const captureOf = (pattern: string): ((path: string) => string | undefined) => {
+export const captureOf = (pattern: string): ((path: string) => string | undefined) => {
   if (pattern === "") return () => undefined
   const regex = new RegExp(pattern, "u")
   return (path) => regex.exec(path)?.[1]

@@ -32,6 +32,7 @@ import { drawFirstFilters, type Filters } from "./drawings/Filters.ts"
 import { drawHero } from "./drawings/Hero.ts"
 import { labelsOf } from "./drawings/Labels.ts"
 import { drawLookedAt } from "./drawings/LookedAt.ts"
+import { labelSize, type Shorten } from "./drawings/Svg.ts"
 import { type Html, trusted } from "./Html.ts"
 import type { Rows } from "./rows/Csv.ts"
 
@@ -118,14 +119,20 @@ const rowsBehind = (spec: TopLevelSpec): Rows => {
   return all.sort((a, b) => b.length - a.length)[0]!
 }
 
+const shortenBy =
+  ({ shortened }: Renderer): Shorten =>
+  (name, room) =>
+    shortened(name, room, labelSize)
+
 const drawSvgs = Effect.fnUntraced(function* (renderer: Renderer, input: ChartInput, specs: Specs) {
   const { metrics, table } = input
+  const shorten = shortenBy(renderer)
   const svgs = {} as Svgs
   for (const [name, spec] of Object.entries(specs)) svgs[name as ChartName] = yield* renderer.svg(spec)
   // the pixels are made here, so they can be encoded: a failure is a bug
-  svgs.logits = yield* Effect.promise(() => drawLogits(table, variantNames))
+  svgs.logits = yield* Effect.promise(() => drawLogits(table, variantNames, shorten))
   const cells = { bn: metrics.bn.confusion, nobn: metrics.nobn.confusion }
-  const confusion = yield* Effect.promise(() => drawConfusion(cells, metrics.classes))
+  const confusion = yield* Effect.promise(() => drawConfusion(cells, metrics.classes, shorten))
   const filters = drawFirstFilters(input.filters)
   if (filters !== undefined) svgs.filters = filters
   svgs.confusionBn = confusion.bn
@@ -138,11 +145,12 @@ const drawSvgs = Effect.fnUntraced(function* (renderer: Renderer, input: ChartIn
 const filesOf = Effect.fnUntraced(function* (renderer: Renderer, input: ChartInput, svgs: Svgs, confusion: string) {
   const { confusionBn: _bn, confusionNobn: _nobn, logits, ...charts } = svgs
   const drawn = { ...charts, confusion, hero: drawHero(input.metrics.headline, 560) }
-  const predictions = drawPredictions(input.metrics.examples, input.exampleUris)
+  const shorten = shortenBy(renderer)
+  const predictions = drawPredictions(input.metrics.examples, input.exampleUris, shorten)
   const looked =
     input.lookedAt.length === 0
       ? {}
-      : { lookedAt: drawLookedAt(input.metrics.classes, input.lookedAt.slice(0, mostInFile)) }
+      : { lookedAt: drawLookedAt(input.metrics.classes, input.lookedAt.slice(0, mostInFile), shorten) }
   const pixels = { logits, predictions, ...looked }
   const files: Array<FigureFile> = []
   for (const scheme of schemeNames) {

@@ -10,7 +10,7 @@ import { escapeXml } from "../../../../charts/Xml.ts"
 import type { ConfusionCell } from "../../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import { loadSharp } from "../../images/Sharp.ts"
-import { label, shortened, svg } from "./Svg.ts"
+import { isolated, label, type Shorten, svg } from "./Svg.ts"
 
 type Matrix = ReadonlyArray<ReadonlyArray<number>>
 type Cells = Readonly<Record<VariantName, ReadonlyArray<ConfusionCell>>>
@@ -27,6 +27,9 @@ interface Drawn {
 const top = 26
 const left = 138
 const bottom = 130
+/** Room for names: beside the rows, and aslant below the columns. Some for wider fonts of browsers is left. */
+const rowRoom = 112
+const columnRoom = 118
 
 const shares = (row: ReadonlyArray<number>): ReadonlyArray<number> => {
   const total = row.reduce((sum, images) => sum + images, 0)
@@ -36,7 +39,7 @@ const shares = (row: ReadonlyArray<number>): ReadonlyArray<number> => {
 /** As large as fits, but legible. */
 const cellSizeOf = (classes: number): number => Math.max(14, Math.min(24, Math.floor(432 / classes)))
 
-const drawCells = (matrix: Matrix, names: ReadonlyArray<string>): Drawn => {
+const drawCells = (matrix: Matrix, names: ReadonlyArray<string>, shorten: Shorten): Drawn => {
   const cell = cellSizeOf(names.length)
   const side = cell * names.length
   const x = (k: number): number => left + k * cell
@@ -45,17 +48,19 @@ const drawCells = (matrix: Matrix, names: ReadonlyArray<string>): Drawn => {
       const images = row[predicted]!
       if (images === 0) return []
       const [cx, cy] = [x(predicted), top + label * cell]
-      const title = `${names[label]} → ${names[predicted]}: ${images} ${images === 1 ? "image" : "images"}`
+      const title = `${isolated(names[label]!)} → ${isolated(names[predicted]!)}: ${images} ${images === 1 ? "image" : "images"}`
       const ink = share > 0.5 ? "#ffffff" : "currentColor"
       return [
         `<g${label === predicted ? "" : ` data-cell="${label} ${predicted}"`}><title>${escapeXml(title)}</title><rect x="${cx}" y="${cy}" width="${cell}" height="${cell}" fill="#2158b5" fill-opacity="${(0.1 + 0.9 * share).toFixed(2)}"/><text x="${cx + cell / 2}" y="${cy + cell * 0.68}" font-size="${Math.min(12, Math.round(cell * 0.55))}" text-anchor="middle" fill="${ink}">${images}</text></g>`
       ]
     })
   )
-  const rows = names.map((name, k) => label(left - 6, top + (k + 0.7) * cell, shortened(name), 'text-anchor="end"'))
+  const rows = names.map((name, k) =>
+    label(left - 6, top + (k + 0.7) * cell, shorten(name, rowRoom), 'text-anchor="end"')
+  )
   const columns = names.map((name, k) => {
     const [cx, cy] = [x(k + 0.7), top + side + 12]
-    return label(cx, cy, shortened(name), `text-anchor="end" transform="rotate(-60 ${cx} ${cy})"`)
+    return label(cx, cy, shorten(name, columnRoom), `text-anchor="end" transform="rotate(-60 ${cx} ${cy})"`)
   })
   const ground = `<rect x="${left}" y="${top}" width="${side}" height="${side}" fill="currentColor" opacity=".05"/>`
   return {
@@ -104,17 +109,18 @@ const matrixOf = (cells: ReadonlyArray<ConfusionCell>, classes: number): Matrix 
 const drawMatrix = async (
   cells: ReadonlyArray<ConfusionCell>,
   names: ReadonlyArray<string>,
-  variant: VariantName
+  variant: VariantName,
+  shorten: Shorten
 ): Promise<Drawn> => {
   const matrix = matrixOf(cells, names.length)
-  const drawn = names.length <= mostNamed ? drawCells(matrix, names) : await drawPicture(matrix)
+  const drawn = names.length <= mostNamed ? drawCells(matrix, names, shorten) : await drawPicture(matrix)
   const title = label(names.length <= mostNamed ? left : 0, 14, variantNames[variant], 'font-weight="600"')
   return { ...drawn, content: title + drawn.content }
 }
 
 /** Each matrix for the page, and both side by side for a file. */
-export const drawConfusion = async (cells: Cells, names: ReadonlyArray<string>) => {
-  const [bn, nobn] = await Promise.all(variants.map((variant) => drawMatrix(cells[variant], names, variant)))
+export const drawConfusion = async (cells: Cells, names: ReadonlyArray<string>, shorten: Shorten) => {
+  const [bn, nobn] = await Promise.all(variants.map((variant) => drawMatrix(cells[variant], names, variant, shorten)))
   const of = ({ width, height, content }: Drawn): string => svg(width, height, content)
   const both = svg(
     bn!.width + nobn!.width + 20,

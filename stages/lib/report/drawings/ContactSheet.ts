@@ -5,7 +5,7 @@
  * step that packs them: another font would pack them again.
  */
 import * as Effect from "effect/Effect"
-import { type Fonts, family, fontsFor, resvgFont, textWidth } from "../../../../charts/Fonts.ts"
+import { type Fonts, family, fontsFor, resvgFont, shortened } from "../../../../charts/Fonts.ts"
 import { escapeXml } from "../../../../charts/Xml.ts"
 import type { PackIndex } from "../../../../schemas/Augment.ts"
 import type * as Pack from "../../images/Pack.ts"
@@ -41,21 +41,12 @@ const layOut = (rows: ReadonlyArray<Row>) => {
 
 const fontSize = 13
 
-/** As much of a name as there is room for. */
-const shorten = (name: string, fonts: Fonts): string => {
-  const room = nameWidth - 20
-  if (textWidth(fonts, name, fontSize) <= room) return name
-  const letters = [...name]
-  while (letters.length > 1 && textWidth(fonts, `${letters.join("")}…`, fontSize) > room) letters.pop()
-  return `${letters.join("")}…`
-}
-
 /** Ground, names and frames of the originals. */
 const underlay = (rows: ReadonlyArray<Row>, fonts: Fonts): string => {
   const { width, height, x, y } = layOut(rows)
   const names = rows.map(
     (row, i) =>
-      `<text x="${nameWidth - 12}" y="${y(i) + tile / 2 + 5}" text-anchor="end" font-size="${fontSize}" fill="#222">${escapeXml(shorten(row.name, fonts))}</text>`
+      `<text x="${nameWidth - 12}" y="${y(i) + tile / 2 + 5}" text-anchor="end" font-size="${fontSize}" fill="#222">${escapeXml(shortened(fonts, row.name, nameWidth - 20, fontSize))}</text>`
   )
   const frames = rows.flatMap((row, i) =>
     row.tiles.flatMap((one, column) =>

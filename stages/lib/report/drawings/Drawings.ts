@@ -5,11 +5,12 @@
 import type { Example } from "../../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import type { TrainedNetwork } from "../../../../schemas/Train.ts"
+import { percent } from "../../Figures.ts"
 import { loadSharp } from "../../images/Sharp.ts"
 import { rowsOf } from "../../statistics/Comparison.ts"
 import type { LogitsTable } from "../../tables/LogitsTable.ts"
 import { mostNamed } from "./Confusion.ts"
-import { label, shortened, svg } from "./Svg.ts"
+import { isolated, label, type Shorten, svg } from "./Svg.ts"
 
 /** Blue through white to red, for a value from -1 to 1. The ends are ColorBrewer's RdBu. */
 const diverging = (value: number): readonly [number, number, number] => {
@@ -23,6 +24,9 @@ const diverging = (value: number): readonly [number, number, number] => {
 const columnWidthOf = (classes: number): number =>
   classes > mostNamed ? 430 / classes : Math.max(18, Math.floor(260 / classes))
 const imageHeight = 520
+/** Room for names: beside the rows, and aslant below the columns. Some for wider fonts of browsers is left. */
+const rowRoom = 120
+const columnRoom = 105
 
 /** The heat map: rows sorted by label, one pixel per row and class, then scaled. */
 const logitPixels = async (logits: Float32Array, order: ReadonlyArray<number>, classes: number, limit: number) => {
@@ -60,7 +64,11 @@ const legend = (x: number, y: number, limit: number): string => {
 }
 
 /** Logits of the test images under both networks: images by row, classes by column. */
-export const drawLogits = async (table: LogitsTable, names: Readonly<Record<VariantName, string>>): Promise<string> => {
+export const drawLogits = async (
+  table: LogitsTable,
+  names: Readonly<Record<VariantName, string>>,
+  shorten: Shorten
+): Promise<string> => {
   const classes = table.classes.length
   const named = classes <= mostNamed
   // train images would show what a network has learned by heart
@@ -77,7 +85,7 @@ export const drawLogits = async (table: LogitsTable, names: Readonly<Record<Vari
   const lines = (named ? table.classes : []).map((name, k) => {
     const end = starts[k + 1] ?? order.length
     const middle = (y(starts[k]!) + y(end)) / 2
-    return `${label(left - 8, middle + 4, shortened(name), 'text-anchor="end"')}<line x1="${left - 4}" x2="${left}" y1="${y(starts[k]!)}" y2="${y(starts[k]!)}" stroke="currentColor" opacity=".5"/>`
+    return `${label(left - 8, middle + 4, shorten(name, rowRoom), 'text-anchor="end"')}<line x1="${left - 4}" x2="${left}" y1="${y(starts[k]!)}" y2="${y(starts[k]!)}" stroke="currentColor" opacity=".5"/>`
   })
   const panels = await Promise.all(
     variants.map(async (variant, i) => {
@@ -88,7 +96,7 @@ export const drawLogits = async (table: LogitsTable, names: Readonly<Record<Vari
         return label(
           at,
           top + imageHeight + 12,
-          shortened(name),
+          shorten(name, columnRoom),
           `text-anchor="end" transform="rotate(-60 ${at} ${top + imageHeight + 12})"`
         )
       })
@@ -135,25 +143,38 @@ export const drawNetwork = (network: TrainedNetwork): string => {
   return svg(46 + boxes.length * step, 256, drawn.join(""))
 }
 
-const cardWidth = 300
+const cardWidth = 340
+/** For a class and its probability. */
+const answerRoom = cardWidth - 124 - 20
 const cardHeight = 176
 
-const drawnBars = (x: number, y: number, title: string, top: Example["softmax"], right: string): string =>
+const drawnBars = (
+  [x, y]: readonly [number, number],
+  title: string,
+  { top, right }: { readonly top: Example["softmax"]; readonly right: string },
+  shorten: Shorten
+): string =>
   `${label(x, y, title, 'opacity=".7"')}${top
     .map((one, i) => {
       const at = y + 8 + i * 17
       const colour = one.class === right ? "#1a7f45" : "#2f6fde"
-      return `<rect x="${x}" y="${at}" width="${Math.max(1, 150 * one.probability)}" height="14" rx="2" fill="${colour}" opacity=".3"/>${label(x + 4, at + 11, `${one.class} ${(100 * one.probability).toFixed(1)} %`)}`
+      return `<rect x="${x}" y="${at}" width="${Math.max(1, 150 * one.probability)}" height="14" rx="2" fill="${colour}" opacity=".3"/>${label(x + 4, at + 11, `${isolated(shorten(one.class, answerRoom - 50))} ${percent(one.probability)}`)}`
     })
     .join("")}`
 
 /** The grid of predictions as one image: three columns of test images with their label and top three. */
-export const drawPredictions = (examples: ReadonlyArray<Example>, uris: ReadonlyArray<string>): string => {
+export const drawPredictions = (
+  examples: ReadonlyArray<Example>,
+  uris: ReadonlyArray<string>,
+  shorten: Shorten
+): string => {
   const columns = Math.min(3, Math.max(1, examples.length))
   const cards = examples.map((example, i) => {
     const x = (i % columns) * cardWidth + 10
     const y = Math.floor(i / columns) * cardHeight + 10
-    return `${label(x, y + 12, example.label, 'font-weight="600"')}<image href="${uris[i]}" x="${x}" y="${y + 20}" width="112" height="112"/>${drawnBars(x + 124, y + 30, "softmax", example.softmax, example.label)}${drawnBars(x + 124, y + 104, "sparsemax", example.sparsemax, example.label)}`
+    const bars = (at: number, title: string, top: Example["softmax"]): string =>
+      drawnBars([x + 124, y + at], title, { top, right: example.label }, shorten)
+    return `${label(x, y + 12, shorten(example.label, cardWidth - 40), 'font-weight="600"')}<image href="${uris[i]}" x="${x}" y="${y + 20}" width="112" height="112"/>${bars(30, "softmax", example.softmax)}${bars(104, "sparsemax", example.sparsemax)}`
   })
   const width = columns * cardWidth + 10
   const height = Math.ceil(examples.length / columns) * cardHeight + 10

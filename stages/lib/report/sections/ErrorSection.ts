@@ -5,7 +5,8 @@ import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import { leastGroups } from "../../statistics/Groups.ts"
 import type { Answer, LookedAt, Mistake, ReportData } from "../Data.ts"
 import { mostNamed } from "../drawings/Confusion.ts"
-import { answerOf } from "../drawings/LookedAt.ts"
+import { classOf, surenessOf } from "../drawings/LookedAt.ts"
+import { isolated } from "../drawings/Svg.ts"
 import {
   count,
   csvLink,
@@ -52,7 +53,7 @@ const pairTable = ({ metrics }: ReportData): Html => {
         title: "true class → predicted class",
         head: true,
         cell: ({ label, predicted }: ConfusedPair) =>
-          html`<a href="#mistakes" data-cell="${label} ${predicted}">${text(classes[label]!)} → ${text(classes[predicted]!)}</a>`
+          html`<a href="#mistakes" data-cell="${label} ${predicted}">${text(isolated(classes[label]!))} → ${text(isolated(classes[predicted]!))}</a>`
       },
       { title: "images, BN", numeric: true, cell: (row) => text(row.images.bn) },
       { title: "images, no BN", numeric: true, cell: (row) => text(row.images.nobn) },
@@ -95,15 +96,19 @@ const classTable = ({ metrics }: ReportData): Html => {
 const fewGroups = ({ bn: { perClass } }: Metrics): Html => {
   const few = perClass.filter(({ groups }) => groups < leastGroups)
   if (few.length === 0) return nothing
-  const listed = few.slice(0, 20).map((each) => html`${text(each.class)} (${each.groups})`)
+  const listed = few.slice(0, 20).map((each) => html`${text(isolated(each.class))} (${each.groups})`)
   const more = few.length > listed.length ? html`, and ${few.length - listed.length} more` : nothing
   return paragraph(
     html`Images of one group are related and count as one. ${few.length === 1 ? text("One class has") : html`${few.length} classes have`} fewer than ${leastGroups} groups in test, too few to judge them by: ${join(listed, ", ")}${more}.`
   )
 }
 
-const answer = (classes: ReadonlyArray<string>, variant: VariantName, { predicted, confidence, right }: Answer): Html =>
-  html`<br>${text(variantNames[variant])}: ${text(predicted < 0 ? "overflow" : classes[predicted]!)}, ${percent(confidence, 0)}${text(right ? " ✓" : "")}`
+/** "dishes, 98 % ✓": what a network says of an image. */
+const answerOf = (classes: ReadonlyArray<string>, said: Answer): string =>
+  `${isolated(classOf(classes, said))}, ${surenessOf(said)}`
+
+const answer = (classes: ReadonlyArray<string>, variant: VariantName, said: Answer): Html =>
+  html`<br>${text(variantNames[variant])}: ${text(answerOf(classes, said))}`
 
 const shot = (classes: ReadonlyArray<string>, one: Mistake): Html => {
   const { bn, nobn, label, path, uri } = one
@@ -163,7 +168,7 @@ const looked = ({ lookedAt, metrics: { classes } }: ReportData): Html => {
   if (lookedAt.length === 0) return nothing
   const panel = (one: LookedAt, variant: VariantName): Html => {
     const uri = one.evidence[variant]
-    const answer = answerOf(classes, one[variant], Number.POSITIVE_INFINITY)
+    const answer = answerOf(classes, one[variant])
     const image =
       uri === undefined
         ? nothing

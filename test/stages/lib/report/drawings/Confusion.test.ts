@@ -9,7 +9,8 @@ const cellsOf = (classes: number) =>
     { label, predicted: label, images: 2 },
     { label, predicted: (label + 1) % classes, images: 1 }
   ])
-const drawn = (classes: number) => drawConfusion({ bn: cellsOf(classes), nobn: cellsOf(classes) }, namesOf(classes))
+const drawn = (classes: number) =>
+  drawConfusion({ bn: cellsOf(classes), nobn: cellsOf(classes) }, namesOf(classes), (name) => name)
 
 describe("a confusion matrix", () => {
   it("has a cell for each pair that occurs, which says what it is, and mistakes can be chosen by it", async () => {
