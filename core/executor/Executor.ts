@@ -153,7 +153,9 @@ export class StepError extends Schema.TaggedError<StepError>()("StepError", {
   /** The number of the attempt, of a step that may be tried again. */
   attempts: Schema.optionalKey(Schema.Int),
   /** Whether the machine that did the work was lost, and the step is not to blame. */
-  lost: Schema.optionalKey(Schema.Boolean)
+  lost: Schema.optionalKey(Schema.Boolean),
+  /** Whether another attempt cannot come to anything else. */
+  isFinal: Schema.optionalKey(Schema.Boolean)
 }) {
   /** The same, of an attempt. */
   at(attempts: number): StepError {

@@ -219,12 +219,13 @@ export const make = (): Executor["Service"] => {
         return yield* CommandRun.run(task, work, isSealed, onNews)
       }
       const bundle = yield* Effect.promise(() => bundleFor(work.source))
+      // an import that was added since is told by it
+      yield* check(bundle?.digests)
       const unknown = bundle === undefined ? undefined : unknownModule(work, bundle)
       if (unknown !== undefined) {
         const reason = `${unknown} would be loaded, but is not among the modules that the key was made from`
         return yield* new StepError({ step: task.step, fault: "bug", reason, log: null })
       }
-      yield* check(bundle?.digests)
       return yield* runModule(isSealed ? yield* LeftOut.without(task) : task, work, bundle, isSealed, onNews)
     })
   }

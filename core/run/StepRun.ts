@@ -318,7 +318,7 @@ const work = Effect.fnUntraced(function* (
   const { task, earlierMs } = yield* begin(running, execution, cores, startedMs)
   const checkpoints = layout.checkpoint(key)
   const { tell, notices } = teller(events, step.id, task.secrets)
-  const check = Unchanged.checkBegin(prepared, step, task.checkpoint, disk)
+  const check = yield* Unchanged.checkBegin(prepared, step, task.checkpoint)
   const order = () => orderOf(prepared, step, { key, runtime: CacheKey.runtime, origins: originsOf(prepared) })
   const executing = executor.execute(task, tell, check, order)
   const executed = yield* Attempts.inTime(timeoutOf(execution.elsewhere, step), task, executing)

@@ -173,6 +173,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/cli/python.test.ts"]
   },
   {
+    name: "a name that leads to another module during the run is not seen",
+    file: "core/run/step/Unchanged.ts",
+    find: "  return now === before.text",
+    replace: "  return true",
+    caughtBy: ["test/cli/edited.test.ts"]
+  },
+  {
     name: "steps that take more memory than there is run at once",
     file: "core/run/step/Budget.ts",
     find: "holdOf(budget.memory, need.memory)",

@@ -1,7 +1,8 @@
 /**
  * Attempts: a step that is tried within its time, and again after a failure.
  *
- * Only what the stage could not do is tried again: a fault of the user's input or of op-pipe's own is the same each time.
+ * Only what the stage could not do is tried again: a fault of the user's input or of op-pipe's own is the same each time, and so
+ * is what changed during the run.
  * Each attempt begins in an empty folder, and goes on from a checkpoint where there is one. While a step waits for its next
  * attempt, others have its cores.
  */
@@ -31,7 +32,9 @@ export const inTime = <A, E, R>(timeoutMs: number | undefined, task: StepTask, w
 
 /** What stands in the way of an attempt, in words, if another one may help. */
 const failureOf = (error: unknown, { stage }: AnyStep): string | undefined =>
-  error instanceof StepError && error.fault === "stage" ? Mask.inText(stage.secrets, error.reason) : undefined
+  error instanceof StepError && error.fault === "stage" && error.isFinal !== true
+    ? Mask.inText(stage.secrets, error.reason)
+    : undefined
 
 /** How often a step begins again because the machine that it was done on was lost, besides its retries, and after what time. */
 const afterLoss = { times: 2, backoffMs: 1000 }

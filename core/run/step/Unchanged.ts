@@ -36,22 +36,45 @@ const editedSince = Effect.fnUntraced(function* ({ files }: CodeFingerprint, loa
   ).pipe(Effect.map((edited) => edited.map(([file]) => file)))
 })
 
+/**
+ * Whether the stage's modules are now what the key holds. Digests of files do not say it: a name may lead to another module, by a
+ * link or a manifest, while no module has changed. Of one bundle it is asked once, when it has just been made: what is edited
+ * later is not in it.
+ */
+const isAsPlanned = Effect.fnUntraced(function* (before: CodeFingerprint, source: string, bundle: Executed["loaded"]) {
+  const known = bundle === undefined ? undefined : codeBeside.get(bundle)
+  if (known !== undefined) return known === before.text
+  const now = yield* (yield* CodeIdentity).now(source).pipe(
+    Effect.map(({ text }) => text),
+    // a module is gone, or half written
+    Effect.orElseSucceed(() => "")
+  )
+  if (bundle !== undefined) codeBeside.set(bundle, now)
+  return now === before.text
+})
+
+/** The code that a bundle was made from, by the digests of its modules. */
+const codeBeside = new WeakMap<Loaded, string>()
+
 /** The modules that differ from the key: as they were loaded, or else as they are now. */
 const changedModules = Effect.fnUntraced(function* (
   before: CodeFingerprint,
-  source: string,
+  { stage }: AnyStep,
   loaded: Executed["loaded"]
 ) {
   const { memo } = yield* Store
-  if (loaded !== undefined) return [...loadedOtherwise(before, loaded), ...(yield* editedSince(before, loaded, memo))]
-  const now = yield* (yield* CodeIdentity).now(source)
-  return now.text === before.text ? [] : ["its code"]
+  const files = loaded && [...loadedOtherwise(before, loaded), ...(yield* editedSince(before, loaded, memo))]
+  // a script names its modules by their paths alone
+  if (files !== undefined && (files.length > 0 || stage._tag === "Command")) return files
+  return (yield* isAsPlanned(before, codeIdOf(stage) ?? "", loaded)) ? [] : ["its code"]
 })
 
+/** Nothing is wrong with the input, so this is no fault of it; but another attempt goes by the same key. */
 const changed = (step: AnyStep, what: string, since: keyof typeof consequences): StepError =>
   new StepError({
     step: step.id,
-    fault: "input",
+    fault: "stage",
+    isFinal: true,
     reason: `${what} changed ${since}, so ${consequences[since]}. Run again`,
     log: null
   })
@@ -98,7 +121,7 @@ const checkCode = Effect.fnUntraced(function* (prepared: Prepared, step: AnyStep
   const before = fingerprintOf(prepared, step.stage)
   // the key holds a command itself
   if (before === undefined) return
-  const [first] = yield* changedModules(before, codeIdOf(step.stage) ?? "", loaded)
+  const [first] = yield* changedModules(before, step, loaded)
   if (first !== undefined) return yield* changed(step, first, "while the step ran")
 })
 
@@ -121,19 +144,23 @@ const checkTouched = Effect.fnUntraced(function* (
   yield* disk.create(note, now)
 })
 
-/** Fails if the code that is about to be loaded differs from the key, as far as the executor knows it. */
-export const checkBegin =
-  (prepared: Prepared, step: AnyStep, checkpoint: string, disk: Disk["Service"]) =>
-  (loaded: Executed["loaded"]): Effect.Effect<void, StepError> => {
+/** Makes what fails if the code that is about to be loaded differs from the key, as far as the executor knows it. */
+export const checkBegin = Effect.fnUntraced(function* (prepared: Prepared, step: AnyStep, checkpoint: string) {
+  const context = yield* Effect.context<Disk | Store | CodeIdentity>()
+  return Effect.fnUntraced(function* (loaded: Executed["loaded"]) {
     const before = fingerprintOf(prepared, step.stage)
-    if (before === undefined) return Effect.void
+    if (before === undefined) return
     const [first] = loadedOtherwise(before, loaded ?? {})
-    if (first !== undefined) return Effect.fail(changed(step, first, "since the run began"))
-    return checkTouched(checkpoint, before, loaded === undefined).pipe(
-      Effect.provideService(Disk, disk),
-      Effect.mapError(({ message }) => new StepError({ step: step.id, fault: "bug", reason: message, log: null }))
+    if (first !== undefined) return yield* changed(step, first, "since the run began")
+    // of a script it is asked when it has run
+    if (step.stage._tag === "Stage" && !(yield* isAsPlanned(before, step.stage.source, loaded)))
+      return yield* changed(step, "its code", "since the run began")
+    yield* Effect.mapError(
+      checkTouched(checkpoint, before, loaded === undefined),
+      ({ message }) => new StepError({ step: step.id, fault: "bug", reason: message, log: null })
     )
-  }
+  }, Effect.provideContext(context))
+})
 
 /** Fails if sources, code or programs differ from the key, and removes the step's checkpoint then. */
 export const checkUnchanged = (prepared: Prepared, step: AnyStep, key: Digest.Digest, executed: Executed) =>
