@@ -8,9 +8,9 @@ import { displayName } from "../../core/pipeline/Step.ts"
 import * as OutputFolder from "../../core/plan/OutputFolder.ts"
 import * as Template from "../../core/plan/Template.ts"
 import { materialize } from "../../core/run/Materialize.ts"
+import * as BranchFolders from "../../core/run/outputs/BranchFolders.ts"
 import * as RunLog from "../../core/run/RunLog.ts"
-import * as BranchFolders from "../../core/run/step/BranchFolders.ts"
-import { formatDuration, padEnd, paint, printLine, widthOf } from "../Console.ts"
+import { formatDuration, padEnd, paint, printError, printLine, widthOf } from "../Console.ts"
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
 import { printJson } from "../json/Shapes.ts"
@@ -111,6 +111,8 @@ export const restore = Command.make(
   "restore",
   { ...shared, run },
   Effect.fn("cli.restore")(function* (flags) {
+    const moved: Array<string> = []
+    const kept = (text: string): void => void moved.push(text)
     const restored = yield* Session.withStore(flags, (project) =>
       Effect.gen(function* () {
         const { results } = yield* Store
@@ -128,15 +130,20 @@ export const restore = Command.make(
         const recorded = { ...record, results: new Map(found) }
         yield* BranchFolders.prepare(
           project.outputsDir,
-          found.map(([id]) => id)
+          found.map(([id]) => id),
+          kept
         )
         for (const [id, result] of found) {
           const rendered = yield* Template.rendered(project.pipeline, id, recorded)
-          yield* materialize(result, OutputFolder.of(project.outputsDir, id), rendered)
+          yield* materialize(result, OutputFolder.of(project.outputsDir, id), rendered, {
+            waits: () => undefined,
+            kept
+          })
         }
         return { runId: record.runId, steps: usable.map((each) => each.id), outputs: project.outputsDir }
       })
     )
+    for (const text of moved) yield* printError(text)
     if (flags.json) return yield* printJson("restore", restored)
     yield* printLine(
       `The outputs of run ${restored.runId} (${Reporter.few(restored.steps)}) are in ${restored.outputs}`

@@ -2,7 +2,7 @@
  * OutputFolder: the expected content of `outputs/<step>/`, and whether the folder has it.
  *
  * A step's folder holds exactly the files of its result. `outputs/.laid-out/` holds a mark for each folder that op-pipe
- * wrote: only such a folder is replaced. The marks lie in the outputs and not in the store, since the store may be
+ * wrote, with what it wrote: only such a folder is replaced, and what a user put there is moved aside (core/run/outputs/Kept.ts). The marks lie in the outputs and not in the store, since the store may be
  * removed while the outputs stay.
  */
 import * as path from "node:path"

@@ -20,6 +20,7 @@ import type * as Tree from "../../cache/store/Tree.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import * as Document from "../pipeline/Document.ts"
 import { asStored, difference, expectedTree, isOccupied, markOf, marksIn, type Rendered } from "../plan/OutputFolder.ts"
+import * as Kept from "./outputs/Kept.ts"
 
 /** A blob that a result names disappeared between its check and its use. */
 export class BlobGone extends Data.TaggedError("BlobGone")<{ readonly digest: Digest.Digest }> {
@@ -107,17 +108,11 @@ export class OutputsOccupied extends Data.TaggedError("OutputsOccupied")<{ reado
   }
 }
 
-const mark = Effect.fnUntraced(function* (folder: string) {
+/** Marks `folder`, unless it is marked. Marks of earlier versions are empty, and list nothing. */
+const mark = Effect.fnUntraced(function* (folder: string, tree: Tree.Tree) {
   const disk = yield* Disk
-  const file = markOf(folder)
-  if (yield* disk.exists(file)) return
-  yield* disk.makeFolder(path.dirname(file))
-  // another run may have made it meanwhile
-  yield* Effect.catchIf(
-    disk.create(file, ""),
-    (error) => error.code === "EEXIST",
-    () => Effect.void
-  )
+  const before = yield* orAbsent(disk.lstat(markOf(folder)))
+  if (Option.isNone(before) || before.value.sizeBytes === 0) yield* Kept.note(folder, tree)
 })
 
 /**
@@ -137,7 +132,7 @@ const sweepScratch = Effect.fnUntraced(function* (outputsDir: string) {
   }
 })
 
-const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, rendered: Rendered) {
+const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, rendered: Rendered, told: Told) {
   if (Option.isNone(yield* difference(result, folder, rendered))) return false
   const disk = yield* Disk
   if (yield* isOccupied(result, folder)) return yield* new OutputsOccupied({ folder })
@@ -145,12 +140,16 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
   const name = `${ownPrefix}${randomUUID()}`
   const [aside, old] = scratchIn(path.dirname(folder)).map((each) => path.join(each, name)) as [string, string]
   const swap = Effect.gen(function* () {
-    yield* build(expectedTree(result, rendered), aside, "copy", rendered)
-    yield* mark(folder)
+    const tree = expectedTree(result, rendered)
+    yield* build(tree, aside, "copy", rendered)
+    yield* Kept.moveAside(folder, told.kept)
+    // what is there already is its own, should the process end before the other is in its place
+    yield* mark(folder, tree)
     yield* disk.makeFolder(path.dirname(old))
     const replaces = yield* disk.exists(folder)
     if (replaces) yield* disk.rename(folder, old)
     yield* disk.rename(aside, folder)
+    yield* Kept.note(folder, tree)
     return true
   })
   return yield* Effect.ensuring(
@@ -164,22 +163,25 @@ const isRace = (error: { readonly _tag: string; readonly code?: string }): boole
   error._tag === "DiskError" && ["ENOENT", "EEXIST", "ENOTEMPTY"].includes(error.code ?? "")
 const mostRaces = 20
 
-/**
- * Makes `outputs/<step>/` hold `result`; true if it did not yet. A lock keeps runs of one project apart; `onWait` is told for
- * whom it waits.
- */
+/** What is told meanwhile: for whom it waits, and what of a user's was moved aside. */
+export interface Told {
+  readonly waits: (owner: string) => void
+  readonly kept: (text: string) => void
+}
+
+/** Makes `outputs/<step>/` hold `result`; true if it did not yet. A lock keeps runs of one project apart. */
 export const materialize = Effect.fnUntraced(function* (
   result: StepResult,
   folder: string,
-  rendered: Rendered = asStored,
-  onWait: (owner: string) => void = () => undefined
+  rendered: Rendered,
+  told: Told
 ) {
   // mostly there is no difference, and then no lock is needed; `swapIn` compares again under the lock
   if (Option.isNone(yield* difference(result, folder, rendered))) {
     // earlier versions left no marks
-    yield* Effect.ignore(mark(folder))
+    yield* Effect.ignore(mark(folder, expectedTree(result, rendered)))
     return false
   }
-  const swapped = Effect.retry(swapIn(result, folder, rendered), { while: isRace, times: mostRaces })
-  return yield* Effect.scoped(Effect.andThen(Lock.hold(`outputs ${folder}`, onWait), swapped))
+  const swapped = Effect.retry(swapIn(result, folder, rendered, told), { while: isRace, times: mostRaces })
+  return yield* Effect.scoped(Effect.andThen(Lock.hold(`outputs ${folder}`, told.waits), swapped))
 })

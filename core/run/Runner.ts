@@ -130,10 +130,10 @@ const putInPlace = Effect.fnUntraced(function* (running: Running, step: AnyStep,
     : running.results
   const rendered = yield* Template.render(prepared, id, settled)
   const folder = OutputFolder.of(outputsDir, id)
-  const restored = yield* materialize(result, folder, rendered, (owner) => {
-    const all = OutputFolder.of(outputsDir, declaredId(step))
-    running.notices(events, `${all} is being written by ${owner}; waiting for it`)
-  })
+  const tell = (text: string): void => running.notices(events, text)
+  const all = OutputFolder.of(outputsDir, declaredId(step))
+  const waits = (owner: string): void => tell(`${all} is being written by ${owner}; waiting for it`)
+  const restored = yield* materialize(result, folder, rendered, { waits, kept: tell })
   yield* results.noteLast(id, result.key)
   return restored
 })

@@ -124,6 +124,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/core/run/Materialize.test.ts"]
   },
   {
+    name: "what people put into a step's outputs goes with them",
+    file: "core/run/Materialize.ts",
+    find: "    yield* Kept.moveAside(folder, told.kept)\n",
+    replace: "",
+    caughtBy: ["test/core/run/Materialize.test.ts"]
+  },
+  {
     name: "an input that was edited and put back is taken to be untouched",
     file: "core/run/step/Unchanged.ts",
     find: "if (Tree.isUntouched(before.content, now.content)) continue",
@@ -916,7 +923,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "outputs of branches that are no more stay",
-    file: "core/run/step/BranchFolders.ts",
+    file: "core/run/outputs/BranchFolders.ts",
     find: "    if (kept.has(name)) continue\n",
     replace: "    if (kept.size < 99) continue\n",
     caughtBy: [many]

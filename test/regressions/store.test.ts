@@ -222,7 +222,7 @@ describe("what is laid out", () => {
     }
     await ran(pipeline, place, { executor })
     expect(describeTree(laidOut)).toEqual(kept[0])
-    expect(readdirSync(place.outputs)).toEqual([".laid-out", "make"])
+    expect(readdirSync(place.outputs)).toEqual([".kept", ".laid-out", "make"])
     expect(readdirSync(path.join(place.outputs, "make"))).toEqual(["made"])
   })
 

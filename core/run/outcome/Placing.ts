@@ -2,9 +2,9 @@
 import * as Effect from "effect/Effect"
 import type { AnyStep } from "../../pipeline/Step.ts"
 import * as Branches from "../../plan/many/Branches.ts"
+import * as BranchFolders from "../outputs/BranchFolders.ts"
 import { noticeOf } from "../RunEvent.ts"
 import { RunEvents } from "../RunEvents.ts"
-import * as BranchFolders from "../step/BranchFolders.ts"
 import type { Running } from "./Outcome.ts"
 
 /** Whether all that a step reads is known when the pipeline is loaded. */
@@ -26,10 +26,12 @@ export const placeIn = Effect.fnUntraced(function* (running: Running, step: AnyS
   const nothing = all.length === 0 ? Branches.nothingOf(step) : undefined
   if (nothing !== undefined) (yield* RunEvents).publish(noticeOf(step.id, nothing))
   if (options.outputsDir === undefined) return placed
-  yield* BranchFolders.makeRoom(options.outputsDir, step.id)
+  const events = yield* RunEvents
+  const tell = (text: string): void => running.notices(events, text)
+  yield* BranchFolders.makeRoom(options.outputsDir, step.id, tell)
   if (wanted === undefined) {
     const names = placed.map(({ branch }) => branch!.name)
-    yield* BranchFolders.keepOnly(options.outputsDir, step.id, names)
+    yield* BranchFolders.keepOnly(options.outputsDir, step.id, names, tell)
   }
   return placed
 })

@@ -105,14 +105,32 @@ describe("a folder of the outputs", () => {
     expect(readFileSync(path.join(place.outputs, "s"), "utf8")).toBe("mine")
   })
 
-  it("of a run is replaced with all that is in it, also after the store was removed", async () => {
+  it("of a run is replaced as a whole, also after the store was removed; what is not the run's is moved aside", async () => {
     const place = newPlace()
     await ran(writing("one"), place)
-    writeFileSync(path.join(place.outputs, "s/stray.txt"), "stray")
+    const folder = path.join(place.outputs, "s")
+    const kept = path.join(place.outputs, ".kept/s")
+    mkdirSync(path.join(folder, "my"))
+    writeFileSync(path.join(folder, "my/notes.txt"), "mine")
     rmSync(place.store, { recursive: true })
-    expect((await ran(writing("two"), place)).failures).toEqual([])
+    const { failures, events } = await ran(writing("two"), place)
+    expect(failures).toEqual([])
     expect(text(place)).toBe("two\n")
-    expect(readdirSync(path.join(place.outputs, "s"))).toEqual(["text.txt"])
+    expect(readdirSync(folder)).toEqual(["text.txt"])
+    expect(readFileSync(path.join(kept, "my/notes.txt"), "utf8")).toBe("mine")
+    expect(events).toContainEqual({
+      type: "Notice",
+      text: `${folder}: found my/notes.txt, which op-pipe did not write; moved to ${kept}`
+    })
+    // what is there already is not written over, and an output that somebody edited is theirs, too
+    writeFileSync(path.join(folder, "text.txt"), "edited")
+    await ran(writing("two"), place)
+    expect(text(place)).toBe("two\n")
+    expect(readFileSync(`${kept}-2/text.txt`, "utf8")).toBe("edited")
+    // nothing else was ever moved
+    await ran(writing("three"), place)
+    await ran(writing("two"), place)
+    expect(readdirSync(path.join(place.outputs, ".kept"))).toEqual(["s", "s-2"])
   })
 
   it("of an earlier version, without marks, is replaced while it holds outputs only", async () => {

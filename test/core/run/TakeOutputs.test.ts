@@ -12,6 +12,7 @@ import { Disk } from "../../../cache/store/Disk.ts"
 import type { Output, StepResult } from "../../../cache/store/ResultStore.ts"
 import { Store } from "../../../cache/store/Store.ts"
 import * as Artifact from "../../../core/pipeline/Artifact.ts"
+import { asStored } from "../../../core/plan/OutputFolder.ts"
 import { materialize } from "../../../core/run/Materialize.ts"
 import { takeOutputs } from "../../../core/run/TakeOutputs.ts"
 import { temporaryFolder } from "../../lib/temporary.ts"
@@ -33,6 +34,7 @@ const resultOf = (outputs: Readonly<Record<string, Output>>): StepResult => ({
   provenance: { runId: "r", startedAt: "", durationMs: 0, host: "", opPipe: "", node: "", commit: null, dirty: null }
 })
 
+const silent = { waits: () => undefined, kept: () => undefined }
 const root = temporaryFolder()
 const layer = Store.layer(path.join(root, "store")).pipe(Layer.provideMerge(Disk.layer))
 const Pages = Artifact.folder({ tag: "Pages/v1", path: "pages" })
@@ -49,12 +51,12 @@ describe("outputs", () => {
         const program = Effect.gen(function* () {
           const outputs = yield* takeOutputs({ pages: Pages }, outputDir, [])
           const result = resultOf(outputs)
-          yield* materialize(resultOf({}), laidOut)
+          yield* materialize(resultOf({}), laidOut, asStored, silent)
           writeFileSync(path.join(laidOut, "stray"), "of an earlier run")
-          expect(yield* materialize(result, laidOut)).toBe(true)
+          expect(yield* materialize(result, laidOut, asStored, silent)).toBe(true)
           expect(describeTree(path.join(laidOut, "pages"))).toEqual(expected)
           expect(readdirSync(laidOut)).toEqual(["pages"])
-          expect(yield* materialize(result, laidOut)).toBe(false)
+          expect(yield* materialize(result, laidOut, asStored, silent)).toBe(false)
           // what was taken is a record that is believed when it is read again
           const { results } = yield* Store
           yield* results.write(result)

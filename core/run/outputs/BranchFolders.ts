@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import { Disk, type DiskError, orAbsent } from "../../../cache/store/Disk.ts"
 import { branchOf } from "../../pipeline/Step.ts"
 import * as OutputFolder from "../../plan/OutputFolder.ts"
+import * as Kept from "./Kept.ts"
 
 /** The folders below `folder` that op-pipe wrote, by their paths in it. */
 const writtenBelow: (folder: string, at?: string) => Effect.Effect<ReadonlyArray<string>, DiskError, Disk> =
@@ -32,7 +33,8 @@ const writtenBelow: (folder: string, at?: string) => Effect.Effect<ReadonlyArray
 export const keepOnly = Effect.fn("BranchFolders.keepOnly")(function* (
   outputsDir: string,
   step: string,
-  names: ReadonlyArray<string>
+  names: ReadonlyArray<string>,
+  tell: (text: string) => void
 ) {
   const disk = yield* Disk
   const folder = OutputFolder.of(outputsDir, step)
@@ -40,34 +42,49 @@ export const keepOnly = Effect.fn("BranchFolders.keepOnly")(function* (
   for (const name of yield* writtenBelow(folder)) {
     if (kept.has(name)) continue
     const gone = path.join(folder, ...name.split("/"))
+    yield* Kept.moveAside(gone, tell)
     yield* disk.remove(gone)
     yield* disk.remove(OutputFolder.markOf(gone))
   }
 })
 
 /** Makes the folders for exactly these steps, as far as they are branches. */
-export const prepare = Effect.fn("BranchFolders.prepare")(function* (outputsDir: string, ids: ReadonlyArray<string>) {
+export const prepare = Effect.fn("BranchFolders.prepare")(function* (
+  outputsDir: string,
+  ids: ReadonlyArray<string>,
+  tell: (text: string) => void
+) {
   const branches = Map.groupBy(
     ids.flatMap((id) => branchOf(id) ?? []),
     ({ of }) => of
   )
   for (const [step, some] of branches) {
-    yield* makeRoom(outputsDir, step)
+    yield* makeRoom(outputsDir, step, tell)
     yield* keepOnly(
       outputsDir,
       step,
-      some.map(({ name }) => name)
+      some.map(({ name }) => name),
+      tell
     )
   }
 })
 
 /** Makes room for the folders of a step's branches, if the step had a folder of its own before. */
-export const makeRoom = Effect.fn("BranchFolders.makeRoom")(function* (outputsDir: string, step: string) {
+export const makeRoom = Effect.fn("BranchFolders.makeRoom")(function* (
+  outputsDir: string,
+  step: string,
+  tell: (text: string) => void
+) {
   const disk = yield* Disk
   const folder = OutputFolder.of(outputsDir, step)
   const mark = OutputFolder.markOf(folder)
   if (yield* disk.exists(OutputFolder.marksIn(folder))) return
-  if (yield* disk.exists(mark)) yield* disk.remove(folder)
+  if (yield* disk.exists(mark)) {
+    yield* Kept.moveAside(folder, tell)
+    yield* disk.remove(folder)
+    // it is of a folder that holds branches from now on
+    yield* disk.remove(mark)
+  }
   yield* disk.makeFolder(OutputFolder.marksIn(folder))
   yield* disk.makeFolder(path.dirname(mark))
   if (!(yield* disk.exists(mark))) yield* Effect.ignore(disk.create(mark, ""))
