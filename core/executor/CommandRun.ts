@@ -102,7 +102,7 @@ const wallsOf = (task: StepTask, work: CommandWork, script: string | undefined):
       ...view.readable,
       ...(python?.readable ?? []),
       ...(script === undefined ? [] : [[script, Sandbox.inside.script] as const]),
-      ...Sandbox.disguise(task, work.network)
+      ...Sandbox.disguise(work.network)
     ],
     hidden: Sandbox.hiddenFrom(task),
     programs: true,

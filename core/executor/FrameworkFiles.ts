@@ -13,5 +13,8 @@ const start = fileURLToPath(new URL(isSource ? "../start/" : "../../../core/star
 /** A file of `core/start`. */
 export const startFile = (name: string): string => path.join(start, name)
 
+/** A file that a step behind walls finds in place of one of the machine's own in `/etc`. The package has them where the checkout has them. */
+export const etcFile = (name: string): string => path.join(start, "../executor/walls/etc", name)
+
 /** A module of this folder, by its name without an extension. */
 export const beside = (name: string): string => path.join(core, "executor", `${name}.${isSource ? "ts" : "js"}`)

@@ -9,7 +9,7 @@
  *   beside them: programs are neither counted nor hidden.
  * - The project's own folder is hidden, also where it lies in a folder of the system's, as `/usr/src/app` does.
  */
-import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, writeFileSync } from "node:fs"
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs"
 import { constants, homedir } from "node:os"
 import * as path from "node:path"
 import * as Context from "effect/Context"
@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import { childProcess } from "../../cache/store/disk/Late.ts"
 import * as ResultStore from "../../cache/store/ResultStore.ts"
 import { StepError, type StepTask } from "./Executor.ts"
+import * as FrameworkFiles from "./FrameworkFiles.ts"
 import { linksTo } from "./walls/Links.ts"
 
 /** `auto`: sealed where it can be; `require`: a step that cannot be sealed fails; `off`: never. */
@@ -123,11 +124,7 @@ export interface Walls {
   /** Paths by which the process asks for files; links on the way are there. */
   readonly named?: ReadonlyArray<string>
   /** Entries of inputs that are no part of them, where they lie and where the process finds nothing in their place. */
-  readonly ignored?: {
-    readonly entries: ReadonlyArray<readonly [from: string, at: string]>
-    /** An empty file. */
-    readonly empty: string
-  }
+  readonly ignored?: ReadonlyArray<readonly [from: string, at: string]>
   /** Folders of the system's that are not to be seen. */
   readonly hidden: ReadonlyArray<string>
   readonly network: boolean
@@ -141,10 +138,34 @@ export interface Walls {
 
 type Mount = readonly [how: "--bind" | "--ro-bind", from: string, to: string]
 
+/** What there is of programs and libraries outside the system's folders: the real folders, and the links that lead there. */
+interface Programs {
+  readonly folders: ReadonlyArray<string>
+  readonly links: ReadonlyMap<string, string>
+}
+
+const findPrograms = (env: NodeJS.ProcessEnv, { programs, hidden }: Walls): Programs => {
+  const folders = searched(env, programs)
+  return { folders: realFolders(folders, hidden), links: linksTo(folders) }
+}
+
+/** To look takes a hundred calls of the system's, and the steps that begin within so long would all look for the same. */
+const believedMs = 1000
+const lastFound = new Map<string, { readonly programs: Programs; readonly atMs: number }>()
+
+const programsOf = (env: NodeJS.ProcessEnv, walls: Walls): Programs => {
+  const asked = JSON.stringify([env["PATH"], env["LD_LIBRARY_PATH"], walls.programs, walls.hidden])
+  const found = lastFound.get(asked)
+  if (found !== undefined && performance.now() - found.atMs < believedMs) return found.programs
+  const programs = findPrograms(env, walls)
+  lastFound.set(asked, { programs, atMs: performance.now() })
+  return programs
+}
+
 /** What is mounted, an outer place before those in it. */
-const mountsOf = ({ writable, readable, hidden }: Walls, folders: ReadonlyArray<string>): ReadonlyArray<Mount> => {
+const mountsOf = ({ writable, readable }: Walls, folders: ReadonlyArray<string>): ReadonlyArray<Mount> => {
   const mounts: ReadonlyArray<Mount> = [
-    ...realFolders(folders, hidden).map((folder) => ["--ro-bind", folder, folder] as const),
+    ...folders.map((folder) => ["--ro-bind", folder, folder] as const),
     ...readable.map(([from, to]) => ["--ro-bind", from, to] as const),
     // of one place the later wins
     ...writable.map(([from, to]) => ["--bind", from, to] as const)
@@ -154,19 +175,19 @@ const mountsOf = ({ writable, readable, hidden }: Walls, folders: ReadonlyArray<
 
 /** Mounts, and the links by which what is mounted is named; those in a mounted folder are there. */
 const reached = (walls: Walls, env: NodeJS.ProcessEnv): ReadonlyArray<string> => {
-  const folders = searched(env, walls.programs)
-  const mounts = mountsOf(walls, folders)
+  const programs = programsOf(env, walls)
+  const mounts = mountsOf(walls, programs.folders)
   const isThere = (link: string): boolean => isProvided(link, walls.hidden) || mounts.some(([, , to]) => isIn(link, to))
-  const links = Array.from(linksTo([...folders, ...(walls.named ?? [])])).filter(([link]) => !isThere(link))
+  const links = [...new Map([...programs.links, ...linksTo(walls.named ?? [])])].filter(([link]) => !isThere(link))
   return [...mounts.flat(), ...links.flatMap(([link, target]) => ["--symlink", target, link])]
 }
 
 /** Empty files and folders, mounted over what is ignored. A link leads to something else, which counts or is not there. */
-const emptied = ({ entries, empty }: NonNullable<Walls["ignored"]>): ReadonlyArray<string> =>
+const emptied = (entries: NonNullable<Walls["ignored"]>): ReadonlyArray<string> =>
   entries.flatMap(([from, at]) => {
     const stat = lstatSync(from, { throwIfNoEntry: false })
     if (stat?.isDirectory() === true) return ["--tmpfs", at, "--remount-ro", at]
-    return stat?.isFile() === true ? ["--ro-bind", empty, at] : []
+    return stat?.isFile() === true ? ["--ro-bind", FrameworkFiles.etcFile("empty"), at] : []
   })
 
 /** The same command behind walls. */
@@ -183,7 +204,7 @@ export const wrap = (walls: Walls, env: NodeJS.ProcessEnv, command: ReadonlyArra
   ...["cmdline", "environ"].flatMap((name) => ["--ro-bind", "/dev/null", `/proc/1/${name}`]),
   ...(existsSync("/sys") ? ["--ro-bind", "/sys", "/sys"] : []),
   ...reached(walls, env),
-  ...(walls.ignored === undefined ? [] : emptied(walls.ignored)),
+  ...emptied(walls.ignored ?? []),
   ...Object.entries(walls.env).flatMap(([name, value]) => ["--setenv", name, value]),
   ...["--chdir", walls.cwd, "--"],
   ...command
@@ -213,31 +234,20 @@ const tryOut = (): Availability => {
   return { available: true, detail: stdout.trim(), howToGet: "" }
 }
 
-/** An empty file of the step's own. */
-export const emptyFile = ({ workdir }: StepTask): string => {
-  const file = path.join(path.dirname(workdir), "empty")
-  writeFileSync(file, "")
-  return file
-}
-
 /** Files of the system's that tell one machine from another, and what a step finds there instead. */
 const ofOneMachine: Readonly<Record<string, string>> = {
-  hostname: "op-pipe\n",
-  "machine-id": "",
-  hosts: "127.0.0.1 localhost op-pipe\n::1 localhost op-pipe\n",
-  "resolv.conf": ""
+  "/etc/hostname": FrameworkFiles.etcFile("hostname"),
+  "/etc/machine-id": FrameworkFiles.etcFile("empty"),
+  "/etc/hosts": FrameworkFiles.etcFile("hosts"),
+  "/etc/resolv.conf": FrameworkFiles.etcFile("empty")
 }
-const forNetwork = new Set(["hosts", "resolv.conf"])
+const forNetwork = new Set(["/etc/hosts", "/etc/resolv.conf"])
 
 /** What is mounted over such files. With a network, a step finds hosts as its machine does. */
-export const disguise = ({ workdir }: StepTask, network: boolean): Walls["readable"] =>
-  Object.entries(ofOneMachine).flatMap(([name, text]) => {
-    const at = `/etc/${name}`
-    if ((network && forNetwork.has(name)) || lstatSync(at, { throwIfNoEntry: false })?.isFile() !== true) return []
-    const file = path.join(path.dirname(workdir), `etc-${name}`)
-    writeFileSync(file, text)
-    return [[file, at] as const]
-  })
+export const disguise = (network: boolean): Walls["readable"] =>
+  Object.entries(ofOneMachine)
+    .filter(([at]) => !(network && forNetwork.has(at)) && lstatSync(at, { throwIfNoEntry: false })?.isFile() === true)
+    .map(([at, instead]) => [instead, at] as const)
 
 /** Whether `task` is to be sealed; fails if it has to be and cannot. */
 export const decide = Effect.fnUntraced(function* (task: StepTask) {

@@ -505,7 +505,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "what a source ignores is in a sealed step's view",
     file: "core/executor/Sandbox.ts",
-    find: "...(walls.ignored === undefined ? [] : emptied(walls.ignored)),",
+    find: "...emptied(walls.ignored ?? []),",
     replace: "",
     caughtBy: ["test/regressions/sources.test.ts"]
   },
@@ -519,7 +519,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a sealed step sees the name of its machine",
     file: "core/executor/Sandbox.ts",
-    find: `  hostname: "op-pipe\\n",\n`,
+    find: '  "/etc/hostname": FrameworkFiles.etcFile("hostname"),\n',
     replace: "",
     caughtBy: [programs, "test/core/executor/Sandbox.test.ts"]
   },

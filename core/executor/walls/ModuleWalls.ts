@@ -101,7 +101,7 @@ export const wallsOf = (task: StepTask, work: ModuleWork, compiled: string | und
       ...readable.map((file) => [file, file] as const),
       ...manifestsOf(task, work, readable),
       ...view.readable,
-      ...Sandbox.disguise(task, false)
+      ...Sandbox.disguise(false)
     ],
     named: code,
     hidden,

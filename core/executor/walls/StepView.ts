@@ -47,13 +47,13 @@ export const of = (task: StepTask, folder: string): Pick<Sandbox.Walls, "readabl
     makeMountPoint(from, path.join(folder, places[name]!))
     return [[from, path.join(step, places[name]!)] as const]
   })
-  const entries = task.ignored.map(({ input, path: at }) => {
+  const ignored = task.ignored.map(({ input, path: at }) => {
     const from = path.join(inputs[input]!, ...at.split("/"))
     return [from, path.join(step, places[input]!, at)] as const
   })
   return {
     readable: [[path.join(folder, "inputs"), path.join(step, "inputs")], ...mounted, ...reachedFrom(task, folder)],
-    ignored: { entries, empty: Sandbox.emptyFile(task) }
+    ignored
   }
 }
 
