@@ -11,7 +11,8 @@ import { shown } from "../cache/identity/Shown.ts"
 type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan"
 const codes: Readonly<Record<Style, number>> = { bold: 1, dim: 2, green: 32, yellow: 33, red: 31, cyan: 36 }
 
-const wantsColour = (stream: NodeJS.WriteStream): boolean =>
+/** Whether a stream takes colours: a terminal that has them, unless NO_COLOR is set. */
+export const wantsColour = (stream: NodeJS.WriteStream): boolean =>
   stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb"
 
 /**

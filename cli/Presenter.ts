@@ -2,7 +2,7 @@
 import { stripVTControlCharacters } from "node:util"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
-import { printError, printLine } from "./Console.ts"
+import { printError, printLine, wantsColour } from "./Console.ts"
 
 /** What the library says of a value that does not fit, in the order of all other errors: expected, found. */
 const inOurWords = (message: string): string =>
@@ -59,6 +59,9 @@ const folded = (text: string): string => {
     .join("\n")
 }
 
+/** The library asks NO_COLOR and whether it is a terminal, but not of what kind. */
+const plain = (text: string): string => (wantsColour(process.stdout) ? text : stripVTControlCharacters(text))
+
 /** Wrong usage goes to standard error, in a line or two; help goes to standard output. */
 export const layer = CliOutput.layerPresenter({
   present: (event) =>
@@ -68,6 +71,8 @@ export const layer = CliOutput.layerPresenter({
           yield* printError("`op-pipe --help` lists the commands, `op-pipe COMMAND --help` the flags of one.")
         })
       : event._tag === "Help"
-        ? Effect.flatMap(CliOutput.Formatter, ({ formatHelpDoc }) => printLine(folded(formatHelpDoc(event.helpDoc))))
+        ? Effect.flatMap(CliOutput.Formatter, ({ formatHelpDoc }) =>
+            printLine(folded(plain(formatHelpDoc(event.helpDoc))))
+          )
         : CliOutput.defaultPresenter.present(event)
 })

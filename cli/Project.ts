@@ -91,9 +91,21 @@ const describe = (cause: unknown): string => {
   return cause.name === "DeclarationError" ? cause.message : (cause.stack ?? cause.message)
 }
 
+const nameFile = "Name the file in it: --file PATH"
+
+/** What a module exports by default, in words; a module that exports nothing may have been made into an empty object. */
+const exported = (value: unknown): string => {
+  const isNothing = value === undefined || (typeof value === "object" && JSON.stringify(value) === "{}")
+  return isNothing ? "no default export" : `a value of type ${typeof value}`
+}
+
 const load = Effect.fnUntraced(function* (file: string) {
   if (!existsSync(file))
     return yield* new UsageError({ message: `--file ${file}: expected a pipeline, but there is no such file` })
+  if (statSync(file).isDirectory())
+    return yield* new UsageError({
+      message: `${file}: expected a file with a pipeline, but found a folder. ${nameFile}`
+    })
   const loaders = yield* Loaders
   const loaded = yield* Effect.tryPromise({
     try: loaders[file] ?? (() => import(pathToFileURL(file).href) as PipelineModule),
@@ -104,7 +116,7 @@ const load = Effect.fnUntraced(function* (file: string) {
   })
   if (!Pipeline.isPipeline(loaded.default)) {
     return yield* new PipelineError({
-      message: `${file}: expected a default export made by Pipeline.make, but found ${loaded.default === undefined ? "no default export" : typeof loaded.default}`
+      message: `${file}: expected a default export made by Pipeline.make, but found ${exported(loaded.default)}`
     })
   }
   return loaded.default

@@ -30,7 +30,10 @@ export class DiskError extends Schema.TaggedError<DiskError>()("DiskError", {
 
   override get message(): string {
     const isPermission = this.code === "EACCES" || this.code === "EPERM"
-    const then = isPermission && looking.has(this.operation) ? ". Check its permissions" : (advice[this.code] ?? "")
+    // also of `/proc`, where nobody can make anything
+    const isNoPlace = this.code === "ENOENT" && this.operation === "make the folder"
+    const advised = isNoPlace ? ". Choose another folder with --store or --outputs" : (advice[this.code] ?? "")
+    const then = isPermission && looking.has(this.operation) ? ". Check its permissions" : advised
     return `could not ${this.operation} ${this.path}: ${this.reason}${then}`
   }
 }

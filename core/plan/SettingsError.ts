@@ -2,6 +2,15 @@
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 
+/** Longer than any path. */
+const tooLong = /\S{5000,}/gu
+
+/** What somebody typed, as it is told: nothing in quotes, and of what fills the screen the beginning. */
+const given = (text: string): string => {
+  const seen = text.replace(tooLong, (word) => `${word.slice(0, 60)}... (${word.length} characters)`)
+  return seen === "" || seen.endsWith(" ") ? `${seen}""` : seen
+}
+
 /** A setting or name does not fit the pipeline. */
 export class SettingsError extends Schema.TaggedError<SettingsError>()("SettingsError", {
   asked: Schema.String,
@@ -11,7 +20,7 @@ export class SettingsError extends Schema.TaggedError<SettingsError>()("Settings
   readonly fault = "input"
 
   override get message(): string {
-    return `${this.asked}: expected ${this.expected}, but found ${this.actual}`
+    return `${given(this.asked)}: expected ${this.expected}, but found ${given(this.actual)}`
   }
 }
 

@@ -122,7 +122,10 @@ const look = Effect.fnUntraced(function* (source: AnySource, location: string) {
   const wanted = kindOf(source)
   if (Option.isNone(real) || Option.isNone(stat) || stat.value.kind !== wanted) {
     const archive = wanted === "folder" && isArchive(location) ? ". Unpack the archive, and name the folder" : ""
-    const actual = Option.isNone(stat) ? "nothing there" : `${kindInWords[stat.value.kind]}${archive}`
+    const another = `name another with --data ${source.name}=PATH`
+    const actual = Option.isNone(stat)
+      ? `nothing there. Put it there, or ${another}`
+      : `${kindInWords[stat.value.kind]}${archive || `. Put one there, or ${another}`}`
     const asked = `the ${wanted} ${location} for ${source.name}`
     return yield* new SettingsError({ asked, expected: `a ${wanted}`, actual })
   }

@@ -114,7 +114,7 @@ export const find = Effect.fn("RunLog.find")(function* (asked: string) {
   const back = /^last(?:~(\d+))?$/.exec(asked)
   const found =
     back === null
-      ? runs.filter((run) => run.runId.startsWith(asked))
+      ? runs.filter((run) => asked !== "" && run.runId.startsWith(asked))
       : runs.slice(-1 - Number(back[1] ?? 0)).slice(0, 1)
   const enough = back === null || runs.length > Number(back[1] ?? 0)
   const [run] = found
@@ -147,7 +147,7 @@ export const sweepPrefix = "sweep-"
 const ofSweep = Effect.fnUntraced(function* (asked: string) {
   const runs = (yield* ofPipeline).flatMap((run) => (run.sweep === undefined ? [] : [{ ...run, sweep: run.sweep }]))
   const ids = Array.from(new Set(runs.map(({ sweep }) => sweep.id))).sort()
-  const found = asked === "sweep" ? ids.slice(-1) : ids.filter((id) => id.startsWith(asked))
+  const found = asked === "sweep" ? ids.slice(-1) : ids.filter((id) => asked !== "" && id.startsWith(asked))
   const [id] = found
   if (id !== undefined && found.length === 1) {
     return runs.filter(({ sweep }) => sweep.id === id).sort((a, b) => a.sweep.number - b.sweep.number)

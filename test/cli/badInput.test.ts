@@ -32,7 +32,8 @@ beforeAll(async () => {
     "throws.ts": "throw new Error('of the user')",
     "syntax.ts": "export default {",
     "missing.ts": 'import "./nowhere.ts"\nexport default 1',
-    "number.ts": "export default 1"
+    "number.ts": "export default 1",
+    "empty.ts": ""
   })
   await op("run")
   await op("run", "--force")
@@ -44,7 +45,9 @@ const unexpected = 'Unexpected positional argument: "extra"'
 /** What pipelines cannot be, and what is said of them. */
 const noPipeline: ReadonlyArray<readonly [file: string, says: string]> = [
   ["nope.ts", "expected a pipeline, but there is no such file"],
-  ["number.ts", "expected a default export made by Pipeline.make, but found number"],
+  ["number.ts", "expected a default export made by Pipeline.make, but found a value of type number"],
+  ["empty.ts", "expected a default export made by Pipeline.make, but found no default export"],
+  ["core", "expected a file with a pipeline, but found a folder. Name the file in it: --file PATH"],
   ["throws.ts", "could not be loaded: Error: of the user"],
   ["syntax.ts", "could not be loaded"],
   ["missing.ts", "could not be loaded"]
@@ -63,7 +66,10 @@ const table: Readonly<Record<string, ReadonlyArray<readonly [args: string, says:
     ["--seed x", "--seed x: expected a number"],
     ["--seeds 0", "--seeds 0: expected a value between 1 and 1000"],
     ["--cores 0", "--cores 0: expected a value between 1 and"],
-    ["--data nope.txt", "nope.txt for text: expected a file, but found nothing there"],
+    [
+      "--data nope.txt",
+      "nope.txt for text: expected a file, but found nothing there. Put it there, or name another with --data text=PATH"
+    ],
     ["--data txt=in.txt", '--data txt=in.txt: expected one of the sources text, but found "txt". Did you mean "text"?'],
     ["--data core", "core for text: expected a file, but found a"],
     ["--store in.txt", "--store in.txt: expected a folder, but"],
