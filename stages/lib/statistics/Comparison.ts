@@ -162,8 +162,8 @@ const lostBySparsemax = (test: SplitRows, temperature: number, classes: number):
   let lost = 0
   for (let row = 0; row < test.labels.length; row++) {
     const label = test.labels[row]!
-    const order = Measure.ranked(soft.probabilities.subarray(row * classes, (row + 1) * classes))
-    if (order.indexOf(label) < Measure.topCount && sparse[row * classes + label] === 0) lost += 1
+    const rank = Measure.rankOf(soft.probabilities.subarray(row * classes, (row + 1) * classes), label)
+    if (rank < Measure.topCount && sparse[row * classes + label] === 0) lost += 1
   }
   return lost / Math.max(1, test.labels.length)
 }

@@ -26,8 +26,12 @@ export const pickRows = (logits: Float32Array, rows: ReadonlyArray<number>, clas
   return out
 }
 
-/** Rows of validation on which a temperature is fitted: more say no more, and thousands of classes take long. */
+/**
+ * Rows of validation on which a temperature, one number, is fitted, and their logits: more say no more, and each is looked at
+ * some thirty times.
+ */
 const mostFitted = 2000
+const mostNumbers = 400_000
 
 /** Rows at equal distances, at most so many. */
 const someOf = ({ labels, logits }: LabelledLogits, most: number, classes: number): LabelledLogits => {
@@ -38,13 +42,18 @@ const someOf = ({ labels, logits }: LabelledLogits, most: number, classes: numbe
 
 /** The likelihood decides where every class has some, else the Brier score; scores are those of the test rows. */
 export const scaledScores = ({ validation, test, activation, classes }: ScaledInput): ScaledScores => {
-  const { labels, logits } = someOf(validation, mostFitted, classes)
-  const scores = (of: LabelledLogits) =>
-    Measure.scoresOf({ classes, probabilities: applyRows(activation, of.logits, classes), labels: of.labels })
+  const { labels, logits } = someOf(validation, Math.min(mostFitted, Math.ceil(mostNumbers / classes)), classes)
+  const predict = (of: LabelledLogits): Measure.Predictions => ({
+    classes,
+    probabilities: applyRows(activation, of.logits, classes),
+    labels: of.labels
+  })
   const minimizes = activation === "softmax" ? "negativeLogLikelihood" : "brier"
   const temperature = Measure.fitTemperature(logits, (scaled) =>
-    minimizes === "brier" ? scores({ labels, logits: scaled }).brier : Measure.softmaxLoss(scaled, labels, classes)
+    minimizes === "brier"
+      ? Measure.brierOf(predict({ labels, logits: scaled }))
+      : Measure.softmaxLoss(scaled, labels, classes)
   )
   const scaled = test.logits.map((z) => z / temperature)
-  return { minimizes, temperature, scores: scores({ labels: test.labels, logits: scaled }) }
+  return { minimizes, temperature, scores: Measure.scoresOf(predict({ labels: test.labels, logits: scaled })) }
 }

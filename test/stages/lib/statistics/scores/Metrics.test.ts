@@ -4,12 +4,15 @@ import { describe, expect, it } from "vitest"
 import { applyRows } from "../../../../../schemas/activations/Activations.ts"
 import * as Random from "../../../../../stages/lib/Random.ts"
 import {
+  brierOf,
   calibrationError,
   calibrationOf,
   fitTemperature,
   type Predictions,
   perClassOf,
   predictedClasses,
+  ranked,
+  rankOf,
   scoresOf,
   softmaxLoss,
   topOf
@@ -39,6 +42,7 @@ describe("by hand", () => {
     expect(scores.zeroLabelRows).toBe(1)
     expect(scores.negativeLogLikelihood).toBeNull()
     expect(scores.supportSize).toBe((4 + 4 + 3 + 1) / 4)
+    expect(brierOf(four)).toBe(scores.brier)
     expect(scores.brier).toBeCloseTo((0.12 + 0.34 + (0.36 + 0.49 + 0.01) + 2) / 4, 12)
     // F1 of class 0: 2/3; of 1: 2/3; of 2 and 3: 0
     expect(scores.f1Macro).toBeCloseTo(4 / 3 / 4, 12)
@@ -152,7 +156,7 @@ describe("temperature", () => {
       (_, i) => random.between(-4, 4) + (labels[Math.floor(i / 4)] === i % 4 ? 2 : 0)
     )
     const loss = (scaled: Float32Array): number =>
-      scoresOf({ classes: 4, probabilities: applyRows("sparsemax", scaled, 4), labels }).brier
+      brierOf({ classes: 4, probabilities: applyRows("sparsemax", scaled, 4), labels })
     const found = loss(z.map((value) => value / fitTemperature(z, loss)))
     const all = Array.from({ length: 1200 }, (_, i) => Math.exp(-3 + i / 200))
     expect(found).toBeLessThan(Math.min(...all.map((t) => loss(z.map((value) => value / t)))) + 1e-3)
@@ -165,5 +169,17 @@ describe("the three most probable classes", () => {
     expect(topOf([0.1, 0.5, 0.15, 0.25], names, 3).map((one) => one.class)).toEqual(["b", "d", "c"])
     expect(topOf([0, 1, 0, 0], names, 3)).toEqual([{ class: "b", probability: 1 }])
     expect(topOf([Number.NaN, Number.NaN, 0, 0], names, 3)).toEqual([])
+  })
+})
+
+describe("the place of a class", () => {
+  it("is that in the sorted list, ties included", () => {
+    const row = fc.array(fc.constantFrom(0, 0.1, 0.25, 0.5), { minLength: 1, maxLength: 12 })
+    fc.assert(
+      fc.property(row, fc.nat(), (probabilities, at) => {
+        const label = at % probabilities.length
+        expect(rankOf(probabilities, label)).toBe(ranked(probabilities).indexOf(label))
+      })
+    )
   })
 })
