@@ -45,9 +45,20 @@ const logitsOf = (of: typeof rows, strength: number, seed: number): Float32Array
     })
   )
 
+const activations = ["softmax", "sparsemax", "entmax15"] as const
+type Each<A> = Record<"bn" | "nobn", Record<(typeof activations)[number], A>>
+
 /** What the program prints. */
 interface Recomputed {
-  readonly scores: Record<"bn" | "nobn", Record<"softmax" | "sparsemax", Record<string, number | null>>>
+  readonly scores: Each<Record<string, number | null>>
+  /** Rows, confidence and accuracy of each bin that has rows. */
+  readonly calibration: Each<ReadonlyArray<readonly [number, number, number]>>
+  /** At the temperatures that were found here. */
+  readonly scaled: Each<{
+    readonly loss: number
+    readonly least: number
+    readonly scores: Record<string, number | null>
+  }>
   readonly mcNemar: Metrics["mcNemar"]
   readonly groupTest: Metrics["groupTest"]
   readonly constant: number
@@ -103,19 +114,22 @@ describe.skipIf(!hasPython)("an independent program (skipped where there is no p
       seedLogits: seeds
     })
     const paths = tested.map((row) => row.path)
+    const temperatures = (variant: "bn" | "nobn") =>
+      Object.fromEntries(metrics[variant].activations.map((each) => [each.activation, each.scaled.temperature]))
     writeFiles(root, {
       "split/manifest.json": JSON.stringify({ pictures: images }),
       "logits/logits.arrow": LogitsTable.encode(table),
       "logits/seed-logits.arrow": SeedLogitsTable.encode({ classes, paths, labels: labels(tested), seeds }),
+      "temperatures.json": JSON.stringify({ bn: temperatures("bn"), nobn: temperatures("nobn") }),
       "train@bn/history.json": JSON.stringify(histories.bn),
       "train@nobn/history.json": JSON.stringify(histories.nobn)
     })
     const program = path.join(repository, "test/fixtures/statistics/recompute.py")
     again = JSON.parse(execFileSync("python3", [program, root], { encoding: "utf8" })) as Recomputed
-  })
+  }, 60_000)
 
   it.each(["bn", "nobn"] as const)("finds the same scores, %s", (variant) => {
-    for (const activation of ["softmax", "sparsemax"] as const) {
+    for (const activation of activations) {
       const { scores } = metrics[variant].activations.find((each) => each.activation === activation)!
       for (const [name, value] of Object.entries(again.scores[variant][activation])) {
         const ours = scores[name as keyof typeof scores]
@@ -124,6 +138,34 @@ describe.skipIf(!hasPython)("an independent program (skipped where there is no p
       }
     }
     expect(metrics[variant].bestEpoch).toBe(again.bestEpochs[variant])
+  })
+
+  it.each(["bn", "nobn"] as const)("finds the same calibration, bin by bin, %s", (variant) => {
+    for (const activation of activations) {
+      const { calibration } = metrics[variant].activations.find((each) => each.activation === activation)!
+      const bins = calibration.filter((bin) => bin.rows > 0)
+      expect(bins).toHaveLength(again.calibration[variant][activation].length)
+      for (const [i, [count, confidence, accuracy]] of again.calibration[variant][activation].entries()) {
+        expect(bins[i]!.rows).toBe(count)
+        expect(bins[i]!.confidence).toBeCloseTo(confidence, 12)
+        expect(bins[i]!.accuracy).toBeCloseTo(accuracy, 12)
+      }
+    }
+  })
+
+  it.each(["bn", "nobn"] as const)("finds no better temperature, and the same scores at it, %s", (variant) => {
+    for (const activation of activations) {
+      const { scaled } = metrics[variant].activations.find((each) => each.activation === activation)!
+      const { loss, least, scores } = again.scaled[variant][activation]
+      expect(scaled.minimizes).toBe(activation === "softmax" ? "negativeLogLikelihood" : "brier")
+      expect(loss, activation).toBeLessThan(least + 1e-5)
+      for (const [name, value] of Object.entries(scores)) {
+        const ours = scaled.scores[name as keyof typeof scaled.scores]
+        if (value === null) expect(ours, name).toBeNull()
+        // logits over a temperature are float32 here
+        else expect(ours, `${activation} ${name}`).toBeCloseTo(value, 6)
+      }
+    }
   })
 
   it("finds the same tests, and the same best constant answer", () => {
