@@ -37,7 +37,7 @@ export const classBalance = (all: ReadonlyArray<ClassCounts>): TopLevelSpec => {
     mark: { type: "bar" },
     encoding: {
       y: { field: "class", type: "nominal", title: null, sort: null, axis: { ticks: false, domain: false } },
-      x: { field: "images", type: "quantitative", title: "images", stack: "zero" },
+      x: { field: "images", type: "quantitative", title: "images", stack: "zero", axis: { tickMinStep: 1 } },
       order: { field: "order" },
       color: {
         field: "part",

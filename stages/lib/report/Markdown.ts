@@ -4,20 +4,21 @@
  * Links are relative to `outputs/compare/`, where the step's files are.
  */
 
+import { mostBars } from "../../../charts/Classes.ts"
 import { variantNames } from "../../../charts/Theme.ts"
 import { escapeXml } from "../../../charts/Xml.ts"
 import type { ActivationScores, Claim, Metrics, VariantMetrics } from "../../../schemas/Compare.ts"
 import type { VariantName } from "../../../schemas/Names.ts"
-import type { ClassCounts } from "../../../schemas/Split.ts"
+import type { ClassCounts, Manifest } from "../../../schemas/Split.ts"
 import { percent, signedPoints, significant } from "../Figures.ts"
 import { type FigureName, type ReportData, totalOf } from "./Data.ts"
-import type { Html } from "./Html.ts"
+import { count, type Html } from "./Html.ts"
 import { findings, recommendation } from "./sections/Findings.ts"
 import { overSeeds, scoreOver, verdictOf } from "./sections/SeedSection.ts"
 import { howTrained } from "./sections/TrainingSections.ts"
 
 /** Text that Markdown and HTML leave alone. */
-const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>|#]/gu, "\\$&")
+const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>|#&]/gu, "\\$&")
 
 const orInfinity = (value: number | null): string => (value === null ? "∞" : significant(value))
 
@@ -48,7 +49,8 @@ const activationRow = ({ activation, scores }: ActivationScores): ReadonlyArray<
   orInfinity(scores.supportSize)
 ]
 
-const dataPart = ({ manifest }: ReportData): string => {
+/** Images by class; of many classes their sum, as on the page. */
+export const dataPart = ({ manifest: { counts } }: { readonly manifest: Pick<Manifest, "counts"> }): string => {
   const row = (one: ClassCounts): ReadonlyArray<string> => [
     plain(one.class),
     String(one.found),
@@ -59,8 +61,11 @@ const dataPart = ({ manifest }: ReportData): string => {
     String(one.test)
   ]
   const head = ["class", "found", "set aside", "near-duplicates dropped", "train", "validation", "test"]
-  const [, ...sums] = row(totalOf(manifest.counts))
-  return table(head, [...manifest.counts.map(row), ["**all**", ...sums]])
+  const [, ...sums] = row(totalOf(counts))
+  const all = ["**all**", ...sums]
+  return counts.length > mostBars
+    ? `${table(head, [all])}\n\nEach class is in [images.csv](tables/images.csv).`
+    : table(head, [...counts.map(row), all])
 }
 
 /** With several seeds, the sentence of the first and that of all. */
@@ -107,7 +112,7 @@ const unmarked = (markup: Html): string =>
 const firstPart = (data: MarkdownData): string => {
   const { metrics, manifest } = data
   const dots = metrics.seeds === undefined ? "the dot is this pair of trainings" : "dots are seeds"
-  return `${manifest.images.length} images of ${metrics.classes.length} classes; ${metrics.testImages} test images. Scores under \`${metrics.activation}\`.
+  return `${count(manifest.images.length)} images of ${count(metrics.classes.length)} classes; ${count(metrics.testImages)} test images. Scores under \`${metrics.activation}\`.
 
 **Recommendation.** ${unmarked(recommendation(metrics))}
 

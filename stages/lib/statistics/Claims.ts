@@ -102,7 +102,7 @@ const tooShort = (id: number, claim: string, rule: string, needed: number, have:
   claim,
   rule,
   verdict: "undecided",
-  sentence: `The trainings have ${have} epochs; the rule needs ${needed}.`,
+  sentence: `The trainings have ${have} ${have === 1 ? "epoch" : "epochs"}; the rule needs ${needed}.`,
   parts: [],
   evidence: [fact("epochs", have)]
 })

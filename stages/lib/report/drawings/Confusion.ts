@@ -95,7 +95,7 @@ const drawPicture = async (matrix: Matrix): Promise<Drawn> => {
     .png({ compressionLevel: 9, palette: true, colours: 64 })
     .toBuffer()
   const uri = `data:image/png;base64,${png.toString("base64")}`
-  const content = `<image href="${uri}" x="0" y="${top}" width="${pictureSide}" height="${pictureSide}"/>${label(0, top + pictureSide + 18, `${classes} true classes down, ${classes} predicted classes across`)}`
+  const content = `<image href="${uri}" x="0" y="${top}" width="${pictureSide}" height="${pictureSide}"/>${label(0, top + pictureSide + 18, `${classes.toLocaleString("en-US")} classes: true ones down, predicted ones across`)}`
   return { width: pictureSide + 4, height: top + pictureSide + 28, content }
 }
 

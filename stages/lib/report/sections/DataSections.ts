@@ -168,7 +168,7 @@ export const dataSection = (data: ReportData): Html => {
     ["manifest"],
     [
       paragraph(
-        html`The data folder has ${count(total.found)} files in ${manifest.classes.length} class folders; ${count(total.train + total.validation + total.test)} images are used. ${howSplit(manifest)}; it comes before augmentation. No group of related images is in two splits${manifest.leaks === 0 ? nothing : html`, except ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}`
+        html`The data folder has ${count(total.found)} files in ${count(manifest.classes.length)} class folders; ${count(total.train + total.validation + total.test)} images are used. ${howSplit(manifest)}; it comes before augmentation. No group of related images is in two splits${manifest.leaks === 0 ? nothing : html`, except ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}`
       ),
       figure(
         "balance",

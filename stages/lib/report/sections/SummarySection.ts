@@ -189,7 +189,7 @@ export const summary = (data: ReportData): Html => {
       html`<p class="advice"><strong>Recommendation.</strong> ${recommendation(metrics)}</p>`,
       html`<div class="first"><div>${hero(data)}</div>${surprises(data)}</div>`,
       settings(data),
-      html`<p class="lead">Two small convolutional networks, which differ in batch normalization only, were trained and tested on ${count(kept)} images of ${metrics.classes.length} classes. ${outcome(metrics)}${leakage(data)}</p>`,
+      html`<p class="lead">Two small convolutional networks, which differ in batch normalization only, were trained and tested on ${count(kept)} images of ${count(metrics.classes.length)} classes. ${outcome(metrics)}${leakage(data)}</p>`,
       html`<div class="cards">${join([
         scoreCard(metrics, "bn"),
         scoreCard(metrics, "nobn"),

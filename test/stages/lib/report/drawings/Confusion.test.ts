@@ -25,7 +25,7 @@ describe("a confusion matrix", () => {
   // images/20-thousand-classes-report: a matrix of 24,119 x 12,177 points
   it("of a thousand classes is one small picture without names", async () => {
     const { bn, both } = await drawn(1000)
-    expect(bn).toContain("1000 true classes down")
+    expect(bn).toContain("1,000 classes: true ones down")
     expect(bn).not.toContain("&#60;class&#62;")
     expect(both.length).toBeLessThan(200_000)
     expect(Number(/width="(\d+)"/u.exec(both)![1])).toBeLessThan(1000)
