@@ -108,6 +108,8 @@ interface Purpose {
   readonly mayMake?: boolean
   /** The steps that are asked for: what others are made from is not looked at. */
   readonly selection?: Selection
+  /** Whether steps go on, or are told of, that do not read what is missing. */
+  readonly keepGoing?: boolean
 }
 
 const storeOf = ({ pipeline, storeDir }: Project.Project, { mayMake = false }: Purpose) =>
@@ -119,7 +121,7 @@ const prepare = Effect.fnUntraced(function* (
   settings: Settings.Settings,
   data: ReadonlyArray<string>,
   notify: (line: string) => void,
-  { selection }: Purpose
+  { selection, keepGoing = false }: Purpose
 ) {
   const { pipeline, cores, dataDir, outputsDir, root } = project
   const paths = yield* sourcePaths(project, data)
@@ -133,6 +135,7 @@ const prepare = Effect.fnUntraced(function* (
     dataDir,
     outputsDir,
     cores,
+    keepGoing,
     notify
   })
 })

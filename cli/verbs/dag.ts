@@ -108,7 +108,8 @@ export const dag = (additions: Pick<Additions, "flags">) =>
           (prepared) =>
             Effect.map(Freshness.assess(prepared, pipeline.steps), (found) => {
               for (const each of found) states.set(each.step.id, each)
-            })
+            }),
+          { keepGoing: true }
         )
       }
       for (const line of yield* drawn[flags.json ? "json" : flags.format]({ pipeline, settings, states }))

@@ -139,7 +139,7 @@ export const run = (additions: Pick<Project.Additions, "flags">) =>
           Effect.provide(executor(project)),
           Sandbox.inMode(flags.sandbox)
         )
-      const purpose = { mayMake: true, selection: flags }
+      const purpose = { mayMake: true, selection: flags, keepGoing: flags.keepGoing || flags.dryRun }
       yield* Session.withPrepared({ ...flags, cores }, notify, use, purpose).pipe(
         Effect.provideService(Rehash, flags.rehash)
       )

@@ -56,17 +56,21 @@ export const status = (additions: Pick<Additions, "flags">) =>
     { ...Flags.project, ...Flags.settings(additions), json: Flags.json },
     Effect.fn("cli.status")(function* (asked) {
       const flags = yield* Session.recalled(asked, tell)
-      yield* Session.withPrepared(flags, tell, (prepared, project) =>
-        Effect.gen(function* () {
-          const assessments = yield* assess(prepared, project)
-          if (flags.json) return yield* printJson("status", { steps: assessments.map(summaryOf) })
-          for (const assessment of assessments) {
-            const line = Reporter.plannedLine(Reporter.planned(assessment))
-            const unsealed = Freshness.flat([assessment]).filter(({ result }) => result?.provenance.sealed === false)
-            yield* printLine(unsealed.length > 0 ? `${line} ${paint("dim", "(unsealed)")}` : line)
-          }
-          yield* Session.tellLeftovers(prepared, project, tell)
-        })
+      yield* Session.withPrepared(
+        flags,
+        tell,
+        (prepared, project) =>
+          Effect.gen(function* () {
+            const assessments = yield* assess(prepared, project)
+            if (flags.json) return yield* printJson("status", { steps: assessments.map(summaryOf) })
+            for (const assessment of assessments) {
+              const line = Reporter.plannedLine(Reporter.planned(assessment))
+              const unsealed = Freshness.flat([assessment]).filter(({ result }) => result?.provenance.sealed === false)
+              yield* printLine(unsealed.length > 0 ? `${line} ${paint("dim", "(unsealed)")}` : line)
+            }
+            yield* Session.tellLeftovers(prepared, project, tell)
+          }),
+        { keepGoing: true }
       )
     })
   ).pipe(
@@ -131,25 +135,29 @@ export const why = (additions: Pick<Additions, "flags">) =>
     { ...Flags.project, ...Flags.settings(additions), json: Flags.json, step: Argument.String("step") },
     Effect.fn("cli.why")(function* (asked) {
       const flags = yield* Session.recalled(asked, tell)
-      yield* Session.withPrepared(flags, tell, (prepared, project) =>
-        Effect.gen(function* () {
-          const wanted = new Set(yield* resolveSteps(prepared.pipeline, "why", [flags.step]))
-          const all = (yield* assess(prepared, project)).flatMap((each) => [each, ...(each.branches ?? [])])
-          const assessments = all.filter((each) => wanted.has(each.step.id))
-          const lacking = Array.from(wanted).find((id) => all.every(({ step }) => step.id !== id))
-          if (lacking !== undefined) return yield* new UsageError({ message: noBranch(flags.step, lacking, all) })
-          if (flags.json) {
-            const steps = assessments.map((each) => ({
-              ...summary(each),
-              key: each.key ?? null,
-              absentOutputs: absentOutputs(each),
-              uncountedPrograms: uncounted(prepared, each.step)
-            }))
-            return yield* printJson("why", { steps })
-          }
-          const lines = assessments.flatMap((each) => describe(each, uncounted(prepared, each.step)))
-          for (const line of lines) yield* printLine(line)
-        })
+      yield* Session.withPrepared(
+        flags,
+        tell,
+        (prepared, project) =>
+          Effect.gen(function* () {
+            const wanted = new Set(yield* resolveSteps(prepared.pipeline, "why", [flags.step]))
+            const all = (yield* assess(prepared, project)).flatMap((each) => [each, ...(each.branches ?? [])])
+            const assessments = all.filter((each) => wanted.has(each.step.id))
+            const lacking = Array.from(wanted).find((id) => all.every(({ step }) => step.id !== id))
+            if (lacking !== undefined) return yield* new UsageError({ message: noBranch(flags.step, lacking, all) })
+            if (flags.json) {
+              const steps = assessments.map((each) => ({
+                ...summary(each),
+                key: each.key ?? null,
+                absentOutputs: absentOutputs(each),
+                uncountedPrograms: uncounted(prepared, each.step)
+              }))
+              return yield* printJson("why", { steps })
+            }
+            const lines = assessments.flatMap((each) => describe(each, uncounted(prepared, each.step)))
+            for (const line of lines) yield* printLine(line)
+          }),
+        { keepGoing: true }
       )
     })
   ).pipe(Command.withDescription("Tell why a step would run, or what its result was made from"))

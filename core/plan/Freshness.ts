@@ -24,7 +24,7 @@ import { type AnyStep, displayName, upstream } from "../pipeline/Step.ts"
 import * as Ingredients from "./Ingredients.ts"
 import * as Branches from "./many/Branches.ts"
 import * as OutputFolder from "./OutputFolder.ts"
-import { declaredId, type Prepared } from "./Prepared.ts"
+import { declaredId, missingOf, type Prepared } from "./Prepared.ts"
 import * as Sources from "./Sources.ts"
 import * as StoredResult from "./StoredResult.ts"
 import * as Template from "./Template.ts"
@@ -260,6 +260,11 @@ export const assess = Effect.fn("Freshness.assess")(function* (
   })
   const assessments: Array<Assessment> = []
   for (const step of steps) {
+    const missing = missingOf(prepared, step)
+    if (missing !== undefined) {
+      assessments.push(pending(step, [missing.message]))
+      continue
+    }
     if (step.each !== undefined) {
       const placed = yield* Branches.of(prepared, step, { results, branches })
       if (placed !== undefined) branches.set(step.id, placed)

@@ -14,6 +14,7 @@ import type * as Toolchain from "../pipeline/Toolchain.ts"
 import * as Python from "./code/Python.ts"
 import { declaredId, type Prepared, type PreparedToolchain, paramsOf } from "./Prepared.ts"
 import { type Settings, toolchainsOf } from "./Settings.ts"
+import { SettingsError } from "./SettingsError.ts"
 import * as Sources from "./Sources.ts"
 import * as StageExports from "./StageExports.ts"
 
@@ -22,6 +23,8 @@ export interface PrepareOptions extends Sources.SourceOptions {
   /** The steps that are asked about, with those that they need; all unless given. What others are made from is not looked at. */
   readonly steps?: ReadonlyArray<AnyStep>
   readonly cores: number
+  /** A source that is not there is told of the steps that read it, and does not fail the whole. */
+  readonly keepGoing?: boolean
 }
 
 const prepareToolchain = Effect.fnUntraced(function* (toolchain: Toolchain.Any, options: PrepareOptions) {
@@ -86,11 +89,21 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
   const { pipeline, settings, cores, steps = pipeline.steps } = options
   const read = new Set<unknown>(steps.flatMap(origins))
   const used = pipeline.sources.filter((source) => read.has(source))
+  const missing = new Map<string, SettingsError>()
   const sources = yield* Effect.forEach(used, (source) =>
     Effect.gen(function* () {
       const location = yield* Sources.locate(source, options)
       yield* Sources.refuseInside(source, location, options)
-      return [source.name, yield* Sources.snapshot(source, location)] as const
+      const looked = Effect.map(Sources.snapshot(source, location), (found) => [[source.name, found] as const])
+      if (options.keepGoing !== true) return yield* looked
+      return yield* Effect.catchIf(
+        looked,
+        (error) => error instanceof SettingsError,
+        (error) => {
+          missing.set(source.name, error)
+          return Effect.succeed([])
+        }
+      )
     })
   )
   const toolchains = yield* Effect.forEach(Object.values(toolchainsOf({ steps })), (toolchain) =>
@@ -107,7 +120,8 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
     pipeline,
     settings,
     root: options.root,
-    sources: named(sources),
+    sources: named(sources.flat()),
+    missing,
     toolchains: named(toolchains),
     code: named([...code, ...scripts]),
     programs: yield* programsOf(settings, steps),

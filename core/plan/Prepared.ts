@@ -6,9 +6,10 @@ import type * as Tree from "../../cache/store/Tree.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import type * as Stage from "../pipeline/Stage.ts"
-import type { AnySource, AnyStep, Port } from "../pipeline/Step.ts"
+import { type AnySource, type AnyStep, origins, type Port } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 import type { Settings } from "./Settings.ts"
+import type { SettingsError } from "./SettingsError.ts"
 
 export interface PreparedSource {
   readonly source: AnySource
@@ -39,6 +40,8 @@ export interface Prepared {
   /** The pipeline's folder. */
   readonly root: string
   readonly sources: ReadonlyMap<string, PreparedSource>
+  /** Why there is nothing of a source, where the steps that do not read it go on; no such source is in `sources`. */
+  readonly missing: ReadonlyMap<string, SettingsError>
   readonly toolchains: ReadonlyMap<string, PreparedToolchain>
   /** By the URL of the stage's module, or the id of its Python script. */
   readonly code: ReadonlyMap<string, CodeFingerprint>
@@ -55,6 +58,13 @@ export const sourceOf = ({ parts, sources }: Prepared, port: AnyPort): PreparedS
   const part = port.entry === undefined ? undefined : parts.get(port)
   if (part === undefined) return sources.get(port.owner.name)
   return part.type === "source" ? part.source : undefined
+}
+
+/** Why a step cannot begin: a source that it reads is missing. */
+export const missingOf = ({ missing }: Prepared, step: AnyStep): SettingsError | undefined => {
+  if (missing.size === 0) return undefined
+  const names = origins(step).flatMap((owner) => (owner._tag === "Source" ? [owner.name] : []))
+  return names.map((name) => missing.get(name)).find((each) => each !== undefined)
 }
 
 /** The output, or the part of one, that a port gives; undefined of a source, and while it is not known or not there. */

@@ -22,7 +22,7 @@ import { type AnyStep, upstream } from "../pipeline/Step.ts"
 import * as Freshness from "../plan/Freshness.ts"
 import * as Ingredients from "../plan/Ingredients.ts"
 import * as OutputFolder from "../plan/OutputFolder.ts"
-import { declaredId, type Prepared } from "../plan/Prepared.ts"
+import { declaredId, missingOf, type Prepared } from "../plan/Prepared.ts"
 import { recordOf } from "../plan/Settings.ts"
 import * as Sources from "../plan/Sources.ts"
 import * as Template from "../plan/Template.ts"
@@ -185,6 +185,8 @@ const runBranches = Effect.fnUntraced(function* (running: Running, step: AnyStep
 
 /** The outcome of a step whose upstream steps have theirs. */
 const outcomeOf = Effect.fnUntraced(function* (running: Running, step: AnyStep) {
+  const missing = missingOf(running.prepared, step)
+  if (missing !== undefined) return yield* missing
   if (step.each !== undefined) return yield* runBranches(running, step)
   const settled = isPlain(step) ? step : yield* settledIn(running, step)
   if (settled === undefined) return yield* bug(step.id, "it is not known what it reads")

@@ -259,6 +259,7 @@ export const run = (pipeline: Pipeline.Pipeline, options: Options = {}): Effect.
       dataDir: path.join(root, "data"),
       outputsDir,
       cores: options.cores ?? availableParallelism(),
+      keepGoing,
       notify: (text) => publish({ type: "Notice", text })
     })
     const data = Object.entries(options.sources ?? {}).map(([name, at]) => `${name}=${path.resolve(at)}`)

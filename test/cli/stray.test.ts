@@ -1,7 +1,8 @@
 /** One step's trouble is told as its own: what it leaves to fail by itself, what it gives back, what others are made from. */
+import { writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
-import { type Finished, opPipe } from "../lib/cli.ts"
+import { events, type Finished, lastEvent, opPipe } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
@@ -68,6 +69,21 @@ export default Pipeline.make({ name: "some", steps: [step("good"), step("absent"
     const all = await opPipe(["run"], { cwd })
     expect(all).toMatchObject({ code: 2, stdout: "" })
     expect(all.stderr).toContain("of-absent.txt for of-absent: expected a file, but found nothing there")
+    // a run that is to go on with the others does, and a question is about each step
+    const lacks =
+      /of-absent\.txt for of-absent: expected a file, but found nothing there\. Put it there, or name another/u
+    writeFileSync(path.join(cwd, "pipeline.ts"), pipeline.replace(', step("poor", ["no-such-program"])', ""))
+    const others = await opPipe(["run", "--keep-going", "--json", "--force", "good"], { cwd })
+    expect(others.code, others.stderr).toBe(2)
+    expect(lastEvent(others)).toMatchObject({ executed: ["good"], failed: ["absent"] })
+    expect(events(others).find((event) => event.type === "StepFailed")).toMatchObject({
+      step: "absent",
+      reason: expect.stringMatching(lacks)
+    })
+    const told = await opPipe(["status"], { cwd })
+    expect(told.code, told.stderr).toBe(0)
+    expect(told.stdout).toMatch(lacks)
+    writeFileSync(path.join(cwd, "pipeline.ts"), pipeline)
     const poor = await opPipe(["run", flag, "poor"], { cwd })
     expect(poor).toMatchObject({ code: 2, stdout: "" })
     expect(poor.stderr).toContain("no-such-program")

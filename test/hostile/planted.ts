@@ -124,6 +124,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/core/run/Materialize.test.ts"]
   },
   {
+    name: "a source that is missing stands in the way of steps that do not read it",
+    file: "core/plan/Plan.ts",
+    find: "if (options.keepGoing !== true) return yield* looked",
+    replace: "if (source !== undefined) return yield* looked",
+    caughtBy: ["test/cli/stray.test.ts"]
+  },
+  {
     name: "what people put into a step's outputs goes with them",
     file: "core/run/Materialize.ts",
     find: "    yield* Kept.moveAside(folder, told.kept)\n",

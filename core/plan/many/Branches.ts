@@ -20,7 +20,7 @@ import {
   withEach,
   withOutputs
 } from "../../pipeline/Step.ts"
-import type { Prepared } from "../Prepared.ts"
+import { missingOf, type Prepared } from "../Prepared.ts"
 import * as Sources from "../Sources.ts"
 import * as Entries from "./Entries.ts"
 
@@ -101,6 +101,7 @@ const multiplied = (over: ReadonlyArray<readonly [string, ReadonlyArray<NamedPor
 export const settled = Effect.fnUntraced(function* (prepared: Prepared, step: AnyStep, known: Known) {
   const waiting = Object.entries(step.many).filter(([, { from }]) => from.type !== "ports")
   if (waiting.length === 0) return step
+  if (missingOf(prepared, step) !== undefined) return undefined
   const many: Record<string, ManyPort<Artifact.Any>> = { ...step.many }
   for (const [input, port] of waiting) {
     const ports = yield* portsOf(prepared, port, known)
@@ -113,7 +114,8 @@ export const settled = Effect.fnUntraced(function* (prepared: Prepared, step: An
 /** The branches of a step that `each` placed, in the order of their names; undefined while it is not known for what. */
 export const of = Effect.fn("Branches.of")(function* (prepared: Prepared, step: AnyStep, known: Known) {
   const { each } = step
-  const template = each === undefined ? undefined : yield* settled(prepared, step, known)
+  const isKnown = each !== undefined && missingOf(prepared, step) === undefined
+  const template = !isKnown ? undefined : yield* settled(prepared, step, known)
   if (each === undefined || template === undefined) return undefined
   const over: Array<readonly [string, ReadonlyArray<NamedPort>]> = []
   for (const [input, many] of Object.entries(each.over)) {
