@@ -29,12 +29,13 @@ const textOf = (file: string): string | undefined => {
   }
 }
 
+const names = ["remote", "executors"] as const
 const Whole = Schema.Record(Schema.String, Schema.Unknown)
 
 /** What a file holds under a name; undefined if that or the file is not there. `expected` is an example, for who wrote another thing. */
 export const section = Effect.fnUntraced(function* <A>(
   file: string,
-  name: string,
+  name: (typeof names)[number],
   schema: Schema.Codec<A, unknown>,
   expected: string
 ) {
@@ -50,10 +51,17 @@ export const section = Effect.fnUntraced(function* <A>(
     catch: refuse
   })
   if (config === undefined) return undefined
-  // what else it holds is another's
-  const given = (yield* Effect.mapError(Schema.decodeUnknownEffect(Whole)(config), refuse))[name]
-  if (given === undefined) return undefined
+  const whole = yield* Effect.mapError(Schema.decodeUnknownEffect(Whole)(config), refuse)
   // a misspelt name would be a setting that is not there
-  const decoding = Schema.decodeUnknownEffect(schema)(given, { onExcessProperty: "error", errors: "all" })
-  return yield* Effect.mapError(decoding, refuse)
+  const other = Object.keys(whole).find((each) => !(names as ReadonlyArray<string>).includes(each))
+  if (other !== undefined) {
+    const message = `${file}: expected one of the names ${names.join(", ")}, but found ${JSON.stringify(other)}`
+    return yield* new UsageError({ message })
+  }
+  const given = whole[name]
+  if (given === undefined) return undefined
+  return yield* Effect.mapError(
+    Schema.decodeUnknownEffect(schema)(given, { onExcessProperty: "error", errors: "all" }),
+    refuse
+  )
 })

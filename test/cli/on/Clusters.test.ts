@@ -97,6 +97,13 @@ describe("executors", () => {
     expect(await refusal(executors)).toMatch(message)
   })
 
+  it("a misspelt name of all is refused", async () => {
+    const root = projectWith({})
+    writeFiles(root, { "op-pipe.json": JSON.stringify({ executers: {} }) })
+    const { message } = await Effect.runPromise(Effect.flip(Clusters.find(root, "slurm")))
+    expect(message).toMatch(/op-pipe\.json: expected one of the names remote, executors, but found "executers"/u)
+  })
+
   it("a name that is none is refused, with the one that was meant", async () => {
     expect(await refusal({ hpc: { type: "slurm" } }, "hcp")).toMatch(
       /one of the executors local, slurm, srun, hpc.*Did you mean "hpc"/u
