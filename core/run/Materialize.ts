@@ -108,11 +108,13 @@ export class OutputsOccupied extends Data.TaggedError("OutputsOccupied")<{ reado
   }
 }
 
-/** Marks `folder`, unless it is marked. Marks of earlier versions are empty, and list nothing. */
+/** Marks `folder`, unless it is marked; whether it did. Marks of earlier versions are empty, and list nothing. */
 const mark = Effect.fnUntraced(function* (folder: string, tree: Tree.Tree) {
   const disk = yield* Disk
   const before = yield* orAbsent(disk.lstat(markOf(folder)))
-  if (Option.isNone(before) || before.value.sizeBytes === 0) yield* Kept.note(folder, tree)
+  if (Option.isSome(before) && before.value.sizeBytes > 0) return false
+  yield* Kept.note(folder, tree)
+  return true
 })
 
 /**
@@ -144,12 +146,12 @@ const swapIn = Effect.fnUntraced(function* (result: StepResult, folder: string, 
     yield* build(tree, aside, "copy", rendered)
     yield* Kept.moveAside(folder, told.kept)
     // what is there already is its own, should the process end before the other is in its place
-    yield* mark(folder, tree)
+    const isNoted = yield* mark(folder, tree)
     yield* disk.makeFolder(path.dirname(old))
     const replaces = yield* disk.exists(folder)
     if (replaces) yield* disk.rename(folder, old)
     yield* disk.rename(aside, folder)
-    yield* Kept.note(folder, tree)
+    if (!isNoted) yield* Kept.note(folder, tree)
     return true
   })
   return yield* Effect.ensuring(

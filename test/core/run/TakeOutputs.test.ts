@@ -38,6 +38,7 @@ const silent = { waits: () => undefined, kept: () => undefined }
 const root = temporaryFolder()
 const layer = Store.layer(path.join(root, "store")).pipe(Layer.provideMerge(Disk.layer))
 const Pages = Artifact.folder({ tag: "Pages/v1", path: "pages" })
+const Earlier = Artifact.file({ tag: "Earlier/v1", path: "earlier.txt" })
 
 describe("outputs", () => {
   it("come back as they were made: bytes, modes, links, empty folders, nothing more", async () => {
@@ -47,12 +48,18 @@ describe("outputs", () => {
         const outputDir = path.join(root, "work", String(count++))
         const laidOut = path.join(root, "outputs", "step")
         write(made, path.join(outputDir, "pages"))
+        writeFileSync(path.join(outputDir, "earlier.txt"), "of an earlier run")
         const expected = describeTree(path.join(outputDir, "pages"))
         const program = Effect.gen(function* () {
           const outputs = yield* takeOutputs({ pages: Pages }, outputDir, [])
           const result = resultOf(outputs)
-          yield* materialize(resultOf({}), laidOut, asStored, silent)
-          writeFileSync(path.join(laidOut, "stray"), "of an earlier run")
+          yield* materialize(
+            resultOf(yield* takeOutputs({ earlier: Earlier }, outputDir, [])),
+            laidOut,
+            asStored,
+            silent
+          )
+          writeFileSync(path.join(laidOut, "stray"), "a user's own")
           expect(yield* materialize(result, laidOut, asStored, silent)).toBe(true)
           expect(describeTree(path.join(laidOut, "pages"))).toEqual(expected)
           expect(readdirSync(laidOut)).toEqual(["pages"])
