@@ -11,8 +11,11 @@ export type LossName = typeof LossName.Type
 export const TrainParams = Schema.Struct({
   /** A network by name, or a stack of layers. */
   network: withDefault(Schema.Union([PresetName, NetworkSpec]), "seed"),
-  /** Of a network given by name: batch normalization after each convolution, before the ReLU, or none. */
-  normalization: withDefault(Schema.Literals(["batch", "none"]), "none"),
+  /**
+   * `batch`: of a network by name, batch normalization after each convolution, before the ReLU; a stack of layers must have some.
+   * `none`: a stack's layers of it are left out. `asGiven`: a stack is trained as it is, and a network by name has none.
+   */
+  normalization: withDefault(Schema.Literals(["batch", "none", "asGiven"]), "asGiven"),
   epochs: withDefault(integerBetween(1, 10_000), 24),
   batchSize: withDefault(integerBetween(1, 4096), 32),
   /** The loss to minimize: the cross-entropy of softmax, or the loss of sparsemax (Martins and Astudillo 2016). */

@@ -37,10 +37,21 @@ import * as Scores from "./lib/statistics/Scores.ts"
 import * as Safetensors from "./lib/tables/Safetensors.ts"
 import { utf8 } from "./lib/Utf8.ts"
 
-const specOf = (params: TrainParams): NetworkSpec =>
-  typeof params.network === "string"
-    ? Network.preset(params.network, { batchNorm: params.normalization === "batch" })
-    : params.network
+const isNorm = ({ type }: NetworkSpec["layers"][number]): boolean => type === "batchNorm"
+
+/** The network to train: of two that differ in batch normalization alone, one stack of layers makes both. */
+const specOf = ({ network, normalization }: TrainParams): Result.Result<NetworkSpec, Stage.StageFailure> => {
+  if (typeof network === "string")
+    return Result.succeed(Network.preset(network, { batchNorm: normalization === "batch" }))
+  const { name, layers } = network
+  if (normalization === "batch" && !layers.some(isNorm)) {
+    const reason = `normalization "batch": expected layers of type batchNorm in the network ${name}, but found none. Put one after a convolution, or set normalization to "asGiven"`
+    return Result.fail(new Stage.StageFailure({ reason, badInput: true }))
+  }
+  if (normalization !== "none") return Result.succeed(network)
+  const [first, ...others] = layers.filter((layer) => !isNorm(layer))
+  return Result.succeed({ name, layers: [first ?? layers[0], ...others] })
+}
 
 /** What stays the same during one training. */
 interface Run {
@@ -288,7 +299,7 @@ export const train = Stage.make({
       const { params, output, checkpoint } = context
       const index = yield* context.inputs.index.read
       const { size, channels, classes, preparation } = index
-      const spec = specOf(params)
+      const spec = yield* Effect.fromResult(specOf(params))
       const layers = Network.layerTable(spec, { size, channels, classes: classes.length })
       if (Result.isFailure(layers))
         return yield* new Stage.StageFailure({ reason: layers.failure.message, badInput: true })

@@ -50,7 +50,7 @@ it.each([
     TrainParams,
     {
       network: "seed",
-      normalization: "none",
+      normalization: "asGiven",
       epochs: 24,
       batchSize: 32,
       loss: "crossEntropy",

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import sharp from "sharp"
 import { beforeAll, describe, expect, it } from "vitest"
 import { defaultEngineParams, identify } from "../../engine/index.ts"
+import type { NetworkSpec } from "../../schemas/Network.ts"
 import { History } from "../../schemas/Train.ts"
 import { augment } from "../../stages/augment.ts"
 import { outOfPatience } from "../../stages/lib/network/Schedule.ts"
@@ -121,6 +122,31 @@ it("a layer that the native engine has no kernels for is told before the trainin
   const fast = layers.map((layer) => (layer === slowLayer ? { ...layer, size: 3, stride: 2 } : layer))
   await trained("fast", { network: { name: "own", layers: fast }, epochs: 1 }, { notice })
   expect(said).toEqual([])
+})
+
+describe("a stack of layers", () => {
+  const conv = { type: "conv", filters: 4, kernel: 3, stride: 1, padding: "same" } as const
+  const norm = { type: "batchNorm", epsilon: 1e-5, momentum: 0.1 } as const
+  const rest = [{ type: "relu" }, { type: "maxPool", size: 4 }, { type: "dense", units: "classes" }] as const
+  const lossOf = async (layers: NetworkSpec["layers"], normalization: string): Promise<number> => {
+    const params = { network: { name: "own", layers }, normalization, epochs: 1 }
+    const { epochs } = await trained(`stack-${normalization}-${layers.length}`, params)
+    return epochs[0].trainLoss
+  }
+
+  it("makes both networks that differ in batch normalization alone", async () => {
+    const given = await lossOf([conv, norm, ...rest], "asGiven")
+    expect(await lossOf([conv, norm, ...rest], "batch")).toBe(given)
+    const without = await lossOf([conv, norm, ...rest], "none")
+    expect(without).toBe(await lossOf([conv, ...rest], "asGiven"))
+    expect(without).not.toBe(given)
+  })
+
+  it("without batch normalization is refused where that is what is asked for", async () => {
+    await expect(lossOf([conv, ...rest], "batch")).rejects.toThrow(
+      /expected layers of type batchNorm in the network own/u
+    )
+  })
 })
 
 describe("patience", () => {
