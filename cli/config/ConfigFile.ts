@@ -9,6 +9,7 @@ import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { misfit } from "../../core/plan/SettingsError.ts"
 import { UsageError } from "../Failure.ts"
 
 export const ofProject = (root: string): string => path.join(root, "op-pipe.json")
@@ -39,10 +40,13 @@ export const section = Effect.fnUntraced(function* <A>(
   schema: Schema.Codec<A, unknown>,
   expected: string
 ) {
+  const example = `. It may say ${expected}`
   const refuse = (cause: unknown): UsageError => {
-    const reason = (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s*\n\s*/gu, " ")
-    return new UsageError({ message: `${file}: expected ${expected}, but found something else: ${reason}` })
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    return new UsageError({ message: `${file}: expected JSON, but: ${reason}${example}` })
   }
+  const unfit = (asked: string, given: unknown) => (error: Schema.SchemaError) =>
+    new UsageError({ message: `${misfit(asked, given, error).message}${example}` })
   const config = yield* Effect.try({
     try: () => {
       const text = textOf(file)
@@ -51,7 +55,7 @@ export const section = Effect.fnUntraced(function* <A>(
     catch: refuse
   })
   if (config === undefined) return undefined
-  const whole = yield* Effect.mapError(Schema.decodeUnknownEffect(Whole)(config), refuse)
+  const whole = yield* Effect.mapError(Schema.decodeUnknownEffect(Whole)(config), unfit(file, config))
   // a misspelt name would be a setting that is not there
   const other = Object.keys(whole).find((each) => !(names as ReadonlyArray<string>).includes(each))
   if (other !== undefined) {
@@ -62,6 +66,6 @@ export const section = Effect.fnUntraced(function* <A>(
   if (given === undefined) return undefined
   return yield* Effect.mapError(
     Schema.decodeUnknownEffect(schema)(given, { onExcessProperty: "error", errors: "all" }),
-    refuse
+    unfit(`${file}: ${name}`, given)
   )
 })

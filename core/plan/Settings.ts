@@ -73,7 +73,9 @@ export const parseAssignment = (
   const rest = target === undefined ? "" : asked.slice(target.length + 1)
   const equals = rest.indexOf("=")
   if (target === undefined || equals <= 0) {
-    return Effect.fail(new SettingsError({ asked: `--set ${asked}`, expected: "step.parameter=value", actual: asked }))
+    return Effect.fail(
+      new SettingsError({ asked: `--set ${asked}`, expected: "step.parameter=value", actual: JSON.stringify(asked) })
+    )
   }
   const [path, text] = [rest.slice(0, equals).split("."), rest.slice(equals + 1)]
   return Effect.succeed({ target: normalizeStepId(target), path, text, asked: `--set ${asked}` })
@@ -300,8 +302,8 @@ export const resolveSteps = Effect.fn("Settings.resolveSteps")(function* (
     }
     const found = pipeline.steps.filter((step) => step.id === name || step.stage.name === name)
     if (found.length === 0) {
-      const names = pipeline.steps.map((step) => displayName(step.id))
-      return yield* unknownName(`${flag} ${text}`, "steps", names, text)
+      const names = pipeline.steps.map((step) => step.id)
+      return yield* unknownName(`${flag} ${text}`, "steps", names, name)
     }
     for (const step of found) ids.add(step.id)
   }

@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 
 /** Longer than any path. */
-const tooLong = /\S{5000,}/gu
+const tooLong = /[^\s"]{5000,}/gu
 
 /** What somebody typed, as it is told: nothing in quotes, and of what fills the screen the beginning. */
 const given = (text: string): string => {
@@ -53,7 +53,7 @@ export const unknownName = (asked: string, kind: string, names: ReadonlyArray<st
   const meant = nearest(text, names)
   return new SettingsError({
     asked,
-    expected: names.length === 0 ? `nothing, since there are no ${kind}` : `one of the ${kind} ${names.join(", ")}`,
+    expected: names.length === 0 ? `none, since the pipeline has no ${kind}` : `one of the ${kind} ${names.join(", ")}`,
     actual: `"${text}"${meant === undefined ? "" : `. Did you mean "${meant}"?`}`
   })
 }
@@ -62,12 +62,15 @@ const articles: Readonly<Record<string, string>> = {
   number: "a number",
   string: "a text",
   boolean: "true or false",
-  "no excess property": "no such parameter"
+  object: "an object"
 }
+/** What a Schema says of a name that it does not have. */
+const excess = "Expected no excess property"
 
 /** `Expected number`, as a Schema says it, in words that go on with "but found". */
 const expectedIn = (message: string): string => {
   if (message === "Missing key") return "a value"
+  if (message === excess) return "nothing of this name"
   const text = message.replace(/^Expected /u, "")
   const choices = text.split(" | ")
   if (choices.length > 2) return `one of ${choices.join(", ")}`
@@ -86,7 +89,8 @@ export const misfit = (name: string, given: unknown, error: Schema.SchemaError):
     return {
       asked: [name, ...path].map(String).join("."),
       expected: expectedIn(each.message),
-      actual: found === undefined ? "none" : JSON.stringify(found)
+      // what nobody asked for may be a password that was put in the wrong place
+      actual: found === undefined ? "none" : each.message === excess ? "a value" : JSON.stringify(found)
     }
   })
   const more = others.map(({ asked, expected, actual }) => `; ${asked}: expected ${expected}, but found ${actual}`)

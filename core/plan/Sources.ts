@@ -125,7 +125,7 @@ const look = Effect.fnUntraced(function* (source: AnySource, location: string) {
     const another = `name another with --data ${source.name}=PATH`
     const actual = Option.isNone(stat)
       ? `nothing there. Put it there, or ${another}`
-      : `${kindInWords[stat.value.kind]}${archive || `. Put one there, or ${another}`}`
+      : `${kindInWords[stat.value.kind]}${archive || `. N${another.slice(1)}`}`
     const asked = `the ${wanted} ${location} for ${source.name}`
     return yield* new SettingsError({ asked, expected: `a ${wanted}`, actual })
   }

@@ -59,7 +59,7 @@ const table: Readonly<Record<string, ReadonlyArray<readonly [args: string, says:
     ["--from nope", 'expected one of the steps up, but found "nope"'],
     ["--force nope", 'expected one of the steps up, but found "nope"'],
     ["--profile smal", 'expected one of the profiles small, but found "smal". Did you mean "small"?'],
-    ["--set up.command", "--set up.command: expected step.parameter=value, but found up.command"],
+    ["--set up.command", '--set up.command: expected step.parameter=value, but found "up.command"'],
     ["--set upp.command=x", 'but found "upp". Did you mean "up"?'],
     ["--set up.comand=x", 'expected one of the parameters command, env, but found "comand". Did you mean "command"?'],
     ["--set up.env=3", "up.env: expected"],

@@ -100,7 +100,7 @@ describe("read", () => {
   it.each([
     [
       "trian@b.copy",
-      'expected one of the steps train(lr=0.1), train(b), one, but found "trian(b)". Did you mean "train(b)"?'
+      'expected one of the steps train@lr=0.1, train@b, one, but found "trian@b". Did you mean "train@b"?'
     ],
     ["train@b.copi", 'Did you mean "copy"?'],
     ["train.copy", "read train.copy: expected one step, but found train(lr=0.1), train(b)"],

@@ -12,6 +12,7 @@ import type * as Artifact from "../../../core/pipeline/Artifact.ts"
 import type { Pipeline } from "../../../core/pipeline/Pipeline.ts"
 import { type AnyStep, branchOf, displayName } from "../../../core/pipeline/Step.ts"
 import * as OutputFolder from "../../../core/plan/OutputFolder.ts"
+import { normalizeStepId } from "../../../core/plan/Settings.ts"
 import { SettingsError, unknownName } from "../../../core/plan/SettingsError.ts"
 import * as Template from "../../../core/plan/Template.ts"
 import { NoResult } from "../../../core/run/LastResult.ts"
@@ -47,10 +48,10 @@ const parse = Effect.fnUntraced(function* (asked: string, names: ReadonlyArray<N
   if (step === undefined) {
     // of branches there may be thousands
     const ids = names.map(({ id }) => id).filter((id) => branchOf(id) === undefined)
-    const shown = Array.from(new Set(ids.map(displayName)))
+    const shown = Array.from(new Set(ids))
     const end = asked.lastIndexOf(".")
     const text = end < 0 ? asked : asked.slice(0, end)
-    return yield* unknownName(`read ${asked}`, "steps", shown, displayName(text))
+    return yield* unknownName(`read ${asked}`, "steps", shown, normalizeStepId(text))
   }
   if (ids.length > 1) {
     const expected = "one step"

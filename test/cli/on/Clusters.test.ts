@@ -82,9 +82,13 @@ describe("executors", () => {
     [
       "a misspelt name",
       { hpc: { type: "slurm", partiton: "gpu" } },
-      /op-pipe\.json: expected \{"executors".*partiton/su
+      /op-pipe\.json: executors\.hpc\.partiton: expected nothing of this name, but found a value/u
     ],
-    ["another type", { hpc: { type: "pbs" } }, /op-pipe\.json: expected .*"slurm"/su],
+    [
+      "another type",
+      { hpc: { type: "pbs" } },
+      /op-pipe\.json: executors\.hpc\.type: expected "slurm" or "srun", but found "pbs"/u
+    ],
     ["no cores", { hpc: { type: "slurm", steps: { "*": { cores: 0 } } } }, /expected/u],
     [
       "memory in other words",
@@ -92,7 +96,7 @@ describe("executors", () => {
       /memory.*"4 GiB".*"16G"/su
     ],
     ["a time in other words", { hpc: { type: "slurm", steps: { "*": { time: "4h" } } } }, /time.*"2 hours".*"4h"/su],
-    ["no executors", [], /op-pipe\.json: expected/u]
+    ["no executors", [], /op-pipe\.json: executors: expected an object, but found \[\]/u]
   ])("%s is refused, in words", async (_, executors, message) => {
     expect(await refusal(executors)).toMatch(message)
   })

@@ -45,7 +45,7 @@ it.each([
     "trian.epochs=3",
     '--set trian.epochs=3: expected one of the names before the first dot train, but found "trian". Did you mean "train"?'
   ],
-  ["train=3", "--set train=3: expected step.parameter=value, but found train=3"]
+  ["train=3", '--set train=3: expected step.parameter=value, but found "train=3"']
 ])("--set %s", async (set, expected) => {
   expect(await message(training, { set: [set] })).toBe(expected)
 })
@@ -56,13 +56,13 @@ it("a profile", async () => {
   )
   expect(await message(letters, { profile: "wide" })).toMatch(/but found "wide"$/)
   expect(await message(training, { profile: "quick" })).toBe(
-    '--profile quick: expected nothing, since there are no profiles, but found "quick"'
+    '--profile quick: expected none, since the pipeline has no profiles, but found "quick"'
   )
 })
 
 it("a step", async () => {
   const error = await Effect.runPromise(Effect.flip(resolveSteps(letters, "--only", ["cuont(words)"])))
-  expect(error.message).toContain('found "cuont(words)". Did you mean "count(words)"?')
+  expect(error.message).toContain('found "cuont@words". Did you mean "count@words"?')
 })
 
 describe("a step whose name holds dots or equals signs", () => {
