@@ -40,7 +40,7 @@ const origins = (data: ReportData): ReadonlyArray<Origin> => {
     {
       of: "index",
       numbers: "packed and augmented images",
-      files: ["index.json", "contact-sheet.png"],
+      files: ["index.json"],
       settings: html`seed ${param("index", "seed")}; ${index.size} px; ${index.splits.train.records.length} train records`,
       engine: false
     },
@@ -63,7 +63,7 @@ const origins = (data: ReportData): ReadonlyArray<Origin> => {
     {
       of: "self",
       numbers: "scores, intervals, verdicts",
-      files: ["metrics.json"],
+      files: ["metrics.json", "figures/contact-sheet.png"],
       settings: html`seed ${params.seed}; activation ${text(params.activation)}; ${params.bootstrap} resamples of groups; margin ${metrics.equivalence.margin}`,
       engine: false
     }
