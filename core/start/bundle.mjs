@@ -30,6 +30,7 @@ import { fileURLToPath } from "node:url"
 import FileStat from "../../cache/identity/FileStat.cjs"
 import Resolver from "../../cache/identity/Resolver.cjs"
 import { asWritten, exists, isOwn, makeLooked, ownPlace, plugin, refusal, root, stampOf, statOf } from "./modules.mjs"
+import { turn } from "./turn.mjs"
 
 const dayMs = 24 * 3_600_000
 
@@ -153,8 +154,20 @@ const writeModules = async (esbuild, options, made) => {
   return { main: path.join(made, "main.mjs"), inputs: metafile.inputs }
 }
 
-/** Bundles the module `contents`, which imports as if it lay in `resolveDir`, in `folder`; see `bundled` in start.cjs. */
-export const make = async (folder, contents, resolveDir, keepNames) => {
+/**
+ * Bundles the module `contents`, which imports as if it lay in `resolveDir`, in `folder`, unless another process does so at the moment:
+ * then `current` finds that bundle. See `bundled` in start.cjs.
+ */
+export const make = async (folder, contents, resolveDir, keepNames, current) => {
+  const end = await turn(folder)
+  try {
+    return current(folder) ?? (await makeAnew(folder, contents, resolveDir, keepNames))
+  } finally {
+    end()
+  }
+}
+
+const makeAnew = async (folder, contents, resolveDir, keepNames) => {
   const esbuild = await import("esbuild")
   const startedMs = Date.now()
   mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -190,6 +203,7 @@ export const make = async (folder, contents, resolveDir, keepNames) => {
     "core/start/bundle.mjs",
     "core/start/modules.mjs",
     "core/start/start.cjs",
+    "core/start/turn.mjs",
     "core/start/program.cjs",
     "cache/identity/FileStat.cjs",
     "cache/identity/Resolver.cjs"

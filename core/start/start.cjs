@@ -86,7 +86,7 @@ const bundled = async (contents, resolveDir, { keepNames = false } = {}) => {
   secureCache()
   const identity = [format, process.version, keepNames, resolveDir, contents].join("\0")
   const folder = path.join(cacheFolder(), hash("sha256", identity, "hex").slice(0, 24))
-  return current(folder) ?? (await import("./bundle.mjs")).make(folder, contents, resolveDir, keepNames)
+  return current(folder) ?? (await import("./bundle.mjs")).make(folder, contents, resolveDir, keepNames, current)
 }
 
 const pipelineNames = ["pipeline.ts", "pipeline.mjs", "pipeline.js"]

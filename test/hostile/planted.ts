@@ -1248,5 +1248,12 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     replace: "`${file}${randomUUID().slice(36)}.new`",
     caughtBy: ["test/core/executor/TaskRun.test.ts"],
     quick: true
+  },
+  {
+    name: "each of many processes makes a bundle of its own",
+    file: "core/start/bundle.mjs",
+    find: "const end = await turn(folder)",
+    replace: "const end = () => {}",
+    caughtBy: ["test/core/start/bundle.test.ts"]
   }
 ]

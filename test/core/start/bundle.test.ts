@@ -60,6 +60,22 @@ const relink = (target: string, at: string): void => {
   symlinkSync(target, at)
 }
 
+it("one of many processes that begin at once makes a bundle, and the others take it", async () => {
+  const root = makeStage("", "1", {})
+  const cache = path.join(temporaryFolder(), "cache")
+  const env = { OP_PIPE_CACHE_DIR: cache }
+  // a file as young as a bundle is not trusted, so each process would make its own
+  await new Promise((resolve) => setTimeout(resolve, 2500))
+  const runs = await Promise.all(Array.from({ length: 4 }, () => opPipe(["run"], { cwd: root, env })))
+  expect(runs.map(({ code, stderr }) => [code, stderr])).toEqual(runs.map(() => [0, ""]))
+  const bundles = path.join(cache, "start")
+  const made = readdirSync(bundles).map((name) =>
+    readdirSync(path.join(bundles, name)).filter((each) => /^made-/u.test(each))
+  )
+  // of the command line, and of the step
+  expect(made.map(({ length }) => length)).toEqual([1, 1])
+})
+
 describe("what a step computes is of the code that is there", () => {
   it("after the link of a package is another, as in a store of packages", async () => {
     const root = makeStage(`import { value as foo } from "foo"`, "foo", {
