@@ -3,7 +3,7 @@
  * (bazelbuild/bazel#23512, composer/composer#4070, treeverse/dvc#2287, #4545), and nobody takes another's files away.
  */
 import { spawn } from "node:child_process"
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync } from "node:fs"
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import { repository } from "../lib/cli.ts"
@@ -70,6 +70,29 @@ describe.runIf(isRoot)("a store of several users", () => {
         printed: expect.stringMatching(uid === 61_001 ? /1 executed/ : /1 cached/)
       })
       expect(readFileSync(path.join(root, "outputs/make/out.txt"), "utf8")).toBe("hello")
+    }
+  })
+
+  it("takes what each of a group makes, whatever the umask", async () => {
+    const store = path.join(base, "umask-store")
+    mkdirSync(store)
+    chownSync(store, 0, 54_321)
+    chmodSync(store, 0o2775)
+    const uids = [61_011, 61_012]
+    const roots = uids.map((uid) => project(`user-${uid}`, oneFile, uid))
+    for (const [at, maker] of [0, 1, 0].entries()) {
+      for (const turn of [maker, 1 - maker]) {
+        writeFileSync(path.join(roots[turn]!, "data.txt"), `text ${at}`)
+        const { code, printed } = await start(roots[turn]!, ["run", "--store", store], {
+          uid: uids[turn]!,
+          gid: 54_321,
+          umask: 0o022
+        })
+        expect({ code, printed }).toMatchObject({
+          code: 0,
+          printed: expect.stringMatching(turn === maker ? /1 executed/ : /1 cached/)
+        })
+      }
     }
   })
 

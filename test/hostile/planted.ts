@@ -1255,5 +1255,12 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "const end = await turn(folder)",
     replace: "const end = () => {}",
     caughtBy: ["test/core/start/bundle.test.ts"]
+  },
+  {
+    name: "what is made in a group's folder is its owner's alone",
+    file: "cache/store/disk/Calls.ts",
+    find: "    shareIn(above, path)\n",
+    replace: "",
+    caughtBy: ["test/cli/sharing.test.ts"]
   }
 ]

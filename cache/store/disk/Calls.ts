@@ -40,6 +40,14 @@ export const read = (path: string): Uint8Array => {
   return fs.readFileSync(path)
 }
 
+/** Setgid and writable for the group: the way to say that a folder is a group's. */
+const ofGroup = 0o2020
+
+/** What is made in a group's folder is the group's too, whatever the umask: mostly that leaves the group nothing to write. */
+const shareIn = (above: string, path: string): void => {
+  if ((fs.statSync(above).mode & ofGroup) === ofGroup) fs.chmodSync(path, fs.statSync(path).mode | 0o020)
+}
+
 /** As `mkdir -p`. Node's own never ends where a file system says ENOENT to what cannot be made in it, as `/proc` does. */
 export const makeFolder = (path: string): void => {
   if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return
@@ -47,6 +55,7 @@ export const makeFolder = (path: string): void => {
   if (above !== path) makeFolder(above)
   try {
     fs.mkdirSync(path)
+    shareIn(above, path)
   } catch (cause) {
     // another process may have made it meanwhile
     if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw cause

@@ -4,19 +4,10 @@
  * The step's process writes to the file itself; of a step with secrets, this process does, without their values (Mask).
  */
 import type { ChildProcess, StdioOptions } from "node:child_process"
-import {
-  appendFileSync,
-  closeSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync
-} from "node:fs"
+import { appendFileSync, closeSync, openSync, readSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs"
 import * as path from "node:path"
 import type { Readable } from "node:stream"
+import * as Calls from "../../../cache/store/disk/Calls.ts"
 import type { StepTask } from "../Executor.ts"
 import * as Mask from "./Mask.ts"
 
@@ -65,7 +56,7 @@ const drain = async (child: ChildProcess, written: Promise<unknown>): Promise<vo
 /** Opens the log of a task. Throws as the file system does. */
 export const open = (task: StepTask): Log => {
   const file = task.log
-  mkdirSync(path.dirname(file), { recursive: true })
+  Calls.makeFolder(path.dirname(file))
   const descriptor = openSync(file, "a")
   const timer = setInterval(() => cut(file), guardMs).unref()
   const isMasked = task.secrets.length > 0
