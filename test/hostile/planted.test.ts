@@ -79,7 +79,7 @@ describe("planted bugs", () => {
       expect(failed, output).toBe(true)
       // caught by an assertion, and not because the plant does not load
       expect(output).toMatch(
-        /AssertionError|Error: sequence|Property failed|no good run|Error: (killed|unsynced|store)/
+        /AssertionError|Error: (?:sequence|no RunFinished|killed|unsynced|store)|Property failed|no good run/u
       )
     },
     1_200_000
