@@ -168,9 +168,12 @@ export const planned = ({ step, state, reasons, branches }: Assessment): Planned
   ...(branches === undefined ? {} : { branches: branches.length })
 })
 
-/** One step with its state and reasons. */
-export const plannedLine = (step: PlannedEvent): string =>
-  `${paint(markStyles[step.state], marks[step.state])} ${displayName(step.step)}${step.branches === undefined ? "" : ` ×${formatCount(step.branches)}`}  ${step.state}${step.reasons.length === 0 ? "" : `: ${shortened(step.reasons)}`}`
+/** One step with its state and reasons; those of branches say how many are in which state. */
+export const plannedLine = ({ step, state, reasons, branches }: PlannedEvent): string => {
+  const [name, why] = [displayName(step), shortened(reasons)]
+  const is = reasons.length === 0 ? state : branches === undefined ? `${state}: ${why}` : why
+  return `${paint(markStyles[state], marks[state])} ${name}${branches === undefined ? "" : ` ×${formatCount(branches)}`}  ${is}`
+}
 
 /** Logs of continuous integration are read later, whether they come from a terminal or not. */
 const isCi = (): boolean => !["", "0", "false", undefined].includes(process.env["CI"])

@@ -67,6 +67,10 @@ export const logs = Command.make(
           const message = `logs ${flags.step}: expected one step, but found ${steps.map(displayName).join(", ")}. Name one of them`
           return yield* new UsageError({ message })
         }
+        if (pipeline.steps.some(({ id, each }) => id === step && each !== undefined)) {
+          const message = `logs ${flags.step}: expected one of its branches, ${displayName(step)}[NAME], but found what stands for all of them. \`op-pipe why ${step}\` names those that have no result`
+          return yield* new UsageError({ message })
+        }
         const runId = yield* executedBy(step, Option.getOrUndefined(flags.run))
         // the pipeline does not tell which branches there are
         if (runId === undefined && branchOf(step) !== undefined && !(yield* results.hadResult(step))) {

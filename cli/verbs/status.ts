@@ -95,7 +95,7 @@ const describe = (assessment: Freshness.Assessment, programs: ReadonlyArray<stri
   const { step, state, reasons, key, result, branches } = assessment
   if (branches !== undefined)
     return [
-      `${paint("bold", displayName(step.id))} stands for ${branches.length} ${branches.length === 1 ? "branch" : "branches"} and is ${state}`,
+      `${paint("bold", displayName(step.id))} stands for ${branches.length} ${branches.length === 1 ? "branch" : "branches"}${reasons.length === 0 ? ` and is ${state}` : ""}`,
       ...reasons.map((reason) => `  ${reason}`)
     ]
   const made = result?.provenance

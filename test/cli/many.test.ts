@@ -96,7 +96,7 @@ describe("the other verbs", () => {
     await run()
     expect((await command("status")).stdout).toContain("✓ shout ×3  fresh")
     const stale = (await command("status", "--set", "turn.mark=!")).stdout
-    expect(stale).toContain("▶ turn ×3  stale: 3 of 3 stale: one, three, two")
+    expect(stale).toContain("▶ turn ×3  3 of 3 stale: one, three, two")
     const json = JSON.parse((await command("status", "--json")).stdout)
     const turned = json.steps.find((step: { id: string }) => step.id === "turn")
     expect(turned.branches.map((each: { id: string }) => each.id)).toEqual(["turn[one]", "turn[three]", "turn[two]"])
@@ -116,6 +116,8 @@ describe("the other verbs", () => {
     expect(notForced.code).toBe(2)
     expect(notForced.stdout).toContain(`expected the name of a branch, but found "nine", which is none of 3`)
     expect((await command("logs", "shout[two]")).code).toBe(0)
+    const all = await command("logs", "shout")
+    expect([all.code, all.stderr]).toEqual([2, expect.stringContaining("expected one of its branches, shout[NAME]")])
     const unknownLog = await command("logs", "shout[nine]")
     expect([unknownLog.code, unknownLog.stderr]).toEqual([
       2,
