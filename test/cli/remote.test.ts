@@ -91,7 +91,12 @@ describe("the configuration", () => {
 
   it.each<[string, unknown, ReadonlyArray<string>, string]>([
     ["a misspelt name", { url: "https://a", wirte: true }, [], "wirte"],
-    ["a value of another kind", { url: "https://a", write: "yes" }, [], "op-pipe.json: remote.write: expected true or false"],
+    [
+      "a value of another kind",
+      { url: "https://a", write: "yes" },
+      [],
+      "op-pipe.json: remote.write: expected true or false"
+    ],
     ["a key that is none", { url: "https://a", trust: ["ed25519:short"] }, [], "expected public keys"],
     ["a password in a URL", {}, ["--remote", "https://me:hunter2@example.org"], "without credentials"],
     ["a token in a URL", { url: "https://example.org/?sig=hunter2" }, [], "without credentials"],
