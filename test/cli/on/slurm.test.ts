@@ -254,7 +254,7 @@ describe.runIf(isPossible)("what changes while a job goes on", () => {
     await jobOf(place)
     writeFiles(root, { "data.txt": "as it is now\n" })
     const finished = await running
-    expect(finished.code).toBe(2)
+    expect(finished.code).toBe(1)
     expect(failuresOf(finished)[0]).toMatch(/data changed while the step ran, so its result was discarded/u)
     expect(left(place)).toEqual([])
   })

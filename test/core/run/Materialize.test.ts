@@ -117,6 +117,7 @@ describe("a folder of the outputs", () => {
     expect(failures).toEqual([])
     expect(text(place)).toBe("two\n")
     expect(readdirSync(folder)).toEqual(["text.txt"])
+    expect(readdirSync(path.dirname(folder))).toContain(".kept")
     expect(readFileSync(path.join(kept, "my/notes.txt"), "utf8")).toBe("mine")
     expect(events).toContainEqual({
       type: "Notice",
