@@ -46,7 +46,7 @@ describe("two clones", () => {
 
 describe("the configuration", () => {
   const file = (root: string, name: string, remote: unknown): void =>
-    writeFiles(root, { [name]: JSON.stringify({ remote, others: {} }) })
+    writeFiles(root, { [name]: JSON.stringify({ remote }) })
   const projectIn = (root: string): string => {
     const pipeline = readFileSync(path.join(repository, "test/fixtures/letters/pipeline.ts"), "utf8")
     const local = pipeline

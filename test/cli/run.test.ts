@@ -206,11 +206,11 @@ describe("endings", () => {
     [["run", "--set", "words.minimum"], "step.parameter=value"],
     [["run", "--set", "words.minimum=77"], "minimum"],
     [["run", "--profile", "huge"], "long, all"],
-    [["run", "--only", "printt"], "count(letters), print"],
+    [["run", "--only", "printt"], "count@letters, print"],
     [["run", "--data", "nowhere"], "nothing there"],
     [["run", "--seed", "-1"], "seed"],
     [["run", "--unknown"], "--unknown"],
-    [["why", "nothing"], "count(letters)"],
+    [["why", "nothing"], "count@letters"],
     [["launch"], "launch"]
   ])("bad usage %j ends with 2 and names what would do", async (args, said) => {
     const [verb, ...rest] = args
