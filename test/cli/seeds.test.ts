@@ -105,7 +105,7 @@ describe("the other verbs", () => {
     for (const [args, said] of [
       [["run", "--seeds", "0"], "seeds"],
       [["run", "--seeds", "two"], "seeds"],
-      [["why", "roll@a#3", "--seeds", "2"], "roll(a)#2"]
+      [["why", "roll@a#3", "--seeds", "2"], "roll@a#2"]
     ] as const) {
       const [verb, ...rest] = args
       const finished = await command(verb, ...rest)
