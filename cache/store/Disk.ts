@@ -156,7 +156,7 @@ export class Disk extends Context.Service<
     readonly setMode: (path: string, mode: number) => Op<void>
     /** Sets the mtime of the files that exist to now, but of those that are another user's. */
     readonly touch: (paths: ReadonlyArray<string>) => Op<void>
-    readonly makeFolder: (path: string) => Op<void>
+    readonly makeFolder: (path: string, umask?: number) => Op<void>
     /**
      * Removes a file or a folder with all below it, also from folders without owner permissions; what does not exist is
      * no error.
@@ -347,7 +347,10 @@ const nodeDisk: Disk["Service"] = {
       const now = new Date()
       for (const path of paths) ifThere(() => Calls.touch(path, now))
     }),
-  makeFolder: (path) => attempt("make the folder", path, () => Calls.makeFolder(path)),
+  makeFolder: (path, umask) =>
+    attempt("make the folder", path, () =>
+      umask === undefined ? Calls.makeFolder(path) : Calls.byUmask(umask, () => Calls.makeFolder(path))
+    ),
   remove: (path) =>
     attempt("remove", path, () => {
       // rmSync makes an error object for what does not exist

@@ -9,24 +9,12 @@ import { homedir } from "node:os"
 import * as path from "node:path"
 import type { Readable } from "node:stream"
 import * as Effect from "effect/Effect"
+import * as Calls from "../../cache/store/disk/Calls.ts"
 import { childProcess } from "../../cache/store/disk/Late.ts"
 import { processFile } from "../../cache/store/Sweep.ts"
-import { StepError, type StepTask } from "./Executor.ts"
+import { StepError, type StepTask, stepUmask } from "./Executor.ts"
 import * as Log from "./log/Log.ts"
 import * as MachineFault from "./MachineFault.ts"
-
-/** The mode of files that a step makes, whatever the user's own mask is. */
-const mask = 0o022
-
-/** Starts a process; what it makes has the same modes on every machine. Throws as `spawn` does. */
-const spawnMasked = (file: string, args: ReadonlyArray<string>, options: SpawnOptions): ChildProcess => {
-  const before = process.umask(mask)
-  try {
-    return childProcess().spawn(file, args, options)
-  } finally {
-    process.umask(before)
-  }
-}
 
 /** Variables that a shell makes, which are others in each run. */
 const ofShells = ["PWD", "OLDPWD", "SHLVL", "_"]
@@ -40,7 +28,7 @@ const watched = (descriptor: number, held: ReadonlyArray<number>): string =>
 exec ${descriptor}<&-
 exec env ${ofShells.map((name) => `-u ${name}`).join(" ")} "$@"`
 
-/** `spawnMasked` for a process that no sandbox ends with op-pipe. */
+/** Starts a process that no sandbox ends with op-pipe. Throws as `spawn` does. */
 export const spawnWatched = (
   command: ReadonlyArray<string>,
   options: SpawnOptions & { readonly stdio: ReadonlyArray<unknown> }
@@ -48,7 +36,10 @@ export const spawnWatched = (
   const descriptor = options.stdio.length
   const held = Array.from({ length: descriptor - 3 }, (_, at) => at + 3)
   const stdio = [...options.stdio, "pipe"] as NonNullable<SpawnOptions["stdio"]>
-  const child = spawnMasked("/bin/sh", ["-c", watched(descriptor, held), "op-pipe", ...command], { ...options, stdio })
+  const child = childProcess().spawn("/bin/sh", ["-c", watched(descriptor, held), "op-pipe", ...command], {
+    ...options,
+    stdio
+  })
   child.once("exit", () => child.stdio[descriptor]?.destroy())
   return child
 }
@@ -59,14 +50,14 @@ const reapedMs = 200
 /** Of a child in a sandbox: resolves when nothing that runs in there is left. */
 const sandboxes = new WeakMap<ChildProcess, Promise<void>>()
 
-/** `spawnMasked` for a command behind walls: bubblewrap holds a pipe open as long as anything runs in there. */
+/** The same for a command behind walls: bubblewrap holds a pipe open as long as anything runs in there. */
 export const spawnSealed = (
   [file, ...args]: ReadonlyArray<string>,
   options: SpawnOptions & { readonly stdio: ReadonlyArray<unknown> }
 ): ChildProcess => {
   const descriptor = options.stdio.length
   const stdio = [...options.stdio, "pipe"] as NonNullable<SpawnOptions["stdio"]>
-  const child = spawnMasked(file!, ["--sync-fd", String(descriptor), ...args], { ...options, stdio })
+  const child = childProcess().spawn(file!, ["--sync-fd", String(descriptor), ...args], { ...options, stdio })
   const pipe = child.stdio[descriptor] as Readable | undefined
   if (pipe === undefined) return child
   const gone = new Promise<void>((resolve) => pipe.once("close", () => resolve()))
@@ -219,12 +210,16 @@ export interface Launched {
   readonly log: Log.Log
 }
 
-/** Starts a task's process by `begin`, with its log; what stands in the way is the step's error. */
+/**
+ * Starts a task's process by `begin`, with its log; what stands in the way is the step's error. What a step finds and makes has the
+ * same modes for every user.
+ */
 export const launch = (task: StepTask, begin: (stdio: Log.Log["stdio"]) => ChildProcess): Launched | StepError => {
   let log: Log.Log | undefined
   try {
     log = Log.open(task)
-    const child = begin(log.stdio)
+    const { stdio } = log
+    const child = Calls.byUmask(stepUmask, () => begin(stdio))
     log.attach(child)
     noteProcess(task, child)
     return { child, log }

@@ -143,6 +143,9 @@ export interface Executed {
   }
 }
 
+/** By which a step's files and folders are made, whatever the user's own is: no key holds that. */
+export const stepUmask = 0o022
+
 /** A step did not succeed. */
 export class StepError extends Schema.TaggedError<StepError>()("StepError", {
   step: Schema.String,

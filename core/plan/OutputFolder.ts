@@ -8,6 +8,7 @@
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { Disk, join, orAbsent } from "../../cache/store/Disk.ts"
 import type { StepResult } from "../../cache/store/ResultStore.ts"
@@ -62,9 +63,12 @@ export const difference = Effect.fnUntraced(function* (
 ) {
   const { memo } = yield* Store
   const expected = expectedTree(result, rendered)
-  const found = yield* orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, of: "output" }))
-  if (Option.isNone(found)) return Option.some("not there")
-  return Tree.isSame(found.value, expected) ? Option.none() : Option.some(TreeChange.describe(expected, found.value))
+  const snapshot = yield* Effect.result(orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, of: "output" })))
+  // a pipe, a name that is not UTF-8: no result has such
+  if (Result.isFailure(snapshot)) return Option.some(snapshot.failure.message)
+  const found = Option.getOrUndefined(snapshot.success)
+  if (found === undefined) return Option.some("not there")
+  return Tree.isSame(found, expected) ? Option.none() : Option.some(TreeChange.describe(expected, found))
 })
 
 /** A name as that of one folder. Those of steps are names of folders; a record that somebody else wrote may hold others. */

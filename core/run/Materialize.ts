@@ -17,6 +17,7 @@ import type { Output, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { ownerOf, ownPrefix } from "../../cache/store/Sweep.ts"
 import type * as Tree from "../../cache/store/Tree.ts"
+import { stepUmask } from "../executor/Executor.ts"
 import type * as Artifact from "../pipeline/Artifact.ts"
 import * as Document from "../pipeline/Document.ts"
 import { asStored, difference, expectedTree, isOccupied, markOf, marksIn, type Rendered } from "../plan/OutputFolder.ts"
@@ -35,18 +36,19 @@ const build = Effect.fnUntraced(function* (
   entries: Tree.Tree,
   root: string,
   how: "copy" | "link",
-  rendered: Rendered = asStored
+  rendered: Rendered = asStored,
+  umask?: number
 ) {
   const disk = yield* Disk
   const { blobs } = yield* Store
-  yield* disk.makeFolder(root)
+  yield* disk.makeFolder(root, umask)
   for (const entry of entries) {
     const location = join(root, entry.path)
     if (entry.kind === "folder") {
-      yield* disk.makeFolder(location)
+      yield* disk.makeFolder(location, umask)
       continue
     }
-    yield* disk.makeFolder(path.dirname(location))
+    yield* disk.makeFolder(path.dirname(location), umask)
     if (entry.kind === "link") {
       yield* disk.symlink(entry.target, location)
       continue
@@ -95,7 +97,8 @@ export const provideInput = Effect.fnUntraced(function* (
   folder: string,
   to: "Stage" | "Command"
 ) {
-  yield* build(output.entries, folder, to === "Stage" ? "link" : "copy", yield* withoutVolatile(output, artifact))
+  const rendered = yield* withoutVolatile(output, artifact)
+  yield* build(output.entries, folder, to === "Stage" ? "link" : "copy", rendered, stepUmask)
   return join(folder, output.path)
 })
 

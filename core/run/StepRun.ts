@@ -28,7 +28,8 @@ import {
   Executor,
   type News,
   StepError,
-  type StepTask
+  type StepTask,
+  stepUmask
 } from "../executor/Executor.ts"
 import * as Mask from "../executor/log/Mask.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
@@ -225,8 +226,8 @@ const prepareTask = Effect.fnUntraced(function* (
   }
   // Node's permission to write to a folder needs the folder to exist when the process starts
   if (savesCheckpoints(step)) yield* makeCheckpoints(task.checkpoint)
-  yield* disk.makeFolder(task.outputDir)
-  yield* disk.makeFolder(task.workdir)
+  yield* disk.makeFolder(task.outputDir, stepUmask)
+  yield* disk.makeFolder(task.workdir, stepUmask)
   return task
 })
 
@@ -270,6 +271,8 @@ const begin = Effect.fnUntraced(function* (running: Running, execution: Attempt,
     })
   )
   yield* disk.makeFolder(workdir)
+  // not the group's, as what lies around it may be
+  yield* disk.setMode(workdir, 0o777 & ~stepUmask)
   yield* beat(workdir)
   const task = yield* prepareTask(running, execution, workdir, cores)
   if (isFresh) yield* disk.remove(checkpoint)

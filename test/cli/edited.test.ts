@@ -6,6 +6,17 @@ import { events, lastEvent, onceUnderWay, opPipe } from "../lib/cli.ts"
 import { chainModule, makeProject, stageModule, valueModule } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
+/** A stage that is long enough under way for an edit. */
+const waiting = stageModule(
+  "first",
+  "{}",
+  `Effect.gen(function* () {
+    yield* progress({ label: "wait", done: 0, total: 1, unit: "values" })
+    yield* Effect.sleep(1500)
+    yield* output.value.write(7)
+  })`
+)
+
 it("is told, its result is discarded, and the next run takes it in", async () => {
   const root = path.join(temporaryFolder(), "project")
   const later = (factor: number): string =>
@@ -16,15 +27,7 @@ it("is told, its result is discarded, and the next run takes it in", async () =>
     )
   makeProject(root, undefined, {
     "value.ts": valueModule("Schema.Int"),
-    "first.ts": stageModule(
-      "first",
-      "{}",
-      `Effect.gen(function* () {
-    yield* progress({ label: "wait", done: 0, total: 1, unit: "values" })
-    yield* Effect.sleep(1500)
-    yield* output.value.write(7)
-  })`
-    ),
+    "first.ts": waiting,
     "later.ts": later(2),
     "pipeline.ts": chainModule("first", "later")
   })
@@ -47,15 +50,6 @@ describe("what a module of a later step leads to is told, and nothing is stored 
   /** A project whose later step gives what `named.ts` leads to, both modules being among the key's. */
   const project = (): string => {
     const root = path.join(temporaryFolder(), "project")
-    const waiting = stageModule(
-      "first",
-      "{}",
-      `Effect.gen(function* () {
-    yield* progress({ label: "wait", done: 0, total: 1, unit: "values" })
-    yield* Effect.sleep(1500)
-    yield* output.value.write(7)
-  })`
-    )
     const later = stageModule("later", "{ value: Value }", "output.value.write(named * 100 + one * 10 + two)")
     makeProject(root, undefined, {
       "package.json": JSON.stringify({ type: "module", imports: { "#named": "./one.ts" } }),

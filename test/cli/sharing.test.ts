@@ -109,6 +109,45 @@ describe.runIf(isRoot)("a store of several users", () => {
   })
 })
 
+it("a step finds the same modes, whatever the umask, and in a group's store", async () => {
+  const root = project(
+    "modes",
+    `
+import * as Schema from "effect/Schema"
+import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const Tree = Artifact.folder({ tag: "Tree/v1", path: "deep/tree" })
+const List = Artifact.file({ tag: "List/v1", path: "list.txt" })
+const plant = Stage.command({ name: "plant", command: 'mkdir "$tree/branch" && echo leaf > "$tree/branch/leaf"', inputs: {}, output: { tree: Tree } })
+const list = Stage.command({
+  name: "list",
+  command: 'mkdir inner && all=$(find . -printf "%y %m %P\\\\n" | sort) && echo "$all" > "$list"',
+  params: Schema.Struct({ one: Schema.Int }),
+  inputs: { tree: Tree },
+  output: { list: List }
+})
+const tree = Pipeline.step(plant, { inputs: {} })
+export default Pipeline.make({ name: "modes", steps: [Pipeline.step(list, { params: { one: 1 }, inputs: { tree: tree.out.tree } })] })
+`
+  )
+  const group = path.join(base, "modes-group")
+  mkdirSync(group)
+  chmodSync(group, 0o2775)
+  const stores = [
+    [group, 0o022],
+    ...[0o022, 0o002, 0o077].map((umask) => [path.join(base, `modes-${umask}`), umask] as const)
+  ] as const
+  for (const sandbox of ["auto", "off"]) {
+    const found = new Set<string>()
+    for (const [store, umask] of stores) {
+      const args = ["run", "--sandbox", sandbox, "--store", `${store}/${sandbox}`]
+      const { code, printed } = await start(root, args, { umask })
+      expect({ code, printed }).toMatchObject({ code: 0 })
+      found.add(readFileSync(path.join(root, "outputs/list/list.txt"), "utf8"))
+    }
+    expect([...found]).toEqual([expect.stringContaining("d 755 inner")])
+  }
+})
+
 describe.runIf(isRoot)("two containers on one project", () => {
   it("leave whole outputs", async () => {
     const command = 'for i in $(seq 1 300); do echo $i > "$out/$i"; done'

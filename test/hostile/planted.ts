@@ -396,7 +396,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "outputs are taken to be as they were left",
     file: "core/plan/OutputFolder.ts",
-    find: "Tree.isSame(found.value, expected)",
+    find: "Tree.isSame(found, expected)",
     replace: "Option.isSome(found)",
     caughtBy: [edits, "test/core/run/TakeOutputs.test.ts"]
   },
@@ -582,8 +582,8 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a step has the umask of whoever runs it",
     file: "core/executor/ChildProcess.ts",
-    find: "const before = process.umask(mask)",
-    replace: "const before = process.umask()",
+    find: "Calls.byUmask(stepUmask, () => begin(stdio))",
+    replace: "begin(stdio)",
     caughtBy: [programs]
   },
   {
@@ -1262,5 +1262,26 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "    shareIn(above, path)\n",
     replace: "",
     caughtBy: ["test/cli/sharing.test.ts"]
+  },
+  {
+    name: "what a step finds was made by the user's umask",
+    file: "cache/store/Disk.ts",
+    find: "umask === undefined ? Calls.makeFolder(path) : Calls.byUmask(umask, () => Calls.makeFolder(path))",
+    replace: "Calls.makeFolder(path)",
+    caughtBy: ["test/cli/sharing.test.ts"]
+  },
+  {
+    name: "a step's folder is the group's, as its store is",
+    file: "core/run/StepRun.ts",
+    find: "  yield* disk.setMode(workdir, 0o777 & ~stepUmask)\n",
+    replace: "",
+    caughtBy: ["test/cli/sharing.test.ts"]
+  },
+  {
+    name: "what cannot be read in a step's outputs stands in the way of the run",
+    file: "core/plan/OutputFolder.ts",
+    find: "if (Result.isFailure(snapshot)) return Option.some(snapshot.failure.message)",
+    replace: "if (Result.isFailure(snapshot)) return yield* snapshot.failure",
+    caughtBy: ["test/core/run/Materialize.test.ts"]
   }
 ]

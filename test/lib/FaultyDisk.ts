@@ -182,7 +182,7 @@ export const make = (scratch: string, faults: Faults): FaultyDisk => {
         symlink: (target, at) => changing("symlink", at, disk.symlink(target, at)),
         setMode: (at, mode) => changing("setMode", at, disk.setMode(at, mode)),
         touch: (paths) => changing("touch", paths[0] ?? "", disk.touch(paths)),
-        makeFolder: (at) => changing("makeFolder", at, disk.makeFolder(at)),
+        makeFolder: (at, umask) => changing("makeFolder", at, disk.makeFolder(at, umask)),
         remove: (at) =>
           changing(
             "remove",

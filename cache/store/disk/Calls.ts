@@ -40,6 +40,16 @@ export const read = (path: string): Uint8Array => {
   return fs.readFileSync(path)
 }
 
+/** Makes files and folders by another umask than the user's. */
+export const byUmask = <A>(umask: number, make: () => A): A => {
+  const before = process.umask(umask)
+  try {
+    return make()
+  } finally {
+    process.umask(before)
+  }
+}
+
 /** Setgid and writable for the group: the way to say that a folder is a group's. */
 const ofGroup = 0o2020
 

@@ -9,6 +9,7 @@ import { randomUUID } from "node:crypto"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { shownName } from "../../../cache/identity/Shown.ts"
 import { Disk, join, orAbsent } from "../../../cache/store/Disk.ts"
 import { Store } from "../../../cache/store/Store.ts"
@@ -53,35 +54,42 @@ const freeFolder: (folder: string, number?: number) => Effect.Effect<string, nev
   }
 )
 
-const describe = (folder: string, paths: ReadonlyArray<string>, to: string): string => {
+/** Moves these files out of `folder`. */
+const moveTo = Effect.fnUntraced(function* (folder: string, to: string, paths: ReadonlyArray<string>) {
+  const disk = yield* Disk
+  for (const each of paths) {
+    const at = join(to, each)
+    yield* disk.makeFolder(path.dirname(at))
+    yield* disk.rename(join(folder, each), at)
+  }
+})
+
+const listed = (paths: ReadonlyArray<string>): string => {
   const [shown, others] = [paths.slice(0, 3).map(shownName).join(", "), paths.length - 3]
-  const more = others > 0 ? ` and ${others} more` : ""
-  return `${folder}: found ${shown}${more}, which op-pipe did not write; moved to ${to}`
+  return `${shown}${others > 0 ? ` and ${others} more` : ""}`
 }
 
-/** Moves what op-pipe did not write out of `folder`, which is about to be replaced or removed, and tells of it. */
+/**
+ * Moves what op-pipe did not write out of `folder`, which is about to be replaced or removed, and tells of it. A folder that cannot be
+ * read through (a pipe, a name that is not UTF-8, a folder that is closed to this user) is moved as a whole.
+ */
 export const moveAside = Effect.fn("Kept.moveAside")(function* (folder: string, tell: (text: string) => void) {
   const disk = yield* Disk
   const { memo } = yield* Store
   const mark = yield* orAbsent(disk.readText(markOf(folder)))
   const written = Option.isNone(mark) ? undefined : parse(mark.value)
   if (written === undefined) return
-  const found = yield* orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, of: "output" }))
-  const others = Option.getOrElse(found, () => []).filter(
-    (entry) => entry.kind !== "folder" && written.get(entry.path) !== contentOf(entry)
-  )
-  if (others.length === 0) return
   const to = yield* freeFolder(path.join(path.dirname(folder), ".kept", path.basename(folder)))
-  for (const each of others) {
-    const at = join(to, each.path)
-    yield* disk.makeFolder(path.dirname(at))
-    yield* disk.rename(join(folder, each.path), at)
+  const found = yield* Effect.result(orAbsent(Tree.snapshot(folder, memo, { ignore: () => false, of: "output" })))
+  if (Result.isFailure(found)) {
+    yield* disk.makeFolder(path.dirname(to))
+    yield* disk.rename(folder, to)
+    return tell(`${folder}: ${found.failure.message}. op-pipe did not write that; moved the whole folder to ${to}`)
   }
-  tell(
-    describe(
-      folder,
-      others.map((each) => each.path),
-      to
-    )
-  )
+  const others = Option.getOrElse(found.success, () => [])
+    .filter((entry) => entry.kind !== "folder" && written.get(entry.path) !== contentOf(entry))
+    .map((entry) => entry.path)
+  if (others.length === 0) return
+  yield* moveTo(folder, to, others)
+  tell(`${folder}: found ${listed(others)}, which op-pipe did not write; moved to ${to}`)
 })

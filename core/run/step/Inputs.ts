@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import { Disk } from "../../../cache/store/Disk.ts"
 import type { StepResult } from "../../../cache/store/ResultStore.ts"
 import { Store } from "../../../cache/store/Store.ts"
-import { StepError } from "../../executor/Executor.ts"
+import { StepError, stepUmask } from "../../executor/Executor.ts"
 import type * as ArtifactIO from "../../pipeline/ArtifactIO.ts"
 import * as Order from "../../pipeline/many/Order.ts"
 import { type AnyStep, inputOf } from "../../pipeline/Step.ts"
@@ -58,7 +58,7 @@ export const provide = Effect.fn("Inputs.provide")(function* (
   for (const input of Object.keys(step.many)) {
     inputs[input] = path.join(folder, input)
     entries[input] = []
-    yield* disk.makeFolder(inputs[input])
+    yield* disk.makeFolder(inputs[input], stepUmask)
   }
   const laid = yield* Effect.forEach(Object.entries(step.inputs), one, { concurrency: atOnce })
   for (const { key, at, entry } of laid.flat()) {

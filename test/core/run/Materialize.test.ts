@@ -1,4 +1,5 @@
 /** Outputs in their places: links that lead out of them, folders that people made, what is laid out by declaration, where they must not lie. */
+import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
@@ -132,6 +133,27 @@ describe("a folder of the outputs", () => {
     await ran(writing("three"), place)
     await ran(writing("two"), place)
     expect(readdirSync(path.join(place.outputs, ".kept"))).toEqual(["s", "s-2"])
+  })
+
+  it.each([
+    ["a pipe", (at: string) => execFileSync("mkfifo", [path.join(at, "p")]), "found a pipe"],
+    ["a name in Latin-1", (at: string) => writeFileSync(Buffer.from(`${at}/caf\xe9`, "latin1"), ""), "names in UTF-8"]
+  ])("that cannot be read through is moved as a whole: %s", async (_what, put, says) => {
+    const place = newPlace()
+    await ran(writing("one"), place)
+    const folder = path.join(place.outputs, "s")
+    put(folder)
+    const { failures, events } = await ran(writing("two"), place)
+    expect(failures).toEqual([])
+    expect(readdirSync(folder)).toEqual(["text.txt"])
+    expect(text(place)).toBe("two\n")
+    const kept = path.join(place.outputs, ".kept/s")
+    expect(readdirSync(kept)).toHaveLength(2)
+    expect(events).toContainEqual({
+      type: "Notice",
+      text: expect.stringContaining(`moved the whole folder to ${kept}`)
+    })
+    expect(events).toContainEqual({ type: "Notice", text: expect.stringContaining(says) })
   })
 
   it("of an earlier version, without marks, is replaced while it holds outputs only", async () => {
