@@ -1283,5 +1283,12 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "if (Result.isFailure(snapshot)) return Option.some(snapshot.failure.message)",
     replace: "if (Result.isFailure(snapshot)) return yield* snapshot.failure",
     caughtBy: ["test/core/run/Materialize.test.ts"]
+  },
+  {
+    name: "programs that steps may start are looked for once and for all",
+    file: "core/executor/Sandbox.ts",
+    find: "performance.now() - found.atMs < believedMs",
+    replace: "found.atMs < Number.POSITIVE_INFINITY",
+    caughtBy: ["test/core/executor/Sandbox.test.ts"]
   }
 ]

@@ -161,6 +161,16 @@ describe("a command", () => {
   })
 })
 
+const bare = {
+  writable: [],
+  readable: [],
+  hidden: [],
+  programs: true,
+  network: false,
+  env: {},
+  cwd: "/"
+}
+
 it("mounts what PATH leads to through links at its real path, and makes the links", () => {
   const root = temporaryFolder()
   const [real, linked] = [path.join(root, "real"), path.join(root, "project/node_modules")]
@@ -169,20 +179,20 @@ it("mounts what PATH leads to through links at its real path, and makes the link
   symlinkSync("../between", linked)
   symlinkSync(real, path.join(root, "between"))
   writeFileSync(path.join(real, "node/bin/greet"), "#!/bin/sh\necho hello\n", { mode: 0o755 })
-  const walls = {
-    writable: [],
-    readable: [],
-    named: [linked],
-    hidden: [],
-    programs: true,
-    network: false,
-    env: {},
-    cwd: "/"
-  }
+  const walls = { ...bare, named: [linked] }
   const [file, ...args] = Sandbox.wrap(walls, { PATH: path.join(linked, "node/bin") }, [`${linked}/node/bin/greet`])
   const made = args.flatMap((each, at) => (each === "--symlink" ? [args[at + 2]] : []))
   expect(made).toEqual(expect.arrayContaining([linked, path.join(root, "between")]))
   expect(args).toContain(path.join(real, "node"))
   if (!Sandbox.availability().available) return
   expect(spawnSync(file!, args, { encoding: "utf8" }).stdout).toBe("hello\n")
+})
+
+it("a folder of programs that is made while a run goes on is there for steps that begin a little later", async () => {
+  const folder = path.join(temporaryFolder(), "late/bin")
+  const isThere = (): boolean =>
+    Sandbox.wrap(bare, { PATH: folder }, ["true"]).some((each) => each === path.dirname(folder))
+  expect(isThere()).toBe(false)
+  mkdirSync(folder, { recursive: true })
+  await vi.waitFor(() => expect(isThere()).toBe(true), { timeout: 3000, interval: 100 })
 })
