@@ -4,7 +4,8 @@
  * It removes a result that was not used within the age limit and is not its step's last one. While the store is above
  * the size limit, it also removes results, the least recently used first. Results of pinned runs stay. It removes a
  * blob that no remaining result names, as content or as the list of a source's files. Records are removed before blobs:
- * a crash in between leaves blobs that nothing names, which the next collection removes.
+ * a crash in between leaves blobs that nothing names, which the next collection removes. And it removes what runs that were
+ * killed left of leases and jobs (gc/Left.ts).
  *
  * Gotchas: a collection may happen during a run. It keeps all that was written or used within the last hour, or since
  * an hour before the oldest running step began: a training reads for hours what was used when it began. A run that
@@ -50,6 +51,10 @@ export interface Collection {
   readonly blobs: ReadonlyArray<string>
   /** Keys of the checkpoints to remove: their step has a result, or they are older than the age limit. */
   readonly checkpoints: ReadonlyArray<string>
+  /** What killed runs left of leases and jobs, as paths in the store. */
+  readonly left: ReadonlyArray<string>
+  /** When it was planned. */
+  readonly atMs: number
   readonly freedBytes: number
   readonly before: Usage
 }
@@ -175,6 +180,15 @@ const listingsOf = Effect.fnUntraced(function* (results: ReadonlyArray<StepResul
   return records.flatMap((record) => Option.toArray(record))
 })
 
+/** What killed runs left; what looks for it is loaded where there ever were leases or jobs. */
+const leftOf = Effect.fnUntraced(function* (keys: ReadonlySet<string>, limits: Limits, nowMs: number) {
+  const { layout } = yield* Store
+  const disk = yield* Disk
+  if (!(yield* disk.exists(layout.leases)) && !(yield* disk.exists(layout.jobs))) return []
+  const Left = yield* Effect.promise(() => import("./gc/Left.ts"))
+  return yield* Left.plan(keys, { inUseMs: nowMs - graceMs, oldestMs: nowMs - limits.maximumAgeMs })
+})
+
 /** What a collection would remove now. */
 export const plan = Effect.fn("Gc.plan")(function* (limits: Limits, pinned: ReadonlySet<string>, nowMs: number) {
   const { layout, results } = yield* Store
@@ -193,11 +207,14 @@ export const plan = Effect.fn("Gc.plan")(function* (limits: Limits, pinned: Read
   const named = new Set<string>([...staying.flatMap(blobsOf), ...(yield* listingsOf(staying))])
   const gone = candidates.filter((each) => !kept.has(each.name))
   const loose = blobs.filter((blob) => !named.has(blob.name) && blob.modifiedMs <= sinceMs)
-  const checkpoints = yield* uselessCheckpoints(new Set(records.map((each) => each.name)), limits, nowMs)
+  const keys = new Set(records.map((each) => each.name))
+  const checkpoints = yield* uselessCheckpoints(keys, limits, nowMs)
   const collection: Collection = {
     results: gone.map((each) => each.name),
     blobs: loose.map((each) => each.name),
     checkpoints: checkpoints.map((each) => each.name),
+    left: yield* leftOf(keys, limits, nowMs),
+    atMs: nowMs,
     freedBytes: totalBytes(gone) + totalBytes(loose) + totalBytes(checkpoints),
     before: { results: records.length, blobs: blobs.length, bytes: totalBytes(records) + totalBytes(blobs) }
   }
@@ -212,6 +229,9 @@ export const collect = (collection: Collection): Effect.Effect<void, DiskError, 
     for (const key of collection.results) yield* disk.remove(layout.result(key))
     for (const key of collection.checkpoints) yield* disk.remove(layout.checkpoint(key as Digest.Digest))
     for (const digest of collection.blobs) yield* disk.remove(layout.blob(digest as Digest.Digest))
+    if (collection.left.length === 0) return
+    const Left = yield* Effect.promise(() => import("./gc/Left.ts"))
+    yield* Left.collect(collection.left, collection.atMs - graceMs)
   })
 
 /** Reads every record and blob, removes damaged ones, and returns what it found. */

@@ -44,6 +44,7 @@ export interface Layout extends Required<Purpose> {
   readonly jobs: string
   /** A lock between the machines that share the store. */
   readonly lease: (name: Digest.Digest) => string
+  readonly leases: string
   /** What steps printed, by the run that executed them. Hints. */
   readonly logs: string
   readonly log: (runId: string, stepId: string) => string
@@ -96,6 +97,7 @@ export const make = (store: string, { pipeline = "", mayMake = true }: Purpose =
     jobs: path.join(root, "jobs"),
     job: (key) => path.join(root, "jobs", key),
     lease: (name) => below("leases", name),
+    leases: path.join(root, "leases"),
     logs: path.join(root, "logs"),
     log: (runId, stepId) => below("logs", runId, `${fileOf(stepId)}.txt`),
     work: path.join(root, "work"),

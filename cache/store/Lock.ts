@@ -6,8 +6,9 @@
  * lease to run out, and nothing to remove by hand.
  *
  * Gotchas:
- * - It works between the processes of one machine (and one network namespace). Two machines on one store may do the
- *   same work twice; they cannot harm each other, since all writes are idempotent and atomic.
+ * - It works between the processes of one machine (and one network namespace). Between machines there are leases
+ *   (lock/Lease.ts), where a store may be shared. Without one, two may do the same work twice; they cannot harm each
+ *   other, since all writes are idempotent and atomic.
  * - Anybody on the machine can take a name. Who holds one without being op-pipe delays a run by seconds, and no more.
  * - On other systems the name is a socket file in the system's temporary folder. A waiter that cannot connect to it
  *   finds it stale, and removes it.

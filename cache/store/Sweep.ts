@@ -46,7 +46,10 @@ export const ownerOf = (name: string): "alive" | "gone" | "elsewhere" => {
 }
 
 /** In the place of a host: scratch of a job of a cluster, which may be on any machine, or wait for one. */
-export const jobOwner = "job"
+const jobOwner = "job"
+
+/** The name of the folder in the store's `work/` that a submission of a job works in. */
+export const jobWork = (token: string): string => `${jobOwner}+${token}`
 
 const dayMs = 24 * 3_600_000
 

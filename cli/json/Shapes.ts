@@ -186,6 +186,7 @@ export const shapes = {
     results: Strings,
     blobs: Strings,
     checkpoints: Strings,
+    left: Strings,
     freedBytes: Schema.Finite,
     before: Schema.Struct({ results: Schema.Int, blobs: Schema.Int, bytes: Schema.Finite }),
     dryRun: Schema.Boolean

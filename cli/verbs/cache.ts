@@ -67,17 +67,19 @@ const gc = Command.make(
   },
   Effect.fn("cli.cache.gc")(function* (flags) {
     const limits = { maximumBytes: flags.gibibytes * 2 ** 30, maximumAgeMs: flags.days * 86_400_000 }
-    const collection = yield* Session.withStore(flags, () =>
+    const { atMs: _, ...found } = yield* Session.withStore(flags, () =>
       Effect.gen(function* () {
         const planned = yield* Gc.plan(limits, yield* RunLog.pinnedResults, Date.now())
         if (!flags.dryRun) yield* Gc.collect(planned)
         return planned
       })
     )
-    if (flags.json) return yield* printJson("cache-gc", { ...collection, dryRun: flags.dryRun })
-    const { results, blobs, freedBytes, before } = collection
-    if (results.length === 0 && blobs.length === 0) return yield* printLine("nothing to remove")
+    if (flags.json) return yield* printJson("cache-gc", { ...found, dryRun: flags.dryRun })
+    const { results, blobs, left, freedBytes, before } = found
     const verb = flags.dryRun ? "would remove" : "removed"
+    if (left.length > 0) yield* printLine(`${verb} what killed runs left (${left.length} leases and jobs)`)
+    else if (results.length === 0 && blobs.length === 0) yield* printLine("nothing to remove")
+    if (results.length === 0 && blobs.length === 0) return
     const bytes = `${freedBytes} bytes (${formatBytes(freedBytes)}) of ${formatBytes(before.bytes)}`
     yield* printLine(`${verb} ${results.length} results and ${blobs.length} blobs: ${bytes}`)
   })

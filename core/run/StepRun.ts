@@ -16,6 +16,7 @@ import { RemoteCache } from "../../cache/remote/RemoteCache.ts"
 import { Disk, orAbsent } from "../../cache/store/Disk.ts"
 import type { Layout } from "../../cache/store/Layout.ts"
 import * as Lock from "../../cache/store/Lock.ts"
+import * as Shared from "../../cache/store/lock/Shared.ts"
 import type { Provenance, StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { beat, ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
@@ -349,14 +350,17 @@ const work = Effect.fnUntraced(function* (
   return result
 })
 
-/** The lock of a key: who has it works, commits or downloads. Where steps are done elsewhere, other machines run them, too. */
+/**
+ * The lock of a key: who has it works, commits or downloads. Where steps are done elsewhere, or other machines have the store too,
+ * a lease keeps those out.
+ */
 const holdKey = Effect.fnUntraced(function* ({ notices }: Running, { step, key }: Execution, elsewhere?: Elsewhere) {
   const events = yield* RunEvents
   const { layout } = yield* Store
   const tell = (owner: string): void =>
     notices(events, `${displayName(declaredId(step))} is running in ${owner}; waiting for its result`)
   yield* Lock.hold(`key ${layout.root} ${key}`, tell)
-  if (elsewhere === undefined) return
+  if (elsewhere === undefined && !(yield* Shared.isShared(layout))) return
   const Lease = yield* Effect.promise(() => import("../../cache/store/lock/Lease.ts"))
   yield* Lease.hold(layout, key, tell)
 })

@@ -3,7 +3,7 @@
  * (bazelbuild/bazel#23512, composer/composer#4070, treeverse/dvc#2287, #4545), and nobody takes another's files away.
  */
 import { spawn } from "node:child_process"
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import { repository } from "../lib/cli.ts"
@@ -163,5 +163,32 @@ describe.runIf(isRoot)("two containers on one project", () => {
       expect(readdirSync(path.join(root, outputs, "make/many"))).toHaveLength(300)
       for (const left of [".new", ".old"]) expect(readdirSync(path.join(root, outputs, ".laid-out", left))).toEqual([])
     }
+  })
+})
+
+describe.runIf(isRoot)("two machines on one store", () => {
+  // a host name, process ids and a network of its own
+  const by = ["unshare", ...["--uts", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]]
+  const log = path.join(base, "ran.txt")
+  const command = `echo ran >> ${log}; sleep 3; cat "$data" > "$out"`
+  const root = project("machines", pipeline(command, 'Artifact.file({ tag: "Out/v1", path: "out.txt" })'))
+  const run = (store: string, outputs: string, by: ReadonlyArray<string>) =>
+    start(root, ["run", "--sandbox", "off", "--store", store, "--outputs", outputs], { by })
+
+  it("do a step once, where the store is known to be shared; one machine's own has no leases", async () => {
+    if ((await start(root, ["doctor"], { by })).code !== 0) return
+    const store = path.join(base, "shared-store")
+    await run(store, "out-0", by)
+    expect(existsSync(path.join(store, "v1/leases"))).toBe(false)
+    mkdirSync(path.join(store, "v1/leases"))
+    writeFileSync(path.join(root, "data.txt"), "hello again")
+    writeFileSync(log, "")
+    const ends = await Promise.all(["out-1", "out-2"].map((outputs) => run(store, outputs, by)))
+    for (const { code, printed } of ends) expect({ code, printed }).toMatchObject({ code: 0 })
+    const printed = ends.map((each) => each.printed).join("")
+    expect(printed).toMatch(/make is running in process \d+ on \S+; waiting for its result/u)
+    expect(printed).toMatch(/1 executed.*1 cached|1 cached.*1 executed/su)
+    expect(readFileSync(log, "utf8")).toBe("ran\n")
+    expect(readdirSync(path.join(store, "v1/leases"))).toEqual([])
   })
 })

@@ -1242,6 +1242,29 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     quick: true
   },
   {
+    name: "a run without --on takes no lease where the store is shared",
+    file: "core/run/StepRun.ts",
+    find: "if (elsewhere === undefined && !(yield* Shared.isShared(layout))) return",
+    replace: "if (elsewhere === undefined) return",
+    caughtBy: ["test/cli/sharing.test.ts"]
+  },
+  {
+    name: "a lease that was held for long is collected",
+    file: "cache/store/lock/Lease.ts",
+    find: " && (!isLease || isOld(path.basename(signOf(leases, processIn(content)))))",
+    replace: "",
+    caughtBy: ["test/cache/store/lock/Lease.test.ts"],
+    quick: true
+  },
+  {
+    name: "an outcome that a run may still take is collected",
+    file: "cache/store/gc/Left.ts",
+    find: "(isOver && (keys.has(key) || atMs < oldestMs))",
+    replace: "isOver",
+    caughtBy: ["test/cache/store/gc/Left.test.ts"],
+    quick: true
+  },
+  {
     name: "those who write one checkpoint write it aside under one name",
     file: "core/executor/TaskRun.ts",
     find: "`${file}.${randomUUID()}.new`",

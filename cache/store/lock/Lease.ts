@@ -6,8 +6,8 @@
  * have not changed for half a minute by the waiter's own clock: the clocks of two machines are never compared. A lease whose owner
  * was a process of this machine that is gone is taken over at once.
  *
- * Gotcha: an owner that was stopped for so long goes on without its lease. Then two may do the same work; they cannot harm each
- * other, since all writes to the store are idempotent and atomic.
+ * Gotcha: an owner that was stopped for so long goes on without its lease, and so does a process that may not write one. Then two
+ * may do the same work; they cannot harm each other, since all writes to the store are idempotent and atomic.
  */
 import { randomUUID } from "node:crypto"
 import * as path from "node:path"
@@ -36,6 +36,9 @@ interface Signs {
   readonly fiber: Fiber.Fiber<never>
   leases: number
 }
+/** Others of a group read it, whatever the umask. */
+const forAll = 0o644
+
 /** By folder: the signs of life that this process gives there. */
 const signs = new Map<string, Signs>()
 
@@ -47,6 +50,7 @@ const giveSigns = Effect.fnUntraced(function* (folder: string, beatMs: number) {
   const sign = Effect.gen(function* () {
     yield* disk.remove(aside)
     yield* disk.create(aside, String(++count))
+    yield* disk.setMode(aside, forAll)
     yield* disk.rename(aside, file)
   })
   return yield* Effect.forever(Effect.andThen(Effect.ignore(sign), Effect.sleep(beatMs)))
@@ -93,21 +97,21 @@ const takeAway = Effect.fnUntraced(function* (file: string, content: string) {
   yield* Effect.ignore(disk.remove(signOf(path.dirname(file), processIn(content))))
 })
 
-/** Tries to take the lease; what it holds now where that is not possible, and the last sign of life of its owner. */
+/** What a file holds; nothing of one that is not there, or is another user's alone. */
+const contentOf = (file: string) => Effect.flatMap(Disk, (disk) => Effect.orElseSucceed(disk.readText(file), () => ""))
+
+/** Tries to take the lease; what it holds now if another has it, and the last sign of life of its owner. */
 const attempt = Effect.fnUntraced(function* (file: string, content: string) {
   const disk = yield* Disk
-  const create = Effect.andThen(disk.makeFolder(path.dirname(file)), disk.create(file, content))
-  const isTaken = yield* create.pipe(
-    Effect.as(true),
-    Effect.catchIf(
-      ({ code }) => code === "EEXIST",
-      () => Effect.succeed(false)
-    )
+  // where none can be written, the step is done without
+  if (yield* Effect.isFailure(disk.makeFolder(path.dirname(file)))) return undefined
+  const isHeld = yield* Effect.andThen(disk.create(file, content), disk.setMode(file, forAll)).pipe(
+    Effect.as(false),
+    Effect.catch(({ code }) => Effect.succeed(code === "EEXIST"))
   )
-  if (isTaken) return undefined
-  const held = Option.getOrElse(yield* orAbsent(disk.readText(file)), () => "")
-  const sign = yield* orAbsent(disk.readText(signOf(path.dirname(file), processIn(held))))
-  return { held, sign: Option.getOrElse(sign, () => "") }
+  if (!isHeld) return undefined
+  const held = yield* contentOf(file)
+  return { held, sign: yield* contentOf(signOf(path.dirname(file), processIn(held))) }
 })
 
 const acquire = Effect.fnUntraced(function* (
@@ -126,7 +130,8 @@ const acquire = Effect.fnUntraced(function* (
     quietMs = `${held}${sign}` === before ? quietMs + Math.min(nowMs - lookedMs, 2 * lookMs) : 0
     ;[before, lookedMs] = [`${held}${sign}`, nowMs]
     if (isGone(held) || quietMs > staleMs) {
-      yield* takeAway(file, held)
+      // whoever may not write here goes on without it
+      if (yield* Effect.isFailure(takeAway(file, held))) return
       continue
     }
     const [host = "", pid = ""] = ownerIn(held).split("+")
@@ -135,6 +140,37 @@ const acquire = Effect.fnUntraced(function* (
     told = owner
     yield* Effect.sleep(lookMs)
   }
+})
+
+/** A file in the folder of leases that nobody has any more. */
+interface Left {
+  readonly name: string
+  readonly content: string
+}
+
+/** The files that processes left which were killed: of one of this machine that is gone, or that gave no sign since `sinceMs`. */
+export const left = Effect.fnUntraced(function* ({ leases }: Layout, sinceMs: number) {
+  const disk = yield* Disk
+  const names = Option.getOrElse(yield* orAbsent(disk.list(leases)), () => []).map(({ name }) => name)
+  const stats = yield* disk.stats(names.map((name) => path.join(leases, name)))
+  // one that was renamed has the mtime of before
+  const changed = new Map(names.map((name, at) => [name, Math.max(stats[at]?.mtimeMs ?? 0, stats[at]?.ctimeMs ?? 0)]))
+  const isOld = (name: string): boolean => (changed.get(name) ?? 0) < sinceMs
+  const found: Array<Left> = []
+  for (const name of names) {
+    const content = yield* contentOf(path.join(leases, name))
+    const isLease = /^[0-9a-f]{64}$/u.test(name)
+    // what gives no sign any more has ended, or was cut off for far longer than others wait
+    const isSilent = isOld(name) && (!isLease || isOld(path.basename(signOf(leases, processIn(content)))))
+    if (isSilent || (isLease && isGone(content))) found.push({ name, content })
+  }
+  return found
+})
+
+/** Removes those of `names` that are left still. */
+export const discard = Effect.fnUntraced(function* (layout: Layout, names: ReadonlySet<string>, sinceMs: number) {
+  for (const { name, content } of yield* left(layout, sinceMs))
+    if (names.has(name)) yield* takeAway(path.join(layout.leases, name), content)
 })
 
 /** Holds the lease `name` until the scope closes. If it has to wait, `onWait` is told for whom, in words. */

@@ -16,7 +16,7 @@ import * as Commit from "../../../cache/store/Commit.ts"
 import { Disk, orAbsent } from "../../../cache/store/Disk.ts"
 import type { Layout } from "../../../cache/store/Layout.ts"
 import { areOutputs } from "../../../cache/store/ResultStore.ts"
-import { jobOwner } from "../../../cache/store/Sweep.ts"
+import { jobWork } from "../../../cache/store/Sweep.ts"
 import { Message, StepTask } from "../Executor.ts"
 import { modes } from "../Sandbox.ts"
 import { Order } from "./Order.ts"
@@ -74,9 +74,6 @@ export type Said = typeof Said.Type
 
 export const newToken = (): string => randomBytes(8).toString("hex")
 
-/** The name of the folder in the store's `work/` that a submission works in. */
-export const workName = (token: string): string => `${jobOwner}+${token}`
-
 export const files = {
   submission: (token: string): string => `task-${token}.json`,
   /** Holds the scheduler's name for the job. */
@@ -128,7 +125,7 @@ export const list = Effect.fnUntraced(function* (folder: string) {
 /** Removes all that a submission left. */
 export const remove = Effect.fnUntraced(function* (layout: Layout, folder: string, token: string) {
   const disk = yield* Disk
-  yield* Effect.ignore(disk.remove(path.join(layout.work, workName(token))))
+  yield* Effect.ignore(disk.remove(path.join(layout.work, jobWork(token))))
   const names = yield* list(folder)
   // its own file last: as long as that is there, a later run finds what is left
   const own = names.filter((name) => name.includes(`-${token}`) && name !== files.submission(token))

@@ -15,6 +15,7 @@ import * as Digest from "../../../cache/identity/Digest.ts"
 import { Disk } from "../../../cache/store/Disk.ts"
 import type { Layout } from "../../../cache/store/Layout.ts"
 import { Store } from "../../../cache/store/Store.ts"
+import { jobWork } from "../../../cache/store/Sweep.ts"
 import { displayName } from "../../pipeline/Step.ts"
 import { type Executed, Executor, type News, StepError, type StepTask } from "../Executor.ts"
 import * as ProcessExecutor from "../ProcessExecutor.ts"
@@ -118,7 +119,7 @@ const findEarlier = Effect.fnUntraced(function* (site: Site, folder: string, see
     const look = isNamed ? recent : yield* site.watch.since(Date.now())
     const id = yield* Waiting.idOf(folder, token, look)
     const submission = Option.getOrUndefined(yield* Job.readSubmission(path.join(folder, Job.files.submission(token))))
-    const isHere = works.has(Job.workName(token)) && submission?.seen === seen
+    const isHere = works.has(jobWork(token)) && submission?.seen === seen
     // while the engine does not answer, a job may go on
     const isKnown = look === undefined || States.mayGive(look.jobs.get(id ?? ""))
     // what failed then may be well now
@@ -150,7 +151,7 @@ const submit = Effect.fnUntraced(function* (
 ) {
   const disk = yield* Disk
   const { engine, command, cwd, notify } = settings
-  const work = path.join(layout.work, Job.workName(token))
+  const work = path.join(layout.work, jobWork(token))
   const submission: Job.Submission = {
     format: "Job/v1",
     token,

@@ -46,8 +46,8 @@ describe("scratch", () => {
       expect(yield* swept("elsewhere.4026+7+run+step", { made: 8 })).toBe(true)
       expect(yield* swept("elsewhere.4026+7+run+step", { made: 30, alive: 1 })).toBe(false)
       // it may wait for weeks until it is its turn
-      expect(yield* swept(`${Sweep.jobOwner}+0011223344556677`, { made: 30 })).toBe(false)
-      expect(yield* swept(`${Sweep.jobOwner}+0011223344556677`, { made: 61 })).toBe(true)
+      expect(yield* swept(Sweep.jobWork("0011223344556677"), { made: 30 })).toBe(false)
+      expect(yield* swept(Sweep.jobWork("0011223344556677"), { made: 61 })).toBe(true)
     })
   )
 
