@@ -1,6 +1,6 @@
 /** Doctor: what `op-pipe doctor` says of clusters: which are in reach from here, what they are made of, and what is missing. */
 import * as Effect from "effect/Effect"
-import * as Slurm from "../../core/executor/remote/Slurm.ts"
+import * as Slurm from "../../core/executor/remote/slurm/Slurm.ts"
 import type * as Toolchain from "../../core/pipeline/Toolchain.ts"
 import * as Clusters from "./Clusters.ts"
 
@@ -28,8 +28,8 @@ const slurmRow = Effect.fnUntraced(function* (name: string, { partition }: Clust
     Effect.all([Slurm.call("sinfo", ["-h", ...of, "-o", "%D|%c|%m|%G"]), Slurm.call("sbatch", ["--version"])])
   )
   if (asked._tag === "Failure") {
-    const howToGet = "Try `sinfo`: op-pipe asks what that asks"
-    return row(name, { detail: `the cluster does not answer: ${asked.failure.reason}`, howToGet })
+    const { isRefusal, reason, toDo = "Try `sinfo`: op-pipe asks what that asks" } = asked.failure
+    return row(name, { detail: isRefusal ? reason : `the cluster does not answer: ${reason}`, howToGet: toDo })
   }
   const [nodes, version] = asked.success
   const slurm = version.trim().replace(/^slurm\S* /u, "")

@@ -1265,6 +1265,22 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     quick: true
   },
   {
+    name: "what the cluster may take later counts as refused",
+    file: "core/executor/remote/slurm/Said.ts",
+    find: "refusals.test(said) : meaning.isPassing !== true",
+    replace: "refusals.test(said) : true",
+    caughtBy: ["test/core/executor/remote/slurm/Slurm.test.ts"],
+    quick: true
+  },
+  {
+    name: "a step of an allocation has failed when its machine was lost",
+    file: "core/executor/remote/slurm/States.ts",
+    find: "  if (isAboutLoss(ofSlurm(printed))) return { isLost: true, reason: `the machine of its job was lost${words}` }\n",
+    replace: "",
+    caughtBy: ["test/core/executor/remote/slurm/States.test.ts"],
+    quick: true
+  },
+  {
     name: "those who write one checkpoint write it aside under one name",
     file: "core/executor/TaskRun.ts",
     find: "`${file}.${randomUUID()}.new`",

@@ -4,7 +4,7 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import { Store } from "../../../cache/store/Store.ts"
 import * as Listing from "../../../core/executor/remote/Listing.ts"
-import * as Slurm from "../../../core/executor/remote/Slurm.ts"
+import * as Slurm from "../../../core/executor/remote/slurm/Slurm.ts"
 import * as Waiting from "../../../core/executor/remote/Waiting.ts"
 import * as Watch from "../../../core/executor/remote/Watch.ts"
 import { displayName } from "../../../core/pipeline/Step.ts"
@@ -29,7 +29,7 @@ const seen = Effect.gen(function* () {
   if (Clusters.missingPrograms().length > 0) return []
   const answer = yield* Effect.result(slurm.look)
   if (answer._tag === "Success") return answer.success
-  yield* printError(`the cluster does not answer, so states are those of before: ${answer.failure.reason}`)
+  yield* printError(`the cluster does not answer, so states are those of before: ${answer.failure.message}`)
   return []
 })
 

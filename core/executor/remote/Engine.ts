@@ -7,11 +7,13 @@ export class EngineError extends Data.TaggedError("EngineError")<{
   /** Whether it refused what it was asked for; else it may do it later. */
   readonly isRefusal: boolean
   readonly reason: string
+  /** What to do next, where that is known. */
+  readonly toDo?: string | undefined
 }> {
   readonly fault = "stage"
 
   override get message(): string {
-    return this.reason
+    return this.toDo === undefined ? this.reason : `${this.reason}. ${this.toDo}`
   }
 }
 

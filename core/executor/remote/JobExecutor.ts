@@ -24,7 +24,7 @@ import type { Engine, Resources } from "./Engine.ts"
 import * as Job from "./Job.ts"
 import { environmentFor } from "./JobEnvironment.ts"
 import type { Order } from "./Order.ts"
-import * as States from "./States.ts"
+import * as States from "./slurm/States.ts"
 import * as Waiting from "./Waiting.ts"
 import * as Watch from "./Watch.ts"
 

@@ -8,7 +8,7 @@ import * as Log from "../log/Log.ts"
 import { type Engine, EngineError, type Request, type Resources, type Seen } from "./Engine.ts"
 import * as Job from "./Job.ts"
 import { refusal } from "./Refusal.ts"
-import * as States from "./States.ts"
+import * as States from "./slurm/States.ts"
 import type { Look, Watch } from "./Watch.ts"
 
 /** What a job is given over its step's timeout: the machine ends the step, and tells that. */
@@ -41,6 +41,9 @@ export const idOf = Effect.fnUntraced(function* (folder: string, token: string, 
   return Array.from(look?.jobs.values() ?? []).find((seen) => seen.token === token)?.id
 })
 
+/** What to do about a refusal in words that are not known here. */
+const change = "Change what it asks for in op-pipe.json, or in its stage or step"
+
 const retryMs = [1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000]
 
 /**
@@ -57,18 +60,16 @@ export const submitted = <E, R>(
   const attempt = (number: number): Effect.Effect<string, E | StepError, R> =>
     Effect.catch(submit, (error) => {
       if (!(error instanceof EngineError)) return Effect.fail(error)
-      const { isRefusal, reason } = error
+      const { isRefusal, message } = error
       const waitMs = retryMs[number]
       if (isRefusal || waitMs === undefined) {
-        const toDo =
-          "Change what it asks for in op-pipe.json, or in its stage or step, or have fewer jobs at a time (`jobs`)"
-        const why = isRefusal
-          ? `expected the cluster to take its job, but it refused: ${reason}. ${toDo}`
-          : `expected the cluster to take its job, but it did not answer: ${reason}. Run again when it does`
+        const { reason, toDo = isRefusal ? change : "Run again later" } = error
+        const did = isRefusal ? "it refused" : "it has not yet"
+        const why = `expected the cluster to take its job, but ${did}: ${reason}. ${toDo}`
         const fault = isRefusal ? "input" : "stage"
         return Effect.fail(new StepError({ step: request.step, fault, reason: why, log: null }))
       }
-      if (number === 3) notify(`${request.step}: its job cannot be submitted yet (${reason}); trying again`)
+      if (number === 3) notify(`${request.step}: its job cannot be submitted yet (${message}); trying again`)
       return Effect.andThen(Effect.sleep(waitMs), attempt(number + 1))
     })
   return attempt(0)

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import type { Engine, Seen } from "./Engine.ts"
+import type { Engine, EngineError, Seen } from "./Engine.ts"
 
 const leastMs = 2000
 const mostMs = 60_000
@@ -60,12 +60,13 @@ class Answers {
     this.planNext(this.changedMs)
   }
 
-  fail(reason: string): void {
+  fail({ reason, toDo }: EngineError): void {
     this.failingSinceMs ??= Date.now()
     this.planNext(this.failingSinceMs)
     if (this.isTold || Date.now() - this.failingSinceMs < quietMs) return
     this.isTold = true
-    this.notify(`the cluster does not answer (${reason}). Jobs go on there, and it is asked again`)
+    const next = toDo === undefined ? "" : `. ${toDo}`
+    this.notify(`the cluster does not answer (${reason}). Jobs go on there, and it is asked again${next}`)
   }
 }
 
@@ -78,7 +79,7 @@ export const make = Effect.fnUntraced(function* (engine: Engine, notify: (text: 
     const atMs = Date.now()
     const answer = yield* Effect.result(engine.look)
     if (answer._tag === "Success") answers.note(answer.success, atMs)
-    else answers.fail(answer.failure.reason)
+    else answers.fail(answer.failure)
   })
   const isSince = (sinceMs: number): boolean => answers.last !== undefined && answers.last.atMs >= sinceMs
   const asked = Effect.sync(() => {

@@ -5,7 +5,8 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, openSync } from "node:fs"
 import * as Effect from "effect/Effect"
-import { type Engine, EngineError, type Request, type Seen } from "./Engine.ts"
+import type { Engine, EngineError, Request, Seen } from "../Engine.ts"
+import { failureOf } from "./Said.ts"
 import { call, flagsOf } from "./Slurm.ts"
 
 /** How many processors an allocation has, as `SLURM_JOB_CPUS_PER_NODE` says it: `2(x3),4`. */
@@ -49,7 +50,7 @@ export const make = (job: string): Engine => {
       const options = { cwd: request.cwd, env: { ...request.env }, detached: true }
       const child = spawn("srun", [...argumentsOf(request)], { ...options, stdio: ["ignore", printed, printed] })
       closeSync(printed)
-      child.once("error", ({ message }) => resume(Effect.fail(new EngineError({ isRefusal: true, reason: message }))))
+      child.once("error", ({ message }) => resume(Effect.fail(failureOf("srun", message))))
       child.once("spawn", () => {
         own.set(stepName(request), child)
         resume(Effect.succeed(stepName(request)))

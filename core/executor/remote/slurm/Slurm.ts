@@ -1,25 +1,18 @@
 /** Slurm: jobs by `sbatch`, all looked at by one `squeue`, ended by `scancel`. */
 import { execFile } from "node:child_process"
 import * as Effect from "effect/Effect"
-import { type Engine, EngineError, type Request, type Resources, type Seen } from "./Engine.ts"
+import { type Engine, EngineError, type Request, type Resources, type Seen } from "../Engine.ts"
+import { failureOf } from "./Said.ts"
 
 /** How long it is waited for an answer of Slurm's: its programs try for long to reach a controller that is away. */
 const answerMs = 30_000
 
-/** What Slurm says where it refuses for good; all else may pass. */
-const refusals =
-  /invalid|not permitted|not available|Requested node configuration|Memory specification|Unable to allocate|unrecognized|Job violates|no such|not found|exceed/iu
-
-/** What Slurm says where its programs are installed and no cluster is configured: a work station, or a container's image. */
-const unconfigured = /configuration source|unable to (?:read|process) configuration/iu
-
-/** What a program that failed said, with what to do where it is for good. */
-const failureOf = (program: string, said: string): EngineError => {
-  const reason = unconfigured.test(said)
-    ? `${program} knows of no cluster here (no slurm.conf). Run op-pipe on a login node of the cluster`
-    : `${program}: ${said}`
-  return new EngineError({ isRefusal: unconfigured.test(said) || refusals.test(said), reason })
-}
+const missing = (program: string): EngineError =>
+  new EngineError({
+    isRefusal: true,
+    reason: `${program} is not installed here, or not on PATH`,
+    toDo: "Run op-pipe on a login node of the cluster"
+  })
 
 /** Calls one of Slurm's programs; its output. */
 export const call = (
@@ -31,9 +24,8 @@ export const call = (
     const options = { timeout: answerMs, maxBuffer: 2 ** 28, ...(env === undefined ? {} : { env }) }
     const child = execFile(program, [...args], options, (cause, stdout, stderr) => {
       if (cause === null) return resume(Effect.succeed(stdout))
-      const reason = `${program} is not installed here, or not on PATH`
-      if (cause.code === "ENOENT") return resume(Effect.fail(new EngineError({ isRefusal: true, reason })))
-      resume(Effect.fail(failureOf(program, stderr.trim().replaceAll(/\s*\n\s*/gu, "; ") || cause.message)))
+      if (cause.code === "ENOENT") return resume(Effect.fail(missing(program)))
+      resume(Effect.fail(failureOf(program, stderr.trim() || cause.message)))
     })
     child.stdin?.on("error", () => undefined)
     child.stdin?.end(input ?? "")

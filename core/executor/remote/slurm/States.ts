@@ -2,7 +2,8 @@
  * States: what the states of Slurm's jobs come to. The outcome that a step's machine wrote is the truth: these are asked only
  * where there is none.
  */
-import type { Resources, Seen } from "./Engine.ts"
+import type { Resources, Seen } from "../Engine.ts"
+import { toDoAbout } from "./Said.ts"
 
 const ended = [
   "BOOT_FAIL",
@@ -58,6 +59,16 @@ const outOfMemory = (resources: Resources, step: string): Ended => ({
 const isAboutMemory = (printed: string): boolean =>
   /oom[-_ ]?kill|out of memory|exceeded (?:job|step) memory limit|memory limit/iu.test(printed)
 
+/** What `srun` prints of a machine that was lost: the step of an allocation has no state of its own that says so. */
+const isAboutLoss = (printed: string): boolean => /node failure|due to preemption/iu.test(printed)
+
+/** The words of Slurm's own programs, by which a step of an allocation is all that is told of its end. */
+const ofSlurm = (printed: string): string =>
+  printed
+    .split("\n")
+    .filter((line) => /^(?:srun|slurmstepd|slurmd): /u.test(line))
+    .join("\n")
+
 /**
  * What is known of a job that ended without an outcome; `seen` is undefined of one that the engine does not know any more.
  * `printed` is the end of what it printed.
@@ -68,6 +79,7 @@ export const ofEnded = (seen: Seen | undefined, resources: Resources, step: stri
   if (seen === undefined)
     return { isLost: true, reason: `its job is unknown to the cluster, and left no outcome${words}` }
   const { id, state, node } = seen
+  if (isAboutLoss(ofSlurm(printed))) return { isLost: true, reason: `the machine of its job was lost${words}` }
   const on = node === "" ? "" : ` on ${node}`
   switch (state) {
     case "OUT_OF_MEMORY":
@@ -92,7 +104,8 @@ export const ofEnded = (seen: Seen | undefined, resources: Resources, step: stri
     default: {
       const toSee =
         ". Nothing of it was seen here: is the store, and is op-pipe, where all machines of the cluster see it?"
-      const more = printed === "" ? toSee : words
+      const toDo = toDoAbout(ofSlurm(printed))
+      const more = printed === "" ? toSee : `${words}${toDo === undefined ? "" : `\n${toDo}`}`
       return { isLost: false, reason: `its job ${id} ended${on} as ${state} before the step was done${more}` }
     }
   }

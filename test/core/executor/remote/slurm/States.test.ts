@@ -1,9 +1,9 @@
 /** What Slurm's states come to, where a job left no outcome. */
 import { describe, expect, it } from "vitest"
-import type { Seen } from "../../../../core/executor/remote/Engine.ts"
-import * as Slurm from "../../../../core/executor/remote/Slurm.ts"
-import * as Srun from "../../../../core/executor/remote/Srun.ts"
-import * as States from "../../../../core/executor/remote/States.ts"
+import type { Seen } from "../../../../../core/executor/remote/Engine.ts"
+import * as Slurm from "../../../../../core/executor/remote/slurm/Slurm.ts"
+import * as Srun from "../../../../../core/executor/remote/slurm/Srun.ts"
+import * as States from "../../../../../core/executor/remote/slurm/States.ts"
 
 const resources = { cores: 2, memoryBytes: 2 ** 31, timeMs: 3_600_000, gpus: undefined }
 const seen = (state: string, reason = ""): Seen => ({ id: "7", name: "x", token: undefined, state, reason, node: "n1" })
@@ -30,6 +30,25 @@ describe("a job that left no outcome", () => {
   })
   it("tells the last words", () => {
     expect(ended("FAILED", "no space left on device").reason).toMatch(/FAILED before .*\n.*no space left/su)
+  })
+})
+
+describe("a step of an allocation that left no outcome", () => {
+  const ended = (printed: string) => States.ofEnded(seen("FAILED"), resources, "train", printed)
+  it("was lost with its machine, which only its last words say", () => {
+    expect(ended("srun: error: Node failure on n2\nsrun: error: n2: task 0: Killed").isLost).toBe(true)
+    expect(ended("slurmstepd: error: *** STEP 4.1 ON n2 CANCELLED AT 2026-11-29 DUE TO NODE FAILURE ***").isLost).toBe(
+      true
+    )
+    // its own words say nothing of the machine
+    expect(ended("node failure in layer 3").isLost).toBe(false)
+  })
+  it("says what to do about what srun refuses", () => {
+    const printed = "srun: error: Unable to create step for job 5: Memory required by task is not available"
+    expect(ended(printed)).toMatchObject({ isLost: false, reason: expect.stringMatching(/last words:.*`memory`/su) })
+    expect(ended("srun: error: Unable to confirm allocation for job 5: Invalid job id specified").reason).toMatch(
+      /The allocation that op-pipe runs in has ended: `salloc` gets another/u
+    )
   })
 })
 
