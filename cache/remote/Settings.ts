@@ -111,6 +111,11 @@ const authorizationOf = (env: Environment): string => {
   return user === "" ? "" : `Basic ${Buffer.from(pair).toString("base64")}`
 }
 
+const proxyOf = ({ protocol }: URL, env: Environment): string | undefined => {
+  const own = protocol === "http:" ? "HTTP_PROXY" : "HTTPS_PROXY"
+  return [own, own.toLowerCase(), "ALL_PROXY", "all_proxy"].find((name) => (env[name] ?? "") !== "")
+}
+
 /** A bucket, as its URL and the environment say. */
 const bucketOf = Effect.fnUntraced(function* (url: URL, settings: RemoteSettings, env: Environment) {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: token } = env
@@ -163,6 +168,8 @@ export interface Checked {
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string }
   /** The header `authorization` for a server; empty for none. */
   readonly authorization: string
+  /** The variable that names a proxy for such URLs, if one does: none is used. */
+  readonly proxy: string | undefined
   readonly signer: Signature.Signer | undefined
 }
 
@@ -183,6 +190,7 @@ export const check = Effect.fnUntraced(function* (settings: RemoteSettings, env:
   const tls = Object.assign({}, ...(yield* Effect.all(certificates))) as Checked["tls"]
   const signer = yield* signerOf(settings, env)
   const bucket = url.protocol === "s3:" ? yield* bucketOf(url, settings, env) : undefined
-  const checked: Checked = { settings, trust, url, bucket, tls, authorization, signer }
+  const proxy = proxyOf(bucket?.endpoint ?? url, env)
+  const checked: Checked = { settings, trust, url, bucket, tls, authorization, proxy, signer }
   return checked
 })

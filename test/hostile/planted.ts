@@ -24,6 +24,7 @@ const programs = "test/hostile/programs.test.ts"
 const scripts = "test/cache/code/python/PythonCode.test.ts"
 const skipping = "test/core/run/outcome/UpToDate.test.ts"
 const remote = "test/hostile/remote.test.ts"
+const servers = "test/hostile/servers.test.ts"
 const splitting = "test/stages/split.test.ts"
 
 const many = "test/hostile/many.test.ts"
@@ -1160,6 +1161,28 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     find: "if ((yield* OnlySealed) && result.provenance.sealed !== true) return",
     replace: "if ((yield* OnlySealed) && result.provenance.sealed === undefined) return",
     caughtBy: [remote]
+  },
+  {
+    name: "a redirection is followed",
+    file: "cache/remote/engine/Http.ts",
+    find: '      if (status !== 200) return refused("GET", answer)\n',
+    replace:
+      "      if (status >= 300) return Effect.andThen(Effect.promise(() => fetch(`${answer.response.headers.location}`)), Effect.succeedNone)\n",
+    caughtBy: [servers]
+  },
+  {
+    name: "a proxy in the environment is used",
+    file: "cache/remote/engine/Http.ts",
+    find: "const agentOptions = { keepAlive: true,",
+    replace: "const agentOptions = { proxyEnv: process.env, keepAlive: true,",
+    caughtBy: [servers]
+  },
+  {
+    name: "a server that cannot be asked first gets no large file",
+    file: "cache/remote/engine/Http.ts",
+    find: "if (error.status !== expectationFailed || !isAsking) return",
+    replace: "return",
+    caughtBy: [servers]
   },
   {
     name: "downloads are not on the disk when their record is",

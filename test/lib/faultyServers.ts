@@ -68,3 +68,53 @@ export const cutting = async (url: string, afterBytes: number, times = Number.PO
   })
   return { url: await listening(server), connections: () => connections }
 }
+
+/** What a server is asked for. */
+interface Request {
+  readonly method: string
+  readonly path: string
+  readonly headers: http.IncomingHttpHeaders
+}
+
+export interface Keeping {
+  readonly url: string
+  /** What it has, by path: to fill and to look at. */
+  readonly kept: Map<string, Buffer>
+  readonly requests: ReadonlyArray<Request>
+}
+
+export interface Manners {
+  /** Answers a GET for what it has; as any server unless given. */
+  readonly give?: (response: http.ServerResponse, bytes: Buffer) => void
+  /** Answers before what is uploaded was read; whether it did. */
+  readonly refuse?: (request: http.IncomingMessage, response: http.ServerResponse) => boolean
+}
+
+/** A server of a shared cache that keeps what it has in memory, with manners of its own. */
+export const keeping = async ({ give, refuse }: Manners = {}, kept = new Map<string, Buffer>()): Promise<Keeping> => {
+  const requests: Array<Request> = []
+  const answer = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+    const { method = "", url: path = "", headers } = request
+    requests.push({ method, path, headers })
+    if (refuse?.(request, response) === true) return
+    if (method === "PUT") {
+      if (headers.expect !== undefined) response.writeContinue()
+      const pieces: Array<Buffer> = []
+      for await (const piece of request) pieces.push(piece as Buffer)
+      kept.set(path, Buffer.concat(pieces))
+      response.writeHead(201).end()
+      return
+    }
+    const bytes = kept.get(path)
+    if (bytes === undefined) response.writeHead(404).end()
+    else if (method === "HEAD") response.writeHead(200, { "content-length": bytes.length }).end()
+    else if (give !== undefined) give(response, bytes)
+    else response.writeHead(200, { "content-length": bytes.length }).end(bytes)
+  }
+  const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void =>
+    // an upload that is cut is the client's to tell of
+    void answer(request, response).catch(() => undefined)
+  const server = http.createServer(onRequest)
+  server.on("checkContinue", onRequest).on("checkExpectation", onRequest)
+  return { url: await listening(server), kept, requests }
+}

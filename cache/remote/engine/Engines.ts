@@ -20,9 +20,10 @@ const advice =
 
 /** The engine that a URL names. */
 export const of = Effect.fnUntraced(function* (checked: Checked) {
-  const { url, bucket, tls, authorization } = checked
+  const { url, bucket, tls, authorization, proxy } = checked
   if (url.protocol === "file:") return yield* Folder.make(url.href, fileURLToPath(url))
-  if (bucket !== undefined) return Patient.make(S3.make({ ...bucket, tls }))
+  if (bucket !== undefined) return Patient.make(S3.make({ ...bucket, tls, proxy }))
   const headers = authorization === "" ? {} : { authorization }
-  return Patient.make(Http.make({ base: url, tls, authorize: () => headers, advice: advice(authorization !== "") }))
+  const authorize = () => headers
+  return Patient.make(Http.make({ base: url, tls, proxy, authorize, advice: advice(authorization !== "") }))
 })

@@ -3,7 +3,7 @@
  *
  * By `node:http`, whose requests take a third of the time of `fetch` (measured). A redirection is not followed: it would carry
  * credentials elsewhere. Large uploads wait for the server's word (`Expect: 100-continue`), so that a refusal is read before the
- * connection is cut.
+ * connection is cut; a server that cannot be asked gets them unasked.
  */
 import * as http from "node:http"
 import * as https from "node:https"
@@ -30,6 +30,8 @@ export interface Options {
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string }
   /** What to do about a refusal, in words. */
   readonly advice: (status: number, method: string) => string
+  /** The variable that names a proxy, if one does: none is used. */
+  readonly proxy: string | undefined
 }
 
 /** A server takes and gives so many at once, and so do we. */
@@ -46,33 +48,51 @@ const words: Readonly<Record<string, string>> = {
   ECONNRESET: "the connection was cut",
   EPIPE: "the connection was cut",
   ENOTFOUND: "there is no such host",
-  EAI_AGAIN: "the name of its host could not be looked up"
+  EAI_AGAIN: "the name of its host could not be looked up",
+  EPROTO: "it speaks no TLS there (https)",
+  ERR_SSL_WRONG_VERSION_NUMBER: "it speaks no TLS there (https)"
 }
+const wordsOf = ({ code = "", message }: NodeJS.ErrnoException): string =>
+  words[code] ?? (code.startsWith("HPE_") ? "expected an answer of HTTP, but found another" : message)
+
+const unreached = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT"])
+
+/** In a network whose only way out is a proxy, no server is in reach without it. */
+const withoutProxy = (proxy: string | undefined): string =>
+  proxy === undefined ? "" : `. ${proxy} is set, and a shared cache is not asked by a proxy`
 
 /** Why a request came to nothing. */
-const asRemoteError = (cause: unknown): RemoteError => {
+const asRemoteError = (cause: unknown, proxy?: string): RemoteError => {
   if (cause instanceof RemoteError) return cause
-  const { code = "", message } = cause as NodeJS.ErrnoException
-  const isOfTls = /CERT|SELF_SIGNED|SIGNATURE|^ERR_(TLS|SSL)/u.test(code)
-  const advice = isOfTls ? '. Name the certificate of its authority: `"ca"` beside `"url"`' : ""
-  return new RemoteError({ reason: `${words[code] ?? message}${advice}`, isPassing: passing.has(code) })
+  const error = cause as NodeJS.ErrnoException
+  const { code = "" } = error
+  const isOfTls = words[code] === undefined && /CERT|SELF_SIGNED|SIGNATURE|^ERR_(TLS|SSL)/u.test(code)
+  const ofProxy = unreached.has(code) ? withoutProxy(proxy) : ""
+  const advice = isOfTls ? '. Name the certificate of its authority: `"ca"` beside `"url"`' : ofProxy
+  return new RemoteError({ reason: `${wordsOf(error)}${advice}`, isPassing: passing.has(code) })
 }
 
 const late = (reason: string): RemoteError => new RemoteError({ reason, isPassing: false })
 
 /** Ends a request whose connection takes too long; in ticks, since a process that computes sees no connection either. */
-const limitConnect = (request: http.ClientRequest, socket: Socket, isSecure: boolean): void => {
+const limitConnect = (
+  request: http.ClientRequest,
+  socket: Socket,
+  isSecure: boolean,
+  proxy: string | undefined
+): void => {
   if (!socket.connecting) return
   let ticks = 0
   const tick = (): void => {
     ticks++
-    if (ticks >= connectTicks) request.destroy(late(`no connection within ${(connectTicks * tickMs) / 1000} s`))
+    if (ticks < connectTicks) return
+    request.destroy(late(`no connection within ${(connectTicks * tickMs) / 1000} s${withoutProxy(proxy)}`))
   }
   const timer = setInterval(tick, tickMs)
   for (const event of [isSecure ? "secureConnect" : "connect", "close"]) socket.once(event, () => clearInterval(timer))
 }
 
-const upload = (request: http.ClientRequest, body: Exclude<Body, Uint8Array>): void => {
+const give = (request: http.ClientRequest, body: Exclude<Body, Uint8Array>, asksFirst: boolean): void => {
   let isBegun = false
   const begin = (): void => {
     if (isBegun || request.destroyed) return
@@ -80,7 +100,7 @@ const upload = (request: http.ClientRequest, body: Exclude<Body, Uint8Array>): v
     // what goes wrong is the request's error; either end closes the other
     pipeline(Readable.from(body.read(), { objectMode: false, highWaterMark: 2 ** 20 }), request, () => undefined)
   }
-  if (body.sizeBytes < askBytes) {
+  if (!asksFirst || body.sizeBytes < askBytes) {
     begin()
     return
   }
@@ -131,8 +151,10 @@ const failureOf = ({ response, failure }: Answer): RemoteError | undefined =>
   failure.error ?? (response.errored ? asRemoteError(response.errored) : undefined)
 
 const absent = new Set([404, 410])
+/** Of a server that cannot be asked before an upload. */
+const expectationFailed = 417
 
-type Call = readonly [method: Request["method"], kind: Kind, name: Digest.Digest, body?: Body]
+type Call = readonly [method: Request["method"], kind: Kind, name: Digest.Digest, body?: Body, asksFirst?: boolean]
 
 /** A function that sends a request and gives its answer, once that begins. */
 const sender = (options: Options) => {
@@ -142,7 +164,7 @@ const sender = (options: Options) => {
   const library = isSecure ? https : http
   const stalled = new Stalled()
   const root = options.base.href.replace(/\/$/u, "")
-  return (...[method, kind, name, body]: Call): Effect.Effect<Answer, RemoteError> =>
+  return (...[method, kind, name, body, asksFirst = true]: Call): Effect.Effect<Answer, RemoteError> =>
     Effect.callback((resume) => {
       const failure: Answer["failure"] = {}
       const url = new URL(`${root}/${kind}/${name}`)
@@ -152,7 +174,7 @@ const sender = (options: Options) => {
       const headers = { ...length, ...options.authorize({ method, url, payload }) }
       const request = library.request(url, { method, agent, headers })
       request.once("socket", (socket) => {
-        limitConnect(request, socket, isSecure)
+        limitConnect(request, socket, isSecure, options.proxy)
         const stop = stalled.watch(socket, () => {
           failure.error = late("nothing came or went for 10 s")
           request.destroy(failure.error)
@@ -160,9 +182,9 @@ const sender = (options: Options) => {
         request.once("close", stop)
       })
       request.once("response", (response) => resume(Effect.succeed({ response, failure })))
-      request.on("error", (cause) => resume(Effect.fail(asRemoteError(cause))))
+      request.on("error", (cause) => resume(Effect.fail(asRemoteError(cause, options.proxy))))
       if (body === undefined || body instanceof Uint8Array) request.end(body)
-      else upload(request, body)
+      else give(request, body, asksFirst)
       return Effect.sync(() => request.destroy())
     })
 }
@@ -194,9 +216,19 @@ export const make = (options: Options): Engine => {
       if (status === 200 || absent.has(status) || status === 405) return Effect.succeed(status === 200)
       return refused("HEAD", answer)
     })
-  const put: Engine["put"] = (kind, name, body) =>
-    asked(["PUT", kind, name, body], (answer, status) =>
+  let asksFirst = true
+  const upload = (kind: Kind, name: Digest.Digest, body: Body, isAsking: boolean) =>
+    asked(["PUT", kind, name, body, isAsking], (answer, status) =>
       status >= 200 && status < 300 ? Effect.void : refused("PUT", answer)
     )
+  const put: Engine["put"] = (kind, name, body) =>
+    Effect.suspend(() => {
+      const isAsking = asksFirst
+      return Effect.catch(upload(kind, name, body, isAsking), (error) => {
+        if (error.status !== expectationFailed || !isAsking) return Effect.fail(error)
+        asksFirst = false
+        return upload(kind, name, body, false)
+      })
+    })
   return { address: options.base.href, fetch, has, put }
 }

@@ -11,6 +11,7 @@ import { sign } from "./SigV4.ts"
 
 export interface Options extends Bucket {
   readonly tls: Http.Options["tls"]
+  readonly proxy: Http.Options["proxy"]
 }
 
 /** The address of the bucket. */
@@ -31,10 +32,11 @@ const advice = (status: number): string =>
       : ""
 
 export const make = (options: Options): Engine => {
-  const { credentials, region, tls } = options
+  const { credentials, region, tls, proxy } = options
   const engine = Http.make({
     base: baseOf(options),
     tls,
+    proxy,
     authorize: (request) => (credentials === undefined ? {} : sign(credentials, region, request, new Date())),
     advice
   })

@@ -106,7 +106,15 @@ describe("a bucket", () => {
     const bytes = Buffer.alloc(3_000_000, "piece")
     const digest = Digest.ofBytes(bytes)
     const engine = S3.make({
-      ...{ bucket: "team-cache", prefix: "", region: "eu-central-1", endpoint: new URL(endpoint), credentials, tls: {} }
+      ...{
+        bucket: "team-cache",
+        prefix: "",
+        region: "eu-central-1",
+        endpoint: new URL(endpoint),
+        credentials,
+        tls: {},
+        proxy: undefined
+      }
     })
     const read = async function* () {
       for (let at = 0; at < bytes.length; at += 70_000) yield bytes.subarray(at, at + 70_000)
