@@ -66,6 +66,8 @@ const ShownStep = Schema.Struct({
 const JobRow = Schema.Struct({
   step: Schema.String,
   key: Schema.String,
+  /** Of the submission. */
+  token: Schema.String,
   /** Null of one that was never submitted: its run was killed in that moment. */
   id: Schema.NullOr(Schema.String),
   /** In the cluster's words; `DONE` and `REFUSED` are op-pipe's, `UNKNOWN` of a job that the cluster does not know. */

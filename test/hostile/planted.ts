@@ -1215,6 +1215,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: [waiting]
   },
   {
+    name: "a job is known by its number alone",
+    file: "core/executor/remote/Watch.ts",
+    find: "return seen?.token === undefined || seen.token === token ? seen : undefined",
+    replace: "return token === undefined ? undefined : seen",
+    caughtBy: [waiting]
+  },
+  {
     name: "the cluster is asked for each job",
     file: "core/executor/remote/Watch.ts",
     find: "if (!answers.isAsking && Date.now() >= answers.nextMs) {",

@@ -64,7 +64,8 @@ const list = Effect.fn("cli.jobs")(function* (flags: Project.ProjectFlags & { re
 /** Cancels the jobs of `rows` and waits for their ends. Their files stay: a run that waits for one is told by them. */
 const end = Effect.fnUntraced(function* (rows: ReadonlyArray<Listing.Row>) {
   const watch = yield* Watch.make(slurm, () => undefined)
-  yield* Effect.forEach(rows, ({ id }) => Waiting.cancel(slurm, watch, id ?? ""), { concurrency: 16, discard: true })
+  const cancel = ({ id, token }: Listing.Row) => Waiting.cancel(slurm, watch, { id: id ?? "", token })
+  yield* Effect.forEach(rows, cancel, { concurrency: 16, discard: true })
 })
 
 const cancel = Command.make(

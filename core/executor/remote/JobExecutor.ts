@@ -98,7 +98,7 @@ const end = Effect.fnUntraced(function* (
   token: string,
   id: string | undefined
 ) {
-  if (id !== undefined) yield* Waiting.cancel(settings.engine, watch, id)
+  if (id !== undefined) yield* Waiting.cancel(settings.engine, watch, { id, token })
   yield* Job.remove(layout, folder, token)
 })
 
@@ -121,7 +121,7 @@ const findEarlier = Effect.fnUntraced(function* (site: Site, folder: string, see
     const submission = Option.getOrUndefined(yield* Job.readSubmission(path.join(folder, Job.files.submission(token))))
     const isHere = works.has(jobWork(token)) && submission?.seen === seen
     // while the engine does not answer, a job may go on
-    const isKnown = look === undefined || States.mayGive(look.jobs.get(id ?? ""))
+    const isKnown = look === undefined || States.mayGive(Watch.jobOf(look, { id, token }))
     // what failed then may be well now
     const outcome = names.includes(Job.files.outcome(token))
       ? yield* Job.readOutcome(path.join(folder, Job.files.outcome(token)))

@@ -6,10 +6,12 @@ import type { Layout } from "../../../cache/store/Layout.ts"
 import type { Seen } from "./Engine.ts"
 import * as Job from "./Job.ts"
 import { idOf } from "./Waiting.ts"
+import { jobOf } from "./Watch.ts"
 
 export interface Row {
   readonly step: string
   readonly key: string
+  readonly token: string
   readonly id: string | null
   readonly state: string
   readonly reason: string
@@ -32,12 +34,13 @@ export const all = Effect.fn("Listing.all")(function* (layout: Layout, seen: Rea
       if (Option.isNone(read)) continue
       const { task, submittedBy, submittedMs } = read.value
       const id = yield* idOf(folder, token, look)
-      const known = look.jobs.get(id ?? "")
+      const known = jobOf(look, { id, token })
       const isOver = names.includes(Job.files.outcome(token))
       const outcome = isOver ? yield* Job.readOutcome(path.join(folder, Job.files.outcome(token))) : Option.none()
       rows.push({
         step: task.step,
         key,
+        token,
         id: id ?? null,
         state: Option.match(outcome, { onNone: () => known?.state ?? "UNKNOWN", onSome: ({ type }) => states[type] }),
         reason: known?.reason === "None" ? "" : (known?.reason ?? ""),

@@ -9,7 +9,7 @@ import { type Engine, EngineError, type Request, type Resources, type Seen } fro
 import * as Job from "./Job.ts"
 import { refusal } from "./Refusal.ts"
 import * as States from "./slurm/States.ts"
-import type { Look, Watch } from "./Watch.ts"
+import { jobOf, type Look, type Watch } from "./Watch.ts"
 
 /** What a job is given over its step's timeout: the machine ends the step, and tells that. */
 export const marginMs = 120_000
@@ -76,14 +76,18 @@ export const submitted = <E, R>(
 }
 
 /** Ends a job, and waits until the engine says that it has ended. */
-export const cancel = Effect.fnUntraced(function* (engine: Engine, watch: Watch, id: string) {
+export const cancel = Effect.fnUntraced(function* (
+  engine: Engine,
+  watch: Watch,
+  job: { readonly id: string; readonly token: string }
+) {
   const startedMs = Date.now()
   while (Date.now() - startedMs < goneMs) {
-    yield* Effect.ignore(engine.cancel(id))
-    yield* Effect.sleep(200)
     const look = yield* watch.since(Date.now())
-    const seen = look?.jobs.get(id)
+    const seen = jobOf(look, job)
     if (look !== undefined && (seen === undefined || States.isEnded(seen))) return
+    yield* Effect.ignore(engine.cancel(job.id))
+    yield* Effect.sleep(200)
   }
 })
 
@@ -143,7 +147,7 @@ const observer = ({ job, task, watch, notify }: Wait) => {
   }
   return Effect.map(watch.current, (look) => {
     const isLate = look !== undefined && look.atMs > beganMs + 1000
-    const seen = look?.jobs.get(job.id ?? "")
+    const seen = jobOf(look, job)
     noteStuck(seen)
     const isOver = seen === undefined ? isLate : States.isEnded(seen)
     endedMs = isOver ? (endedMs ?? Date.now()) : undefined

@@ -16,6 +16,15 @@ export interface Look {
   readonly jobs: ReadonlyMap<string, Seen>
 }
 
+/** What an engine says of a submission's job. One that was killed may give a job's name to another, of another token. */
+export const jobOf = (
+  look: Look | undefined,
+  { id, token }: { readonly id: string | undefined; readonly token: string }
+) => {
+  const seen = look?.jobs.get(id ?? "")
+  return seen?.token === undefined || seen.token === token ? seen : undefined
+}
+
 export interface Watch {
   /** The last answer; asks beside that where it is time to. */
   readonly current: Effect.Effect<Look | undefined>

@@ -144,6 +144,31 @@ describe("waiting for a job", () => {
   )
 })
 
+describe("a controller that was killed, and gives a job's number to another", () => {
+  it.live("does not have another's job taken for the one that is waited for", () =>
+    Effect.gen(function* () {
+      const other = { ...seen("RUNNING"), token: "ffffffffffffffff" }
+      const { engine } = newEngine({ now: "RUNNING" })
+      const { waiting } = yield* newWait({ ...engine, look: Effect.succeed([other]) }, 50)
+      expect(yield* Effect.flip(waiting)).toMatchObject({ lost: true })
+    }).pipe(Effect.scoped, Effect.provide(Disk.layer))
+  )
+
+  it.live("does not have another's job ended", () =>
+    Effect.gen(function* () {
+      const { engine } = newEngine({ now: "RUNNING" })
+      const cancelled: Array<string> = []
+      const cancel: Engine["cancel"] = (id) => Effect.sync(() => void cancelled.push(id))
+      const watch = yield* Watch.make(engine, () => undefined)
+      yield* Waiting.cancel({ ...engine, cancel }, watch, { id: "7", token: "ffffffffffffffff" })
+      expect(cancelled).toEqual([])
+      const own = Waiting.cancel({ ...engine, cancel }, watch, { id: "7", token })
+      yield* Effect.ignore(Effect.timeout(own, 500))
+      expect(cancelled.length).toBeGreaterThan(0)
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("the cluster", () => {
   it.live("is asked once for all jobs, and no sooner again than in two seconds", () =>
     Effect.gen(function* () {
