@@ -163,8 +163,9 @@ const submit = Effect.fnUntraced(function* (
     submittedMs: Date.now()
   }
   yield* disk.makeFolder(folder)
-  yield* disk.rename(path.dirname(task.workdir), work)
+  // by the name of its own file a later run finds what a killed one leaves, so it is there first
   yield* Job.write(layout, folder, Job.files.submission(token), submission)
+  yield* disk.rename(path.dirname(task.workdir), work)
   const request = {
     ...resources,
     name: Job.nameOf(order.key),
