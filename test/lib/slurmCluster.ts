@@ -22,10 +22,14 @@ export interface Cluster {
   readonly lose: (number: number) => void
   /** Of node `number` only slurmd dies: jobs go on there, and nobody knows. */
   readonly cut: (number: number) => void
+  /** Starts slurmd of node `number` again, whose jobs have gone on. */
+  readonly mend: (number: number) => Promise<void>
   /** Starts node `number`, again if it was lost or cut. */
   readonly restore: (number: number) => Promise<void>
   /** Ends and starts what all else asks. */
   readonly stopController: () => Promise<void>
+  /** The same at once, so that it forgets what it has not noted yet. */
+  readonly killController: () => Promise<void>
   readonly startController: () => Promise<void>
   readonly down: () => Promise<void>
 }
@@ -200,7 +204,14 @@ export const startCluster = async (folder: string, options: ClusterOptions = {})
     startNode(number)
     await until("the nodes do not come up", () => states().every(isUp))
   }
+  const mend = async (number: number): Promise<void> => {
+    const shell = children(outer.get(number)!)[0]
+    const inside = ["--target", `${shell}`, "--uts", "--pid", "--mount"]
+    call("nsenter", ...inside, "slurmd", "-f", conf, "-N", names[number - 1]!)
+    await until("the nodes do not come up", () => states().every(isUp))
+  }
   const stopController = (): Promise<void> => end(pidIn(at("slurmctld.pid")))
+  const killController = (): Promise<void> => end(pidIn(at("slurmctld.pid")), "SIGKILL")
   await startController()
   for (let number = 1; number <= names.length; number++) startNode(number)
   await until("the nodes do not come up", () => states().every(isUp))
@@ -214,8 +225,10 @@ export const startCluster = async (folder: string, options: ClusterOptions = {})
     call,
     lose,
     cut,
+    mend,
     restore,
     stopController,
+    killController,
     startController,
     down: async () => {
       for (const number of outer.keys()) lose(number)
