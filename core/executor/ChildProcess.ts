@@ -12,9 +12,10 @@ import * as Effect from "effect/Effect"
 import * as Calls from "../../cache/store/disk/Calls.ts"
 import { childProcess } from "../../cache/store/disk/Late.ts"
 import { processFile } from "../../cache/store/Sweep.ts"
-import { StepError, type StepTask, stepUmask } from "./Executor.ts"
+import { StepError, stepUmask } from "./Executor.ts"
 import * as Log from "./log/Log.ts"
 import * as MachineFault from "./MachineFault.ts"
+import type { StepTask } from "./StepTask.ts"
 
 /** Variables that a shell makes, which are others in each run. */
 const ofShells = ["PWD", "OLDPWD", "SHLVL", "_"]

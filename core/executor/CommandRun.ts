@@ -19,11 +19,12 @@ import {
   spawnSealed,
   spawnWatched
 } from "./ChildProcess.ts"
-import { type CommandWork, type Executed, type News, StepError, type StepTask } from "./Executor.ts"
+import { type Executed, StepError } from "./Executor.ts"
 import { adviceFor } from "./log/Advice.ts"
 import * as Log from "./log/Log.ts"
 import * as PythonRun from "./python/PythonRun.ts"
 import * as Sandbox from "./Sandbox.ts"
+import type { CommandWork, News, StepTask } from "./StepTask.ts"
 import * as LeftOut from "./walls/LeftOut.ts"
 import * as StepView from "./walls/StepView.ts"
 

@@ -19,13 +19,14 @@ import * as Schema from "effect/Schema"
 import * as Framework from "../../cache/code/Framework.ts"
 import { asStepError, end, endedEarly, environment, finish, launch, spawnSealed, spawnWatched } from "./ChildProcess.ts"
 import * as CommandRun from "./CommandRun.ts"
-import { type Executed, Executor, Message, type ModuleWork, type News, StepError, type StepTask } from "./Executor.ts"
+import { type Executed, Executor, StepError } from "./Executor.ts"
 import * as FrameworkFiles from "./FrameworkFiles.ts"
 import * as Log from "./log/Log.ts"
-import * as Permissions from "./Permissions.ts"
 import * as Sandbox from "./Sandbox.ts"
+import { Message, type ModuleWork, type News, type StepTask } from "./StepTask.ts"
 import * as LeftOut from "./walls/LeftOut.ts"
 import * as ModuleWalls from "./walls/ModuleWalls.ts"
+import * as Permissions from "./walls/Permissions.ts"
 
 /** What `core/start/start.cjs` exports. It is plain JavaScript, and lies beside the built files too. */
 interface Start {

@@ -16,8 +16,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { childProcess } from "../../cache/store/disk/Late.ts"
 import * as ResultStore from "../../cache/store/ResultStore.ts"
-import { StepError, type StepTask } from "./Executor.ts"
+import { StepError } from "./Executor.ts"
 import * as FrameworkFiles from "./FrameworkFiles.ts"
+import type { StepTask } from "./StepTask.ts"
 import { linksTo } from "./walls/Links.ts"
 
 /** `auto`: sealed where it can be; `require`: a step that cannot be sealed fails; `off`: never. */

@@ -13,7 +13,7 @@ import { inWords } from "../pipeline/checks/Options.ts"
 import { linesOf } from "../pipeline/Declaration.ts"
 import * as Stage from "../pipeline/Stage.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
-import type { ModuleWork, StepTask } from "./Executor.ts"
+import type { ModuleWork, StepTask } from "./StepTask.ts"
 
 type AnyStage = Stage.Stage<string, unknown, Stage.Inputs, Stage.Artifacts, Stage.Toolchains>
 

@@ -14,10 +14,10 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Disk } from "../../cache/store/Disk.ts"
 import type * as Stage from "../pipeline/Stage.ts"
-import { type Message, ModuleWork, StepTask } from "./Executor.ts"
 import * as MachineFault from "./MachineFault.ts"
-import * as Permissions from "./Permissions.ts"
+import { type Message, ModuleWork, StepTask } from "./StepTask.ts"
 import * as TaskRun from "./TaskRun.ts"
+import * as Permissions from "./walls/Permissions.ts"
 
 const send = (message: Message): Promise<void> =>
   new Promise((resolve) => {

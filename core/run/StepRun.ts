@@ -22,17 +22,9 @@ import { Store } from "../../cache/store/Store.ts"
 import { beat, ownPrefix, scratchFolder } from "../../cache/store/Sweep.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import * as SourceLink from "../../cache/store/tree/SourceLink.ts"
-import {
-  type CommandWork,
-  type Executed as Done,
-  type Elsewhere,
-  Executor,
-  type News,
-  StepError,
-  type StepTask,
-  stepUmask
-} from "../executor/Executor.ts"
+import { type Executed as Done, type Elsewhere, Executor, StepError, stepUmask } from "../executor/Executor.ts"
 import * as Mask from "../executor/log/Mask.ts"
+import type { CommandWork, News, StepTask } from "../executor/StepTask.ts"
 import * as ArtifactIO from "../pipeline/ArtifactIO.ts"
 import * as CommandParams from "../pipeline/command/CommandParams.ts"
 import { linesOf } from "../pipeline/Declaration.ts"

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
-import type { StepTask } from "../../core/executor/Executor.ts"
+import type { StepTask } from "../../core/executor/StepTask.ts"
 import letters from "../fixtures/letters/pipeline.ts"
 import { letterSteps, newPlace } from "../lib/place.ts"
 import { contents } from "../lib/runs.ts"

@@ -8,7 +8,7 @@ import { appendFileSync, closeSync, openSync, readSync, rmSync, statSync, writeF
 import * as path from "node:path"
 import type { Readable } from "node:stream"
 import * as Calls from "../../../cache/store/disk/Calls.ts"
-import type { StepTask } from "../Executor.ts"
+import type { StepTask } from "../StepTask.ts"
 import * as Mask from "./Mask.ts"
 
 /** The log of a step that is to be started or at work. */

@@ -8,8 +8,8 @@ import * as path from "node:path"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as PythonCode from "../../../cache/code/python/PythonCode.ts"
-import { type CommandWork, Message, type News, type StepTask } from "../Executor.ts"
 import * as Sandbox from "../Sandbox.ts"
+import { type CommandWork, Message, type News, type StepTask } from "../StepTask.ts"
 import * as StepView from "../walls/StepView.ts"
 
 type Work = NonNullable<CommandWork["python"]>

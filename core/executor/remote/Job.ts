@@ -17,8 +17,8 @@ import { Disk, orAbsent } from "../../../cache/store/Disk.ts"
 import type { Layout } from "../../../cache/store/Layout.ts"
 import { areOutputs } from "../../../cache/store/ResultStore.ts"
 import { jobWork } from "../../../cache/store/Sweep.ts"
-import { Message, StepTask } from "../Executor.ts"
 import { modes } from "../Sandbox.ts"
+import { Message, StepTask } from "../StepTask.ts"
 import { Order } from "./Order.ts"
 
 /** What a machine is given to do. */

@@ -1,5 +1,5 @@
 /** JobEnvironment: the variables that a job begins with: what op-pipe needs there, what the step has passed on, and no more. */
-import type { StepTask } from "../Executor.ts"
+import type { StepTask } from "../StepTask.ts"
 import type { Engine } from "./Engine.ts"
 
 /** What op-pipe, Node and Slurm's own programs go by. */

@@ -8,7 +8,8 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import { StepError, type StepTask } from "../Executor.ts"
+import { StepError } from "../Executor.ts"
+import type { StepTask } from "../StepTask.ts"
 
 const mostMounts = 1000
 

@@ -11,10 +11,10 @@
  */
 import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
-import type { ModuleWork, StepTask } from "../Executor.ts"
-import * as Permissions from "../Permissions.ts"
 import * as Sandbox from "../Sandbox.ts"
+import type { ModuleWork, StepTask } from "../StepTask.ts"
 import { frameworkPackages } from "./FrameworkPackages.ts"
+import * as Permissions from "./Permissions.ts"
 import * as StepView from "./StepView.ts"
 
 const isIn = (file: string, folders: ReadonlyArray<string>): boolean =>

@@ -5,8 +5,8 @@
  */
 import { existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
-import type { StepTask } from "../Executor.ts"
 import * as Sandbox from "../Sandbox.ts"
+import type { StepTask } from "../StepTask.ts"
 
 const { step } = Sandbox.inside
 

@@ -8,9 +8,10 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { StepError, type StepTask } from "../../executor/Executor.ts"
+import { StepError } from "../../executor/Executor.ts"
 import * as Log from "../../executor/log/Log.ts"
 import * as Mask from "../../executor/log/Mask.ts"
+import type { StepTask } from "../../executor/StepTask.ts"
 import * as Limits from "../../pipeline/Limits.ts"
 import type { AnyStep } from "../../pipeline/Step.ts"
 import { RunEvents } from "../RunEvents.ts"

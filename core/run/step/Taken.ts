@@ -1,8 +1,9 @@
 /** Taken: what a step left, looked through and taken into the store, by the machine that did the step. */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import { StepError, type StepTask } from "../../executor/Executor.ts"
+import { StepError } from "../../executor/Executor.ts"
 import * as Log from "../../executor/log/Log.ts"
+import type { StepTask } from "../../executor/StepTask.ts"
 import type * as Artifact from "../../pipeline/Artifact.ts"
 import { type Origins, type OutputMissing, takeOutputs } from "../TakeOutputs.ts"
 import * as OwnPath from "./OwnPath.ts"

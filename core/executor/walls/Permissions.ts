@@ -7,10 +7,10 @@
  */
 import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs"
 import * as path from "node:path"
-import * as Framework from "../../cache/code/Framework.ts"
-import { userCache } from "../../cache/store/Layout.ts"
-import type { ModuleWork, StepTask } from "./Executor.ts"
-import * as FrameworkFiles from "./FrameworkFiles.ts"
+import * as Framework from "../../../cache/code/Framework.ts"
+import { userCache } from "../../../cache/store/Layout.ts"
+import * as FrameworkFiles from "../FrameworkFiles.ts"
+import type { ModuleWork, StepTask } from "../StepTask.ts"
 
 /** Files of `/proc` that tell of the machine. Others lead anywhere (`self/root`), or tell of other processes. */
 const machineFiles = [
