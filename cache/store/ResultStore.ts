@@ -7,11 +7,13 @@
  * A step that is forced to run again under its key may give other outputs. Then the earlier record stays, under its key
  * and the digest of its outputs: a run that had it can still be restored.
  */
+import * as path from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { type Ingredients, isIngredients, isRecord } from "../identity/CacheKey.ts"
 import * as Digest from "../identity/Digest.ts"
+import { isRacy, keepsTimes } from "../identity/FileStat.cjs"
 import type { BlobStore } from "./BlobStore.ts"
 import * as Commit from "./Commit.ts"
 import { Disk, type DiskError, type SyncDisk } from "./Disk.ts"
@@ -171,6 +173,13 @@ export const OnlySealed = Context.Reference<boolean>("op-pipe/OnlySealed", { def
 
 const isSealed = ({ provenance }: StepResult): boolean => provenance.sealed === true
 
+/** The keys of last results by step, and since when that may be otherwise. */
+export interface LastKeys {
+  readonly keys: Readonly<Record<string, unknown>>
+  readonly asOfMs: number
+}
+export const noLastKeys: LastKeys = { keys: {}, asOfMs: 0 }
+
 export interface ResultStore {
   /** The record of a name (a key, or the name of one of its replaced records); its blobs are not checked. */
   readonly read: (name: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
@@ -187,8 +196,11 @@ export interface ResultStore {
   /**
    * A synchronous function that returns the record if it is certain that `usable` gives it and that it is the step's
    * last. Undefined means that this is not certain: a blob may have to be read first, or there is no such record.
+   * Which is a step's last need not be read where all such notes are older than `history`, which tells them in one file.
    */
-  readonly known: Effect.Effect<(step: string, key: Digest.Digest, sync: SyncDisk) => StepResult | undefined>
+  readonly known: (
+    history: LastKeys
+  ) => Effect.Effect<(step: string, key: Digest.Digest, sync: SyncDisk) => StepResult | undefined>
   readonly write: (result: StepResult) => Effect.Effect<void, DiskError, Disk>
   /** The last result of a step, to compare with. */
   readonly last: (step: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
@@ -211,8 +223,9 @@ export const blobsOf = (result: StepResult): ReadonlyArray<Digest.Digest> =>
 
 /** One digest of all outputs of a result. */
 export const outputsOf = (result: StepResult): Digest.Digest => {
-  const digests = Object.entries(result.outputs).map(([name, { digest }]) => [name, digest] as const)
-  return Digest.ofJson("Outputs/v1", Object.fromEntries(digests))
+  const digests: Record<string, Digest.Digest> = {}
+  for (const name in result.outputs) digests[name] = result.outputs[name]!.digest
+  return Digest.ofJson("Outputs/v1", digests)
 }
 
 /** The name of a record of `key` that another one has replaced. */
@@ -222,16 +235,31 @@ export const replacedName = (key: Digest.Digest, outputs: Digest.Digest): string
 const named = (name: string, body: string): Option.Option<StepResult> =>
   Option.filter(parse(body), (result) => name === result.key || name === replacedName(result.key, outputsOf(result)))
 
-const makeKnown = (layout: Layout, blobs: BlobStore): ResultStore["known"] =>
+const makeKnown = (layout: Layout, blobs: BlobStore, { keys, asOfMs }: LastKeys) =>
   Effect.map(Effect.all([Commit.bodies, OnlySealed]), ([bodyOf, onlySealed]) => {
     const bodyAt = (file: string, sync: SyncDisk): string | undefined => {
       const text = sync.record(file)
       return text === undefined ? undefined : bodyOf(text)
     }
-    return (step, key, sync) => {
+    let told: ReadonlySet<string> | undefined
+    /** Whether a note is there, and none was written since the history was: each is a new file. */
+    const isAsTold = (note: string, sync: SyncDisk): boolean => {
+      if (told === undefined) {
+        const folder = path.dirname(note)
+        const stat = sync.stat(folder)
+        const isOlder = stat !== undefined && !isRacy(stat, asOfMs) && keepsTimes(folder, stat.device, true)
+        told = new Set(isOlder ? sync.names(folder) : [])
+      }
+      return told.has(path.basename(note))
+    }
+    const isLast = (step: string, key: Digest.Digest, sync: SyncDisk): boolean => {
+      const note = layout.lastResult(step)
+      return (keys[step] === key && isAsTold(note, sync)) || bodyAt(note, sync) === key
+    }
+    return (step: string, key: Digest.Digest, sync: SyncDisk): StepResult | undefined => {
       const body = bodyAt(layout.result(key), sync)
       const result = body === undefined ? undefined : Option.getOrUndefined(named(key, body))
-      if (result === undefined || bodyAt(layout.lastResult(step), sync) !== key) return undefined
+      if (result === undefined || !isLast(step, key, sync)) return undefined
       if (onlySealed && !isSealed(result)) return undefined
       return blobsOf(result).every((digest) => blobs.isKnown(digest, sync)) ? result : undefined
     }
@@ -260,15 +288,18 @@ const makeReading = (layout: Layout, blobs: BlobStore): Reading => {
     }
     return result.value
   })
-  return { read, withOutputs, usable, known: makeKnown(layout, blobs) }
+  return { read, withOutputs, usable, known: (history) => makeKnown(layout, blobs, history) }
 }
 
 export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
   const reading = makeReading(layout, blobs)
   const { read } = reading
   const lastKey = Effect.fnUntraced(function* (step: string) {
-    const last = yield* Commit.readRecord(layout.lastResult(step))
-    return Option.getOrUndefined(Option.filter(last, Digest.isDigest))
+    const note = layout.lastResult(step)
+    const last = Option.filter(yield* Commit.readRecord(note), Digest.isDigest)
+    // a damaged one goes, so that the next run writes it anew
+    if (Option.isNone(last)) yield* Effect.flatMap(Disk, (disk) => Effect.ignore(disk.remove(note)))
+    return Option.getOrUndefined(last)
   })
   const noteUse: ResultStore["noteUse"] = (keys) =>
     Effect.flatMap(Disk, (disk) => Effect.ignore(disk.touch(keys.map(layout.result))))

@@ -17,7 +17,7 @@ import * as Result from "effect/Result"
 import * as CacheKey from "../../cache/identity/CacheKey.ts"
 import type * as Digest from "../../cache/identity/Digest.ts"
 import type { Disk, DiskError, SyncDisk } from "../../cache/store/Disk.ts"
-import type { StepResult } from "../../cache/store/ResultStore.ts"
+import { type LastKeys, noLastKeys, type StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import * as Tree from "../../cache/store/Tree.ts"
 import { type AnyStep, displayName, upstream } from "../pipeline/Step.ts"
@@ -309,11 +309,15 @@ const unknown: QuickAnswer = { state: "unknown" }
 /**
  * The quick answer, by synchronous stats alone: most steps of most runs are as the last run left them (ADR 0010). It is
  * *fresh* if the full answer is *fresh*, the step's folder in `outputsDir` holds the result and is marked, and the
- * result is the step's last one: a run has nothing to do then.
+ * result is the step's last one: a run has nothing to do then. `history` saves to read which that is.
  */
-export const quick = Effect.fn("Freshness.quick")(function* (prepared: Prepared, outputsDir: string) {
+export const quick = Effect.fnUntraced(function* (
+  prepared: Prepared,
+  outputsDir: string,
+  history: LastKeys = noLastKeys
+) {
   const { memo, results: stored } = yield* Store
-  const known = yield* stored.known
+  const known = yield* stored.known(history)
   // once for all steps in a folder, of which there may be thousands
   const marks = new Map<string, ReadonlySet<string>>()
   const isMarked = (folder: string, sync: SyncDisk): boolean => {

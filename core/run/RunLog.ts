@@ -7,10 +7,11 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { isRecord } from "../../cache/identity/CacheKey.ts"
 import * as Digest from "../../cache/identity/Digest.ts"
 import { readRecord, writeHint, writeRecord } from "../../cache/store/Commit.ts"
 import { Disk, orAbsent } from "../../cache/store/Disk.ts"
-import { replacedName } from "../../cache/store/ResultStore.ts"
+import { noLastKeys, replacedName } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
 import { ownerOf } from "../../cache/store/Sweep.ts"
 import { SettingsError } from "../plan/SettingsError.ts"
@@ -53,7 +54,7 @@ const Stored = Schema.fromJsonString(RunRecord)
 const Pin = Schema.Struct({ runId: Schema.String, results: Schema.Array(Schema.String) })
 const Pins = Schema.fromJsonString(Schema.Array(Schema.Union([Pin, Schema.String])))
 
-export const write = Effect.fn("RunLog.write")(function* (record: RunRecord) {
+export const write = Effect.fnUntraced(function* (record: RunRecord) {
   const { layout } = yield* Store
   yield* writeHint(layout, layout.run(record.runId), JSON.stringify(record))
 })
@@ -96,6 +97,24 @@ const besidesSweeps = Effect.map(ofPipeline, (runs) => runs.filter(({ sweep }) =
 export const latest = Effect.map(besidesSweeps, (runs) =>
   Option.fromUndefinedOr(runs.findLast(({ state }) => state === "finished"))
 )
+
+/**
+ * The keys that the steps of the newest run came to, if it was one of the pipeline and has ended: those of the last results, but for
+ * what was noted since. By hand and not by a Schema, since each run asks.
+ */
+export const lastKeys = Effect.gen(function* () {
+  const { layout } = yield* Store
+  const disk = yield* Disk
+  const entries = Option.getOrElse(yield* orAbsent(disk.list(layout.runs)), () => [])
+  const names = entries.flatMap(({ name }) => (name.endsWith(".json") ? [name.slice(0, -5)] : []))
+  const newest = layout.run(names.reduce((latest, name) => (name > latest ? name : latest), ""))
+  const { mtimeMs } = yield* disk.lstat(newest)
+  const body = Option.getOrElse(yield* readRecord(newest), () => "{}")
+  const run = yield* Effect.try(() => JSON.parse(body) as unknown)
+  const isMeant =
+    isRecord(run) && run["state"] === "finished" && run["sweep"] === undefined && run["pipeline"] === layout.pipeline
+  return isMeant && isRecord(run["keys"]) ? { keys: run["keys"], asOfMs: mtimeMs } : noLastKeys
+}).pipe(Effect.orElseSucceed(() => noLastKeys))
 
 /**
  * The run that `asked` names: an id, the beginning of one, `last` and `last~1`, `last~2`, ... before it, or a setting of a sweep,

@@ -83,7 +83,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "the memo does not look at ctime",
     file: "cache/identity/FileStat.cjs",
-    find: "  figures[at + 2] === stat.ctimeMs &&\n",
+    find: " && figures[at + 2] === ctimeMs",
     replace: "",
     caughtBy: ["test/cache/store/StatMemo.test.ts"],
     quick: true
@@ -333,7 +333,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "by what name a command finds an input does not count",
     file: "core/plan/Ingredients.ts",
-    find: "input[name] = artifact.path",
+    find: "input[name] = inputs[name]!.artifact.path",
     replace: 'input[name] = ""',
     caughtBy: ["test/regressions/handed.test.ts"]
   },
@@ -428,10 +428,17 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "a result is up to date although it is not the step's last",
     file: "cache/store/ResultStore.ts",
-    find: "if (result === undefined || bodyAt(layout.lastResult(step), sync) !== key) return undefined",
+    find: "if (result === undefined || !isLast(step, key, sync)) return undefined",
     replace: "if (result === undefined) return undefined",
     caughtBy: [skipping],
     quick: true
+  },
+  {
+    name: "the history is believed of a step whose last result was noted since",
+    file: "cache/store/ResultStore.ts",
+    find: "(keys[step] === key && isAsTold(note, sync))",
+    replace: "keys[step] === key",
+    caughtBy: ["test/core/plan/Freshness.test.ts"]
   },
   {
     name: "of an up-to-date result only the folders are looked at, and not whose they are",
@@ -460,7 +467,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "compiled code is believed whatever it is",
     file: "core/start/program.cjs",
-    find: "return digestOf(code).equals(bytes.subarray(0, digestBytes)) ? code : undefined",
+    find: "return bytes.latin1Slice(0, headBytes) === headOf(code) ? code : undefined",
     replace: "return code",
     caughtBy: ["test/core/start/start.test.ts"]
   },

@@ -31,6 +31,8 @@ export interface Options {
   /** 2 by default. */
   readonly cores?: number
   readonly disk?: Layer.Layer<Disk>
+  /** The pipeline that the store is opened for, as the command line does; none by default. */
+  readonly storeOf?: string
   readonly executor?: Layer.Layer<Executor>
   /** `auto` by default. */
   readonly sandbox?: Sandbox.Mode
@@ -70,7 +72,9 @@ export const inStore = <A, E>(
   effect: Effect.Effect<A, E, Store | CodeIdentity | Disk | Executor>,
   options: Options = {}
 ): Promise<Exit.Exit<A, unknown>> => {
-  const store = CodeIdentity.layerIn(place.store).pipe(Layer.provideMerge(options.disk ?? Disk.layer))
+  const store = CodeIdentity.layerIn(place.store, { pipeline: options.storeOf ?? "" }).pipe(
+    Layer.provideMerge(options.disk ?? Disk.layer)
+  )
   return Effect.runPromiseExit(
     Effect.provide(effect, Layer.mergeAll(store, options.executor ?? InProcessExecutor.layer))
   )

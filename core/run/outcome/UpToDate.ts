@@ -7,6 +7,7 @@ import type { AnyStep } from "../../pipeline/Step.ts"
 import * as Freshness from "../../plan/Freshness.ts"
 import { noticeOf } from "../RunEvent.ts"
 import { RunEvents } from "../RunEvents.ts"
+import * as RunLog from "../RunLog.ts"
 import type { Running } from "./Outcome.ts"
 import { isPlain, placeIn, settledIn } from "./Placing.ts"
 
@@ -32,12 +33,12 @@ const isSettled = (step: AnyStep | undefined): step is AnyStep => step !== undef
  * asks for many steps in one call, since an effect for each takes longer than the answer. `resolveStep` gets all
  * others.
  */
-export const skip = Effect.fn("UpToDate.skip")(function* (running: Running, outputsDir: string) {
+export const skip = Effect.fnUntraced(function* (running: Running, outputsDir: string) {
   const events = yield* RunEvents
   const { options, outcomes, prepared } = running
   const disk = yield* Disk
   const { results } = yield* Store
-  const answerFor = yield* Freshness.quick(prepared, outputsDir)
+  const answerFor = yield* Freshness.quick(prepared, outputsDir, yield* RunLog.lastKeys)
   const known = { results: running.results, forced: options.forced }
   const skipGroup = Effect.fnUntraced(function* (group: ReadonlyArray<AnyStep>) {
     const look = disk.synchronously(outputsDir, (sync) => {

@@ -6,15 +6,25 @@ import { chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync, uti
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { describe, expect, it } from "vitest"
 import * as Digest from "../../../../cache/identity/Digest.ts"
 import { Disk } from "../../../../cache/store/Disk.ts"
+import { Store } from "../../../../cache/store/Store.ts"
 import { Artifact, Pipeline, Stage } from "../../../../core/index.ts"
 import letters from "../../../fixtures/letters/pipeline.ts"
 import { letterSteps, newPlace, type Place } from "../../../lib/place.ts"
-import { contents } from "../../../lib/runs.ts"
-import { blobsNamedIn, pastTheTick, ran, recordsOf, resultIn } from "../../../regressions/support.ts"
+import { contents, inStore } from "../../../lib/runs.ts"
+import {
+  blobsNamedIn,
+  filesBelow,
+  pastTheTick,
+  ran,
+  recordsOf,
+  resultIn,
+  succeeded
+} from "../../../regressions/support.ts"
 
 /** Runs until all that there is to know is known. */
 const settle = async (pipeline: Pipeline.Pipeline, place: Place): Promise<void> => {
@@ -89,6 +99,24 @@ describe("a result that is up to date", () => {
     rmSync(mark)
     await ran(letters, place)
     expect(existsSync(mark)).toBe(true)
+  })
+
+  it("gets back the note that it is the last one, once that is found to be damaged", async () => {
+    const place = newPlace()
+    const options = { storeOf: letters.name }
+    await ran(letters, place, options)
+    await pastTheTick()
+    await ran(letters, place, options)
+    await pastTheTick()
+    const [note] = filesBelow(path.join(place.store, "v1/last")).filter((each) => path.basename(each) === "words")
+    chmodSync(note!, 0o644)
+    const text = readFileSync(note!, "utf8")
+    writeFileSync(note!, text.replace(/.$/u, "x"))
+    const last = Effect.flatMap(Store, ({ results }) => results.last("words"))
+    expect(Option.isNone(succeeded(await inStore(place, last, options)))).toBe(true)
+    await ran(letters, place, options)
+    expect(readFileSync(note!, "utf8")).toBe(text)
+    expect(Option.isSome(succeeded(await inStore(place, last, options)))).toBe(true)
   })
 
   it.each<[string, (blob: string) => void]>([
