@@ -28,12 +28,13 @@ exports.writeFigures = (figures, at, stat) => {
   figures[at + 3] = stat.inode
 }
 
-const hasFigures = (figures, at, stat) =>
-  figures[at] === stat.sizeBytes &&
-  figures[at + 1] === stat.mtimeMs &&
-  figures[at + 2] === stat.ctimeMs &&
-  figures[at + 3] === stat.inode
+const are = (figures, at, size, mtimeMs, ctimeMs, inode) =>
+  figures[at] === size && figures[at + 1] === mtimeMs && figures[at + 2] === ctimeMs && figures[at + 3] === inode
+
+const hasFigures = (figures, at, stat) => are(figures, at, stat.sizeBytes, stat.mtimeMs, stat.ctimeMs, stat.inode)
 exports.hasFigures = hasFigures
+
+exports.hasFiguresOfNode = (figures, at, stat) => are(figures, at, stat.size, stat.mtimeMs, stat.ctimeMs, stat.ino)
 
 exports.isAsBefore = (figures, stat) =>
   figures === null || stat === undefined ? figures === null && stat === undefined : hasFigures(figures, 0, stat)

@@ -13,13 +13,15 @@ export type Figures = readonly [sizeBytes: number, mtimeMs: number, ctimeMs: num
 
 export const figureCount: 4
 
-/** From what `node:fs` says. */
-export const ofNode: (stats: {
+interface NodeStats {
   readonly size: number
   readonly mtimeMs: number
   readonly ctimeMs: number
   readonly ino: number
-}) => FileStat
+}
+
+/** From what `node:fs` says. */
+export const ofNode: (stats: NodeStats) => FileStat
 
 /** null of what is not there. */
 export const figuresOf: (stat: FileStat | undefined) => Figures | null
@@ -29,6 +31,9 @@ export const writeFigures: (figures: Float64Array, at: number, stat: FileStat) =
 
 /** Whether the four figures from `at` on are those of `stat`. */
 export const hasFigures: (figures: ArrayLike<number>, at: number, stat: FileStat) => boolean
+
+/** The same of what `node:fs` says, for the hundreds of files that each start looks at. */
+export const hasFiguresOfNode: (figures: ArrayLike<number | null>, at: number, stats: NodeStats) => boolean
 
 /** Whether a file is what it was when it had these figures; null of what was not there. */
 export const isAsBefore: (figures: Figures | null, stat: FileStat | undefined) => boolean

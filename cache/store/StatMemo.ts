@@ -139,7 +139,7 @@ export const settle = Effect.fnUntraced(function* (
 export const Rehash = Context.Reference<boolean>("op-pipe/Rehash", { defaultValue: () => false })
 
 /** Loads the memo called `name`. */
-export const load = Effect.fn("StatMemo.load")(function* (layout: Layout, name: string) {
+export const load = Effect.fnUntraced(function* (layout: Layout, name: string) {
   const disk = yield* Disk
   const body = (yield* Rehash) ? Option.none<Uint8Array>() : yield* readRecordBytes(layout.memo(name))
   const known = new KnownFiles(

@@ -92,7 +92,7 @@ const endOrphans = (work: string): void => {
 }
 
 /** Removes abandoned scratch, and ends processes that still write there. Never fails: the next run tries again. */
-export const sweep = Effect.fn("Sweep.sweep")(function* (layout: Layout, nowMs = Date.now()) {
+export const sweep = Effect.fnUntraced(function* (layout: Layout, nowMs = Date.now()) {
   const disk = yield* Disk
   for (const folder of [layout.temporary, layout.work]) {
     const entries = yield* orAbsent(disk.list(folder)).pipe(Effect.orElseSucceed(() => ({ _tag: "None" }) as const))

@@ -1,49 +1,52 @@
 /** Columns: those that a table of runs can have, as far as schemas and settings tell before anything is run. */
-import * as Schema from "effect/Schema"
-import { isRecord } from "../../cache/identity/CacheKey.ts"
+import * as SchemaAST from "effect/SchemaAST"
 import type * as Artifact from "../../core/pipeline/Artifact.ts"
 import { displayName } from "../../core/pipeline/Step.ts"
 import type { Prepared } from "../../core/plan/Prepared.ts"
 import * as Rows from "./Rows.ts"
 import * as Table from "./Table.ts"
 
-type Definitions = Readonly<Record<string, unknown>>
-
 /** The document may hold anything. */
 class Open extends Error {}
 
-/** Paths of the numbers that a JSON Schema allows; throws `Open` where it allows others, too. */
+/** Paths of the numbers in documents that `ast` encodes; throws `Open` where there may be others, too. */
 const pathsIn = (
-  schema: unknown,
+  ast: SchemaAST.AST,
   path: string,
-  definitions: Definitions,
-  within: ReadonlyArray<string> = []
+  within: ReadonlyArray<SchemaAST.AST> = []
 ): ReadonlyArray<string> => {
-  if (!isRecord(schema)) throw new Open()
-  const { $ref, anyOf, allOf, oneOf, type, properties = {}, additionalProperties = false } = schema
-  if (typeof $ref === "string") {
-    const name = $ref
-      .slice($ref.lastIndexOf("/") + 1)
-      .replaceAll("~1", "/")
-      .replaceAll("~0", "~")
-    if (within.includes(name)) throw new Open()
-    return pathsIn(definitions[name], path, definitions, [...within, name])
+  if (within.includes(ast)) throw new Open()
+  const below = (each: SchemaAST.AST, at: string) => pathsIn(each, at, [...within, ast])
+  switch (ast._tag) {
+    case "Number":
+    case "Boolean":
+      return [path]
+    case "Literal":
+    case "Enum": {
+      const values = ast._tag === "Literal" ? [ast.literal] : ast.enums.map(([, value]) => value)
+      return values.some((value) => typeof value !== "string") ? [path] : []
+    }
+    case "String":
+    case "TemplateLiteral":
+    case "Null":
+    case "Undefined":
+    case "Arrays":
+      return []
+    case "Union":
+      return ast.types.flatMap((each) => below(each, path))
+    case "Suspend":
+      return below(ast.thunk(), path)
+    case "Objects":
+      // a struct without fields takes any value
+      if (ast.indexSignatures.length > 0 || ast.propertySignatures.length === 0) throw new Open()
+      return ast.propertySignatures.flatMap(({ name, type }) => below(type, `${path}.${String(name)}`))
+    default:
+      throw new Open()
   }
-  const parts = [anyOf, oneOf, allOf].flatMap((each) => (Array.isArray(each) ? (each as ReadonlyArray<unknown>) : []))
-  if (parts.length > 0) return parts.flatMap((part) => pathsIn(part, path, definitions, within))
-  if (type === "number" || type === "integer" || type === "boolean") return [path]
-  if (type === "string" || type === "null" || type === "array") return []
-  if (type !== "object" || additionalProperties !== false || !isRecord(properties)) throw new Open()
-  return Object.entries(properties).flatMap(([name, each]) => pathsIn(each, `${path}.${name}`, definitions, within))
 }
 
-const numbersOf = (
-  { schema }: Artifact.JsonArtifact<string, unknown, boolean>,
-  path: string
-): ReadonlyArray<string> => {
-  const document = Schema.toJsonSchemaDocument(schema, { onExcessProperty: "error" })
-  return pathsIn(document.schema, path, document.definitions)
-}
+const numbersOf = ({ schema }: Artifact.JsonArtifact<string, unknown, boolean>, path: string): ReadonlyArray<string> =>
+  pathsIn(SchemaAST.toEncoded(schema.ast), path)
 
 /** What the documents among `metrics` may hold. */
 const metricsOf = ({ pipeline }: Prepared): ReadonlyArray<string> => {
@@ -68,7 +71,6 @@ const namesOf = (prepared: Prepared): ReadonlyArray<string> | undefined => {
   try {
     return Array.from(new Set([...paramsOf(prepared), ...metricsOf(prepared)]))
   } catch {
-    // a schema that has no JSON Schema is as open
     return undefined
   }
 }

@@ -59,7 +59,7 @@ export const flags = {
 }
 
 /** The shared cache of the project in `root`; undefined if there is none, or it is off. */
-export const settings = Effect.fn("Config.settings")(function* (root: string, asked: RemoteFlags) {
+export const settings = Effect.fnUntraced(function* (root: string, asked: RemoteFlags) {
   if (asked.remote === "off") return undefined
   const user = yield* read(ConfigFile.ofUser())
   const project = yield* read(ConfigFile.ofProject(root))

@@ -44,7 +44,7 @@ export const tell = Effect.fn("watch.tell")(function* (prepared: Prepared, { pip
   const folders = sources.flatMap(({ path: at, content }) =>
     isFolder(at) ? content.seen.map(({ folder }) => path.join(at, folder)) : []
   )
-  const began = sources.map(({ seenMs, tookMs }) => performance.timeOrigin + seenMs - tookMs)
+  const began = sources.map(({ seenMs, tookMs }) => seenMs - tookMs)
   const seenMs = Math.min(Date.now(), ...began)
   const places: Places = {
     seenMs,

@@ -59,18 +59,24 @@ const commandCode = (
   const command: Record<string, string> = { [howOf(stage)]: commandFormat }
   if (stage.network) command["network"] = "allowed"
   const output: Record<string, string> = {}
-  for (const [name, artifact] of Object.entries(stage.output as Stage.Artifacts))
-    output[name] = declaredDigest(artifact)
+  const outputs = stage.output as Stage.Artifacts
+  for (const name in outputs) output[name] = declaredDigest(outputs[name]!)
   const input: Record<string, string> = {}
-  for (const [name, { artifact }] of Object.entries(inputs))
-    if (inputOf(name).entry === undefined) input[name] = artifact.path
-  for (const [name, artifact] of Object.entries(stage.inputs as Stage.Inputs))
-    if (artifact.kind === "many") input[name] = `*/${artifact.of.path}`
-  const modules = { ...script.modules, command, output }
-  return {
-    modules: Object.keys(input).length === 0 ? modules : { ...modules, input },
-    packages: script.packages
+  let hasInput = false
+  for (const name in inputs) {
+    if (inputOf(name).entry !== undefined) continue
+    input[name] = inputs[name]!.artifact.path
+    hasInput = true
   }
+  const declared = stage.inputs as Stage.Inputs
+  for (const name in declared) {
+    const artifact = declared[name]!
+    if (artifact.kind !== "many") continue
+    input[name] = `*/${artifact.of.path}`
+    hasInput = true
+  }
+  const modules = hasInput ? { ...script.modules, command, output, input } : { ...script.modules, command, output }
+  return { modules, packages: script.packages }
 }
 
 const codeOf = (prepared: Prepared, { stage, inputs }: AnyStep): CacheKey.Code =>
@@ -139,7 +145,8 @@ export const keyParts = (
   results: ReadonlyMap<string, StepResult>
 ): CacheKey.KeyParts | undefined => {
   const inputs: Record<string, Digest.Digest> = {}
-  for (const [name, port] of Object.entries(step.inputs)) {
+  for (const name in step.inputs) {
+    const port = step.inputs[name]!
     const digest = digestOf(prepared, port, results)
     if (digest === undefined) return undefined
     inputs[name] = named(step.stage, name, port.artifact.path, digest)

@@ -15,7 +15,7 @@ export interface PreparedSource {
   readonly source: AnySource
   readonly path: string
   readonly content: Tree.SourceTree
-  /** When its snapshot ended, by `performance.now()`, and how long it took. */
+  /** When its snapshot ended, by `Sources.nowMs`, and how long it took. */
   readonly seenMs: number
   readonly tookMs: number
 }

@@ -252,7 +252,7 @@ export const targetNames = (pipeline: Pipeline): ReadonlySet<string> =>
   ])
 
 /** All parameters of `pipeline`, decoded and encoded. */
-export const resolve = Effect.fn("Settings.resolve")(function* (pipeline: Pipeline, asked: Asked) {
+export const resolve = Effect.fnUntraced(function* (pipeline: Pipeline, asked: Asked) {
   const profile = yield* chooseProfile(pipeline, asked.profile)
   const seed = asked.seed ?? pipeline.seed
   const steps = pipeline.steps.map((step) => stepTarget(step, profile, seed))
@@ -287,7 +287,7 @@ export const resolve = Effect.fn("Settings.resolve")(function* (pipeline: Pipeli
  * The ids of the steps that `asked` names; a stage's name stands for all its steps. A branch, `align[sample7]`, is known by the
  * step that it stands in for; whether there is one of that name is known when the run gets there.
  */
-export const resolveSteps = Effect.fn("Settings.resolveSteps")(function* (
+export const resolveSteps = Effect.fnUntraced(function* (
   pipeline: Pipeline,
   flag: string,
   asked: ReadonlyArray<string>

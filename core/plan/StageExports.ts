@@ -82,7 +82,7 @@ const parse = Effect.fnUntraced(function* (file: string) {
 })
 
 /** Fails for the first of `steps` whose stage is not exported. What modules hide is remembered by their digests. */
-export const check = Effect.fn("StageExports.check")(function* (steps: ReadonlyArray<AnyStep>, code: Prepared["code"]) {
+export const check = Effect.fnUntraced(function* (steps: ReadonlyArray<AnyStep>, code: Prepared["code"]) {
   const sources = new Set(steps.flatMap(({ stage }) => (stage._tag === "Stage" ? [stage.source] : [])))
   if (sources.size === 0) return
   const { layout } = yield* Store

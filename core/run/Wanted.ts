@@ -20,7 +20,7 @@ const selectionFlags = ({ only, from, until }: Selection): string =>
 /**
  * The steps that were asked for, those that they need, both in the pipeline's order, and the forced ones among them.
  */
-export const wanted = Effect.fn("Wanted.wanted")(function* (pipeline: Pipeline, names: Asked) {
+export const wanted = Effect.fnUntraced(function* (pipeline: Pipeline, names: Asked) {
   const only = yield* resolveSteps(pipeline, "--only", names.only)
   const selection = {
     only: only.map(declaredIn),

@@ -213,12 +213,17 @@ const makeAnew = async (folder, contents, resolveDir, keepNames) => {
   const stamps = new Map([...files.map((file) => [file, stampOf(file)]), ...looked.stamps])
   if (![...stamps.keys()].some((file) => exists(file) && isYoung(file, startedMs))) {
     const manifest = path.join(made, "bundle.json")
-    writeFileSync(manifest, JSON.stringify({ main, digests, files: [...stamps] }))
+    // flat: each start reads it, and each small array of it is allocated there
+    const figures = [...stamps.values()].flatMap((each) => each ?? nothing)
+    writeFileSync(manifest, JSON.stringify({ main, digests, files: [...stamps.keys()], figures }))
     renameSync(manifest, path.join(folder, "bundle.json"))
   }
   sweep(folder, made)
   return { main, digests }
 }
+
+/** The figures of what is not there. */
+const nothing = new Array(FileStat.figureCount).fill(null)
 
 const ageOf = (file) => Date.now() - (lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
 

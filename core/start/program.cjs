@@ -6,13 +6,14 @@
  * that ends well, for each verb by itself: the first has mostly executed all steps, and code that is seldom called costs each start.
  */
 "use strict"
-const { createHash, hash } = require("node:crypto")
+const { hash } = require("node:crypto")
 const { existsSync, lstatSync, readFileSync, renameSync, writeFileSync } = require("node:fs")
 const { enableCompileCache, isBuiltin } = require("node:module")
 const path = require("node:path")
 const vm = require("node:vm")
 
-const digestBytes = 20
+/** A line before the code: a SHA-1. */
+const headBytes = 41
 const verb = /^[a-z]+$/u.exec(process.argv[2] ?? "")?.[0] ?? "other"
 /** V8 takes code back only with the flags that it was compiled under, such as NODE_OPTIONS=--max-old-space-size=8192. */
 const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].join(" ")
@@ -22,18 +23,20 @@ const marker = `${keptIn}-once`
 
 const filename = path.join(__dirname, "program.js")
 const { size, mtimeMs, ctimeMs, ino } = lstatSync(filename)
+/** The text that the code was compiled of, as its file's stat tells it. */
+const text = hash("sha1", [size, mtimeMs, ctimeMs, ino].join())
 /**
- * Of code, and of the text that it was compiled of, as that file's stat tells it: against damage. Nobody but the user can put code there
- * (start.cjs), and SHA-256 takes twice the time, of every start.
+ * Of code and its text, against damage. Nobody but the user can put code there (start.cjs), and SHA-256 takes twice the time, of
+ * every start; so does a hash that takes more than one part.
  */
-const digestOf = (code) => createHash("sha1").update([size, mtimeMs, ctimeMs, ino].join()).update(code).digest()
+const headOf = (code) => `${hash("sha1", text + hash("sha1", code))}\n`
 
 /** The code that was kept; V8 believes whatever it is given, if the text is as long as it was. */
 const kept = () => {
   try {
     const bytes = readFileSync(keptIn)
-    const code = bytes.subarray(digestBytes)
-    return digestOf(code).equals(bytes.subarray(0, digestBytes)) ? code : undefined
+    const code = bytes.subarray(headBytes)
+    return bytes.latin1Slice(0, headBytes) === headOf(code) ? code : undefined
   } catch {
     return undefined
   }
@@ -43,7 +46,7 @@ const keep = (script) => {
   if (!existsSync(marker)) return writeFileSync(marker, "")
   const whole = `${keptIn}.${process.pid}`
   const code = script.createCachedData()
-  writeFileSync(whole, Buffer.concat([digestOf(code), code]), { mode: 0o600 })
+  writeFileSync(whole, Buffer.concat([Buffer.from(headOf(code)), code]), { mode: 0o600 })
   renameSync(whole, keptIn)
 }
 

@@ -15,12 +15,7 @@ const { pathToFileURL } = require("node:url")
 const FileStat = require("../../cache/identity/FileStat.cjs")
 
 /** Raise it when bundles are made otherwise. */
-const format = 8
-
-const statOf = (file) => {
-  const stat = lstatSync(file, { throwIfNoEntry: false })
-  return stat === undefined ? undefined : FileStat.ofNode(stat)
-}
+const format = 9
 
 const cacheFolder = () => {
   const { OP_PIPE_CACHE_DIR, XDG_CACHE_HOME } = process.env
@@ -65,11 +60,18 @@ const secureCache = () => {
   mkdirSync(start, { mode: 0o700 })
 }
 
+/** Whether a file has the figures from `at` on, of which the first is null if nothing was there. */
+const isAsBefore = (file, figures, at) => {
+  const stat = lstatSync(file, { throwIfNoEntry: false })
+  return stat === undefined ? figures[at] === null : FileStat.hasFiguresOfNode(figures, at, stat)
+}
+
 /** The bundle in `folder`, if all that it was made from is still what it was. */
 const current = (folder) => {
   try {
-    const { main, files, digests } = JSON.parse(readFileSync(path.join(folder, "bundle.json"), "utf8"))
-    if (!files.every(([file, figures]) => FileStat.isAsBefore(figures, statOf(file)))) return undefined
+    const { main, files, figures, digests } = JSON.parse(readFileSync(path.join(folder, "bundle.json"), "utf8"))
+    for (let at = 0; at < files.length; at++)
+      if (!isAsBefore(files[at], figures, at * FileStat.figureCount)) return undefined
     return existsSync(main) ? { main, digests } : undefined
   } catch {
     return undefined

@@ -25,7 +25,7 @@ const scriptsOf = (steps: ReadonlyArray<AnyStep>): ReadonlyArray<Python> => {
 }
 
 /** The identity of each script of `steps`, by its id. */
-export const identities = Effect.fn("Python.identities")(function* (steps: ReadonlyArray<AnyStep>, root: string) {
+export const identities = Effect.fnUntraced(function* (steps: ReadonlyArray<AnyStep>, root: string) {
   const scripts = scriptsOf(steps)
   const found: Array<readonly [string, PythonCode.PythonFingerprint]> = []
   const missing = scripts.find(({ source }) => !existsSync(path.resolve(root, source)))

@@ -90,8 +90,8 @@ export const sourcesOf = (prepared: Prepared, step: AnyStep): ReadonlyArray<Prep
  * Whether a check before the step is worth its time. It only saves the work of a step whose result would be discarded:
  * the check after the step decides. So a source whose snapshot takes long is not checked again at once.
  */
-const isWorthLooking = ({ seenMs, tookMs }: PreparedSource): boolean =>
-  tookMs < quickMs || performance.now() - seenMs > 4 * tookMs
+const isWorthLooking = ({ seenMs, tookMs }: PreparedSource, nowMs: number): boolean =>
+  tookMs < quickMs || nowMs - seenMs > 4 * tookMs
 const quickMs = 200
 
 /** `a.png, b.png and 2 more in images`. */
@@ -109,7 +109,7 @@ export const checkSources = Effect.fnUntraced(function* (
   since: keyof typeof consequences
 ) {
   for (const before of sourcesOf(prepared, step)) {
-    if (since === "since the run began" && !isWorthLooking(before)) continue
+    if (since === "since the run began" && !isWorthLooking(before, yield* Sources.nowMs)) continue
     const now = yield* Sources.snapshot(before.source, before.path)
     if (Tree.isUntouched(before.content, now.content)) continue
     return yield* changed(step, describeTouched(before, Tree.touched(before.content, now.content)), since)
