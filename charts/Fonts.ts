@@ -48,16 +48,23 @@ export interface Missing {
   readonly install: string | null
 }
 
+/** The weights that there are; other scripts have the regular one. */
+export type Weight = "regular" | "semiBold"
+
 export interface Fonts {
   /** Font files for resvg: Inter, and those that the texts need. */
   readonly files: ReadonlyArray<string>
   /** Width of a character, as a share of the font size. */
-  readonly advance: (character: string) => number
+  readonly advance: (character: string, weight: Weight) => number
+  /** Whether a width is a guess: no font that is installed has some of the letters. */
+  readonly guesses: (text: string) => boolean
   readonly missing: Missing | undefined
 }
 
 /** Marks and spaces, which need no glyph. */
 const shapeless = /[\p{Mark}\p{Separator}\p{Other}]/u
+/** What takes no room where a font has no glyph for it. */
+const roomless = /[\p{Mark}\p{Other}]/u
 /** Scripts whose letters are as wide as they are high. */
 const wide = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}]/u
 
@@ -120,22 +127,24 @@ export const fontsFor = Effect.fnUntraced(function* (texts: ReadonlyArray<string
     loaded.push(font)
     missing = missing.filter(lacks)
   }
-  const widths = new Map<string, number>()
-  const measure = (character: string): number => {
-    for (const { advance } of loaded) {
+  const widths = { regular: new Map<string, number>(), semiBold: new Map<string, number>() }
+  const measure = (character: string, weight: Weight): number => {
+    for (const { advance } of weight === "semiBold" ? [bold, ...loaded] : loaded) {
       const width = advance(character)
       if (width !== undefined) return width
     }
+    if (roomless.test(character)) return 0
     // a reader's browser has fonts; an image has a box instead
     return wide.test(character) ? 1 : inter.box
   }
   const fonts: Fonts = {
     files: [inter.file, bold.file, ...loaded.slice(1).map(({ file }) => file)],
-    advance: (character) => {
-      const width = widths.get(character) ?? measure(character)
-      widths.set(character, width)
+    advance: (character, weight) => {
+      const width = widths[weight].get(character) ?? measure(character, weight)
+      widths[weight].set(character, width)
       return width
     },
+    guesses: (text) => [...text].some((each) => !shapeless.test(each) && lacks(each)),
     missing: missingOf(missing)
   }
   return fonts
@@ -149,9 +158,9 @@ export const resvgFont = ({ files }: Fonts) => ({
 })
 
 /** Width of a text in units at a font size. */
-export const textWidth = ({ advance }: Fonts, text: string, fontSize: number): number => {
+export const textWidth = ({ advance }: Fonts, text: string, fontSize: number, weight: Weight = "regular"): number => {
   let sum = 0
-  for (const character of text) sum += advance(character)
+  for (const character of text) sum += advance(character, weight)
   return sum * fontSize
 }
 

@@ -13,9 +13,9 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { TopLevelSpec } from "vega-lite"
-import { fontsFor, type Missing, resvgFont, shortened, textWidth } from "./Fonts.ts"
+import { type Fonts, fontsFor, type Missing, resvgFont, shortened, textWidth, type Weight } from "./Fonts.ts"
 import { config } from "./Theme.ts"
-import { escapeXml } from "./Xml.ts"
+import { escapeXml, plainXml } from "./Xml.ts"
 
 export type { TopLevelSpec } from "vega-lite"
 
@@ -35,6 +35,8 @@ export interface Renderer {
   readonly shortened: (text: string, room: number, fontSize: number) => string
   /** Letters of the names that no font has. */
   readonly missing: Missing | undefined
+  /** An SVG for readers who may lack the charts' font: its texts keep the width that they were measured to have. */
+  readonly fitted: (svg: string) => string
 }
 
 const failed = (cause: unknown): ChartError => new ChartError({ reason: String(cause) })
@@ -42,8 +44,25 @@ const failed = (cause: unknown): ChartError => new ChartError({ reason: String(c
 /** The item that Vega passes to its text metrics. */
 interface TextItem {
   readonly fontSize?: number
+  readonly fontWeight?: string | number
   readonly limit?: number
 }
+
+const weightOf = (weight: string | number | undefined): Weight =>
+  weight === "bold" || Number(weight) >= 600 ? "semiBold" : "regular"
+
+const attribute = (attributes: string, name: string): string | undefined =>
+  new RegExp(` ${name}="([^"]*)"`, "u").exec(attributes)?.[1]
+
+/** Each text with the width that it has in the charts' font: a reader without it has another, whose letters take more room. */
+export const fitted = (fonts: Fonts, svg: string): string =>
+  svg.replace(/<text([^>]*)>([^<]{2,})<\/text>/gu, (whole, attributes: string, content: string) => {
+    const text = plainXml(content)
+    if (fonts.guesses(text)) return whole
+    const size = Number.parseFloat(attribute(attributes, "font-size") ?? "11")
+    const width = textWidth(fonts, text, size, weightOf(attribute(attributes, "font-weight")))
+    return `<text${attributes} textLength="${Number(width.toFixed(1))}" lengthAdjust="spacingAndGlyphs">${content}</text>`
+  })
 
 const textOf = (text: unknown): string => (text === undefined || text === null ? "" : String(text))
 
@@ -56,7 +75,7 @@ export const makeRenderer = Effect.fnUntraced(function* (names: ReadonlyArray<st
   // not in vega's types
   const metrics = (vega as unknown as { textMetrics: { width: (item: TextItem, text: unknown) => number } }).textMetrics
   metrics.width = (item, text) => {
-    const width = textWidth(fonts, textOf(text), item.fontSize ?? 11)
+    const width = textWidth(fonts, textOf(text), item.fontSize ?? 11, weightOf(item.fontWeight))
     return item.limit !== undefined && item.limit > 0 ? Math.min(width, item.limit) : width
   }
   const svg = (spec: TopLevelSpec): Effect.Effect<string, ChartError> =>
@@ -85,7 +104,8 @@ export const makeRenderer = Effect.fnUntraced(function* (names: ReadonlyArray<st
     svg,
     png,
     shortened: (text, room, fontSize) => shortened(fonts, text, room, fontSize),
-    missing: fonts.missing
+    missing: fonts.missing,
+    fitted: (source) => fitted(fonts, source)
   } satisfies Renderer
 })
 

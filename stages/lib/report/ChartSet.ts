@@ -155,7 +155,7 @@ const filesOf = Effect.fnUntraced(function* (renderer: Renderer, input: ChartInp
   const files: Array<FigureFile> = []
   for (const scheme of schemeNames) {
     for (const [name, svg] of Object.entries(drawn)) {
-      files.push({ name: `${name}-${scheme}.svg`, bytes: utf8(standalone(svg, scheme)) })
+      files.push({ name: `${name}-${scheme}.svg`, bytes: utf8(standalone(renderer.fitted(svg), scheme)) })
     }
     for (const [name, svg] of Object.entries(pixels)) {
       files.push({ name: `${name}-${scheme}.png`, bytes: yield* renderer.png(svg, pngScale, scheme) })
@@ -171,7 +171,10 @@ export const drawCharts = Effect.fnUntraced(function* (input: ChartInput) {
   const { svgs, both } = yield* drawSvgs(renderer, input, specs)
   const labels = labelsOf(input)
   const inlined = Object.fromEntries(
-    Object.entries(svgs).map(([name, svg]) => [name, trusted(inline(svg, name, labels[name as ChartName]))])
+    Object.entries(svgs).map(([name, svg]) => [
+      name,
+      trusted(inline(renderer.fitted(svg), name, labels[name as ChartName]))
+    ])
   ) as Record<ChartName, Html> & Partial<Record<SeedChartName, Html>>
   const files = yield* filesOf(renderer, input, svgs, both)
   const rows = Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, rowsBehind(spec)]))
