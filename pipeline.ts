@@ -77,6 +77,7 @@ export const settings = {
   flags: {
     engine: { sets: "engine.name", description: "The engine: auto, native, tensorflow, webgpu, cpu" }
   },
+  checks: () => import("./engine/Doctor.ts").then(({ checks }) => checks),
   defaultProfile: "quick"
 } as const
 

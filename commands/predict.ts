@@ -36,8 +36,9 @@ const load = Effect.fnUntraced(function* (model: VariantName) {
   const cacheDir = yield* toolchainDir(engine.name)
   const params = yield* Effect.orDie(Schema.decodeUnknownEffect(engine.params)({}))
   const notify = (line: string): void => Effect.runSync(printError(line))
-  const identity = yield* engine.identify(params, { cores: availableParallelism(), cacheDir, notify })
-  const predictor = yield* Predict.make({ identity, cacheDir, network, weights })
+  const cores = availableParallelism()
+  const identity = yield* engine.identify(params, { cores, cacheDir, notify })
+  const predictor = yield* Predict.make({ identity, cacheDir, cores, network, weights })
   return { network, predictor, trained, bestEpoch, identity }
 })
 
@@ -126,7 +127,7 @@ const print = Effect.fnUntraced(function* (
 const described = ({ trained, network, bestEpoch, identity }: Loaded, model: VariantName): Omit<PageData, "images"> => {
   const { provenance, params } = trained
   const { commit, dirty } = provenance
-  const { name, version, device, threads, precision } = identity
+  const { name, version, device, precision } = identity
   const at = commit === null ? "" : `, commit ${commit.slice(0, 12)}${dirty === true ? " with changes" : ""}`
   return {
     network: `has ${model === "bn" ? "batch normalization" : "no batch normalization"} and distinguishes ${network.classes.length} classes`,
@@ -137,7 +138,7 @@ const described = ({ trained, network, bestEpoch, identity }: Loaded, model: Var
         `${trained.key.slice(0, 12)}, made ${provenance.startedAt.slice(0, 16).replace("T", " ")} UTC by op-pipe ${provenance.opPipe}${at}`
       ],
       ["images", `${network.size} × ${network.size} pixels`],
-      ["computed by", `engine ${name} ${version}, ${device}, ${threads} threads, ${precision}`]
+      ["computed by", `engine ${name} ${version}, ${device}, ${precision}`]
     ]
   }
 }

@@ -1,6 +1,8 @@
 /**
  * The engines in `op-pipe doctor`: which ones work on this machine, their versions, and how to get the others. Nothing
  * is built or loaded.
+ *
+ * Only the pipeline names this file: what a stage reaches is in its key, and an edit of these words must not train again.
  */
 import * as os from "node:os"
 import * as Effect from "effect/Effect"
@@ -11,7 +13,7 @@ import { findTensorflow } from "./Tensorflow.ts"
 import { findWebgpu } from "./Webgpu.ts"
 
 export interface DoctorRow {
-  readonly engine: string
+  readonly name: string
   readonly available: boolean
   /** Component -> version, for what was found. */
   readonly versions: Readonly<Record<string, string>>
@@ -39,7 +41,7 @@ const nativeRow = (cacheDir: string): DoctorRow => {
     ...(location.oneDnn === undefined ? [oneDnnHint] : [])
   ]
   return {
-    engine: "native",
+    name: "native",
     available: process.platform !== "win32" && (built || compiler !== undefined),
     versions: location.oneDnn === undefined ? {} : { oneDNN: location.oneDnn.version },
     detail: detail.join(", "),
@@ -50,7 +52,7 @@ const nativeRow = (cacheDir: string): DoctorRow => {
 const cpuRow = (): DoctorRow => {
   const found = findPackage("@tensorflow/tfjs-core")
   return {
-    engine: "cpu",
+    name: "cpu",
     available: found !== undefined,
     versions: found === undefined ? {} : { tfjs: found.version },
     detail: "plain JavaScript; some hundred times slower than native",
@@ -66,14 +68,14 @@ export const doctor = Effect.fnUntraced(function* (options: { readonly cacheDir:
     nativeRow(options.cacheDir),
     tensorflow._tag === "Success"
       ? {
-          engine: "tensorflow",
+          name: "tensorflow",
           available: true,
           versions: { [tensorflow.success.name]: tensorflow.success.version },
           detail: tensorflow.success.folder,
           howToGet: ""
         }
       : {
-          engine: "tensorflow",
+          name: "tensorflow",
           available: false,
           versions: {},
           detail: tensorflow.failure.actual,
@@ -81,14 +83,14 @@ export const doctor = Effect.fnUntraced(function* (options: { readonly cacheDir:
         },
     webgpu._tag === "Success"
       ? {
-          engine: "webgpu",
+          name: "webgpu",
           available: true,
           versions: webgpu.success,
           detail: "an adapter is looked for when it is used",
           howToGet: ""
         }
       : {
-          engine: "webgpu",
+          name: "webgpu",
           available: false,
           versions: {},
           detail: webgpu.failure.actual,
@@ -98,3 +100,6 @@ export const doctor = Effect.fnUntraced(function* (options: { readonly cacheDir:
   ]
   return rows
 })
+
+/** By the toolchain that is checked. */
+export const checks = { engine: doctor }

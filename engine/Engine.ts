@@ -12,4 +12,6 @@ export interface Engine {
 export interface OpenOptions {
   /** Where `identify` built the addon. */
   readonly cacheDir: string
+  /** How many, for an engine whose identity leaves it open. */
+  readonly threads: number
 }

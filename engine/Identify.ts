@@ -54,7 +54,7 @@ const identifyNative = Effect.fnUntraced(function* (params: EngineParams, option
     library: location.oneDnn === undefined ? "op-pipe kernels" : "op-pipe kernels and oneDNN",
     version: location.oneDnn === undefined ? nativeVersion : `${nativeVersion}, oneDNN ${location.oneDnn.version}`,
     device: `${isa} ${found?.vendor ?? process.arch}`,
-    threads: threadsOf(params, options),
+    threads: null,
     precision: params.precision,
     addon: Addon.identityDigest(location)
   }

@@ -2,7 +2,7 @@
  * Parameters that choose an engine, the identity that goes into cache keys, and the errors.
  *
  * Two trainings whose identities are equal give the same bits; so the identity has everything that can change a result,
- * such as thread count and precision, which change the last bits, and nothing else.
+ * such as the precision, and nothing else. The number of threads is in it for engines whose sums depend on it.
  */
 import * as Schema from "effect/Schema"
 import { AtLeastOne, Count } from "../schemas/Numbers.ts"
@@ -34,7 +34,8 @@ export const EngineIdentity = Schema.Struct({
   version: Schema.NonEmptyString,
   /** Instruction set or adapter. */
   device: Schema.NonEmptyString,
-  threads: AtLeastOne,
+  /** Null where no result depends on their number. */
+  threads: Schema.NullOr(AtLeastOne),
   precision: Precision,
   /** SHA-256 of the addon's sources, compiler and flags; null for engines without one. */
   addon: Schema.NullOr(Schema.String)

@@ -25,7 +25,7 @@ const wrap =
 const load = async (identity: EngineIdentity, options: OpenOptions): Promise<Engine> => {
   switch (identity.name) {
     case "native":
-      return (await import("./native/NativeEngine.ts")).openNative(identity, options.cacheDir)
+      return (await import("./native/NativeEngine.ts")).openNative(identity, options)
     case "cpu":
       return (await import("./Cpu.ts")).openCpu(identity)
     case "tensorflow":

@@ -4,8 +4,6 @@
  *
  * Gotchas: importing this file loads neither TensorFlow.js nor the addon; `open` does.
  */
-export * as Doctor from "./Doctor.ts"
-export { doctor } from "./Doctor.ts"
 export type { Engine, OpenOptions } from "./Engine.ts"
 export type { IdentifyOptions } from "./Identify.ts"
 export { identify } from "./Identify.ts"

@@ -65,7 +65,7 @@ export const logits = Stage.make({
   inputs,
   output,
   toolchain: { engine },
-  run: ({ params, inputs, output, toolchain, toolchainDir, progress }) =>
+  run: ({ params, inputs, output, toolchain, toolchainDir, cores, progress }) =>
     Effect.gen(function* () {
       const index = yield* inputs.index.read
       const { classes } = index
@@ -86,6 +86,7 @@ export const logits = Stage.make({
       const inference: Inference = {
         identity: toolchain.engine,
         cacheDir: toolchainDir(engine.name),
+        cores,
         batchSize: params.batchSize,
         index,
         pack,

@@ -75,7 +75,15 @@ const logitsOf = Effect.fnUntraced(function* (inference: Inference, from: Losses
   return [first, ...further] as const
 })
 
-const run = Effect.fnUntraced(function* ({ params, inputs, output, toolchain, toolchainDir, progress }: LossesContext) {
+const run = Effect.fnUntraced(function* ({
+  params,
+  inputs,
+  output,
+  toolchain,
+  toolchainDir,
+  cores,
+  progress
+}: LossesContext) {
   const histories = {
     crossEntropy: yield* trainedBy(inputs, "crossEntropy"),
     sparsemax: yield* trainedBy(inputs, "sparsemax")
@@ -89,6 +97,7 @@ const run = Effect.fnUntraced(function* ({ params, inputs, output, toolchain, to
   const inference: Inference = {
     identity: toolchain.engine,
     cacheDir: toolchainDir(engine.name),
+    cores,
     batchSize: params.batchSize,
     index,
     pack,

@@ -263,11 +263,11 @@ const optimizerOf = ({ optimizer, learningRate, weightDecay, momentum }: TrainPa
 
 /** Opens the images and the network with its initial weights. */
 const begin = Effect.fnUntraced(function* (
-  { params, toolchain, toolchainDir, inputs, progress }: TrainContext,
+  { params, toolchain, toolchainDir, cores, inputs, progress }: TrainContext,
   spec: NetworkSpec,
   index: PackIndex
 ) {
-  const loaded = yield* open(toolchain.engine, { cacheDir: toolchainDir(engine.name) })
+  const loaded = yield* open(toolchain.engine, { cacheDir: toolchainDir(engine.name), threads: cores })
   const pack = yield* Pack.open(inputs.shards.path, index)
   const { batchSize, seed, loss } = params
   const trainer = yield* Trainer.make(loaded, {

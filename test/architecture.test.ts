@@ -119,7 +119,16 @@ describe("the rules notice", () => {
         "stages/lib/network/A.ts": `${header}import { percent } from "../Figures.ts"`,
         "stages/lib/Figures.ts": header
       },
-      "draws: stages/train.ts -> stages/lib/network/A.ts -> stages/lib/Figures.ts"
+      "results: stages/train.ts -> stages/lib/network/A.ts -> stages/lib/Figures.ts"
+    ],
+    [
+      "a training that reaches the doctor's words",
+      {
+        "stages/train.ts": `${header}import { a } from "../engine/index.ts"`,
+        "engine/index.ts": `${header}export { a } from "./Doctor.ts"`,
+        "engine/Doctor.ts": header
+      },
+      "results: stages/train.ts -> engine/index.ts -> engine/Doctor.ts"
     ],
     [
       "a stage that packs images and draws a chart",
@@ -127,7 +136,7 @@ describe("the rules notice", () => {
         "stages/augment.ts": `${header}import { a } from "../charts/A.ts"`,
         "charts/A.ts": header
       },
-      "draws: stages/augment.ts -> charts/A.ts"
+      "results: stages/augment.ts -> charts/A.ts"
     ],
     ["a file in no room", { "misc/A.ts": header }, "in no room"]
   ])("%s", (_what, sources, problem) => {

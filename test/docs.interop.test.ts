@@ -44,7 +44,7 @@ let logits = new Float32Array(0)
 const trained = Effect.gen(function* () {
   const cacheDir = path.join(root, "engine")
   const identity = yield* identify({ ...defaultEngineParams, name: "cpu" }, { cores: 1, cacheDir, notify: () => {} })
-  const engine = yield* open(identity, { cacheDir })
+  const engine = yield* open(identity, { cacheDir, threads: 2 })
   const spec = Network.preset("seed", { batchNorm: true })
   const normalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
   const optimizer = { kind: "sgd", learningRate: 0.01, weightDecay: 0, momentum: 0 } as const

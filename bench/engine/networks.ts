@@ -96,7 +96,7 @@ const specOf = (layers: ReadonlyArray<Layer>): NetworkSpec => ({
 const identity = await Effect.runPromise(
   identify({ name: "native", precision: "fp32", threads }, { cores: threads, cacheDir, notify: console.error })
 )
-const engine = await Effect.runPromise(Effect.scoped(open(identity, { cacheDir })))
+const engine = await Effect.runPromise(Effect.scoped(open(identity, { cacheDir, threads })))
 const pixels = Uint8Array.from({ length: batchSize * input.size ** 2 * 3 }, (_, i) => (i * 2654435761) >>> 24)
 const labels = Int32Array.from({ length: batchSize }, (_, i) => i % input.classes)
 

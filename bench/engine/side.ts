@@ -32,7 +32,7 @@ const engineFor = async (bf16: boolean): Promise<Engine> => {
   const identity = await Effect.runPromise(
     identify({ name: "native", precision, threads }, { cores: threads, cacheDir, notify })
   )
-  const engine = await Effect.runPromise(Effect.scoped(open(identity, { cacheDir })))
+  const engine = await Effect.runPromise(Effect.scoped(open(identity, { cacheDir, threads })))
   engines.set(precision, engine)
   return engine
 }

@@ -41,6 +41,8 @@ export interface Provenance {
   readonly node: string
   readonly commit: string | null
   readonly dirty: boolean | null
+  /** How many cores the step was given; records of before have none. */
+  readonly cores?: number
   /** Whether nothing but what the key holds was in reach of the work; records of before have none. */
   readonly sealed?: boolean
   /** What the step said that a user should know. */
@@ -138,6 +140,7 @@ const isProvenance = (value: unknown): value is Provenance =>
   isString(value["node"]) &&
   (value["commit"] === null || isString(value["commit"])) &&
   (value["dirty"] === null || typeof value["dirty"] === "boolean") &&
+  (value["cores"] === undefined || Number.isFinite(value["cores"])) &&
   (value["sealed"] === undefined || typeof value["sealed"] === "boolean") &&
   areTexts(value["notices"]) &&
   areTexts(value["failedAttempts"])

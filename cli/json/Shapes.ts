@@ -36,6 +36,8 @@ const Provenance = Schema.Struct({
   node: Schema.String,
   commit: Schema.NullOr(Schema.String),
   dirty: Schema.NullOr(Schema.Boolean),
+  /** How many cores the step was given. */
+  cores: Schema.optionalKey(Schema.Finite),
   sealed: Schema.optionalKey(Schema.Boolean),
   /** Why attempts failed before the one that made the result. */
   failedAttempts: Schema.optionalKey(Strings)

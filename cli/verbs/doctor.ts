@@ -6,24 +6,22 @@ import * as Effect from "effect/Effect"
 import * as Layout from "../../cache/store/Layout.ts"
 import { availability } from "../../core/executor/Sandbox.ts"
 import type * as Toolchain from "../../core/pipeline/Toolchain.ts"
-import { toolchainsOf } from "../../core/plan/Settings.ts"
 import { version } from "../../core/run/Provenance.ts"
 import { paint, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
 import { printJson } from "../json/Shapes.ts"
 import * as Project from "../Project.ts"
 
-/** The rows of each toolchain of the pipeline in reach, by the toolchain's name; none without a pipeline. */
+/** The rows of each toolchain that the pipeline in reach checks, by the toolchain's name; none without a pipeline. */
 const check = Effect.fnUntraced(function* (flags: Project.ProjectFlags) {
   const hasPipeline = flags.file !== undefined || Project.findAbove(process.cwd()) !== undefined
   if (!hasPipeline) return {}
   const { pipeline, storeDir } = yield* Project.open(flags)
   const layout = Layout.make(storeDir)
-  const checked = yield* Effect.forEach(Object.values(toolchainsOf(pipeline)), ({ name, check }) => {
-    const rows: Effect.Effect<ReadonlyArray<Toolchain.CheckRow>> =
-      check === undefined ? Effect.succeed([]) : check({ cacheDir: layout.toolchain(name) })
-    return Effect.map(rows, (found) => [name, found] as const)
-  })
+  const checks = yield* Effect.promise(() => pipeline.checks())
+  const checked = yield* Effect.forEach(Object.entries(checks), ([name, check]) =>
+    Effect.map(check({ cacheDir: layout.toolchain(name) }), (rows) => [name, rows] as const)
+  )
   return Object.fromEntries(checked)
 })
 

@@ -4,6 +4,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Digest from "../../cache/identity/Digest.ts"
+import type { Provenance } from "../../cache/store/ResultStore.ts"
 import { programsIn } from "../../core/pipeline/command/Shell.ts"
 import type { CommandParams } from "../../core/pipeline/Stage.ts"
 import { type AnyStep, branchOf, displayName } from "../../core/pipeline/Step.ts"
@@ -91,6 +92,9 @@ const uncounted = ({ settings }: Prepared, step: AnyStep): ReadonlyArray<string>
   return called.filter((name) => !stage.programs.includes(name))
 }
 
+const coresOf = ({ cores }: Provenance): string =>
+  cores === undefined ? "" : `, ${cores} ${cores === 1 ? "core" : "cores"}`
+
 const describe = (assessment: Freshness.Assessment, programs: ReadonlyArray<string>): ReadonlyArray<string> => {
   const { step, state, reasons, key, result, branches } = assessment
   if (branches !== undefined)
@@ -106,7 +110,7 @@ const describe = (assessment: Freshness.Assessment, programs: ReadonlyArray<stri
       ? []
       : [
           `  its result was made ${made.startedAt} by run ${made.runId} on ${made.host} in ${formatDuration(made.durationMs)}`,
-          `  with op-pipe ${made.opPipe}, Node.js ${made.node}${made.commit === null ? "" : `, commit ${made.commit.slice(0, 12)}${made.dirty === true ? " with changes" : ""}`}`,
+          `  with op-pipe ${made.opPipe}, Node.js ${made.node}${coresOf(made)}${made.commit === null ? "" : `, commit ${made.commit.slice(0, 12)}${made.dirty === true ? " with changes" : ""}`}`,
           ...(made.failedAttempts ?? []).map((reason, at) => `  attempt ${at + 1} failed: ${reason.split("\n")[0]}`),
           made.sealed === true
             ? "  sealed: besides what its key holds, the system's programs and libraries were in reach, and nothing else"

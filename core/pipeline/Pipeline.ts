@@ -24,6 +24,7 @@ import * as Seeds from "./many/Seeds.ts"
 import { DeclarationError } from "./Names.ts"
 import type * as Stage from "./Stage.ts"
 import { type AnySource, type AnyStep, origins, type ParamsOf, type Port, type Step } from "./Step.ts"
+import type * as Toolchain from "./Toolchain.ts"
 
 export { each, entries, gather, items } from "./many/Each.ts"
 export { matrix } from "./many/Matrix.ts"
@@ -60,6 +61,9 @@ export interface ParameterFlag {
   readonly description: string
 }
 
+/** The checks of `op-pipe doctor`, by toolchain. */
+export type Checks = Readonly<Record<string, Toolchain.Check>>
+
 /** How many seeds a run has that asks for none; a profile without a number has one seed. */
 export type DeclaredSeeds = number | Readonly<Record<string, number>>
 
@@ -94,6 +98,8 @@ export interface Pipeline {
   readonly plots: ReadonlyArray<Document>
   /** Verbs of its own. The command line loads them when it needs them: a run does not. */
   readonly commands: () => Promise<ReadonlyArray<Verb>>
+  /** Here and not with the toolchains: what stages declare is their code, and the words of a check made no result. */
+  readonly checks: () => Promise<Checks>
   /** By the flag's name. */
   readonly flags: Readonly<Record<string, ParameterFlag>>
 }
@@ -206,6 +212,8 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
   /** Documents with series of numbers, for `op-pipe plots`: lists of records (`[{ epoch: 1, loss: 0.5 }]`) or of numbers. */
   readonly plots?: ReadonlyArray<Document>
   readonly commands?: () => Promise<ReadonlyArray<Verb>>
+  /** What `op-pipe doctor` tells of each toolchain: what is here, what is missing, and how to get it. */
+  readonly checks?: () => Promise<Checks>
   readonly flags?: Readonly<Record<string, ParameterFlag>>
 }): Pipeline => {
   Options.ofPipeline(options)
@@ -225,6 +233,7 @@ export const make = <const Steps extends ReadonlyArray<Step<Stage.Any>>>(options
     metrics: options.metrics ?? [],
     plots: options.plots ?? [],
     commands: options.commands ?? (() => Promise.resolve([])),
+    checks: options.checks ?? (() => Promise.resolve({})),
     flags: options.flags ?? {}
   }
   checkDeclared(single)

@@ -50,6 +50,13 @@ export interface IdentifyOptions {
   readonly notify: (line: string) => void
 }
 
+/** What `cores` is given besides the identity. */
+export interface CoresOptions<out P> {
+  readonly params: P
+  /** How many cores the run may use. */
+  readonly cores: number
+}
+
 /** One thing that a toolchain needs or can use, as `op-pipe doctor` shows it. */
 export interface CheckRow {
   readonly name: string
@@ -67,17 +74,18 @@ export interface Toolchain<out Name extends string, in out P, in out Id> {
   readonly params: Schema.Codec<P, unknown>
   readonly identity: Schema.Codec<Id, unknown>
   readonly identify: (params: P, options: IdentifyOptions) => Effect.Effect<Id, ToolchainError>
-  /** How many cores a step keeps busy with it. */
-  readonly cores: (identity: Id) => number
-  /** Tells `op-pipe doctor` what is here and what is missing. Builds and loads nothing. */
-  readonly check: ((options: CheckOptions) => Effect.Effect<ReadonlyArray<CheckRow>>) | undefined
+  /** How many cores a step keeps busy with it: as many threads as count in the identity, else what `given` says. */
+  readonly cores: (identity: Id, given: CoresOptions<P>) => number
 }
 
-/** What `check` is given. */
+/** What a `Check` is given. */
 export interface CheckOptions {
   /** The folder that `identify` is given. */
   readonly cacheDir: string
 }
+
+/** Tells `op-pipe doctor` what a toolchain has here and what is missing. Builds and loads nothing. */
+export type Check = (options: CheckOptions) => Effect.Effect<ReadonlyArray<CheckRow>>
 
 /** Any toolchain. */
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
@@ -123,6 +131,5 @@ export const make = <const Name extends string, P, PI, Id, IdI>(options: {
   readonly params: Schema.Codec<P, PI>
   readonly identity: Schema.Codec<Id, IdI>
   readonly identify: (params: P, options: IdentifyOptions) => Effect.Effect<Id, ToolchainError>
-  readonly cores: (identity: Id) => number
-  readonly check?: (options: CheckOptions) => Effect.Effect<ReadonlyArray<CheckRow>>
-}): Toolchain<Name, P, Id> => ({ check: undefined, ...options }) as unknown as Toolchain<Name, P, Id>
+  readonly cores: (identity: Id, given: CoresOptions<P>) => number
+}): Toolchain<Name, P, Id> => options as unknown as Toolchain<Name, P, Id>

@@ -43,7 +43,7 @@ const prepareToolchain = Effect.fnUntraced(function* (toolchain: Toolchain.Any, 
     toolchain,
     identity,
     encoded: yield* Effect.orDie(Schema.encodeEffect(toolchain.identity as Schema.Codec<unknown, unknown>)(identity)),
-    cores: toolchain.cores(identity)
+    cores: toolchain.cores(identity, { params, cores })
   }
   return prepared
 })

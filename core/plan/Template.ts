@@ -41,6 +41,7 @@ const unknown = "–"
 const fields: Readonly<Record<string, (result: StepResult) => string>> = {
   key: ({ key }) => Digest.short(key),
   versions: ({ provenance }) => `op-pipe ${provenance.opPipe}, Node.js ${provenance.node}`,
+  cores: ({ provenance: { cores } }) => (cores === undefined ? unknown : `${cores} ${cores === 1 ? "core" : "cores"}`),
   walls: ({ provenance }) => (provenance.sealed === true ? "in a sandbox" : "without a sandbox"),
   commit: ({ provenance: { commit, dirty } }) =>
     commit === null ? "not in a git repository" : `${commit.slice(0, 12)}${dirty === true ? " with changes" : ""}`

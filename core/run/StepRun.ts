@@ -334,7 +334,7 @@ const work = Effect.fnUntraced(function* (
   }
   const noticed = notices.length === 0 ? {} : { notices }
   const tried = execution.failed.length === 0 ? {} : { failedAttempts: execution.failed }
-  const provenance = { ...(yield* running.provenance), ...made, sealed, ...noticed, ...tried }
+  const provenance = { ...(yield* running.provenance), ...made, cores, sealed, ...noticed, ...tried }
   const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
   yield* results.write(result)
   yield* (yield* RemoteCache)?.push(result) ?? Effect.void

@@ -3,7 +3,7 @@
  * `NativeBackend`.
  */
 import * as Effect from "effect/Effect"
-import type { Engine } from "../Engine.ts"
+import type { Engine, OpenOptions } from "../Engine.ts"
 import { EngineError, type EngineIdentity, EngineOutOfMemory, messageOf } from "../Identity.ts"
 import type { Program, ProgramOptions } from "../Program.ts"
 import * as Addon from "./Addon.ts"
@@ -22,9 +22,13 @@ const slow = (layer: string): string =>
   `The native engine has no kernels of its own for ${layer}: the network runs one operation at a time, some 30 times ` +
   "slower than others of its size. Choose another layer, or train fewer epochs."
 
-const makeProgram = async (binary: string, identity: EngineIdentity, options: ProgramOptions): Promise<Program> => {
+const makeProgram = async (
+  binary: string,
+  { identity, threads }: Pick<Engine, "identity"> & Pick<OpenOptions, "threads">,
+  options: ProgramOptions
+): Promise<Program> => {
   const other = unsupported(options.shape, identity.precision)
-  if (other === undefined) return makeNativeProgram(Addon.load(binary), options, identity.threads, identity.precision)
+  if (other === undefined) return makeNativeProgram(Addon.load(binary), options, threads, identity.precision)
   if (identity.precision !== "fp32") {
     throw new EngineError({
       engine: "native",
@@ -35,11 +39,11 @@ const makeProgram = async (binary: string, identity: EngineIdentity, options: Pr
   }
   const { makeTf } = await import("./NativeTf.ts")
   const { TfProgram } = await import("../tf/TfProgram.ts")
-  const program = new TfProgram(await makeTf(Addon.loadDnnl(binary), identity.threads), options)
+  const program = new TfProgram(await makeTf(Addon.loadDnnl(binary)), options)
   return Object.assign(program, { notice: slow(other) })
 }
 
-export const openNative = (identity: EngineIdentity, cacheDir: string): Engine => {
+export const openNative = (identity: EngineIdentity, { cacheDir, threads }: OpenOptions): Engine => {
   const binary = Addon.findBuilt(cacheDir, identity.addon ?? "")
   if (binary === undefined) throw changed(`the addon ${identity.addon}`, "it is not in the cache folder")
   const { isa } = Addon.load(binary).info()
@@ -48,7 +52,7 @@ export const openNative = (identity: EngineIdentity, cacheDir: string): Engine =
     identity,
     program: (options) =>
       Effect.tryPromise({
-        try: () => makeProgram(binary, identity, options),
+        try: () => makeProgram(binary, { identity, threads }, options),
         catch: (cause) =>
           cause instanceof EngineError || cause instanceof EngineOutOfMemory
             ? cause

@@ -30,8 +30,13 @@ const sliceCopy: tf.KernelFunc = (args) => {
 
 let registered: NativeBackend | undefined
 
-/** TensorFlow.js with this backend current. One per process. */
-export const makeTf = async (dnnl: DnnlExports | undefined, threads: number): Promise<typeof tf> => {
+/**
+ * TensorFlow.js with this backend current. One per process.
+ *
+ * oneDNN has one thread: its sums depend on their number, and the engine's identity, which is the same for every network,
+ * leaves that out.
+ */
+export const makeTf = async (dnnl: DnnlExports | undefined): Promise<typeof tf> => {
   if (registered === undefined) {
     const backend = new NativeBackend()
     registered = backend
@@ -39,7 +44,7 @@ export const makeTf = async (dnnl: DnnlExports | undefined, threads: number): Pr
     tf.unregisterKernel("Slice", backendName)
     tf.registerKernel({ kernelName: "Slice", backendName, kernelFunc: sliceCopy })
     if (dnnl !== undefined) {
-      dnnl.setThreads(threads)
+      dnnl.setThreads(1)
       for (const { kernelName, kernelFunc } of kernels(dnnl, cpuKernel)) {
         tf.unregisterKernel(kernelName, backendName)
         tf.registerKernel({ kernelName, backendName, kernelFunc })

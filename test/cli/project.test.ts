@@ -75,8 +75,7 @@ const tool = Toolchain.make({
   params: Schema.Struct({ edge: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("blunt"))) }),
   identity: Schema.Struct({ edge: Schema.String }),
   identify: ({ edge }) => Effect.succeed({ edge }),
-  cores: () => 1,
-  check: () => Effect.succeed([{ name: "edge", available: false, versions: {}, detail: "no whetstone", howToGet: "Buy one" }])
+  cores: () => 1
 })
 export const cut = Stage.make({
   name: "cut", source: import.meta.url, params: Schema.Struct({}), inputs: {}, toolchain: { tool },
@@ -87,6 +86,9 @@ const step = Pipeline.step(cut, { inputs: {} })
 export default Pipeline.make({
   name: "cutting", steps: [step],
   flags: { edge: { sets: "tool.edge", description: "How sharp" } },
+  checks: async () => ({
+    tool: () => Effect.succeed([{ name: "edge", available: false, versions: {}, detail: "no whetstone", howToGet: "Buy one" }])
+  }),
   commands: () => import("./commands.ts").then(({ commands }) => commands)
 })
 `,

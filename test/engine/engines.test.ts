@@ -9,9 +9,9 @@ import * as tf from "@tensorflow/tfjs-core"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { afterEach, describe, expect, test } from "vitest"
+import { doctor } from "../../engine/Doctor.ts"
 import {
   defaultEngineParams,
-  doctor,
   EngineError,
   EngineIdentity,
   EngineOutOfMemory,
@@ -68,7 +68,7 @@ describe("identify", () => {
   test("native is what auto takes, is plain JSON, and costs little the second time", { timeout: 120_000 }, async () => {
     const identity = await run(identify(defaultEngineParams, options))
     expect(identity.name).toBe("native")
-    expect(identity.threads).toBe(2)
+    expect(identity.threads).toBeNull()
     expect(identity.addon).toMatch(/^[0-9a-f]{64}$/u)
     expect(Schema.decodeUnknownSync(EngineIdentity)(JSON.parse(JSON.stringify(identity)))).toEqual(identity)
     const times: Array<number> = []
@@ -80,9 +80,10 @@ describe("identify", () => {
     expect(Math.min(...times)).toBeLessThan(50)
   })
 
-  test("threads come from the parameters, else from the cores", async () => {
-    expect((await run(identify({ ...defaultEngineParams, threads: 3 }, options))).threads).toBe(3)
-    expect((await run(identify(defaultEngineParams, { ...options, cores: 1 }))).threads).toBe(1)
+  test("the number of threads is no part of the identity, whether given or that of the cores", async () => {
+    const identity = await run(identify(defaultEngineParams, options))
+    expect(await run(identify({ ...defaultEngineParams, threads: 3 }, options))).toEqual(identity)
+    expect(await run(identify(defaultEngineParams, { ...options, cores: 1 }))).toEqual(identity)
   })
 
   test("without a compiler auto falls back to cpu and says what is missing", async () => {
@@ -151,22 +152,24 @@ describe("identify", () => {
 describe("open", () => {
   test("refuses an addon that is not there", async () => {
     const identity = await run(identify(defaultEngineParams, options))
-    const error = await failure(Effect.scoped(open({ ...identity, addon: "0".repeat(64) }, { cacheDir })))
+    const error = await failure(Effect.scoped(open({ ...identity, addon: "0".repeat(64) }, { cacheDir, threads: 2 })))
     expect(error.message).toContain("not in the cache folder")
   })
 
   test("refuses another processor and another version", async () => {
     const identity = await run(identify(defaultEngineParams, options))
-    expect((await failure(Effect.scoped(open({ ...identity, device: "avx1024 x" }, { cacheDir })))).message).toContain(
-      "avx1024"
-    )
+    expect(
+      (await failure(Effect.scoped(open({ ...identity, device: "avx1024 x" }, { cacheDir, threads: 2 })))).message
+    ).toContain("avx1024")
     const cpu = await run(identify({ ...defaultEngineParams, name: "cpu" }, options))
-    expect((await failure(Effect.scoped(open({ ...cpu, version: "1.0.0" }, { cacheDir })))).message).toContain("1.0.0")
+    expect(
+      (await failure(Effect.scoped(open({ ...cpu, version: "1.0.0" }, { cacheDir, threads: 2 })))).message
+    ).toContain("1.0.0")
   })
 
   test("memory that is not there is a typed error before anything is allocated", async () => {
     const engine = await run(
-      Effect.scoped(Effect.flatMap(identify(defaultEngineParams, options), (id) => open(id, { cacheDir })))
+      Effect.scoped(Effect.flatMap(identify(defaultEngineParams, options), (id) => open(id, { cacheDir, threads: 2 })))
     )
     const shape = networkOf([conv(64), relu, pool, dense("classes")], { size: 4096, classes: 4 })
     const error = await failure(engine.program({ shape, optimizer: plainSgd, batchSize: 4096, mean, std }))
@@ -241,7 +244,7 @@ describe("webgpu", () => {
 
 test("doctor has a row for every engine, and says how to get what is missing", async () => {
   const rows = await run(doctor({ cacheDir }))
-  expect(rows.map((row) => row.engine)).toEqual(["native", "tensorflow", "webgpu", "cpu"])
+  expect(rows.map((row) => row.name)).toEqual(["native", "tensorflow", "webgpu", "cpu"])
   for (const row of rows) expect(row.available || row.howToGet !== "").toBe(true)
 })
 
@@ -254,10 +257,12 @@ describe.each(["native", "cpu", "webgpu", "tensorflow"] as const)("parity on %s"
     const identified = await Effect.runPromise(Effect.result(identify({ ...defaultEngineParams, name }, options)))
     // optional engines are tested where they are installed
     if (identified._tag === "Failure") return expect(["webgpu", "tensorflow"]).toContain(name)
-    const engine = await run(Effect.scoped(open(identified.success, { cacheDir })))
+    const engine = await run(Effect.scoped(open(identified.success, { cacheDir, threads: 2 })))
     const reference = await run(
       Effect.scoped(
-        Effect.flatMap(identify({ ...defaultEngineParams, name: "cpu" }, options), (id) => open(id, { cacheDir }))
+        Effect.flatMap(identify({ ...defaultEngineParams, name: "cpu" }, options), (id) =>
+          open(id, { cacheDir, threads: 2 })
+        )
       )
     )
     const block = (filters: number) => [conv(filters), ...(bn ? [batchNorm] : []), relu, pool]
@@ -300,7 +305,7 @@ describe.each(["native", "cpu", "webgpu", "tensorflow"] as const)("parity on %s"
 
 test("networks that the native programs do not cover run on tfjs over oneDNN", { timeout: 60_000 }, async () => {
   const engine = await run(
-    Effect.scoped(Effect.flatMap(identify(defaultEngineParams, options), (id) => open(id, { cacheDir })))
+    Effect.scoped(Effect.flatMap(identify(defaultEngineParams, options), (id) => open(id, { cacheDir, threads: 2 })))
   )
   const wide = { type: "conv", filters: 6, kernel: 33, stride: 1, padding: "same" } as const
   const shape = networkOf([wide, batchNorm, relu, { type: "maxPool", size: 3 }, dense("classes")], {
@@ -322,7 +327,9 @@ test("networks that the native programs do not cover run on tfjs over oneDNN", {
     (
       await run(
         Effect.scoped(
-          Effect.flatMap(identify({ ...defaultEngineParams, name: "cpu" }, options), (id) => open(id, { cacheDir }))
+          Effect.flatMap(identify({ ...defaultEngineParams, name: "cpu" }, options), (id) =>
+            open(id, { cacheDir, threads: 2 })
+          )
         )
       )
     ).program(make)

@@ -48,7 +48,7 @@ describe.skipIf(location.oneDnn === undefined)("native kernels", () => {
     await cpuTf()
     const dnnl = Addon.loadDnnl(location.binary)
     expect(dnnl?.version).toMatch(/^\d+\.\d+/u)
-    await makeTf(dnnl, 2)
+    await makeTf(dnnl)
   })
 
   test("convolutions and their gradients", { timeout: 60_000 }, async () => {

@@ -47,7 +47,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     ...["cli", "demo", "schemas", "schemas/activations"],
     ...["stages/lib/network", "stages/lib/statistics", "stages/lib/tables", "stages/lib/report"]
   ],
-  pipeline: ["core", "schemas", "stages", "demo", "commands"],
+  pipeline: ["core", "schemas", "engine", "stages", "demo", "commands"],
   losses: ["core", "schemas", "stages", "pipeline"],
   cli: [
     ...["cache/identity", "cache/store", "cache/remote", "cache/code"],
@@ -60,10 +60,13 @@ const publicFaces = new Set(["core/index.ts", "core/run/index.ts", "core/testing
 const isFramework = (file: string): boolean => framework.some((folder) => file.startsWith(folder))
 /** Rooms whose files do not import each other. */
 const apart = new Set(["stages"])
-/** Stages that compute for minutes or hours. An edit of what the report draws and says must not run them again. */
+/** Stages that compute for minutes or hours. An edit of what is drawn and said beside results must not run them again. */
 const computing = ["stages/split.ts", "stages/augment.ts", "stages/train.ts", "stages/logits.ts"]
-const isDrawing = (file: string): boolean =>
-  file.startsWith("charts/") || file.startsWith("stages/lib/report/") || file === "stages/lib/Figures.ts"
+const isTelling = (file: string): boolean =>
+  file.startsWith("charts/") ||
+  file.startsWith("stages/lib/report/") ||
+  file === "stages/lib/Figures.ts" ||
+  file === "engine/Doctor.ts"
 /** What a stage must not touch: results depend on parameters, inputs and seeds alone. */
 const forbidden: ReadonlyArray<readonly [pattern: RegExp, what: string]> = [
   [/\bprocess\.env\b/, "process.env"],
@@ -198,11 +201,11 @@ export const circles = (sources: Sources): ReadonlyArray<ReadonlyArray<string>> 
   return Array.from(found.values())
 }
 
-const drawingProblems = (sources: Sources): ReadonlyArray<string> => {
+const tellingProblems = (sources: Sources): ReadonlyArray<string> => {
   const imported = importedIn(sources)
   return computing.flatMap((stage) => {
-    const way = wayTo(imported, stage, isDrawing)
-    return way === undefined ? [] : [`${stage} reaches what the report draws: ${way.join(" -> ")}`]
+    const way = wayTo(imported, stage, isTelling)
+    return way === undefined ? [] : [`${stage} reaches what only tells of results: ${way.join(" -> ")}`]
   })
 }
 
@@ -221,6 +224,6 @@ const folderProblems = (sources: Sources): ReadonlyArray<string> => {
 export const problems = (sources: Sources): ReadonlyArray<string> => [
   ...Object.entries(sources).flatMap(([file, source]) => fileProblems(file, source)),
   ...circles(sources).map((circle) => `a circle: ${[...circle, circle[0]].join(" -> ")}`),
-  ...drawingProblems(sources),
+  ...tellingProblems(sources),
   ...folderProblems(sources)
 ]

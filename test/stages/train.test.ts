@@ -1,4 +1,5 @@
 /** train on small images, with the native engine: what its history says, which loss it took, and when it stops. */
+import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import * as path from "node:path"
 import { NodeServices } from "@effect/platform-node"
@@ -106,22 +107,39 @@ it("sparsemax's loss trains too, and is what the curves are of", async () => {
 })
 
 const slowLayer = { type: "maxPool", size: 16 } as const
+const slowLayers = [
+  { type: "conv", filters: 4, kernel: 3, stride: 1, padding: "same" },
+  { type: "relu" },
+  slowLayer,
+  { type: "dense", units: "classes" }
+] as const
 
 it("a layer that the native engine has no kernels for is told before the training, with its cost", async () => {
-  const layers = [
-    { type: "conv", filters: 4, kernel: 3, stride: 1, padding: "same" },
-    { type: "relu" },
-    slowLayer,
-    { type: "dense", units: "classes" }
-  ] as const
   const said: Array<string> = []
   const notice = (text: string) => Effect.sync(() => void said.push(text))
-  await trained("slow", { network: { name: "own", layers }, epochs: 1 }, { notice })
+  await trained("slow", { network: { name: "own", layers: slowLayers }, epochs: 1 }, { notice })
   expect(said).toEqual([expect.stringMatching(/max pooling after conv1, of 16 x 16.* 30 times slower/u)])
   said.length = 0
-  const fast = layers.map((layer) => (layer === slowLayer ? { ...layer, size: 3, stride: 2 } : layer))
+  const fast = slowLayers.map((layer) => (layer === slowLayer ? { ...layer, size: 3, stride: 2 } : layer))
   await trained("fast", { network: { name: "own", layers: fast }, epochs: 1 }, { notice })
   expect(said).toEqual([])
+})
+
+// the key leaves out how many cores a step has, so no result may depend on it
+it.each<readonly [string, object]>([
+  ["the preset", {}],
+  ["a network without batch normalization", { normalization: "none" }],
+  ["layers that the native engine has no kernels for", { network: { name: "own", layers: slowLayers } }]
+])("the weights of %s are the same with one, two and three cores", async (_of, params) => {
+  const digests = new Set<string>()
+  for (const cores of [1, 2, 3]) {
+    const to = `cores-${cores}`
+    const { epochs } = await trained(to, { epochs: 1, ...params }, { cores })
+    const weights = readFileSync(at(to, "model.safetensors"))
+    const figures = JSON.stringify(epochs.map(({ imagesPerSecond: _, ...rest }) => rest))
+    digests.add(createHash("sha256").update(weights).update(figures).digest("hex"))
+  }
+  expect(digests.size).toBe(1)
 })
 
 describe("a stack of layers", () => {

@@ -144,6 +144,7 @@ const pipelineRules = rules(
     metrics: "a list of artifacts",
     plots: "a list of artifacts",
     commands: "a function",
+    checks: "a function",
     flags: "a record"
   }
 )

@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Toolchain } from "../../../core/index.ts"
-import { defaultEngineParams, doctor, EngineIdentity, EngineParams, identify } from "../../../engine/index.ts"
+import { defaultEngineParams, EngineIdentity, EngineParams, identify } from "../../../engine/index.ts"
 import { withDefault } from "../../../schemas/Numbers.ts"
 
 const { name, precision, threads } = EngineParams.fields
@@ -20,8 +20,7 @@ export const engine = Toolchain.make({
   name: "engine",
   params: Params,
   identity: EngineIdentity,
-  cores: (identity) => identity.threads,
-  check: (options) => Effect.map(doctor(options), (rows) => rows.map(({ engine: name, ...row }) => ({ name, ...row }))),
+  cores: ({ threads }, { params, cores }) => threads ?? (params.threads > 0 ? params.threads : cores),
   identify: (params, options) =>
     identify(params, options).pipe(
       Effect.mapError(

@@ -18,6 +18,7 @@ export const originals = (index: PackIndex, split: SplitName): Int32Array =>
 export interface Inference {
   readonly identity: EngineIdentity
   readonly cacheDir: string
+  readonly cores: number
   readonly batchSize: number
   readonly index: PackIndex
   readonly pack: Pack.Pack
@@ -40,8 +41,8 @@ export const infer = (
 ) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { batchSize, index, pack } = inference
-      const engineOpen = yield* open(inference.identity, { cacheDir: inference.cacheDir })
+      const { batchSize, cacheDir, cores, index, pack } = inference
+      const engineOpen = yield* open(inference.identity, { cacheDir, threads: cores })
       const { size, mean, std } = network
       const options = {
         spec,

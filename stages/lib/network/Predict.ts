@@ -21,6 +21,7 @@ export { imageName } from "../images/OpenImage.ts"
 export interface PredictorOptions {
   readonly identity: EngineIdentity
   readonly cacheDir: string
+  readonly cores: number
   readonly network: TrainedNetwork
   /** safetensors, as `train` wrote them. */
   readonly weights: Uint8Array
@@ -70,7 +71,8 @@ export const make = Effect.fnUntraced(function* (options: PredictorOptions) {
   const classes = network.classes.length
   const tensors = Safetensors.decode(options.weights)
   if (Result.isFailure(tensors)) return yield* toFailure(tensors.failure)
-  const engine = yield* open(options.identity, { cacheDir: options.cacheDir }).pipe(Effect.mapError(toFailure))
+  const { identity, cacheDir, cores } = options
+  const engine = yield* open(identity, { cacheDir, threads: cores }).pipe(Effect.mapError(toFailure))
   const shape = { spec, size, channels: 3, classes, seed: 0, optimizer: Trainer.noOptimizer, mean, std, batchSize: 1 }
   const trainer = yield* Trainer.make(engine, shape).pipe(Effect.mapError(toFailure))
   yield* trainer.loadWeights(tensors.success).pipe(Effect.mapError(toFailure))

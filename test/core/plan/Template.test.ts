@@ -45,7 +45,7 @@ const context: Template.ReportContext = {
   profile: "quick",
   seed: 17,
   results: new Map([
-    ["compare", result("compare", { commit: null, dirty: null })],
+    ["compare", result("compare", { commit: null, dirty: null, cores: 1 })],
     ["train@bn", result("train@bn")]
   ])
 }
@@ -57,6 +57,8 @@ describe("a place", () => {
     ["run profile", "quick"],
     ["run seed", "17"],
     ["bn walls", "without a sandbox"],
+    ["bn cores", "–"],
+    ["self cores", "1 core"],
     ["self step", "compare"],
     ["bn step", "train@bn"],
     ["bn key", key.slice(0, 12)],

@@ -78,7 +78,7 @@ const namesOf = ({ of, numbers, files }: Origin): Html => {
 const engineOf = ({ of, engine }: Origin): Html => {
   if (!engine) return text("–")
   const property = (name: string): Html => placeholder(of, `toolchain.engine.${name}`)
-  return html`<div class="narrow">${property("name")} ${property("version")}<br>${property("library")}, ${property("device")}<br>${property("threads")} threads, ${property("precision")}</div>`
+  return html`<div class="narrow">${property("name")} ${property("version")}<br>${property("library")}, ${property("device")}<br>${property("precision")}, on ${placeholder(of, "cores")}</div>`
 }
 
 export const provenanceSection = (data: ReportData): Html =>

@@ -31,7 +31,7 @@ describe("the extractor", () => {
       const cacheDir = temporaryFolder()
       const asked = { ...defaultEngineParams, name: "cpu" as const }
       const identity = yield* identify(asked, { cores: 1, cacheDir, notify: () => undefined })
-      const engine = yield* open(identity, { cacheDir })
+      const engine = yield* open(identity, { cacheDir, threads: 2 })
       const spec = Network.preset("seed", { batchNorm: true })
       const whole = yield* Trainer.make(engine, { ...options, spec, classes: classes.length })
       const weights = yield* whole.saveWeights()

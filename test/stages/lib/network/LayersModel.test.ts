@@ -45,7 +45,8 @@ const trained = (spec: NetworkSpec) =>
         const cacheDir = temporaryFolder()
         const asked = { ...defaultEngineParams, name: "cpu" as const }
         const engine = yield* open(yield* identify(asked, { cores: 1, cacheDir, notify: () => undefined }), {
-          cacheDir
+          cacheDir,
+          threads: 1
         })
         const optimizer = { kind: "sgd", learningRate: 0.1, weightDecay: 0, momentum: 0 } as const
         const shape = { size, channels: 3, classes: classes.length, seed: 2, batchSize: 2, optimizer }

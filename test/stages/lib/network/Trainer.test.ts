@@ -63,7 +63,7 @@ const withEngine = <A, E>(
           { ...defaultEngineParams, ...params },
           { cores: 2, cacheDir, notify: () => {} }
         )
-        return yield* use(yield* open(identity, { cacheDir }))
+        return yield* use(yield* open(identity, { cacheDir, threads: 2 }))
       })
     )
   )
