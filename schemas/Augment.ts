@@ -44,7 +44,9 @@ export const Preparation = Schema.Struct({
   size: integerBetween(8, 1024),
   fit: Fit,
   /** The least share of the area that a crop keeps, by which the working size is chosen. */
-  leastCrop: CropScale
+  leastCrop: CropScale,
+  /** White of images of more than eight bits a level, where the set has some. */
+  white: Schema.optionalKey(AtLeastOne)
 })
 export type Preparation = typeof Preparation.Type
 
@@ -66,11 +68,15 @@ export const AugmentParams = Schema.Struct({
 }).annotate({ identifier: "AugmentParams" })
 export type AugmentParams = typeof AugmentParams.Type
 
-/** What of the parameters an original is prepared by. */
-export const preparationOf = ({ size, fit, transforms }: AugmentParams): Preparation => ({
+/** What an original is prepared by, of the parameters and of the set. */
+export const preparationOf = (
+  { size, fit, transforms }: AugmentParams,
+  { white }: Pick<Preparation, "white">
+): Preparation => ({
   size,
   fit,
-  leastCrop: transforms.cropScale[0]
+  leastCrop: transforms.cropScale[0],
+  ...(white === undefined ? {} : { white })
 })
 
 /** One packed image. `copy` 0 is the original. */

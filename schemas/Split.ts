@@ -135,6 +135,10 @@ export const Manifest = Schema.Struct({
    * copies; and the number of them in two splits. They stay together as long as their groups stay small.
    */
   lookAlikes: Schema.Struct({ pairs: Count, apart: Count }),
+  /** White of the images of more than eight bits a level, if there are any. */
+  white: Schema.optionalKey(AtLeastOne),
+  /** Files that hold several images (stacks, animations), of which the first alone is used; absent without any. */
+  firstOfSeveral: Schema.optionalKey(AtLeastOne),
   setAside: Schema.Array(SetAside),
   duplicates: Schema.Array(DuplicateGroup),
   conflicts: Schema.Array(LabelConflict),

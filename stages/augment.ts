@@ -12,6 +12,7 @@ import {
   IndexArtifact,
   type PackIndex,
   type PackRecord,
+  type Preparation,
   preparationOf,
   Shards
 } from "../schemas/Augment.ts"
@@ -68,7 +69,7 @@ const plan = (manifest: Manifest, params: AugmentParams): Planned => {
     index: {
       size: params.size,
       channels: 3,
-      preparation: preparationOf(params),
+      preparation: preparationOf(params, manifest),
       classes: manifest.classes,
       splits: { train: train.packed, validation: validation.packed, test: test.packed }
     },
@@ -88,6 +89,7 @@ const cannotDecode = (path: string) => (reason: string) =>
 interface Packing {
   readonly root: string
   readonly params: AugmentParams
+  readonly preparation: Preparation
   readonly resampler: Resampler.Resampler
   readonly writer: Pack.Writer
 }
@@ -96,11 +98,14 @@ interface Packing {
 const recordsAtOnce = 16
 
 /** Makes and writes all records of one image. */
-const packImage = Effect.fnUntraced(function* ({ root, params, resampler, writer }: Packing, { image, places }: Work) {
+const packImage = Effect.fnUntraced(function* (
+  { root, params, preparation, resampler, writer }: Packing,
+  { image, places }: Work
+) {
   const paths = yield* Path.Path
   const { path, split, width, height } = image
   const file = paths.join(root, ...path.split("/"))
-  const square = yield* decode(file, width, height, preparationOf(params)).pipe(Effect.mapError(cannotDecode(path)))
+  const square = yield* decode(file, width, height, preparation).pipe(Effect.mapError(cannotDecode(path)))
   const jobs = places.map((_, copy) => (copy === 0 ? original(square) : copyOf(square, params, path, copy)))
   for (let from = 0; from < jobs.length; from += recordsAtOnce) {
     const records = yield* resampler.records(square, jobs.slice(from, from + recordsAtOnce), params.size)
@@ -124,7 +129,7 @@ const packAll = Effect.fnUntraced(function* ({ root, folder, planned, params, re
   const { train, validation, test } = index.splits
   const shards = { train: train.shards, validation: validation.shards, test: test.shards }
   const writer = yield* Pack.create(folder, params.size * params.size * 3, shards)
-  const packing: Packing = { root, params, resampler, writer }
+  const packing: Packing = { root, params, preparation: index.preparation, resampler, writer }
   const total = work.reduce((sum, { places }) => sum + places.length, 0)
   let done = 0
   yield* Effect.forEach(

@@ -23,6 +23,7 @@ import { scan } from "./lib/dataset/Scan.ts"
 import { stratifiedSplit, type Unit } from "./lib/dataset/StratifiedSplit.ts"
 import * as Aligner from "./lib/duplicates/Aligner.ts"
 import { findAlike } from "./lib/duplicates/NearDuplicates.ts"
+import { whiteOfSet } from "./lib/images/DeepLevels.ts"
 import * as Random from "./lib/Random.ts"
 import { tally } from "./lib/Tally.ts"
 
@@ -240,6 +241,7 @@ const assignSplits = (
 interface Account {
   readonly listing: ImageListing
   readonly taken: ReadonlyArray<ListedFile>
+  readonly scanned: ReadonlyArray<Scanned>
   readonly setAside: ReadonlyArray<SetAside>
   readonly grouped: LeakageGroups
   readonly images: ReadonlyArray<Image>
@@ -272,13 +274,15 @@ const countClasses = ({ listing, taken, setAside, grouped, images }: Account): R
 }
 
 const toManifest = (account: Account, params: SplitParams): Manifest => {
-  const { listing, setAside, grouped, images } = account
+  const { listing, scanned, setAside, grouped, images } = account
   const splitOf = new Map(images.map((image) => [image.path, image.split]))
   const spans = (paths: ReadonlyArray<string>): boolean =>
     new Set(paths.flatMap((path) => splitOf.get(path) ?? [])).size > 1
   const members = Map.groupBy(images, ({ group }) => group)
   const groups = [...members.values()].map((one) => one.map(({ path }) => path))
   const duplicates = [...grouped.duplicates, ...grouped.conflicts].map(({ paths }) => paths)
+  const white = whiteOfSet(scanned.flatMap(({ fingerprint }) => fingerprint.most ?? []))
+  const firsts = scanned.filter(({ fingerprint }) => fingerprint.isFirst).length
   const atRandom = params.assign === "images" && listing.given.length === 0
   return {
     classes: listing.classes,
@@ -295,6 +299,8 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
       pairs: grouped.lookAlikes.length,
       apart: grouped.lookAlikes.filter(spans).length
     },
+    ...(white === undefined ? {} : { white }),
+    ...(firsts === 0 ? {} : { firstOfSeveral: firsts }),
     setAside,
     duplicates: grouped.duplicates,
     conflicts: grouped.conflicts,
@@ -306,7 +312,7 @@ const plural = (count: number, one: string, many = `${one}s`): string => `${coun
 
 /** What was left out and why, what is not as it seems, and what a split that is given leaks; undefined where there is nothing to say. */
 const saidOf = (
-  { counts, setAside, images, given, assign, leaks, conflicts }: Manifest,
+  { counts, setAside, firstOfSeveral = 0, images, given, assign, leaks, conflicts }: Manifest,
   { linked }: ImageListing
 ): string | undefined => {
   const dropped = counts.reduce((sum, one) => sum + one.dropped, 0)
@@ -314,6 +320,13 @@ const saidOf = (
     ...(setAside.length === 0
       ? []
       : [`${plural(setAside.length, "file")} set aside${mostCommon(setAside.map((one) => one.reason))}`]),
+    ...(firstOfSeveral === 0
+      ? []
+      : [
+          firstOfSeveral === 1
+            ? "1 file holds several images, of which the first is used"
+            : `${firstOfSeveral} files hold several images (stacks, animations), of which the first is used`
+        ]),
     ...(dropped === 0 ? [] : [`${plural(dropped, "near-duplicate")} dropped`]),
     ...(conflicts.length === 0
       ? []
@@ -366,7 +379,7 @@ export const split = Stage.make({
         ? assignGiven(grouped.kept, listing, params)
         : assignSplits(grouped.kept, listing.classes, params)
       yield* checkGiven(listing, images)
-      const manifest = toManifest({ listing, taken, setAside, grouped, images }, params)
+      const manifest = toManifest({ listing, taken, scanned, setAside, grouped, images }, params)
       const said = saidOf(manifest, listing)
       if (said !== undefined) yield* notice(said)
       yield* output.manifest.write(manifest)

@@ -65,7 +65,7 @@ const augmentAll = ({ root, files, size, copies, side, toolchainDir }: Request) 
     const params = yield* Schema.decodeEffect(AugmentParams)({ size })
     const resampler = yield* Resampler.open(() => toolchainDir)
     const one = Effect.fnUntraced(function* (file: string) {
-      const square = yield* decode(path.join(root, file), side, side, preparationOf(params))
+      const square = yield* decode(path.join(root, file), side, side, preparationOf(params, {}))
       const copied = Array.from({ length: copies }, (_, i) => copyOf(square, params, file, i + 1))
       yield* resampler.records(square, [original(square), ...copied], size)
     })

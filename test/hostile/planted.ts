@@ -31,6 +31,34 @@ const many = "test/hostile/many.test.ts"
 
 export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
+    name: "what one of several seeds shows is told as a finding",
+    file: "stages/lib/report/sections/Findings.ts",
+    find: "from.every((each) => each !== undefined)",
+    replace: "from.some((each) => each !== undefined)",
+    caughtBy: ["test/stages/lib/report/sections/Findings.test.ts"]
+  },
+  {
+    name: "a bold text is measured as a plain one",
+    file: "charts/Render.ts",
+    find: 'size, weightOf(attribute(attributes, "font-weight")))',
+    replace: "size)",
+    caughtBy: ["test/charts/Render.test.ts"]
+  },
+  {
+    name: "the number of threads is in the key",
+    file: "engine/Identify.ts",
+    find: "    threads: null,\n",
+    replace: "    threads: threadsOf(params, options),\n",
+    caughtBy: ["test/engine/engines.test.ts"]
+  },
+  {
+    name: "a part's sums of the gradient are those of its thread",
+    file: "engine/native/src/program_conv.cpp",
+    find: "  float* sums = l.partialSums + 2LL * part * l.shape.cout;\n  k_.normSums(dy",
+    replace: "  float* sums = l.partialSums + 2LL * thread * l.shape.cout;\n  k_.normSums(dy",
+    caughtBy: ["test/engine/windows.test.ts"]
+  },
+  {
     name: "a name below a Grad-CAM image is as long as it likes",
     file: "stages/lib/report/drawings/LookedAt.ts",
     find: "shorten(classOf(classes, one[variant]), side)",
@@ -1091,9 +1119,16 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: [splitting]
   },
   {
+    name: "a dim image of a set is read by its own range",
+    file: "stages/augment.ts",
+    find: "preparationOf(params, manifest)",
+    replace: "preparationOf(params, {})",
+    caughtBy: ["test/stages/augment.test.ts"]
+  },
+  {
     name: "twelve bits in sixteen are read as sixteen",
     file: "stages/lib/images/DeepLevels.ts",
-    find: "[255, 1023, 4095, 65_535,",
+    find: "[255, 1023, 4095, 16_383, 65_535,",
     replace: "[255, 65_535,",
     caughtBy: ["test/stages/lib/images/DeepLevels.test.ts"]
   },

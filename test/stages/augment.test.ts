@@ -38,11 +38,11 @@ beforeAll(async () => {
 const size = 24
 const recordBytes = size * size * 3
 
-const packed = async (to: string, params: object, cores = 2) => {
+const packed = async (to: string, params: object, cores = 2, inputs: Record<string, string> = { images, manifest }) => {
   const out = await run(
     runStage(augment, {
       params: { size, trainSize: 0, copies: 2, shardBytes: 5 * recordBytes, ...params },
-      inputs: { images, manifest },
+      inputs,
       to: path.join(folder, to),
       cores
     })
@@ -84,6 +84,30 @@ describe("layout", () => {
         expect(readFileSync(path.join(shards, file)).length).toBe(count * recordBytes)
         expect(count).toBeLessThanOrEqual(5)
       }
+    }
+  })
+
+  it("of more than eight bits has the range of the set, in which a dim image is dim", async () => {
+    const cells = path.join(folder, "cells")
+    for (const [name, most] of [
+      ["dim", 600],
+      ["bright", 2400]
+    ] as const) {
+      for (let i = 0; i < 4; i++) {
+        const random = Random.make(3, name, i)
+        const levels = Uint16Array.from({ length: 36 }, (_, k) => (k === 0 ? most : random.int(most)))
+        const image = sharp(levels, { raw: { width: 6, height: 6, channels: 1 } }).resize(24, 24, { kernel: "nearest" })
+        writeFiles(cells, { [`${name}/${i}.png`]: await image.toColourspace("grey16").png().toBuffer() })
+      }
+    }
+    const { manifest } = await run(runStage(split, { inputs: { images: cells }, to: path.join(folder, "cells-split") }))
+    const { index, shards } = await packed("cells-packed", { copies: 0 }, 2, { images: cells, manifest: manifest! })
+    expect(index.preparation.white).toBe(4095)
+    const { records } = index.splits.train
+    const pixels = await readAll(shards, index, [...records.keys()])
+    for (const [k, { path: file }] of records.entries()) {
+      const brightest = Math.max(...pixels.subarray(k * recordBytes, (k + 1) * recordBytes))
+      expect(brightest).toBe(Math.round((255 * (file.startsWith("dim") ? 600 : 2400)) / 4095))
     }
   })
 

@@ -381,6 +381,36 @@ describe("layouts", () => {
   })
 
   // images/10-terminal-says-nothing-of-losses
+  it("files of several images, and the range of more than eight bits, are told", async () => {
+    const root = path.join(folder, "cells")
+    const cell = (name: string, white: number): Promise<Buffer> => {
+      const random = Random.make(1, name)
+      const levels = Uint16Array.from({ length: 64 }, () => random.int(white))
+      const deep = sharp(levels, { raw: { width: 8, height: 8, channels: 1 } }).resize(32, 32, { kernel: "nearest" })
+      return deep.toColourspace("grey16").png().toBuffer()
+    }
+    const frames = (name: string): Promise<Buffer> =>
+      image(name, 16)
+        .raw()
+        .toBuffer()
+        .then((raw) =>
+          sharp(raw, { raw: { width: 16, height: 8, channels: 3, pageHeight: 4 } })
+            .gif()
+            .toBuffer()
+        )
+    for (const name of ["dim", "bright"]) {
+      for (let i = 0; i < 5; i++)
+        writeFiles(root, { [`${name}/${i}.png`]: await cell(`${name}${i}`, name === "dim" ? 800 : 3000) })
+      writeFiles(root, { [`${name}/film.gif`]: await frames(`${name} film`) })
+    }
+    const manifest = await manifestOf(root, {}, "cells-out")
+    expect(manifest.white).toBe(4095)
+    expect(manifest.firstOfSeveral).toBe(2)
+    expect(await noticesOf(root)).toEqual([
+      "2 files hold several images (stacks, animations), of which the first is used; 12 images of 2 classes used"
+    ])
+  })
+
   it("what was left out is said, with the most frequent reason", async () => {
     const root = path.join(folder, "losses")
     for (const name of ["cat", "dog"]) {

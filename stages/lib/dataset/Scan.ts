@@ -39,14 +39,6 @@ export interface Scan {
   readonly thumbnails: Thumbnails.Thumbnails
 }
 
-const summaryOf = ({ width, height, coarse, descriptor, digest }: Fingerprint.Fingerprint): Fingerprint.Summary => ({
-  width,
-  height,
-  coarse,
-  descriptor,
-  digest
-})
-
 /**
  * Scans all files. Concurrency hides the wait for the disk; libvips and, where it is built, the native engine work on
  * threads of their own.
@@ -64,8 +56,9 @@ export const scan = Effect.fnUntraced(function* (options: ScanOptions) {
       Fingerprint.ofFile(paths.join(root, ...file.path.split("/")), pixelLimit, resampler)
     )
     if (result._tag === "Failure") return { ...file, reason: result.failure } satisfies SetAside
-    yield* thumbnails.put(at, result.success.rgb)
-    return { ...file, at, fingerprint: summaryOf(result.success) } satisfies Scanned
+    const { rgb, ...fingerprint } = result.success
+    yield* thumbnails.put(at, rgb)
+    return { ...file, at, fingerprint } satisfies Scanned
   })
   let done = 0
   const first = yield* Effect.forEach(

@@ -40,6 +40,10 @@ export interface Summary {
    * thumbnail says nothing, that of the file's bytes.
    */
   readonly digest: string
+  /** The largest level of an image of more than eight bits. */
+  readonly most?: number
+  /** Whether the file holds more images than the first, which this is of. */
+  readonly isFirst: boolean
 }
 
 export interface Fingerprint extends Summary {
@@ -169,17 +173,16 @@ export const blur = (rgb: Uint8Array): Uint8Array => {
 const digestOf = async (bytes: Uint8Array): Promise<string> =>
   Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toString("hex")
 
+/** What is known of an image besides its pixels. */
+type Known = Pick<Summary, "width" | "height" | "most" | "isFirst">
+
 /** Everything from `side * side` RGB pixels and the bytes of the file. */
-const fromPixels = Effect.fnUntraced(function* (
-  pixels: Uint8Array,
-  { width, height }: Pick<Summary, "width" | "height">,
-  bytes: Uint8Array
-) {
+const fromPixels = Effect.fnUntraced(function* (pixels: Uint8Array, known: Known, bytes: Uint8Array) {
   const rgb = blur(pixels)
   const grey = greyOf(rgb)
   const descriptor = describe(grey)
   const digest = yield* Effect.promise(() => digestOf(descriptor.some((value) => value !== 0) ? rgb : bytes))
-  return { width, height, rgb, coarse: coarsen(grey), descriptor, digest } satisfies Fingerprint
+  return { ...known, rgb, coarse: coarsen(grey), descriptor, digest } satisfies Fingerprint
 })
 
 /** Images of up to so many pixels are decoded in full: asking libvips for a smaller size costs more than it saves. */
@@ -194,23 +197,28 @@ export const ofBytes = Effect.fnUntraced(function* (
   pixelLimit: number,
   resampler: Pick<Resampler.Resampler, "squashed">
 ) {
-  const { size, decoded } = yield* Effect.tryPromise({
+  const { known, decoded } = yield* Effect.tryPromise({
     try: async () => {
-      const image = await openImage(bytes, pixelLimit)
-      const { autoOrient: size } = await image.metadata()
+      const { image, deep } = await openImage(bytes, pixelLimit)
+      const { autoOrient: size, pages = 1 } = await image.metadata()
       const upright = image.autoOrient().flatten({ background: "#ffffff" })
       if (size.width * size.height > smallPixels) upright.resize(side, side, { fit: "fill", kernel: "linear" })
       const { data, info } = await upright
         .toColourspace("srgb")
         .raw({ depth: "uchar" })
         .toBuffer({ resolveWithObject: true })
-      return { size, decoded: { width: info.width, height: info.height, rgb: data } }
+      const known: Known = {
+        ...size,
+        isFirst: (deep?.pages ?? pages) > 1,
+        ...(deep?.most === undefined ? {} : { most: deep.most })
+      }
+      return { known, decoded: { width: info.width, height: info.height, rgb: data } }
     },
     catch: (cause) => reasonOf(cause, bytes)
   })
   const small = decoded.width === side && decoded.height === side
   const thumbnail = small ? decoded.rgb : yield* resampler.squashed(decoded, side)
-  return yield* fromPixels(thumbnail, size, bytes)
+  return yield* fromPixels(thumbnail, known, bytes)
 })
 
 /** The same for a file, read at once: libvips would read many small pieces, which takes as long as the decoding. */

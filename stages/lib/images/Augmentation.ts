@@ -77,7 +77,8 @@ export const decodeBytes = Effect.fnUntraced(function* (
   const side = workingSide(preparation, width, height)
   const rgb = yield* Effect.tryPromise({
     try: async () => {
-      const image = (await openImage(bytes, width * height)).autoOrient().flatten({ background: "#ffffff" })
+      const opened = await openImage(bytes, width * height, preparation.white)
+      const image = opened.image.autoOrient().flatten({ background: "#ffffff" })
       // asking for a size costs time, even where it is the image's own
       if (width !== side || height !== side) image.resize(side, side, { fit: preparation.fit, background: "#ffffff" })
       return image.toColourspace("srgb").raw({ depth: "uchar" }).toBuffer()

@@ -7,19 +7,22 @@ import { loadSharp } from "./Sharp.ts"
 /** Names that images have. */
 export const imageName = /\.(jpe?g|png|gif|webp|avif|heic|heif|tiff?|bmp|p[bgnp]m|svg|jxl|jp2)$/iu
 
-/** The image, not yet decoded where libvips does that. Fails where `reasonOf` has the words. */
-export const openImage = async (bytes: Uint8Array, pixelLimit: number) => {
+/**
+ * The image, not yet decoded where libvips does that, and what else is known of one of more than eight bits. `white` is that
+ * of the set (DeepLevels.ts). Fails where `reasonOf` has the words.
+ */
+export const openImage = async (bytes: Uint8Array, pixelLimit: number, white?: number) => {
   const sharp = await loadSharp()
   const options = { failOn: "error", limitInputPixels: pixelLimit } as const
   const bitmap = Bitmaps.read(bytes, pixelLimit)
   if (bitmap !== undefined) {
     const { width, height, rgb } = bitmap
-    return sharp(rgb, { ...options, raw: { width, height, channels: 3 } })
+    return { image: sharp(rgb, { ...options, raw: { width, height, channels: 3 } }) }
   }
-  const deep = await DeepLevels.read(bytes, options)
-  if (deep === undefined) return sharp(bytes, options)
-  const { levels, ...raw } = deep
-  return sharp(levels, { ...options, raw })
+  const deep = await DeepLevels.read(bytes, options, white)
+  if (deep?.levels === undefined) return { image: sharp(bytes, options), deep }
+  const { levels, ...raw } = deep.levels
+  return { image: sharp(levels, { ...options, raw }), deep }
 }
 
 const startsWith = (bytes: Uint8Array, text: string, at = 0): boolean =>

@@ -55,7 +55,7 @@ const unreadable = (file: string, actual: string): Stage.StageFailure =>
 
 const prepare = Effect.fnUntraced(function* (name: string, bytes: Uint8Array, preparation: Preparation) {
   const { autoOrient } = yield* Effect.tryPromise({
-    try: async () => (await openImage(bytes, mostPixels)).metadata(),
+    try: async () => (await openImage(bytes, mostPixels)).image.metadata(),
     catch: (cause) => unreadable(name, reasonOf(cause, bytes))
   })
   const square = yield* Augmentation.decodeBytes(bytes, autoOrient.width, autoOrient.height, preparation).pipe(

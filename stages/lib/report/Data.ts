@@ -47,6 +47,8 @@ export interface ReportData {
   readonly manifest: Manifest
   readonly index: PackIndex
   readonly histories: Readonly<Record<VariantName, History>>
+  /** Of the further seeds. */
+  readonly replicas: Readonly<Record<VariantName, ReadonlyArray<History>>>
   readonly networks: Readonly<Record<VariantName, TrainedNetwork>>
   readonly gradients: Gradstats
   /** One image per example of `metrics.examples`, in their order, with the evidence for the answer of the network with BN. */

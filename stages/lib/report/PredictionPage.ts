@@ -54,7 +54,7 @@ const pageUri = (image: Sharp): Promise<string> => jpegUri(image.flatten({ backg
 export const imageUri = (bytes: Uint8Array): Effect.Effect<string> =>
   // it was decoded for the network before: a failure is a bug
   Effect.promise(async () => {
-    const image = await openImage(bytes, Number.MAX_SAFE_INTEGER)
+    const { image } = await openImage(bytes, Number.MAX_SAFE_INTEGER)
     return pageUri(
       image.autoOrient().resize(shownSide, shownSide, { fit: "inside", withoutEnlargement: true }).toColourspace("srgb")
     )

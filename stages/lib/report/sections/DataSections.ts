@@ -157,6 +157,10 @@ export const dataSection = (data: ReportData): Html => {
     leak < 0.005
       ? nothing
       : html` Without groups, ${percent(leak, 0)} of the test images would have a related image or a look-alike in train, and the test scores would be too high.`
+  const depth =
+    manifest.white === undefined
+      ? nothing
+      : html` Images of more than eight bits a level are read from 0, black, to ${count(manifest.white)}, white.`
   const { pairs } = manifest.lookAlikes
   const alike =
     pairs === 0
@@ -168,7 +172,7 @@ export const dataSection = (data: ReportData): Html => {
     ["manifest"],
     [
       paragraph(
-        html`The data folder has ${count(total.found)} files in ${count(manifest.classes.length)} class folders; ${count(total.train + total.validation + total.test)} images are used. ${howSplit(manifest)}; it comes before augmentation. No group of related images is in two splits${manifest.leaks === 0 ? nothing : html`, except ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}`
+        html`The data folder has ${count(total.found)} files in ${count(manifest.classes.length)} class folders; ${count(total.train + total.validation + total.test)} images are used. ${howSplit(manifest)}; it comes before augmentation. No group of related images is in two splits${manifest.leaks === 0 ? nothing : html`, except ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}${depth}`
       ),
       figure(
         "balance",

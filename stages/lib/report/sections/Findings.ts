@@ -5,9 +5,9 @@
  */
 import { variantNames } from "../../../../charts/Theme.ts"
 import type { HeadlineDifference, Metrics } from "../../../../schemas/Compare.ts"
-import type { Gradstats } from "../../../../schemas/Gradstats.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import type { History } from "../../../../schemas/Train.ts"
+import { mean } from "../../statistics/Summary.ts"
 import type { ReportData } from "../Data.ts"
 import { favours, inWords } from "../drawings/Hero.ts"
 import { count, type Html, html, nothing, percent, text } from "../Html.ts"
@@ -22,41 +22,73 @@ const name = (variant: VariantName): Html => text(variantNames[variant])
 /** Shares that nobody would wonder at. */
 const usual = { dead: 0.05, memory: 0.1, leak: 0.1, groupSize: 2 } as const
 
+type Told = Pick<ReportData, "gradients" | "histories" | "replicas" | "metrics">
+
+/** Of the first seed and the further ones: what one of them shows alone, another run may not. */
+const ofAllSeeds = ({ histories, replicas }: Told, variant: VariantName): readonly [History, ...Array<History>] => [
+  histories[variant],
+  ...replicas[variant]
+]
+
+const overSeeds = (histories: ReadonlyArray<History>): string =>
+  histories.length === 1 ? "" : ` (mean of ${histories.length} seeds)`
+
+/** "3", or "3 to 5" where seeds differ. */
+const span = (epochs: ReadonlyArray<number>): string => {
+  const [least, most] = [Math.min(...epochs), Math.max(...epochs)]
+  return least === most ? String(least) : `${least} to ${most}`
+}
+
+/** The epoch from which on more than a share of a layer is dead; undefined where it is not so at the end. */
+const deadFrom = ({ epochs }: History, layer: string, share: number): number | undefined =>
+  epochs[epochs.findLastIndex(({ deadShare }) => (deadShare[layer] ?? 0) <= share) + 1]?.epoch
+
+const deadAtEnd = (histories: ReadonlyArray<History>, layer: string): number =>
+  mean(histories.map(({ epochs }) => epochs.at(-1)!.deadShare[layer] ?? 0))
+
 /** The layer of which most is dead, with the epoch from which it was so on. */
-const deadLayer = (gradients: Gradstats): ReadonlyArray<Finding> => {
-  const all = variants.flatMap((variant) =>
-    gradients[variant].dead.layers.map((layer, k) => {
-      const shares = gradients[variant].dead.share[k]!
-      const before = shares.findLastIndex((share) => share <= gradients.thresholds.dead)
-      return { variant, layer, share: shares.at(-1) ?? 0, from: gradients[variant].epochs[before + 1] }
+const deadLayer = (told: Told): ReadonlyArray<Finding> => {
+  const { gradients } = told
+  const all = variants.flatMap((variant) => {
+    const histories = ofAllSeeds(told, variant)
+    return gradients[variant].dead.layers.flatMap((layer) => {
+      const from = histories.map((each) => deadFrom(each, layer, gradients.thresholds.dead))
+      return from.every((each) => each !== undefined)
+        ? [{ variant, layer, share: deadAtEnd(histories, layer), from: Math.max(...from) }]
+        : []
     })
-  )
+  })
   const worst = all.sort((a, b) => b.share - a.share)[0]
-  if (worst === undefined || worst.from === undefined) return []
+  if (worst === undefined) return []
   const { variant, layer, share, from } = worst
   const other = variant === "bn" ? "nobn" : "bn"
-  const there = all.find((each) => each.layer === layer && each.variant === other)?.share ?? 0
+  const seeds = overSeeds(ofAllSeeds(told, variant))
   return [
     {
       surprise: share / usual.dead,
-      sentence: html`<a href="#gradients">Most of layer ${text(layer)} does nothing ${name(variant)}</a>: ${percent(share, 0)} of its ReLUs give 0 for every validation image after the last epoch, and more than ${percent(gradients.thresholds.dead, 0)} from epoch ${from} on (${name(other)}: ${percent(there, 0)}).`
+      sentence: html`<a href="#gradients">Most of layer ${text(layer)} does nothing ${name(variant)}</a>: ${percent(share, 0)} of its ReLUs${text(seeds)} give 0 for every validation image after the last epoch, and more than ${percent(gradients.thresholds.dead, 0)} from epoch ${from} on (${name(other)}: ${percent(deadAtEnd(ofAllSeeds(told, other), layer), 0)}).`
     }
   ]
 }
 
+/** From this share on a network knows nearly all that it was trained on. */
+const byHeart = 0.95
+
 /** How much better a network knows what it has seen. */
-const memory = (metrics: Metrics): ReadonlyArray<Finding> => {
+const memory = ({ metrics }: Told): ReadonlyArray<Finding> => {
   const gaps = variants.map((variant) => {
     const of = (split: string): number => metrics[variant].splits.find((one) => one.split === split)?.accuracy ?? 0
-    return { variant, train: of("train"), test: of("test") }
+    const over = metrics.seeds?.[variant].scores.find(({ metric }) => metric === "testAccuracy")?.mean
+    return { variant, train: of("train"), test: over ?? of("test") }
   })
   const { variant, train, test } = gaps.sort((a, b) => b.train - b.test - (a.train - a.test))[0]!
   const gap = train - test
   if (gap <= usual.memory) return []
+  const what = train < byHeart ? "is far better on its train images" : "knows its train images by heart"
   return [
     {
       surprise: gap / usual.memory,
-      sentence: html`<a href="#training">The network ${name(variant)} knows its train images by heart</a>: ${percent(train, 0)} of these are right, ${percent(test, 0)} of the test images.`
+      sentence: html`<a href="#training">The network ${name(variant)} ${text(what)}</a>: ${percent(train, 0)} of these are right, ${percent(test, 0)} of the test images.`
     }
   ]
 }
@@ -65,22 +97,26 @@ const risenAfter = ({ epochs }: History): number =>
   epochs.reduce((best, epoch) => (epoch.validationLoss < best.validationLoss ? epoch : best)).epoch
 
 /** Epochs after the validation loss was at its least are wasted, or worse. */
-const wasted = (histories: ReportData["histories"]): ReadonlyArray<Finding> => {
+const wasted = (told: Told): ReadonlyArray<Finding> => {
   const [first] = variants
-    .map((variant) => ({ variant, at: risenAfter(histories[variant]), of: histories[variant].epochs.length }))
-    .sort((a, b) => a.at / a.of - b.at / b.of)
-  const { variant, at, of } = first!
-  if (at * 2 > of) return []
+    .map((variant) => {
+      const histories = ofAllSeeds(told, variant)
+      return { variant, at: histories.map(risenAfter), of: histories[0].epochs.length }
+    })
+    .filter(({ at, of }) => at.every((each) => each * 2 <= of))
+    .sort((a, b) => mean(a.at) / a.of - mean(b.at) / b.of)
+  if (first === undefined) return []
+  const { variant, at, of } = first
   return [
     {
-      surprise: of / (2 * at),
-      sentence: html`<a href="#training">Validation loss ${name(variant)} is least after epoch ${at} of ${of}</a> and rises from there.`
+      surprise: of / (2 * mean(at)),
+      sentence: html`<a href="#training">Validation loss ${name(variant)} is least after epoch ${text(span(at))} of ${of}</a> and rises from there.`
     }
   ]
 }
 
 /** Images that are no independent evidence. */
-const relatives = ({ testImages, groupTest }: Metrics): ReadonlyArray<Finding> => {
+const relatives = ({ metrics: { testImages, groupTest } }: Told): ReadonlyArray<Finding> => {
   const size = testImages / Math.max(1, groupTest.groups)
   if (size <= usual.groupSize) return []
   return [
@@ -93,9 +129,9 @@ const relatives = ({ testImages, groupTest }: Metrics): ReadonlyArray<Finding> =
 
 const most = 3
 
-/** The few findings that surprise most, the greatest first. */
-export const findings = ({ gradients, histories, metrics }: Pick<ReportData, "gradients" | "histories" | "metrics">) =>
-  [...deadLayer(gradients), ...memory(metrics), ...wasted(histories), ...relatives(metrics)]
+/** The few findings that surprise most, the greatest first. What seeds show, all of them show. */
+export const findings = (told: Told): ReadonlyArray<Html> =>
+  [...deadLayer(told), ...memory(told), ...wasted(told), ...relatives(told)]
     .sort((a, b) => b.surprise - a.surprise)
     .slice(0, most)
     .map(({ sentence }) => sentence)

@@ -34,6 +34,11 @@ const files = ({ manifest }: ReportData): Html => {
     aside === 0
       ? html`All ${count(found)} files could be read.`
       : html`${count(aside)} of ${count(found)} files were <a href="#data">set aside</a>.`,
+    ...(manifest.firstOfSeveral === undefined
+      ? []
+      : [
+          html`<strong>${count(manifest.firstOfSeveral)} files hold several images</strong> (stacks, animations): the first of each is used.`
+        ]),
     ...(manifest.conflicts.length === 0
       ? []
       : [

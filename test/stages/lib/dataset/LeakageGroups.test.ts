@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest"
 import { leakageGroups, type Scanned } from "../../../../stages/lib/dataset/LeakageGroups.ts"
 import type { Pair } from "../../../../stages/lib/duplicates/Comparisons.ts"
 
-const fingerprint = { width: 8, height: 8, coarse: new Uint8Array(0), descriptor: new Float32Array(0), digest: "" }
+const about = { width: 8, height: 8, digest: "", isFirst: false }
+const fingerprint = { ...about, coarse: new Uint8Array(0), descriptor: new Float32Array(0) }
 
 /** `count` images of each of two classes: those of `a` come first. */
 const images = (count: number): ReadonlyArray<Scanned> =>

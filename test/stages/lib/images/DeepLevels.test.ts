@@ -1,6 +1,7 @@
 /** TIFF and PNG of more than eight bits a level: read by their range, or refused in words. */
 import sharp from "sharp"
 import { expect, it } from "vitest"
+import { whiteOfSet } from "../../../../stages/lib/images/DeepLevels.ts"
 import { openImage, reasonOf } from "../../../../stages/lib/images/OpenImage.ts"
 
 const side = 16
@@ -46,8 +47,8 @@ const tiff = (kind: Kind, valueAt: (i: number) => number): Buffer => {
 }
 
 /** Grey levels as a stage reads them. */
-const greysOf = async (file: Buffer): Promise<ReadonlyArray<number>> => {
-  const image = await openImage(file, 1e6)
+const greysOf = async (file: Buffer, white?: number): Promise<ReadonlyArray<number>> => {
+  const { image } = await openImage(file, 1e6, white)
   const data = await image.flatten({ background: "#ffffff" }).toColourspace("srgb").raw({ depth: "uchar" }).toBuffer()
   return Array.from({ length: side * side }, (_, i) => data[i * (data.length / side ** 2)]!)
 }
@@ -68,6 +69,33 @@ it.each([
   const file = tiff(kind, (i) => (isFloat ? white * ramp(i) : Math.round(white * ramp(i))))
   expect(await greysOf(file)).toEqual(expected)
 })
+
+it("white of a set is that of its brightest images, and one of a hundred does not darken the others", () => {
+  expect(whiteOfSet([])).toBeUndefined()
+  expect(whiteOfSet([700, 1100, 900])).toBe(4095)
+  expect(whiteOfSet([9000, 1100])).toBe(16_383)
+  const dim = new Array<number>(199).fill(900)
+  expect(whiteOfSet([...dim, 65_535])).toBe(1023)
+  expect(whiteOfSet([...dim, 65_535, 65_535, 65_535])).toBe(65_535)
+})
+
+it.each([4095, 65_535])(
+  "an image that is dim beside its set of white %d stays so, and what is above it is white",
+  async (white) => {
+    const most = white === 4095 ? 900 : 20_000
+    const dim = tiff("uint16", (i) => Math.round(most * ramp(i)))
+    // libvips leaves out the lower eight of sixteen bits
+    const level = (value: number): number => (white === 65_535 ? value >> 8 : Math.round((255 * value) / white))
+    expect(await greysOf(dim, white)).toEqual(
+      Array.from({ length: side * side }, (_, i) => level(Math.round(most * ramp(i))))
+    )
+    const hot = await greysOf(
+      tiff("uint16", (i) => (i === 7 ? 65_535 : 100)),
+      white
+    )
+    expect(hot[7]).toBe(255)
+  }
+)
 
 it("sixteen bits are left to libvips, and so is a PNG of eight", async () => {
   const file = tiff("uint16", (i) => Math.round(65_535 * ramp(i)))

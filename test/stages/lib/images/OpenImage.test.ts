@@ -132,7 +132,7 @@ print(json.dumps(out))`
   const made = JSON.parse(stdout) as Readonly<Record<string, readonly [string, ReadonlyArray<number>]>>
   for (const [name, [file, expected]] of Object.entries(made)) {
     expect(rgbOf(new Uint8Array(Buffer.from(file, "base64"))), name).toEqual(expected)
-    const opened = await openImage(Buffer.from(file, "base64"), limit)
+    const { image: opened } = await openImage(Buffer.from(file, "base64"), limit)
     expect(Array.from(await opened.raw().toBuffer()), name).toEqual(expected)
   }
 })
@@ -142,7 +142,7 @@ describe("what cannot be read", () => {
     Effect.runPromise(
       Effect.flip(
         Effect.tryPromise({
-          try: async () => (await openImage(file, limit)).metadata(),
+          try: async () => (await openImage(file, limit)).image.metadata(),
           catch: (cause) => reasonOf(cause, file)
         })
       )
@@ -164,6 +164,6 @@ describe("what cannot be read", () => {
     const png = await sharp({ create: { width: 3, height: 2, channels: 3, background: "#ff0000" } })
       .png()
       .toBuffer()
-    expect(await (await openImage(png, limit)).metadata()).toMatchObject({ width: 3, height: 2, format: "png" })
+    expect(await (await openImage(png, limit)).image.metadata()).toMatchObject({ width: 3, height: 2, format: "png" })
   })
 })

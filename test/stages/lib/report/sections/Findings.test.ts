@@ -66,9 +66,13 @@ describe("the recommendation", () => {
 describe("findings", () => {
   const of = (shape: Partial<Shape>) =>
     history({ epochs: 6, trainLoss: falling, validationLoss: falling, norm: () => 1, ...shape })
-  const found = (dead: (epoch: number) => number, train: number): ReadonlyArray<string> => {
-    const nobn = of({ dead: (layer, epoch) => (layer === "fc1" ? dead(epoch) : 0) })
+  type Dead = (epoch: number) => number
+  /** `further` is what is dead with each further seed. */
+  const found = (dead: Dead, train: number, further: ReadonlyArray<Dead> = []): ReadonlyArray<string> => {
+    const dying = (share: Dead) => of({ dead: (layer, epoch) => (layer === "fc1" ? share(epoch) : 0) })
+    const nobn = dying(dead)
     const histories = { bn: of({}), nobn }
+    const replicas = { bn: further.map(() => of({})), nobn: further.map(dying) }
     const splits = [
       { split: "train", images: 9, accuracy: train, f1Macro: 0 },
       { split: "test", images: 9, accuracy: 0.5, f1Macro: 0 }
@@ -79,7 +83,12 @@ describe("findings", () => {
       testImages: 100,
       groupTest: { groups: 100, differing: 9, pValue: 1 }
     } as unknown as Metrics
-    return findings({ histories, metrics, gradients: compareGradients(histories.bn, histories.nobn, thresholds) })
+    return findings({
+      histories,
+      replicas,
+      metrics,
+      gradients: compareGradients(histories.bn, histories.nobn, thresholds)
+    })
   }
 
   it("begin with what one would expect least", () => {
@@ -89,6 +98,17 @@ describe("findings", () => {
     expect(first).toContain("from epoch 1 on")
     expect(second).toContain("knows its train images by heart")
     expect(found((epoch) => (epoch < 3 ? 0.1 : 0.6), 0.5)[0]).toContain("from epoch 3 on")
+  })
+
+  it("are those that every seed shows", () => {
+    expect(found(() => 0.9, 0.5, [() => 0.7, () => 0.1])).toEqual([])
+    const [first] = found(() => 0.9, 0.5, [(epoch) => (epoch < 3 ? 0.1 : 0.7)])
+    expect(first).toContain("80\u00a0% of its ReLUs (mean of 2 seeds)")
+    expect(first).toContain("from epoch 3 on")
+  })
+
+  it("call a network that knows half of its train images no better than it is", () => {
+    expect(found(() => 0, 0.7)[0]).toContain("is far better on its train images")
   })
 
   it("are none where nothing is out of the ordinary", () => {
