@@ -7,6 +7,7 @@
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
 import { shown } from "../cache/identity/Shown.ts"
+import { folded } from "./reporter/Fold.ts"
 
 type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan"
 const codes: Readonly<Record<Style, number>> = { bold: 1, dim: 2, green: 32, yellow: 33, red: 31, cyan: 36 }
@@ -85,7 +86,7 @@ export const printLine = (line: string): Effect.Effect<void> => Effect.sync(() =
 export const printError = (line: string): Effect.Effect<void> =>
   Effect.sync(() => {
     flush()
-    process.stderr.write(`${shown(line)}\n`)
+    process.stderr.write(`${folded(shown(line), process.stderr.columns)}\n`)
   })
 
 /** How many columns of a terminal a text takes: a Chinese character takes two, an accent that stands by itself none. */

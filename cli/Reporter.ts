@@ -5,12 +5,15 @@
  * shows how far it is, how fast, and how long still. Where there is no terminal the live lines are left out, and a line is
  * printed each time a step enters another phase.
  */
+
 import * as path from "node:path"
+import { few } from "../cache/identity/Shown.ts"
 import { displayName } from "../core/pipeline/Step.ts"
 import type { Assessment } from "../core/plan/Freshness.ts"
 import type { RunEvent } from "../core/run/RunEvent.ts"
 import type { SweepEvent } from "../core/run/sweep/SweepEvent.ts"
 import { formatCount, formatDuration, paint, shellWord, write, writeRaw } from "./Console.ts"
+import { folded } from "./reporter/Fold.ts"
 import * as Groups from "./reporter/Groups.ts"
 import { liveLine, type Track } from "./reporter/LiveLine.ts"
 
@@ -31,17 +34,14 @@ const relative = (file: string): string => {
 }
 
 /** Names of steps in a line, as many as a person still reads. */
-export const few = (ids: ReadonlyArray<string>): string => {
-  const names = ids.map(displayName)
-  return names.length <= 12 ? names.join(", ") : `${names.slice(0, 10).join(", ")} and ${names.length - 10} more`
-}
+export const fewSteps = (ids: ReadonlyArray<string>): string => few(ids.map(displayName), 10)
 
 /** A summary is one line of this many characters, if it can be. */
 const summaryColumns = 80
 
 const finishedLine = (event: FinishedEvent): string => {
   const part = (verb: string, ids: ReadonlyArray<string>, isNamed: boolean): ReadonlyArray<string> =>
-    ids.length === 0 ? [] : [`${ids.length} ${verb}${isNamed ? ` (${few(ids)})` : ""}`]
+    ids.length === 0 ? [] : [`${ids.length} ${verb}${isNamed ? ` (${fewSteps(ids)})` : ""}`]
   const partsOf = (isNamed: boolean): string =>
     [
       ...part("executed", event.executed, isNamed),
@@ -64,8 +64,7 @@ const issues = "https://github.com/op-pipe/op-pipe/issues"
 const indent = (text: string): string => text.split("\n").join("\n    ")
 
 /** The first three reasons; `why` and `--json` have them all. */
-const shortened = (reasons: ReadonlyArray<string>): string =>
-  reasons.length <= 3 ? reasons.join("; ") : `${reasons.slice(0, 3).join("; ")} and ${reasons.length - 3} more`
+const shortened = (reasons: ReadonlyArray<string>): string => few(reasons, 3, "; ")
 
 type CachedEvent = Extract<RunEvent, { readonly type: "StepCached" }>
 
@@ -76,7 +75,7 @@ const cachedLine = (events: ReadonlyArray<CachedEvent>): ReadonlyArray<string> =
   // of a result that was not here before, no outputs were either
   const restored = events.filter((each) => each.restored && each.pulled !== true).map(({ step }) => step)
   const what = second === undefined ? `${displayName(first.step)} ` : String(events.length)
-  const which = second === undefined ? "" : ` (${few(restored)})`
+  const which = second === undefined ? "" : ` (${fewSteps(restored)})`
   const pulled = events.filter((each) => each.pulled === true).length
   const from =
     pulled === 0 ? "" : pulled === events.length ? " from the shared cache" : `, ${pulled} from the shared cache`
@@ -192,6 +191,9 @@ export const terminal = ({ eachBranch = false }: { readonly eachBranch?: boolean
     write([...lines, ...current].map((line) => `${line}\n`).join(""))
     shown = current.length
   }
+  /** What a step prints may be a table, and stays as it is. */
+  const linesOf = (event: ReportedEvent): ReadonlyArray<string> =>
+    event.type === "StepPrinted" ? lasting(event) : lasting(event).map((line) => folded(line, stream.columns, 4))
   /** Notes the progress; gives the line to print where there is no terminal, on leaving a phase. */
   const note = (event: ProgressEvent): ReadonlyArray<string> => {
     const track = tracks.get(event.step)
@@ -217,7 +219,7 @@ export const terminal = ({ eachBranch = false }: { readonly eachBranch?: boolean
   }
   const groups = eachBranch ? () => undefined : Groups.make()
   const ofGroup = (event: ReportedEvent, { isShown, progress, finished }: Groups.OfBranch): void => {
-    const lines = isShown ? lasting(event) : []
+    const lines = isShown ? linesOf(event) : []
     if (event.type === "StepCached" && progress === undefined && finished === undefined) cached.push(event)
     if (progress !== undefined) note(progress)
     if (finished !== undefined) tracks.delete(finished.step)
@@ -232,8 +234,8 @@ export const terminal = ({ eachBranch = false }: { readonly eachBranch?: boolean
       tracks.delete(event.step)
     } else if (event.type === "StepProgress") draw([...takeCached(), ...note(event)])
     else if (event.type === "StepExecuted" || event.type === "StepFailed") {
-      draw([...takeCached(), ...end(event.step), ...lasting(event)])
-    } else draw([...takeCached(), ...lasting(event)])
+      draw([...takeCached(), ...end(event.step), ...linesOf(event)])
+    } else draw([...takeCached(), ...linesOf(event)])
   }
 }
 

@@ -1,10 +1,12 @@
 /** Session: from flags to a prepared pipeline, the same for every verb that looks at one. */
+
 import { existsSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { CodeIdentity } from "../cache/code/CodeIdentity.ts"
+import { few } from "../cache/identity/Shown.ts"
 import { Disk } from "../cache/store/Disk.ts"
 import * as Gc from "../cache/store/Gc.ts"
 import type { StepResult } from "../cache/store/ResultStore.ts"
@@ -209,7 +211,7 @@ export const tellLeftovers = Effect.fnUntraced(function* (
   const left = yield* OutputFolder.leftovers(outputsDir, pipeline)
   if (left.length === 0) return
   const folders = left.map((name) => path.relative(process.cwd(), path.join(outputsDir, name)))
-  notify(`${folders.join(", ")}: of no step of the pipeline any more. \`op-pipe clean\` removes such outputs`)
+  notify(`${few(folders)}: of no step of the pipeline any more. \`op-pipe clean\` removes such outputs`)
 })
 
 /** The results that a run had, as far as they are still there. */

@@ -5,11 +5,13 @@
  * they are and not by the step that made them: an upstream step that runs again and gives the same bytes changes
  * nothing here. Times, hosts, attempts and paths on disk do not count.
  */
+
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as CanonicalJson from "./CanonicalJson.ts"
 import * as Digest from "./Digest.ts"
+import { few } from "./Shown.ts"
 
 /** A part of a key has no canonical text, so there is no key. */
 export class KeyUnknown extends Schema.TaggedError<KeyUnknown>()("KeyUnknown", {
@@ -147,9 +149,6 @@ export const diffJson = (before: unknown, after: unknown, at: string): ReadonlyA
   return JSON.stringify(before) === JSON.stringify(after) ? [] : [`${at}: ${show(textOf(before), textOf(after))}`]
 }
 
-const list = (names: ReadonlyArray<string>): string =>
-  names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`
-
 const diffModules = (before: Code["modules"], after: Code["modules"]): ReadonlyArray<string> => {
   const files = Array.from(new Set([...Object.keys(before), ...Object.keys(after)])).sort()
   return files.flatMap((file) => {
@@ -161,7 +160,7 @@ const diffModules = (before: Code["modules"], after: Code["modules"]): ReadonlyA
     )
     // an added or removed statement changes the order too, and is reason enough
     const named = names.length === 1 ? names : names.filter((name) => name !== orderOfStatements)
-    return named.length === 0 ? [] : [`code: ${list(named)} in ${file} changed`]
+    return named.length === 0 ? [] : [`code: ${few(named)} in ${file} changed`]
   })
 }
 

@@ -21,3 +21,7 @@ export const shownName = (name: string): string =>
   name.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (character) =>
     character === "\n" ? "\\n" : character === "\t" ? "\\t" : escape(character)
   )
+
+/** The first `most` of many, in a line: `a, b, c and 4 more`. */
+export const few = (texts: ReadonlyArray<string>, most = 3, between = ", "): string =>
+  texts.length <= most ? texts.join(between) : `${texts.slice(0, most).join(between)} and ${texts.length - most} more`

@@ -123,7 +123,7 @@ export const restore = Command.make(
         const gone = usable.filter((each) => typeof each.result === "string").map((each) => each.id)
         if (gone.length > 0) {
           return yield* new UsageError({
-            message: `restore ${flags.run}: the store no longer has the results of ${Reporter.few(gone)}; nothing was changed. \`op-pipe pin RUN\` keeps a run's results`
+            message: `restore ${flags.run}: the store no longer has the results of ${Reporter.fewSteps(gone)}; nothing was changed. \`op-pipe pin RUN\` keeps a run's results`
           })
         }
         const found = usable.flatMap(({ id, result }) => (typeof result === "string" ? [] : [[id, result] as const]))
@@ -146,7 +146,7 @@ export const restore = Command.make(
     for (const text of moved) yield* printError(text)
     if (flags.json) return yield* printJson("restore", restored)
     yield* printLine(
-      `The outputs of run ${restored.runId} (${Reporter.few(restored.steps)}) are in ${restored.outputs}`
+      `The outputs of run ${restored.runId} (${Reporter.fewSteps(restored.steps)}) are in ${restored.outputs}`
     )
   })
 ).pipe(Command.withDescription("Put back the outputs of an earlier run, without computing anything"))

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
-import { shownName } from "../../cache/identity/Shown.ts"
+import { few, shownName } from "../../cache/identity/Shown.ts"
 import { paint, printError } from "../Console.ts"
 import * as Signals from "../Signals.ts"
 import * as Places from "./Places.ts"
@@ -54,10 +54,11 @@ const runOnce = (args: ReadonlyArray<string>, onPlaces: (places: Places.Places |
     })
   })
 
-const named = (files: ReadonlyArray<string>): string => {
-  const names = files.slice(0, mostNamed).map((file) => shownName(path.relative(process.cwd(), file) || "."))
-  return files.length > mostNamed ? `${names.join(", ")} and ${files.length - mostNamed} more` : names.join(", ")
-}
+const named = (files: ReadonlyArray<string>): string =>
+  few(
+    files.map((file) => shownName(path.relative(process.cwd(), file) || ".")),
+    mostNamed
+  )
 
 const limitMessage = (folders: number): string =>
   `${folders} folders cannot be watched, since the system allows no more. Changes there count in the next run. On Linux more are allowed by \`sysctl fs.inotify.max_user_watches=524288\` and by \`ulimit -n\``

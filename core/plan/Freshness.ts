@@ -10,12 +10,14 @@
  * Run, dry run, `status`, `why` and `dag` all ask here. Each reason to run has one predicate; a new reason is one more
  * entry of the list `decisive` or `comparisons`.
  */
+
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as CacheKey from "../../cache/identity/CacheKey.ts"
 import type * as Digest from "../../cache/identity/Digest.ts"
+import { few } from "../../cache/identity/Shown.ts"
 import type { Disk, DiskError, SyncDisk } from "../../cache/store/Disk.ts"
 import { type LastKeys, noLastKeys, type StepResult } from "../../cache/store/ResultStore.ts"
 import { Store } from "../../cache/store/Store.ts"
@@ -233,8 +235,7 @@ const pending = (step: AnyStep, reasons: ReadonlyArray<string>): Assessment => (
 const counted = (branches: ReadonlyArray<Assessment>): ReadonlyArray<string> =>
   (["stale", "never run", "pending"] as const).flatMap((state) => {
     const names = branches.flatMap(({ step, state: own }) => (own === state ? [step.branch?.name ?? step.id] : []))
-    const shown = names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`
-    return names.length === 0 ? [] : [`${names.length} of ${branches.length} ${state}: ${shown}`]
+    return names.length === 0 ? [] : [`${names.length} of ${branches.length} ${state}: ${few(names)}`]
   })
 
 /** The answer for a step that stands for `branches`: the first of these states that one of them is in. */

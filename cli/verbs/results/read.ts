@@ -1,10 +1,12 @@
 /** `op-pipe read STEP.OUTPUT`: what a step made, out of the store: a value, or the path of a file or folder. */
+
 import * as path from "node:path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { few } from "../../../cache/identity/Shown.ts"
 import { Disk } from "../../../cache/store/Disk.ts"
 import type { Output, StepResult } from "../../../cache/store/ResultStore.ts"
 import { Store } from "../../../cache/store/Store.ts"
@@ -173,11 +175,9 @@ const checkBranch = Effect.fnUntraced(function* (
   if (step?.each === undefined || branchOf(id) !== undefined) return
   const branches = Array.from(new Set(names.map((each) => each.id))).filter((each) => branchOf(each)?.of === id)
   if (branches.length === 0) return yield* new NoResult({ step: id })
-  const named = branches.slice(0, mostNamed).map(displayName).join(", ")
-  const more = branches.length > mostNamed ? ` and ${branches.length - mostNamed} more` : ""
   return yield* new SettingsError({
     asked: `read ${asked}`,
-    expected: `one of its branches ${named}${more}`,
+    expected: `one of its branches ${few(branches.map(displayName), mostNamed)}`,
     actual: "all"
   })
 })

@@ -10,7 +10,7 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import { shownName } from "../../../cache/identity/Shown.ts"
+import { few, shownName } from "../../../cache/identity/Shown.ts"
 import { Disk, join, orAbsent } from "../../../cache/store/Disk.ts"
 import { Store } from "../../../cache/store/Store.ts"
 import { ownPrefix } from "../../../cache/store/Sweep.ts"
@@ -64,11 +64,6 @@ const moveTo = Effect.fnUntraced(function* (folder: string, to: string, paths: R
   }
 })
 
-const listed = (paths: ReadonlyArray<string>): string => {
-  const [shown, others] = [paths.slice(0, 3).map(shownName).join(", "), paths.length - 3]
-  return `${shown}${others > 0 ? ` and ${others} more` : ""}`
-}
-
 /**
  * Moves what op-pipe did not write out of `folder`, which is about to be replaced or removed, and tells of it. A folder that cannot be
  * read through (a pipe, a name that is not UTF-8, a folder that is closed to this user) is moved as a whole.
@@ -91,5 +86,5 @@ export const moveAside = Effect.fn("Kept.moveAside")(function* (folder: string, 
     .map((entry) => entry.path)
   if (others.length === 0) return
   yield* moveTo(folder, to, others)
-  tell(`${folder}: found ${listed(others)}, which op-pipe did not write; moved to ${to}`)
+  tell(`${folder}: found ${few(others.map(shownName))}, which op-pipe did not write; moved to ${to}`)
 })

@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import type { CodeFingerprint } from "../../../cache/code/CodeFingerprint.ts"
 import { CodeIdentity } from "../../../cache/code/CodeIdentity.ts"
 import * as Digest from "../../../cache/identity/Digest.ts"
-import { shownName } from "../../../cache/identity/Shown.ts"
+import { few, shownName } from "../../../cache/identity/Shown.ts"
 import { Disk, orAbsent } from "../../../cache/store/Disk.ts"
 import type { StatMemo } from "../../../cache/store/StatMemo.ts"
 import { Store } from "../../../cache/store/Store.ts"
@@ -98,8 +98,7 @@ const quickMs = 200
 const describeTouched = ({ source }: PreparedSource, paths: ReadonlyArray<string>): string => {
   // a source of one file is its name
   if (paths.length === 0 || source.artifact.kind !== "folder") return source.name
-  const [shown, others] = [paths.slice(0, 3).map(shownName), paths.length - 3]
-  return `${shown.join(", ")}${others > 0 ? ` and ${others} more` : ""} in ${source.name}`
+  return `${few(paths.map(shownName))} in ${source.name}`
 }
 
 /** Fails if a source changed since the key was made. */

@@ -2,7 +2,7 @@
 import { stripVTControlCharacters } from "node:util"
 import fc from "fast-check"
 import { expect, it } from "vitest"
-import { fold } from "../../cli/Presenter.ts"
+import { fold } from "../../../cli/reporter/Fold.ts"
 
 it("goes on below where a flag's text begins, or on the next line if the flag is long", () => {
   expect(fold("  --only STEP    Only this step and what it needs", 34)).toBe(
