@@ -150,12 +150,32 @@ const programOf = (entry, files) => {
 export const start = (args, inSources, guard, others) => main(args, { ${[...loads, "...others"].join(", ")} }, inSources)`
 }
 
+const stillLoadingMs = 10_000
+
+/** A module of the user's may end the process, or wait for what never comes: either would be silent. */
+const onEnd = (code) => {
+  // of a signal
+  if (code > 128) return
+  const found = `one of its modules, or a package, ended the process (process.exit(${code})). Leave that call out`
+  process.stderr.write(`op-pipe: expected a pipeline to load, but ${found}\n`)
+  process.exitCode = 2
+}
+const onWait = () =>
+  process.stderr.write(
+    `op-pipe: the pipeline is still being loaded after ${stillLoadingMs / 1000} s: one of its modules computes, or awaits what does not come. Ctrl-C ends it\n`
+  )
+
 /** Loads a module of the user's; what it throws has its places in the sources. */
 const guard = async (load) => {
+  process.on("exit", onEnd)
+  const wait = setTimeout(onWait, stillLoadingMs)
   try {
     return await load()
   } catch (error) {
     throw require("./places.cjs").inOwnPlaces(error)
+  } finally {
+    clearTimeout(wait)
+    process.removeListener("exit", onEnd)
   }
 }
 

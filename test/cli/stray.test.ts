@@ -89,3 +89,12 @@ export default Pipeline.make({ name: "some", steps: [step("good"), step("absent"
     expect(poor.stderr).toContain("no-such-program")
   })
 })
+
+describe("a pipeline that ends the process while it is loaded", () => {
+  it("is told so, instead of an end without a word", async () => {
+    const cwd = projectOf("exits", { "pipeline.ts": "process.exit(0)" })
+    const finished = await opPipe(["status"], { cwd })
+    expect(finished).toMatchObject({ code: 2, stdout: "" })
+    expect(finished.stderr).toContain("one of its modules, or a package, ended the process (process.exit(0))")
+  })
+})
