@@ -38,7 +38,7 @@ export interface Options {
 export const width = 32
 const tickMs = 500
 const connectTicks = 4
-/** An upload from this size on asks first. */
+/** An upload from this size on asks first, unless the server has shown that all have to, or none can. */
 const askBytes = 2 ** 20
 const askMs = 1000
 
@@ -100,7 +100,7 @@ const give = (request: http.ClientRequest, body: Exclude<Body, Uint8Array>, asks
     // what goes wrong is the request's error; either end closes the other
     pipeline(Readable.from(body.read(), { objectMode: false, highWaterMark: 2 ** 20 }), request, () => undefined)
   }
-  if (!asksFirst || body.sizeBytes < askBytes) {
+  if (!asksFirst) {
     begin()
     return
   }
@@ -164,7 +164,7 @@ const sender = (options: Options) => {
   const library = isSecure ? https : http
   const stalled = new Stalled()
   const root = options.base.href.replace(/\/$/u, "")
-  return (...[method, kind, name, body, asksFirst = true]: Call): Effect.Effect<Answer, RemoteError> =>
+  return (...[method, kind, name, body, asksFirst = false]: Call): Effect.Effect<Answer, RemoteError> =>
     Effect.callback((resume) => {
       const failure: Answer["failure"] = {}
       const url = new URL(`${root}/${kind}/${name}`)
@@ -216,17 +216,20 @@ export const make = (options: Options): Engine => {
       if (status === 200 || absent.has(status) || status === 405) return Effect.succeed(status === 200)
       return refused("HEAD", answer)
     })
-  let asksFirst = true
+  /** Uploads from this size on ask first. */
+  let asksFrom = askBytes
   const upload = (kind: Kind, name: Digest.Digest, body: Body, isAsking: boolean) =>
     asked(["PUT", kind, name, body, isAsking], (answer, status) =>
       status >= 200 && status < 300 ? Effect.void : refused("PUT", answer)
     )
   const put: Engine["put"] = (kind, name, body) =>
     Effect.suspend(() => {
-      const isAsking = asksFirst
+      const isAsking = sizeOf(body) >= asksFrom
       return Effect.catch(upload(kind, name, body, isAsking), (error) => {
+        // one that was cut may have been refused by an answer that the cut has swallowed: the next attempt asks
+        if (error.status === undefined && error.isPassing && asksFrom === askBytes) asksFrom = 0
         if (error.status !== expectationFailed || !isAsking) return Effect.fail(error)
-        asksFirst = false
+        asksFrom = Number.POSITIVE_INFINITY
         return upload(kind, name, body, false)
       })
     })
