@@ -30,6 +30,8 @@ export interface Cluster {
   readonly stopController: () => Promise<void>
   /** The same at once, so that it forgets what it has not noted yet. */
   readonly killController: () => Promise<void>
+  /** All nodes take jobs, also those that a controller set aside which had forgotten of a job there. */
+  readonly ready: () => Promise<void>
   readonly startController: () => Promise<void>
   readonly down: () => Promise<void>
 }
@@ -182,7 +184,7 @@ export const startCluster = async (folder: string, options: ClusterOptions = {})
       if (readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "slurmd") process.kill(pid, "SIGKILL")
   }
   const until = async (what: string, isSo: () => boolean): Promise<void> => {
-    for (let tries = 0; tries < 400; tries++) {
+    for (let tries = 0; tries < 1200; tries++) {
       try {
         if (isSo()) return
       } catch {
@@ -194,6 +196,13 @@ export const startCluster = async (folder: string, options: ClusterOptions = {})
   }
   const states = (): ReadonlyArray<string> => call("sinfo", "-h", "-N", "-o", "%t").trim().split("\n")
   const isUp = (state: string): boolean => /^(idle|mix|alloc|comp)/u.test(state) && !state.includes("*")
+  const ready = (): Promise<void> =>
+    until("the nodes do not come up", () => {
+      const found = states()
+      const aside = names.filter((_, at) => found[at]?.startsWith("dr"))
+      if (aside.length > 0) call("scontrol", "update", `nodename=${aside.join()}`, "state=resume")
+      return found.every(isUp)
+    })
   const startController = async (): Promise<void> => {
     call("slurmctld", "-f", conf)
     await until("slurmctld does not answer", () => states().length === names.length)
@@ -202,19 +211,19 @@ export const startCluster = async (folder: string, options: ClusterOptions = {})
     lose(number)
     await setTimeout(50)
     startNode(number)
-    await until("the nodes do not come up", () => states().every(isUp))
+    await ready()
   }
   const mend = async (number: number): Promise<void> => {
     const shell = children(outer.get(number)!)[0]
     const inside = ["--target", `${shell}`, "--uts", "--pid", "--mount"]
     call("nsenter", ...inside, "slurmd", "-f", conf, "-N", names[number - 1]!)
-    await until("the nodes do not come up", () => states().every(isUp))
+    await ready()
   }
   const stopController = (): Promise<void> => end(pidIn(at("slurmctld.pid")))
   const killController = (): Promise<void> => end(pidIn(at("slurmctld.pid")), "SIGKILL")
   await startController()
   for (let number = 1; number <= names.length; number++) startNode(number)
-  await until("the nodes do not come up", () => states().every(isUp))
+  await ready()
   return {
     env,
     nodes: names.length,
@@ -229,6 +238,7 @@ export const startCluster = async (folder: string, options: ClusterOptions = {})
     restore,
     stopController,
     killController,
+    ready,
     startController,
     down: async () => {
       for (const number of outer.keys()) lose(number)
