@@ -29,7 +29,20 @@ import path from "node:path"
 import { fileURLToPath } from "node:url"
 import FileStat from "../../cache/identity/FileStat.cjs"
 import Resolver from "../../cache/identity/Resolver.cjs"
-import { asWritten, exists, isOwn, makeLooked, ownPlace, plugin, refusal, root, stampOf, statOf } from "./modules.mjs"
+import { withEsbuild } from "./esbuild.mjs"
+import {
+  asWritten,
+  exists,
+  fileOf,
+  isOwn,
+  makeLooked,
+  ownPlace,
+  plugin,
+  refusal,
+  root,
+  stampOf,
+  statOf
+} from "./modules.mjs"
 import { turn } from "./turn.mjs"
 
 const dayMs = 24 * 3_600_000
@@ -53,13 +66,22 @@ const importedWith = (inputs, start) => {
   return Array.from(outside)
 }
 
+/** What packages import later of their own modules. */
+const laterInPackages = (inputs) =>
+  Object.keys(inputs)
+    .filter((name) => !/^(?:later|own):/u.test(name))
+    .flatMap((name) => inputs[name].imports)
+    .filter(({ path: name, kind, external }) => kind === "dynamic-import" && external !== true && name in inputs)
+    .map(({ path: name }) => name)
+    .filter((name) => !name.startsWith("later:"))
+
 /** For each module that is imported later: the packages outside that are imported with it. */
 const importedLater = (inputs, made) =>
   Object.fromEntries(
     Object.keys(inputs)
       .filter((name) => name.startsWith("later:"))
       .map((name) => inputs[name].imports.find(({ kind }) => kind === "dynamic-import").path)
-      .map((name) => [path.resolve(made, name), importedWith(inputs, name)])
+      .map((name) => [fileOf(name, made), importedWith(inputs, name)])
       .filter(([, outside]) => outside.length > 0)
   )
 
@@ -93,7 +115,7 @@ const refuseComputed = ({ inputs }, warnings, made) => {
       .map(({ location }) => location.file),
     ...Object.keys(inputs).filter((name) => inputs[name].imports.some(isTemplate))
   ]
-  const file = importers.map((name) => path.resolve(made, name)).find(isTheirs)
+  const file = importers.map((name) => fileOf(name, made)).find(isTheirs)
   if (file === undefined) return
   const text = readFileSync(file, "utf8")
   const computed = /\b(?:import|require)\s*\(\s*(?!(["'])(?:(?!\1).)*\1\s*[,)])/u.exec(text)
@@ -104,8 +126,8 @@ const [computedImport, computedRequire] = ["unsupported-dynamic-import", "unsupp
 /** Where esbuild stumbles over a module of the project's, in one sentence. */
 const inWords = (error, made) => {
   for (const { text, location } of error.errors ?? []) {
-    const file = path.resolve(made, location?.file ?? "")
-    if (location?.namespace === "" && isTheirs(file)) {
+    const file = fileOf(location?.file ?? "", made)
+    if (location?.file !== undefined && isTheirs(file)) {
       return refusal(
         `${file}:${location.line}:${location.column + 1}: expected a module that can be read, but: ${text}`
       )
@@ -136,9 +158,11 @@ const writeScript = async (esbuild, options, made) => {
   const { metafile, warnings, outputFiles } = await build(esbuild, script, made)
   const { inputs } = metafile
   const { resolveDir, sourcefile } = options.stdin
-  const entry = Object.keys(inputs).find((name) => path.resolve(made, name) === path.join(resolveDir, sourcefile))
-  // a module's `import.meta` itself, or a package that is wanted at once
-  if (warnings.some(({ id }) => id === "empty-import-meta") || importedWith(inputs, entry).length > 0) return undefined
+  const entry = Object.keys(inputs).find((name) => fileOf(name, made) === path.join(resolveDir, sourcefile))
+  // a module's `import.meta` itself, or a package that is wanted at once, or where a package imports a part of its own later
+  const starts = [entry, ...laterInPackages(inputs)]
+  if (warnings.some(({ id }) => id === "empty-import-meta")) return undefined
+  if (starts.some((start) => importedWith(inputs, start).length > 0)) return undefined
   for (const { path: file, text } of outputFiles) writeFileSync(file, file.endsWith(".js") ? withImported(text) : text)
   writeFileSync(path.join(made, "outside.json"), JSON.stringify(importedLater(inputs, made)))
   const main = path.join(made, "main.cjs")
@@ -161,14 +185,15 @@ const writeModules = async (esbuild, options, made) => {
 export const make = async (folder, contents, resolveDir, keepNames, current) => {
   const end = await turn(folder)
   try {
-    return current(folder) ?? (await makeAnew(folder, contents, resolveDir, keepNames))
+    return (
+      current(folder) ?? (await withEsbuild((esbuild) => makeAnew(esbuild, folder, contents, resolveDir, keepNames)))
+    )
   } finally {
     end()
   }
 }
 
-const makeAnew = async (folder, contents, resolveDir, keepNames) => {
-  const esbuild = await import("esbuild")
+const makeAnew = async (esbuild, folder, contents, resolveDir, keepNames) => {
   const startedMs = Date.now()
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const made = mkdtempSync(path.join(folder, "made-"))
@@ -201,6 +226,7 @@ const makeAnew = async (folder, contents, resolveDir, keepNames) => {
   const { main, inputs, digests, looked } = asScript ?? (await attempt(false, writeModules))
   const ownNames = [
     "core/start/bundle.mjs",
+    "core/start/esbuild.mjs",
     "core/start/modules.mjs",
     "core/start/start.cjs",
     "core/start/turn.mjs",
@@ -209,7 +235,7 @@ const makeAnew = async (folder, contents, resolveDir, keepNames) => {
     "cache/identity/Resolver.cjs"
   ]
   const ours = ownNames.map((name) => path.join(root, name))
-  const files = [...ours, ...Object.keys(inputs).map((file) => path.resolve(made, file))].filter(exists)
+  const files = [...ours, ...Object.keys(inputs).map((name) => fileOf(name, made))].filter(exists)
   const stamps = new Map([...files.map((file) => [file, stampOf(file)]), ...looked.stamps])
   if (![...stamps.keys()].some((file) => exists(file) && isYoung(file, startedMs))) {
     const manifest = path.join(made, "bundle.json")

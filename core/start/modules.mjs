@@ -3,6 +3,9 @@
  *
  * Modules of ours are found by cache/identity/Resolver.cjs, as code identities find them; what is within a package, by esbuild. Modules keep
  * the `import.meta` of their sources. A module that is missing becomes one that says so when it is loaded.
+ *
+ * esbuild is a process of its own, and each question that it asks of a plugin costs as much as a small module does. So modules of ours have
+ * a namespace, and it asks about what they import; packages it reads by itself.
  */
 import { hash } from "node:crypto"
 import { lstatSync, readFileSync, readlinkSync, realpathSync } from "node:fs"
@@ -89,11 +92,23 @@ export const isOwn = (file) => {
 }
 const isVendored = (file) => file.startsWith(path.join(root, "node_modules") + path.sep)
 
+/** The namespace of modules of ours. Those of packages have esbuild's, `file`. */
+const own = "own"
+const asOwn = (found) => {
+  if (found === undefined || found.external === true || (found.namespace ?? "file") !== "file") return found
+  return loaders[path.extname(found.path)] !== undefined && isOwn(found.path) ? { ...found, namespace: own } : found
+}
+
+/** The file of a module that esbuild, at work in `made`, calls `name`. */
+export const fileOf = (name, made) =>
+  name.startsWith(`${own}:`) ? name.slice(own.length + 1) : path.resolve(made, name)
+
 /** What was looked at to find modules, with the stamp that each thing had before it was believed. */
 export const makeLooked = () => {
   const stamps = new Map()
   const note = (file) => {
-    if (!stamps.has(file)) stamps.set(file, stampOf(file))
+    if (stamps.has(file)) return
+    stamps.set(file, stampOf(file))
     const stat = lstatSync(file, { throwIfNoEntry: false })
     // what a link leads to may be a link too
     if (stat?.isSymbolicLink()) note(path.resolve(path.dirname(file), readlinkSync(file)))
@@ -114,8 +129,16 @@ const missing = ({ path: specifier, importer, kind }, problem) => {
 
 /** Finds modules as `resolver` does, and what packages hold as esbuild does. */
 const makeResolve = (build, resolver) => {
-  const within = (specifier, { kind, ...args }, resolveDir) =>
-    build.resolve(specifier, { kind, resolveDir, with: args.with, pluginData: "resolving" })
+  const answers = new Map()
+  /** Where esbuild finds what is imported of the package in the folder `at`: one answer for all modules that ask the same. */
+  const within = (specifier, { kind, with: attributes }, resolveDir, at) => {
+    const question = JSON.stringify([specifier, kind, attributes, at])
+    if (!answers.has(question)) {
+      const asked = { kind, resolveDir, with: attributes, namespace: "asked" }
+      answers.set(question, build.resolve(specifier, asked))
+    }
+    return answers.get(question)
+  }
 
   const inPackage = async (args, { name, specifier, folder, tried }) => {
     // What is required has its path as its name, which no import has.
@@ -125,7 +148,7 @@ const makeResolve = (build, resolver) => {
     const resolveDir = isPeer ? root : folder
     const at = resolver.packageFolder(name, resolveDir)
     if (at === undefined) return missing(args, Resolver.notInstalled({ name, tried, folder }))
-    const found = await within(specifier, args, resolveDir)
+    const found = await within(specifier, args, resolveDir, at)
     if (found.errors.length > 0) return missing(args, `the package ${name} has no such module to import`)
     if (!path.isAbsolute(found.path)) return { path: found.path, external: true }
     // what a manifest says of side effects is no part of what the sources do
@@ -135,12 +158,8 @@ const makeResolve = (build, resolver) => {
   }
 
   return async (args) => {
-    const { path: specifier, kind, importer, resolveDir: folder } = args
+    const { path: specifier, kind, resolveDir: folder } = args
     if (isBuiltin(specifier)) return { path: specifier, external: true }
-    const isInside = specifier.startsWith(".") || specifier.startsWith("#") || path.isAbsolute(specifier)
-    // within a package, files are what they were: a package counts by its version
-    if (!isOwn(importer) && isInside)
-      return kind === "dynamic-import" ? await within(specifier, args, folder) : undefined
     const found = resolver.resolve({ specifier, folder, isRequired: kind.startsWith("require") })
     if (found.type === "package") return await inPackage(args, found)
     if (found.type === "missing") return missing(args, found.problem)
@@ -192,20 +211,20 @@ export const plugin = ({ isScript, digests, looked }) => ({
   name: "op-pipe",
   setup: (build) => {
     const resolve = makeResolve(build, Resolver.make(Resolver.lookAtDisk(looked.note)))
-    build.onResolve({ filter: /.*/ }, async (args) => {
-      if (args.pluginData === "resolving" || args.kind === "entry-point") return undefined
-      if (args.namespace === "later") return { path: args.path }
-      const found = await resolve(args)
-      const isLater =
-        isScript &&
-        args.kind === "dynamic-import" &&
-        (found?.namespace ?? "file") === "file" &&
-        found?.external !== true
-      return isLater && found?.path !== undefined ? { path: found.path, namespace: "later" } : found
-    })
+    const find = async (args) => {
+      if (args.kind === "entry-point") return undefined
+      if (args.namespace === "later") return asOwn({ path: args.path })
+      const found = asOwn(await resolve(args))
+      const isFile = found.external !== true && [undefined, "file", own].includes(found.namespace)
+      const isLater = isScript && args.kind === "dynamic-import" && isFile
+      return isLater ? { path: found.path, namespace: "later" } : found
+    }
+    build.onResolve({ filter: /.*/, namespace: own }, find)
+    build.onResolve({ filter: /.*/, namespace: "later" }, find)
+    // within a package, files are what they were: a package counts by its version
+    build.onResolve({ filter: /^[^.#]/, namespace: "file" }, find)
     loadStandIns(build)
-    build.onLoad({ filter: /\.(?:[mc]?[tj]s|[tj]sx|json)$/ }, async ({ path: file }) => {
-      if (!isOwn(file)) return undefined
+    build.onLoad({ filter: /.*/, namespace: own }, async ({ path: file }) => {
       const bytes = readFileSync(file)
       digests[file] = hash("sha256", bytes, "hex")
       return { ...(await prepared(build, file, bytes.toString("utf8"))), resolveDir: path.dirname(file) }

@@ -18,7 +18,8 @@ const inSources = (trace) => {
     (whole, file, line, column) => {
       const found = mapOf(file)?.findEntry(Number(line) - 1, Number(column) - 1)
       if (found?.originalSource === undefined) return whole
-      const source = path.resolve(path.dirname(file), found.originalSource)
+      // modules of ours have a namespace: `own` of modules.mjs
+      const source = path.resolve(path.dirname(file), found.originalSource.replace(/^own:/u, ""))
       return `${pathToFileURL(source).href}:${found.originalLine + 1}:${found.originalColumn + 1}`
     }
   )

@@ -1361,6 +1361,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     quick: true
   },
   {
+    name: "esbuild's process stays when the bundles are made",
+    file: "core/start/esbuild.mjs",
+    find: "await esbuild.stop()",
+    replace: "await undefined",
+    caughtBy: ["test/core/start/bundle.test.ts"]
+  },
+  {
     name: "each of many processes makes a bundle of its own",
     file: "core/start/bundle.mjs",
     find: "const end = await turn(folder)",

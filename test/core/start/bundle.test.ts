@@ -2,7 +2,9 @@
  * The bundles that runs start from are made again when anything by which their modules were found is another: links, packages that
  * lie nearer or elsewhere, files that come before others. And what they compute is what the sources would.
  */
+import { execFile } from "node:child_process"
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -14,6 +16,7 @@ import {
   writeFileSync
 } from "node:fs"
 import * as path from "node:path"
+import { promisify } from "node:util"
 import { describe, expect, it } from "vitest"
 import { lastEvent, opPipe, repository } from "../../lib/cli.ts"
 import { makeProject, stageModule, valueModule } from "../../lib/project.ts"
@@ -65,7 +68,7 @@ it("one of many processes that begin at once makes a bundle, and the others take
   const cache = path.join(temporaryFolder(), "cache")
   const env = { OP_PIPE_CACHE_DIR: cache }
   // a file as young as a bundle is not trusted, so each process would make its own
-  await new Promise((resolve) => setTimeout(resolve, 2500))
+  await new Promise((resolve) => setTimeout(resolve, 200))
   const runs = await Promise.all(Array.from({ length: 4 }, () => opPipe(["run"], { cwd: root, env })))
   expect(runs.map(({ code, stderr }) => [code, stderr])).toEqual(runs.map(() => [0, ""]))
   const bundles = path.join(cache, "start")
@@ -348,6 +351,22 @@ describe("what cannot be found is said in one sentence, with its place", () => {
     expect(stderr).toContain(`${file}:1:`)
     expect(stderr).not.toMatch(/made-|program\.js|node:internal/u)
   })
+})
+
+it.skipIf(!existsSync("/proc/self/task"))("esbuild's process ends with the last bundle that is made", async () => {
+  const cwd = temporaryFolder()
+  writeFiles(cwd, { "a.ts": "export const a = 1", "b.ts": "export const b: number = 2" })
+  const program = `
+    const { readFileSync } = require("node:fs")
+    const { bundled } = require(${JSON.stringify(path.join(repository, "core/start/start.cjs"))})
+    const processes = () => readFileSync("/proc/self/task/" + process.pid + "/children", "utf8")
+    const end = (tries) => processes() === "" || tries === 0 ? console.log("left:", processes()) : setTimeout(end, 20, tries - 1)
+    const made = ["a", "b"].map((name) => bundled('export * from "./' + name + '.ts"', ${JSON.stringify(cwd)}))
+    Promise.all(made).then((all) => console.log(all.map(({ main }) => Object.keys(require(main)).join()).join())).then(() => end(100))`
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ["--eval", program], {
+    env: { ...process.env, OP_PIPE_CACHE_DIR: path.join(cwd, "cache") }
+  })
+  expect([stdout, stderr]).toEqual(["a,b\nleft: \n", ""])
 })
 
 it("earlier bundles are kept for a while, and no more than there is use for", async () => {
