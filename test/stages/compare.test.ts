@@ -5,7 +5,7 @@ import { NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { chromium, type Page } from "playwright-core"
+import type { Page } from "playwright-core"
 import sharp from "sharp"
 import { beforeAll, describe, expect, it } from "vitest"
 import { PackIndex } from "../../schemas/Augment.ts"
@@ -25,7 +25,7 @@ import { split } from "../../stages/split.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 import { falling, history, jagged } from "./lib/histories.ts"
 import { runStage } from "./lib/runStage.ts"
-import { browser, readers, violations } from "./lib/violations.ts"
+import { browser, onPage, readers, violations } from "./lib/violations.ts"
 
 const folder = temporaryFolder()
 const at = (...names: ReadonlyArray<string>): string => path.join(folder, ...names)
@@ -190,9 +190,16 @@ const compared = async (to: string, params: object = {}) => {
   return { out, metrics, report: readFileSync(out["report"]!, "utf8") }
 }
 
+let made: ReturnType<typeof compared> | undefined
+/** The report that most tests look at, made once. */
+const usual = (): ReturnType<typeof compared> => {
+  made ??= compared("usual")
+  return made
+}
+
 describe("metrics", () => {
   it("have the pairs of classes that occur, and no cell for each pair that might", async () => {
-    const { metrics } = await compared("cells")
+    const { metrics } = await usual()
     for (const variant of ["bn", "nobn"] as const) {
       const { confusion, perClass } = metrics[variant]
       expect(confusion.reduce((sum, { images }) => sum + images, 0)).toBe(metrics.testImages)
@@ -207,7 +214,7 @@ describe("metrics", () => {
   })
 
   it("a perfect network against a poor one", async () => {
-    const { metrics } = await compared("metrics")
+    const { metrics } = await usual()
     const accuracy = (variant: "bn" | "nobn"): number => metrics[variant].activations[1]!.scores.accuracy
     expect(accuracy("bn")).toBe(1)
     expect(accuracy("nobn")).toBeLessThan(0.8)
@@ -219,7 +226,7 @@ describe("metrics", () => {
   })
 
   it("another activation changes what depends on it alone", async () => {
-    const [a, b] = [await compared("a"), await compared("b", { activation: "sparsemax" })]
+    const [a, b] = [await usual(), await compared("b", { activation: "sparsemax" })]
     expect(b.metrics.activation).toBe("sparsemax")
     expect(b.metrics.bn.activations).toEqual(a.metrics.bn.activations)
   })
@@ -227,7 +234,7 @@ describe("metrics", () => {
 
 describe("the report", () => {
   it("stands on its own: nothing is fetched, nothing is left unescaped, everything is there", async () => {
-    const { report, metrics } = await compared("report")
+    const { report, metrics } = await usual()
     expect(report.length).toBeLessThan(5_000_000)
     expect(report).not.toMatch(/(src|href)="(https?:)?\/\//)
     expect(report).not.toMatch(/@import|url\(http/)
@@ -252,14 +259,14 @@ describe("the report", () => {
   })
 
   it("says for which activation the logits were trained that it compares", async () => {
-    const { report } = await compared("losses")
+    const { report } = await usual()
     expect(report).toContain("Both networks were trained by the cross-entropy of softmax.")
     expect(report).toContain("is not the best that sparsemax can do")
     expect(report).toContain("op-pipe run --file losses.ts")
   })
 
   it("shows what speaks for an answer, where a network has a convolution", async () => {
-    const { out, metrics, report } = await compared("evidence")
+    const { out, metrics, report } = await usual()
     const predictions = report.slice(
       report.indexOf('<section id="predictions"'),
       report.indexOf('<section id="errors"')
@@ -279,7 +286,7 @@ describe("the report", () => {
   })
 
   it("has the contact sheet of the packed images, as a file beside report.md too", async () => {
-    const { out } = await compared("sheet")
+    const { out } = await usual()
     const { width, height, format } = await sharp(path.join(out["figures"]!, "contact-sheet.png")).metadata()
     expect(format).toBe("png")
     // a row of each class: three originals with a copy each
@@ -289,7 +296,7 @@ describe("the report", () => {
   })
 
   it("maps test images by the last hidden layer, or says that a network has none", async () => {
-    const { report } = await compared("maps")
+    const { report } = await usual()
     expect(report).toContain("by the last hidden layer (5 units) of the network with BN")
     expect(report).toContain("by the logits of the network without BN, which has no hidden dense layer")
     // the one unit that tells the classes apart is the first component
@@ -297,11 +304,11 @@ describe("the report", () => {
   })
 
   it("is the same every time", async () => {
-    expect((await compared("again")).report).toBe((await compared("once more")).report)
+    expect((await compared("again")).report).toBe((await usual()).report)
   })
 
   it("has a short form in Markdown whose links lead to files of the steps", async () => {
-    const { out, metrics, report } = await compared("markdown")
+    const { out, metrics, report } = await usual()
     const markdown = readFileSync(out["markdown"]!, "utf8")
     for (const { verdict } of metrics.claims) expect(markdown).toContain(`**${verdict}**`)
     expect(markdown).not.toContain("<b>bold")
@@ -320,7 +327,7 @@ describe("the report", () => {
   })
 
   it("numbers its figures, links them, and has the data behind each as a table and a file", async () => {
-    const { out, report } = await compared("figures")
+    const { out, report } = await usual()
     const numbers = Array.from(report.matchAll(/href="#(figure-\w+)">Figure (\d+)</g), (match) => match.slice(1))
     expect(numbers.map(([, number]) => Number(number))).toEqual(numbers.map((_, i) => i + 1))
     expect(numbers.length).toBeGreaterThan(14)
@@ -339,7 +346,7 @@ describe("the report", () => {
   })
 
   it("comes with images that can be opened alone", async () => {
-    const { out } = await compared("files")
+    const { out } = await usual()
     const figure = (name: string): string => path.join(out["figures"]!, name)
     for (const scheme of ["light", "dark"]) {
       for (const name of ["logits", "predictions"]) {
@@ -375,14 +382,14 @@ describe("over seeds", () => {
   }
 
   it("says nothing of seeds when there is one", async () => {
-    const { metrics, report, out } = await compared("one seed")
+    const { metrics, report, out } = await usual()
     expect("seeds" in metrics).toBe(false)
     expect(report).not.toContain("#seeds")
     expect(readFileSync(out["markdown"]!, "utf8")).not.toMatch(/over \d+ seeds|by seed|are seeds/i)
   })
 
   it("has bands, scores seed by seed and verdicts over all", async () => {
-    const one = await compared("first seed")
+    const one = await usual()
     const { metrics, report, out } = await seeded("two seeds")
     expect(metrics.seeds).toMatchObject({ count: 2, sharedEpochs: 6 })
     // the first seed is epoch 6 of accuracy 0.6 in both networks
@@ -422,14 +429,12 @@ interface Shot {
 
 describe.skipIf(browser === undefined)("in a browser", () => {
   it("shows no error, asks nothing of the network, and fits a phone", async () => {
-    const { out } = await compared("browser")
-    const running = await chromium.launch({ executablePath: browser!, args: ["--no-sandbox"] })
-    try {
-      for (const { width, colorScheme } of [
-        { width: 1280, colorScheme: "dark" },
-        { width: 390, colorScheme: "light" }
-      ] as const) {
-        const page = await running.newPage({ viewport: { width, height: 844 }, colorScheme })
+    const { out } = await usual()
+    for (const { width, colorScheme } of [
+      { width: 1280, colorScheme: "dark" },
+      { width: 390, colorScheme: "light" }
+    ] as const) {
+      await onPage({ viewport: { width, height: 844 }, colorScheme }, async (page) => {
         const said: Array<string> = []
         page.on("console", (message) => said.push(message.text()))
         page.on("pageerror", (error) => said.push(String(error)))
@@ -445,20 +450,15 @@ describe.skipIf(browser === undefined)("in a browser", () => {
             .evaluateAll((all) => all.filter((one) => !("naturalWidth" in one && one.naturalWidth)).length)
         ).toBe(0)
         expect(said).toEqual([])
-        await page.close()
-      }
-    } finally {
-      await running.close()
+      })
     }
   })
 })
 
 describe.skipIf(browser === undefined)("for every reader", () => {
   it.each(readers)("axe finds no violation at $width px, $colorScheme", async ({ width, colorScheme }) => {
-    const { out } = await compared("readers")
-    const running = await chromium.launch({ executablePath: browser!, args: ["--no-sandbox"] })
-    try {
-      const page = await running.newPage({ viewport: { width, height: 900 }, colorScheme })
+    const { out } = await usual()
+    await onPage({ viewport: { width, height: 900 }, colorScheme }, async (page) => {
       // as the run writes it: with what it knows
       const rendered = readFileSync(out["report"]!, "utf8").replaceAll(/<!--op-pipe (\w+) ([\w.]+)-->/g, "$1 $2")
       writeFiles(folder, { "rendered.html": rendered })
@@ -467,30 +467,20 @@ describe.skipIf(browser === undefined)("for every reader", () => {
       await page.evaluate("for (const svg of document.querySelectorAll('.chart svg')) svg.style.width = '1600px'")
       await page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
       expect(await violations(page)).toEqual([])
-    } finally {
-      await running.close()
-    }
+    })
   })
 })
 
 describe.skipIf(browser === undefined)("on paper", () => {
   /** What is seen of the page when it is printed by a reader of dark pages. */
   const printed = async <A>(javaScriptEnabled: boolean, use: (page: Page) => Promise<A>): Promise<A> => {
-    const { out } = await compared("paper")
-    const running = await chromium.launch({ executablePath: browser!, args: ["--no-sandbox"] })
-    try {
-      const context = await running.newContext({
-        javaScriptEnabled,
-        colorScheme: "dark",
-        viewport: { width: 720, height: 1000 }
-      })
-      const page = await context.newPage()
+    const { out } = await usual()
+    const viewport = { width: 720, height: 1000 }
+    return onPage({ javaScriptEnabled, colorScheme: "dark", viewport }, async (page) => {
       await page.goto(`file://${out["report"]}`)
       await page.emulateMedia({ media: "print", colorScheme: "dark" })
       return await use(page)
-    } finally {
-      await running.close()
-    }
+    })
   }
 
   it.each([true, false])("is light, open and without controls, script: %s", async (script) => {
@@ -526,20 +516,16 @@ describe.skipIf(browser === undefined)("on paper", () => {
 
 describe.skipIf(browser === undefined)("the mistakes", () => {
   const opened = async <A>(options: { readonly javaScriptEnabled: boolean }, use: (page: Page) => Promise<A>) => {
-    const { out } = await compared("mistakes")
-    const running = await chromium.launch({ executablePath: browser!, args: ["--no-sandbox"] })
-    try {
-      const page = await (await running.newContext(options)).newPage()
+    const { out } = await usual()
+    return onPage(options, async (page) => {
       await page.goto(`file://${out["report"]}`)
       return await use(page)
-    } finally {
-      await running.close()
-    }
+    })
   }
 
   it("are all there without a script, in folds by what batch normalization changed", async () => {
     await opened({ javaScriptEnabled: false }, async (page) => {
-      const { metrics } = await compared("mistakes")
+      const { metrics } = await usual()
       const wrong = metrics.nobn.confusion.reduce(
         (sum, { label, predicted, images }) => sum + (label === predicted ? 0 : images),
         0

@@ -4,7 +4,6 @@ import * as path from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { chromium } from "playwright-core"
 import sharp from "sharp"
 import { beforeAll, expect, it } from "vitest"
 import { defaultEngineParams, identify } from "../../engine/index.ts"
@@ -16,7 +15,7 @@ import { split } from "../../stages/split.ts"
 import { train } from "../../stages/train.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 import { runStage } from "./lib/runStage.ts"
-import { browser, readers, violations } from "./lib/violations.ts"
+import { browser, onPage, readers, violations } from "./lib/violations.ts"
 
 const folder = temporaryFolder()
 const at = (...names: ReadonlyArray<string>): string => path.join(folder, ...names)
@@ -93,16 +92,12 @@ it.skipIf(browser === undefined)(
     writeFiles(folder, {
       "page.html": readFileSync(out["report"]!, "utf8").replaceAll(/<!--op-pipe (\w+) ([\w.]+)-->/g, "$1 $2")
     })
-    const running = await chromium.launch({ executablePath: browser!, args: ["--no-sandbox"] })
-    try {
-      for (const { width, colorScheme } of readers) {
-        const page = await running.newPage({ viewport: { width, height: 900 }, colorScheme })
+    for (const { width, colorScheme } of readers) {
+      await onPage({ viewport: { width, height: 900 }, colorScheme }, async (page) => {
         await page.goto(`file://${at("page.html")}`)
         expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width)
         expect(await violations(page)).toEqual([])
-      }
-    } finally {
-      await running.close()
+      })
     }
   }
 )

@@ -2,12 +2,11 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import { chromium } from "playwright-core"
 import sharp from "sharp"
 import { beforeAll, describe, expect, it } from "vitest"
 import * as Page from "../../../../stages/lib/report/PredictionPage.ts"
 import { temporaryFolder } from "../../../lib/temporary.ts"
-import { browser, readers, violations } from "../violations.ts"
+import { browser, onPage, readers, violations } from "../violations.ts"
 
 const folder = temporaryFolder()
 const file = path.join(folder, "page.html")
@@ -83,9 +82,7 @@ describe.skipIf(browser === undefined)("in a browser", () => {
     { width: 1100, colorScheme: "light" },
     { width: 390, colorScheme: "light" }
   ] as const)("$width px, $colorScheme: nothing overflows, every image is there", async ({ width, colorScheme }) => {
-    const running = await chromium.launch({ executablePath: browser!, args: ["--no-sandbox"] })
-    try {
-      const opened = await running.newPage({ viewport: { width, height: 900 }, colorScheme })
+    await onPage({ viewport: { width, height: 900 }, colorScheme }, async (opened) => {
       const said: Array<string> = []
       opened.on("console", (message) => said.push(message.text()))
       await opened.goto(`file://${file}`)
@@ -97,19 +94,13 @@ describe.skipIf(browser === undefined)("in a browser", () => {
         colorScheme === "dark" ? ["rgb(230, 234, 239)", "rgb(20, 24, 29)"] : ["rgb(29, 36, 44)", "rgb(255, 255, 255)"]
       )
       expect(said).toEqual([])
-    } finally {
-      await running.close()
-    }
+    })
   })
 
   it.each(readers)("axe finds no violation at $width px, $colorScheme", async ({ width, colorScheme }) => {
-    const running = await chromium.launch({ executablePath: browser!, args: ["--no-sandbox"] })
-    try {
-      const opened = await running.newPage({ viewport: { width, height: 900 }, colorScheme })
+    await onPage({ viewport: { width, height: 900 }, colorScheme }, async (opened) => {
       await opened.goto(`file://${file}`)
       expect(await violations(opened)).toEqual([])
-    } finally {
-      await running.close()
-    }
+    })
   })
 })
