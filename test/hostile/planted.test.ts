@@ -58,7 +58,7 @@ const runTests = (
     const env = { ...process.env, OP_PIPE_HOSTILE: size, OP_PIPE_HOSTILE_PART: part, NO_COLOR: "1" }
     execFile(
       process.execPath,
-      [vitest, "run", ...files, ...(rare === undefined ? [] : ["-t", rare])],
+      [vitest, "run", "--bail=1", ...files, ...(rare === undefined ? [] : ["-t", rare])],
       { cwd: root, env, maxBuffer: 2 ** 26 },
       (error, stdout, stderr) => resolve({ failed: error !== null, output: stdout + stderr })
     )
