@@ -6,9 +6,7 @@ import { opPipe } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
-const base = temporaryFolder()
-let number = 0
-let root = ""
+const root = path.join(temporaryFolder(), "project")
 const op = (...args: ReadonlyArray<string>) => opPipe(args, { cwd: root })
 const read = (file: string): string => readFileSync(path.join(root, file), "utf8")
 
@@ -19,10 +17,6 @@ const Text = Artifact.file({ tag: "Text/v1", path: "o.txt" })
 const named = (name) => Pipeline.step(Stage.command({ name, command: 'echo ${name} ' + name + ' $WORD > "$o"', inputs: {}, output: { o: Text }, env: { WORD: "" } }), { inputs: {} })
 export default Pipeline.make({ name: "${name}", steps: ${JSON.stringify(steps)}.map(named)${more} })
 `
-
-beforeEach(() => {
-  root = path.join(base, String(number++))
-})
 
 // snakemake/snakemake#3943, nf-core/sarek#1028
 describe("two pipelines in one folder", () => {

@@ -1,15 +1,13 @@
 /** Steps that take too long, and steps that are tried again (nextflow#387, nextflow#6549, GEMmaker#101). */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
-import { beforeEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { Artifact, Pipeline, Stage } from "../../core/index.ts"
 import { events, lastEvent, opPipe } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
-const base = temporaryFolder()
-let number = 0
-let root = ""
+const root = path.join(temporaryFolder(), "project")
 
 const pipeline = (stages: string, steps: string): string => `import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -32,9 +30,6 @@ const flaky = (options: string) => `const flaky = Stage.command({
 const flakyPipeline = (options: string, ofStep = "") =>
   pipeline(flaky(options), `Pipeline.step(flaky, { inputs: {}, ${ofStep} })`)
 
-beforeEach(() => {
-  root = path.join(base, String(number++))
-})
 const make = (text: string): void => makeProject(root, undefined, { "pipeline.ts": text })
 const run = (...args: ReadonlyArray<string>) =>
   opPipe(["run", "--json", "--sandbox", "off", ...args], { cwd: root, env: { PLACE: root, KEY: "abc-secret" } })
@@ -122,7 +117,7 @@ describe("retries", () => {
 
 describe("a timeout", () => {
   it.each(["auto", "off"])("ends a command with all that it started (sandbox %s)", async (mode) => {
-    const argument = `61.${process.pid}${number}`
+    const argument = `61.${process.pid}${mode.length}`
     make(
       pipeline(
         `const hang = Stage.command({ name: "hang", command: 'echo begun; (trap "" TERM; sleep ${argument}; sleep 1) & trap "" TERM; sleep ${argument}; echo x > "$o"',

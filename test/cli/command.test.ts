@@ -7,14 +7,11 @@ import { events, lastEvent, opPipe } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
-const base = temporaryFolder()
-let number = 0
-let root = ""
+const root = path.join(temporaryFolder(), "project")
 const pipeline = "test/fixtures/commands/pipeline.ts"
 const beside = (name: string): string => path.join(path.dirname(pipeline), name)
 
 beforeEach(() => {
-  root = path.join(base, String(number++))
   makeProject(root, "commands", { [beside("texts/a.txt")]: "hello big world\n", [beside("texts/b.txt")]: "again\n" })
 })
 

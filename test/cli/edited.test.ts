@@ -48,8 +48,8 @@ it("is told, its result is discarded, and the next run takes it in", async () =>
 
 describe("what a module of a later step leads to is told, and nothing is stored of it,", () => {
   /** A project whose later step gives what `named.ts` leads to, both modules being among the key's. */
-  const project = (): string => {
-    const root = path.join(temporaryFolder(), "project")
+  const root = path.join(temporaryFolder(), "project")
+  const project = (): void => {
     const later = stageModule("later", "{ value: Value }", "output.value.write(named * 100 + one * 10 + two)")
     makeProject(root, undefined, {
       "package.json": JSON.stringify({ type: "module", imports: { "#named": "./one.ts" } }),
@@ -66,28 +66,27 @@ ${later}`,
       "pipeline.ts": chainModule("first", "later")
     })
     symlinkSync("one.ts", path.join(root, "linked.ts"))
-    return root
   }
-  const edits: Readonly<Record<string, (root: string) => void>> = {
-    "by an import that is added": (root) => {
+  const edits: Readonly<Record<string, () => void>> = {
+    "by an import that is added": () => {
       writeFileSync(path.join(root, "more.ts"), "export const more = 1")
       writeFileSync(path.join(root, "one.ts"), `import { more } from "./more.ts"\nexport const it = more`)
     },
-    "by a name in a manifest": (root) =>
+    "by a name in a manifest": () =>
       writeFileSync(
         path.join(root, "package.json"),
         JSON.stringify({ type: "module", imports: { "#named": "./two.ts" } })
       ),
-    "by a link": (root) => {
+    "by a link": () => {
       rmSync(path.join(root, "linked.ts"))
       symlinkSync("two.ts", path.join(root, "linked.ts"))
     },
-    "or that it is half written": (root) => writeFileSync(path.join(root, "two.ts"), "export const it = ("),
-    "or that it is gone": (root) => rmSync(path.join(root, "two.ts"))
+    "or that it is half written": () => writeFileSync(path.join(root, "two.ts"), "export const it = ("),
+    "or that it is gone": () => rmSync(path.join(root, "two.ts"))
   }
   it.each(Object.keys(edits))("%s", async (name) => {
-    const root = project()
-    const disturbed = await opPipe(["run", "--json"], { cwd: root, onOutput: onceUnderWay(() => edits[name]!(root)) })
+    project()
+    const disturbed = await opPipe(["run", "--json"], { cwd: root, onOutput: onceUnderWay(edits[name]!) })
     expect(disturbed.code, disturbed.stdout + disturbed.stderr).toBe(1)
     expect(lastEvent(disturbed)).toMatchObject({ executed: ["first"], failed: ["later"] })
     expect(events(disturbed).find((event) => event.type === "StepFailed")).toMatchObject({

@@ -13,11 +13,12 @@ const named = (id) => Pipeline.step(Stage.command({ name: \`step-with-a-long-nam
 export default Pipeline.make({ name: "many", steps: Array.from({ length: ${count} }, (_, id) => named(id)) })
 `
 
+const root = temporaryFolder()
+writeFiles(root, { "package.json": '{ "type": "module" }', "pipeline.ts": many })
+
 /** The shell's word on a line in which `op-pipe` is the command line. */
 const shell = (line: string) =>
   new Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>((resolve) => {
-    const root = temporaryFolder()
-    writeFiles(root, { "package.json": '{ "type": "module" }', "pipeline.ts": many })
     const bin = path.join(repository, "bin/op-pipe.cjs")
     const script = `op_pipe() { '${process.execPath}' '${bin}' "$@"; }; ${line}`
     execFile("bash", ["-c", script], { cwd: root, maxBuffer: 2 ** 26 }, (error, stdout, stderr) =>

@@ -7,11 +7,10 @@ import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
 const base = temporaryFolder()
-let count = 0
 let root = ""
 
 beforeEach(() => {
-  root = path.join(base, String(count++))
+  root = path.join(base, "project")
   makeProject(root, "many", { "texts/a.txt": "one two", "texts/b.txt": "three" })
 })
 

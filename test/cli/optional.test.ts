@@ -56,13 +56,8 @@ const counted = Pipeline.step(count, { inputs: { kept: out.kept, rejects: out.re
 export default Pipeline.make({ name: "cleaning", steps: [listed, counted], report: counted.out.again })
 `
 
-const base = temporaryFolder()
-let number = 0
-let root = ""
-beforeEach(() => {
-  root = path.join(base, String(number++))
-  makeProject(root, undefined, { "stages.ts": stages, "pipeline.ts": pipeline })
-})
+const root = path.join(temporaryFolder(), "project")
+beforeEach(() => makeProject(root, undefined, { "stages.ts": stages, "pipeline.ts": pipeline }))
 const run = (...args: ReadonlyArray<string>) => opPipe(["run", "--json", ...args], { cwd: root })
 const output = (file: string): string => readFileSync(path.join(root, "outputs", file), "utf8")
 const has = (file: string): boolean => existsSync(path.join(root, "outputs", file))

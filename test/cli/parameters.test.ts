@@ -8,13 +8,10 @@ import { events, lastEvent, opPipe } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
-const base = temporaryFolder()
-let number = 0
-let root = ""
+const root = path.join(temporaryFolder(), "project")
 const pipeline = "test/fixtures/parameters/pipeline.ts"
 
 beforeEach(() => {
-  root = path.join(base, String(number++))
   makeProject(root, "parameters", { [path.join(path.dirname(pipeline), "text.txt")]: "hello big world\n" })
 })
 

@@ -52,13 +52,8 @@ const files = {
   "src/unused.py": "x = 1\n"
 }
 
-const base = temporaryFolder()
-let number = 0
-let root = ""
-beforeEach(() => {
-  root = path.join(base, String(number++))
-  makeProject(root, undefined, files)
-})
+const root = path.join(temporaryFolder(), "project")
+beforeEach(() => makeProject(root, undefined, files))
 const run = (...args: ReadonlyArray<string>) => opPipe(["run", "--json", ...args], { cwd: root })
 const edit = (file: string, from: string, to: string): void => {
   const text = readFileSync(path.join(root, file), "utf8")

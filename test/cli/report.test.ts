@@ -6,9 +6,7 @@ import { lastEvent, opPipe } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
-const base = temporaryFolder()
-let count = 0
-let root = ""
+const root = path.join(temporaryFolder(), "project")
 
 const stages = `
 import * as Effect from "effect/Effect"
@@ -63,7 +61,6 @@ export default Pipeline.make({ name: "p", steps: [reported], seed: 5, profiles: 
 `
 
 beforeEach(() => {
-  root = path.join(base, String(count++))
   const heading = stages.slice(0, stages.indexOf("export const count"))
   makeProject(root, undefined, {
     "stages.ts": stages,

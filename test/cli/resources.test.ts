@@ -2,18 +2,13 @@
 import { readFileSync } from "node:fs"
 import { totalmem } from "node:os"
 import * as path from "node:path"
-import { beforeEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { Pipeline, Stage } from "../../core/index.ts"
 import { events, lastEvent, opPipe } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 
-const base = temporaryFolder()
-let number = 0
-let root = ""
-beforeEach(() => {
-  root = path.join(base, String(number++))
-})
+const root = path.join(temporaryFolder(), "project")
 
 const pipeline = (options: string): string => `import { Artifact, Pipeline, Stage } from "./core/index.ts"
 const Times = Artifact.text({ tag: "Times/v1", path: "times.txt" })

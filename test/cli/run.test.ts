@@ -17,13 +17,10 @@ import { events, lastEvent, opPipe } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
-const base = temporaryFolder()
-let count = 0
-let root = ""
+const root = path.join(temporaryFolder(), "project")
 
-/** A project of its own: the letters pipeline with its stages copied, the framework linked. */
+/** The letters pipeline with its stages copied, the framework linked. */
 beforeEach(() => {
-  root = path.join(base, String(count++))
   makeProject(root, "letters", { "texts/a.txt": "hello big world\n", "texts/b.txt": "again\n" })
 })
 
@@ -139,7 +136,7 @@ describe("run", () => {
     const helper = path.join(root, "test/fixtures/letters/helper.ts")
     const original = readFileSync(helper, "utf8")
     let edited = false
-    const finished = await opPipe(command("run", "--json", "--set", "words.waitMs=4000"), {
+    const finished = await opPipe(command("run", "--json", "--set", "words.waitMs=1500"), {
       cwd: root,
       onOutput: (text) => {
         if (edited || !text.includes("StepProgress")) return
@@ -151,7 +148,7 @@ describe("run", () => {
     expect(edited).toBe(true)
     expect(done).toMatchObject({ step: "words" })
     writeFileSync(helper, original)
-    expect((await run("--set", "words.waitMs=4000")).cached).toContain("words")
+    expect((await run("--set", "words.waitMs=1500")).cached).toContain("words")
   })
 
   it("--only brings a step and what it needs up to date, nothing else", async () => {

@@ -8,7 +8,6 @@ import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
 const base = temporaryFolder()
-let number = 0
 let root = ""
 
 const pipeline = `
@@ -37,7 +36,7 @@ export default Pipeline.make({ name: "secretive", steps })
 `
 
 beforeEach(() => {
-  root = path.join(base, String(number++))
+  root = path.join(base, "project")
   makeProject(root, undefined, { "pipeline.ts": pipeline })
 })
 

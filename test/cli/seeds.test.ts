@@ -6,12 +6,9 @@ import { events, lastEvent, opPipe } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
-const base = temporaryFolder()
-let count = 0
-let root = ""
+const root = path.join(temporaryFolder(), "project")
 
 beforeEach(() => {
-  root = path.join(base, String(count++))
   makeProject(root, "seeds", { "texts/a.txt": "a", "texts/b.txt": "b" })
 })
 

@@ -8,14 +8,12 @@ import { opPipe, repository } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
 import { temporaryFolder } from "../lib/temporary.ts"
 
-const base = temporaryFolder()
-let number = 0
-
-/** Seconds to sleep that name one test among all processes of the machine. */
-const secondsOf = (test: number): string => `4${process.pid}.${test}5`
+const root = path.join(temporaryFolder(), "project")
+/** Seconds to sleep that name these tests among all processes of the machine. */
+const seconds = `4${process.pid}.5`
 
 /** A command that sleeps, in a process of its own too, and a stage that never gives way. */
-const pipeline = (seconds: string): string => `
+const pipeline = `
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Artifact, Pipeline, Stage } from "./core/index.ts"
@@ -55,12 +53,9 @@ const until = async (isSo: () => boolean, mostMs: number): Promise<boolean> => {
   return isSo()
 }
 
-/** Runs until all steps are at work, then does `act`; gives the end of the run and the project. */
+/** Runs until all steps are at work, then does `act`; gives the end of the run. */
 const ended = async (sandbox: string, act: (child: ReturnType<typeof spawn>) => void) => {
-  const test = number++
-  const seconds = secondsOf(test)
-  const root = path.join(base, String(test))
-  makeProject(root, undefined, { "pipeline.ts": pipeline(seconds) })
+  makeProject(root, undefined, { "pipeline.ts": pipeline })
   const args = [path.join(repository, "bin/op-pipe.cjs"), "run", `--sandbox=${sandbox}`, "--cores=4", "--verbose"]
   const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] })
   let [stdout, stderr] = ["", ""]
@@ -83,10 +78,10 @@ const ended = async (sandbox: string, act: (child: ReturnType<typeof spawn>) => 
   // one that goes on does so for ever
   for (const id of left) process.kill(Number(id), "SIGKILL")
   expect({ isAlone, left }).toEqual({ isAlone: true, left: [] })
-  return { code, stderr, root }
+  return { code, stderr }
 }
 
-const history = async (root: string) =>
+const history = async () =>
   JSON.parse((await opPipe(["history", "--json"], { cwd: root })).stdout) as {
     readonly runs: ReadonlyArray<{ readonly state: string; readonly executed: ReadonlyArray<string> }>
   }
@@ -97,10 +92,10 @@ describe.skipIf(!existsSync("/proc/self/cmdline"))("a run that is ended from out
   it.each(signals.flatMap((signal) => [[signal, "auto"] as const, [signal, "off"] as const]))(
     "by %s (--sandbox=%s): ends its steps, and says so by its exit code and in the history",
     async (signal, sandbox) => {
-      const { code, stderr, root } = await ended(sandbox, (child) => child.kill(signal))
+      const { code, stderr } = await ended(sandbox, (child) => child.kill(signal))
       expect(code).toBe(128 + constants.signals[signal])
       expect(stderr).toContain("op-pipe: Interrupted. What is finished is kept; run again to go on.")
-      expect((await history(root)).runs).toMatchObject([{ state: "interrupted", executed: ["quick"] }])
+      expect((await history()).runs).toMatchObject([{ state: "interrupted", executed: ["quick"] }])
     },
     60_000
   )
@@ -108,17 +103,17 @@ describe.skipIf(!existsSync("/proc/self/cmdline"))("a run that is ended from out
   it.each(["auto", "off"])(
     "by SIGKILL (--sandbox=%s): its steps end with it, and the history knows of it",
     async (sandbox) => {
-      const { code, root } = await ended(sandbox, (child) => child.kill("SIGKILL"))
+      const { code } = await ended(sandbox, (child) => child.kill("SIGKILL"))
       expect(code).toBe(null)
-      expect((await history(root)).runs).toMatchObject([{ state: "interrupted" }])
+      expect((await history()).runs).toMatchObject([{ state: "interrupted" }])
       expect((await opPipe(["history"], { cwd: root })).stdout).toContain(", interrupted")
     },
     60_000
   )
 
   it("by the end of its reader: as by SIGPIPE", async () => {
-    const { code, root } = await ended("off", (child) => child.stdout?.destroy())
+    const { code } = await ended("off", (child) => child.stdout?.destroy())
     expect(code).toBe(128 + constants.signals.SIGPIPE)
-    expect((await history(root)).runs).toMatchObject([{ state: "interrupted" }])
+    expect((await history()).runs).toMatchObject([{ state: "interrupted" }])
   }, 60_000)
 })

@@ -1,5 +1,4 @@
 /** One step's trouble is told as its own: what it leaves to fail by itself, what it gives back, what others are made from. */
-import { writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import { events, type Finished, lastEvent, opPipe } from "../lib/cli.ts"
@@ -62,7 +61,9 @@ const step = (name: string, programs: ReadonlyArray<string> = []) =>
 export default Pipeline.make({ name: "some", steps: [step("good"), step("absent"), step("poor", ["no-such-program"])] })
 `
   it.each(["--only", "--until"])("does not stand in the way of others (%s)", async (flag) => {
-    const cwd = projectOf(flag, { "pipeline.ts": pipeline, "of-good.txt": "good", "of-poor.txt": "poor" })
+    const fewer = pipeline.replace(', step("poor", ["no-such-program"])', "")
+    const files = { "pipeline.ts": pipeline, "fewer.ts": fewer, "of-good.txt": "good", "of-poor.txt": "poor" }
+    const cwd = projectOf("asked", files)
     const asked = await opPipe(["run", flag, "good"], { cwd })
     expect(asked.stderr).toBe("")
     expect(asked.code, asked.stdout).toBe(0)
@@ -72,18 +73,16 @@ export default Pipeline.make({ name: "some", steps: [step("good"), step("absent"
     // a run that is to go on with the others does, and a question is about each step
     const lacks =
       /of-absent\.txt for of-absent: expected a file, but found nothing there\. Put it there, or name another/u
-    writeFileSync(path.join(cwd, "pipeline.ts"), pipeline.replace(', step("poor", ["no-such-program"])', ""))
-    const others = await opPipe(["run", "--keep-going", "--json", "--force", "good"], { cwd })
+    const others = await opPipe(["run", "--file", "fewer.ts", "--keep-going", "--json", "--force", "good"], { cwd })
     expect(others.code, others.stderr).toBe(2)
     expect(lastEvent(others)).toMatchObject({ executed: ["good"], failed: ["absent"] })
     expect(events(others).find((event) => event.type === "StepFailed")).toMatchObject({
       step: "absent",
       reason: expect.stringMatching(lacks)
     })
-    const told = await opPipe(["status"], { cwd })
+    const told = await opPipe(["status", "--file", "fewer.ts"], { cwd })
     expect(told.code, told.stderr).toBe(0)
     expect(told.stdout).toMatch(lacks)
-    writeFileSync(path.join(cwd, "pipeline.ts"), pipeline)
     const poor = await opPipe(["run", flag, "poor"], { cwd })
     expect(poor).toMatchObject({ code: 2, stdout: "" })
     expect(poor.stderr).toContain("no-such-program")

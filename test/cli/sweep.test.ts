@@ -29,8 +29,12 @@ const made = Pipeline.step(common, { inputs: {} })
 export default Pipeline.make({ name: "swept", metrics: [Scores], steps: [Pipeline.step(train, { inputs: { data: made.out.data } })] })
 `
 
+const base = temporaryFolder()
+const texts: Array<string> = []
+/** A project with nothing in it but its pipeline; that of one text is always in one folder. */
 const newProject = (text = pipeline()): string => {
-  const root = path.join(temporaryFolder(), "project")
+  if (!texts.includes(text)) texts.push(text)
+  const root = path.join(base, String(texts.indexOf(text)))
   makeProject(root, undefined, { "pipeline.ts": text })
   return root
 }
@@ -199,7 +203,10 @@ describe("a killed sweep", () => {
 })
 
 describe("the settings", () => {
-  const root = newProject()
+  let root = ""
+  beforeAll(() => {
+    root = newProject()
+  })
   const op = (...args: ReadonlyArray<string>) => opPipe(["sweep", ...args], { cwd: root })
   const planned = async (...args: ReadonlyArray<string>) => (await op(...args, "--dry-run")).stdout
 

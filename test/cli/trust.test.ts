@@ -23,8 +23,7 @@ import { makeProject } from "../lib/project.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 
 const base = temporaryFolder()
-let number = 0
-let root = ""
+const root = path.join(base, "project")
 const isRoot = process.getuid?.() === 0
 const nobody = 65_534
 
@@ -38,7 +37,6 @@ export default Pipeline.make({ name: "trusting", steps: [Pipeline.step(join, { i
 `
 
 beforeEach(() => {
-  root = path.join(base, String(number++))
   makeProject(root, undefined, { "pipeline.ts": pipeline, "data/a.txt": "a" })
 })
 

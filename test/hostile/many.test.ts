@@ -347,7 +347,7 @@ describe("many, known only at run time", () => {
   }, async () => {
     for (const index of series("killed", full ? 200 : 2)) {
       const random = Random.make(78, index)
-      const root = path.join(base, `killed-${index}`)
+      const root = path.join(base, "killed")
       const files = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`texts/${at}.txt`, `w${at}`]))
       makeProject(root, "many", files)
       const args = [
@@ -381,7 +381,6 @@ describe("many, known only at run time", () => {
       expect(lines[0]).toBe("w0=0W")
       expect(lines).toHaveLength(12)
       expect(lastEvent(await opPipe(["run", "--json", ...args], { cwd: root }))).toMatchObject({ executed: [] })
-      rmSync(root, { recursive: true })
     }
   })
 })

@@ -147,11 +147,12 @@ const onceAsleep =
     timer.unref()
   }
 
+const root = path.join(temporaryFolder(), "project")
+
 describe("a run that is interrupted", () => {
   it.skipIf(!existsSync("/proc/self/cmdline"))(
     "25 (dvc#2272, dvc#4366): stops what its steps have started, and the next run needs nothing",
     async () => {
-      const root = path.join(temporaryFolder(), "project")
       const folder = "test/fixtures/commands/texts"
       makeProject(root, "commands", { [`${folder}/a.txt`]: "one two\n", [`${folder}/b.txt`]: "three\n" })
       // so long that it is found among the processes of the machine by its argument alone
@@ -174,7 +175,6 @@ describe("a command whose run was killed", () => {
   it.skipIf(!existsSync("/proc/self/environ"))(
     "10, 25 (dvc#2272, smk#1497): does not go on beside the next run",
     async () => {
-      const root = path.join(temporaryFolder(), "project")
       const folder = "test/fixtures/commands/texts"
       makeProject(root, "commands", { [`${folder}/a.txt`]: "one two\n", [`${folder}/b.txt`]: "three\n" })
       const seconds = `4${process.pid}.25`
