@@ -1257,6 +1257,14 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: [waiting]
   },
   {
+    name: "a job waits for that of another store",
+    file: "core/executor/remote/Job.ts",
+    find: "-${Digest.ofText(root).slice(0, 8)}`",
+    replace: "-${Digest.ofText(root.slice(0, 0)).slice(0, 8)}`",
+    caughtBy: ["test/core/executor/remote/Job.test.ts"],
+    quick: true
+  },
+  {
     name: "a job is known by its number alone",
     file: "core/executor/remote/Watch.ts",
     find: "return seen?.token === undefined || seen.token === token ? seen : undefined",

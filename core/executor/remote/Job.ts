@@ -11,6 +11,7 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Digest from "../../../cache/identity/Digest.ts"
 import { Fault } from "../../../cache/identity/Fault.ts"
 import * as Commit from "../../../cache/store/Commit.ts"
 import { Disk, orAbsent } from "../../../cache/store/Disk.ts"
@@ -91,8 +92,9 @@ export const tokenOf = (name: string): string | undefined => /^task-([0-9a-f]+)\
 export const latestSaid = (names: ReadonlyArray<string>, token: string): string | undefined =>
   names.filter((name) => name.startsWith(`events-${token}-`)).at(-1)
 
-/** What the scheduler calls the job of a key. */
-export const nameOf = (key: string): string => `op-pipe-${key.slice(0, 16)}`
+/** What the scheduler calls the job of a key: another in each store, since of jobs with one name it does one at a time. */
+export const nameOf = ({ root }: Layout, key: string): string =>
+  `op-pipe-${key.slice(0, 16)}-${Digest.ofText(root).slice(0, 8)}`
 
 const texts = {
   submission: Schema.fromJsonString(Submission),

@@ -169,7 +169,7 @@ const submit = Effect.fnUntraced(function* (
   yield* disk.rename(path.dirname(task.workdir), work)
   const request = {
     ...resources,
-    name: Job.nameOf(order.key),
+    name: Job.nameOf(layout, order.key),
     step: task.step,
     token,
     command: [...command, folder, token],
