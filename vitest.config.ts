@@ -10,6 +10,7 @@ export default defineConfig({
       thresholds: { statements: 89, branches: 81, functions: 87, lines: 91 }
     },
     include: ["test/**/*.test.ts"],
+    globalSetup: "test/lib/afterwards.ts",
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // Two test files at a time at most: many of them start processes that use every core.

@@ -1,14 +1,15 @@
 /**
- * Both packages, packed once for all test files of a run: each build empties `dist/`, so two at a time would take each
- * other's files.
+ * Both packages, packed and installed once for all test files of a run: each build empties `dist/`, so two at a time would take
+ * each other's files.
  */
 import { execFile } from "node:child_process"
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { promisify } from "node:util"
 import { repository } from "./cli.ts"
+import { writeFiles } from "./temporary.ts"
 
 export interface Packed {
   readonly framework: string
@@ -35,39 +36,55 @@ export const call = async (command: string, args: ReadonlyArray<string>, cwd: st
   return stdout
 }
 
-/** The folder of this run of the tests, by the process that started its workers. */
+/** The folder of this run of the tests, by the process that started its workers; afterwards.ts removes it. */
 const folder = path.join(tmpdir(), `op-pipe-packed-${process.ppid}`)
-const done = path.join(folder, "done")
 
-const pack = async (): Promise<void> => {
+/** Has `make` fill a folder, in the first test file that asks; the others wait for that. */
+const once = async (name: string, make: (at: string) => Promise<unknown>): Promise<string> => {
+  const at = path.join(folder, name)
+  const done = `${at}.done`
+  mkdirSync(folder, { recursive: true })
   try {
-    await call("npm", ["pack", "--pack-destination", folder], repository)
-    await call("npm", ["pack", "--ignore-scripts", "--pack-destination", folder, "./dist-study"], repository)
-    writeFileSync(done, "")
-  } catch (error) {
-    writeFileSync(done, String(error))
-    throw error
-  }
-}
-
-const isFirst = (): boolean => {
-  try {
-    mkdirSync(folder)
-    return true
+    mkdirSync(at)
   } catch {
-    return false
+    while (!existsSync(done)) await setTimeout(100)
+    const problem = readFileSync(done, "utf8")
+    if (problem !== "") throw new Error(`${name} was not made, as the test file says that was to make it: ${problem}`)
+    return at
   }
+  await make(at).then(
+    () => writeFileSync(done, ""),
+    (error) => {
+      writeFileSync(done, String(error))
+      throw error
+    }
+  )
+  return at
 }
 
-/** The tarballs, made by the first that asks. */
+/** The tarballs. */
 export const packed = async (): Promise<Packed> => {
-  if (isFirst()) await pack()
-  while (!existsSync(done)) await setTimeout(100)
-  const names = readdirSync(folder).filter((name) => name.endsWith(".tgz"))
-  const find = (isStudy: boolean): string => {
-    const found = names.find((name) => name.includes("study") === isStudy)
-    if (found === undefined) throw new Error(`${folder} has no package; the test file that packed says why`)
-    return path.join(folder, found)
-  }
+  const at = await once("tarballs", async (at) => {
+    await call("npm", ["pack", "--pack-destination", at], repository)
+    await call("npm", ["pack", "--ignore-scripts", "--pack-destination", at, "./dist-study"], repository)
+  })
+  const names = readdirSync(at)
+  const find = (isStudy: boolean): string => path.join(at, names.find((name) => name.includes("study") === isStudy)!)
   return { framework: find(false), study: find(true) }
 }
+
+const install = async (at: string, packages: ReadonlyArray<string>): Promise<void> => {
+  writeFiles(at, { "package.json": `{"private":true,"type":"module"}` })
+  await call("npm", ["install", "--no-audit", "--no-fund", ...packages], at)
+}
+
+/** A folder in which npm has installed the framework alone. Each test file has its projects in a folder of its own below. */
+export const installed = (): Promise<string> =>
+  once("framework", async (at) => install(at, [(await packed()).framework]))
+
+/** One in which it has installed both packages. */
+export const installedBoth = (): Promise<string> =>
+  once("both", async (at) => {
+    const { framework, study } = await packed()
+    await install(at, [framework, study])
+  })

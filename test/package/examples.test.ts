@@ -5,11 +5,11 @@
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import { repository } from "../lib/cli.ts"
-import { call, packed } from "../lib/packed.ts"
+import { call, installed } from "../lib/packed.ts"
 import { exampleOf, modules, publicExports } from "../lib/publicFace.ts"
-import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { writeFiles } from "../lib/temporary.ts"
 
-const folder = temporaryFolder()
+let folder = ""
 const all = publicExports()
 const examples = all.flatMap(({ name, module, doc }) => {
   const code = exampleOf(doc)
@@ -29,12 +29,12 @@ const compilerOptions = {
 }
 
 beforeAll(async () => {
+  folder = path.join(await installed(), "examples")
   writeFiles(folder, {
     "package.json": `{"private":true,"type":"module"}`,
     "tsconfig.json": JSON.stringify({ compilerOptions, files: examples.map(({ at }) => `${at}/example.ts`) }),
     ...Object.fromEntries(examples.map(({ at, code }) => [`${at}/example.ts`, code]))
   })
-  await call("npm", ["install", "--no-audit", "--no-fund", (await packed()).framework], folder)
 }, 300_000)
 
 describe("the public face", () => {
@@ -64,6 +64,6 @@ describe("examples", () => {
     const printed = await call(process.execPath, ["example.ts"], root)
     expect(printed.trimEnd().split("\n").filter(Boolean)).toEqual(expected)
     if (code.includes("export default"))
-      await call(path.join(folder, "node_modules/.bin/op-pipe"), ["run", "--file", "example.ts"], root)
+      await call(path.join(await installed(), "node_modules/.bin/op-pipe"), ["run", "--file", "example.ts"], root)
   })
 })

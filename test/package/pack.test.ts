@@ -8,28 +8,21 @@ import { isBuiltin } from "node:module"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import { repository } from "../lib/cli.ts"
-import { call, type Packed, packed } from "../lib/packed.ts"
+import { call, installed, installedBoth, type Packed, packed } from "../lib/packed.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 
-const folder = temporaryFolder()
-/** The framework alone. */
-const alone = path.join(folder, "alone")
-/** Both packages. */
-const elsewhere = path.join(folder, "elsewhere")
+/** Where the framework alone is installed, and where both packages are. */
+let [alone, elsewhere] = ["", ""]
 
 let tarballs: Packed
 
-const newFolder = (at: string): void => writeFiles(at, { "package.json": `{"private":true,"type":"module"}` })
-
-const install = (at: string, packages: ReadonlyArray<string>): Promise<string> => {
-  newFolder(at)
-  return call("npm", ["install", "--no-audit", "--no-fund", ...packages], at)
-}
-
 const pnpm = path.join(repository, "node_modules/pnpm/bin/pnpm.cjs")
-const pnpmAdd = (at: string, packages: ReadonlyArray<string>): Promise<string> => {
-  newFolder(at)
-  return call(process.execPath, [pnpm, "add", ...packages], at)
+/** A folder in which pnpm has installed the packages. */
+const pnpmAdd = async (packages: ReadonlyArray<string>): Promise<string> => {
+  const at = temporaryFolder()
+  writeFiles(at, { "package.json": `{"private":true,"type":"module"}` })
+  await call(process.execPath, [pnpm, "add", ...packages], at)
+  return at
 }
 
 const opPipe = (at: string, ...args: ReadonlyArray<string>): Promise<string> =>
@@ -64,9 +57,8 @@ const packagesInKeys = (at: string): ReadonlyArray<string> => {
 
 beforeAll(async () => {
   tarballs = await packed()
-  const { framework, study } = tarballs
-  await install(alone, [framework])
-  await install(elsewhere, [framework, study])
+  alone = await installed()
+  elsewhere = await installedBoth()
   writeFiles(elsewhere, { "pipeline.ts": `export { default } from "op-pipe-study"\n` })
 }, 600_000)
 
@@ -126,8 +118,7 @@ console.log(JSON.stringify(result.executed))
   })
 
   it("works as pnpm installs it, also where effect is in reach of op-pipe alone", async () => {
-    const at = path.join(folder, "pnpm")
-    await pnpmAdd(at, [tarballs.framework])
+    const at = await pnpmAdd([tarballs.framework])
     expect(existsSync(path.join(at, "node_modules/effect"))).toBe(false)
     await opPipe(at, "init")
     expect(await opPipe(at, "run")).toContain("1 executed (count)")
@@ -227,9 +218,8 @@ describe("op-pipe-study beside it", () => {
   }, 120_000)
 
   it("works as pnpm installs it", async () => {
-    const at = path.join(folder, "pnpm-study")
     const { framework, study } = tarballs
-    await pnpmAdd(at, [framework, study])
+    const at = await pnpmAdd([framework, study])
     writeFiles(at, { "pipeline.ts": `export { default } from "op-pipe-study"\n` })
     const data = ["--data", path.join(elsewhere, "data/emoji-12")]
     const until = ["run", "--profile", "tiny", "--json", "--until", "train(bn)", ...data]

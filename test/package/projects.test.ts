@@ -6,28 +6,29 @@ import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import { repository } from "../lib/cli.ts"
-import { call, environment, packed } from "../lib/packed.ts"
-import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { call, environment, installedBoth } from "../lib/packed.ts"
+import { writeFiles } from "../lib/temporary.ts"
 import { agrees, normalize, play } from "./pages.ts"
 
-const folder = temporaryFolder()
+let folder = ""
 const env: NodeJS.ProcessEnv = environment()
-env["PATH"] = [path.join(folder, "node_modules/.bin"), env["PATH"]].join(path.delimiter)
 const examples = path.join(repository, "examples")
 const names = readdirSync(examples, { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map((entry) => entry.name)
 
 beforeAll(async () => {
-  const { framework, study } = await packed()
-  await call("npm", ["install", "--no-audit", "--no-fund", framework, study], folder)
+  const at = await installedBoth()
+  folder = path.join(at, "examples")
+  env["PATH"] = [path.join(at, "node_modules/.bin"), env["PATH"]].join(path.delimiter)
 }, 300_000)
 
 describe.each(names)("the example %s", (name) => {
-  const root = path.join(folder, name)
+  const rootOf = (): string => path.join(folder, name)
   const readme = path.join(examples, name, "README.md")
 
   it("prints what its README says", async () => {
+    const root = rootOf()
     cpSync(path.join(examples, name), root, { recursive: true })
     const { calls, corrected } = await play(readFileSync(readme, "utf8"), root, env)
     expect(calls.length).toBeGreaterThan(0)
@@ -48,6 +49,7 @@ describe.each(names)("the example %s", (name) => {
       }
     }
     const files = readdirSync(path.join(examples, name)).filter((each) => each.endsWith(".ts"))
+    const root = rootOf()
     writeFiles(root, { "tsconfig.json": JSON.stringify({ compilerOptions, files }) })
     const tsc = path.join(repository, "node_modules/typescript/lib/tsc.js")
     expect(await call(process.execPath, [tsc, "-p", "."], root)).toBe("")

@@ -4,18 +4,19 @@ import * as path from "node:path"
 import { beforeAll, expect, it } from "vitest"
 import { names } from "../../cli/templates/Templates.ts"
 import { repository } from "../lib/cli.ts"
-import { call, packed } from "../lib/packed.ts"
-import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
+import { call, installed } from "../lib/packed.ts"
+import { writeFiles } from "../lib/temporary.ts"
 
-const folder = temporaryFolder()
+let folder = ""
 
 beforeAll(async () => {
-  await call("npm", ["install", "--no-audit", "--no-fund", (await packed()).framework], folder)
+  folder = path.join(await installed(), "templates")
 }, 300_000)
 
 it.each(names)("the template %s runs, is cached, says what changed, and compiles", async (name) => {
   const root = path.join(folder, name)
-  const opPipe = (...args: ReadonlyArray<string>) => call("npx", ["op-pipe", ...args], root)
+  const program = path.join(folder, "../node_modules/.bin/op-pipe")
+  const opPipe = (...args: ReadonlyArray<string>) => call(program, args, root)
   writeFiles(folder, { [`${name}/.keep`]: "" })
   await opPipe("init", "--template", name)
   expect(await opPipe("run")).toContain("1 executed (count)")
