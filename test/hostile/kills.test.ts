@@ -215,7 +215,7 @@ const round = async (number: number, kind: Kind, parts: number): Promise<void> =
     })
   ]
   isEnded = true
-  expect(await killing).toBeUndefined()
+  expect(await killing, `round ${number}`).toBeUndefined()
   if (kind === "submitter") runs.push(await run(place, args))
   isOver = true
   const done = await watching

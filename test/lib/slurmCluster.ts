@@ -71,6 +71,15 @@ const end = async (pid: number | undefined, signal: NodeJS.Signals = "SIGTERM"):
   }
 }
 
+const commandOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim()
+  } catch {
+    // it has ended
+    return ""
+  }
+}
+
 const children = (pid: number): ReadonlyArray<number> =>
   readdirSync("/proc").flatMap((name) => {
     try {
@@ -180,8 +189,7 @@ export const startCluster = async (folder: string, options: ClusterOptions = {})
   }
   const cut = (number: number): void => {
     const shell = children(outer.get(number)!)[0]!
-    for (const pid of children(shell))
-      if (readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "slurmd") process.kill(pid, "SIGKILL")
+    for (const pid of children(shell)) if (commandOf(pid) === "slurmd") process.kill(pid, "SIGKILL")
   }
   const until = async (what: string, isSo: () => boolean): Promise<void> => {
     for (let tries = 0; tries < 1200; tries++) {
