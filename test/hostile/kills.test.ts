@@ -15,7 +15,8 @@ import { type Cluster, isPossible, startCluster } from "../lib/slurmCluster.ts"
 import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 import { full, series, timeoutMs } from "./series.ts"
 
-if (full) vi.setConfig({ testTimeout: timeoutMs })
+// to find out that a machine is lost takes half a minute, if it does not come back before
+vi.setConfig({ testTimeout: full ? timeoutMs : 300_000 })
 const base = temporaryFolder()
 const root = path.join(base, "project")
 let cluster: Cluster
