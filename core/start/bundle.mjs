@@ -45,7 +45,8 @@ import {
 } from "./modules.mjs"
 import { turn } from "./turn.mjs"
 
-const dayMs = 24 * 3_600_000
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
 
 const isYoung = (file, sinceMs) => {
   const stat = statOf(file)
@@ -259,15 +260,21 @@ const byAge = (folder) =>
     .map((name) => ({ file: path.join(folder, name), ageMs: ageOf(path.join(folder, name)) }))
     .sort((a, b) => a.ageMs - b.ageMs)
 
+/** Whether all that is in the folder of bundles was looked through within the hour: of thousands that takes longer than to make one. */
+const isSwept = (marker) => {
+  if (exists(marker) && ageOf(marker) < hourMs) return true
+  writeFileSync(marker, "")
+  return false
+}
+
 /**
- * Removes earlier bundles of this name, and those of other names: all that are old, and the older ones of many; they are made again if
- * need be. Each has 4 MB, and each edit of a pipeline makes one. A process may still load a part of one that was made lately.
+ * Removes earlier bundles of this name, and once an hour those of other names: all that are old, and the older ones of many; they are made
+ * again if need be. Each has 4 MB, and each edit of a pipeline makes one. A process may still load a part of one that was made lately.
  */
 const sweep = (folder, kept) => {
-  const [others, names] = [
-    byAge(folder).filter(({ file }) => /^made-/u.test(path.basename(file))),
-    byAge(path.dirname(folder))
-  ]
+  const marker = path.join(path.dirname(folder), ".swept")
+  const others = byAge(folder).filter(({ file }) => /^made-/u.test(path.basename(file)))
+  const names = isSwept(marker) ? [] : byAge(path.dirname(folder)).filter(({ file }) => file !== marker)
   const isGone =
     (mostMs, most) =>
     ({ ageMs }, at) =>

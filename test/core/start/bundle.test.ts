@@ -72,9 +72,8 @@ it("one of many processes that begin at once makes a bundle, and the others take
   const runs = await Promise.all(Array.from({ length: 4 }, () => opPipe(["run"], { cwd: root, env })))
   expect(runs.map(({ code, stderr }) => [code, stderr])).toEqual(runs.map(() => [0, ""]))
   const bundles = path.join(cache, "start")
-  const made = readdirSync(bundles).map((name) =>
-    readdirSync(path.join(bundles, name)).filter((each) => /^made-/u.test(each))
-  )
+  const names = readdirSync(bundles).filter((name) => name !== ".swept")
+  const made = names.map((name) => readdirSync(path.join(bundles, name)).filter((each) => /^made-/u.test(each)))
   // of the command line, and of the step
   expect(made.map(({ length }) => length)).toEqual([1, 1])
 })
@@ -383,12 +382,18 @@ it("earlier bundles are kept for a while, and no more than there is use for", as
     daysAgo(`name-${index}`, index < 50 ? 0.5 : 2 + index / 1000)
   )
   const old = daysAgo("name-old", 61)
-  const finished = await opPipe(["run"], { cwd: root, env: { OP_PIPE_CACHE_DIR: cache } })
-  expect(finished.code, finished.stdout + finished.stderr).toBe(0)
-  const left = new Set(readdirSync(start))
-  const own = Array.from(left).filter((name) => !name.startsWith("name-"))
-  expect(own.length).toBeGreaterThan(1)
-  expect(left.size).toBe(100)
-  expect(left.has(old)).toBe(false)
-  expect(others.filter((name) => left.has(name))).toEqual(others.slice(0, 100 - own.length))
+  const run = async (...args: ReadonlyArray<string>) => {
+    const finished = await opPipe(args, { cwd: root, env: { OP_PIPE_CACHE_DIR: cache } })
+    expect(finished.code, finished.stdout + finished.stderr).toBe(0)
+    const left = readdirSync(start).filter((name) => name !== ".swept")
+    const own = left.filter((name) => !name.startsWith("name-"))
+    expect(left).not.toContain(old)
+    return { own: own.length, others: others.filter((name) => left.includes(name)) }
+  }
+  // it was looked through when the first was made, and not again within the hour
+  expect(await run("run")).toEqual({ own: 2, others: others.slice(0, 99) })
+  const hoursAgo = new Date(Date.now() - 2 * 3_600_000)
+  utimesSync(path.join(start, ".swept"), hoursAgo, hoursAgo)
+  writeFileSync(path.join(root, "other.ts"), readFileSync(path.join(root, "pipeline.ts")))
+  expect(await run("status", "--file", "other.ts")).toEqual({ own: 3, others: others.slice(0, 97) })
 })
