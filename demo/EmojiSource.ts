@@ -33,11 +33,14 @@ const write = Effect.fnUntraced(function* (options: WriteEmojiOptions) {
   return dir
 })
 
-/** `<root>/<class>/**`; files beside the class folders (a README) are left out. */
+/** What lies beside the class folders and is about the set. Not whatever has a dot: so has the class `001.Black_footed_Albatross`. */
+const aboutTheSet = /^[^/]+\.(?:md|rst|txt|pdf|html?|csv|tsv|jsonl?|ya?ml|xml|xlsx?|parquet)$/iu
+
+/** `<root>/<class>/**`; documents beside the class folders (a README, a table) are left out. */
 export const images = Pipeline.source({
   name: "images",
   artifact: Images,
-  ignore: (relative) => !relative.includes("/") && relative.includes("."),
+  ignore: (relative) => aboutTheSet.test(relative) || Pipeline.isLeftBehind(relative),
   params: EmojiParams,
   provide: ({ perClass }, { dataDir, cacheDir, notify, mayMake }) => {
     const dir = path.resolve(dataDir, perClass === defaultPerClass ? "emoji" : `emoji-${perClass}`)

@@ -49,8 +49,9 @@ const limitPerClass = (listing: ImageListing, limit: number, seed: number): Read
 }
 
 const mostCommon = (reasons: ReadonlyArray<string>): string => {
-  const best = [...tally(reasons)].sort((a, b) => b[1] - a[1])[0]
-  return best === undefined ? "" : `; most often: ${best[0]}`
+  const [best, ...others] = [...tally(reasons)].sort((a, b) => b[1] - a[1])
+  if (best === undefined) return ""
+  return others.length === 0 ? `: ${best[0]}` : `, most often (${best[1]}): ${best[0]}`
 }
 
 /** Images, and groups, that a class needs: one per split. */

@@ -31,6 +31,13 @@ const many = "test/hostile/many.test.ts"
 
 export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
+    name: "a class with a dot in its name is taken for a document",
+    file: "demo/EmojiSource.ts",
+    find: "aboutTheSet.test(relative) ||",
+    replace: '(!relative.includes("/") && relative.includes(".")) ||',
+    caughtBy: ["test/demo/EmojiSource.test.ts"]
+  },
+  {
     name: "what one of several seeds shows is told as a finding",
     file: "stages/lib/report/sections/Findings.ts",
     find: "from.every((each) => each !== undefined)",

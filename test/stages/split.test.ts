@@ -419,7 +419,7 @@ describe("layouts", () => {
     }
     writeFiles(root, { "cat/copy.png": await png("cat0") })
     expect(await noticesOf(root)).toEqual([
-      "18 files set aside; most often: a web page, not an image: the download failed; 1 near-duplicate dropped; 10 images of 2 classes used"
+      "18 files set aside: a web page, not an image: the download failed; 1 near-duplicate dropped; 10 images of 2 classes used"
     ])
     const whole = path.join(folder, "whole")
     for (const name of ["cat", "dog"]) await place(whole, name, 4)

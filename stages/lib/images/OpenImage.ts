@@ -49,16 +49,18 @@ const foreign: ReadonlyArray<readonly [is: (bytes: Uint8Array) => boolean, reaso
   [(bytes) => startsWith(bytes, "DICM", 128), "DICOM: export it as PNG or TIFF"]
 ]
 
+const damaged = /premature end|truncated|unexpected end|libpng read error|out of order read/iu
+
 /** libvips' messages, and what they mean for the file. */
 const inWords: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
-  [/unsupported image format/iu, "not an image in a supported format"],
+  [/unsupported image format/iu, "not an image in a format that is read"],
   [/samples out of range/iu, "a TIFF of values that are not read, such as 64-bit ones: save it with 8, 16 or 32 bits"],
   [/input buffer is empty/iu, "an empty file"],
   [/exceeds pixel limit/iu, "more pixels than split.pixelLimit allows"],
-  [/premature end|truncated|unexpected end|libpng read error|out of order read/iu, "truncated or damaged"]
+  [damaged, "truncated or damaged"]
 ]
 
-/** Why bytes are no image, in words, with libvips' own behind them where it has some. */
+/** Why bytes are no image, in words, with libvips' own behind them where they tell more. */
 export const reasonOf = (cause: unknown, bytes: Uint8Array): string => {
   const known = foreign.find(([is]) => is(bytes))
   if (known !== undefined) return known[1]
@@ -67,5 +69,7 @@ export const reasonOf = (cause: unknown, bytes: Uint8Array): string => {
   if (cause instanceof Bitmaps.BitmapError && !/exceeds pixel limit/u.test(message)) return message
   const first = (message.split("\n")[0] ?? message).trim()
   const meaning = inWords.find(([pattern]) => pattern.test(message))
-  return meaning === undefined ? first : `${meaning[1]} (${first})`
+  if (meaning === undefined) return first
+  // what libvips' readers say of damage tells more than that there is some
+  return damaged.test(message) ? `${meaning[1]} (${first})` : meaning[1]
 }

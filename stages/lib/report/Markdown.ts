@@ -15,6 +15,7 @@ import { type FigureName, type ReportData, totalOf } from "./Data.ts"
 import { count, type Html } from "./Html.ts"
 import { findings, recommendation } from "./sections/Findings.ts"
 import { overSeeds, scoreOver, verdictOf } from "./sections/SeedSection.ts"
+import { files } from "./sections/SummarySection.ts"
 import { howTrained } from "./sections/TrainingSections.ts"
 
 /** Text that Markdown and HTML leave alone. */
@@ -112,7 +113,7 @@ const unmarked = (markup: Html): string =>
 const firstPart = (data: MarkdownData): string => {
   const { metrics, manifest } = data
   const dots = metrics.seeds === undefined ? "the dot is this pair of trainings" : "dots are seeds"
-  return `${count(manifest.images.length)} images of ${count(metrics.classes.length)} classes; ${count(metrics.testImages)} test images. Scores under \`${metrics.activation}\`.
+  return `${count(manifest.images.length)} images of ${count(metrics.classes.length)} classes; ${count(metrics.testImages)} test images. ${unmarked(files(data))} Scores under \`${metrics.activation}\`.
 
 **Recommendation.** ${unmarked(recommendation(metrics))}
 

@@ -301,14 +301,15 @@ const memorises = ({ bn, nobn }: TrainingPair): Claim => {
   const [first, second] = [memorisedParts("BN", a), memorisedParts("no BN", b)]
   const held = [first, second].filter(holdAll).length
   const begins = [memorisesFrom(bn), memorisesFrom(nobn)].map((epoch) =>
-    epoch === undefined ? "never" : `after epoch ${epoch}`
+    epoch === undefined ? "at no epoch" : `after epoch ${epoch}`
   )
+  const end = ({ loss }: Memorised): string => `${shown(Math.abs(loss))}${unitOf(bn)} ${loss < 0 ? "below" : "above"}`
   return {
     id: 4,
     claim,
     rule,
     verdict: held === 2 ? "supported" : held === 0 ? "not supported" : "mixed",
-    sentence: `Train accuracy ends at ${percent(a.train)} with BN and ${percent(b.train)} without. After epoch ${memoriseAfter}, validation accuracy gained ${points(a.gain)} and ${points(b.gain)} points, and validation loss ended ${shown(a.loss)} and ${shown(b.loss)}${unitOf(bn)} above its lowest before. By the same rule it begins ${begins[0]} with BN and ${begins[1]} without.`,
+    sentence: `Train accuracy ends at ${percent(a.train)} with BN and ${percent(b.train)} without. After epoch ${memoriseAfter}, validation accuracy gained ${points(a.gain)} and ${points(b.gain)} points, and validation loss ended ${end(a)} its lowest before with BN and ${end(b)} it without. By the same rule memorising begins ${begins[0]} with BN and ${begins[1]} without.`,
     parts: [...first, ...second],
     evidence: [
       fact("train accuracy at the end, BN", a.train),
@@ -331,7 +332,10 @@ const sparser = ({ bn, scores, classes, lostBySparsemax }: ClaimInput): Claim =>
   const between = (part: Part, fails: boolean): Part =>
     part.state === "fails" && !fails ? { ...part, state: "unclear" } : part
   const parts = [
-    between(atMost("classes that sparsemax keeps", support, readableClasses), support > classes / 2),
+    between(
+      atMost("classes that sparsemax keeps", support, Math.min(readableClasses, classes / 2)),
+      support > classes / 2
+    ),
     between(atMost("true classes of the top three that are lost", lostBySparsemax, fewLost), lostBySparsemax > manyLost)
   ]
   const verdict: Verdict = holdAll(parts)
@@ -342,7 +346,7 @@ const sparser = ({ bn, scores, classes, lostBySparsemax }: ClaimInput): Claim =>
   return {
     id: 5,
     claim: "Sparsemax zeroes classes that do not matter, and the top three become easier to read.",
-    rule: "On the test images, for the network with BN, each activation with the temperature that fits it on validation: supported if sparsemax keeps three classes or fewer on average and gives 0 to a true class among softmax's top three in at most 10 % of images. Not supported if it keeps more than half of the classes or loses the true class in more than 25 % of images. The network must beat the best constant answer.",
+    rule: "On the test images, for the network with BN, each activation with the temperature that fits it on validation: supported if sparsemax keeps three classes or fewer on average, and at most half of all, and gives 0 to a true class among softmax's top three in at most 10 % of images. Not supported if it keeps more than half of the classes or loses the true class in more than 25 % of images. The network must beat the best constant answer.",
     verdict,
     sentence: `Sparsemax keeps ${shown(support)} of ${classes} classes on average (softmax ${shown(scores.softmax.supportSize)}). It gives 0 to a true class among softmax's top three in ${percent(lostBySparsemax)} of images. Its Brier score is ${shown(scores.sparsemax.brier)}; that of softmax is ${shown(scores.softmax.brier)}, and the loss that trained the network is that of ${bn.loss === "crossEntropy" ? "softmax" : "sparsemax"}.`,
     parts,

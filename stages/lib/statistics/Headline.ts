@@ -91,20 +91,20 @@ const accuracyOf = ({ differences, seeds, margin }: HeadlineInput): HeadlineDiff
 export const headlineOf = (input: HeadlineInput): ReadonlyArray<HeadlineDifference> => {
   const { paired, logits, activation, margin, resamples, seed } = input
   const even = new Float64Array(paired.labels.length).fill(1)
-  const differing = (of: (logits: Float32Array) => Weighted): OverSeeds => {
+  const differing = (of: (logits: Float32Array) => Weighted, most?: number): OverSeeds => {
     const bySeed = logits.map((each) => {
       const [bn, nobn] = variants.map((variant) => of(each[variant])) as [Weighted, Weighted]
       return (weights: Float64Array) => bn(weights) - nobn(weights)
     })
     const values = bySeed.map((difference) => difference(even))
-    return overSeeds(values, Groups.halfWidth(paired, resamples, seed, bySeed[0]!))
+    return overSeeds(values, Groups.halfWidth(paired, resamples, seed, bySeed[0]!), most)
   }
   return [
     accuracyOf(input),
     { metric: "loss", ...differing((each) => lossOf(paired, each)), margin: lossMargin },
     {
       metric: "calibrationError",
-      ...differing((each) => calibrationErrorOf(paired, each, activation)),
+      ...differing((each) => calibrationErrorOf(paired, each, activation), 1),
       margin
     }
   ]

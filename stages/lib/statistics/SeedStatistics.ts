@@ -114,7 +114,11 @@ const differencesOf = ({ bn, nobn, images }: SeedInput, spread: SpreadOf): Reado
     /** An interval by Student's t, each side widened by that of another interval. */
     const interval = (share: number, below: number, above: number): Interval => {
       const half = (studentBound(share, values.length - 1) * found.sd) / Math.sqrt(values.length)
-      return { low: found.mean - Math.hypot(half, below), high: found.mean + Math.hypot(half, above) }
+      // shares differ by 1 at most
+      return {
+        low: Math.max(-1, found.mean - Math.hypot(half, below)),
+        high: Math.min(1, found.mean + Math.hypot(half, above))
+      }
     }
     const [below, above] = [of.estimate - of.low95, of.high95 - of.estimate]
     return {

@@ -49,7 +49,8 @@ const confusedLabel = (metrics: Metrics, variant: VariantName): string => {
 
 const balanceLabel = ({ manifest: { counts } }: LabelInput): string => {
   const sizes = counts.map(({ train, validation, test }) => train + validation + test)
-  return `Images of each class by split: from ${Math.min(...sizes)} to ${Math.max(...sizes)}`
+  const [least, most] = [Math.min(...sizes), Math.max(...sizes)]
+  return `Images of each class by split: ${least === most ? `${least} of each` : `from ${least} to ${most}`}`
 }
 
 const errorOf = (metrics: Metrics, variant: VariantName): string =>

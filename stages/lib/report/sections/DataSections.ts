@@ -55,7 +55,7 @@ const setAsideList = ({ manifest: { setAside } }: ReportData): Html => {
   const rows = setAside.slice(0, limit)
   const more = setAside.length > limit ? html` (the first ${limit} are listed)` : nothing
   return html`<h3>Set aside</h3>${table(
-    html`${setAside.length} files are not used${more}; ${csvLink("set-aside")}`,
+    html`${text(setAside.length === 1 ? "1 file is" : `${setAside.length} files are`)} not used${more}; ${csvLink("set-aside")}`,
     [
       { title: "file", head: true, cell: (row) => html`<code>${text(row.path)}</code>` },
       { title: "reason", cell: (row) => html`<div class="wrap">${text(row.reason)}</div>` }
@@ -73,7 +73,11 @@ const policies = {
 const duplicateList = ({ manifest }: ReportData): Html => {
   const { duplicates, duplicatePolicy } = manifest
   const images = duplicates.reduce((n, group) => n + group.paths.length, 0)
-  const method = html`A perceptual descriptor finds copies that were flipped, turned by a right angle, slightly cropped, resized, brightened or recompressed; a comparison pixel by pixel confirms them. There are ${duplicates.length} groups with ${images} images. Policy <code>${text(duplicatePolicy)}</code>: ${text(policies[duplicatePolicy])}.`
+  const found =
+    duplicates.length === 0
+      ? text("There are none within a class.")
+      : html`There ${text(duplicates.length === 1 ? "is 1 group" : `are ${duplicates.length} groups`)} with ${images} images.`
+  const method = html`A perceptual descriptor finds copies that were flipped, turned by a right angle, slightly cropped, resized, brightened or recompressed; a comparison pixel by pixel confirms them. ${found} Policy <code>${text(duplicatePolicy)}</code>: ${text(policies[duplicatePolicy])}.`
   const rows = duplicates.slice(0, limit)
   const list = table(
     html`Groups of near-duplicates${duplicates.length > limit ? html` (the first ${limit})` : nothing}; ${csvLink("near-duplicates")}`,
@@ -172,7 +176,7 @@ export const dataSection = (data: ReportData): Html => {
     ["manifest"],
     [
       paragraph(
-        html`The data folder has ${count(total.found)} files in ${count(manifest.classes.length)} class folders; ${count(total.train + total.validation + total.test)} images are used. ${howSplit(manifest)}; it comes before augmentation. No group of related images is in two splits${manifest.leaks === 0 ? nothing : html`, except ${manifest.leaks} that the policy allows`}; ${manifest.groupsOfMany} groups have more than one image.${grouping}${alike}${relatives}${depth}`
+        html`The data folder has ${count(total.found)} files in ${count(manifest.classes.length)} class folders; ${count(total.train + total.validation + total.test)} images are used. ${howSplit(manifest)}; it comes before augmentation. No group of related images is in two splits${manifest.leaks === 0 ? nothing : html`, except ${manifest.leaks} that the policy allows`}; ${text(manifest.groupsOfMany === 1 ? "1 group has" : `${manifest.groupsOfMany} groups have`)} more than one image.${grouping}${alike}${relatives}${depth}`
       ),
       figure(
         "balance",

@@ -5,6 +5,7 @@ import { variantNames } from "../../../../charts/Theme.ts"
 import type { Difference, Metrics } from "../../../../schemas/Compare.ts"
 import type { VariantName } from "../../../../schemas/Names.ts"
 import { Verdict } from "../../../../schemas/Seeds.ts"
+import { tally } from "../../Tally.ts"
 import { type ReportData, totalOf } from "../Data.ts"
 import { drawHero, heroLabel } from "../drawings/Hero.ts"
 import {
@@ -26,25 +27,34 @@ import { findings, recommendation } from "./Findings.ts"
 import { scoreOver, verdictOf } from "./SeedSection.ts"
 import { lossNames } from "./TrainingSections.ts"
 
+/** The most frequent reason for which files were set aside. */
+const reasonOf = ({ setAside }: ReportData["manifest"]): Html => {
+  const [best, ...others] = [...tally(setAside.map(({ reason }) => reason))].sort((a, b) => b[1] - a[1])
+  if (best === undefined) return nothing
+  return others.length === 0 ? html` (${text(best[0])})` : html` (most often, ${best[1]}: ${text(best[0])})`
+}
+
 /** How many files were read, set aside and dropped. */
-const files = ({ manifest }: ReportData): Html => {
+export const files = ({ manifest }: Pick<ReportData, "manifest">): Html => {
   const { found, dropped } = totalOf(manifest.counts)
   const aside = manifest.setAside.length
   const sentences = [
     aside === 0
       ? html`All ${count(found)} files could be read.`
-      : html`${count(aside)} of ${count(found)} files were <a href="#data">set aside</a>.`,
+      : html`${count(aside)} of ${count(found)} files ${text(aside === 1 ? "was" : "were")} <a href="#data">set aside</a>${reasonOf(manifest)}.`,
     ...(manifest.firstOfSeveral === undefined
       ? []
       : [
-          html`<strong>${count(manifest.firstOfSeveral)} files hold several images</strong> (stacks, animations): the first of each is used.`
+          html`<strong>${text(manifest.firstOfSeveral === 1 ? "1 file holds" : `${count(manifest.firstOfSeveral)} files hold`)} several images</strong> (stacks, animations): the first of each is used.`
         ]),
     ...(manifest.conflicts.length === 0
       ? []
       : [
           html`<strong>${count(manifest.conflicts.length)} ${text(manifest.conflicts.length === 1 ? "group" : "groups")} of near-duplicates with <a href="#data">different labels</a></strong>: no network can be right about all of them.`
         ]),
-    ...(dropped === 0 ? [] : [html`${count(dropped)} near-duplicates were dropped.`]),
+    ...(dropped === 0
+      ? []
+      : [text(dropped === 1 ? "1 near-duplicate was dropped." : `${count(dropped)} near-duplicates were dropped.`)]),
     ...(manifest.leaks === 0 ? [text("No group of related images is in two splits.")] : [])
   ]
   return join(sentences, " ")
@@ -150,13 +160,15 @@ const settings = ({ histories, index, metrics, params }: ReportData): Html => {
   const { bn } = histories
   const of = (name: string): Html => placeholder("bn", `params.${name}`)
   const { train, validation, test } = index.splits
+  const copies = train.records.filter(({ copy }) => copy > 0).length
+  const originals = train.records.length - copies
   const facts: ReadonlyArray<readonly [string, Html]> = [
     ["profile", placeholder("run", "profile")],
     ["seeds", html`${metrics.seeds?.count ?? 1}, from ${placeholder("run", "seed")}`],
     ["images", html`${index.size} × ${index.size} pixels`],
     [
       "train, validation, test",
-      html`${count(train.records.length)}, ${count(validation.records.length)}, ${count(test.records.length)}`
+      html`${count(originals)}${copies === 0 ? nothing : html` + ${count(copies)} augmented copies`}, ${count(validation.records.length)}, ${count(test.records.length)}`
     ],
     ["epochs", html`${bn.plannedEpochs}, batches of ${of("batchSize")}`],
     ["optimizer", html`${of("optimizer")}, learning rate ${of("learningRate")}, ${of("schedule")}`],

@@ -97,7 +97,7 @@ describe("4, memorises after epoch 10", () => {
   it("one of two", () => expect(verdict(4, input(memorising, learning))).toBe("mixed"))
   it("says after which epoch it begins", () => {
     expect(judge(input(memorising, learning))[3]!.sentence).toContain(
-      "it begins after epoch 2 with BN and never without"
+      "memorising begins after epoch 2 with BN and at no epoch without"
     )
   })
   it("too short to say", () => {
@@ -106,11 +106,12 @@ describe("4, memorises after epoch 10", () => {
 })
 
 describe("5, sparsemax is easier to read", () => {
-  const sparse = (supportSize: number, lostBySparsemax: number): ClaimInput =>
+  const sparse = (supportSize: number, lostBySparsemax: number, classes = 18): ClaimInput =>
     input(
       {},
       {},
       {
+        classes,
         lostBySparsemax,
         scores: { softmax: scores(18), sparsemax: scores(supportSize) }
       }
@@ -118,6 +119,10 @@ describe("5, sparsemax is easier to read", () => {
   it("true", () => expect(verdict(5, sparse(1.8, 0.03))).toBe("supported"))
   it("false: it loses right classes", () => expect(verdict(5, sparse(1.2, 0.4))).toBe("not supported"))
   it("false: it zeroes little", () => expect(verdict(5, sparse(12, 0))).toBe("not supported"))
+  it("not by keeping nearly all of three", () => {
+    expect(verdict(5, sparse(2.7, 0, 3))).toBe("not supported")
+    expect(verdict(5, sparse(1.4, 0, 3))).toBe("supported")
+  })
   it("in between", () => expect(verdict(5, sparse(2, 0.15))).toBe("undecided"))
 })
 

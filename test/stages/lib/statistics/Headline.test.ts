@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest"
 import { applyRows } from "../../../../schemas/activations/Activations.ts"
 import * as Random from "../../../../stages/lib/Random.ts"
 import { headlineOf } from "../../../../stages/lib/statistics/Headline.ts"
+import { overSeeds } from "../../../../stages/lib/statistics/OverSeeds.ts"
 import { studentBound } from "../../../../stages/lib/statistics/Statistics.ts"
 import * as Measure from "../../../../stages/lib/statistics/scores/Metrics.ts"
 
@@ -51,6 +52,16 @@ describe("the headline", () => {
         return Measure.calibrationError(Measure.calibrationOf(predictions))
       }
       expect(calibration!.values[number]).toBeCloseTo(error(bn) - error(nobn), 12)
+    }
+  })
+
+  it("has no difference in calibration of more than all", () => {
+    // of two seeds that differ, Student's t alone reaches beyond it
+    const { low95, high95 } = overSeeds([0.1, -0.5], 0.1, 1)
+    expect([low95, high95]).toEqual([-1, 1])
+    expect(overSeeds([0.1, -0.5], 0.1).high95).toBeGreaterThan(3)
+    for (const { metric, ...row } of headline(2, 20)) {
+      if (metric === "calibrationError") expect(Math.max(-row.low95, row.high95)).toBeLessThanOrEqual(1)
     }
   })
 

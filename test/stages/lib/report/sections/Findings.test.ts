@@ -15,7 +15,7 @@ const row = (metric: HeadlineDifference["metric"], mean: number, half: number): 
 })
 
 const network = (low95: number): VariantMetrics =>
-  ({ accuracy: { estimate: 0.5, low95, high95: 0.6 } }) as VariantMetrics
+  ({ accuracy: { estimate: 0.5, low95, high95: 0.6 }, perClass: [{}, {}] }) as unknown as VariantMetrics
 
 const said = ([accuracy, loss, calibration]: readonly [number, number, number], more: Partial<Metrics> = {}): string =>
   recommendation({
@@ -51,6 +51,13 @@ describe("the recommendation", () => {
     expect(said([0.06, 0, 0], { bn: network(0.1), nobn: network(0.2) })).toContain("Use neither network yet")
   })
 
+  it("asks for images of the other class where one is nearly all", () => {
+    const constant = { class: "ok", share: 0.99 }
+    const few = said([0, 0, 0], { constant })
+    expect(few).toContain("99.0\u00a0% of the test images are “ok”")
+    expect(few).toContain("Use more images of the other class")
+  })
+
   it("is the simpler network where both are the same", () => {
     const verdict = { equivalence: { margin: 0.03, verdict: "equivalent" } } as const
     expect(said([0.01, 0, 0], verdict)).toContain("Leave batch normalization out if accuracy is what counts")
@@ -78,8 +85,8 @@ describe("findings", () => {
       { split: "test", images: 9, accuracy: 0.5, f1Macro: 0 }
     ]
     const metrics = {
-      bn: { splits },
-      nobn: { splits },
+      bn: { splits, accuracy: { high95: 0.6 } },
+      nobn: { splits, accuracy: { high95: 0.6 } },
       testImages: 100,
       groupTest: { groups: 100, differing: 9, pValue: 1 }
     } as unknown as Metrics
@@ -105,6 +112,11 @@ describe("findings", () => {
     const [first] = found(() => 0.9, 0.5, [(epoch) => (epoch < 3 ? 0.1 : 0.7)])
     expect(first).toContain("80\u00a0% of its ReLUs (mean of 2 seeds)")
     expect(first).toContain("from epoch 3 on")
+  })
+
+  it("leave out what a handful of test images says by chance", () => {
+    expect(found(() => 0, 0.59 + 0.02)).toHaveLength(1)
+    expect(found(() => 0, 0.6)).toEqual([])
   })
 
   it("call a network that knows half of its train images no better than it is", () => {
