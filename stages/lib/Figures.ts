@@ -12,6 +12,9 @@ export const points = (value: number): string => {
 /** 0.012 -> "+1.2". */
 export const signedPoints = (value: number): string => `${points(value).startsWith("−") ? "" : "+"}${points(value)}`
 
+/** 0.03 -> "3", 0.012 -> "1.2": a margin. */
+export const marginPoints = (value: number): string => String(Number((100 * value).toFixed(1)))
+
 /** Three significant digits, no exponent for everyday sizes. */
 export const significant = (value: number): string => {
   if (value === 0) return "0"

@@ -31,6 +31,13 @@ const many = "test/hostile/many.test.ts"
 
 export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
+    name: "networks that learned little are equivalent within more than they learned",
+    file: "stages/lib/statistics/Statistics.ts",
+    find: "shareOfLearned * (Math.min(...accuracies) - constant)",
+    replace: "asked",
+    caughtBy: ["test/stages/lib/statistics/Statistics.test.ts"]
+  },
+  {
     name: "a class with a dot in its name is taken for a document",
     file: "demo/EmojiSource.ts",
     find: "aboutTheSet.test(relative) ||",

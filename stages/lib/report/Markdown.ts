@@ -10,7 +10,7 @@ import { escapeXml } from "../../../charts/Xml.ts"
 import type { ActivationScores, Claim, Metrics, VariantMetrics } from "../../../schemas/Compare.ts"
 import type { VariantName } from "../../../schemas/Names.ts"
 import type { ClassCounts, Manifest } from "../../../schemas/Split.ts"
-import { percent, signedPoints, significant } from "../Figures.ts"
+import { marginPoints, percent, signedPoints, significant } from "../Figures.ts"
 import { type FigureName, type ReportData, totalOf } from "./Data.ts"
 import { count, type Html } from "./Html.ts"
 import { findings, recommendation } from "./sections/Findings.ts"
@@ -137,7 +137,7 @@ ${missingLetters === undefined ? "" : `> ${plain(missingLetters)}\n\n`}${firstPa
 
 ${table(["network", "best epoch", "train", "validation", "test", "test F1 macro", "selected on test, the seed study's method"], [variantRow("bn", metrics.bn), variantRow("nobn", metrics.nobn)])}
 
-Difference in test accuracy, BN minus no BN: ${signedPoints(accuracy.estimate)} points, 95 % interval ${signedPoints(accuracy.low95)} to ${signedPoints(accuracy.high95)} over ${metrics.groupTest.groups} independent groups of test images; p by groups ${orInfinity(metrics.groupTest.pValue)}, by images (McNemar) ${orInfinity(metrics.mcNemar.pValue)}; the best constant answer is right in ${(100 * metrics.constant.share).toFixed(1)} %; accuracy and macro F1 within a margin of ${(100 * metrics.equivalence.margin).toFixed(0)} points: ${metrics.equivalence.verdict}.
+Difference in test accuracy, BN minus no BN: ${signedPoints(accuracy.estimate)} points, 95 % interval ${signedPoints(accuracy.low95)} to ${signedPoints(accuracy.high95)} over ${metrics.groupTest.groups} independent groups of test images; p by groups ${orInfinity(metrics.groupTest.pValue)}, by images (McNemar) ${orInfinity(metrics.mcNemar.pValue)}; the best constant answer is right in ${(100 * metrics.constant.share).toFixed(1)} %; accuracy and macro F1 within a margin of ${marginPoints(metrics.equivalence.margin)} points: ${metrics.equivalence.verdict}.
 ${seedPart(metrics)}
 ## Claims
 

@@ -223,7 +223,7 @@ const ofLearned = ({ constant, accuracy }: ClaimInput, networks: ReadonlyArray<"
 const sameMetrics = ({ differences, margin, equivalence }: ClaimInput): Claim => ({
   id: 3,
   claim: "Test metrics are the same with and without batch normalization.",
-  rule: `Supported if the 90 % bootstrap interval of the difference lies within ±${points(margin)} points for accuracy and macro F1 (two one-sided tests at 5 %). Not supported if it does not and a 95 % interval excludes 0. Otherwise, and with fewer than ${Math.ceil(3 / margin)} independent groups for the first or six that differ for the second, there are too few test images to decide. Both networks must beat the best constant answer, their 95 % intervals included.`,
+  rule: `Supported if the 90 % bootstrap interval of the difference lies within ±${points(margin)} points for accuracy and macro F1 (two one-sided tests at 5 %). Not supported if it does not and a 95 % interval excludes 0. Otherwise, and with fewer than ${Math.ceil(3 / margin)} independent groups for the first or six that differ for the second, there are too few test images to decide. The margin is that of the settings, or half of what the weaker network is better than the best constant answer, if that is less. Both networks must beat the best constant answer, their 95 % intervals included.`,
   verdict: equivalence === "equivalent" ? "supported" : equivalence === "different" ? "not supported" : "undecided",
   sentence: differences
     .map(
@@ -300,9 +300,8 @@ const memorises = ({ bn, nobn }: TrainingPair): Claim => {
   const [a, b] = [after(bn, memoriseAfter)!, after(nobn, memoriseAfter)!]
   const [first, second] = [memorisedParts("BN", a), memorisedParts("no BN", b)]
   const held = [first, second].filter(holdAll).length
-  const begins = [memorisesFrom(bn), memorisesFrom(nobn)].map((epoch) =>
-    epoch === undefined ? "at no epoch" : `after epoch ${epoch}`
-  )
+  const from = [memorisesFrom(bn), memorisesFrom(nobn)]
+  const begins = from.map((epoch) => (epoch === undefined ? "at no epoch" : `after epoch ${epoch}`))
   const end = ({ loss }: Memorised): string => `${shown(Math.abs(loss))}${unitOf(bn)} ${loss < 0 ? "below" : "above"}`
   return {
     id: 4,
@@ -328,14 +327,11 @@ const fewLost = 0.1
 const manyLost = 0.25
 
 const sparser = ({ bn, scores, classes, lostBySparsemax }: ClaimInput): Claim => {
-  const support = scores.sparsemax.supportSize
+  const [support, half] = [scores.sparsemax.supportSize, classes / 2]
   const between = (part: Part, fails: boolean): Part =>
     part.state === "fails" && !fails ? { ...part, state: "unclear" } : part
   const parts = [
-    between(
-      atMost("classes that sparsemax keeps", support, Math.min(readableClasses, classes / 2)),
-      support > classes / 2
-    ),
+    between(atMost("classes that sparsemax keeps", support, Math.min(readableClasses, half)), support > half),
     between(atMost("true classes of the top three that are lost", lostBySparsemax, fewLost), lostBySparsemax > manyLost)
   ]
   const verdict: Verdict = holdAll(parts)

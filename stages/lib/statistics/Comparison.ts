@@ -13,7 +13,7 @@ import type {
   VariantMetrics
 } from "../../../schemas/Compare.ts"
 import type { Gradstats } from "../../../schemas/Gradstats.ts"
-import { type SplitName, splitNames, type VariantName } from "../../../schemas/Names.ts"
+import { type SplitName, splitNames, type VariantName, variants } from "../../../schemas/Names.ts"
 import type { Manifest } from "../../../schemas/Split.ts"
 import type { History } from "../../../schemas/Train.ts"
 import * as Random from "../Random.ts"
@@ -23,8 +23,9 @@ import { judge } from "./Claims.ts"
 import * as Groups from "./Groups.ts"
 import { headlineOf } from "./Headline.ts"
 import { confusion } from "./Scores.ts"
-import { overSeeds } from "./SeedStatistics.ts"
+import { bestOf, overSeeds } from "./SeedStatistics.ts"
 import * as Statistics from "./Statistics.ts"
+import { mean } from "./Summary.ts"
 import { constantOf } from "./scores/Constant.ts"
 import * as Measure from "./scores/Metrics.ts"
 import { pickRows, scaledScores } from "./scores/ScaledScores.ts"
@@ -174,7 +175,8 @@ const scaledBy = (metrics: VariantMetrics, name: ActivationName): ScaledScores =
 const seedsOf = (
   { params, histories, replicas, gradients }: ComparisonInput,
   images: Metrics["differences"],
-  groupTest: Metrics["groupTest"]
+  groupTest: Metrics["groupTest"],
+  margin: number
 ): Pick<Metrics, "seeds"> =>
   replicas.bn.length === 0
     ? {}
@@ -185,7 +187,7 @@ const seedsOf = (
           images,
           groupTest,
           thresholds: gradients.thresholds,
-          margin: params.equivalenceMargin,
+          margin,
           resamples: params.bootstrap,
           seed: params.seed
         })
@@ -203,6 +205,10 @@ const pairedOf = ({ manifest, params, table }: ComparisonInput, test: SplitRows)
     groups: test.paths.map((path) => groupOf.get(path) ?? path)
   }
 }
+
+/** Test accuracy of each network, over all seeds. */
+const accuraciesOf = ({ histories, replicas }: ComparisonInput): ReadonlyArray<number> =>
+  variants.map((variant) => mean([histories[variant], ...replicas[variant]].map((each) => bestOf(each).testAccuracy)))
 
 /** The content of `metrics.json`. */
 export const compareAll = (input: ComparisonInput): Metrics => {
@@ -222,9 +228,10 @@ export const compareAll = (input: ComparisonInput): Metrics => {
   const { differences } = resampled
   const constant = constantOf(test.labels, table.classes)
   const groupTest = Groups.groupTest(paired)
-  const equivalence = Statistics.equivalence(differences, params.equivalenceMargin, groupTest)
+  const margin = Statistics.marginFor(params.equivalenceMargin, constant.share, accuraciesOf(input))
+  const equivalence = Statistics.equivalence(differences, margin, groupTest)
   const sparsemax = scaledBy(bn, "sparsemax")
-  const seeds = seedsOf(input, differences, groupTest)
+  const seeds = seedsOf(input, differences, groupTest, margin)
   return {
     activation: params.activation,
     classes: table.classes,
@@ -241,17 +248,17 @@ export const compareAll = (input: ComparisonInput): Metrics => {
       activation: params.activation,
       differences,
       seeds: seeds.seeds,
-      margin: params.equivalenceMargin,
+      margin,
       resamples: params.bootstrap,
       seed: params.seed
     }),
-    equivalence: { margin: params.equivalenceMargin, verdict: equivalence },
+    equivalence: { margin, verdict: equivalence },
     examples: examplesOf(test, table.classes, params),
     claims: judge({
       ...histories,
       gradients,
       differences,
-      margin: params.equivalenceMargin,
+      margin,
       equivalence,
       classes,
       constant,

@@ -62,7 +62,7 @@ export const makeSpread = (count: number, resamples: number, seed: number) => {
 
 type SpreadOf = ReturnType<typeof makeSpread>
 
-const bestOf = (history: History): Epoch => history.epochs.find(({ epoch }) => epoch === history.bestEpoch)!
+export const bestOf = (history: History): Epoch => history.epochs.find(({ epoch }) => epoch === history.bestEpoch)!
 
 const curvesOf = (histories: ReadonlyArray<History>, epochs: number, spread: SpreadOf): ReadonlyArray<SeedCurve> =>
   SeedMetric.literals.map((metric) => ({

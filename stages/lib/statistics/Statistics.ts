@@ -33,6 +33,18 @@ export const mcNemar = (labels: Int32Array, bn: Int32Array, nobn: Int32Array): M
   return { onlyBnRight, onlyNobnRight, pValue: binomialTest(onlyBnRight, onlyBnRight + onlyNobnRight) }
 }
 
+/** Of what a network is better than a constant answer, a difference of so much matters whatever the margin says. */
+const shareOfLearned = 0.5
+/** A tenth of a point: a margin of none would be no band. */
+const leastMargin = 0.001
+
+/**
+ * The margin of equivalence for networks with these accuracies: with 300 classes three points are more than both may have
+ * learned, and any two networks would be equivalent (assay sensitivity, as trials of equivalence ask for).
+ */
+export const marginFor = (asked: number, constant: number, accuracies: ReadonlyArray<number>): number =>
+  Math.min(asked, Math.max(leastMargin, shareOfLearned * (Math.min(...accuracies) - constant)))
+
 /** With fewer groups that differ no sign test reaches 5 %: 2 / 2^5 is more. */
 const leastDiffering = 6
 /** Where none of n groups differs, up to 3 / n of all might (the upper end of a 95 % interval of a share). */

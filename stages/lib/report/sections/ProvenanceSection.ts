@@ -1,4 +1,5 @@
 /** Provenance: the files, result, code, engine and settings of each step. */
+import { marginPoints } from "../../Figures.ts"
 import type { ReportData } from "../Data.ts"
 import { type Html, html, join, nothing, paragraph, placeholder, section, table, text } from "../Html.ts"
 import { lossNames } from "./TrainingSections.ts"
@@ -64,7 +65,7 @@ const origins = (data: ReportData): ReadonlyArray<Origin> => {
       of: "self",
       numbers: "scores, intervals, verdicts",
       files: ["metrics.json", "figures/contact-sheet.png"],
-      settings: html`seed ${params.seed}; activation ${text(params.activation)}; ${params.bootstrap} resamples of groups; margin ${metrics.equivalence.margin}`,
+      settings: html`seed ${params.seed}; activation ${text(params.activation)}; ${params.bootstrap} resamples of groups; margin ${text(marginPoints(metrics.equivalence.margin))} points`,
       engine: false
     }
   ]

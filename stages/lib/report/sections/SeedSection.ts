@@ -4,7 +4,7 @@ import { variantNames } from "../../../../charts/Theme.ts"
 import type { Claim, Metrics } from "../../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
 import type { SeedClaim, SeedDifference, SeedScore, Seeds, TestMetric, Verdict } from "../../../../schemas/Seeds.ts"
-import { signedPoints } from "../../Figures.ts"
+import { marginPoints, signedPoints } from "../../Figures.ts"
 import type { ReportData } from "../Data.ts"
 import { csvLink, figure, type Html, html, nothing, number, paragraph, section, table, text } from "../Html.ts"
 
@@ -105,7 +105,7 @@ export const seedSection = ({ metrics, charts, histories, tables }: ReportData):
       scoreTable(seeds),
       differenceTable(seeds),
       paragraph(
-        html`Verdict for a margin of ${text((100 * metrics.equivalence.margin).toFixed(0))} points, by the intervals over seeds and test images: ${text(seeds.equivalence)}.`
+        html`Verdict for a margin of ${text(marginPoints(metrics.equivalence.margin))} points, by the intervals over seeds and test images: ${text(seeds.equivalence)}.`
       )
     ]
   )

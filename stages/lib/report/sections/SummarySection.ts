@@ -5,6 +5,7 @@ import { variantNames } from "../../../../charts/Theme.ts"
 import type { Difference, Metrics } from "../../../../schemas/Compare.ts"
 import type { VariantName } from "../../../../schemas/Names.ts"
 import { Verdict } from "../../../../schemas/Seeds.ts"
+import { marginPoints } from "../../Figures.ts"
 import { tally } from "../../Tally.ts"
 import { type ReportData, totalOf } from "../Data.ts"
 import { drawHero, heroLabel } from "../drawings/Hero.ts"
@@ -27,9 +28,11 @@ import { findings, recommendation } from "./Findings.ts"
 import { scoreOver, verdictOf } from "./SeedSection.ts"
 import { lossNames } from "./TrainingSections.ts"
 
-/** The most frequent reason for which files were set aside. */
+/** The most frequent reason for which files were set aside, without what stands behind it in the list. */
 const reasonOf = ({ setAside }: ReportData["manifest"]): Html => {
-  const [best, ...others] = [...tally(setAside.map(({ reason }) => reason))].sort((a, b) => b[1] - a[1])
+  const [best, ...others] = [...tally(setAside.map(({ reason }) => reason.replace(/ \([^()]*\)$/u, "")))].sort(
+    (a, b) => b[1] - a[1]
+  )
   if (best === undefined) return nothing
   return others.length === 0 ? html` (${text(best[0])})` : html` (most often, ${best[1]}: ${text(best[0])})`
 }
@@ -75,7 +78,7 @@ type Compared = Pick<Metrics, "differences" | "equivalence" | "groupTest" | "see
 
 /** How the two networks compare: the difference in accuracy over all seeds, and whether it is one. */
 export const outcome = ({ differences, equivalence, groupTest, seeds }: Compared): Html => {
-  const within = html`${text((100 * equivalence.margin).toFixed(0))} points`
+  const within = html`${text(marginPoints(equivalence.margin))} points`
   const ofSeeds = seeds?.differences.map(
     ({ metric, mean, total95 }): Size => ({
       metric: metric === "testAccuracy" ? "accuracy" : "f1Macro",
@@ -147,7 +150,7 @@ const hero = (data: ReportData): Html => {
   const dots =
     seeds === undefined ? text("The dot is this one pair of trainings") : html`A dot is one of ${seeds.count} seeds`
   const over = seeds === undefined ? text("groups of test images") : text("seeds and groups of test images")
-  const margin = (100 * metrics.equivalence.margin).toFixed(0)
+  const margin = marginPoints(metrics.equivalence.margin)
   return figure(
     "hero",
     html`${of(560, "wide")}${of(330, "slim")}`,

@@ -1,6 +1,6 @@
 /** McNemar's test against a table, equivalence against its definition. */
 import { describe, expect, it } from "vitest"
-import { binomialTest, equivalence, mcNemar } from "../../../../stages/lib/statistics/Statistics.ts"
+import { binomialTest, equivalence, marginFor, mcNemar } from "../../../../stages/lib/statistics/Statistics.ts"
 import { quantile } from "../../../../stages/lib/statistics/Summary.ts"
 
 describe("binomial test", () => {
@@ -55,4 +55,11 @@ describe("equivalence", () => {
   ] as const)("%s", (verdict, found) => {
     expect(equivalence(found, 0.03, { groups: 400, differing: 80 })).toBe(verdict)
   })
+})
+
+it("a margin is at most half of what the weaker network has learned", () => {
+  expect(marginFor(0.03, 0.2, [0.7, 0.6])).toBe(0.03)
+  // 300 classes of which both know little: any two networks would be within three points
+  expect(marginFor(0.03, 1 / 300, [0.027, 0.025])).toBeCloseTo((0.025 - 1 / 300) / 2, 12)
+  expect(marginFor(0.03, 0.5, [0.7, 0.4])).toBe(0.001)
 })
