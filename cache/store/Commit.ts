@@ -145,10 +145,23 @@ export const bodies: Effect.Effect<(text: string) => string | undefined> = Effec
 
 /** The body of a record, if the record exists and its checksum matches. */
 export const readRecord = Effect.fnUntraced(function* (from: string) {
-  const disk = yield* Disk
-  const text = yield* orUnreadable(disk.readText(from))
-  return Option.isNone(text) ? Option.none<string>() : Option.fromUndefinedOr((yield* bodies)(text.value))
+  const text = yield* textOf(from)
+  return text === undefined ? Option.none<string>() : Option.fromUndefinedOr((yield* bodies)(text))
 })
+
+/** The same of a hint. A damaged one goes: it is written anew when it is missed. */
+export const readHint = Effect.fnUntraced(function* (from: string) {
+  const text = yield* textOf(from)
+  if (text === undefined) return Option.none<string>()
+  const body = (yield* bodies)(text)
+  if (body === undefined) yield* Effect.flatMap(Disk, (disk) => Effect.ignore(disk.remove(from)))
+  return Option.fromUndefinedOr(body)
+})
+
+const textOf = (from: string) =>
+  Effect.flatMap(Disk, (disk) =>
+    Effect.map(orUnreadable(disk.synchronously(from, (sync) => sync.record(from))), Option.getOrUndefined)
+  )
 
 /** `readRecord` for a binary body. */
 export const readRecordBytes = Effect.fnUntraced(function* (from: string) {

@@ -351,11 +351,7 @@ const nodeDisk: Disk["Service"] = {
     attempt("make the folder", path, () =>
       umask === undefined ? Calls.makeFolder(path) : Calls.byUmask(umask, () => Calls.makeFolder(path))
     ),
-  remove: (path) =>
-    attempt("remove", path, () => {
-      // rmSync makes an error object for what does not exist
-      if (isThere(path)) Calls.remove(path)
-    }),
+  remove: (path) => attempt("remove", path, () => Calls.remove(path)),
   copy: (from, to) =>
     whole(
       Effect.tryPromise({
@@ -366,8 +362,7 @@ const nodeDisk: Disk["Service"] = {
   hash: (path) =>
     Effect.suspend(() =>
       attempt("read", path, () => {
-        Calls.refuseOdd(path)
-        return fs.statSync(path).size
+        return (Calls.refuseOdd(path) ?? fs.statSync(path)).size
       }).pipe(
         Effect.flatMap((size) =>
           size <= smallBytes

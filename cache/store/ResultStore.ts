@@ -207,8 +207,8 @@ export interface ResultStore {
   readonly write: (result: StepResult) => Effect.Effect<void, DiskError, Disk>
   /** The last result of a step, to compare with. */
   readonly last: (step: string) => Effect.Effect<Option.Option<StepResult>, DiskError, Disk>
-  /** Whether the step ever had a result, in the store or no longer. */
-  readonly hadResult: (step: string) => Effect.Effect<boolean, DiskError, Disk>
+  /** The key of the step's last result, which may be in the store no longer; undefined if it never had one. */
+  readonly lastKey: (step: string) => Effect.Effect<Digest.Digest | undefined, DiskError, Disk>
   /**
    * Notes that the results of `keys` were used now; the collection counts their age from then. In a store that is another's,
    * or read-only, it cannot be noted: notes never fail work.
@@ -298,11 +298,8 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
   const reading = makeReading(layout, blobs)
   const { read } = reading
   const lastKey = Effect.fnUntraced(function* (step: string) {
-    const note = layout.lastResult(step)
-    const last = Option.filter(yield* Commit.readRecord(note), Digest.isDigest)
-    // a damaged one goes, so that the next run writes it anew
-    if (Option.isNone(last)) yield* Effect.flatMap(Disk, (disk) => Effect.ignore(disk.remove(note)))
-    return Option.getOrUndefined(last)
+    const last = yield* Commit.readHint(layout.lastResult(step))
+    return Option.getOrUndefined(Option.filter(last, Digest.isDigest))
   })
   const noteUse: ResultStore["noteUse"] = (keys) =>
     Effect.flatMap(Disk, (disk) => Effect.ignore(disk.touch(keys.map(layout.result))))
@@ -326,7 +323,7 @@ export const make = (layout: Layout, blobs: BlobStore): ResultStore => {
     noteUse,
     write,
     noteLast,
-    hadResult: (step) => Effect.map(lastKey(step), (key) => key !== undefined),
+    lastKey,
     last: Effect.fnUntraced(function* (step) {
       const key = yield* lastKey(step)
       return key === undefined ? Option.none<StepResult>() : yield* read(key)

@@ -73,7 +73,7 @@ export const logs = Command.make(
         }
         const runId = yield* executedBy(step, Option.getOrUndefined(flags.run))
         // the pipeline does not tell which branches there are
-        if (runId === undefined && branchOf(step) !== undefined && !(yield* results.hadResult(step))) {
+        if (runId === undefined && branchOf(step) !== undefined && (yield* results.lastKey(step)) === undefined) {
           const message = `logs ${flags.step}: expected a branch that has a log or a result, but found none of that name`
           return yield* new UsageError({ message })
         }

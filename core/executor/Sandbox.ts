@@ -9,7 +9,15 @@
  *   beside them: programs are neither counted nor hidden.
  * - The project's own folder is hidden, also where it lies in a folder of the system's, as `/usr/src/app` does.
  */
-import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs"
+import {
+  accessSync,
+  existsSync,
+  constants as fsConstants,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync
+} from "node:fs"
 import { constants, homedir } from "node:os"
 import * as path from "node:path"
 import * as Context from "effect/Context"
@@ -56,9 +64,24 @@ export interface Availability {
 
 const program = "bwrap"
 
+/** The path of a program, by the PATH of this process: a step may have another, and to try each folder of it takes longer. */
+const onPath = (name: string): string => {
+  const folders = (process.env["PATH"] ?? "").split(path.delimiter).filter(path.isAbsolute)
+  return folders.map((folder) => path.join(folder, name)).find(isExecutable) ?? name
+}
+
 /** Folders that hold programs and libraries; a link among them (`/bin` to `usr/bin`) stays one. */
 const systemFolders = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix/store"]
 
+const isExecutable = (file: string): boolean => {
+  try {
+    accessSync(file, fsConstants.X_OK)
+    return isFile(realpathSync(file))
+  } catch {
+    return false
+  }
+}
+const isFile = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false })?.isFile() === true
 const isLink = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true
 
 const system = (): ReadonlyArray<string> =>
@@ -66,6 +89,18 @@ const system = (): ReadonlyArray<string> =>
     if (!existsSync(folder)) return []
     return isLink(folder) ? ["--symlink", readlinkSync(folder), folder] : ["--ro-bind", folder, folder]
   })
+
+const believedMs = 1000
+const looks = new Map<string, { readonly found: unknown; readonly atMs: number }>()
+
+/** To look at a machine takes a hundred calls of the system's, and the steps that begin within a second would all see the same. */
+const lately = <A>(what: string, look: () => A): A => {
+  const last = looks.get(what)
+  if (last !== undefined && performance.now() - last.atMs < believedMs) return last.found as A
+  const found = look()
+  looks.set(what, { found, atMs: performance.now() })
+  return found
+}
 
 export const isIn = (file: string, folder: string): boolean =>
   file === folder || file.startsWith(folder === path.sep ? folder : `${folder}${path.sep}`)
@@ -150,17 +185,9 @@ const findPrograms = (env: NodeJS.ProcessEnv, { programs, hidden }: Walls): Prog
   return { folders: realFolders(folders, hidden), links: linksTo(folders) }
 }
 
-/** To look takes a hundred calls of the system's, and the steps that begin within so long would all look for the same. */
-const believedMs = 1000
-const lastFound = new Map<string, { readonly programs: Programs; readonly atMs: number }>()
-
 const programsOf = (env: NodeJS.ProcessEnv, walls: Walls): Programs => {
   const asked = JSON.stringify([env["PATH"], env["LD_LIBRARY_PATH"], walls.programs, walls.hidden])
-  const found = lastFound.get(asked)
-  if (found !== undefined && performance.now() - found.atMs < believedMs) return found.programs
-  const programs = findPrograms(env, walls)
-  lastFound.set(asked, { programs, atMs: performance.now() })
-  return programs
+  return lately(`programs ${asked}`, () => findPrograms(env, walls))
 }
 
 /** What is mounted, an outer place before those in it. */
@@ -193,17 +220,17 @@ const emptied = (entries: NonNullable<Walls["ignored"]>): ReadonlyArray<string> 
 
 /** The same command behind walls. */
 export const wrap = (walls: Walls, env: NodeJS.ProcessEnv, command: ReadonlyArray<string>): ReadonlyArray<string> => [
-  program,
+  lately("bubblewrap", () => onPath(program)),
   "--unshare-all",
   ...(walls.network ? ["--share-net", ...resolver()] : []),
   "--die-with-parent",
   ...["--hostname", "op-pipe"],
-  ...system(),
+  ...lately("system", system),
   ...walls.hidden.filter(isOfSystem).flatMap((folder) => ["--tmpfs", folder]),
-  ...["--proc", "/proc", "--dev", "/dev", ...devices()],
+  ...["--proc", "/proc", "--dev", "/dev", ...lately("devices", devices)],
   // the first process is bubblewrap's: it was called with the paths of this machine
   ...["cmdline", "environ"].flatMap((name) => ["--ro-bind", "/dev/null", `/proc/1/${name}`]),
-  ...(existsSync("/sys") ? ["--ro-bind", "/sys", "/sys"] : []),
+  ...lately("sys", () => (existsSync("/sys") ? ["--ro-bind", "/sys", "/sys"] : [])),
   ...reached(walls, env),
   ...emptied(walls.ignored ?? []),
   ...Object.entries(walls.env).flatMap(([name, value]) => ["--setenv", name, value]),
@@ -246,8 +273,8 @@ const forNetwork = new Set(["/etc/hosts", "/etc/resolv.conf"])
 
 /** What is mounted over such files. With a network, a step finds hosts as its machine does. */
 export const disguise = (network: boolean): Walls["readable"] =>
-  Object.entries(ofOneMachine)
-    .filter(([at]) => !(network && forNetwork.has(at)) && lstatSync(at, { throwIfNoEntry: false })?.isFile() === true)
+  lately("disguised", () => Object.entries(ofOneMachine).filter(([at]) => isFile(at)))
+    .filter(([at]) => !(network && forNetwork.has(at)))
     .map(([at, instead]) => [instead, at] as const)
 
 /** Whether `task` is to be sealed; fails if it has to be and cannot. */

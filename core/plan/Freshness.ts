@@ -165,9 +165,9 @@ const assessStale = Effect.fnUntraced(function* (
   { key, unusable, waitsFor }: Pick<Assessment, "key"> & Pick<Evidence, "unusable" | "waitsFor">
 ) {
   const { results } = yield* Store
-  const last = Option.getOrUndefined(yield* results.last(step.id))
-  const hadResult = yield* results.hadResult(step.id)
-  const before = last?.ingredients
+  const lastKey = yield* results.lastKey(step.id)
+  const hadResult = lastKey !== undefined
+  const before = hadResult ? Option.getOrUndefined(yield* results.read(lastKey))?.ingredients : undefined
   const inputs = before?.inputs ?? {}
   const recorded = Ingredients.recordedParts(prepared, step, now ?? { ...Ingredients.ownParts(prepared, step), inputs })
   const inputChanges =

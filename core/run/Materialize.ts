@@ -127,9 +127,16 @@ const mark = Effect.fnUntraced(function* (folder: string, tree: Tree.Tree) {
 const scratchIn = (outputsDir: string): ReadonlyArray<string> =>
   [".new", ".old"].map((name) => path.join(marksIn(outputsDir), name))
 
-/** Removes what dead processes of this machine have left there. */
+/** Folders of outputs that were swept since a store was opened. */
+const swept = new WeakMap<object, Set<string>>()
+
+/** Removes what dead processes of this machine have left there, once a run. */
 const sweepScratch = Effect.fnUntraced(function* (outputsDir: string) {
   const disk = yield* Disk
+  const { layout } = yield* Store
+  const own = swept.get(layout) ?? new Set()
+  if (own.has(outputsDir)) return
+  swept.set(layout, own.add(outputsDir))
   for (const folder of scratchIn(outputsDir)) {
     for (const { name } of Option.getOrElse(yield* orAbsent(disk.list(folder)), () => [])) {
       if (ownerOf(name) === "gone") yield* Effect.ignore(disk.remove(path.join(folder, name)))

@@ -58,9 +58,12 @@ const importOutside = (name) => {
 
 /** What was imported of packages outside of the bundle, by what they are asked for. */
 const imported = new Map()
+/** By module of the bundle, what it imports from outside. */
+let outsideOf
 /** Imports what the module `file` of the bundle imports from outside, before it is evaluated. */
 const outside = async (file) => {
-  const wanted = JSON.parse(readFileSync(path.join(__dirname, "outside.json"), "utf8"))[file] ?? []
+  outsideOf ??= JSON.parse(readFileSync(path.join(__dirname, "outside.json"), "utf8"))
+  const wanted = outsideOf[file] ?? []
   await Promise.all(wanted.map(async (name) => imported.set(name, await importOutside(name))))
 }
 /** Node's own modules that the bundle required. */

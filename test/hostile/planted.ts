@@ -1406,7 +1406,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "what is made in a group's folder is its owner's alone",
     file: "cache/store/disk/Calls.ts",
-    find: "    shareIn(above, path)\n",
+    find: "    if (isShared) fs.chmodSync(path, fs.statSync(path).mode | 0o020)\n",
     replace: "",
     caughtBy: ["test/cli/sharing.test.ts"]
   },
@@ -1434,7 +1434,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "programs that steps may start are looked for once and for all",
     file: "core/executor/Sandbox.ts",
-    find: "performance.now() - found.atMs < believedMs",
+    find: "performance.now() - last.atMs < believedMs",
     replace: "found.atMs < Number.POSITIVE_INFINITY",
     caughtBy: ["test/core/executor/Sandbox.test.ts"]
   }

@@ -2,10 +2,10 @@
 import * as fs from "node:fs"
 import * as nodePath from "node:path"
 
-/** To read a named pipe waits for a writer, for ever; a device may not end. */
-export const refuseOdd = (path: string): void => {
+/** To read a named pipe waits for a writer, for ever; a device may not end. Gives the stat of a file that is there. */
+export const refuseOdd = (path: string): fs.Stats | undefined => {
   const stat = fs.statSync(path, { throwIfNoEntry: false })
-  if (stat === undefined || stat.isFile()) return
+  if (stat === undefined || stat.isFile()) return stat
   const found = stat.isDirectory() ? "a folder" : "a pipe, socket or device"
   throw Object.assign(new Error(`expected a file, but found ${found}`), { code: "EINVAL" })
 }
@@ -29,6 +29,7 @@ export const readRecord = (path: string): string => {
     const text = fs.readFileSync(path, atOnce)
     if (text !== "") return text
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") throw cause
     refuseOdd(path)
     if ((cause as NodeJS.ErrnoException).code !== "ELOOP") throw cause
   }
@@ -53,23 +54,34 @@ export const byUmask = <A>(umask: number, make: () => A): A => {
 /** Setgid and writable for the group: the way to say that a folder is a group's. */
 const ofGroup = 0o2020
 
-/** What is made in a group's folder is the group's too, whatever the umask: mostly that leaves the group nothing to write. */
-const shareIn = (above: string, path: string): void => {
-  if ((fs.statSync(above).mode & ofGroup) === ofGroup) fs.chmodSync(path, fs.statSync(path).mode | 0o020)
+/** Whether a folder is a group's; undefined if it is no folder. */
+const isOfGroup = (path: string): boolean | undefined => {
+  const stat = fs.statSync(path, { throwIfNoEntry: false })
+  return stat?.isDirectory() === true ? (stat.mode & ofGroup) === ofGroup : undefined
+}
+
+/** Makes a folder with those above it; whether it is a group's. */
+const makeIn = (path: string): boolean => {
+  const found = isOfGroup(path)
+  if (found !== undefined) return found
+  const above = nodePath.dirname(path)
+  const isShared = above !== path && makeIn(above)
+  try {
+    fs.mkdirSync(path)
+    // what is made in a group's folder is the group's too, whatever the umask: mostly that leaves the group nothing to write
+    if (isShared) fs.chmodSync(path, fs.statSync(path).mode | 0o020)
+    return isShared
+  } catch (cause) {
+    // another process may have made it meanwhile
+    const made = isOfGroup(path)
+    if (made === undefined) throw cause
+    return made
+  }
 }
 
 /** As `mkdir -p`. Node's own never ends where a file system says ENOENT to what cannot be made in it, as `/proc` does. */
 export const makeFolder = (path: string): void => {
-  if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return
-  const above = nodePath.dirname(path)
-  if (above !== path) makeFolder(above)
-  try {
-    fs.mkdirSync(path)
-    shareIn(above, path)
-  } catch (cause) {
-    // another process may have made it meanwhile
-    if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw cause
-  }
+  makeIn(path)
 }
 
 /** Gives the owner all permissions on every folder at and below `path`. */
@@ -79,8 +91,32 @@ const unlock = (path: string): void => {
   for (const entry of fs.readdirSync(path)) unlock(`${path}${nodePath.sep}${entry}`)
 }
 
-/** Removes what is there, with all below it. */
+/** Removes a folder as it is mostly: nobody adds to it meanwhile, and all in it can be removed. */
+const removeFolder = (path: string): void => {
+  for (const entry of fs.readdirSync(path, { withFileTypes: true })) {
+    const at = `${path}${nodePath.sep}${entry.name}`
+    if (entry.isDirectory()) removeFolder(at)
+    else fs.unlinkSync(at)
+  }
+  fs.rmdirSync(path)
+}
+
+/**
+ * Removes what is there, with all below it. Node's own makes an error for each folder that is not empty, twice the calls, and for what
+ * does not exist.
+ */
 export const remove = (path: string): void => {
+  const stat = fs.lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return
+  try {
+    if (stat.isDirectory()) removeFolder(path)
+    else fs.unlinkSync(path)
+  } catch {
+    removeAnyway(path)
+  }
+}
+
+const removeAnyway = (path: string): void => {
   try {
     fs.rmSync(path, { recursive: true, force: true })
   } catch (cause) {

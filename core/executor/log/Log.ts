@@ -4,7 +4,7 @@
  * The step's process writes to the file itself; of a step with secrets, this process does, without their values (Mask).
  */
 import type { ChildProcess, StdioOptions } from "node:child_process"
-import { appendFileSync, closeSync, openSync, readSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs"
+import { appendFileSync, closeSync, openSync, readSync, statSync, unlinkSync, writeFileSync, writeSync } from "node:fs"
 import * as path from "node:path"
 import type { Readable } from "node:stream"
 import * as Calls from "../../../cache/store/disk/Calls.ts"
@@ -66,8 +66,7 @@ export const open = (task: StepTask): Log => {
     await written
     clearInterval(timer)
     closeSync(descriptor)
-    cut(file)
-    if (!isKept && statSync(file, { throwIfNoEntry: false })?.size === 0) rmSync(file)
+    if (cut(file) === 0 && !isKept) unlinkSync(file)
   }
   return {
     file,
@@ -94,10 +93,10 @@ const longestLog = 64 * 2 ** 20
 const keptOfLog = 2 ** 20
 const guardMs = 500
 
-/** Cuts a log that is too long. The process goes on at its new end, since it appends. */
-const cut = (file: string): void => {
-  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
-  if (size <= longestLog) return
+/** Cuts a log that is too long; how long it was, if it is there. The process goes on at its new end, since it appends. */
+const cut = (file: string): number | undefined => {
+  const size = statSync(file, { throwIfNoEntry: false })?.size
+  if (size === undefined || size <= longestLog) return size
   const tail = readTail(file, keptOfLog)
   try {
     writeFileSync(file, `... ${size - tail.length} bytes left out ...\n`)
@@ -105,6 +104,7 @@ const cut = (file: string): void => {
   } catch {
     // a full disk: what the step prints is lost, its work is not
   }
+  return size
 }
 
 const tailBytes = 16_384

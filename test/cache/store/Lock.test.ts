@@ -53,7 +53,7 @@ describe("Lock", () => {
       const owner = yield* holdElsewhere(lock)
       const waitedFor: Array<string> = []
       const waiter = yield* Effect.forkChild(Effect.scoped(Lock.hold(lock, (each) => waitedFor.push(each))))
-      yield* Effect.sleep("100 millis")
+      while (waitedFor.length === 0) yield* Effect.sleep("20 millis")
       expect(waitedFor).toEqual([`process ${owner.pid}`])
       const killedMs = performance.now()
       owner.kill("SIGKILL")

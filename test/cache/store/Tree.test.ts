@@ -109,8 +109,11 @@ describe("a source's tree", () => {
       const { root, memo } = yield* known
       rmSync(`${root}/b/d.txt`)
       writeFileSync(`${root}/0.txt`, "new")
+      // as young as can be, however long the look takes
+      utimesSync(`${root}/0.txt`, new Date(Date.now() + 60_000), new Date(Date.now() + 60_000))
       yield* Tree.source(root, memo, { ignore })
       expect(memo.tree(root)).toBeUndefined()
+      utimesSync(`${root}/0.txt`, new Date(), new Date())
       yield* older
       const { digest } = yield* Tree.source(root, memo, { ignore })
       expect(memo.tree(root)?.digest).toBe(digest)
