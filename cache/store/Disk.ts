@@ -9,22 +9,22 @@
 import * as fs from "node:fs"
 import * as nodePath from "node:path"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Digest from "../identity/Digest.ts"
 import * as Calls from "./disk/Calls.ts"
 import { childProcess } from "./disk/Late.ts"
 import * as Pieces from "./disk/Pieces.ts"
 
 /** A call to the file system failed. `code` is the system's, such as ENOSPC. */
-export class DiskError extends Schema.TaggedError<DiskError>()("DiskError", {
-  operation: Schema.String,
-  path: Schema.String,
-  code: Schema.String,
-  reason: Schema.String
-}) {
+export class DiskError extends Data.TaggedError("DiskError")<{
+  readonly operation: string
+  readonly path: string
+  readonly code: string
+  readonly reason: string
+}> {
   // names and kinds of files are the user's, whatever else is wrong is the machine's
   readonly fault = ["EILSEQ", "EFTYPE"].includes(this.code) ? "input" : "stage"
 

@@ -148,7 +148,7 @@ const takeOutput = Effect.fnUntraced(function* (
 })
 
 /** Takes all declared outputs from `outputDir` into the store. */
-export const takeOutputs = Effect.fn("takeOutputs")(function* (
+export const takeOutputs = Effect.fnUntraced(function* (
   artifacts: Readonly<Record<string, Artifact.Any>>,
   outputDir: string,
   origins: Origins

@@ -30,7 +30,7 @@ const writtenBelow: (folder: string, at?: string) => Effect.Effect<ReadonlyArray
  * Removes from the folder of `step` what op-pipe wrote there for others than `names`: for branches that are no more, or for the
  * step as it was before it had branches.
  */
-export const keepOnly = Effect.fn("BranchFolders.keepOnly")(function* (
+export const keepOnly = Effect.fnUntraced(function* (
   outputsDir: string,
   step: string,
   names: ReadonlyArray<string>,
@@ -49,7 +49,7 @@ export const keepOnly = Effect.fn("BranchFolders.keepOnly")(function* (
 })
 
 /** Makes the folders for exactly these steps, as far as they are branches. */
-export const prepare = Effect.fn("BranchFolders.prepare")(function* (
+export const prepare = Effect.fnUntraced(function* (
   outputsDir: string,
   ids: ReadonlyArray<string>,
   tell: (text: string) => void
@@ -70,11 +70,7 @@ export const prepare = Effect.fn("BranchFolders.prepare")(function* (
 })
 
 /** Makes room for the folders of a step's branches, if the step had a folder of its own before. */
-export const makeRoom = Effect.fn("BranchFolders.makeRoom")(function* (
-  outputsDir: string,
-  step: string,
-  tell: (text: string) => void
-) {
+export const makeRoom = Effect.fnUntraced(function* (outputsDir: string, step: string, tell: (text: string) => void) {
   const disk = yield* Disk
   const folder = OutputFolder.of(outputsDir, step)
   const mark = OutputFolder.markOf(folder)

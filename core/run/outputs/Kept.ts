@@ -68,7 +68,7 @@ const moveTo = Effect.fnUntraced(function* (folder: string, to: string, paths: R
  * Moves what op-pipe did not write out of `folder`, which is about to be replaced or removed, and tells of it. A folder that cannot be
  * read through (a pipe, a name that is not UTF-8, a folder that is closed to this user) is moved as a whole.
  */
-export const moveAside = Effect.fn("Kept.moveAside")(function* (folder: string, tell: (text: string) => void) {
+export const moveAside = Effect.fnUntraced(function* (folder: string, tell: (text: string) => void) {
   const disk = yield* Disk
   const { memo } = yield* Store
   const mark = yield* orAbsent(disk.readText(markOf(folder)))

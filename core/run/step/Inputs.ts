@@ -25,7 +25,7 @@ interface Laid {
 const atOnce = 16
 
 /** Lays out the inputs of `step` below `folder`; those of many in one folder, each under its name. */
-export const provide = Effect.fn("Inputs.provide")(function* (
+export const provide = Effect.fnUntraced(function* (
   prepared: Prepared,
   results: ReadonlyMap<string, StepResult>,
   step: AnyStep,
