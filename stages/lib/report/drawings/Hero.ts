@@ -16,7 +16,10 @@ const titles: Readonly<Record<Row["metric"], string>> = {
   calibrationError: "Calibration error"
 }
 
-const signedNats = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`
+const signedNats = (value: number): string => {
+  const size = Math.abs(value).toFixed(2)
+  return `${value < 0 && Number(size) > 0 ? "−" : "+"}${size}`
+}
 
 /** A difference in the unit of its metric, with its sign. */
 export const shown = ({ metric }: Pick<Row, "metric">, value: number): string =>
