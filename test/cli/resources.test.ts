@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs"
 import { totalmem } from "node:os"
 import * as path from "node:path"
-import { describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import { Pipeline, Stage } from "../../core/index.ts"
 import { events, lastEvent, opPipe } from "../lib/cli.ts"
 import { makeProject } from "../lib/project.ts"
@@ -10,19 +10,36 @@ import { temporaryFolder, writeFiles } from "../lib/temporary.ts"
 
 const root = path.join(temporaryFolder(), "project")
 
-const pipeline = (options: string): string => `import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const share = Math.round((Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) * 0.6) / 1e6)
+/** What the two steps of each pair ask for. */
+const pairs = {
+  fitting: 'cores: 1, memory: "1 MiB"',
+  wide: "cores: 2",
+  heavy: `memory: "${share} MB"`,
+  excessive: 'cores: 64, memory: "100000 GiB"'
+}
+/** One pipeline for all of them, of which a run is about one pair. */
+const pipeline = (options: typeof pairs): string => `import { Artifact, Pipeline, Stage } from "./core/index.ts"
 const Times = Artifact.text({ tag: "Times/v1", path: "times.txt" })
 const command = 'date +%s%N > "$times"; sleep 1; date +%s%N >> "$times"'
-const step = (name: string) =>
-  Pipeline.step(Stage.command({ name, command, inputs: {}, output: { times: Times }, ${options} }), { inputs: {} })
-export default Pipeline.make({ name: "resources", steps: [step("a"), step("b")] })
+const step = (name: string, options: object) =>
+  Pipeline.step(Stage.command({ name, command, inputs: {}, output: { times: Times }, ...options }), { inputs: {} })
+export default Pipeline.make({ name: "resources", steps: [${Object.entries(options).flatMap(([name, asked]) =>
+  ["a", "b"].map((each) => `step("${each}-${name}", { ${asked} })`)
+)}] })
 `
-const run = async (options: string) => {
-  makeProject(root, undefined, { "pipeline.ts": pipeline(options) })
-  const finished = await opPipe(["run", "--json", "--cores", "2"], { cwd: root })
+beforeAll(() => makeProject(root, undefined, { "pipeline.ts": pipeline(pairs) }))
+
+const start = async (pair: keyof typeof pairs) => {
+  const asked = ["--only", `a-${pair}`, "--only", `b-${pair}`]
+  const finished = await opPipe(["run", "--json", "--cores", "2", ...asked], { cwd: root })
   expect(finished.code, finished.stdout + finished.stderr).toBe(0)
+  return finished
+}
+const run = async (pair: keyof typeof pairs) => {
+  const finished = await start(pair)
   const [[a, A], [b, B]] = ["a", "b"].map((name) =>
-    readFileSync(path.join(root, "outputs", name, "times.txt"), "utf8")
+    readFileSync(path.join(root, "outputs", `${name}-${pair}`, "times.txt"), "utf8")
       .trim()
       .split("\n")
       .map(Number)
@@ -32,30 +49,27 @@ const run = async (options: string) => {
 }
 
 describe("two steps", () => {
-  const share = Math.round((Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) * 0.6) / 1e6)
-
   it("run side by side where both fit", async () => {
-    expect(await run('cores: 1, memory: "1 MiB"')).toMatchObject({ overlap: true })
+    expect(await run("fitting")).toMatchObject({ overlap: true })
   })
 
-  it.each(["cores: 2", `memory: "${share} MB"`])("with %s run one after the other", async (options) => {
-    expect(await run(options)).toMatchObject({ overlap: false, notices: [] })
+  it.each(["wide", "heavy"] as const)("one after the other where they do not: %s", async (pair) => {
+    expect(await run(pair)).toMatchObject({ overlap: false, notices: [] })
   })
 
   it("that need more than there is run alone, and say so", async () => {
-    const { overlap, notices } = await run('cores: 64, memory: "100000 GiB"')
+    const { overlap, notices } = await run("excessive")
     expect(overlap).toBe(false)
     expect(notices).toHaveLength(2)
     expect(notices[0]).toMatch(
-      /^[ab]: it asks for 64 cores of 2 and 100000 GiB of memory, of [\d.]+ GiB that the run has, so it runs alone$/u
+      /^[ab]-excessive: it asks for 64 cores of 2 and 100000 GiB of memory, of [\d.]+ GiB that the run has, so it runs alone$/u
     )
   })
 
   it("do not run again when they take something else", async () => {
-    await run("cores: 1")
-    writeFiles(root, { "pipeline.ts": pipeline('cores: 2, memory: "1 GB"') })
-    const next = await opPipe(["run", "--json", "--cores", "2"], { cwd: root })
-    expect(lastEvent(next)).toMatchObject({ executed: [], cached: ["a", "b"] })
+    await start("fitting")
+    writeFiles(root, { "pipeline.ts": pipeline({ ...pairs, fitting: 'cores: 2, memory: "1 GB"' }) })
+    expect(lastEvent(await start("fitting"))).toMatchObject({ executed: [], cached: ["a-fitting", "b-fitting"] })
   })
 })
 
