@@ -3,7 +3,7 @@
  * each other's files.
  */
 import { execFile } from "node:child_process"
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
 import { setTimeout } from "node:timers/promises"
@@ -37,7 +37,7 @@ export const call = async (command: string, args: ReadonlyArray<string>, cwd: st
 }
 
 /** The folder of this run of the tests, by the process that started its workers; afterwards.ts removes it. */
-const folder = path.join(tmpdir(), `op-pipe-packed-${process.ppid}`)
+const folder = path.join(realpathSync(tmpdir()), `op-pipe-packed-${process.ppid}`)
 
 /** Has `make` fill a folder, in the first test file that asks; the others wait for that. */
 const once = async (name: string, make: (at: string) => Promise<unknown>): Promise<string> => {
