@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 /** The most bytes that a tarball may have, a twentieth above what it has: what it grows by is to be wanted. */
 const limits = [
-  ["op-pipe", 335_000],
+  ["op-pipe", 353_000],
   ["op-pipe-study", 400_000]
 ] as const
 
