@@ -12,7 +12,7 @@ const { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, rmSync, st
 const { homedir } = require("node:os")
 const path = require("node:path")
 const { pathToFileURL } = require("node:url")
-const FileStat = require("../../cache/identity/FileStat.cjs")
+const { figureCount, hasFiguresOfNode } = require("../../cache/identity/FileStat.cjs")
 
 /** Raise it when bundles are made otherwise. */
 const format = 10
@@ -63,15 +63,14 @@ const secureCache = () => {
 /** Whether a file has the figures from `at` on, of which the first is null if nothing was there. */
 const isAsBefore = (file, figures, at) => {
   const stat = lstatSync(file, { throwIfNoEntry: false })
-  return stat === undefined ? figures[at] === null : FileStat.hasFiguresOfNode(figures, at, stat)
+  return stat === undefined ? figures[at] === null : hasFiguresOfNode(figures, at, stat)
 }
 
 /** The bundle in `folder`, if all that it was made from is still what it was. */
 const current = (folder) => {
   try {
     const { main, files, figures, digests } = JSON.parse(readFileSync(path.join(folder, "bundle.json"), "utf8"))
-    for (let at = 0; at < files.length; at++)
-      if (!isAsBefore(files[at], figures, at * FileStat.figureCount)) return undefined
+    for (let at = 0; at < files.length; at++) if (!isAsBefore(files[at], figures, at * figureCount)) return undefined
     return existsSync(main) ? { main, digests } : undefined
   } catch {
     return undefined
