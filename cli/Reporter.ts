@@ -5,7 +5,6 @@
  * shows how far it is, how fast, and how long still. Where there is no terminal the live lines are left out, and a line is
  * printed each time a step enters another phase.
  */
-
 import * as path from "node:path"
 import { few } from "../cache/identity/Shown.ts"
 import { displayName } from "../core/pipeline/Step.ts"

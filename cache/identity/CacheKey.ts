@@ -5,7 +5,6 @@
  * they are and not by the step that made them: an upstream step that runs again and gives the same bytes changes
  * nothing here. Times, hosts, attempts and paths on disk do not count.
  */
-
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"

@@ -10,7 +10,6 @@
  * Run, dry run, `status`, `why` and `dag` all ask here. Each reason to run has one predicate; a new reason is one more
  * entry of the list `decisive` or `comparisons`.
  */
-
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

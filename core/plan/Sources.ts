@@ -114,7 +114,7 @@ const digestOfFile = Effect.fnUntraced(function* (memo: StatMemo, file: string, 
   return yield* memo.digest(file, stat)
 })
 
-/** Not by `performance`: Node loads ten modules for it, in 3 ms of every run. */
+/** Not by `performance`: Node loads ten modules for it, in 1 to 4 ms of every run. */
 export const nowMs = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 const look = Effect.fnUntraced(function* (source: AnySource, location: string) {

@@ -98,9 +98,13 @@ export const latest = Effect.map(besidesSweeps, (runs) =>
   Option.fromUndefinedOr(runs.findLast(({ state }) => state === "finished"))
 )
 
+/** A run's record is put into its folder so soon after it was written. */
+const putMs = 50
+
 /**
- * The keys that the steps of the newest run came to, if it was one of the pipeline and has ended: those of the last results, but for
- * what was noted since. By hand and not by a Schema, since each run asks.
+ * The keys that the steps of the newest run came to, if it was one of the pipeline, and its record was the last that was written: those
+ * of the last results, but for what was noted since. A run that went on beside it may have noted others before that record, and writes
+ * its own later. By hand and not by a Schema, since each run asks.
  */
 export const lastKeys = Effect.gen(function* () {
   const { layout } = yield* Store
@@ -108,7 +112,8 @@ export const lastKeys = Effect.gen(function* () {
   const entries = Option.getOrElse(yield* orAbsent(disk.list(layout.runs)), () => [])
   const names = entries.flatMap(({ name }) => (name.endsWith(".json") ? [name.slice(0, -5)] : []))
   const newest = layout.run(names.reduce((latest, name) => (name > latest ? name : latest), ""))
-  const { mtimeMs } = yield* disk.lstat(newest)
+  const [folder, { mtimeMs, ctimeMs }] = yield* Effect.all([disk.lstat(layout.runs), disk.lstat(newest)])
+  if (folder.mtimeMs > ctimeMs + putMs) return noLastKeys
   const body = Option.getOrElse(yield* readRecord(newest), () => "{}")
   const run = yield* Effect.try(() => JSON.parse(body) as unknown)
   const isMeant =

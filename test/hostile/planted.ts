@@ -476,6 +476,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     quick: true
   },
   {
+    name: "the newest run's record is believed although another's came after it",
+    file: "core/run/RunLog.ts",
+    find: "if (folder.mtimeMs > ctimeMs + putMs) return noLastKeys",
+    replace: "",
+    caughtBy: [skipping]
+  },
+  {
     name: "the history is believed of a step whose last result was noted since",
     file: "cache/store/ResultStore.ts",
     find: "(keys[step] === key && isAsTold(note, sync))",

@@ -13,6 +13,7 @@ import * as Digest from "../../../../cache/identity/Digest.ts"
 import { Disk } from "../../../../cache/store/Disk.ts"
 import { Store } from "../../../../cache/store/Store.ts"
 import { Artifact, Pipeline, Stage } from "../../../../core/index.ts"
+import * as RunLog from "../../../../core/run/RunLog.ts"
 import letters from "../../../fixtures/letters/pipeline.ts"
 import { letterSteps, newPlace, type Place } from "../../../lib/place.ts"
 import { contents, inStore } from "../../../lib/runs.ts"
@@ -117,6 +118,25 @@ describe("a result that is up to date", () => {
     await ran(letters, place, options)
     expect(existsSync(note!) && readFileSync(note!, "utf8")).toBe(text)
     expect(Option.isSome(succeeded(await inStore(place, last, options)))).toBe(true)
+  })
+
+  it("is noted as the last one again when a run beside the last had noted another", async () => {
+    const place = newPlace()
+    const options = { storeOf: letters.name }
+    const doing = <A>(effect: Effect.Effect<A, unknown, Store | Disk>) =>
+      inStore(place, effect as Effect.Effect<A, never, Store | Disk>, options).then(succeeded)
+    await ran(letters, place, options)
+    await pastTheTick()
+    const { keys } = await ran(letters, place, options)
+    const record = (await doing(RunLog.list)).at(-1)!
+    // what that run noted before the last one had ended, and its record, which comes after
+    await doing(Effect.flatMap(Store, ({ results }) => results.noteLast("words", Digest.ofText("another"))))
+    await pastTheTick()
+    await doing(RunLog.write(record))
+    await pastTheTick()
+    await doing(RunLog.write({ ...record, runId: "20000101-000000-abcd" }))
+    expect((await ran(letters, place, options)).executed).toEqual([])
+    expect(await doing(Effect.flatMap(Store, ({ results }) => results.lastKey("words")))).toBe(keys["words"])
   })
 
   it.each<[string, (blob: string) => void]>([
