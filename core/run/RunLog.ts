@@ -98,6 +98,8 @@ export const latest = Effect.map(besidesSweeps, (runs) =>
   Option.fromUndefinedOr(runs.findLast(({ state }) => state === "finished"))
 )
 
+/** How much of a run's id tells the second that it began in. */
+const secondLength = 15
 /** A run's record is put into its folder so soon after it was written. */
 const putMs = 50
 
@@ -111,10 +113,17 @@ export const lastKeys = Effect.gen(function* () {
   const disk = yield* Disk
   const entries = Option.getOrElse(yield* orAbsent(disk.list(layout.runs)), () => [])
   const names = entries.flatMap(({ name }) => (name.endsWith(".json") ? [name.slice(0, -5)] : []))
-  const newest = layout.run(names.reduce((latest, name) => (name > latest ? name : latest), ""))
-  const [folder, { mtimeMs, ctimeMs }] = yield* Effect.all([disk.lstat(layout.runs), disk.lstat(newest)])
+  if (names.length === 0) return noLastKeys
+  const latest = names.reduce((later, name) => (name > later ? name : later), "")
+  // a second may have several
+  const newest = yield* Effect.forEach(
+    names.filter((name) => name.slice(0, secondLength) === latest.slice(0, secondLength)).map(layout.run),
+    (file) => Effect.map(disk.lstat(file), (stat) => ({ file, ...stat }))
+  )
+  const { file, mtimeMs, ctimeMs } = newest.reduce((a, b) => (b.ctimeMs > a.ctimeMs ? b : a))
+  const folder = yield* disk.lstat(layout.runs)
   if (folder.mtimeMs > ctimeMs + putMs) return noLastKeys
-  const body = Option.getOrElse(yield* readRecord(newest), () => "{}")
+  const body = Option.getOrElse(yield* readRecord(file), () => "{}")
   const run = yield* Effect.try(() => JSON.parse(body) as unknown)
   const isMeant =
     isRecord(run) && run["state"] === "finished" && run["sweep"] === undefined && run["pipeline"] === layout.pipeline
