@@ -48,6 +48,8 @@ const limitPerClass = (listing: ImageListing, limit: number, seed: number): Read
   )
 }
 
+const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
+
 const mostCommon = (reasons: ReadonlyArray<string>): string => {
   const [best, ...others] = [...tally(reasons)].sort((a, b) => b[1] - a[1])
   if (best === undefined) return ""
@@ -69,29 +71,43 @@ const deeper = (
   return { folder: first.slice(0, depth).join("/"), holds: [...holds].sort() }
 }
 
+const noClass = "Arrange the images as <folder>/<class>/<image>"
+const twoClasses = "at least two class folders with images"
+
+/** What to do about a root without class folders. */
+const withoutClass = ({ root: { images, tables, archives } }: ImageListing): Stage.StageFailure => {
+  const beside = [...(images === 0 ? [] : [plural(images, "image")]), ...tables, ...archives]
+  const toDo =
+    images > 0
+      ? `Make a folder for each class, and move its images there${tables.length === 0 ? "" : ", as the table says"}`
+      : archives.length > 0
+        ? `Unpack ${archives[0]}, and give the folder that holds the class folders`
+        : noClass
+  return bad({
+    reason: "The data folder has no class",
+    expected: twoClasses,
+    actual: beside.length === 0 ? "no folder" : `no folder of a class, but ${beside.join(", ")}`,
+    toDo
+  })
+}
+
 /** What to do about a root that has not two class folders. */
-const fewClasses = ({ classes, files, root }: ImageListing): Stage.StageFailure => {
-  const toDo = "Arrange the images as <folder>/<class>/<image>"
-  const expected = "at least two class folders with images"
-  if (classes.length === 0) {
-    const tables = root.tables.length === 0 ? "" : ` and ${root.tables.join(", ")}`
-    return bad({
-      reason: "The data folder has no class",
-      expected,
-      actual: root.images === 0 ? "no folder" : `no folder, but ${root.images} images${tables}`,
-      toDo:
-        root.images === 0
-          ? toDo
-          : `Make a folder for each class, and move its images there${tables === "" ? "" : ", as the table says"}`
-    })
-  }
+const fewClasses = (listing: ImageListing): Stage.StageFailure => {
+  const { classes, files, root } = listing
+  if (classes.length === 0) return withoutClass(listing)
   const { folder, holds } = deeper(files)
   const named = holds.slice(0, 5).join(", ") + (holds.length > 5 ? ", ..." : "")
+  const toDo =
+    holds.length > 1
+      ? `Give the folder that holds the class folders: ${folder} below it has ${named}`
+      : root.tables.length > 0
+        ? `${noClass}, as the table says`
+        : noClass
   return bad({
     reason: "The data folder has only one class",
-    expected,
-    actual: `only the class "${classes[0]}"`,
-    toDo: holds.length < 2 ? toDo : `Give the folder that holds the class folders: ${folder} below it has ${named}`
+    expected: twoClasses,
+    actual: [`only the class "${classes[0]}"`, ...root.tables].join(", and "),
+    toDo
   })
 }
 
@@ -308,8 +324,6 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
     images
   }
 }
-
-const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
 
 /** What was left out and why, what is not as it seems, and what a split that is given leaks; undefined where there is nothing to say. */
 const saidOf = (

@@ -356,13 +356,59 @@ describe("layouts", () => {
     expect(failure.message).toContain('test has no "dog"')
   })
 
-  it("train among other vehicles is a class, and so is a folder with images of its own", async () => {
+  it("train among other vehicles is a class", async () => {
     const vehicles = path.join(folder, "vehicles")
     for (const name of ["bus", "car", "train"]) await place(vehicles, name, 4)
     expect((await manifestOf(vehicles, {}, "vehicles-out")).classes).toEqual(["bus", "car", "train"])
-    const two = path.join(folder, "train-test")
-    for (const name of ["train", "test"]) await place(two, name, 4)
-    expect((await manifestOf(two, {}, "train-test-out")).classes).toEqual(["test", "train"])
+  })
+
+  it("train and test are no classes, with images right in them or under longer names", async () => {
+    const flat = path.join(folder, "train-test")
+    for (const name of ["train", "test"]) await place(flat, name, 4)
+    const failure = await failureOf(flat)
+    expect(failure.message).toContain("found no folder of a class, but 8 images")
+    expect(failure.message).toContain("Make a folder for each class")
+    const named = path.join(folder, "named")
+    for (const at of ["seg_train/cat", "seg_train/dog", "seg_test/cat", "seg_test/dog"]) await place(named, at, 6)
+    await place(named, "seg_train", 1)
+    const manifest = await manifestOf(named, {}, "named-out")
+    expect(manifest).toMatchObject({ classes: ["cat", "dog"], given: ["train", "test"] })
+    expect(manifest.setAside).toEqual([{ path: "seg_train/0.png", class: "", reason: "outside any class folder" }])
+  })
+
+  it("a test set without labels, as Kaggle's are, gives no split: train is split", async () => {
+    const root = path.join(folder, "unlabelled")
+    for (const name of ["cat", "dog"]) await place(root, `train/${name}`, 8)
+    await place(root, "test", 5)
+    const manifest = await manifestOf(root, {}, "unlabelled-out")
+    expect(manifest.given).toBeUndefined()
+    expect(manifest.counts.map(({ class: name, test }) => [name, test > 0])).toEqual([
+      ["cat", true],
+      ["dog", true]
+    ])
+    expect(await noticesOf(root)).toEqual(["5 files set aside: outside any class folder; 16 images of 2 classes used"])
+  })
+
+  it("a class whose name begins with a dot is told", async () => {
+    const root = path.join(folder, "dotted")
+    for (const name of [".net", "java", "python"]) await place(root, name, 4)
+    const manifest = await manifestOf(root, {}, "dotted-out")
+    expect(manifest.classes).toEqual(["java", "python"])
+    expect(manifest.setAside).toEqual([
+      { path: ".net", class: "", reason: "hidden folder: its name begins with a dot" }
+    ])
+  })
+
+  it("an archive and a table are named, with the next step", async () => {
+    const zipped = path.join(folder, "zipped")
+    writeFiles(zipped, { "images.zip": "PK" })
+    expect((await failureOf(zipped)).message).toMatch(/no folder of a class, but images\.zip\)\. Unpack images\.zip/u)
+    const table = path.join(folder, "table")
+    await place(table, "images", 4)
+    writeFiles(table, { "labels.csv": "0.png,cat" })
+    expect((await failureOf(table)).message).toContain(
+      'found only the class "images", and labels.csv). Arrange the images as <folder>/<class>/<image>, as the table says'
+    )
   })
 
   // images/19-nested-or-flat-folder-hint
@@ -376,7 +422,7 @@ describe("layouts", () => {
     const flat = path.join(folder, "flat")
     writeFiles(flat, { "a.png": await png("a"), "b.png": await png("b"), "labels.csv": "a.png,cat" })
     const other = await failureOf(flat)
-    expect(other.message).toContain("found no folder, but 2 images and labels.csv")
+    expect(other.message).toContain("found no folder of a class, but 2 images, labels.csv")
     expect(other.message).toContain("Make a folder for each class")
   })
 

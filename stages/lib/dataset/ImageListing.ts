@@ -2,12 +2,13 @@
  * The listing of a data root: its class folders, and every file below them, at any depth.
  *
  * Folders `train`, `val` and `test` that hold the class folders are a split that is given: Kaggle, Keras, Hugging Face and
- * ultralytics lay sets out so. A folder of that name among others that are not, or with images right in it, is a class.
+ * ultralytics lay sets out so. A folder of that name among others that are not is a class. Where only one of them holds class
+ * folders (a test set without labels), its classes are the set, and nothing is given.
  *
- * Nothing that counts is skipped in silence: hidden files, broken links, and images outside any class folder come back as
- * `setAside` with the reason. What systems leave behind (`.DS_Store`) does not count, and is not told. Other files in the
- * root itself (a README, a licence) and its hidden folders are not data and are not listed. Links are followed, wherever
- * they lead; a folder that several links lead to is listed once.
+ * Nothing that counts is skipped in silence: hidden files, hidden folders with images, broken links, and images outside any
+ * class folder come back as `setAside` with the reason. What systems leave behind (`.DS_Store`) does not count, and is not
+ * told. Other files in the root itself (a README, a licence) are not data and are not listed. Links are followed, wherever they
+ * lead; a folder that several links lead to is listed once.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -35,23 +36,34 @@ export interface ImageListing {
   /** Splits that are given by folders. */
   readonly given: ReadonlyArray<SplitName>
   /** What else lies in the root: of use where it is no set. */
-  readonly root: { readonly images: number; readonly tables: ReadonlyArray<string> }
+  readonly root: {
+    readonly images: number
+    readonly tables: ReadonlyArray<string>
+    readonly archives: ReadonlyArray<string>
+  }
 }
 
 const tableName = /\.(csv|tsv|json|jsonl|xlsx?|parquet)$/iu
+const archiveName = /\.(zip|tar|t?gz|bz2|xz|zst|7z|rar)$/iu
 
-const splitFolders: Readonly<Record<string, SplitName>> = {
-  train: "train",
-  training: "train",
-  val: "validation",
-  valid: "validation",
-  validation: "validation",
-  dev: "validation",
-  test: "test",
-  testing: "test"
-}
+const splitFolders: ReadonlyMap<string, SplitName> = new Map([
+  ["train", "train"],
+  ["training", "train"],
+  ["val", "validation"],
+  ["valid", "validation"],
+  ["validation", "validation"],
+  ["dev", "validation"],
+  ["test", "test"],
+  ["testing", "test"]
+])
 
-const splitOf = (folder: string): SplitName | undefined => splitFolders[folder.toLowerCase()]
+/** By a word of the name: `train`, `training_set`, `seg_train`, `train2017`. */
+const splitOf = (folder: string): SplitName | undefined =>
+  folder
+    .toLowerCase()
+    .split(/[^a-z]+/u)
+    .map((word) => splitFolders.get(word))
+    .find((split) => split !== undefined)
 
 type Kind = "file" | "empty" | "folder" | "broken" | "other"
 
@@ -141,27 +153,48 @@ interface Folder {
   readonly real: string
 }
 
-const hasImages = (names: ReadonlyArray<string>): boolean => names.some((name) => imageName.test(name))
-
-/** The class folders of the root, where they are told by their own names, or below the folders of a split that is given. */
-const classFolders = Effect.fnUntraced(function* (root: string, folders: ReadonlyArray<Folder>) {
+/** A hidden folder with images may have been meant as a class. */
+const setAsideHidden = Effect.fnUntraced(function* (state: State, relative: string) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
-  const plain = folders.map(({ name, real }) => ({ relative: name, real, belongs: { class: name } as Belongs }))
-  const splits = new Set(folders.map(({ name }) => splitOf(name)))
-  if (splits.size < 2 || splits.has(undefined) || !splits.has("train")) return plain
-  const below: Array<(typeof plain)[number]> = []
-  for (const { name } of folders) {
-    const names = yield* fs.readDirectory(paths.join(root, name)).pipe(Effect.mapError(unreadable(name)))
-    if (hasImages(names)) return plain
-    for (const each of names.sort()) {
-      if (each.startsWith(".") || Pipeline.isLeftBehind(each)) continue
-      const { kind, real } = yield* classify(paths.join(root, name, each))
-      if (kind !== "folder") continue
-      below.push({ relative: `${name}/${each}`, real, belongs: { class: each, given: splitOf(name)! } })
+  const names = yield* fs
+    .readDirectory(paths.join(state.root, relative))
+    .pipe(Effect.catch(() => Effect.succeed<ReadonlyArray<string>>([])))
+  if (names.some((name) => imageName.test(name))) {
+    state.setAside.push({ path: relative, class: "", reason: "hidden folder: its name begins with a dot" })
+  }
+})
+
+const outside = "outside any class folder"
+
+/** The class folders below a folder of a split that is given. Images right in it belong to no class. */
+const foldersBelow = Effect.fnUntraced(function* (state: State, split: string) {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const found: Array<{ readonly relative: string; readonly real: string; readonly belongs: Belongs }> = []
+  const names = yield* fs.readDirectory(paths.join(state.root, split)).pipe(Effect.mapError(unreadable(split)))
+  for (const name of names.sort()) {
+    const relative = `${split}/${name}`
+    if (Pipeline.isLeftBehind(name)) continue
+    if (name.startsWith(".")) yield* setAsideHidden(state, relative)
+    else {
+      const { kind, real } = yield* classify(paths.join(state.root, relative))
+      if (kind === "folder") found.push({ relative, real, belongs: { class: name, given: splitOf(split)! } })
+      else if (imageName.test(name)) state.setAside.push({ path: relative, class: "", reason: outside })
     }
   }
-  return below.length === 0 ? plain : below
+  return found
+})
+
+/** The class folders of the root, where they are told by their own names, or below the folders of a split that is given. */
+const classFolders = Effect.fnUntraced(function* (state: State, folders: ReadonlyArray<Folder>) {
+  const splits = new Set(folders.map(({ name }) => splitOf(name)))
+  if (splits.size < 2 || splits.has(undefined) || !splits.has("train")) {
+    return folders.map(({ name, real }) => ({ relative: name, real, belongs: { class: name } as Belongs }))
+  }
+  const below = (yield* Effect.forEach(folders, ({ name }) => foldersBelow(state, name))).flat()
+  if (new Set(below.map(({ belongs }) => belongs.given)).size > 1) return below
+  return below.map((one) => ({ ...one, belongs: { class: one.belongs.class } as Belongs }))
 })
 
 /** Lists the data root. `classLimit` takes only the first classes by name; 0 takes all. */
@@ -173,18 +206,22 @@ export const listImages = Effect.fnUntraced(function* (root: string, classLimit:
   const names = yield* fs.readDirectory(realRoot).pipe(Effect.mapError(unreadable(root)))
   const folders: Array<Folder> = []
   const tables: Array<string> = []
-  let images = 0
+  const archives: Array<string> = []
   for (const name of names.sort()) {
-    if (name.startsWith(".") || Pipeline.isLeftBehind(name)) continue
+    if (Pipeline.isLeftBehind(name)) continue
+    if (name.startsWith(".")) {
+      yield* setAsideHidden(state, name)
+      continue
+    }
     const { kind, real } = yield* classify(paths.join(realRoot, name))
     if (kind === "folder") folders.push({ name, real })
     else if (kind !== "file" && kind !== "empty") state.setAside.push({ path: name, class: "", reason: reasons[kind] })
-    else if (imageName.test(name)) {
-      images += 1
-      state.setAside.push({ path: name, class: "", reason: "outside any class folder" })
-    } else if (tableName.test(name)) tables.push(name)
+    else if (imageName.test(name)) state.setAside.push({ path: name, class: "", reason: outside })
+    else if (tableName.test(name)) tables.push(name)
+    else if (archiveName.test(name)) archives.push(name)
   }
-  const found = yield* classFolders(realRoot, folders)
+  const found = yield* classFolders(state, folders)
+  const images = state.setAside.filter(({ reason }) => reason === outside).length
   const all = [...new Set(found.map(({ belongs }) => belongs.class))].sort()
   const classes = classLimit > 0 ? all.slice(0, classLimit) : all
   for (const { relative, real, belongs } of found) {
@@ -200,6 +237,6 @@ export const listImages = Effect.fnUntraced(function* (root: string, classLimit:
       .filter(({ real, relative }) => real !== paths.join(realRoot, relative))
       .map(({ relative }) => relative),
     given: splitNames.filter((split) => found.some(({ belongs }) => belongs.given === split)),
-    root: { images, tables }
+    root: { images, tables, archives }
   } satisfies ImageListing
 })

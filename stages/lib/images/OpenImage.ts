@@ -34,15 +34,35 @@ const isHeic = (bytes: Uint8Array): boolean =>
   startsWith(bytes, "ftyp", 4) &&
   ["heic", "heix", "hevc", "heim", "heis", "mif1", "msf1"].some((brand) => startsWith(bytes, brand, 8))
 
+const isVideo = (bytes: Uint8Array): boolean =>
+  ["isom", "iso2", "mp41", "mp42", "avc1", "m4v ", "qt  "].some((brand) => startsWith(bytes, `ftyp${brand}`, 4)) ||
+  (startsWith(bytes, "RIFF") && startsWith(bytes, "AVI ", 8))
+
 const beginning = 256
+
+/** What a text begins with, without a mark of its encoding and comments before it. */
+const beginsWith =
+  (pattern: RegExp) =>
+  (bytes: Uint8Array): boolean =>
+    pattern.test(
+      Buffer.from(bytes.subarray(0, beginning))
+        .toString("utf8")
+        .replace(/^(\ufeff|\s|<!--[\s\S]*?-->)*/u, "")
+    )
 
 /** Formats that are known by their first bytes and cannot be read. */
 const foreign: ReadonlyArray<readonly [is: (bytes: Uint8Array) => boolean, reason: string]> = [
   [isHeic, "HEIC, the format of iPhones, which is not read: convert it to JPEG (heif-convert, or Export in Photos)"],
+  [beginsWith(/^<(!doctype html|html|head)/iu), "a web page, not an image: the download failed"],
+  [beginsWith(/^(\{|<\?xml[\s\S]*<Error>)/u), "an answer in JSON or XML, not an image: the download failed"],
+  [beginsWith(/^version https:\/\/git-lfs/u), "a pointer of Git LFS, not the image: run git lfs pull"],
+  [isVideo, "a video, not an image: save its frames as images"],
+  [(bytes) => startsWith(bytes, "\0\0\0\fjP  "), "JPEG 2000, which is not read: save it as PNG"],
   [
-    (bytes) => /^\s*<(!doctype html|html|head)/iu.test(Buffer.from(bytes.subarray(0, beginning)).toString("latin1")),
-    "a web page, not an image: the download failed"
+    (bytes) => startsWith(bytes, "\0\0\0\fJXL ") || startsWith(bytes, "\u00ff\n"),
+    "JPEG XL, which is not read: save it as PNG"
   ],
+  [(bytes) => startsWith(bytes, "\u001f\u008b"), "a gzip archive, not an image: unpack it"],
   [(bytes) => startsWith(bytes, "%PDF"), "a PDF, not an image"],
   [(bytes) => startsWith(bytes, "PK\u0003\u0004"), "a zip archive, not an image: unpack it"],
   [(bytes) => startsWith(bytes, "8BPS"), "a Photoshop document: export it as PNG"],
@@ -55,6 +75,7 @@ const damaged = /premature end|truncated|unexpected end|libpng read error|out of
 const inWords: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
   [/unsupported image format/iu, "not an image in a format that is read"],
   [/samples out of range/iu, "a TIFF of values that are not read, such as 64-bit ones: save it with 8, 16 or 32 bits"],
+  [/bad labq format/iu, "a TIFF of CIELAB colours, which are not read: save it as RGB"],
   [/input buffer is empty/iu, "an empty file"],
   [/exceeds pixel limit/iu, "more pixels than split.pixelLimit allows"],
   [damaged, "truncated or damaged"]
