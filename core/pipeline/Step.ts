@@ -21,7 +21,7 @@ export interface Port<out A extends Artifact.Any> {
   readonly output: string
   readonly artifact: A
   /** Of one entry of a folder, or of one item of a list: its path, or its name. */
-  readonly entry?: string
+  readonly entry: string | undefined
 }
 
 /** Any number of artifacts of one kind, each under a name: to wire an input of `Artifact.many` to, or to place a step for each. */
@@ -243,7 +243,7 @@ export const source = <const A extends Artifact.Required, P = never, PI = never>
     provide: options.provide,
     port: undefined as unknown as Port<A>
   }
-  made.port = { owner: made, output: options.name, artifact: options.artifact }
+  made.port = { owner: made, output: options.name, artifact: options.artifact, entry: undefined }
   return made
 }
 
@@ -254,7 +254,7 @@ export const withOutputs = (parts: Unplaced): AnyStep => {
   const made: { -readonly [K in keyof AnyStep]: AnyStep[K] } = { _tag: "Step", ...parts, out: {} }
   const artifacts = parts.stage.output as Readonly<Record<string, Artifact.Any>>
   made.out = Object.fromEntries(
-    Object.entries(artifacts).map(([output, artifact]) => [output, { owner: made, output, artifact }])
+    Object.entries(artifacts).map(([output, artifact]) => [output, { owner: made, output, artifact, entry: undefined }])
   )
   return made
 }
