@@ -30,7 +30,7 @@ import * as PackageVersions from "./PackageVersions.ts"
 import * as StatSnapshot from "./StatSnapshot.ts"
 
 /** Part of the memo's name: raise it when fingerprints are made or written differently. */
-const identityVersion = 9
+const identityVersion = 10
 
 /** Fingerprints by URL, and the stats of all files that were looked at for them. */
 interface Remembered {

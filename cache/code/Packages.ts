@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Digest from "../identity/Digest.ts"
 import { Disk, type DiskError, orAbsent } from "../store/Disk.ts"
+import * as LeftBehind from "../store/tree/LeftBehind.ts"
 import * as Framework from "./Framework.ts"
 import { once } from "./Once.ts"
 
@@ -91,7 +92,13 @@ export const nothing = (): Collected => ({
 
 export const below = `${path.sep}node_modules${path.sep}`
 
-/** Every file below `folder`, following links, with its digest; without `node_modules` and hidden entries. */
+/** What tools keep for themselves in the folder of a package that they work on: no module imports it, and each build changes it. */
+const toolCaches = new Set([".cache", ".turbo", ".nx", ".parcel-cache", ".eslintcache"])
+
+/** Whether a file or folder of a package is no part of its content, by its name. Others count, hidden ones too: code is generated into such. */
+const isApart = (name: string): boolean => name === "node_modules" || toolCaches.has(name) || LeftBehind.is(name)
+
+/** Every file below `folder` that is part of a package's content, following links, with its digest. */
 const filesBelow = Effect.fnUntraced(function* (folder: string, digestOf: DigestOf) {
   const disk = yield* Disk
   const files = new Map<string, Digest.Digest>()
@@ -102,7 +109,7 @@ const filesBelow = Effect.fnUntraced(function* (folder: string, digestOf: Digest
     if (visited.has(real)) return
     visited.add(real)
     for (const { name } of yield* disk.list(at)) {
-      if (name === "node_modules" || name.startsWith(".")) continue
+      if (isApart(name)) continue
       const file = path.join(at, name)
       const stat = yield* orAbsent(disk.stat(file))
       if (Option.isNone(stat)) continue

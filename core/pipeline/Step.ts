@@ -6,6 +6,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
+import * as LeftBehind from "../../cache/store/tree/LeftBehind.ts"
 import type * as Artifact from "./Artifact.ts"
 import * as Options from "./checks/Options.ts"
 import * as Wiring from "./checks/Wiring.ts"
@@ -161,16 +162,6 @@ export interface Source<A extends Artifact.Any, P = unknown> {
 // biome-ignore lint/suspicious/noExplicitAny: existential type parameters
 export type AnySource = Source<any, any>
 
-const leftBehind = new Set([
-  // version control
-  ...[".git", ".hg", ".svn"],
-  // what macOS, Windows and Synology leave in folders that were looked at
-  ...[".DS_Store", ".AppleDouble", ".Spotlight-V100", ".Trashes", ".fseventsd", "__MACOSX"],
-  ...["Thumbs.db", "ehthumbs.db", "desktop.ini", "@eaDir"],
-  // what tools write beside what they read
-  ...["__pycache__", ".ipynb_checkpoints", ".op-pipe"]
-])
-
 /**
  * Whether the last name of a path is one that systems and tools leave behind in any folder: `.git`, `.DS_Store`,
  * `Thumbs.db`, `__pycache__` and others. A source ignores these unless it says otherwise.
@@ -184,11 +175,7 @@ const leftBehind = new Set([
  * console.log(Pipeline.source({ name: "texts", artifact: Texts, path: "texts", ignore }).ignore("a/.DS_Store")) // true
  * ```
  */
-export const isLeftBehind = (path: string): boolean => {
-  const name = path.slice(path.lastIndexOf("/") + 1)
-  // macOS keeps `._a.txt` beside `a.txt` where the file system has no other place for it
-  return leftBehind.has(name) || name.startsWith("._")
-}
+export const isLeftBehind: (path: string) => boolean = LeftBehind.is
 
 /**
  * Declares content from outside of the pipeline: the file or folder at `path`, or what `provide` makes.

@@ -296,6 +296,14 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: [edits]
   },
   {
+    name: "hidden files of a linked package do not count",
+    file: "cache/code/Packages.ts",
+    find: 'name === "node_modules" || toolCaches.has(name)',
+    replace: 'name === "node_modules" || name.startsWith(".") || toolCaches.has(name)',
+    caughtBy: ["test/cache/code/fingerprints.test.ts"],
+    quick: true
+  },
+  {
     name: "by what name a package is imported does not count",
     file: "cache/code/PackageVersions.ts",
     find: "} else if (name !== used.name || !tellsAll(name)) {",
@@ -575,7 +583,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "hidden files of a source do not count",
-    file: "core/pipeline/Step.ts",
+    file: "cache/store/tree/LeftBehind.ts",
     find: 'return leftBehind.has(name) || name.startsWith("._")',
     replace: 'return name.startsWith(".")',
     caughtBy: ["test/regressions/sources.test.ts"]
@@ -683,7 +691,7 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   },
   {
     name: "what systems and tools leave behind counts",
-    file: "core/pipeline/Step.ts",
+    file: "cache/store/tree/LeftBehind.ts",
     find: 'return leftBehind.has(name) || name.startsWith("._")',
     replace: 'return name.startsWith("._")',
     caughtBy: [edits, "test/regressions/sources.test.ts"]

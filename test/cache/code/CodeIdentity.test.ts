@@ -183,7 +183,7 @@ describe("a remembered identity", () => {
       symlinkSync("a", path.join(root, "way"))
       yield* older
       yield* identify(root)
-      expect(existsSync(path.join(root, ".store/v1/memo/code-v9.json"))).toBe(true)
+      expect(existsSync(path.join(root, ".store/v1/memo/code-v10.json"))).toBe(true)
       edit(root)
       const found: Code = yield* identify(root)
       rmSync(path.join(root, ".store"), { recursive: true })

@@ -268,6 +268,7 @@ describe("a package that is linked", () => {
     ["a file added", { [`${lib}/src/more/j.ts`]: "export const j = 1" }, true],
     ["its manifest edited", { [`${lib}/package.json`]: `${manifest("lib", "1.0.0", { deep: "*" })} ` }, true],
     ["what it depends on upgraded", { [`${lib}/node_modules/deep/package.json`]: manifest("deep", "2.1.0") }, true],
+    ["a hidden module edited", { [`${lib}/.generated/client.ts`]: "export const f = 7" }, true],
     ["what a tool keeps in it", { [`${lib}/.cache/x`]: "2", [`${lib}/.cache/y`]: "" }, false],
     ["a package in it copied into its place", { [`${lib}/node_modules/deep/index.js`]: "export const f = 7" }, true]
   ]
