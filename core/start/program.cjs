@@ -53,7 +53,8 @@ const keep = (script) => {
 /** Of what is not in the bundle, Node's own cache has at least what is compiled when it is loaded. */
 const importOutside = (name) => {
   enableCompileCache()
-  return import(name)
+  // what a script asks for has lost the attributes that its source wrote
+  return import(name, name.endsWith(".json") ? { with: { type: "json" } } : undefined)
 }
 
 /** What was imported of packages outside of the bundle, by what they are asked for. */

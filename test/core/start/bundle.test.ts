@@ -302,6 +302,30 @@ import { value as index } from "../lib/index"
     expect(await run(root)).toEqual([1, ["ts", "b", ["b", "a"], "alias", "own", "index"]])
   })
 
+  it("of a package's documents, at once and later", async () => {
+    const root = makeStage(
+      `import table from "data/table" with { type: "json" }`,
+      `[table.b, (yield* Effect.promise(() => import("data/package.json", { with: { type: "json" } }))).default.name]`,
+      {
+        "node_modules/data/package.json": JSON.stringify({
+          name: "data",
+          version: "1.0.0",
+          exports: { "./table": "./table.json", "./package.json": "./package.json" }
+        }),
+        "node_modules/data/table.json": `{ "b": 1 }`
+      }
+    )
+    const first = path.join(root, "stages/first.ts")
+    // the work waits, so it is a generator
+    const [work, value] = /output\.value\.write\((.*)\)/u.exec(readFileSync(first, "utf8"))!
+    const written = readFileSync(first, "utf8").replace(
+      work!,
+      `Effect.gen(function* () { yield* output.value.write(${value!}) })`
+    )
+    writeFileSync(first, written)
+    expect(await run(root)).toEqual([1, [1, "data"]])
+  })
+
   it("by every such name without a bundle too", async () => {
     const root = makeStage("", `"one"`, names)
     const here = imports.replaceAll("./", "./stages/").replace("../stages/lib/index", "./lib")
