@@ -19,7 +19,7 @@ import { files } from "./sections/SummarySection.ts"
 import { howTrained } from "./sections/TrainingSections.ts"
 
 /** Text that Markdown and HTML leave alone. */
-const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>|#&]/gu, "\\$&")
+const plain = (text: string): string => text.replace(/\s+/gu, " ").replace(/[\\`*_{}[\]<>|#&]/gu, "\\$&")
 
 const orInfinity = (value: number | null): string => (value === null ? "∞" : significant(value))
 

@@ -149,6 +149,12 @@ export const halfWidth = (
   return quantile(Float64Array.from(drawn, (value) => Math.abs(value - middle)).sort(), 0.95)
 }
 
+/** The share of groups that may be otherwise where none of n is: the upper end of a 95 % interval, by the rule of three. */
+export const unseenShare = (groups: number): number => Math.min(1, 3 / Math.max(1, groups))
+
+/** A resampled interval narrower than this is a point, but for rounding. */
+const point = 1e-9
+
 /** Percentile intervals from `resamples` draws of groups; one draw serves both networks and both scores. */
 export const resample = (paired: Paired, resamples: number, seed: number): Resampled => {
   const draw = makeDraw(paired, seed)
@@ -172,19 +178,22 @@ export const resample = (paired: Paired, resamples: number, seed: number): Resam
   weights.fill(1)
   const bn = scoresOf(paired, paired.bn, weights)
   const nobn = scoresOf(paired, paired.nobn, weights)
-  const interval = (estimate: number, sorted: Float64Array): Estimate => ({
-    estimate,
-    low95: quantile(sorted, 0.025),
-    high95: quantile(sorted, 0.975)
-  })
+  const unseen = unseenShare(new Set(paired.groups).size)
+  /** Where all groups are alike, no draw differs from another, though a group that was not seen might. */
+  const between = (sorted: Float64Array, share: number, least: number): readonly [low: number, high: number] => {
+    const [low, high] = [quantile(sorted, (1 - share) / 2), quantile(sorted, (1 + share) / 2)]
+    return high - low > point ? [low, high] : [Math.max(least, low - unseen), Math.min(1, high + unseen)]
+  }
+  const interval = (estimate: number, sorted: Float64Array, least: number): Estimate => {
+    const [low95, high95] = between(sorted, 0.95, least)
+    return { estimate, low95, high95 }
+  }
   return {
-    differences: metrics.map((metric, k) => ({
-      metric,
-      ...interval(bn[k]! - nobn[k]!, drawn[metric]),
-      low90: quantile(drawn[metric], 0.05),
-      high90: quantile(drawn[metric], 0.95)
-    })),
-    accuracy: { bn: interval(bn[0], drawn.bn), nobn: interval(nobn[0], drawn.nobn) }
+    differences: metrics.map((metric, k) => {
+      const [low90, high90] = between(drawn[metric], 0.9, -1)
+      return { metric, ...interval(bn[k]! - nobn[k]!, drawn[metric], -1), low90, high90 }
+    }),
+    accuracy: { bn: interval(bn[0], drawn.bn, 0), nobn: interval(nobn[0], drawn.nobn, 0) }
   }
 }
 

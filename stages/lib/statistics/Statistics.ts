@@ -1,6 +1,7 @@
 /** Tests and bounds: the exact binomial test, McNemar's test, equivalence by two one-sided tests, Student's t. */
 import type { Difference, GroupTest, McNemar } from "../../../schemas/Compare.ts"
 import type { Equivalence } from "../../../schemas/Seeds.ts"
+import { unseenShare } from "./Groups.ts"
 
 /** ln n!, by summation; n up to some thousands. */
 const logFactorials = (n: number): Float64Array => {
@@ -47,8 +48,6 @@ export const marginFor = (asked: number, constant: number, accuracies: ReadonlyA
 
 /** With fewer groups that differ no sign test reaches 5 %: 2 / 2^5 is more. */
 const leastDiffering = 6
-/** Where none of n groups differs, up to 3 / n of all might (the upper end of a 95 % interval of a share). */
-const unseen = 3
 
 /**
  * Two one-sided tests at 5 % (Schuirmann 1987) by way of the 90 % interval: equivalent when it lies within the margin
@@ -61,7 +60,7 @@ export const equivalence = (
   { groups, differing }: Pick<GroupTest, "groups" | "differing">
 ): Equivalence => {
   if (found.every(({ low90, high90 }) => low90 > -margin && high90 < margin)) {
-    return unseen / Math.max(1, groups) > margin ? "undecided" : "equivalent"
+    return unseenShare(groups) > margin ? "undecided" : "equivalent"
   }
   const beyond = found.some(({ low95, high95 }) => low95 > 0 || high95 < 0)
   return beyond && differing >= leastDiffering ? "different" : "undecided"

@@ -43,7 +43,7 @@ figcaption { font-size:.88rem; max-width:46rem; margin-top:.35rem; }
 table { border-collapse:collapse; font-size:.88rem; width:100%; font-variant-numeric:tabular-nums; }
 caption { text-align:left; padding:.6rem .75rem; font-size:.85rem; }
 th, td { padding:.34rem .75rem; text-align:left; border-top:1px solid var(--line); white-space:nowrap; } thead th { border-top:1px solid var(--line); color:var(--soft); font-weight:500; font-size:.8rem; }
-tbody th { font-weight:500; } td.n, th.n { text-align:right; } tr.total th, tr.total td { font-weight:600; } tr.chosen { background:var(--panel); }
+tbody th { font-weight:500; } tbody th, td:not(.n) { white-space:normal; overflow-wrap:break-word; max-width:16rem; } td.n, th.n { text-align:right; } tr.total th, tr.total td { font-weight:600; } tr.chosen { background:var(--panel); }
 details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; padding:.5rem .9rem; } summary { cursor:pointer; font-weight:500; }
 .grid { display:grid; grid-template-columns:repeat(auto-fill,minmax(15.5rem,1fr)); gap:.9rem; margin:1.2rem 0; }
 .shot { background:var(--panel); border:1px solid var(--line); border-radius:10px; padding:.8rem; font-size:.84rem; }
@@ -58,12 +58,12 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 .small { display:grid; grid-template-columns:repeat(auto-fill,minmax(8.6rem,1fr)); gap:.7rem; } .small figure { margin:0; font-size:.8rem; } .small img { width:96px; height:96px; border-radius:6px; background:#fff; border:1px solid var(--line); }
 .claim { border:1px solid var(--line); border-radius:10px; padding:.9rem 1.1rem; margin:1rem 0; } .claim h3 { margin:.1rem 0 .4rem; }
 .pick { margin:1rem 0; display:flex; flex-wrap:wrap; gap:.5rem 1.2rem; align-items:end; font-size:.88rem; } .pick label { display:grid; gap:.1rem; color:var(--soft); } .pick select { max-width:15rem; } .pick select, .pick button { font:inherit; padding:.25rem .5rem; background:var(--panel); color:var(--ink); border:1px solid var(--line); border-radius:6px; }
-.from { font-size:.82rem; color:var(--soft); margin:-.3rem 0 .8rem; } .from a { color:inherit; } #provenance td, #provenance th { vertical-align:top; padding:.34rem .6rem; } .wrap, .narrow { white-space:normal; min-width:10.5rem; } .narrow { min-width:8rem; max-width:9.5rem; }
+.from { font-size:.82rem; color:var(--soft); margin:-.3rem 0 .8rem; } .from a { color:inherit; } #provenance td, #provenance th { vertical-align:top; padding:.34rem .6rem; } .wrap, .narrow { overflow-wrap:anywhere; min-width:10.5rem; } .narrow { min-width:8rem; max-width:9.5rem; }
 .matrices { display:flex; flex-wrap:wrap; gap:1rem; } [data-cell] { cursor:pointer; } g[data-cell]:hover rect { stroke:currentColor; stroke-width:2; }
 #mistakes img { width:80px; height:80px; } #mistakes { scroll-margin-top:1rem; }
 [hidden] { display:none !important; }
 @media (max-width: 1080px) { .first { grid-template-columns:minmax(0,1fr); } }
-@media (max-width: 640px) { .wide { display:none; } .slim { display:block; } }
+@media (max-width: 640px) { .wide { display:none; } .slim { display:block; } .wrap { min-width:6.5rem; } }
 @media (max-width: 860px) { .layout { grid-template-columns:minmax(0,1fr); gap:0; } nav { position:static; padding-top:1rem; max-height:none; } nav ol { display:flex; flex-wrap:wrap; gap:.1rem .9rem; } ul.claims li { grid-template-columns:1fr; gap:.2rem; } }
 @media (forced-colors: active) { .bar i { forced-color-adjust:none; background:Highlight; } }
 @page { margin:14mm 13mm; }

@@ -57,7 +57,7 @@ const setAsideList = ({ manifest: { setAside } }: ReportData): Html => {
   return html`<h3>Set aside</h3>${table(
     html`${text(setAside.length === 1 ? "1 file is" : `${setAside.length} files are`)} not used${more}; ${csvLink("set-aside")}`,
     [
-      { title: "file", head: true, cell: (row) => html`<code>${text(row.path)}</code>` },
+      { title: "file", head: true, cell: (row) => html`<div class="wrap"><code>${text(row.path)}</code></div>` },
       { title: "reason", cell: (row) => html`<div class="wrap">${text(row.reason)}</div>` }
     ],
     rows
@@ -169,7 +169,7 @@ export const dataSection = (data: ReportData): Html => {
   const alike =
     pairs === 0
       ? nothing
-      : html` ${count(pairs)} pairs of images look alike and may be copies, but differ too much to be called so; ${alikeSplits(manifest)}.`
+      : html` ${text(pairs === 1 ? "1 pair of images looks" : `${count(pairs)} pairs of images look`)} alike and may be copies, but ${text(pairs === 1 ? "differs" : "differ")} too much to be called so; ${alikeSplits(manifest)}.`
   return section(
     "data",
     "Data",

@@ -6,6 +6,7 @@
 import { variantNames } from "../../../../charts/Theme.ts"
 import type { HeadlineDifference, Metrics } from "../../../../schemas/Compare.ts"
 import { type VariantName, variants } from "../../../../schemas/Names.ts"
+import type { Equivalence } from "../../../../schemas/Seeds.ts"
 import type { History } from "../../../../schemas/Train.ts"
 import { mean } from "../../statistics/Summary.ts"
 import type { ReportData } from "../Data.ts"
@@ -150,8 +151,33 @@ const use = (variant: VariantName): string =>
 
 const moreSeeds = html` Try more seeds before you rely on it (<code>--seeds 5</code>).`
 
-/** What to do, in one sentence, and under which condition. */
-export const recommendation = ({ bn, nobn, constant, equivalence, groupTest, headline, seeds }: Judged): Html => {
+/** The p of the difference in test accuracy: over seeds and groups where there are several seeds. */
+export const pOf = ({ groupTest, seeds }: Pick<Metrics, "groupTest" | "seeds">): number =>
+  seeds?.differences.find(({ metric }) => metric === "testAccuracy")?.pValue ?? groupTest.pValue
+
+/** The verdict on the test metrics: of all seeds where there are several. */
+export const metricsVerdict = ({ equivalence, seeds }: Pick<Metrics, "equivalence" | "seeds">): Equivalence =>
+  seeds?.equivalence ?? equivalence.verdict
+
+/** From this p on chance may explain a difference. */
+const chance = 0.05
+
+/** Whether chance may explain a difference in accuracy, though its interval may leave 0 out: the test is by groups and exact. */
+export const mayBeChance = (metrics: Pick<Metrics, "equivalence" | "groupTest" | "seeds">): boolean =>
+  metricsVerdict(metrics) !== "different" || pOf(metrics) >= chance
+
+/** The network that the loss favours, where the difference may matter. */
+const byLoss = (loss: HeadlineDifference): VariantName | undefined =>
+  Math.max(-loss.low95, loss.high95) < loss.margin ? undefined : favours(loss)
+
+/**
+ * What to do, in one sentence, and under which condition.
+ *
+ * One measure decides, chosen before any number was seen: accuracy. Who needs probabilities is told of the loss, which is a
+ * proper score, and of nothing else: the best of several measures would be a choice by chance.
+ */
+export const recommendation = (metrics: Judged): Html => {
+  const { bn, nobn, constant, groupTest, headline, seeds } = metrics
   const row = (metric: HeadlineDifference["metric"]) => headline.find((each) => each.metric === metric)!
   if (groupTest.groups < fewestGroups)
     return html`Rely on neither choice yet: the test images are ${groupTest.groups} independent groups, too few to compare by. Use more images that are not related.`
@@ -160,15 +186,19 @@ export const recommendation = ({ bn, nobn, constant, equivalence, groupTest, hea
     return html`Use neither network yet: ${percent(constant.share)} of the test images are “${text(constant.class)}”, and neither network is clearly better than always to answer that. Use more images of the other ${text(bn.perClass.length > 2 ? "classes" : "class")}, or fewer of this one.`
   if (learned === 0)
     return html`Use neither network yet: neither is clearly better than always to answer “${text(constant.class)}”. Train longer or on more images.`
-  const accuracy = row("accuracy")
-  const better = favours(accuracy)
+  const [accuracy, loss] = [row("accuracy"), row("loss")]
+  const better = mayBeChance(metrics) ? undefined : favours(accuracy)
+  const surer = byLoss(loss)
   const few = seeds === undefined ? moreSeeds : nothing
-  if (better !== undefined)
-    return html`${text(use(better))} for images and trainings like these: test accuracy with it minus without is ${text(inWords(accuracy))}.${few}`
-  const loss = [row("loss"), row("calibrationError")].find((each) => favours(each) !== undefined)
-  if (loss !== undefined)
-    return html`${text(use(favours(loss)!))} if probabilities count: ${text(loss.metric === "loss" ? "test loss" : "calibration error")} with it minus without is ${text(inWords(loss))}, while test accuracy does not tell the networks apart.${few}`
-  if ((seeds?.equivalence ?? equivalence.verdict) === "equivalent")
+  const probabilities = (variant: VariantName): Html =>
+    html`${text(use(variant))} if probabilities count: test loss with it minus without is ${text(inWords(loss))}`
+  if (better !== undefined) {
+    const against = surer === undefined || surer === better ? nothing : html` ${probabilities(surer)}.`
+    return html`${text(use(better))} for images and trainings like these: test accuracy with it minus without is ${text(inWords(accuracy))}.${against}${few}`
+  }
+  if (surer !== undefined)
+    return html`${probabilities(surer)}, while test accuracy does not tell the networks apart.${few}`
+  if (metricsVerdict(metrics) === "equivalent")
     return html`Leave batch normalization out if accuracy is what counts: it makes no difference that matters, and the network without it is simpler.${few}`
   return html`Rely on neither choice yet: the intervals hold 0 as well as differences that matter, so more seeds (<code>--seeds 5</code>) or more groups of test images have to decide.`
 }

@@ -24,7 +24,7 @@ import {
   text,
   trusted
 } from "../Html.ts"
-import { findings, recommendation } from "./Findings.ts"
+import * as Findings from "./Findings.ts"
 import { scoreOver, verdictOf } from "./SeedSection.ts"
 import { lossNames } from "./TrainingSections.ts"
 
@@ -39,7 +39,8 @@ const reasonOf = ({ setAside }: ReportData["manifest"]): Html => {
 
 /** How many files were read, set aside and dropped. */
 export const files = ({ manifest }: Pick<ReportData, "manifest">): Html => {
-  const { found, dropped } = totalOf(manifest.counts)
+  const { found: inClasses, dropped } = totalOf(manifest.counts)
+  const found = inClasses + manifest.setAside.filter((one) => one.class === "").length
   const aside = manifest.setAside.length
   const sentences = [
     aside === 0
@@ -74,10 +75,13 @@ const clearOf = ({ low95, high95 }: Size): boolean => low95 > 0 || high95 < 0
 const size = ({ estimate, low95, high95 }: Size): Html =>
   html`${Number((100 * estimate).toFixed(1)) === 0 ? text("the same as") : html`${text(Math.abs(100 * estimate).toFixed(1))} points ${text(estimate < 0 ? "lower" : "higher")} than`} without it (95 % interval ${points(low95)} to ${points(high95)})`
 
+const pInWords = (p: number): string => (p < 0.001 ? "< 0.001" : p.toPrecision(2))
+
 type Compared = Pick<Metrics, "differences" | "equivalence" | "groupTest" | "seeds">
 
 /** How the two networks compare: the difference in accuracy over all seeds, and whether it is one. */
-export const outcome = ({ differences, equivalence, groupTest, seeds }: Compared): Html => {
+export const outcome = (compared: Compared): Html => {
+  const { differences, equivalence, groupTest, seeds } = compared
   const within = html`${text(marginPoints(equivalence.margin))} points`
   const ofSeeds = seeds?.differences.map(
     ({ metric, mean, total95 }): Size => ({
@@ -91,8 +95,10 @@ export const outcome = ({ differences, equivalence, groupTest, seeds }: Compared
   const accuracy = found.find(({ metric }) => metric === "accuracy")!
   const f1Macro = found.find(({ metric }) => metric === "f1Macro")
   const conclusion = (): Html => {
-    if ((seeds?.equivalence ?? equivalence.verdict) === "equivalent")
+    if (Findings.metricsVerdict(compared) === "equivalent")
       return html`The two networks are equivalent on these images: accuracy and macro F1 differ by less than ${within}.`
+    if (clearOf(accuracy) && Findings.mayBeChance(compared))
+      return html`Chance may explain this difference all the same: the networks differ in ${text(groupTest.differing === 1 ? "1 group" : `${count(groupTest.differing)} groups`)}, and p is ${text(pInWords(Findings.pOf(compared)))}.`
     if (clearOf(accuracy))
       return seeds === undefined
         ? html`The choice of test images does not explain this difference; another seed might.`
@@ -133,12 +139,9 @@ const scoreCard = (metrics: Metrics, variant: VariantName): Html => {
   return card(variant, percent(accuracy.estimate), html`test accuracy ${name}, epoch ${bestEpoch}; ${interval}`)
 }
 
-/** The p of the difference in test accuracy: over seeds and groups where there are several seeds. */
-const pCard = ({ groupTest, seeds }: Metrics): Html => {
-  const over = seeds?.differences.find(({ metric }) => metric === "testAccuracy")?.pValue
-  const p = over ?? groupTest.pValue
-  const how = over === undefined ? text("by groups") : html`over seeds and groups`
-  return card("", text(p < 0.001 ? "< 0.001" : p.toPrecision(2)), html`p of the difference, ${how}`)
+const pCard = (metrics: Metrics): Html => {
+  const how = metrics.seeds === undefined ? text("by groups") : html`over seeds and groups`
+  return card("", text(pInWords(Findings.pOf(metrics))), html`p of the difference, ${how}`)
 }
 
 /** Two drawings of one figure: text must not shrink on a phone, and the style sheet shows the one that fits. */
@@ -183,7 +186,7 @@ const settings = ({ histories, index, metrics, params }: ReportData): Html => {
 
 /** Nothing where all is as one would expect. */
 const surprises = (data: ReportData): Html => {
-  const all = findings(data).map((each) => html`<li>${each}</li>`)
+  const all = Findings.findings(data).map((each) => html`<li>${each}</li>`)
   return all.length === 0
     ? nothing
     : html`<div><h3>What surprises most</h3><ol class="findings">${join(all)}</ol></div>`
@@ -206,7 +209,7 @@ export const summary = (data: ReportData): Html => {
     "Summary",
     ["self"],
     [
-      html`<p class="advice"><strong>Recommendation.</strong> ${recommendation(metrics)}</p>`,
+      html`<p class="advice"><strong>Recommendation.</strong> ${Findings.recommendation(metrics)}</p>`,
       html`<div class="first"><div>${hero(data)}</div>${surprises(data)}</div>`,
       settings(data),
       html`<p class="lead">Two small convolutional networks, which differ in batch normalization only, were trained and tested on ${count(kept)} images of ${count(metrics.classes.length)} classes. ${outcome(metrics)}${leakage(data)}</p>`,

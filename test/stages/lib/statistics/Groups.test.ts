@@ -102,6 +102,22 @@ describe("bootstrap", () => {
     expect(groupsByClass(one)).toEqual([1, 1, 1])
   })
 
+  it("where no group is wrong, or none differs, leaves room for those that were not seen: three of n", () => {
+    const right = resample(made(30, 1, 1), 100, 1)
+    expect(right.accuracy.bn).toEqual({ estimate: 1, low95: 0.9, high95: 1 })
+    expect(right.differences[0]).toEqual({
+      metric: "accuracy",
+      estimate: 0,
+      low95: -0.1,
+      high95: 0.1,
+      low90: -0.1,
+      high90: 0.1
+    })
+    const wrong = resample(made(30, 0, 1), 100, 1)
+    expect(wrong.accuracy.bn).toEqual({ estimate: 0, low95: 0, high95: 0.1 })
+    expect(wrong.differences[0]).toMatchObject({ estimate: -1, low95: -1, high95: -0.9 })
+  })
+
   it("the same seed gives the same interval", () => {
     const input = made(200, 0.7, 0.6)
     expect(resample(input, 200, 4)).toEqual(resample(input, 200, 4))

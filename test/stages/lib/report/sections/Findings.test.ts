@@ -22,8 +22,8 @@ const said = ([accuracy, loss, calibration]: readonly [number, number, number], 
     bn: network(0.4),
     nobn: network(0.4),
     constant: { class: "drinks", share: 0.2 },
-    equivalence: { margin: 0.03, verdict: "undecided" },
-    groupTest: { groups: 70, differing: 30, pValue: 1 },
+    equivalence: { margin: 0.03, verdict: "different" },
+    groupTest: { groups: 70, differing: 30, pValue: 0.01 },
     headline: [row("accuracy", accuracy, 0.05), row("loss", loss, 0.1), row("calibrationError", calibration, 0.05)],
     ...more
   })
@@ -40,10 +40,24 @@ describe("the recommendation", () => {
     expect(said([0.06, -0.3, 0], { groupTest: { ...groupTest, groups: 10 } })).toContain("Use batch normalization")
   })
 
-  it("follows loss and calibration, of which less is better, where accuracy does not tell", () => {
+  it("does not follow accuracy where chance may explain it, nor against the verdict", () => {
+    const equivalence = { margin: 0.03, verdict: "undecided" } as const
+    expect(said([0.06, 0, 0], { equivalence })).toContain("Rely on neither choice yet")
+    expect(said([0.06, 0, 0], { groupTest: { groups: 70, differing: 9, pValue: 0.06 } })).toContain("Rely on neither")
+    expect(said([0.06, 0, 0], { equivalence: { margin: 0.2, verdict: "equivalent" } })).toContain("makes no difference")
+  })
+
+  it("tells of the loss where it speaks against accuracy", () => {
+    expect(said([0.06, 0.3, 0])).toContain("Leave batch normalization out if probabilities count: test loss")
+    expect(said([0.06, -0.3, 0])).not.toContain("if probabilities count")
+  })
+
+  it("follows the loss, of which less is better, where accuracy does not tell, and no other measure", () => {
     expect(said([0.04, -0.3, 0])).toContain("Use batch normalization if probabilities count: test loss")
     expect(said([0.04, 0.3, -0.1])).toContain("Leave batch normalization out if probabilities count: test loss")
-    expect(said([0, 0, -0.1])).toContain("Use batch normalization if probabilities count: calibration error")
+    expect(said([0, 0, -0.1])).toContain("Rely on neither choice yet")
+    const small = [row("accuracy", 0, 0.05), { ...row("loss", -0.05, 0.02), margin: 0.1 }]
+    expect(said([0, 0, 0], { headline: small })).toContain("Rely on neither choice yet")
   })
 
   it("is none where the intervals leave all open, and none where nothing was learned", () => {
@@ -65,7 +79,7 @@ describe("the recommendation", () => {
 
   it("asks for more seeds where there is one", () => {
     expect(said([0.06, 0, 0])).toContain("Try more seeds")
-    const seeds = { equivalence: "different", count: 3 } as Metrics["seeds"] & object
+    const seeds = { equivalence: "different", count: 3, differences: [] } as unknown as Metrics["seeds"] & object
     expect(said([0.06, 0, 0], { seeds })).not.toContain("Try more seeds")
   })
 })

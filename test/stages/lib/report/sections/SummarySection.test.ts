@@ -15,12 +15,13 @@ describe("what is said of the difference", () => {
   const summed = (
     accuracy: readonly [number, number, number],
     f1: readonly [number, number, number],
-    verdict: "equivalent" | "different" | "undecided"
+    verdict: "equivalent" | "different" | "undecided",
+    groupTest = { groups: 74, differing: 30, pValue: 0.01 }
   ): string =>
     outcome({
       differences: [difference("accuracy", ...accuracy), difference("f1Macro", ...f1)],
       equivalence: { margin: 0.03, verdict },
-      groupTest: { groups: 74, differing: 30, pValue: 1 }
+      groupTest
     })
 
   it("is about accuracy where accuracy differs", () => {
@@ -36,6 +37,15 @@ describe("what is said of the difference", () => {
     expect(text).not.toContain("does not explain")
     expect(text).toContain("This interval does not show a difference. Macro F1")
     expect(text).toContain("3.5 points lower than without it")
+  })
+
+  it("does not take an interval for a proof where the exact test by groups gives none", () => {
+    const clear = [0.05, 0.02, 0.08] as const
+    const few = summed(clear, clear, "undecided", { groups: 12, differing: 4, pValue: 0.125 })
+    expect(few).toContain(
+      "Chance may explain this difference all the same: the networks differ in 4 groups, and p is 0.13"
+    )
+    expect(summed(clear, clear, "different", { groups: 40, differing: 9, pValue: 0.06 })).toContain("and p is 0.060")
   })
 
   it("says that the two are equivalent, or that it cannot tell", () => {
