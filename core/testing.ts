@@ -211,7 +211,7 @@ export const runStage = <S extends Stage.Module>(
       secrets: [],
       log
     }
-    const task: StepTask = { ...about, ...placed, work, outputDir, workdir, checkpoint, cores }
+    const task: StepTask = { ...about, ...placed, work, outputDir, workdir, checkpoint, cores, gpus: null }
     const progress: Array<Stage.Progress> = []
     const notices: Array<string> = []
     yield* TaskRun.run(task, work, () => Promise.resolve({ stage }), {

@@ -153,6 +153,7 @@ export const environment = (task: StepTask): Readonly<Record<string, string>> =>
   })
   return {
     ...Object.fromEntries(set),
+    ...(task.gpus === null ? {} : { CUDA_VISIBLE_DEVICES: task.gpus.join(",") }),
     PATH: process.env["PATH"] ?? "/usr/bin:/bin",
     HOME: homedir(),
     TMPDIR: task.workdir,

@@ -87,7 +87,9 @@ export const StepTask = Schema.Struct({
   workdir: Schema.String,
   /** Where a checkpoint of this very key lies, if there is one. */
   checkpoint: Schema.String,
-  cores: Schema.Int
+  cores: Schema.Int,
+  /** The GPUs that it was given, as CUDA names them; null of a step that asks for none, or is done elsewhere. */
+  gpus: Schema.NullOr(Schema.Array(Schema.String))
 })
 export type StepTask = typeof StepTask.Type
 

@@ -19,6 +19,8 @@ export interface Declared {
   readonly cores?: number
   /** How much memory it takes: `"4 GiB"`, `"500 MB"`. */
   readonly memory?: Memory
+  /** How many of the machine's GPUs it takes, for itself alone. */
+  readonly gpus?: number
 }
 
 const units = { MB: 1e6, GB: 1e9, TB: 1e12, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const
@@ -32,6 +34,7 @@ export interface Limits {
   readonly retries?: { readonly times: number; readonly backoffMs: number }
   readonly cores?: number
   readonly memoryBytes?: number
+  readonly gpus?: number
 }
 
 const msOf = (name: string, what: string, time: unknown, least: number): number => {
@@ -52,14 +55,19 @@ const bytesOf = (name: string, memory: unknown): number => {
   )
 }
 
-const resourcesOf = (name: string, { cores, memory }: Declared): Pick<Limits, "cores" | "memoryBytes"> => {
-  if (cores !== undefined && (!Number.isInteger(cores) || cores < 1))
-    throw new DeclarationError(`${name}: expected cores to be a whole number from 1 on, but found ${String(cores)}`)
-  return {
-    ...(cores === undefined ? {} : { cores }),
-    ...(memory === undefined ? {} : { memoryBytes: bytesOf(name, memory) })
-  }
+const countOf = (name: string, what: string, count: number): number => {
+  if (Number.isInteger(count) && count >= 1) return count
+  throw new DeclarationError(`${name}: expected ${what} to be a whole number from 1 on, but found ${String(count)}`)
 }
+
+const resourcesOf = (
+  name: string,
+  { cores, memory, gpus }: Declared
+): Pick<Limits, "cores" | "memoryBytes" | "gpus"> => ({
+  ...(cores === undefined ? {} : { cores: countOf(name, "cores", cores) }),
+  ...(memory === undefined ? {} : { memoryBytes: bytesOf(name, memory) }),
+  ...(gpus === undefined ? {} : { gpus: countOf(name, "gpus", gpus) })
+})
 
 /** The limits of a step: its own, else its stage's. */
 export const over = (ofStage: Limits, ofStep: Limits): Limits => ({ ...ofStage, ...ofStep })

@@ -188,11 +188,14 @@ const workOf = (prepared: Prepared, { step, ingredients }: Execution, layout: La
   }
 }
 
+/** What the step is told that it has. */
+type Grant = Pick<StepTask, "cores" | "gpus">
+
 const prepareTask = Effect.fnUntraced(function* (
   running: Running,
   execution: Execution,
   workdir: string,
-  cores: number
+  { cores, gpus }: Grant
 ) {
   const disk = yield* Disk
   const { layout } = yield* Store
@@ -215,7 +218,8 @@ const prepareTask = Effect.fnUntraced(function* (
     log: layout.log(running.runId, step.id),
     workdir: scratch,
     checkpoint: checkpointOf(running.prepared, execution, layout),
-    cores
+    cores,
+    gpus
   }
   // Node's permission to write to a folder needs the folder to exist when the process starts
   if (savesCheckpoints(step)) yield* makeCheckpoints(task.checkpoint)
@@ -244,7 +248,7 @@ const folderOf = ({ runId }: Running, layout: Layout, { id, branch }: AnyStep): 
   path.join(layout.work, `${ownPrefix}${runId}+${branch === undefined ? id : Digest.ofText(id)}`)
 
 /** Says that the step begins, makes its folder until the scope closes, and gives how long it has worked already. */
-const begin = Effect.fnUntraced(function* (running: Running, execution: Attempt, cores: number, startedMs: number) {
+const begin = Effect.fnUntraced(function* (running: Running, execution: Attempt, grant: Grant, startedMs: number) {
   const disk = yield* Disk
   const events = yield* RunEvents
   const { layout } = yield* Store
@@ -267,7 +271,7 @@ const begin = Effect.fnUntraced(function* (running: Running, execution: Attempt,
   // not the group's, as what lies around it may be
   yield* disk.setMode(workdir, 0o777 & ~stepUmask)
   yield* beat(workdir)
-  const task = yield* prepareTask(running, execution, workdir, cores)
+  const task = yield* prepareTask(running, execution, workdir, grant)
   if (isFresh) yield* disk.remove(checkpoint)
   if (savesCheckpoints(step)) yield* Resumed.begin(checkpoint, earlierMs ?? 0, startedMs)
   return { task, earlierMs: earlierMs ?? 0 }
@@ -300,7 +304,7 @@ const madeOf = ({ elsewhere }: Done, startedMs: number, earlierMs: number) => {
 const work = Effect.fnUntraced(function* (
   running: Running,
   execution: Attempt,
-  cores: number,
+  grant: Grant,
   release: Effect.Effect<void>
 ) {
   const disk = yield* Disk
@@ -311,7 +315,7 @@ const work = Effect.fnUntraced(function* (
   const { step, ingredients, key } = execution
   yield* Unchanged.checkSources(prepared, step, "since the run began")
   const startedMs = Date.now()
-  const { task, earlierMs } = yield* begin(running, execution, cores, startedMs)
+  const { task, earlierMs } = yield* begin(running, execution, grant, startedMs)
   const checkpoints = layout.checkpoint(key)
   const { tell, notices } = teller(events, step.id, task.secrets)
   const check = yield* Unchanged.checkBegin(prepared, step, task.checkpoint)
@@ -334,7 +338,7 @@ const work = Effect.fnUntraced(function* (
   }
   const noticed = notices.length === 0 ? {} : { notices }
   const tried = execution.failed.length === 0 ? {} : { failedAttempts: execution.failed }
-  const provenance = { ...(yield* running.provenance), ...made, cores, sealed, ...noticed, ...tried }
+  const provenance = { ...(yield* running.provenance), ...made, cores: grant.cores, sealed, ...noticed, ...tried }
   const result: StepResult = { format: "Result/v1", key, step: step.id, ingredients, outputs, provenance }
   yield* results.write(result)
   yield* (yield* RemoteCache)?.push(result) ?? Effect.void
@@ -384,13 +388,14 @@ export const execute = Effect.fn("StepRun.execute")(function* (running: Running,
   if (need.alone !== undefined) events.publish(noticeOf(execution.step.id, need.alone))
   const alone = Effect.fnUntraced(function* (failed: Attempt["failed"]) {
     // cores first, then the lock: the owner of a lock is working or committing, so two runs cannot wait for each other
-    const release = yield* Budget.hold(running.budget, need, elsewhere?.slots)
+    const { release, gpus } = yield* Budget.hold(running.budget, need, elsewhere?.slots)
     const because = running.stoppedBy()
     if (because !== undefined) return yield* new Stopped({ because })
     yield* holdKey(running, execution, elsewhere)
     const meanwhile = isAgain(execution) ? "absent" : yield* StoredResult.find(execution.step, execution.key)
     if (typeof meanwhile !== "string") return { executed: false, result: meanwhile }
-    return { executed: true, result: yield* work(running, { ...execution, failed, elsewhere }, need.granted, release) }
+    const grant = { cores: need.granted, gpus }
+    return { executed: true, result: yield* work(running, { ...execution, failed, elsewhere }, grant, release) }
   })
   const isStopped = (): boolean => running.stoppedBy() !== undefined
   return yield* Attempts.tried(execution.step, isStopped, (failed) => Effect.scoped(alone(failed)))

@@ -88,7 +88,7 @@ const resourcesOf = ({ settings }: Site, task: StepTask, order: Order): Resource
     cores: task.cores,
     memoryBytes: memoryBytes ?? order.memoryBytes ?? undefined,
     timeMs: timeMs ?? ofTimeout,
-    gpus
+    gpus: gpus ?? order.gpus ?? undefined
   }
 }
 

@@ -29,6 +29,7 @@ export const Order = Schema.Struct({
   origins: Schema.Array(Schema.String),
   machine: Machine,
   memoryBytes: Schema.NullOr(Schema.Finite),
+  gpus: Schema.NullOr(Schema.Int),
   timeoutMs: Schema.NullOr(Schema.Finite)
 })
 export type Order = typeof Order.Type

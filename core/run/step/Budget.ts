@@ -1,8 +1,9 @@
 /**
- * Budget: the cores and the memory that the steps of a run share. A step begins when what it needs is free.
+ * Budget: the cores, the memory and the GPUs that the steps of a run share. A step begins when what it needs is free.
  *
  * Memory is what steps say that they take; nothing measures it. A step that needs more than there is runs alone.
  */
+import { readdirSync } from "node:fs"
 import { totalmem } from "node:os"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
@@ -16,20 +17,44 @@ const mebibyte = 2 ** 20
 /** The memory of the machine, or what its container may use of it. */
 const memoryBytes = (): number => Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
 
+/** The GPUs that a run may use, as CUDA names them: those that the environment says, else NVIDIA's of the machine. */
+const gpuNames = (): ReadonlyArray<string> => {
+  const visible = process.env["CUDA_VISIBLE_DEVICES"]
+  if (visible !== undefined) {
+    const names = visible.split(",").map((each) => each.trim())
+    // as CUDA reads it: what follows a name of none is not seen
+    const none = names.findIndex((each) => each === "" || each === "-1")
+    return none < 0 ? names : names.slice(0, none)
+  }
+  try {
+    return readdirSync("/dev")
+      .flatMap((name) => /^nvidia(\d+)$/u.exec(name)?.[1] ?? [])
+      .sort((a, b) => Number(a) - Number(b))
+  } catch {
+    return []
+  }
+}
+
 export interface Budget {
   readonly cores: Semaphore.Semaphore
   /** A permit for each mebibyte. */
   readonly memory: Semaphore.Semaphore
-  readonly all: { readonly cores: number; readonly memory: number }
+  /** A permit for each GPU, and the names of those that are free. */
+  readonly gpus: Semaphore.Semaphore
+  readonly free: Array<string>
+  readonly all: { readonly cores: number; readonly memory: number; readonly gpus: number }
 }
 
 /** The budget of a run with so many cores. */
 export const make = Effect.fnUntraced(function* (cores: number) {
   const memory = Math.max(1, Math.floor(memoryBytes() / mebibyte))
+  const free = [...gpuNames()]
   const budget: Budget = {
     cores: yield* Semaphore.make(cores),
     memory: yield* Semaphore.make(memory),
-    all: { cores, memory }
+    gpus: yield* Semaphore.make(free.length),
+    free,
+    all: { cores, memory, gpus: free.length }
   }
   return budget
 })
@@ -38,6 +63,8 @@ export interface Need {
   /** Permits to take. */
   readonly cores: number
   readonly memory: number
+  /** Undefined of a step that says nothing: it sees all GPUs, and takes none. */
+  readonly gpus: number | undefined
   /** How many cores the step is told to use. */
   readonly granted: number
   /** Why it runs alone, if it does. */
@@ -48,42 +75,80 @@ const gibibytes = (mebibytes: number): string => `${Number((mebibytes / 1024).to
 
 /** What a step needs of the budget. */
 export const needOf = ({ all }: Budget, prepared: Prepared, step: AnyStep): Need => {
-  const { cores, memoryBytes = 0 } = Limits.over(step.stage.limits, step.limits)
+  const { cores, memoryBytes = 0, gpus } = Limits.over(step.stage.limits, step.limits)
   const memory = Math.ceil(memoryBytes / mebibyte)
   const toolchains = Ingredients.toolchainsOfStep(prepared, step)
   const busy = cores ?? Math.max(1, ...toolchains.map((each) => each.cores))
   const lacking = [
     ...(cores !== undefined && cores > all.cores ? [`${cores} cores of ${all.cores}`] : []),
-    ...(memory > all.memory ? [`${gibibytes(memory)} of memory, of ${gibibytes(all.memory)}`] : [])
+    ...(memory > all.memory ? [`${gibibytes(memory)} of memory, of ${gibibytes(all.memory)}`] : []),
+    ...(gpus !== undefined && gpus > all.gpus ? [`${gpus} GPUs of ${all.gpus}`] : [])
   ]
   // a stage that says nothing may use all cores; it counts as one
   const granted = cores === undefined && toolchains.length === 0 ? all.cores : Math.min(all.cores, busy)
-  if (lacking.length === 0) return { cores: Math.min(all.cores, busy), memory, granted, alone: undefined }
-  return { ...all, granted, alone: `it asks for ${lacking.join(" and ")} that the run has, so it runs alone` }
+  if (lacking.length === 0) return { cores: Math.min(all.cores, busy), memory, gpus, granted, alone: undefined }
+  // of GPUs that nobody knows of, it sees what there is
+  const held = gpus !== undefined && gpus <= all.gpus ? gpus : undefined
+  return {
+    cores: all.cores,
+    memory: all.memory,
+    gpus: held,
+    granted,
+    alone: `it asks for ${lacking.join(" and ")} that the run has, so it runs alone`
+  }
 }
 
 /** What a step that is done elsewhere needs: nothing of this machine, and one of the places there. */
-export const needElsewhere = (cores: number): Need => ({ cores: 0, memory: 0, granted: cores, alone: undefined })
+export const needElsewhere = (cores: number): Need => ({
+  cores: 0,
+  memory: 0,
+  gpus: undefined,
+  granted: cores,
+  alone: undefined
+})
 
-const holdOf = Effect.fnUntraced(function* (semaphore: Semaphore.Semaphore, count: number) {
+/** Holds `count` permits until the scope closes, or until the returned effect releases them; `taken` is told of both. */
+const holdOf = Effect.fnUntraced(function* (
+  semaphore: Semaphore.Semaphore,
+  count: number,
+  taken: { readonly begin?: () => void; readonly end?: () => void } = {}
+) {
   if (count === 0) return Effect.void
   let held = count
   const release = Effect.suspend(() => {
     const returned = held
     held = 0
-    return returned === 0 ? Effect.void : Effect.asVoid(Semaphore.release(semaphore, returned))
+    if (returned === 0) return Effect.void
+    taken.end?.()
+    return Effect.asVoid(Semaphore.release(semaphore, returned))
   })
-  yield* Effect.acquireRelease(Semaphore.take(semaphore, count), () => release, { interruptible: true })
+  const take = Effect.map(Semaphore.take(semaphore, count), () => taken.begin?.())
+  yield* Effect.acquireRelease(take, () => release, { interruptible: true })
   return release
 })
 
+/** What a step has. */
+export interface Held {
+  /** Gives it back before the scope closes. */
+  readonly release: Effect.Effect<void>
+  /** The GPUs that it asked for, as CUDA names them; null if it asked for none, or is done elsewhere. */
+  readonly gpus: ReadonlyArray<string> | null
+}
+
 /**
- * Holds what a step needs until the scope closes, or until the returned effect releases it: of the budget or, of a step that is done
- * elsewhere, one of `slots`. All steps take cores first.
+ * Holds what a step needs until the scope closes, or until it is released: of the budget or, of a step that is done elsewhere, one of
+ * `slots`. All steps take cores first, then memory.
  */
 export const hold = Effect.fnUntraced(function* (budget: Budget, need: Need, slots?: Semaphore.Semaphore) {
-  if (slots !== undefined) return yield* holdOf(slots, 1)
-  const releaseCores = yield* holdOf(budget.cores, need.cores)
-  const releaseMemory = yield* holdOf(budget.memory, need.memory)
-  return Effect.andThen(releaseCores, releaseMemory)
+  const of = (release: Effect.Effect<void>, gpus: Held["gpus"]): Held => ({ release, gpus })
+  if (slots !== undefined) return of(yield* holdOf(slots, 1), null)
+  const cores = yield* holdOf(budget.cores, need.cores)
+  const memory = yield* holdOf(budget.memory, need.memory)
+  const { free } = budget
+  const names: Array<string> = []
+  const gpus = yield* holdOf(budget.gpus, need.gpus ?? 0, {
+    begin: () => names.push(...free.splice(0, need.gpus)),
+    end: () => free.push(...names)
+  })
+  return of(Effect.all([cores, memory, gpus], { discard: true }), need.gpus === undefined ? null : names)
 })

@@ -44,7 +44,7 @@ export const orderOf = (
     origins
   }: { readonly key: Order["key"]; readonly runtime: Order["machine"]["runtime"]; readonly origins: Order["origins"] }
 ): Order => {
-  const { memoryBytes = null, timeoutMs = null } = Limits.over(step.stage.limits, step.limits)
+  const { memoryBytes = null, gpus = null, timeoutMs = null } = Limits.over(step.stage.limits, step.limits)
   const toolchains = Ingredients.toolchainsOfStep(prepared, step).map(({ toolchain: { name }, encoded }) => {
     const params = prepared.settings.toolchains[name]
     return [name, { params, identity: encoded }] as const
@@ -62,6 +62,7 @@ export const orderOf = (
       cores: prepared.cores
     },
     memoryBytes,
+    gpus,
     timeoutMs
   }
 }

@@ -105,5 +105,5 @@ const plain = {
 }
 const task = {
   ...{ step: "gather", inputs: {}, entries: {}, places: {}, absent: [], reached: [], ignored: [], project: "" },
-  ...{ outputDir: "", log: "", workdir: "", checkpoint: "", cores: 1, passEnv: [], secrets: [] }
+  ...{ outputDir: "", log: "", workdir: "", checkpoint: "", cores: 1, gpus: null, passEnv: [], secrets: [] }
 }
