@@ -27,7 +27,7 @@ import * as ResultStore from "../../cache/store/ResultStore.ts"
 import { StepError } from "./Executor.ts"
 import * as FrameworkFiles from "./FrameworkFiles.ts"
 import type { StepTask } from "./StepTask.ts"
-import { linksTo } from "./walls/Links.ts"
+import { linksIn, linksTo } from "./walls/Links.ts"
 
 /** `auto`: sealed where it can be; `require`: a step that cannot be sealed fails; `off`: never. */
 export type Mode = "auto" | "require" | "off"
@@ -126,13 +126,28 @@ const installation = (entry: string): string => {
   return ofPrograms.has(path.basename(entry)) && !isOpen ? above : entry
 }
 
+const entriesOf = (searchPath: string | undefined): ReadonlyArray<string> =>
+  (searchPath ?? "").split(path.delimiter).filter((entry) => path.isAbsolute(entry) && existsSync(entry))
+
 /** Folders outside the system's that programs and libraries are looked for in, by the paths that name them. */
 const searched = (env: NodeJS.ProcessEnv, programs: boolean): ReadonlyArray<string> =>
   [programs ? env["PATH"] : undefined, env["LD_LIBRARY_PATH"]]
-    .flatMap((value) => (value ?? "").split(path.delimiter))
-    .filter((entry) => path.isAbsolute(entry) && existsSync(entry))
+    .flatMap(entriesOf)
     .flatMap((entry) => [path.resolve(entry), realpathSync(entry)])
     .map(installation)
+
+/** Links on PATH to programs that lie elsewhere: `/usr/local/bin/julia` to `/shared/julia/bin/julia`. */
+const linkedPrograms = (env: NodeJS.ProcessEnv): ReadonlyArray<string> =>
+  entriesOf(env["PATH"]).flatMap((entry) =>
+    linksIn(entry).filter((link) => isExecutable(link) && !isOfSystem(realpathSync(link)))
+  )
+
+/** What is to be seen of a program that a link leads to: what is installed with it, or else its file alone. */
+const installed = (link: string): string => {
+  const file = realpathSync(link)
+  const [folder, found] = [path.dirname(file), installation(path.dirname(file))]
+  return found === folder ? file : found
+}
 
 /** The outermost of the real paths of `folders` that are none of the system's. */
 const realFolders = (folders: ReadonlyArray<string>, hidden: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -174,7 +189,7 @@ export interface Walls {
 
 type Mount = readonly [how: "--bind" | "--ro-bind", from: string, to: string]
 
-/** What there is of programs and libraries outside the system's folders: the real folders, and the links that lead there. */
+/** What there is of programs and libraries outside the system's folders: the real folders and files, and the links that lead there. */
 interface Programs {
   readonly folders: ReadonlyArray<string>
   readonly links: ReadonlyMap<string, string>
@@ -182,7 +197,11 @@ interface Programs {
 
 const findPrograms = (env: NodeJS.ProcessEnv, { programs, hidden }: Walls): Programs => {
   const folders = searched(env, programs)
-  return { folders: realFolders(folders, hidden), links: linksTo(folders) }
+  const linked = programs ? linkedPrograms(env) : []
+  return {
+    folders: realFolders([...folders, ...linked.map(installed)], hidden),
+    links: linksTo([...folders, ...linked])
+  }
 }
 
 const programsOf = (env: NodeJS.ProcessEnv, walls: Walls): Programs => {

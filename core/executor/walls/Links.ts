@@ -1,5 +1,5 @@
 /** Links: the symbolic links that paths lead through. What they lead to is mounted at its real path; a mount cannot go through a link. */
-import { lstatSync, readlinkSync } from "node:fs"
+import { lstatSync, readdirSync, readlinkSync } from "node:fs"
 import * as path from "node:path"
 
 const isLink = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true
@@ -32,4 +32,14 @@ export const linksTo = (files: ReadonlyArray<string>): ReadonlyMap<string, strin
     }
   }
   return links
+}
+
+/** The links in a folder; none in one that cannot be listed. */
+export const linksIn = (folder: string): ReadonlyArray<string> => {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true })
+    return entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => path.join(folder, name))
+  } catch {
+    return []
+  }
 }

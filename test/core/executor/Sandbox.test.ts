@@ -171,6 +171,28 @@ const bare = {
   cwd: "/"
 }
 
+it("has programs that links on PATH lead to elsewhere, and of one outside of an installation its file alone", () => {
+  const root = temporaryFolder()
+  const greet = (at: string, text: string): void => {
+    mkdirSync(path.dirname(path.join(root, at)), { recursive: true })
+    writeFileSync(path.join(root, at), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+  }
+  greet("away/tool/bin/greet", `cat "$(dirname "$(dirname "$(readlink -f "$0")")")/share/words"`)
+  greet("src/hello", `ls "$(dirname "$(readlink -f "$0")")"`)
+  for (const folder of ["away/tool/share", "between", "mine"]) mkdirSync(path.join(root, folder), { recursive: true })
+  writeFileSync(path.join(root, "away/tool/share/words"), "good day\n")
+  writeFileSync(path.join(root, "src/secret"), "")
+  symlinkSync("../away/tool/bin/greet", path.join(root, "between/greet"))
+  symlinkSync(path.join(root, "between/greet"), path.join(root, "mine/greet"))
+  symlinkSync("../src/hello", path.join(root, "mine/hello"))
+  const env = { PATH: `${path.join(root, "mine")}:/usr/bin:/bin` }
+  const [file, ...args] = Sandbox.wrap(bare, env, ["sh", "-c", "greet; hello"])
+  expect(args).toEqual(expect.arrayContaining([path.join(root, "away/tool"), path.join(root, "src/hello")]))
+  expect(args).not.toContain(path.join(root, "src"))
+  if (!Sandbox.availability().available) return
+  expect(spawnSync(file!, args, { encoding: "utf8", env }).stdout).toBe("good day\nhello\n")
+})
+
 it("mounts what PATH leads to through links at its real path, and makes the links", () => {
   const root = temporaryFolder()
   const [real, linked] = [path.join(root, "real"), path.join(root, "project/node_modules")]
