@@ -17,6 +17,14 @@ const mebibyte = 2 ** 20
 /** The memory of the machine, or what its container may use of it. */
 const memoryBytes = (): number => Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
 
+const nvidiaFiles = (): ReadonlyArray<string> => {
+  try {
+    return readdirSync("/dev").filter((name) => /^nvidia\d+$/u.test(name))
+  } catch {
+    return []
+  }
+}
+
 /** The GPUs that a run may use, as CUDA names them: those that the environment says, else NVIDIA's of the machine. */
 const gpuNames = (): ReadonlyArray<string> => {
   const visible = process.env["CUDA_VISIBLE_DEVICES"]
@@ -26,13 +34,8 @@ const gpuNames = (): ReadonlyArray<string> => {
     const none = names.findIndex((each) => each === "" || each === "-1")
     return none < 0 ? names : names.slice(0, none)
   }
-  try {
-    return readdirSync("/dev")
-      .flatMap((name) => /^nvidia(\d+)$/u.exec(name)?.[1] ?? [])
-      .sort((a, b) => Number(a) - Number(b))
-  } catch {
-    return []
-  }
+  // in a container CUDA counts from 0, whichever of the machine's it has
+  return nvidiaFiles().map((_, index) => String(index))
 }
 
 export interface Budget {
@@ -82,7 +85,7 @@ export const needOf = ({ all }: Budget, prepared: Prepared, step: AnyStep): Need
   const lacking = [
     ...(cores !== undefined && cores > all.cores ? [`${cores} cores of ${all.cores}`] : []),
     ...(memory > all.memory ? [`${gibibytes(memory)} of memory, of ${gibibytes(all.memory)}`] : []),
-    ...(gpus !== undefined && gpus > all.gpus ? [`${gpus} GPUs of ${all.gpus}`] : [])
+    ...(gpus !== undefined && gpus > all.gpus ? [`${gpus} ${gpus === 1 ? "GPU" : "GPUs"} of ${all.gpus}`] : [])
   ]
   // a stage that says nothing may use all cores; it counts as one
   const granted = cores === undefined && toolchains.length === 0 ? all.cores : Math.min(all.cores, busy)
