@@ -60,15 +60,25 @@ const saveTrace = (trace: string): string => {
 const hasMessage = (value: unknown): value is { readonly _tag?: unknown; readonly message: string } =>
   typeof value === "object" && value !== null && typeof (value as { readonly message?: unknown }).message === "string"
 
-/**
- * The exit code and message for `exit`; `inSources` replaces places in bundles by places in the sources, `interrupted` is the
- * exit code of a process that was ended from outside.
- */
-export const ending = (
-  exit: Exit.Exit<unknown, unknown>,
-  inSources: (trace: string) => string,
-  interrupted = 130
-): Ending => {
+/** Of a stack trace, where in the sources it is. */
+export interface Places {
+  /** The trace with places in the sources instead of those in bundles. */
+  readonly inSources: (trace: string) => string
+  /** The same with the places in the user's own modules alone, if a function of the user's threw; undefined if one of ours did. */
+  readonly ownTrace: (trace: string) => string | undefined
+}
+
+/** What a function of the pipeline's threw that is no work of a step, such as `ignore` of a source; undefined of any other defect. */
+const thrownByUser = (cause: Cause.Cause<unknown>, { ownTrace }: Places): string | undefined => {
+  const defect = Cause.squash(cause)
+  // by name, since the project may have a copy of op-pipe of its own
+  if (defect instanceof Error && defect.name === "DeclarationError") return defect.message
+  const trace = ownTrace(defect instanceof Error ? (defect.stack ?? "") : "")
+  return trace === undefined ? undefined : `expected the modules of the pipeline not to throw, but one did: ${trace}`
+}
+
+/** The exit code and message for `exit`; `interrupted` is the exit code of a process that was ended from outside. */
+export const ending = (exit: Exit.Exit<unknown, unknown>, places: Places, interrupted = 130): Ending => {
   if (Exit.isSuccess(exit)) return { code: 0, message: undefined }
   if (Cause.hasInterruptsOnly(exit.cause)) {
     return { code: interrupted, message: "Interrupted. What is finished is kept; run again to go on." }
@@ -77,8 +87,10 @@ export const ending = (
   const code = Fault.exitCodes[Fault.of(error)]
   if (error instanceof RunFailed) return { code, message: undefined }
   if (error instanceof UsageError && error.message === "") return { code, message: undefined }
-  if (hasMessage(error) && typeof error._tag === "string") return { code, message: inSources(error.message) }
-  const trace = inSources(Cause.pretty(exit.cause))
+  if (hasMessage(error) && typeof error._tag === "string") return { code, message: places.inSources(error.message) }
+  const thrown = thrownByUser(exit.cause, places)
+  if (thrown !== undefined) return { code: Fault.exitCodes.input, message: thrown }
+  const trace = places.inSources(Cause.pretty(exit.cause))
   return {
     code: Fault.exitCodes.bug,
     message: `This is a bug in op-pipe: ${trace.split("\n")[0]}\nThe trace is in ${saveTrace(trace)}; please report it with what you did.`

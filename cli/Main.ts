@@ -7,7 +7,7 @@ import type { Verb } from "../core/pipeline/Pipeline.ts"
 import { nearest } from "../core/plan/SettingsError.ts"
 import { version } from "../core/run/Provenance.ts"
 import { printError, printLine, whenWritten } from "./Console.ts"
-import { ending, UsageError } from "./Failure.ts"
+import { ending, type Places, UsageError } from "./Failure.ts"
 import { joinOptionalValues } from "./Flags.ts"
 import * as Presenter from "./Presenter.ts"
 import * as Project from "./Project.ts"
@@ -69,20 +69,16 @@ const program = (args: ReadonlyArray<string>, loaders: Project.Loaders) =>
   )
 
 /**
- * Runs the command line and ends the process with its exit code. `loaders` are pipelines at hand, by file; `inSources` tells the
- * places of a trace as places in the sources.
+ * Runs the command line and ends the process with its exit code. `loaders` are pipelines at hand, by file; `places` tells where
+ * in the sources a trace is.
  */
-export const main = (
-  args: ReadonlyArray<string>,
-  loaders: Project.Loaders = {},
-  inSources: (trace: string) => string = (trace) => trace
-): void => {
+export const main = (args: ReadonlyArray<string>, loaders: Project.Loaders, places: Places): void => {
   Signals.watchOutput()
   const json = args.includes("--json")
   Signals.runMain(Effect.provideService(program(args, loaders), Project.Loaders, loaders), {
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
-      const { code, message } = ending(exit, inSources, Signals.exitCode())
+      const { code, message } = ending(exit, places, Signals.exitCode())
       // who watches a run ends it when something changed, and says so
       const isReplaced = Signals.exitCode() !== undefined && process.env["OP_PIPE_WATCHED"] !== undefined
       if (message !== undefined && !isReplaced) {

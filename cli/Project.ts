@@ -11,6 +11,8 @@ import { pathToFileURL } from "node:url"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Resolver from "../cache/identity/Resolver.cjs"
+import { inWords } from "../core/pipeline/checks/Options.ts"
 import * as Pipeline from "../core/pipeline/Pipeline.ts"
 import { placesOf, variables } from "../core/run/project/Places.ts"
 import { UsageError } from "./Failure.ts"
@@ -86,18 +88,22 @@ export const Loaders = Context.Reference<Loaders>("op-pipe/Loaders", { defaultVa
 
 /** A declaration that was refused says what is wrong; of anything else the trace says where. */
 const describe = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return String(cause)
   // by name, since the project may have a copy of op-pipe of its own
-  return cause.name === "DeclarationError" ? cause.message : (cause.stack ?? cause.message)
+  if (cause instanceof Error) return cause.name === "DeclarationError" ? cause.message : (cause.stack ?? cause.message)
+  return `it threw ${inWords(cause)}`
 }
 
 const nameFile = "Name the file in it: --file PATH"
 
-/** What a module exports by default, in words; a module that exports nothing may have been made into an empty object. */
+/** What a module exports by default, in words; of CommonJS that exports nothing, Node makes an empty object. */
 const exported = (value: unknown): string => {
+  if (value instanceof Promise) return "a Promise. Write `export default await` before it"
+  if (typeof value === "function") return "a function. Export what it returns"
   const isNothing = value === undefined || (typeof value === "object" && JSON.stringify(value) === "{}")
-  return isNothing ? "no default export" : `a value of type ${typeof value}`
+  return isNothing ? "no default export" : inWords(value)
 }
+
+const modules = Resolver.moduleExtensions.filter((ending) => ending !== ".json")
 
 const load = Effect.fnUntraced(function* (file: string) {
   if (!existsSync(file))
@@ -105,6 +111,10 @@ const load = Effect.fnUntraced(function* (file: string) {
   if (statSync(file).isDirectory())
     return yield* new UsageError({
       message: `${file}: expected a file with a pipeline, but found a folder. ${nameFile}`
+    })
+  if (!modules.includes(path.extname(file)))
+    return yield* new UsageError({
+      message: `--file ${file}: expected a module, a file that ends in ${modules.join(", ")}`
     })
   const loaders = yield* Loaders
   const loaded = yield* Effect.tryPromise({

@@ -7,6 +7,7 @@
  */
 import { constants } from "node:os"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 
 const handled = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const
@@ -53,9 +54,27 @@ export const watchOutput = (): void => {
   process.stderr.on("error", () => undefined)
 }
 
-/** As the platform's `runMain`, for more signals. */
+/** Tells of a module of the user's that ends the process, which would be silent. */
+const tellOfExit = (code: number): void => {
+  // of a signal, or the end of ours
+  if (interrupt === undefined || interrupted !== undefined || code > 128) return
+  const found = `one of its modules, or a package, ended the process (process.exit(${code})). Leave that call out`
+  process.stderr.write(`op-pipe: expected the pipeline not to end op-pipe, but ${found}\n`)
+  process.exitCode = 2
+}
+
+/**
+ * As the platform's `runMain`, for more signals, and for what is thrown where nobody can catch it, in a timer or a promise that nobody
+ * waits for: Node would print its own trace and leave the work where it is.
+ */
 export const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   interrupt = () => fiber.interruptUnsafe(fiber.id)
+  let thrown: Exit.Exit<never> | undefined
+  process.on("uncaughtException", (error) => {
+    thrown ??= Exit.die(error)
+    interrupt?.()
+  })
+  process.on("exit", tellOfExit)
   const end = (signal: Handled): void => {
     interrupted ??= codeOf(signal)
     interrupt?.()
@@ -64,6 +83,6 @@ export const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   fiber.addObserver((exit) => {
     interrupt = undefined
     for (const signal of handled) process.removeListener(signal, end)
-    teardown(exit, (code) => process.exit(code))
+    teardown(thrown ?? exit, (code) => process.exit(code))
   })
 })

@@ -124,14 +124,23 @@ const refuseComputed = ({ inputs }, warnings, made) => {
 }
 const [computedImport, computedRequire] = ["unsupported-dynamic-import", "unsupported-require-call"]
 
+/** A module as its importer knows it: by its package, or by its file. */
+const nameOf = (file) => {
+  const within = file.split(/[\\/]node_modules[\\/]/u)
+  return within.length === 1 ? file : Resolver.packageName(within.at(-1))
+}
+
 /** Where esbuild stumbles over a module of the project's, in one sentence. */
 const inWords = (error, made) => {
   for (const { text, location } of error.errors ?? []) {
     const file = fileOf(location?.file ?? "", made)
     if (location?.file !== undefined && isTheirs(file)) {
-      return refusal(
-        `${file}:${location.line}:${location.column + 1}: expected a module that can be read, but: ${text}`
-      )
+      const [, from, name] = /^No matching export in "(.+)" for import "(.+)"$/u.exec(text) ?? []
+      const problem =
+        name === undefined
+          ? `expected a module that can be read, but: ${text}`
+          : `expected ${nameOf(fileOf(from, made))} to export ${name}, but it does not. Correct the name; a type is imported by \`import type\``
+      return refusal(`${file}:${location.line}:${location.column + 1}: ${problem}`)
     }
   }
   return error

@@ -25,27 +25,41 @@ const inSources = (trace) => {
   )
 }
 
-/** A frame of a trace that is in the user's own modules, as its place alone; undefined of any other. */
-const ownFrame = (line) => {
-  const [, place] = /^\s+at (?:.*\()?((?:file:\/\/)?\/[^()]*:\d+:\d+)\)?$/u.exec(line) ?? []
-  if (place === undefined || /[\\/](?:node_modules|made-[^\\/]+)[\\/]/u.test(place)) return undefined
-  const file = place.startsWith("file:") ? fileURLToPath(place.replace(/:\d+:\d+$/u, "")) : place
-  if (frameworkFolders.some((folder) => file.startsWith(folder))) return undefined
-  return `    at ${file}${place.startsWith("file:") ? /:\d+:\d+$/u.exec(place)[0] : ""}`
-}
 const root = path.resolve(__dirname, "../..")
 const frameworkFolders = ["bin", "cache", "cli", "core", "dist"].map((name) => path.join(root, name) + path.sep)
+
+/** Where a line of a trace in the sources is: whether in op-pipe, and in the user's own modules as that place; undefined where neither. */
+const frameOf = (line) => {
+  const [, place] = /^\s+at (?:.*\()?((?:file:\/\/)?\/[^()]*:\d+:\d+)\)?$/u.exec(line) ?? []
+  if (place === undefined) return undefined
+  const file = place.startsWith("file:") ? fileURLToPath(place.replace(/:\d+:\d+$/u, "")) : place
+  if (frameworkFolders.some((folder) => file.startsWith(folder))) return { isOurs: true }
+  if (/[\\/](?:node_modules|made-[^\\/]+)[\\/]/u.test(place)) return undefined
+  return { isOurs: false, text: `    at ${file}${place.startsWith("file:") ? /:\d+:\d+$/u.exec(place)[0] : ""}` }
+}
+
+const isFrame = (line) => /^\s+at /u.test(line)
+
+/** A trace in the sources with those of its places alone that are in the user's own modules. */
+const withOwnFrames = (lines) => [
+  ...lines.filter((line) => !isFrame(line)),
+  ...lines.flatMap((line) => frameOf(line)?.text ?? [])
+]
 
 /** `error`, which a module of the user's threw, with those places in its trace that are the user's, in the sources. */
 const inOwnPlaces = (error) => {
   if (!(error instanceof Error) || typeof error.stack !== "string") return error
-  const lines = inSources(error.stack).split("\n")
-  const isFrame = (line) => /^\s+at /u.test(line)
-  const said = lines.filter((line) => !isFrame(line))
-  const frames = lines.filter(isFrame).flatMap((line) => ownFrame(line) ?? [])
-  error.stack = [...said, ...frames].join("\n")
+  error.stack = withOwnFrames(inSources(error.stack).split("\n")).join("\n")
   return error
 }
 
+/** A trace as the user is to see it, if a function of the user's threw, and not one of ours: the first of both tells. */
+const ownTrace = (trace) => {
+  const lines = inSources(trace).split("\n")
+  const first = lines.map(frameOf).find((frame) => frame !== undefined)
+  return first?.isOurs === false ? withOwnFrames(lines).join("\n") : undefined
+}
+
+exports.ownTrace = ownTrace
 exports.inOwnPlaces = inOwnPlaces
 exports.inSources = inSources

@@ -146,19 +146,12 @@ const ownCopy = (pipeline, root) => {
 const programOf = (entry, files) => {
   const loads = files.map((file) => `[${JSON.stringify(file)}]: () => guard(() => import(${JSON.stringify(file)}))`)
   return `import { main } from ${JSON.stringify(entry)}
-export const start = (args, inSources, guard, others) => main(args, { ${[...loads, "...others"].join(", ")} }, inSources)`
+export const start = (args, places, guard, others) => main(args, { ${[...loads, "...others"].join(", ")} }, places)`
 }
 
 const stillLoadingMs = 10_000
 
-/** A module of the user's may end the process, or wait for what never comes: either would be silent. */
-const onEnd = (code) => {
-  // of a signal
-  if (code > 128) return
-  const found = `one of its modules, or a package, ended the process (process.exit(${code})). Leave that call out`
-  process.stderr.write(`op-pipe: expected a pipeline to load, but ${found}\n`)
-  process.exitCode = 2
-}
+/** A module of the user's may wait for what never comes, which would be silent. */
 const onWait = () =>
   process.stderr.write(
     `op-pipe: the pipeline is still being loaded after ${stillLoadingMs / 1000} s: one of its modules computes, or awaits what does not come. Ctrl-C ends it\n`
@@ -166,7 +159,6 @@ const onWait = () =>
 
 /** Loads a module of the user's; what it throws has its places in the sources. */
 const guard = async (load) => {
-  process.on("exit", onEnd)
   const wait = setTimeout(onWait, stillLoadingMs)
   try {
     return await load()
@@ -174,11 +166,14 @@ const guard = async (load) => {
     throw require("./places.cjs").inOwnPlaces(error)
   } finally {
     clearTimeout(wait)
-    process.removeListener("exit", onEnd)
   }
 }
 
-const inSources = (trace) => require("./places.cjs").inSources(trace)
+/** Of a trace, which few starts have. */
+const places = {
+  inSources: (trace) => require("./places.cjs").inSources(trace),
+  ownTrace: (trace) => require("./places.cjs").ownTrace(trace)
+}
 
 const start = async (args) => {
   const root = path.resolve(__dirname, "../..")
@@ -203,16 +198,20 @@ const start = async (args) => {
     const fail = () => Promise.reject(error)
     const { start } = await open([]).catch(() => ({ start: undefined }))
     const others = Object.fromEntries(files.map((file) => [file, fail]))
-    return start === undefined ? startFromSources(args, entry, []) : start(args, inSources, guard, others)
+    return start === undefined ? startFromSources(args, entry, []) : start(args, places, guard, others)
   }
-  program.start(args, inSources, guard, {})
+  program.start(args, places, guard, {})
 }
 
 /** The same without a bundle. */
 const startFromSources = async (args, entry, files) => {
   require("./sources.cjs").register()
   const { main } = await import(pathToFileURL(entry).href)
-  main(args, Object.fromEntries(files.map((file) => [file, () => guard(() => import(pathToFileURL(file).href))])))
+  main(
+    args,
+    Object.fromEntries(files.map((file) => [file, () => guard(() => import(pathToFileURL(file).href))])),
+    places
+  )
 }
 
 exports.bundled = bundled

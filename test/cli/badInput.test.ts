@@ -33,6 +33,13 @@ beforeAll(async () => {
     "syntax.ts": "export default {",
     "missing.ts": 'import "./nowhere.ts"\nexport default 1',
     "number.ts": "export default 1",
+    "null.ts": "export default null",
+    "function.ts": "export default () => 1",
+    "promise.ts": "export default Promise.resolve(1)",
+    "text.py": "",
+    "thrown.ts": "throw { of: 'the user' }",
+    "late.ts": "setTimeout(() => { throw new Error('late') }, 0); await new Promise((done) => setTimeout(done, 5000))",
+    "lone.ts": "Promise.reject(new Error('lone')); await new Promise((done) => setTimeout(done, 5000))",
     "empty.ts": ""
   })
   await op("run")
@@ -45,7 +52,11 @@ const unexpected = 'Unexpected positional argument: "extra"'
 /** What pipelines cannot be, and what is said of them. */
 const noPipeline: ReadonlyArray<readonly [file: string, says: string]> = [
   ["nope.ts", "expected a pipeline, but there is no such file"],
-  ["number.ts", "expected a default export made by Pipeline.make, but found a value of type number"],
+  ["number.ts", "expected a default export made by Pipeline.make, but found 1"],
+  ["null.ts", "expected a default export made by Pipeline.make, but found null"],
+  ["function.ts", "expected a default export made by Pipeline.make, but found a function. Export what it returns"],
+  ["promise.ts", "but found a Promise. Write `export default await` before it"],
+  ["thrown.ts", "thrown.ts could not be loaded: it threw { of: 'the user' }"],
   ["empty.ts", "expected a default export made by Pipeline.make, but found no default export"],
   ["core", "expected a file with a pipeline, but found a folder. Name the file in it: --file PATH"],
   ["throws.ts", "could not be loaded: Error: of the user"],
@@ -76,6 +87,9 @@ const table: Readonly<Record<string, ReadonlyArray<readonly [args: string, says:
     ["--store /dev/null/x", "--store /dev/null/x: expected a folder, but /dev/null is a file"],
     ["--outputs in.txt/below", "--outputs in.txt/below: expected a folder, but"],
     ["--sandbox=maybe", '--sandbox maybe: expected "auto" | "require" | "off"'],
+    ["--file text.py", "text.py: expected a module, a file that ends in .ts, "],
+    ["--file late.ts", "expected the modules of the pipeline not to throw, but one did: Error: late\n    at "],
+    ["--file lone.ts", "expected the modules of the pipeline not to throw, but one did: Error: lone\n    at "],
     ["--nope", "Unrecognized flag: --nope"],
     ["extra", unexpected]
   ],
@@ -176,6 +190,22 @@ describe.each(["run", "status", "history", "doctor"])("op-pipe %s with a file th
 it("nothing was lost", () => {
   expect(files()).toEqual(before)
 })
+
+it.each(["commands: () => { throw new Error('mine') }", "checks: async () => { throw new Error('mine') }"])(
+  "what a function of the pipeline's throws is the user's, with its place (%s)",
+  async (option) => {
+    const cwd = path.join(path.dirname(root), "functions")
+    makeProject(cwd, undefined, {
+      "pipeline.ts": pipeline.replace("profiles: { small: {} }", `profiles: {},\n${option}`),
+      "in.txt": ""
+    })
+    const { code, stderr } = await opPipe(["doctor"], { cwd })
+    const file = path.join(cwd, "pipeline.ts")
+    expect(stderr).toMatch(/^op-pipe: expected the modules of the pipeline not to throw, but one did: Error: mine\n/u)
+    expect(stderr).toMatch(new RegExp(`^    at ${file}:8:\\d+\n$`, "mu"))
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.not.stringMatching(insides) })
+  }
+)
 
 it("a source that is a pipe, or holds one, is told with what to do", async () => {
   const odd = path.join(path.dirname(root), "odd")

@@ -89,10 +89,20 @@ export default Pipeline.make({ name: "some", steps: [step("good"), step("absent"
   })
 })
 
-describe("a pipeline that ends the process while it is loaded", () => {
-  it("is told so, instead of an end without a word", async () => {
-    const cwd = projectOf("exits", { "pipeline.ts": "process.exit(0)" })
-    const finished = await opPipe(["status"], { cwd })
+describe("a pipeline that ends the process", () => {
+  const later = `
+import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const output = { o: Artifact.file({ tag: "Text/v1", path: "o.txt" }) }
+const slow = Stage.command({ name: "slow", command: "sleep 5", inputs: {}, output })
+setTimeout(() => process.exit(0), 0)
+export default Pipeline.make({ name: "later", steps: [Pipeline.step(slow, { inputs: {} })] })
+`
+  it.each([
+    ["while it is loaded", "process.exit(0)"],
+    ["later", later]
+  ])("is told so, instead of an end without a word (%s)", async (when, pipeline) => {
+    const cwd = projectOf(`exits ${when}`, { "pipeline.ts": pipeline })
+    const finished = await opPipe(["run"], { cwd })
     expect(finished).toMatchObject({ code: 2, stdout: "" })
     expect(finished.stderr).toContain("one of its modules, or a package, ended the process (process.exit(0))")
   })

@@ -67,16 +67,18 @@ interface Rule {
 const rules = (asked: Readonly<Record<string, Kind>>, open: Readonly<Record<string, Kind>> = {}): ReadonlyArray<Rule> =>
   [asked, open].flatMap((kinds, at) => Object.entries(kinds).map(([name, kind]) => ({ name, kind, isOpen: at === 1 })))
 
+const titleOf = (what: string, name: unknown): string => (typeof name === "string" ? `${what} ${name}` : what)
+
 /** Refuses options that break a rule; a pipeline may declare thousands. The name is `called`, or among the options. */
 const check = (what: string, options: unknown, asked: ReadonlyArray<Rule>, called?: unknown): void => {
   if (!isRecord(options))
-    throw new DeclarationError(`${what}: expected a record of options, but found ${inWords(options)}`)
+    throw new DeclarationError(`${titleOf(what, called)}: expected a record of options, but found ${inWords(options)}`)
   for (const { name, kind, isOpen } of asked) {
     const value = options[name]
     if ((value === undefined && isOpen) || kinds[kind](value)) continue
-    const title = called ?? options["name"]
-    const of = typeof title === "string" ? `${what} ${title}` : what
-    throw new DeclarationError(`${of}: expected ${name} to be ${kind}, but found ${inWords(value)}`)
+    throw new DeclarationError(
+      `${titleOf(what, called ?? options["name"])}: expected ${name} to be ${kind}, but found ${inWords(value)}`
+    )
   }
 }
 

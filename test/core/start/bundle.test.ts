@@ -362,6 +362,16 @@ describe("what cannot be found is said in one sentence, with its place", () => {
     ],
     ["a computed import", "export const f = (n: string) => import(n)", ":1:33: a computed import() cannot be followed"],
     ["a module that cannot be read", "const = 3", ":1:7: expected a module that can be read, but: Expected identifier"],
+    [
+      "what a module does not export",
+      'import { none } from "./stages/value.ts"; none()',
+      "stages/value.ts to export none, but it does not. Correct the name; a type is imported by `import type`"
+    ],
+    [
+      "what a package does not export",
+      'import { none } from "effect"; none()',
+      ":1:10: expected effect to export none, but it does not."
+    ],
     ["use 21: what a module throws", `JSON.parse("{bad")`, "could not be loaded: SyntaxError: "]
   ]
   it.each(problems)("%s", async (_what, line, said) => {

@@ -2,7 +2,7 @@
  * What the command line loads before it knows what there is to do. A run with nothing to do is mostly this: a package that
  * is imported at the top of a stage, and not where the work is done, costs every run.
  */
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { copyFileSync, globSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
@@ -49,6 +49,27 @@ describe("the start", () => {
 
   it("would tell of one: the module that does the work loads it", () => {
     expect(packagesOf(["stages/lib/tables/ArrowTable.ts"])).toContain("apache-arrow")
+  })
+
+  it("says so when a module of the pipeline's waits for what never comes", async () => {
+    const root = temporaryFolder()
+    const soon = "(done, ms, ...given) => later(done, ms === 10_000 ? 20 : ms, ...given)"
+    writeFiles(root, {
+      "package.json": '{ "type": "module" }',
+      "pipeline.ts": "setTimeout(() => {}, 60_000); await new Promise(() => {})",
+      "preload.mjs": `const later = globalThis.setTimeout; globalThis.setTimeout = ${soon}`
+    })
+    const env = { NODE_OPTIONS: `--import=${path.join(root, "preload.mjs")}` }
+    const child = spawn(process.execPath, [path.join(repository, "bin/op-pipe.cjs"), "status"], {
+      cwd: root,
+      env: { ...process.env, ...env }
+    })
+    const said = await new Promise<string>((resolve) => child.stderr.once("data", (text) => resolve(String(text))))
+    child.kill("SIGINT")
+    expect(said).toBe(
+      "op-pipe: the pipeline is still being loaded after 10 s: one of its modules computes, or awaits what does not come. Ctrl-C ends it\n"
+    )
+    expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(130)
   })
 
   it("goes without bundles when it is told to, for the command line and for a stage", async () => {

@@ -55,7 +55,7 @@ const refused: ReadonlyArray<readonly [declare: () => unknown, says: string]> = 
   [() => Stage.command({ ...declared, retries: null }), "work: expected retries to be { times: 2"],
   [() => Stage.command({ ...declared, programs: "ls" }), "stage work: expected programs to be a list of texts"],
   [() => Pipeline.step(undefined, { inputs: {} }), "step: expected stage to be a stage"],
-  [() => Pipeline.step(work), "step: expected a record of options, but found nothing"],
+  [() => Pipeline.step(work), "step work: expected a record of options, but found nothing"],
   [() => Pipeline.make({ name: "p", steps: worked }), "pipeline p: expected steps to be a list of steps"],
   [() => Pipeline.make({ name: "p", steps: [work] }), "pipeline p: expected steps to be a list of steps"],
   [() => Pipeline.make({ name: "p", steps: [worked], seed: "1" }), "pipeline p: expected seed to be a whole number"],
