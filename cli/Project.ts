@@ -145,7 +145,9 @@ export const additions = async (loaders: Loaders): Promise<Additions> => {
 
 /** Fails if a folder that is to be written to is a file, or lies below one. */
 const checkFolder = (by: string, folder: string | undefined): Effect.Effect<void, UsageError> => {
-  if (!folder) return Effect.void
+  if (folder === undefined) return Effect.void
+  if (folder === "")
+    return Effect.fail(new UsageError({ message: `${by}"": expected a folder. Name one, or leave it out` }))
   let there = path.resolve(folder)
   while (!existsSync(there) && there !== path.dirname(there)) there = path.dirname(there)
   if (statSync(there).isDirectory()) return Effect.void
@@ -156,7 +158,9 @@ const checkFolder = (by: string, folder: string | undefined): Effect.Effect<void
 export const open = Effect.fnUntraced(function* (flags: ProjectFlags) {
   for (const name of ["store", "outputs"] as const) {
     const [flag, variable] = [flags[name], process.env[variables[name]]]
-    yield* flag === undefined ? checkFolder(`${variables[name]}=`, variable) : checkFolder(`--${name} `, flag)
+    yield* flag === undefined
+      ? checkFolder(`${variables[name]}=`, variable || undefined)
+      : checkFolder(`--${name} `, flag)
   }
   const pipelineFile = yield* locate(flags.file)
   const root = path.dirname(pipelineFile)

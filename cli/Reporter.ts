@@ -14,7 +14,7 @@ import type { SweepEvent } from "../core/run/sweep/SweepEvent.ts"
 import { formatCount, formatDuration, paint, shellWord, write, writeRaw } from "./Console.ts"
 import { folded } from "./reporter/Fold.ts"
 import * as Groups from "./reporter/Groups.ts"
-import { liveLine, type Track } from "./reporter/LiveLine.ts"
+import { liveLine, liveLines, rowsOf, type Track } from "./reporter/LiveLine.ts"
 
 type ProgressEvent = Extract<RunEvent, { readonly type: "StepProgress" }>
 type FinishedEvent = Extract<RunEvent, { readonly type: "RunFinished" }>
@@ -181,14 +181,12 @@ export const terminal = ({ eachBranch = false }: { readonly eachBranch?: boolean
   const stream = process.stdout
   const live = stream.isTTY === true && process.env["TERM"] !== "dumb" && !isCi()
   const tracks = new Map<string, Track>()
-  let shown = 0
-  const erase = (): string => (shown === 0 ? "" : `\u001b[${shown}A\u001b[0J`)
+  let drawn: ReadonlyArray<string> = []
   const draw = (lines: ReadonlyArray<string>): void => {
-    const columns = stream.columns ?? 80
-    const current = live ? Array.from(tracks.values(), (track) => liveLine(track, performance.now(), columns)) : []
-    writeRaw(erase())
-    write([...lines, ...current].map((line) => `${line}\n`).join(""))
-    shown = current.length
+    const { columns = 80, rows = 24 } = stream
+    if (drawn.length > 0) writeRaw(`\u001b[${rowsOf(drawn, columns)}A\u001b[0J`)
+    drawn = live ? liveLines(tracks.values(), performance.now(), { columns, rows }) : []
+    write([...lines, ...drawn].map((line) => `${line}\n`).join(""))
   }
   /** What a step prints may be a table, and stays as it is. */
   const linesOf = (event: ReportedEvent): ReadonlyArray<string> =>

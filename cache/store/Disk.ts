@@ -182,13 +182,20 @@ export const orAbsent = <A, R>(self: Effect.Effect<A, DiskError, R>): Effect.Eff
     )
   )
 
+/** Why a call to the file system failed, in the system's words, without Node's. */
+export const reasonOf = (cause: unknown): string =>
+  cause instanceof Error ? cause.message.replace(/^[A-Z0-9]+: /, "").replace(/, \w+(?: '.*)?$/s, "") : String(cause)
+
 const toError =
   (operation: string, path: string) =>
   (cause: unknown): DiskError => {
     const code = (cause as { readonly code?: unknown }).code
-    const reason =
-      cause instanceof Error ? cause.message.replace(/^[A-Z0-9]+: /, "").replace(/, \w+ '.*$/s, "") : String(cause)
-    return new DiskError({ operation, path, code: typeof code === "string" ? code : "UNKNOWN", reason })
+    return new DiskError({
+      operation,
+      path,
+      code: typeof code === "string" ? code : "UNKNOWN",
+      reason: reasonOf(cause)
+    })
   }
 
 const attempt = <A>(operation: string, path: string, evaluate: () => A): Op<A> =>

@@ -1,7 +1,7 @@
 /** LiveLine: how far a running step is. */
 import { displayName } from "../../core/pipeline/Step.ts"
 import type { RunEvent } from "../../core/run/RunEvent.ts"
-import { formatCount, formatDuration } from "../Console.ts"
+import { formatCount, formatDuration, widthOf } from "../Console.ts"
 
 type ProgressEvent = Extract<RunEvent, { readonly type: "StepProgress" }>
 
@@ -36,6 +36,30 @@ export const liveLine = (track: Track, nowMs: number, columns: number): string =
   const lines = [[...speed, ...left, ...figured], [...left, ...figured], left].map((parts) =>
     [name, counted, ...parts].join(" · ")
   )
-  const text = lines.find((line) => line.length <= columns) ?? lines.at(-1)!
-  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text
+  return cut(lines.find((line) => widthOf(line) <= columns) ?? lines.at(-1)!, columns)
 }
+
+/** A text in at most so many columns of a terminal. */
+const cut = (text: string, columns: number): string => {
+  if (widthOf(text) <= columns) return text
+  const characters = Array.from(text)
+  while (characters.length > 0 && widthOf(characters.join("")) >= columns) characters.pop()
+  return `${characters.join("")}…`
+}
+
+interface Window {
+  readonly columns: number
+  readonly rows: number
+}
+
+/** Running steps in a line each, as many as the window has room for: what has left it at the top could not be drawn again. */
+export const liveLines = (tracks: Iterable<Track>, nowMs: number, { columns, rows }: Window): ReadonlyArray<string> => {
+  const all = Array.from(tracks)
+  const room = Math.max(1, rows - 2)
+  const drawn = all.slice(0, all.length > room ? room - 1 : room).map((track) => liveLine(track, nowMs, columns))
+  return all.length > room ? [...drawn, cut(`  and ${all.length - drawn.length} more`, columns)] : drawn
+}
+
+/** How many rows lines take that may have been drawn in a wider window. */
+export const rowsOf = (lines: ReadonlyArray<string>, columns: number): number =>
+  lines.reduce((rows, line) => rows + Math.max(1, Math.ceil(widthOf(line) / columns)), 0)

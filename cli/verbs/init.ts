@@ -4,6 +4,7 @@ import * as path from "node:path"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import { reasonOf } from "../../cache/store/Disk.ts"
 import { printLine } from "../Console.ts"
 import { UsageError } from "../Failure.ts"
 import * as Flags from "../Flags.ts"
@@ -21,12 +22,22 @@ const template = Flag.Literals("template", names).pipe(
 /** Files that may be there already: then they stay as they are. */
 const kept = new Set(["package.json", "text.txt"])
 
+const parsed = (text: string): Readonly<Record<string, unknown>> | undefined => {
+  try {
+    return JSON.parse(text) as Readonly<Record<string, unknown>>
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * The `package.json` that `npm install` makes in an empty folder, which holds dependencies alone, for modules: without a `type`
  * TypeScript takes them for CommonJS. Any other stays as it is.
  */
 const asModules = (text: string): string => {
-  const manifest = JSON.parse(text) as Readonly<Record<string, unknown>>
+  const manifest = parsed(text)
+  // Node tells what is wrong with it
+  if (manifest === undefined) return text
   const isMadeByInstall = Object.keys(manifest).every((key) => key === "dependencies" || key === "devDependencies")
   return isMadeByInstall ? `${JSON.stringify({ private: true, type: "module", ...manifest }, null, 2)}\n` : text
 }
@@ -54,7 +65,7 @@ export const init = Command.make(
         }
         if (changed !== undefined && changed !== manifest) writeFileSync("package.json", changed)
       },
-      catch: (cause) => new UsageError({ message: `init: the files cannot be written: ${String(cause)}` })
+      catch: (cause) => new UsageError({ message: `init: expected a folder to write to, but: ${reasonOf(cause)}` })
     })
     if (json) return yield* printJson("init", { written })
     yield* printLine(`Wrote ${written.join(", ")}. Next: op-pipe run`)

@@ -1,6 +1,8 @@
 /** Lines of a run as a person sees them, in a window that is not wide. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { widthOf } from "../../cli/Console.ts"
 import * as Reporter from "../../cli/Reporter.ts"
+import { rowsOf } from "../../cli/reporter/LiveLine.ts"
 
 let printed = ""
 
@@ -94,5 +96,48 @@ describe("branches", () => {
     await new Promise((resolve) => setImmediate(resolve))
     expect(printed).toContain("▶ turn[a]  first run")
     expect(printed).toContain("✓ turn[a]  executed in 0.0 s")
+  })
+})
+
+describe("live lines", () => {
+  const progress = (step: string, done = 1) =>
+    ({ type: "StepProgress", step, label: "", done, total: 9, unit: "files", figures: {} }) as const
+
+  const inWindow = async (
+    [columns, rows]: readonly [number, number],
+    ...events: ReadonlyArray<Parameters<Reporter.Reporter>[0]>
+  ): Promise<ReadonlyArray<string>> => {
+    vi.stubEnv("CI", "")
+    vi.stubEnv("TERM", "xterm")
+    const window = Object.assign(process.stdout, { isTTY: true, columns, rows })
+    const reporter = Reporter.terminal()
+    for (const event of events) {
+      printed = ""
+      reporter(event)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    Object.assign(window, { isTTY: false, columns: undefined, rows: undefined })
+    vi.unstubAllEnvs()
+    return printed.trimEnd().split("\n")
+  }
+
+  it("are as wide as the window, also of characters that take two columns", async () => {
+    const lines = await inWindow([30, 24], progress("日本語の名前のステップ"))
+    expect(lines.map((line) => [line, widthOf(line) <= 30])).toEqual([["  日本語の名前のステップ ━━──…", true]])
+  })
+
+  it("are no more than the window has rows, since those above it could not be drawn again", async () => {
+    const lines = await inWindow([80, 6], ...["a", "b", "c", "d", "e"].map((step) => progress(step)))
+    expect(lines).toHaveLength(4)
+    expect(lines.at(-1)).toBe("  and 2 more")
+    // each event erases what the last one drew
+    expect(lines[0]?.startsWith("\u001b[4A\u001b[0J  a ")).toBe(true)
+  })
+
+  it("that a narrower window breaks are erased as a whole", async () => {
+    const long = progress("a-step-with-a-name-that-is-long")
+    const wide = await inWindow([80, 24], long)
+    expect(widthOf(wide[0]!)).toBeGreaterThan(40)
+    expect(rowsOf(wide, 40)).toBe(2)
   })
 })

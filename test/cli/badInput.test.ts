@@ -132,7 +132,8 @@ const table: Readonly<Record<string, ReadonlyArray<readonly [args: string, says:
   restore: [
     ["", "Missing required argument: run"],
     ["nope", noRun],
-    ["last --outputs in.txt", "expected a folder"]
+    ["last --outputs in.txt", "expected a folder"],
+    ["last --outputs=", '--outputs "": expected a folder. Name one, or leave it out']
   ],
   pin: [
     ["nope", noRun],

@@ -239,7 +239,7 @@ describe("the settings", () => {
     [["--set", "train.rate=2..1", "--random", "3"], "expected a range from less to more"],
     [["--set", "train.rate=1", "--random", "3"], "expected a range or several values to draw from"],
     [["--random", "0", "--set", "train.rate=1..2"], "--random 0: expected a whole number from 1 on"],
-    [["--from", "none.csv"], "--from none.csv: expected a file of settings, but Error: ENOENT"],
+    [["--from", "none.csv"], "--from none.csv: expected a file of settings, but: no such file or directory"],
     [["--from", "pipeline.ts"], "expected a file whose name ends in .json or .csv"]
   ])("%j are refused before anything runs", async (args, message) => {
     const { code, stdout, stderr } = await op(...args)

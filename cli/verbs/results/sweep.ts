@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Fault from "../../../cache/identity/Fault.ts"
+import { reasonOf } from "../../../cache/store/Disk.ts"
 import * as Sandbox from "../../../core/executor/Sandbox.ts"
 import * as Freshness from "../../../core/plan/Freshness.ts"
 import { withRemote } from "../../../core/run/project/Remote.ts"
@@ -67,7 +68,8 @@ type SweepFlags = Command.Command.Config.Infer<ReturnType<typeof flagsOf>>
 const textOf = (file: string) =>
   Effect.try({
     try: () => ({ name: file, text: readFileSync(file, "utf8") }),
-    catch: (cause) => new UsageError({ message: `--from ${file}: expected a file of settings, but ${String(cause)}` })
+    catch: (cause) =>
+      new UsageError({ message: `--from ${file}: expected a file of settings, but: ${reasonOf(cause)}` })
   })
 
 /** The settings that are asked for. */
