@@ -9,4 +9,12 @@ if (major < 22 || (major === 22 && minor < 19)) {
   )
   process.exit(2)
 }
+try {
+  process.cwd()
+} catch {
+  console.error(
+    "op-pipe: expected a working directory, but it was removed. Change to a folder that is there (cd), and run again"
+  )
+  process.exit(2)
+}
 require("../core/start/start.cjs").start(process.argv.slice(2))

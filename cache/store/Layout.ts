@@ -4,7 +4,7 @@
  * The layout's version is in the folder's name, so that a later one can stand beside it. Two levels: bytes by their
  * digest (`blobs`), and results by their key (`results`). All else is a hint or scratch: it may be removed at any time.
  */
-import { homedir } from "node:os"
+import { homedir, userInfo } from "node:os"
 import * as path from "node:path"
 import * as Digest from "../identity/Digest.ts"
 
@@ -55,10 +55,18 @@ export interface Layout extends Required<Purpose> {
   readonly toolchain: (name: string) => string
 }
 
+/** A folder of the user's for all programs: as the variable says, which counts if it is absolute (XDG), or else `name` in the home. */
+export const userFolder = (variable: "XDG_CACHE_HOME" | "XDG_CONFIG_HOME", name: string): string => {
+  const given = process.env[variable] ?? ""
+  // an empty HOME would be the working directory
+  return path.isAbsolute(given) ? given : path.join(homedir() || userInfo().homedir, name)
+}
+
 /** `OP_PIPE_CACHE_DIR`, or else the platform's cache folder. */
-export const userCache = (): string =>
-  process.env["OP_PIPE_CACHE_DIR"] ??
-  path.join(process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "op-pipe")
+export const userCache = (): string => {
+  const given = process.env["OP_PIPE_CACHE_DIR"]
+  return given ? path.resolve(given) : path.join(userFolder("XDG_CACHE_HOME", ".cache"), "op-pipe")
+}
 
 /** The name of a file for a step: that of a branch may be longer than a file's. */
 const fileOf = (stepId: string): string => {

@@ -5,16 +5,15 @@
  * Every run looks, so a file that is not there costs one failed read, and all else is loaded where there is something.
  */
 import { existsSync, readFileSync } from "node:fs"
-import { homedir } from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { userFolder } from "../../cache/store/Layout.ts"
 import { misfit } from "../../core/plan/SettingsError.ts"
 import { UsageError } from "../Failure.ts"
 
 export const ofProject = (root: string): string => path.join(root, "op-pipe.json")
-export const ofUser = (): string =>
-  path.join(process.env["XDG_CONFIG_HOME"] ?? path.join(homedir(), ".config"), "op-pipe", "config.json")
+export const ofUser = (): string => path.join(userFolder("XDG_CONFIG_HOME", ".config"), "op-pipe", "config.json")
 
 const textOf = (file: string): string | undefined => {
   // mostly it is not there, and to throw takes longer than to look

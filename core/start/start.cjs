@@ -9,7 +9,7 @@
 "use strict"
 const { hash } = require("node:crypto")
 const { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync } = require("node:fs")
-const { homedir } = require("node:os")
+const { homedir, userInfo } = require("node:os")
 const path = require("node:path")
 const { pathToFileURL } = require("node:url")
 const { figureCount, hasFiguresOfNode } = require("../../cache/identity/FileStat.cjs")
@@ -18,9 +18,23 @@ const { figureCount, hasFiguresOfNode } = require("../../cache/identity/FileStat
 const format = 10
 
 const cacheFolder = () => {
-  const { OP_PIPE_CACHE_DIR, XDG_CACHE_HOME } = process.env
-  const cache = OP_PIPE_CACHE_DIR ?? path.join(XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "op-pipe")
-  return path.join(cache, "start")
+  const { OP_PIPE_CACHE_DIR, XDG_CACHE_HOME = "" } = process.env
+  if (OP_PIPE_CACHE_DIR) return path.resolve(OP_PIPE_CACHE_DIR, "start")
+  // as cache/store/Layout.ts has it
+  const above = path.isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : path.join(homedir() || userInfo().homedir, ".cache")
+  return path.join(above, "op-pipe", "start")
+}
+
+/** As `mkdir -p`. Node's own never ends where a file system says ENOENT to what cannot be made in it, as `/proc` does. */
+const makeFolder = (folder) => {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return
+  if (folder !== path.dirname(folder)) makeFolder(path.dirname(folder))
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    // another process made it meanwhile
+    if (error.code !== "EEXIST") throw error
+  }
 }
 
 const me = process.getuid?.()
@@ -46,7 +60,7 @@ let isTold = false
 const secureCache = () => {
   const start = cacheFolder()
   const cache = path.dirname(start)
-  mkdirSync(start, { recursive: true, mode: 0o700 })
+  makeFolder(start)
   const problem = me === undefined ? undefined : problemOf(cache, start)
   if (problem !== undefined) {
     const advice = "Give the folder to yourself alone (chmod go-w), or name another by OP_PIPE_CACHE_DIR"

@@ -3,7 +3,7 @@
  * is imported at the top of a stage, and not where the work is done, costs every run.
  */
 import { spawn, spawnSync } from "node:child_process"
-import { copyFileSync, globSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, globSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import { events, lastEvent, opPipe, repository, runLetters } from "../../lib/cli.ts"
@@ -70,6 +70,29 @@ describe("the start", () => {
       "op-pipe: the pipeline is still being loaded after 10 s: one of its modules computes, or awaits what does not come. Ctrl-C ends it\n"
     )
     expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(130)
+  })
+
+  it("says so where the working directory was removed", () => {
+    const line = 'cd "$(mktemp -d)" && rmdir "$PWD" && exec "$0" "$1" status'
+    const program = path.join(repository, "bin/op-pipe.cjs")
+    const { status, stderr } = spawnSync("sh", ["-c", line, process.execPath, program], { encoding: "utf8" })
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr:
+        "op-pipe: expected a working directory, but it was removed. Change to a folder that is there (cd), and run again\n"
+    })
+  })
+
+  it.each([
+    { HOME: "", OP_PIPE_CACHE_DIR: "", XDG_CACHE_HOME: "relative", XDG_CONFIG_HOME: "" },
+    ...(existsSync("/proc/self") ? [{ OP_PIPE_CACHE_DIR: "/proc/x" }] : [])
+  ])("keeps nothing in the working directory, and ends where no cache can be made (%j)", async (env) => {
+    const cwd = temporaryFolder()
+    expect(await opPipe(["status"], { cwd, env })).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/op-pipe init/u)
+    })
+    expect(readdirSync(cwd)).toEqual([])
   })
 
   it("goes without bundles when it is told to, for the command line and for a stage", async () => {
