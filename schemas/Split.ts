@@ -111,6 +111,10 @@ export const ClassCounts = Schema.Struct({
 })
 export type ClassCounts = typeof ClassCounts.Type
 
+/** Sequences (frames of a video, slices of a scan) as file names tell them, and how many of them are in more than one split. */
+export const Sequences = Schema.Struct({ count: AtLeastOne, apart: AtLeastOne, example: Schema.NonEmptyString })
+export type Sequences = typeof Sequences.Type
+
 export const Manifest = Schema.Struct({
   /** Sorted by UTF-16 code units; a label is an index into it. */
   classes: Schema.Array(Schema.NonEmptyString),
@@ -135,6 +139,8 @@ export const Manifest = Schema.Struct({
    * copies; and the number of them in two splits. They stay together as long as their groups stay small.
    */
   lookAlikes: Schema.Struct({ pairs: Count, apart: Count }),
+  /** Absent where names look like no sequences, or each is in one split, or the split is given. */
+  sequences: Schema.optionalKey(Sequences),
   /** White of the images of more than eight bits a level, if there are any. */
   white: Schema.optionalKey(AtLeastOne),
   /** Files that hold several images (stacks, animations), of which the first alone is used; absent without any. */

@@ -20,6 +20,7 @@ import {
 import { byPath, type ImageListing, type ListedFile, listImages } from "./lib/dataset/ImageListing.ts"
 import { captureOf, type LeakageGroups, leakageGroups, type Scanned } from "./lib/dataset/LeakageGroups.ts"
 import { scan } from "./lib/dataset/Scan.ts"
+import { sequencePattern, sequencesOf } from "./lib/dataset/Sequences.ts"
 import { stratifiedSplit, type Unit } from "./lib/dataset/StratifiedSplit.ts"
 import * as Aligner from "./lib/duplicates/Aligner.ts"
 import { findAlike } from "./lib/duplicates/NearDuplicates.ts"
@@ -301,6 +302,7 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
   const white = whiteOfSet(scanned.flatMap(({ fingerprint }) => fingerprint.most ?? []))
   const firsts = scanned.filter(({ fingerprint }) => fingerprint.isFirst).length
   const atRandom = params.assign === "images" && listing.given.length === 0
+  const sequences = listing.given.length === 0 ? sequencesOf(images) : undefined
   return {
     classes: listing.classes,
     seed: params.seed,
@@ -316,6 +318,7 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
       pairs: grouped.lookAlikes.length,
       apart: grouped.lookAlikes.filter(spans).length
     },
+    ...(sequences === undefined ? {} : { sequences }),
     ...(white === undefined ? {} : { white }),
     ...(firsts === 0 ? {} : { firstOfSeveral: firsts }),
     setAside,
@@ -327,7 +330,7 @@ const toManifest = (account: Account, params: SplitParams): Manifest => {
 
 /** What was left out and why, what is not as it seems, and what a split that is given leaks; undefined where there is nothing to say. */
 const saidOf = (
-  { counts, setAside, firstOfSeveral = 0, images, given, assign, leaks, conflicts }: Manifest,
+  { counts, setAside, firstOfSeveral = 0, images, given, assign, leaks, conflicts, sequences }: Manifest,
   { linked }: ImageListing
 ): string | undefined => {
   const dropped = counts.reduce((sum, one) => sum + one.dropped, 0)
@@ -358,6 +361,11 @@ const saidOf = (
       ? []
       : [
           `${plural(leaks, "group")} of ${assign === undefined ? "near-duplicates" : "related images"} in more than one split`
+        ]),
+    ...(sequences === undefined
+      ? []
+      : [
+          `file names look like ${plural(sequences.count, "sequence")}, such as ${sequences.example}, of which ${sequences.apart} are in more than one split: if each is of one subject, run with --set 'split.groupBy=${sequencePattern}'`
         ])
   ]
   if (parts.length === 0) return undefined

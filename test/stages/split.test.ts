@@ -399,6 +399,21 @@ describe("layouts", () => {
     ])
   })
 
+  it("frames of videos that are in several splits are told, with the pattern that keeps them together", async () => {
+    const root = path.join(folder, "videos")
+    for (const name of ["run", "walk"])
+      for (let video = 0; video < 6; video++)
+        for (let i = 0; i < 6; i++)
+          writeFiles(root, { [`${name}/v${video}_frame${i}.png`]: await png(`${name}${video}${i}`) })
+    const [said] = await noticesOf(root)
+    const [, groupBy = ""] =
+      /file names look like 12 sequences, such as run\/v0_frame, .*groupBy=(.*)'/u.exec(said!) ?? []
+    expect(groupBy).not.toBe("")
+    const manifest = await manifestOf(root, { groupBy }, "videos-out")
+    expect(new Set(manifest.images.map(({ group }) => group)).size).toBe(12)
+    expect(await noticesOf(root, { groupBy })).toEqual([])
+  })
+
   it("an archive and a table are named, with the next step", async () => {
     const zipped = path.join(folder, "zipped")
     writeFiles(zipped, { "images.zip": "PK" })

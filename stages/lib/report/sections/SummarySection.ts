@@ -5,6 +5,7 @@ import { variantNames } from "../../../../charts/Theme.ts"
 import type { Difference, Metrics } from "../../../../schemas/Compare.ts"
 import type { VariantName } from "../../../../schemas/Names.ts"
 import { Verdict } from "../../../../schemas/Seeds.ts"
+import type { Sequences } from "../../../../schemas/Split.ts"
 import { marginPoints } from "../../Figures.ts"
 import { tally } from "../../Tally.ts"
 import { type ReportData, totalOf } from "../Data.ts"
@@ -37,6 +38,9 @@ const reasonOf = ({ setAside }: ReportData["manifest"]): Html => {
   return others.length === 0 ? html` (${text(best[0])})` : html` (most often, ${best[1]}: ${text(best[0])})`
 }
 
+const sequencesApart = ({ count: all, apart, example }: Sequences): Html =>
+  html`<strong>File names look like ${count(all)} sequences, such as <code>${text(example)}</code>, and ${count(apart)} of them are in more than one split</strong>: if each is of one subject, the test scores are too high, and <code>split.groupBy</code> keeps each in one split.`
+
 /** How many files were read, set aside and dropped. */
 export const files = ({ manifest }: Pick<ReportData, "manifest">): Html => {
   const { found: inClasses, dropped } = totalOf(manifest.counts)
@@ -59,7 +63,8 @@ export const files = ({ manifest }: Pick<ReportData, "manifest">): Html => {
     ...(dropped === 0
       ? []
       : [text(dropped === 1 ? "1 near-duplicate was dropped." : `${count(dropped)} near-duplicates were dropped.`)]),
-    ...(manifest.leaks === 0 ? [text("No group of related images is in two splits.")] : [])
+    ...(manifest.leaks === 0 ? [text("No group of related images is in two splits.")] : []),
+    ...(manifest.sequences === undefined ? [] : [sequencesApart(manifest.sequences)])
   ]
   return join(sentences, " ")
 }
