@@ -44,6 +44,9 @@ const load = Effect.fnUntraced(function* (model: VariantName) {
 
 type Loaded = Effect.Success<ReturnType<typeof load>>
 
+/** A longer name reaches beyond its column: one of 200 letters must not move the bars of the others off the terminal. */
+const longestName = 40
+
 const bar = (share: number): string => "█".repeat(Math.round(share * 24)).padEnd(24, "░")
 
 /** What the arguments name: files, all images below a folder, or "-" for standard input. */
@@ -116,10 +119,10 @@ const print = Effect.fnUntraced(function* (
   const { activation, classes: top } = predicted.top[0]!
   if (flags.json) return yield* printLine(JSON.stringify({ image, model: flags.model, activation, top }))
   yield* printLine(paint("bold", image))
-  const width = Math.max(...loaded.network.classes.map(CliOutput.displayWidth))
+  const width = Math.min(longestName, Math.max(...loaded.network.classes.map(CliOutput.displayWidth)))
   for (const each of top)
     yield* printLine(
-      `  ${each.class}${" ".repeat(width - CliOutput.displayWidth(each.class))} ${bar(each.probability)} ${(each.probability * 100).toFixed(1).padStart(5)} %`
+      `  ${each.class}${" ".repeat(Math.max(0, width - CliOutput.displayWidth(each.class)))} ${bar(each.probability)} ${(each.probability * 100).toFixed(1).padStart(5)} %`
     )
 })
 

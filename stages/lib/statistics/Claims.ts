@@ -334,17 +334,15 @@ const sparser = ({ bn, scores, classes, lostBySparsemax }: ClaimInput): Claim =>
     between(atMost("classes that sparsemax keeps", support, Math.min(readableClasses, half)), support > half),
     between(atMost("true classes of the top three that are lost", lostBySparsemax, fewLost), lostBySparsemax > manyLost)
   ]
-  const verdict: Verdict = holdAll(parts)
-    ? "supported"
-    : parts.some((part) => part.state === "fails")
-      ? "not supported"
-      : "undecided"
+  const [isVacuous, fails] = [classes <= readableClasses, parts.some((part) => part.state === "fails")]
+  const verdict: Verdict = fails ? "not supported" : holdAll(parts) && !isVacuous ? "supported" : "undecided"
+  const all = isVacuous ? `The top three of ${classes} classes are all of them, so this claim is not tested. ` : ""
   return {
     id: 5,
     claim: "Sparsemax zeroes classes that do not matter, and the top three become easier to read.",
-    rule: "On the test images, for the network with BN, each activation with the temperature that fits it on validation: supported if sparsemax keeps three classes or fewer on average, and at most half of all, and gives 0 to a true class among softmax's top three in at most 10 % of images. Not supported if it keeps more than half of the classes or loses the true class in more than 25 % of images. The network must beat the best constant answer.",
+    rule: "On the test images, for the network with BN, each activation with the temperature that fits it on validation: supported if sparsemax keeps three classes or fewer on average, and at most half of all, and gives 0 to a true class among softmax's top three in at most 10 % of images. Not supported if it keeps more than half of the classes or loses the true class in more than 25 % of images. Undecided in place of supported with three classes or fewer. The network must beat the best constant answer.",
     verdict,
-    sentence: `Sparsemax keeps ${shown(support)} of ${classes} classes on average (softmax ${shown(scores.softmax.supportSize)}). It gives 0 to a true class among softmax's top three in ${percent(lostBySparsemax)} of images. Its Brier score is ${shown(scores.sparsemax.brier)}; that of softmax is ${shown(scores.softmax.brier)}, and the loss that trained the network is that of ${bn.loss === "crossEntropy" ? "softmax" : "sparsemax"}.`,
+    sentence: `${all}Sparsemax keeps ${shown(support)} of ${classes} classes on average (softmax ${shown(scores.softmax.supportSize)}). It gives 0 to a true class among softmax's top three in ${percent(lostBySparsemax)} of images. Its Brier score is ${shown(scores.sparsemax.brier)}; that of softmax is ${shown(scores.softmax.brier)}, and the loss that trained the network is that of ${bn.loss === "crossEntropy" ? "softmax" : "sparsemax"}.`,
     parts,
     evidence: [
       fact("mean support, sparsemax", support),

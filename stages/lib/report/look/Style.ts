@@ -43,7 +43,7 @@ figcaption { font-size:.88rem; max-width:46rem; margin-top:.35rem; }
 table { border-collapse:collapse; font-size:.88rem; width:100%; font-variant-numeric:tabular-nums; }
 caption { text-align:left; padding:.6rem .75rem; font-size:.85rem; }
 th, td { padding:.34rem .75rem; text-align:left; border-top:1px solid var(--line); white-space:nowrap; } thead th { border-top:1px solid var(--line); color:var(--soft); font-weight:500; font-size:.8rem; }
-tbody th { font-weight:500; } tbody th, td:not(.n) { white-space:normal; overflow-wrap:break-word; max-width:16rem; } td.n, th.n { text-align:right; } tr.total th, tr.total td { font-weight:600; } tr.chosen { background:var(--panel); }
+tbody th { font-weight:500; } td.n, th.n { text-align:right; } tr.total th, tr.total td { font-weight:600; } tr.chosen { background:var(--panel); }
 details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; padding:.5rem .9rem; } summary { cursor:pointer; font-weight:500; }
 .grid { display:grid; grid-template-columns:repeat(auto-fill,minmax(15.5rem,1fr)); gap:.9rem; margin:1.2rem 0; }
 .shot { background:var(--panel); border:1px solid var(--line); border-radius:10px; padding:.8rem; font-size:.84rem; }
@@ -62,6 +62,7 @@ details { margin:1rem 0; border:1px solid var(--line); border-radius:8px; paddin
 .matrices { display:flex; flex-wrap:wrap; gap:1rem; } [data-cell] { cursor:pointer; } g[data-cell]:hover rect { stroke:currentColor; stroke-width:2; }
 #mistakes img { width:80px; height:80px; } #mistakes { scroll-margin-top:1rem; }
 [hidden] { display:none !important; }
+@media screen { tbody th, td:not(.n) { white-space:normal; overflow-wrap:break-word; min-width:5.5rem; max-width:16rem; } }
 @media (max-width: 1080px) { .first { grid-template-columns:minmax(0,1fr); } }
 @media (max-width: 640px) { .wide { display:none; } .slim { display:block; } .wrap { min-width:6.5rem; } }
 @media (max-width: 860px) { .layout { grid-template-columns:minmax(0,1fr); gap:0; } nav { position:static; padding-top:1rem; max-height:none; } nav ol { display:flex; flex-wrap:wrap; gap:.1rem .9rem; } ul.claims li { grid-template-columns:1fr; gap:.2rem; } }

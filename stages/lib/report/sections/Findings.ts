@@ -159,6 +159,14 @@ export const pOf = ({ groupTest, seeds }: Pick<Metrics, "groupTest" | "seeds">):
 export const metricsVerdict = ({ equivalence, seeds }: Pick<Metrics, "equivalence" | "seeds">): Equivalence =>
   seeds?.equivalence ?? equivalence.verdict
 
+export const pInWords = (p: number): string => (p < 0.001 ? "< 0.001" : p.toPrecision(2))
+
+/** In how many groups the networks differ, and the p: of a difference that chance may explain. */
+export const groupsInWords = (metrics: Pick<Metrics, "groupTest" | "seeds">): string => {
+  const { differing } = metrics.groupTest
+  return `the networks differ in ${differing} ${differing === 1 ? "group" : "groups"}, and p is ${pInWords(pOf(metrics))}`
+}
+
 /** From this p on chance may explain a difference. */
 const chance = 0.05
 
@@ -200,5 +208,8 @@ export const recommendation = (metrics: Judged): Html => {
     return html`${probabilities(surer)}, while test accuracy does not tell the networks apart.${few}`
   if (metricsVerdict(metrics) === "equivalent")
     return html`Leave batch normalization out if accuracy is what counts: it makes no difference that matters, and the network without it is simpler.${few}`
-  return html`Rely on neither choice yet: the intervals hold 0 as well as differences that matter, so more seeds (<code>--seeds 5</code>) or more groups of test images have to decide.`
+  const moreImages = html`more seeds (<code>--seeds 5</code>) or more groups of test images have to decide.`
+  if (favours(accuracy) !== undefined)
+    return html`Rely on neither choice yet: test accuracy with batch normalization minus without is ${text(inWords(accuracy))}, but chance may explain that (${text(groupsInWords(metrics))}), so ${moreImages}`
+  return html`Rely on neither choice yet: the intervals hold 0 as well as differences that matter, so ${moreImages}`
 }

@@ -114,9 +114,10 @@ const recommendation = ({ bn }: Metrics): Html => {
     .sort((a, b) => a.scaled.scores.brier - b.scaled.scores.brier)[0]!
   const sparse = bn.activations.find(({ activation }) => activation === "sparsemax")!
   const kept = html`it keeps ${number(sparse.scaled.scores.supportSize)} classes on average`
+  const hint = text("These are scores of one network on these test images, without intervals: a hint, no proof.")
   return best.activation === sparse.activation
-    ? html`On the logits of the network with BN, sparsemax has the least Brier score of all activations (${number(best.scaled.scores.brier)}), and ${kept}: use it.`
-    : html`On the logits of the network with BN, <strong>${text(best.activation)}</strong> has the least Brier score (${number(best.scaled.scores.brier)}): use it where probabilities count. Sparsemax has ${number(sparse.scaled.scores.brier)}; ${kept}: use it where a short list counts more.`
+    ? html`On the logits of the network with BN, sparsemax has the least Brier score of all activations (${number(best.scaled.scores.brier)}), and ${kept}. ${hint}`
+    : html`On the logits of the network with BN, <strong>${text(best.activation)}</strong> has the least Brier score (${number(best.scaled.scores.brier)}): use it where probabilities count. Sparsemax has ${number(sparse.scaled.scores.brier)}; ${kept}: use it where a short list counts more. ${hint}`
 }
 
 /** Which loss the logits were trained for: an activation that has another is at a disadvantage. */

@@ -80,8 +80,6 @@ const clearOf = ({ low95, high95 }: Size): boolean => low95 > 0 || high95 < 0
 const size = ({ estimate, low95, high95 }: Size): Html =>
   html`${Number((100 * estimate).toFixed(1)) === 0 ? text("the same as") : html`${text(Math.abs(100 * estimate).toFixed(1))} points ${text(estimate < 0 ? "lower" : "higher")} than`} without it (95 % interval ${points(low95)} to ${points(high95)})`
 
-const pInWords = (p: number): string => (p < 0.001 ? "< 0.001" : p.toPrecision(2))
-
 type Compared = Pick<Metrics, "differences" | "equivalence" | "groupTest" | "seeds">
 
 /** How the two networks compare: the difference in accuracy over all seeds, and whether it is one. */
@@ -103,7 +101,7 @@ export const outcome = (compared: Compared): Html => {
     if (Findings.metricsVerdict(compared) === "equivalent")
       return html`The two networks are equivalent on these images: accuracy and macro F1 differ by less than ${within}.`
     if (clearOf(accuracy) && Findings.mayBeChance(compared))
-      return html`Chance may explain this difference all the same: the networks differ in ${text(groupTest.differing === 1 ? "1 group" : `${count(groupTest.differing)} groups`)}, and p is ${text(pInWords(Findings.pOf(compared)))}.`
+      return html`Chance may explain this difference all the same: ${text(Findings.groupsInWords(compared))}.`
     if (clearOf(accuracy))
       return seeds === undefined
         ? html`The choice of test images does not explain this difference; another seed might.`
@@ -146,7 +144,7 @@ const scoreCard = (metrics: Metrics, variant: VariantName): Html => {
 
 const pCard = (metrics: Metrics): Html => {
   const how = metrics.seeds === undefined ? text("by groups") : html`over seeds and groups`
-  return card("", text(pInWords(Findings.pOf(metrics))), html`p of the difference, ${how}`)
+  return card("", text(Findings.pInWords(Findings.pOf(metrics))), html`p of the difference, ${how}`)
 }
 
 /** Two drawings of one figure: text must not shrink on a phone, and the style sheet shows the one that fits. */

@@ -121,7 +121,11 @@ describe("5, sparsemax is easier to read", () => {
   it("false: it zeroes little", () => expect(verdict(5, sparse(12, 0))).toBe("not supported"))
   it("not by keeping nearly all of three", () => {
     expect(verdict(5, sparse(2.7, 0, 3))).toBe("not supported")
-    expect(verdict(5, sparse(1.4, 0, 3))).toBe("supported")
+    expect(verdict(5, sparse(1.4, 0, 4))).toBe("supported")
+  })
+  it("undecided where the top three are all classes", () => {
+    expect(verdict(5, sparse(1, 0, 2))).toBe("undecided")
+    expect(verdict(5, sparse(1.4, 0, 3))).toBe("undecided")
   })
   it("in between", () => expect(verdict(5, sparse(2, 0.15))).toBe("undecided"))
 })

@@ -42,7 +42,12 @@ describe("the recommendation", () => {
 
   it("does not follow accuracy where chance may explain it, nor against the verdict", () => {
     const equivalence = { margin: 0.03, verdict: "undecided" } as const
-    expect(said([0.06, 0, 0], { equivalence })).toContain("Rely on neither choice yet")
+    const unclear = said([0.06, 0, 0], { equivalence, groupTest: { groups: 12, differing: 4, pValue: 0.125 } })
+    expect(unclear).toContain(
+      "Rely on neither choice yet: test accuracy with batch normalization minus without is +6.0"
+    )
+    expect(unclear).toContain("but chance may explain that (the networks differ in 4 groups, and p is 0.13)")
+    expect(unclear).not.toContain("hold 0")
     expect(said([0.06, 0, 0], { groupTest: { groups: 70, differing: 9, pValue: 0.06 } })).toContain("Rely on neither")
     expect(said([0.06, 0, 0], { equivalence: { margin: 0.2, verdict: "equivalent" } })).toContain("makes no difference")
   })
