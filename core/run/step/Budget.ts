@@ -38,26 +38,36 @@ const gpuNames = (): ReadonlyArray<string> => {
   return nvidiaFiles().map((_, index) => String(index))
 }
 
+/** A permit for each GPU, and the names of those that are free. */
+interface Gpus {
+  readonly permits: Semaphore.Semaphore
+  readonly free: Array<string>
+  readonly all: number
+}
+
+const makeGpus = (): Gpus => {
+  const free = [...gpuNames()]
+  return { permits: Semaphore.makeUnsafe(free.length), free, all: free.length }
+}
+
 export interface Budget {
   readonly cores: Semaphore.Semaphore
   /** A permit for each mebibyte. */
   readonly memory: Semaphore.Semaphore
-  /** A permit for each GPU, and the names of those that are free. */
-  readonly gpus: Semaphore.Semaphore
-  readonly free: Array<string>
-  readonly all: { readonly cores: number; readonly memory: number; readonly gpus: number }
+  /** Looked for when the first step asks for one. */
+  readonly gpus: () => Gpus
+  readonly all: { readonly cores: number; readonly memory: number }
 }
 
 /** The budget of a run with so many cores. */
 export const make = Effect.fnUntraced(function* (cores: number) {
   const memory = Math.max(1, Math.floor(memoryBytes() / mebibyte))
-  const free = [...gpuNames()]
+  let gpus: Gpus | undefined
   const budget: Budget = {
     cores: yield* Semaphore.make(cores),
     memory: yield* Semaphore.make(memory),
-    gpus: yield* Semaphore.make(free.length),
-    free,
-    all: { cores, memory, gpus: free.length }
+    gpus: () => (gpus ??= makeGpus()),
+    all: { cores, memory }
   }
   return budget
 })
@@ -77,21 +87,22 @@ export interface Need {
 const gibibytes = (mebibytes: number): string => `${Number((mebibytes / 1024).toFixed(1))} GiB`
 
 /** What a step needs of the budget. */
-export const needOf = ({ all }: Budget, prepared: Prepared, step: AnyStep): Need => {
+export const needOf = ({ all, ...budget }: Budget, prepared: Prepared, step: AnyStep): Need => {
   const { cores, memoryBytes = 0, gpus } = Limits.over(step.stage.limits, step.limits)
   const memory = Math.ceil(memoryBytes / mebibyte)
+  const allGpus = gpus === undefined ? 0 : budget.gpus().all
   const toolchains = Ingredients.toolchainsOfStep(prepared, step)
   const busy = cores ?? Math.max(1, ...toolchains.map((each) => each.cores))
   const lacking = [
     ...(cores !== undefined && cores > all.cores ? [`${cores} cores of ${all.cores}`] : []),
     ...(memory > all.memory ? [`${gibibytes(memory)} of memory, of ${gibibytes(all.memory)}`] : []),
-    ...(gpus !== undefined && gpus > all.gpus ? [`${gpus} ${gpus === 1 ? "GPU" : "GPUs"} of ${all.gpus}`] : [])
+    ...(gpus !== undefined && gpus > allGpus ? [`${gpus} ${gpus === 1 ? "GPU" : "GPUs"} of ${allGpus}`] : [])
   ]
   // a stage that says nothing may use all cores; it counts as one
   const granted = cores === undefined && toolchains.length === 0 ? all.cores : Math.min(all.cores, busy)
   if (lacking.length === 0) return { cores: Math.min(all.cores, busy), memory, gpus, granted, alone: undefined }
   // of GPUs that nobody knows of, it sees what there is
-  const held = gpus !== undefined && gpus <= all.gpus ? gpus : undefined
+  const held = gpus !== undefined && gpus <= allGpus ? gpus : undefined
   return {
     cores: all.cores,
     memory: all.memory,
@@ -147,11 +158,12 @@ export const hold = Effect.fnUntraced(function* (budget: Budget, need: Need, slo
   if (slots !== undefined) return of(yield* holdOf(slots, 1), null)
   const cores = yield* holdOf(budget.cores, need.cores)
   const memory = yield* holdOf(budget.memory, need.memory)
-  const { free } = budget
+  if (need.gpus === undefined) return of(Effect.andThen(cores, memory), null)
+  const { permits, free } = budget.gpus()
   const names: Array<string> = []
-  const gpus = yield* holdOf(budget.gpus, need.gpus ?? 0, {
+  const gpus = yield* holdOf(permits, need.gpus, {
     begin: () => names.push(...free.splice(0, need.gpus)),
     end: () => free.push(...names)
   })
-  return of(Effect.all([cores, memory, gpus], { discard: true }), need.gpus === undefined ? null : names)
+  return of(Effect.all([cores, memory, gpus], { discard: true }), names)
 })
