@@ -115,7 +115,20 @@ export const of = (step: string, ingredients: KeyParts): Effect.Effect<Digest.Di
   const key = attempt(ingredients)
   return Result.isSuccess(key)
     ? Effect.succeed(key.success)
-    : Effect.fail(new KeyUnknown({ step, reason: key.failure.message }))
+    : Effect.fail(new KeyUnknown({ step, reason: withoutText(ingredients, key.failure) }))
+}
+
+/** Where parameters stand among the values of a key. */
+const partOfParams = "2"
+
+/** Which part of a key has no canonical text; of a parameter, what to do. */
+const withoutText = (
+  { params }: KeyParts,
+  failure: { readonly message: string; readonly path?: ReadonlyArray<string>; readonly actual?: string }
+): string => {
+  const [part, ...name] = failure.path ?? []
+  if (part !== partOfParams || name[0] === undefined || !Object.hasOwn(params, name[0])) return failure.message
+  return `parameter ${name.join(".")}: expected a value of JSON, but its Schema encodes it as ${failure.actual}. Give it a Schema that encodes to JSON, as Schema.DateFromString does`
 }
 
 const textOf = (value: unknown): string => {

@@ -78,7 +78,7 @@ const write = (value: unknown): string => {
     case "object":
       break
     default:
-      return refuse(`a ${typeof value}`)
+      return refuse(value === undefined ? "undefined" : `a ${typeof value}`)
   }
   if (value === null) return "null"
   if (Array.isArray(value)) return writeArray(value)

@@ -1,6 +1,9 @@
 /** SettingsError: a setting or name that does not fit the pipeline, with what was expected and what may have been meant. */
+
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import * as CanonicalJson from "../../cache/identity/CanonicalJson.ts"
 
 /** Longer than any path. */
 const tooLong = /[^\s"]{5000,}/gu
@@ -80,6 +83,13 @@ const expectedIn = (message: string): string => {
 const valueAt = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce<unknown>((at, key) => (at as Readonly<Record<PropertyKey, unknown>> | undefined)?.[key], value)
 
+/** A value as JSON; of what JSON cannot write, or writes as something else, what it is. */
+const written = (value: unknown): string =>
+  Result.match(CanonicalJson.encode(value), {
+    onSuccess: () => JSON.stringify(value),
+    onFailure: ({ actual }) => actual
+  })
+
 /** The error for parameters of `name` that its Schema does not accept. */
 export const misfit = (name: string, given: unknown, error: Schema.SchemaError): SettingsError => {
   const { issues } = SchemaIssue.makeFormatterStandardSchemaV1()(error.issue)
@@ -90,7 +100,7 @@ export const misfit = (name: string, given: unknown, error: Schema.SchemaError):
       asked: [name, ...path].map(String).join("."),
       expected: expectedIn(each.message),
       // what nobody asked for may be a password that was put in the wrong place
-      actual: found === undefined ? "none" : each.message === excess ? "a value" : JSON.stringify(found)
+      actual: found === undefined ? "none" : each.message === excess ? "a value" : written(found)
     }
   })
   const more = others.map(({ asked, expected, actual }) => `; ${asked}: expected ${expected}, but found ${actual}`)

@@ -50,6 +50,19 @@ it.each([
   expect(await message(training, { set: [set] })).toBe(expected)
 })
 
+it.each([
+  ["Infinity", Number.POSITIVE_INFINITY, "Infinity"],
+  ["a date", new Date(0), "an instance of Date"],
+  ["a bigint", 5n, "a bigint"]
+])("a value that JSON cannot write: %s", async (_what, rate, found) => {
+  // a program in JavaScript can give any
+  const params = { ...given, rate: rate as number }
+  const pipeline = Pipeline.make({ name: "p", steps: [Pipeline.step(train, { inputs: {}, params })] })
+  expect(await message(pipeline, {})).toMatch(
+    new RegExp(`^train\\.rate: expected a (finite )?number, but found ${found}$`)
+  )
+})
+
 it("a profile", async () => {
   expect(await message(letters, { profile: "lnog" })).toBe(
     '--profile lnog: expected one of the profiles long, all, but found "lnog". Did you mean "long"?'
