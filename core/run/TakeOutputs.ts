@@ -87,8 +87,12 @@ const refuseLinks = Effect.fnUntraced(function* (name: string, tree: Tree.Tree, 
   }
 })
 
-/** What a step made and no output can hold: a name that is not in UTF-8, a pipe. */
+/** What a step made and no output can hold: a name that is not in UTF-8, a pipe, folders too deep for a path. */
 const unfit = (name: string, location: string) => (error: DiskError) => {
+  if (error.code === "ENAMETOOLONG") {
+    const actual = `folders so deep that a path has ${Buffer.byteLength(error.path)} bytes`
+    return new OutputMissing({ output: name, expected: "paths that the system takes", actual })
+  }
   if (error.fault !== "input") return error
   const at = path.relative(path.dirname(location), error.path)
   const actual = error.code === "EILSEQ" ? `another name in ${at}` : `${kindInWords.other} at ${at}`

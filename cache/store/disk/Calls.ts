@@ -1,6 +1,7 @@
 /** Calls: what Node's own calls to the file system get wrong: pipes that are read for ever, folders that are made for ever. */
 import * as fs from "node:fs"
 import * as nodePath from "node:path"
+import { childProcess } from "./Late.ts"
 
 /** To read a named pipe waits for a writer, for ever; a device may not end. Gives the stat of a file that is there. */
 export const refuseOdd = (path: string): fs.Stats | undefined => {
@@ -120,10 +121,19 @@ const removeAnyway = (path: string): void => {
   try {
     fs.rmSync(path, { recursive: true, force: true })
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "EACCES") throw cause
-    unlock(path)
-    fs.rmSync(path, { recursive: true, force: true })
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === "ENAMETOOLONG") removeDeep(path, cause)
+    else if (code === "EACCES") {
+      unlock(path)
+      fs.rmSync(path, { recursive: true, force: true })
+    } else throw cause
   }
+}
+
+/** Removes folders so deep that no path leads to the innermost; a program that goes from folder to folder can, and Node cannot. */
+const removeDeep = (path: string, cause: unknown): void => {
+  childProcess().spawnSync("rm", ["-rf", "--", path], { stdio: "ignore" })
+  if (fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw cause
 }
 
 /** Sets a file's times; they stay where only its owner may set them. */

@@ -1,7 +1,7 @@
 /** Folders as people's tools leave them: with names that are no text, and closed to their own owner. */
 
 import { spawnSync } from "node:child_process"
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
@@ -29,6 +29,20 @@ describe("a folder", () => {
     const root = temporaryFolder()
     writeFileSync(path.join(root, "\ufffd.txt"), "")
     expect(await withDisk((disk) => disk.list(root))).toHaveLength(1)
+  })
+
+  it("that is deeper than a path can say is removed, and is no output", async () => {
+    const place = newPlace({})
+    const stage = Stage.command({
+      name: "s",
+      command: `cd "$dir"; for i in $(seq 60); do mkdir ${"y".repeat(100)}; cd -P y*; done`,
+      inputs: {},
+      output: { dir: Artifact.folder({ tag: "Folder/v1", path: "dir" }) }
+    })
+    const pipeline = Pipeline.make({ name: "deep", steps: [Pipeline.step(stage, { inputs: {} })] })
+    const { failures } = await ran(pipeline, place)
+    expect(failures).toEqual([expect.stringMatching(/^s: output dir: expected paths .* a path has \d{4} bytes$/)])
+    expect(readdirSync(path.join(place.store, "v1/work"))).toEqual([])
   })
 
   it("that is closed to its owner is removed all the same", () => {
