@@ -86,7 +86,6 @@ export const ending = (exit: Exit.Exit<unknown, unknown>, places: Places, interr
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
   const code = Fault.exitCodes[Fault.of(error)]
   if (error instanceof RunFailed) return { code, message: undefined }
-  if (error instanceof UsageError && error.message === "") return { code, message: undefined }
   if (hasMessage(error) && typeof error._tag === "string") return { code, message: places.inSources(error.message) }
   const thrown = thrownByUser(exit.cause, places)
   if (thrown !== undefined) return { code: Fault.exitCodes.input, message: thrown }

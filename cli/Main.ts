@@ -64,7 +64,7 @@ const program = (args: ReadonlyArray<string>, loaders: Project.Loaders) =>
     }),
     Effect.catchIf(
       (error) => error instanceof CliError.ShowHelp,
-      (error) => (error.errors.length === 0 ? Effect.void : Effect.fail(new UsageError({ message: "" })))
+      ({ errors }) => (errors.length === 0 ? Effect.void : Effect.fail(Presenter.usage(errors)))
     )
   )
 

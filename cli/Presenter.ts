@@ -2,7 +2,8 @@
 import { stripVTControlCharacters } from "node:util"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
-import { printError, printLine, wantsColour } from "./Console.ts"
+import { printLine, wantsColour } from "./Console.ts"
+import { UsageError } from "./Failure.ts"
 import { folded } from "./reporter/Fold.ts"
 
 /** What the library says of a value that does not fit, in the order of all other errors: expected, found. */
@@ -22,17 +23,19 @@ const helpColumns = (): number | undefined =>
 /** The library asks NO_COLOR and whether it is a terminal, but not of what kind. */
 const plain = (text: string): string => (wantsColour(process.stdout) ? text : stripVTControlCharacters(text))
 
-/** Wrong usage goes to standard error, in a line or two; help goes to standard output. */
+/** Wrong usage as an error of ours: how all errors are told, also with `--json`. */
+export const usage = (errors: ReadonlyArray<{ readonly message: string }>): UsageError => {
+  const help = "`op-pipe --help` lists the commands, `op-pipe COMMAND --help` the flags of one."
+  return new UsageError({ message: [...errors.map(({ message }) => inOurWords(message)), help].join("\n") })
+}
+
+/** Help goes to standard output. */
 export const layer = CliOutput.layerPresenter({
-  present: (event) =>
-    event._tag === "InvalidInvocation"
-      ? Effect.gen(function* () {
-          for (const error of event.errors) yield* printError(`op-pipe: ${inOurWords(error.message)}`)
-          yield* printError("`op-pipe --help` lists the commands, `op-pipe COMMAND --help` the flags of one.")
-        })
-      : event._tag === "Help"
-        ? Effect.flatMap(CliOutput.Formatter, ({ formatHelpDoc }) =>
-            printLine(folded(plain(formatHelpDoc(event.helpDoc)), helpColumns()))
-          )
-        : CliOutput.defaultPresenter.present(event)
+  present: (event) => {
+    if (event._tag === "InvalidInvocation") return Effect.void
+    if (event._tag !== "Help") return CliOutput.defaultPresenter.present(event)
+    return Effect.flatMap(CliOutput.Formatter, ({ formatHelpDoc }) =>
+      printLine(folded(plain(formatHelpDoc(event.helpDoc)), helpColumns()))
+    )
+  }
 })

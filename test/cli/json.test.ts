@@ -41,6 +41,7 @@ const verbs: ReadonlyArray<readonly [shape: Shape, args: ReadonlyArray<string>]>
   ["sweep", ["sweep", "--set", 'count.command=wc -l < "$text" > "$count",false']],
   ["sweep", ["sweep", "--set", "count.command=true,false", "--dry-run"]],
   ["error", ["plots"]],
+  ["error", ["status", "--nope"]],
   ["history", ["history"]],
   ["show", ["show", "last"]],
   ["diff", ["diff", "last~1", "last"]],
