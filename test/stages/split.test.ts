@@ -389,6 +389,14 @@ describe("layouts", () => {
     expect(await noticesOf(root)).toEqual(["5 files set aside: outside any class folder; 16 images of 2 classes used"])
   })
 
+  it("a name is that of one class in either Unicode form", async () => {
+    const root = path.join(folder, "forms")
+    for (const at of ["train/caf\u00e9", "train/tea", "test/cafe\u0301", "test/tea"]) await place(root, at, 6)
+    const manifest = await manifestOf(root, {}, "forms-out")
+    expect(manifest).toMatchObject({ classes: ["caf\u00e9", "tea"], given: ["train", "test"] })
+    expect([...splitOf(manifest, "test/cafe\u0301/")]).toEqual(["test"])
+  })
+
   it("a class whose name begins with a dot is told", async () => {
     const root = path.join(folder, "dotted")
     for (const name of [".net", "java", "python"]) await place(root, name, 4)

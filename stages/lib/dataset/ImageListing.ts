@@ -167,6 +167,9 @@ const setAsideHidden = Effect.fnUntraced(function* (state: State, relative: stri
 
 const outside = "outside any class folder"
 
+/** An archive from macOS has the same name in other code points: "é" as a letter and an accent. */
+const classOf = (folder: string): string => folder.normalize("NFC")
+
 /** The class folders below a folder of a split that is given. Images right in it belong to no class. */
 const foldersBelow = Effect.fnUntraced(function* (state: State, split: string) {
   const fs = yield* FileSystem.FileSystem
@@ -179,7 +182,7 @@ const foldersBelow = Effect.fnUntraced(function* (state: State, split: string) {
     if (name.startsWith(".")) yield* setAsideHidden(state, relative)
     else {
       const { kind, real } = yield* classify(paths.join(state.root, relative))
-      if (kind === "folder") found.push({ relative, real, belongs: { class: name, given: splitOf(split)! } })
+      if (kind === "folder") found.push({ relative, real, belongs: { class: classOf(name), given: splitOf(split)! } })
       else if (imageName.test(name)) state.setAside.push({ path: relative, class: "", reason: outside })
     }
   }
@@ -190,7 +193,7 @@ const foldersBelow = Effect.fnUntraced(function* (state: State, split: string) {
 const classFolders = Effect.fnUntraced(function* (state: State, folders: ReadonlyArray<Folder>) {
   const splits = new Set(folders.map(({ name }) => splitOf(name)))
   if (splits.size < 2 || splits.has(undefined) || !splits.has("train")) {
-    return folders.map(({ name, real }) => ({ relative: name, real, belongs: { class: name } as Belongs }))
+    return folders.map(({ name, real }) => ({ relative: name, real, belongs: { class: classOf(name) } as Belongs }))
   }
   const below = (yield* Effect.forEach(folders, ({ name }) => foldersBelow(state, name))).flat()
   if (new Set(below.map(({ belongs }) => belongs.given)).size > 1) return below
