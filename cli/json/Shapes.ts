@@ -217,7 +217,9 @@ export const shapes = {
       node: Schema.String,
       cores: Schema.Int,
       processor: Schema.String,
-      memoryBytes: Schema.Finite
+      memoryBytes: Schema.Finite,
+      /** As CUDA names them. */
+      gpus: Strings
     }),
     sandbox: Schema.Struct({ available: Schema.Boolean, detail: Schema.String, howToGet: Schema.String }),
     /** Where `run --on` may have steps done. */

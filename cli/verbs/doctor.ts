@@ -7,6 +7,7 @@ import * as Layout from "../../cache/store/Layout.ts"
 import { availability } from "../../core/executor/Sandbox.ts"
 import type * as Toolchain from "../../core/pipeline/Toolchain.ts"
 import { version } from "../../core/run/Provenance.ts"
+import * as Gpus from "../../core/run/step/Gpus.ts"
 import { paint, printLine } from "../Console.ts"
 import * as Flags from "../Flags.ts"
 import { printJson } from "../json/Shapes.ts"
@@ -51,14 +52,16 @@ export const doctor = Command.make(
       node: process.versions.node,
       cores: availableParallelism(),
       processor: cpus()[0]?.model ?? "unknown",
-      memoryBytes: totalmem()
+      memoryBytes: totalmem(),
+      gpus: Gpus.names()
     }
     const sandbox = availability()
     const clusters = yield* executors(flags)
     if (flags.json) return yield* printJson("doctor", { machine, sandbox, executors: clusters, toolchains })
-    const { opPipe, node, cores, processor, memoryBytes } = machine
+    const { opPipe, node, cores, processor, memoryBytes, gpus } = machine
+    const graphics = gpus.length === 0 ? "" : `, ${gpus.length === 1 ? "GPU" : "GPUs"} ${gpus.join(", ")}`
     yield* printLine(
-      `op-pipe ${opPipe}, Node.js ${node}, ${cores} cores (${processor}), ${(memoryBytes / 2 ** 30).toFixed(0)} GiB`
+      `op-pipe ${opPipe}, Node.js ${node}, ${cores} cores (${processor}), ${(memoryBytes / 2 ** 30).toFixed(0)} GiB${graphics}`
     )
     for (const line of lines("sandbox", { ...sandbox, name: "bubblewrap" })) yield* printLine(line)
     for (const line of clusters.flatMap((row) => lines("run --on", row))) yield* printLine(line)

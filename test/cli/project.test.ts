@@ -21,9 +21,13 @@ describe("without a pipeline in reach", () => {
   )
 
   it("doctor tells of the machine", async () => {
-    const { code, stdout } = await opPipe(["doctor", "--json"], { cwd: temporaryFolder() })
+    const env = { CUDA_VISIBLE_DEVICES: "0,2" }
+    const { code, stdout } = await opPipe(["doctor", "--json"], { cwd: temporaryFolder(), env })
     expect(code).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ machine: { node: process.versions.node }, toolchains: {} })
+    expect(JSON.parse(stdout)).toMatchObject({
+      machine: { node: process.versions.node, gpus: ["0", "2"] },
+      toolchains: {}
+    })
   })
 })
 

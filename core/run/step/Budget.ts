@@ -3,7 +3,6 @@
  *
  * Memory is what steps say that they take; nothing measures it. A step that needs more than there is runs alone.
  */
-import { readdirSync } from "node:fs"
 import { totalmem } from "node:os"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
@@ -11,42 +10,22 @@ import * as Limits from "../../pipeline/Limits.ts"
 import type { AnyStep } from "../../pipeline/Step.ts"
 import * as Ingredients from "../../plan/Ingredients.ts"
 import type { Prepared } from "../../plan/Prepared.ts"
+import * as Gpus from "./Gpus.ts"
 
 const mebibyte = 2 ** 20
 
 /** The memory of the machine, or what its container may use of it. */
 const memoryBytes = (): number => Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
 
-const nvidiaFiles = (): ReadonlyArray<string> => {
-  try {
-    return readdirSync("/dev").filter((name) => /^nvidia\d+$/u.test(name))
-  } catch {
-    return []
-  }
-}
-
-/** The GPUs that a run may use, as CUDA names them: those that the environment says, else NVIDIA's of the machine. */
-const gpuNames = (): ReadonlyArray<string> => {
-  const visible = process.env["CUDA_VISIBLE_DEVICES"]
-  if (visible !== undefined) {
-    const names = visible.split(",").map((each) => each.trim())
-    // as CUDA reads it: what follows a name of none is not seen
-    const none = names.findIndex((each) => each === "" || each === "-1")
-    return none < 0 ? names : names.slice(0, none)
-  }
-  // in a container CUDA counts from 0, whichever of the machine's it has
-  return nvidiaFiles().map((_, index) => String(index))
-}
-
 /** A permit for each GPU, and the names of those that are free. */
-interface Gpus {
+interface Shared {
   readonly permits: Semaphore.Semaphore
   readonly free: Array<string>
   readonly all: number
 }
 
-const makeGpus = (): Gpus => {
-  const free = [...gpuNames()]
+const makeGpus = (): Shared => {
+  const free = [...Gpus.names()]
   return { permits: Semaphore.makeUnsafe(free.length), free, all: free.length }
 }
 
@@ -55,14 +34,14 @@ export interface Budget {
   /** A permit for each mebibyte. */
   readonly memory: Semaphore.Semaphore
   /** Looked for when the first step asks for one. */
-  readonly gpus: () => Gpus
+  readonly gpus: () => Shared
   readonly all: { readonly cores: number; readonly memory: number }
 }
 
 /** The budget of a run with so many cores. */
 export const make = Effect.fnUntraced(function* (cores: number) {
   const memory = Math.max(1, Math.floor(memoryBytes() / mebibyte))
-  let gpus: Gpus | undefined
+  let gpus: Shared | undefined
   const budget: Budget = {
     cores: yield* Semaphore.make(cores),
     memory: yield* Semaphore.make(memory),
