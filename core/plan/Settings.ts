@@ -183,16 +183,18 @@ const shiftSeed = (target: Target, settled: Encoded, shift: number): Effect.Effe
 const isSettled = ({ isDeclared, replica, names }: Target, assignments: ReadonlyArray<Assignment>): boolean =>
   isDeclared === true && replica === undefined && !assignments.some((each) => names.includes(each.target))
 
-/** What is given with the required parameters that only assignments give. Each is JSON if its own schema accepts that, else a text. */
+/** What is given with the required parameters that only assignments give. Each is a text if its own schema accepts that and no JSON. */
 const withRequired = (target: Target, assignments: ReadonlyArray<Assignment>): Encoded => {
   const fields = fieldsOf(target.schema) ?? {}
   return assignments.reduce((given, { path, text }) => {
     const name = path[0] ?? ""
     const field = fields[name]
     if (field === undefined || name in target.given) return given
-    const asJson = assign(given, path, parseValue(text))
-    const decoded = Schema.decodeUnknownResult(field as Schema.Codec<unknown, unknown>)(asJson[name])
-    return Result.isSuccess(decoded) ? asJson : assign(given, path, text)
+    const [asJson, asText] = [parseValue(text), text].map((value) => assign(given, path, value)) as [Encoded, Encoded]
+    const isFit = (value: unknown): boolean =>
+      Result.isSuccess(Schema.decodeUnknownResult(field as Schema.Codec<unknown, unknown>)(value))
+    // of what fits neither, the number is told as such
+    return !isFit(asJson[name]) && isFit(asText[name]) ? asText : asJson
   }, target.given)
 }
 

@@ -63,6 +63,15 @@ it.each([
   )
 })
 
+it("--set of a parameter that nothing else gives", async () => {
+  const of = Pipeline.make({
+    name: "p",
+    steps: [Pipeline.step(train, { inputs: {}, params: { rate: given.rate, nested: given.nested } as typeof given })]
+  })
+  expect(await message(of, { set: ["train.epochs=1.5"] })).toBe("train.epochs: expected an integer, but found 1.5")
+  expect(await message(of, { set: ["train.epochs=x"] })).toBe('train.epochs: expected a number, but found "x"')
+})
+
 it("a profile", async () => {
   expect(await message(letters, { profile: "lnog" })).toBe(
     '--profile lnog: expected one of the profiles long, all, but found "lnog". Did you mean "long"?'
