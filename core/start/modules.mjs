@@ -85,6 +85,12 @@ const isStagePackage = (folder) => {
   return stagePackages.get(folder)
 }
 
+/**
+ * A package of a workspace that is imported as TypeScript: it is written for a bundler, and may have imports without extensions, or enums,
+ * which Node.js does not take.
+ */
+const isLinkedTypeScript = (file) => packageFolder(file) === undefined && /\.[cm]?tsx?$/u.test(file)
+
 /** op-pipe itself is a package too where it is installed. */
 export const isOwn = (file) => {
   const folder = packageFolder(file)
@@ -127,9 +133,14 @@ const missing = ({ path: specifier, importer, kind }, problem) => {
   return { path: specifier, namespace: "missing", pluginData: { message, code } }
 }
 
+const outsideOf = (folder) =>
+  `it lies outside of its package, ${folder}, of which alone the content is in keys. Make it a package of its own, and import it by its name`
+
 /** Finds modules as `resolver` does, and what packages hold as esbuild does. */
 const makeResolve = (build, resolver) => {
   const answers = new Map()
+  /** Folders of packages of a workspace whose modules are in the bundle. */
+  const linked = new Set()
   /** Where esbuild finds what is imported of the package in the folder `at`: one answer for all modules that ask the same. */
   const within = (specifier, { kind, with: attributes }, resolveDir, at) => {
     const question = JSON.stringify([specifier, kind, attributes, at])
@@ -153,8 +164,10 @@ const makeResolve = (build, resolver) => {
     if (!path.isAbsolute(found.path)) return { path: found.path, external: true }
     // what a manifest says of side effects is no part of what the sources do
     if (bundledPackage.test(specifier)) return found
-    if (isStagePackage(at)) return { ...found, sideEffects: true }
-    return { path: isRequired ? found.path : pathToFileURL(found.path).href, external: true }
+    if (isLinkedTypeScript(found.path)) linked.add(realpathSync.native(at) + path.sep)
+    else if (!isStagePackage(at))
+      return { path: isRequired ? found.path : pathToFileURL(found.path).href, external: true }
+    return { ...found, sideEffects: true }
   }
 
   return async (args) => {
@@ -163,7 +176,10 @@ const makeResolve = (build, resolver) => {
     const found = resolver.resolve({ specifier, folder, isRequired: kind.startsWith("require") })
     if (found.type === "package") return await inPackage(args, found)
     if (found.type === "missing") return missing(args, found.problem)
-    return found.type === "builtin" ? { path: specifier, external: true } : { path: realpathSync.native(found.file) }
+    if (found.type === "builtin") return { path: specifier, external: true }
+    const file = realpathSync.native(found.file)
+    const from = [...linked].find((each) => `${folder}${path.sep}`.startsWith(each))
+    return from === undefined || file.startsWith(from) ? { path: file } : missing(args, outsideOf(from))
   }
 }
 

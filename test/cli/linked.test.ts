@@ -21,7 +21,8 @@ import { first } from "./first.ts"
 export default Pipeline.make({ name: "p", steps: [Pipeline.step(first, { inputs: {} })] })
 `,
     "packages/lib/package.json": JSON.stringify({ name: "lib", version: "1.0.0", type: "module", exports: "./i.ts" }),
-    "packages/lib/i.ts": `export { value } from "./value.ts"\n`,
+    // as bundlers take it, and Node.js does not
+    "packages/lib/i.ts": `export { value } from "./value"\nexport enum Kind { A = "a" }\n`,
     "packages/lib/value.ts": "export const value = 1\n"
   })
   rmSync(path.join(root, "node_modules"))
@@ -47,13 +48,30 @@ it("an edit of one reruns what imports it, and one that is made while a step run
   writeFileSync(file, "export const value = 2\n")
   expect(await run()).toEqual([["first"], 2])
   writeFileSync(file, "export const value = 3\n")
-  const disturbed = await opPipe(["run", "--json"], {
-    cwd: root,
-    onOutput: onceUnderWay(() => writeFileSync(file, "export const value = 4\n"))
-  })
+  const disturbedBy = (edited: string, text: string) =>
+    opPipe(["run", "--json"], { cwd: root, onOutput: onceUnderWay(() => writeFileSync(edited, text)) })
+  // the module was loaded before: what the step gives is what the key says
+  expect(lastEvent(await disturbedBy(file, "export const value = 4\n")).executed).toEqual(["first"])
+  expect(await run()).toEqual([["first"], 4])
+  // when a file is read, nobody knows
+  const data = path.join(root, "packages/lib/data.txt")
+  writeFileSync(data, "1")
+  const disturbed = await disturbedBy(data, "2")
   expect(events(disturbed).find((event) => event.type === "StepFailed")).toMatchObject({
     step: "first",
-    reason: `${file} changed while the step ran, so its result was discarded. Run again`
+    reason: `${data} changed while the step ran, so its result was discarded. Run again`
   })
   expect(await run()).toEqual([["first"], 4])
+})
+
+it("what one imports from outside of its folder, which no key would hold, is told with what to do", async () => {
+  const root = workspace()
+  writeFileSync(path.join(root, "packages/lib/value.ts"), `export { value } from "../other/value.ts"\n`)
+  mkdirSync(path.join(root, "packages/other"))
+  writeFileSync(path.join(root, "packages/other/value.ts"), "export const value = 1\n")
+  const { code, stderr } = await opPipe(["run"], { cwd: root })
+  expect(code).toBe(2)
+  expect(stderr).toContain("packages/lib/value.ts:1:23: expected a module behind the import")
+  expect(stderr).toContain("it lies outside of its package")
+  expect(stderr).toContain("Make it a package of its own, and import it by its name")
 })
