@@ -84,6 +84,16 @@ describe("read", () => {
     expect(again.stderr).toContain("expected a place where nothing is, but found something")
   })
 
+  it("leaves a file as it is that no step made", async () => {
+    writeFileSync(path.join(root, "mine.txt"), "mine")
+    for (const place of ["mine.txt", "here"]) {
+      const { code, stderr } = await opRead("train@b.copy", "--to", place)
+      expect(code, stderr).toBe(2)
+      expect(stderr).toContain("expected a place where nothing is, or what a step made, but found something else")
+    }
+    expect(readFileSync(path.join(root, "mine.txt"), "utf8")).toBe("mine")
+  })
+
   it("says where it lies and what it is with --json", async () => {
     expect(JSON.parse((await opRead("train@b.score", "--json")).stdout)).toMatchObject({
       step: "train@b",

@@ -6,6 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Digest from "../../../cache/identity/Digest.ts"
 import { few } from "../../../cache/identity/Shown.ts"
 import { Disk } from "../../../cache/store/Disk.ts"
 import type { Output, StepResult } from "../../../cache/store/ResultStore.ts"
@@ -123,18 +124,29 @@ const blobOf = Effect.fnUntraced(function* (step: string, { entries: [entry] }: 
   return Option.isNone(blob) ? yield* new NoResult({ step }) : blob.value
 })
 
-/** Writes a copy of an output: a file in the place of another, a folder where nothing is. */
+const isTaken = (to: string, expected: string, found: string): UsageError =>
+  new UsageError({ message: `--to ${to}: expected ${expected}, but found ${found}. Name another, or remove it` })
+
+/** Fails for a file whose bytes are nowhere else: one that no step made. */
+const checkReplaced = Effect.fnUntraced(function* (to: string) {
+  const disk = yield* Disk
+  const { blobs } = yield* Store
+  if (!(yield* disk.exists(to))) return
+  const ofUser = isTaken(to, "a place where nothing is, or what a step made", "something else")
+  const bytes = yield* Effect.mapError(disk.read(to), () => ofUser)
+  if (Option.isNone(yield* blobs.verified(Digest.ofBytes(bytes)))) return yield* ofUser
+})
+
+/** Writes a copy of an output: a file in the place of another that a step made, a folder where nothing is. */
 const copyTo = Effect.fnUntraced(function* (step: string, output: Output, to: string) {
   const disk = yield* Disk
   const [entry] = output.entries
   if (entry?.kind === "file") {
+    yield* checkReplaced(to)
     yield* Session.replaceFile(to, yield* disk.read(yield* blobOf(step, output)))
     return yield* disk.setMode(to, entry.mode)
   }
-  if (yield* disk.exists(to)) {
-    const message = `--to ${to}: expected a place where nothing is, but found something. Name another, or remove it`
-    return yield* new UsageError({ message })
-  }
+  if (yield* disk.exists(to)) return yield* isTaken(to, "a place where nothing is", "something")
   const aside = `${to}.${process.pid}.new`
   const copy = Effect.gen(function* () {
     yield* disk.makeFolder(path.dirname(to))
