@@ -163,6 +163,14 @@ const follow = Effect.fnUntraced(function* (
   return { name, kind: stat.kind, stat, real }
 })
 
+/** The stat of a file of the user's, which is made readable to him if it is not. */
+export const unlocked = Effect.fnUntraced(function* (file: string, stat: Stat) {
+  if ((stat.mode & 0o400) !== 0) return stat
+  const disk = yield* Disk
+  yield* disk.setMode(file, (stat.mode & keptMode) | 0o400)
+  return yield* disk.lstat(file)
+})
+
 /** The folders below `root` with their entries, outer folders first. */
 const walk = Effect.fnUntraced(function* (root: string, options: SnapshotOptions) {
   const { ignore, of, links = "follow", unlock = false } = options
@@ -187,7 +195,10 @@ const walk = Effect.fnUntraced(function* (root: string, options: SnapshotOptions
         children.push(found)
         if (found.kind === "folder") folders.push([at, found.stat, [...around, real]])
       } else {
-        children.push(entry)
+        const isFile = entry.kind === "file" && entry.stat !== undefined
+        children.push(
+          unlock && isFile ? { ...entry, stat: yield* unlocked(join(location, entry.name), entry.stat) } : entry
+        )
         if (entry.kind === "folder")
           folders.push([at, entry.stat, [...around.slice(0, -1), `${around.at(-1)}${path.sep}${entry.name}`]])
       }

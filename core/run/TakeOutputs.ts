@@ -120,6 +120,7 @@ const takeOutput = Effect.fnUntraced(function* (
   const kind: Output["kind"] = artifact.kind === "json" || artifact.kind === "folder" ? artifact.kind : "file"
   const common = { kind, tag: artifact.tag, path: artifact.path, layOut: artifact.materialize }
   if (artifact.kind !== "folder") {
+    const seen = yield* Tree.unlocked(location, stat.value)
     if (artifact.kind === "text" && ArtifactIO.textOf(yield* disk.read(location)) === undefined) {
       return yield* new OutputMissing({
         output: name,
@@ -129,9 +130,8 @@ const takeOutput = Effect.fnUntraced(function* (
     }
     const digest = artifact.kind === "json" ? yield* documentDigest(name, artifact, location) : undefined
     const blob = yield* blobs.take(location)
-    const { sizeBytes } = stat.value
-    const mode = Tree.fileMode(stat.value)
-    const entry = { kind: "file", path: artifact.path, digest: blob, sizeBytes, mode } as const
+    const mode = Tree.fileMode(seen)
+    const entry = { kind: "file", path: artifact.path, digest: blob, sizeBytes: seen.sizeBytes, mode } as const
     const output: Output = { ...common, digest: Tree.fileDigest(digest ?? blob, mode), entries: [entry] }
     return output
   }

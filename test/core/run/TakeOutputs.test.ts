@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process"
-import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -105,6 +105,19 @@ describe("outputs", () => {
       fault: "stage",
       message: `output pages: expected files, folders and links with names in UTF-8, but found ${says}`
     })
+  })
+
+  it("that their owner may not read can be read by him", async () => {
+    const outputDir = path.join(root, "locked")
+    mkdirSync(path.join(outputDir, "pages/sub"), { recursive: true })
+    for (const file of ["earlier.txt", "pages/sub/x"]) {
+      writeFileSync(path.join(outputDir, file), "x")
+      chmodSync(path.join(outputDir, file), file === "earlier.txt" ? 0 : 0o111)
+    }
+    const taken = takeOutputs({ pages: Pages, earlier: Earlier }, outputDir, []).pipe(Effect.provide(layer))
+    const { pages, earlier } = await Effect.runPromise(taken)
+    expect(earlier?.entries).toMatchObject([{ path: "earlier.txt", mode: 0o400 }])
+    expect(pages?.entries.at(-1)).toMatchObject({ path: "pages/sub/x", mode: 0o511 })
   })
 
   it("may hold a link to nowhere before anything is in the store", async () => {
