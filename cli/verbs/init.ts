@@ -68,6 +68,8 @@ export const init = Command.make(
       catch: (cause) => new UsageError({ message: `init: expected a folder to write to, but: ${reasonOf(cause)}` })
     })
     if (json) return yield* printJson("init", { written })
-    yield* printLine(`Wrote ${written.join(", ")}. Next: op-pipe run`)
+    // of a package that is the project's own, the shell knows no such name
+    const program = existsSync("node_modules/.bin/op-pipe") ? "npx op-pipe" : "op-pipe"
+    yield* printLine(`Wrote ${written.join(", ")}. Next: ${program} run`)
   })
 ).pipe(Command.withDescription("Write a first pipeline.ts into this folder"))
