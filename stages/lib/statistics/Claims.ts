@@ -110,6 +110,8 @@ const tooShort = (id: number, claim: string, rule: string, needed: number, have:
 /** The second differences of shorter curves say nothing of their roughness. */
 const leastEpochs = 4
 
+const change = (growth: number): string => `${growth < 0 ? "narrows" : "grows"} by ${shown(Math.abs(growth))}`
+
 const smoother = ({ bn, nobn }: TrainingPair): Claim => {
   const claim = "Batch normalization smooths training and slows overfitting."
   const rule =
@@ -134,7 +136,7 @@ const smoother = ({ bn, nobn }: TrainingPair): Claim => {
     claim,
     rule,
     verdict: byParts(parts),
-    sentence: `Validation loss is ${shown(b.validation / Math.max(1e-12, a.validation))} times as rough without BN as with it. The gap grows by ${shown(a.growth)}${unitOf(bn)} per epoch with BN and by ${shown(b.growth)} without. Validation loss is lowest at epoch ${a.lowest} with BN and ${b.lowest} without.`,
+    sentence: `Validation loss is ${shown(b.validation / Math.max(1e-12, a.validation))} times as rough without BN as with it. The gap ${change(a.growth)}${unitOf(bn)} per epoch with BN and ${change(b.growth)} without. Validation loss is lowest at epoch ${a.lowest} with BN and ${b.lowest} without.`,
     parts,
     evidence: [
       fact("roughness of train loss, BN", a.train),

@@ -5,7 +5,7 @@
 import { variantColours } from "../../../../charts/Theme.ts"
 import { escapeXml } from "../../../../charts/Xml.ts"
 import type { HeadlineDifference } from "../../../../schemas/Compare.ts"
-import { signedPoints } from "../../Figures.ts"
+import { signedPoints, significant } from "../../Figures.ts"
 import { label, svg } from "./Svg.ts"
 
 type Row = HeadlineDifference
@@ -17,7 +17,8 @@ const titles: Readonly<Record<Row["metric"], string>> = {
 }
 
 const signedNats = (value: number): string => {
-  const size = Math.abs(value).toFixed(2)
+  // the loss of a training that diverged has more digits than a line
+  const size = Math.abs(value) < 1e5 ? Math.abs(value).toFixed(2) : significant(Math.abs(value))
   return `${value < 0 && Number(size) > 0 ? "−" : "+"}${size}`
 }
 
