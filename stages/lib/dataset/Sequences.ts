@@ -4,11 +4,12 @@
  *
  * A sequence's files have the same path but for the last number, with another number before that one:
  * `walk/video3_frame017.jpg`, `ill/patient12/4.png`. So `cat.12.jpg` and `n02085620_7.jpg`, one series a class, are none.
+ * Nor is `1f426.png`: letters up to F alone between two numbers make one number of them, in hexadecimal.
  */
 import type { Image, Sequences } from "../../../schemas/Split.ts"
 
 /** What `split.groupBy` keeps sequences together by. */
-export const sequencePattern = "^([^/]+/.*\\d\\D+)\\d+\\D*$"
+export const sequencePattern = "^([^/]+/.*\\d[a-fA-F]*[^\\da-fA-F]\\D*)\\d+\\D*$"
 
 /** Fewer images are no sequence. */
 const leastImages = 3

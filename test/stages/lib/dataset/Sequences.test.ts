@@ -25,6 +25,8 @@ describe("sequences", () => {
     expect(found((i) => `n02085620_${i}.jpg`)).toBeUndefined()
     expect(found((i) => `${i}_c1_001.jpg`)).toBeUndefined()
     expect(found((i) => `${(0x1f600 + i).toString(16)}-noto-v1.png`)).toBeUndefined()
+    expect(found((i) => `${(0x1f426 + (i >> 1)).toString(16)}-${["noto", "openmoji"][i % 2]}.png`)).toBeUndefined()
+    expect(found((i) => `${(0x1f426 + i).toString(16).toUpperCase()}.png`)).toBeUndefined()
     expect(found((i) => `${i}.png`)).toBeUndefined()
   })
 
