@@ -4,7 +4,7 @@
  * The step's process writes to the file itself; of a step with secrets, this process does, without their values (Mask).
  */
 import type { ChildProcess, StdioOptions } from "node:child_process"
-import { appendFileSync, closeSync, openSync, readSync, statSync, unlinkSync, writeFileSync, writeSync } from "node:fs"
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, statSync, unlinkSync, writeSync } from "node:fs"
 import * as path from "node:path"
 import type { Readable } from "node:stream"
 import * as Calls from "../../../cache/store/disk/Calls.ts"
@@ -93,16 +93,28 @@ const longestLog = 64 * 2 ** 20
 const keptOfLog = 2 ** 20
 const guardMs = 500
 
-/** Cuts a log that is too long; how long it was, if it is there. The process goes on at its new end, since it appends. */
+/**
+ * Cuts a log that is too long; how long it was, if it is there. The process goes on meanwhile, at the end, since it appends: the
+ * last part is copied to the beginning until nothing more comes, and only then is the rest cut off.
+ */
 const cut = (file: string): number | undefined => {
   const size = statSync(file, { throwIfNoEntry: false })?.size
   if (size === undefined || size <= longestLog) return size
-  const tail = readTail(file, keptOfLog)
+  const descriptor = openSync(file, "r+")
   try {
-    writeFileSync(file, `... ${size - tail.length} bytes left out ...\n`)
-    appendFileSync(file, tail)
+    let from = size - keptOfLog
+    let to = writeSync(descriptor, `... ${from} bytes left out ...\n`, 0)
+    const piece = Buffer.alloc(keptOfLog)
+    for (let end = size; from < end && to < longestLog; end = fstatSync(descriptor).size) {
+      const read = readSync(descriptor, piece, 0, Math.min(end - from, piece.length), from)
+      to += writeSync(descriptor, piece, 0, read, to)
+      from += read
+    }
+    ftruncateSync(descriptor, to)
   } catch {
     // a full disk: what the step prints is lost, its work is not
+  } finally {
+    closeSync(descriptor)
   }
   return size
 }
