@@ -68,11 +68,18 @@ export interface Places {
   readonly ownTrace: (trace: string) => string | undefined
 }
 
+/** Of a defect, the value that a function or a Schema of the pipeline's gave in the place of an Effect, as a default `() => 3`; effect does not say where. */
+const notAnEffect = (defect: unknown): string | undefined =>
+  /^Fiber\.runLoop: Not a valid effect: (.*)$/su.exec(hasMessage(defect) ? defect.message : String(defect))?.[1]
+
 /** What a function of the pipeline's threw that is no work of a step, such as `ignore` of a source; undefined of any other defect. */
 const thrownByUser = (cause: Cause.Cause<unknown>, { ownTrace }: Places): string | undefined => {
   const defect = Cause.squash(cause)
   // by name, since the project may have a copy of op-pipe of its own
   if (defect instanceof Error && defect.name === "DeclarationError") return defect.message
+  const given = notAnEffect(defect)
+  if (given !== undefined)
+    return `expected Effects from the functions of the pipeline and from defaults in its Schemas, but found ${given}. Give \`Effect.succeed(...)\` for a value`
   const trace = ownTrace(defect instanceof Error ? (defect.stack ?? "") : "")
   return trace === undefined ? undefined : `expected the modules of the pipeline not to throw, but one did: ${trace}`
 }

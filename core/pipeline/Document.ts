@@ -6,6 +6,7 @@ import * as Digest from "../../cache/identity/Digest.ts"
 import { Disk } from "../../cache/store/Disk.ts"
 import type * as Artifact from "./Artifact.ts"
 import * as ArtifactIO from "./ArtifactIO.ts"
+import { thrownBy } from "./checks/Schemas.ts"
 
 /** The file does not hold what its artifact declares. */
 export class DocumentInvalid extends Data.TaggedError("DocumentInvalid")<{
@@ -41,6 +42,11 @@ export const digest = Effect.fnUntraced(function* (
   yield* Schema.decodeUnknownEffect(artifact.schema)(value).pipe(
     Effect.mapError(
       ({ message }) => new DocumentInvalid({ expected: "a document that its schema accepts", actual: message })
+    ),
+    Effect.catchDefect((defect) =>
+      Effect.fail(
+        new DocumentInvalid({ expected: "a Schema that decodes or says what does not fit", actual: thrownBy(defect) })
+      )
     )
   )
   return Digest.ofBytes(handedOn(artifact, bytes))

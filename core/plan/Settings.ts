@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Schemas from "../pipeline/checks/Schemas.ts"
 import type { Overrides, Pipeline } from "../pipeline/Pipeline.ts"
 import { type AnySource, type AnyStep, branchOf, displayName } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
@@ -191,30 +192,41 @@ const withRequired = (target: Target, assignments: ReadonlyArray<Assignment>): E
     const field = fields[name]
     if (field === undefined || name in target.given) return given
     const [asJson, asText] = [parseValue(text), text].map((value) => assign(given, path, value)) as [Encoded, Encoded]
-    const isFit = (value: unknown): boolean =>
-      Result.isSuccess(Schema.decodeUnknownResult(field as Schema.Codec<unknown, unknown>)(value))
+    const isFit = (value: unknown): boolean => {
+      try {
+        return Result.isSuccess(Schema.decodeUnknownResult(field as Schema.Codec<unknown, unknown>)(value))
+      } catch {
+        // a Schema that throws is told of when it decodes
+        return false
+      }
+    }
     // of what fits neither, the number is told as such
     return !isFit(asJson[name]) && isFit(asText[name]) ? asText : asJson
   }, target.given)
 }
 
-const settleTarget = Effect.fnUntraced(function* (target: Target, assignments: ReadonlyArray<Assignment>) {
-  const own = assignments.filter((each) => target.names.includes(each.target))
-  let settled = target.isDeclared ? target.given : yield* settle(target.name, target.schema, withRequired(target, own))
-  // a stage's assignments first, then the step's own: the more specific wins whatever the order of flags
-  for (const name of new Set(target.names)) {
-    for (const assignment of assignments.filter((each) => each.target === name)) {
+const settleTarget = Effect.fnUntraced(
+  function* (target: Target, assignments: ReadonlyArray<Assignment>) {
+    const own = assignments.filter((each) => target.names.includes(each.target))
+    let settled = target.isDeclared
+      ? target.given
+      : yield* settle(target.name, target.schema, withRequired(target, own))
+    // a stage's assignments first, then the step's own: the more specific wins whatever the order of flags
+    for (const name of new Set(target.names)) {
+      for (const assignment of assignments.filter((each) => each.target === name)) {
+        settled = yield* settleAssignment(target.name, target.schema, settled, assignment)
+      }
+    }
+    const { replica } = target
+    if (replica === undefined) return [target.name, settled] as const
+    settled = yield* shiftSeed(target, settled, replica.shift)
+    for (const assignment of assignments.filter((each) => each.target === replica.name)) {
       settled = yield* settleAssignment(target.name, target.schema, settled, assignment)
     }
-  }
-  const { replica } = target
-  if (replica === undefined) return [target.name, settled] as const
-  settled = yield* shiftSeed(target, settled, replica.shift)
-  for (const assignment of assignments.filter((each) => each.target === replica.name)) {
-    settled = yield* settleAssignment(target.name, target.schema, settled, assignment)
-  }
-  return [target.name, settled] as const
-})
+    return [target.name, settled] as const
+  },
+  (settled, { name }) => Schemas.told(`parameters of ${name}`)(settled)
+)
 
 const chooseProfile = (pipeline: Pipeline, asked: string | undefined): Effect.Effect<Overrides, SettingsError> => {
   const name = asked ?? pipeline.defaultProfile

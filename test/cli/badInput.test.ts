@@ -208,6 +208,22 @@ it.each(["commands: () => { throw new Error('mine') }", "checks: async () => { t
   }
 )
 
+it("a default that is no Effect is the user's", async () => {
+  const cwd = path.join(path.dirname(root), "defaults")
+  const text = `import * as Schema from "effect/Schema"
+import { Pipeline, Stage } from "./core/index.ts"
+const params = Schema.Struct({ count: Schema.Int.pipe(Schema.withDecodingDefaultKey(() => 3)) })
+const stage = Stage.command({ name: "c", command: ":", params, inputs: {}, output: {} })
+export default Pipeline.make({ name: "p", steps: [Pipeline.step(stage, { inputs: {} })] })
+`
+  makeProject(cwd, undefined, { "pipeline.ts": text })
+  const { code, stderr } = await opPipe(["run"], { cwd })
+  expect(stderr).toMatch(
+    /^op-pipe: expected Effects from [^\n]* defaults in its Schemas, but found \(\) ?=> ?3\. Give /u
+  )
+  expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.not.stringMatching(insides) })
+})
+
 it("a source that is a pipe, or holds one, is told with what to do", async () => {
   const odd = path.join(path.dirname(root), "odd")
   const folder = pipeline.replace('Artifact.file({ tag: "Text/v1"', 'Artifact.folder({ tag: "Text/v1"')
