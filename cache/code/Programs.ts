@@ -10,8 +10,11 @@ import * as path from "node:path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Digest from "../identity/Digest.ts"
+import { few } from "../identity/Shown.ts"
 import type { StatMemo } from "../store/StatMemo.ts"
 import { once } from "./Once.ts"
+
+const mostShown = 4
 
 /** A program that a stage says it calls is not on PATH. */
 export class ProgramMissing extends Data.TaggedError("ProgramMissing")<{
@@ -26,7 +29,7 @@ export class ProgramMissing extends Data.TaggedError("ProgramMissing")<{
   override get message(): string {
     const { step, program, searchPath, place } = this
     const at = place === undefined ? "" : ` (${place})`
-    return `${step}: expected the program "${program}" on PATH, since the stage names it${at}, but found none in ${searchPath}. Install it, or take its name out of the declaration`
+    return `${step}: expected the program "${program}" on PATH, since the stage names it${at}, but found none in ${few(searchPath.split(path.delimiter), mostShown)}. Install it, or take its name out of the declaration`
   }
 }
 

@@ -7,12 +7,13 @@ import * as Schema from "effect/Schema"
 import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import * as Programs from "../../cache/code/Programs.ts"
 import type { Ingredients } from "../../cache/identity/CacheKey.ts"
+import type * as Digest from "../../cache/identity/Digest.ts"
 import { Store } from "../../cache/store/Store.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
-import { type AnyStep, origins } from "../pipeline/Step.ts"
+import { type AnySource, type AnyStep, origins } from "../pipeline/Step.ts"
 import type * as Toolchain from "../pipeline/Toolchain.ts"
 import * as Python from "./code/Python.ts"
-import { declaredId, type Prepared, type PreparedToolchain, paramsOf } from "./Prepared.ts"
+import { declaredId, type Missing, type Prepared, type PreparedToolchain, paramsOf } from "./Prepared.ts"
 import { type Settings, toolchainsOf } from "./Settings.ts"
 import { SettingsError } from "./SettingsError.ts"
 import * as Sources from "./Sources.ts"
@@ -54,22 +55,25 @@ const searchPathOf = (settings: Settings, step: AnyStep): string => {
   return own ?? process.env["PATH"] ?? "/usr/bin:/bin"
 }
 
-/** The programs that each of `steps` names, as they are now, by step; fails for one that is not there. */
-const programsOf = Effect.fnUntraced(function* (settings: Settings, steps: ReadonlyArray<AnyStep>) {
+/** The programs that each of `steps` names, as they are now, by step; what is not there is told to `lacks`. */
+const programsOf = Effect.fnUntraced(function* (
+  settings: Settings,
+  steps: ReadonlyArray<AnyStep>,
+  lacks: (missing: Programs.ProgramMissing) => Effect.Effect<void, Programs.ProgramMissing>
+) {
   const { memo } = yield* Store
   const digestOf = Programs.make(memo)
   const found = new Map<string, NonNullable<Ingredients["programs"]>>()
   for (const step of steps.filter(({ stage }) => stage.programs.length > 0)) {
     const { programs, place } = step.stage
     const searchPath = searchPathOf(settings, step)
-    const entries = yield* Effect.forEach(programs, (program) =>
-      Effect.flatMap(digestOf(program, searchPath), (digest) =>
-        digest === undefined
-          ? Effect.fail(new Programs.ProgramMissing({ step: step.id, program, searchPath, place }))
-          : Effect.succeed([program, digest] as const)
-      )
-    )
-    found.set(step.id, Object.fromEntries(entries))
+    const digests: Record<string, Digest.Digest> = {}
+    for (const program of programs) {
+      const digest = yield* digestOf(program, searchPath)
+      if (digest === undefined) yield* lacks(new Programs.ProgramMissing({ step: step.id, program, searchPath, place }))
+      else digests[program] = digest
+    }
+    found.set(step.id, digests)
   }
   return found as ReadonlyMap<string, NonNullable<Ingredients["programs"]>>
 })
@@ -77,7 +81,7 @@ const programsOf = Effect.fnUntraced(function* (settings: Settings, steps: Reado
 /** The name of a program of `step` that is no longer the one that the key holds. */
 export const changedProgram = Effect.fnUntraced(function* ({ programs, settings }: Prepared, step: AnyStep) {
   const before = programs.get(declaredId(step)) ?? {}
-  const now = (yield* programsOf(settings, [step])).get(step.id) ?? {}
+  const now = (yield* programsOf(settings, [step], Effect.fail)).get(step.id) ?? {}
   return Object.keys(before).find((name) => now[name] !== before[name])
 })
 
@@ -89,7 +93,7 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
   const { pipeline, settings, cores, steps = pipeline.steps } = options
   const read = new Set<unknown>(steps.flatMap(origins))
   const used = pipeline.sources.filter((source) => read.has(source))
-  const missing = new Map<string, SettingsError>()
+  const missing = new Map<AnySource | string, Missing>()
   const sources = yield* Effect.forEach(used, (source) =>
     Effect.gen(function* () {
       const location = yield* Sources.locate(source, options)
@@ -100,7 +104,7 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
         looked,
         (error) => error instanceof SettingsError,
         (error) => {
-          missing.set(source.name, error)
+          missing.set(source, error)
           return Effect.succeed([])
         }
       )
@@ -124,7 +128,9 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
     missing,
     toolchains: named(toolchains),
     code: named([...code, ...scripts]),
-    programs: yield* programsOf(settings, steps),
+    programs: yield* programsOf(settings, steps, (error) =>
+      options.keepGoing === true ? Effect.sync(() => missing.set(error.step, error)) : Effect.fail(error)
+    ),
     cores,
     parts: new Map()
   }

@@ -1,5 +1,6 @@
 /** Prepared: a pipeline with everything that does not depend on results. */
 import type { CodeFingerprint } from "../../cache/code/CodeFingerprint.ts"
+import type { ProgramMissing } from "../../cache/code/Programs.ts"
 import type { Ingredients } from "../../cache/identity/CacheKey.ts"
 import type { Output, StepResult } from "../../cache/store/ResultStore.ts"
 import type * as Tree from "../../cache/store/Tree.ts"
@@ -40,8 +41,11 @@ export interface Prepared {
   /** The pipeline's folder. */
   readonly root: string
   readonly sources: ReadonlyMap<string, PreparedSource>
-  /** Why there is nothing of a source, where the steps that do not read it go on; no such source is in `sources`. */
-  readonly missing: ReadonlyMap<string, SettingsError>
+  /**
+   * Why there is nothing of a source, or no program that a step names, where other steps go on: by the source, which is not in
+   * `sources`, or by the id of the step.
+   */
+  readonly missing: ReadonlyMap<AnySource | string, Missing>
   readonly toolchains: ReadonlyMap<string, PreparedToolchain>
   /** By the URL of the stage's module, or the id of its Python script. */
   readonly code: ReadonlyMap<string, CodeFingerprint>
@@ -60,11 +64,13 @@ export const sourceOf = ({ parts, sources }: Prepared, port: AnyPort): PreparedS
   return part.type === "source" ? part.source : undefined
 }
 
-/** Why a step cannot begin: a source that it reads is missing. */
-export const missingOf = ({ missing }: Prepared, step: AnyStep): SettingsError | undefined => {
+export type Missing = SettingsError | ProgramMissing
+
+/** Why a step cannot begin: a source that it reads is missing, or a program that it names. */
+export const missingOf = ({ missing }: Prepared, step: AnyStep): Missing | undefined => {
   if (missing.size === 0) return undefined
-  const names = origins(step).flatMap((owner) => (owner._tag === "Source" ? [owner.name] : []))
-  return names.map((name) => missing.get(name)).find((each) => each !== undefined)
+  const sources = origins(step).filter((owner) => owner._tag === "Source")
+  return [...sources, declaredId(step)].map((of) => missing.get(of)).find((each) => each !== undefined)
 }
 
 /** The output, or the part of one, that a port gives; undefined of a source, and while it is not known or not there. */
