@@ -29,7 +29,7 @@ export class ProgramMissing extends Data.TaggedError("ProgramMissing")<{
   override get message(): string {
     const { step, program, searchPath, place } = this
     const at = place === undefined ? "" : ` (${place})`
-    return `${step}: expected the program "${program}" on PATH, since the stage names it${at}, but found none in ${few(searchPath.split(path.delimiter), mostShown)}. Install it, or take its name out of the declaration`
+    return `${step}: expected the program "${program}" on PATH, since the stage names it${at}, but found none in ${few(Array.from(new Set(searchPath.split(path.delimiter))), mostShown)}. Install it, or take its name out of the declaration`
   }
 }
 

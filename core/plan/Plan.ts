@@ -128,9 +128,13 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
     missing,
     toolchains: named(toolchains),
     code: named([...code, ...scripts]),
-    programs: yield* programsOf(settings, steps, (error) =>
-      options.keepGoing === true ? Effect.sync(() => missing.set(error.step, error)) : Effect.fail(error)
-    ),
+    programs: yield* programsOf(settings, steps, (error) => {
+      if (options.keepGoing !== true) return Effect.fail(error)
+      const { step, program, searchPath } = error
+      // places are told in the sources where a command ends, and not in what is said of a step
+      const ofStep = new Programs.ProgramMissing({ step, program, searchPath, place: undefined })
+      return Effect.sync(() => missing.set(step, ofStep))
+    }),
     cores,
     parts: new Map()
   }

@@ -75,7 +75,8 @@ export default Pipeline.make({ name: "some", steps: [step("good"), step("absent"
     const others = await opPipe(["run", "--keep-going", "--json", "--force", "good"], { cwd })
     expect(others.code, others.stderr).toBe(2)
     expect(lastEvent(others)).toMatchObject({ executed: ["good"], failed: ["absent", "poor"] })
-    const noProgram = /poor: expected the program "no-such-program" on PATH, .*, but found none in .*\. Install it/u
+    const noProgram =
+      /poor: expected the program "no-such-program" on PATH, since the stage names it, but found none in .*\. Install it/u
     expect(events(others).filter((event) => event.type === "StepFailed")).toMatchObject([
       { step: "absent", reason: expect.stringMatching(lacks) },
       { step: "poor", reason: expect.stringMatching(noProgram) }
