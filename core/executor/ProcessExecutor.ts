@@ -8,10 +8,10 @@
  * says of what bytes it was made, so a result is known to come from the code that its key says.
  */
 import type { ChildProcess } from "node:child_process"
-import { existsSync } from "node:fs"
-import { createRequire, isBuiltin } from "node:module"
+import { existsSync, readFileSync } from "node:fs"
+import { createRequire, findPackageJSON, isBuiltin } from "node:module"
 import * as path from "node:path"
-import { fileURLToPath } from "node:url"
+import { fileURLToPath, pathToFileURL } from "node:url"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -71,6 +71,25 @@ const unknownModule = (work: ModuleWork, bundle: Bundle): string | undefined => 
   return Object.keys(bundle.digests).find((file) => !known.has(file) && isCounted(file) && !Framework.isFramework(file))
 }
 
+/** The name of the package that a module is of; undefined of the project's own. */
+const packageOf = (file: string, project: string): string | undefined => {
+  const manifest = findPackageJSON(pathToFileURL(file))
+  if (manifest === undefined || `${project}${path.sep}`.startsWith(path.dirname(manifest) + path.sep)) return undefined
+  return (JSON.parse(readFileSync(manifest, "utf8")) as { readonly name?: string }).name
+}
+
+const isNotNamed = (name: string): string =>
+  `${name} is installed, but no package.json of what the stage imports names it, so it does not count. Write \`import "${name}"\` in a module of the stage, or have it named`
+
+/** Of a module that is loaded though no key holds it: whose fault that is, and what to do. */
+const unknownError = ({ step, project }: StepTask, file: string): StepError => {
+  const name = packageOf(file, project)
+  const reason = `${file} would be loaded, but is not among the modules that the key was made from`
+  return name === undefined
+    ? new StepError({ step, fault: "bug", reason, log: null })
+    : new StepError({ step, fault: "stage", reason: `${reason}: ${isNotNamed(name)}`, log: null })
+}
+
 const isFrame = (line: string): boolean => /^\s+at /u.test(line)
 
 /** Frames of Node and of op-pipe say nothing to who wrote the stage. */
@@ -98,7 +117,7 @@ const adviceFor = ({ work }: StepTask, text: string): string => {
   const from = createRequire(work.source)
   const isInstalled = from.resolve.paths(name)?.some((folder) => existsSync(path.join(folder, name))) === true
   if (!isInstalled) return ""
-  return `. ${name} is installed, but no package.json of what the stage imports names it, so it does not count. Write \`import "${name}"\` in a module of the stage, or have it named`
+  return `. ${isNotNamed(name)}`
 }
 
 const decodeMessage = Schema.decodeUnknownOption(Message)
@@ -223,10 +242,7 @@ export const make = (): Executor["Service"] => {
       // an import that was added since is told by it
       yield* check(bundle?.digests)
       const unknown = bundle === undefined ? undefined : unknownModule(work, bundle)
-      if (unknown !== undefined) {
-        const reason = `${unknown} would be loaded, but is not among the modules that the key was made from`
-        return yield* new StepError({ step: task.step, fault: "bug", reason, log: null })
-      }
+      if (unknown !== undefined) return yield* unknownError(task, unknown)
       return yield* runModule(isSealed ? yield* LeftOut.without(task) : task, work, bundle, isSealed, onNews)
     })
   }

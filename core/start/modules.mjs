@@ -85,11 +85,8 @@ const isStagePackage = (folder) => {
   return stagePackages.get(folder)
 }
 
-/**
- * A package of a workspace that is imported as TypeScript: it is written for a bundler, and may have imports without extensions, or enums,
- * which Node.js does not take.
- */
-const isLinkedTypeScript = (file) => packageFolder(file) === undefined && /\.[cm]?tsx?$/u.test(file)
+/** A package of a workspace that is imported as such is written for a bundler: without extensions, or with enums, which Node.js does not take. */
+const isTypeScript = (file) => /\.[cm]?tsx?$/u.test(file)
 
 /** op-pipe itself is a package too where it is installed. */
 export const isOwn = (file) => {
@@ -164,9 +161,10 @@ const makeResolve = (build, resolver) => {
     if (!path.isAbsolute(found.path)) return { path: found.path, external: true }
     // what a manifest says of side effects is no part of what the sources do
     if (bundledPackage.test(specifier)) return found
-    if (isLinkedTypeScript(found.path)) linked.add(realpathSync.native(at) + path.sep)
-    else if (!isStagePackage(at))
+    const isLinked = packageFolder(found.path) === undefined
+    if (!isStagePackage(at) && !(isLinked && isTypeScript(found.path)))
       return { path: isRequired ? found.path : pathToFileURL(found.path).href, external: true }
+    if (isLinked) linked.add(realpathSync.native(at) + path.sep)
     return { ...found, sideEffects: true }
   }
 

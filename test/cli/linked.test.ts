@@ -75,3 +75,20 @@ it("what one imports from outside of its folder, which no key would hold, is tol
   expect(stderr).toContain("it lies outside of its package")
   expect(stderr).toContain("Make it a package of its own, and import it by its name")
 })
+
+it("one that another imports, and no package.json names, is told with what to do", async () => {
+  const root = workspace()
+  writeFileSync(path.join(root, "packages/lib/value.ts"), `export { value } from "other"\n`)
+  mkdirSync(path.join(root, "packages/other"))
+  const other = { name: "other", version: "1.0.0", type: "module", exports: "./i.ts" }
+  writeFileSync(path.join(root, "packages/other/package.json"), JSON.stringify(other))
+  writeFileSync(path.join(root, "packages/other/i.ts"), "export const value = 5\n")
+  symlinkSync("../packages/other", path.join(root, "node_modules/other"))
+  const failed = await opPipe(["run"], { cwd: root })
+  expect(failed.code, failed.stdout + failed.stderr).toBe(1)
+  expect(failed.stdout).toContain("other is installed, but no package.json of what the stage imports names it")
+  expect(failed.stdout).not.toContain("bug")
+  const lib = { name: "lib", version: "1.0.0", type: "module", exports: "./i.ts", dependencies: { other: "*" } }
+  writeFileSync(path.join(root, "packages/lib/package.json"), JSON.stringify(lib))
+  expect(await opPipe(["run"], { cwd: root })).toMatchObject({ code: 0 })
+})
