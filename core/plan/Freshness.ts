@@ -328,6 +328,8 @@ export const quick = Effect.fnUntraced(function* (
     return names.has(folder.slice(cut + 1))
   }
   const answer = (step: AnyStep, { results, forced }: Known, sync: SyncDisk): QuickAnswer => {
+    // of what is missing the key would hold nothing
+    if (missingOf(prepared, step) !== undefined) return unknown
     if (isForced(forced, step) || Template.isReporting(prepared.pipeline, step.id)) return unknown
     const parts = Ingredients.keyParts(prepared, step, results)
     const key = parts === undefined ? undefined : Result.getOrUndefined(CacheKey.attempt(parts))

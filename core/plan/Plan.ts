@@ -4,10 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { CodeUnknown } from "../../cache/code/CodeFingerprint.ts"
 import { CodeIdentity } from "../../cache/code/CodeIdentity.ts"
 import * as Programs from "../../cache/code/Programs.ts"
-import type { Ingredients } from "../../cache/identity/CacheKey.ts"
-import type * as Digest from "../../cache/identity/Digest.ts"
 import { Store } from "../../cache/store/Store.ts"
 import type { Pipeline } from "../pipeline/Pipeline.ts"
 import { type AnySource, type AnyStep, origins } from "../pipeline/Step.ts"
@@ -55,58 +54,69 @@ const searchPathOf = (settings: Settings, step: AnyStep): string => {
   return own ?? process.env["PATH"] ?? "/usr/bin:/bin"
 }
 
-/** The programs that each of `steps` names, as they are now, by step; what is not there is told to `lacks`. */
-const programsOf = Effect.fnUntraced(function* (
-  settings: Settings,
-  steps: ReadonlyArray<AnyStep>,
-  lacks: (missing: Programs.ProgramMissing) => Effect.Effect<void, Programs.ProgramMissing>
-) {
+/** The programs that a step names, as they are now; fails for one that is not there. */
+const programsOf = Effect.fnUntraced(function* (settings: Settings, step: AnyStep) {
   const { memo } = yield* Store
   const digestOf = Programs.make(memo)
-  const found = new Map<string, NonNullable<Ingredients["programs"]>>()
-  for (const step of steps.filter(({ stage }) => stage.programs.length > 0)) {
-    const { programs, place } = step.stage
-    const searchPath = searchPathOf(settings, step)
-    const digests: Record<string, Digest.Digest> = {}
-    for (const program of programs) {
-      const digest = yield* digestOf(program, searchPath)
-      if (digest === undefined) yield* lacks(new Programs.ProgramMissing({ step: step.id, program, searchPath, place }))
-      else digests[program] = digest
-    }
-    found.set(step.id, digests)
-  }
-  return found as ReadonlyMap<string, NonNullable<Ingredients["programs"]>>
+  const { programs, place } = step.stage
+  const searchPath = searchPathOf(settings, step)
+  const found = yield* Effect.forEach(programs, (program) =>
+    Effect.flatMap(digestOf(program, searchPath), (digest) =>
+      digest === undefined
+        ? Effect.fail(new Programs.ProgramMissing({ step: step.id, program, searchPath, place }))
+        : Effect.succeed([program, digest] as const)
+    )
+  )
+  return Object.fromEntries(found)
 })
 
 /** The name of a program of `step` that is no longer the one that the key holds. */
 export const changedProgram = Effect.fnUntraced(function* ({ programs, settings }: Prepared, step: AnyStep) {
   const before = programs.get(declaredId(step)) ?? {}
-  const now = (yield* programsOf(settings, [step], Effect.fail)).get(step.id) ?? {}
+  const now = yield* programsOf(settings, step)
   return Object.keys(before).find((name) => now[name] !== before[name])
 })
+
+const isMissing = (error: unknown): error is Missing =>
+  error instanceof SettingsError || error instanceof Programs.ProgramMissing || error instanceof CodeUnknown
+
+/** Places are told in the sources where a command ends, and not in what is said of a step. */
+const ofStep = (error: Missing): Missing =>
+  error instanceof Programs.ProgramMissing ? new Programs.ProgramMissing({ ...error, place: undefined }) : error
+
+/** What is missing is noted for those that it concerns, where others go on, and fails otherwise. */
+const missingIn = (missing: Map<AnySource | string, Missing>, goesOn: boolean) => {
+  return <A, E, R>(
+    of: ReadonlyArray<AnySource | string>,
+    look: Effect.Effect<A, E, R>
+  ): Effect.Effect<ReadonlyArray<A>, E, R> => {
+    const found = Effect.map(look, (each): ReadonlyArray<A> => [each])
+    if (!goesOn) return found
+    return Effect.catch(found, (error) => {
+      if (!isMissing(error)) return Effect.fail(error)
+      for (const each of of) missing.set(each, ofStep(error))
+      return Effect.succeed([])
+    })
+  }
+}
 
 const sourceOf = ({ stage }: AnyStep): ReadonlyArray<string> => (stage._tag === "Stage" ? [stage.source] : [])
 
 const named = <A>(entries: ReadonlyArray<readonly [string, A]>): ReadonlyMap<string, A> => new Map(entries)
 
 export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOptions) {
-  const { pipeline, settings, cores, steps = pipeline.steps } = options
+  const { pipeline, settings, cores, root, steps = pipeline.steps, keepGoing = false } = options
   const read = new Set<unknown>(steps.flatMap(origins))
   const used = pipeline.sources.filter((source) => read.has(source))
   const missing = new Map<AnySource | string, Missing>()
+  const orMissing = missingIn(missing, keepGoing)
   const sources = yield* Effect.forEach(used, (source) =>
     Effect.gen(function* () {
       const location = yield* Sources.locate(source, options)
       yield* Sources.refuseInside(source, location, options)
-      const looked = Effect.map(Sources.snapshot(source, location), (found) => [[source.name, found] as const])
-      if (options.keepGoing !== true) return yield* looked
-      return yield* Effect.catchIf(
-        looked,
-        (error) => error instanceof SettingsError,
-        (error) => {
-          missing.set(source, error)
-          return Effect.succeed([])
-        }
+      return yield* orMissing(
+        [source],
+        Effect.map(Sources.snapshot(source, location), (found) => [source.name, found] as const)
       )
     })
   )
@@ -114,29 +124,39 @@ export const prepare = Effect.fn("Plan.prepare")(function* (options: PrepareOpti
     Effect.map(prepareToolchain(toolchain, options), (prepared) => [toolchain.name, prepared] as const)
   )
   const identity = yield* CodeIdentity
-  const code = yield* Effect.forEach(new Set(steps.flatMap(sourceOf)), (source) =>
-    Effect.map(identity.of(source), (found) => [source, found] as const)
-  )
+  const code = yield* Effect.forEach(new Set(steps.flatMap(sourceOf)), (source) => {
+    const of = steps.filter((step) => sourceOf(step).includes(source)).map(({ id }) => id)
+    return orMissing(
+      of,
+      Effect.map(identity.of(source), (found) => [source, found] as const)
+    )
+  })
   yield* identity.flush
-  const scripts = yield* Python.identities(steps, options.root)
-  yield* StageExports.check(steps, named(code))
+  const scripts = Python.identities(steps, root)
+  // all are asked at once, and each by itself where one is at fault
+  const oneByOne = Effect.forEach(steps, (step) => orMissing([step.id], Python.identities([step], root)))
+  const asked = keepGoing ? Effect.catch(scripts, () => Effect.map(oneByOne, (found) => found.flat(2))) : scripts
   const prepared: Prepared = {
     pipeline,
     settings,
-    root: options.root,
+    root,
     sources: named(sources.flat()),
     missing,
     toolchains: named(toolchains),
-    code: named([...code, ...scripts]),
-    programs: yield* programsOf(settings, steps, (error) => {
-      if (options.keepGoing !== true) return Effect.fail(error)
-      const { step, program, searchPath } = error
-      // places are told in the sources where a command ends, and not in what is said of a step
-      const ofStep = new Programs.ProgramMissing({ step, program, searchPath, place: undefined })
-      return Effect.sync(() => missing.set(step, ofStep))
-    }),
+    code: named([...code.flat(), ...(yield* asked)]),
+    programs: named(
+      (yield* Effect.forEach(
+        steps.filter(({ stage }) => stage.programs.length > 0),
+        (step) =>
+          orMissing(
+            [step.id],
+            Effect.map(programsOf(settings, step), (found) => [step.id, found] as const)
+          )
+      )).flat()
+    ),
     cores,
     parts: new Map()
   }
+  yield* StageExports.check(steps, prepared.code)
   return prepared
 })

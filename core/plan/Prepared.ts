@@ -1,5 +1,5 @@
 /** Prepared: a pipeline with everything that does not depend on results. */
-import type { CodeFingerprint } from "../../cache/code/CodeFingerprint.ts"
+import type { CodeFingerprint, CodeUnknown } from "../../cache/code/CodeFingerprint.ts"
 import type { ProgramMissing } from "../../cache/code/Programs.ts"
 import type { Ingredients } from "../../cache/identity/CacheKey.ts"
 import type { Output, StepResult } from "../../cache/store/ResultStore.ts"
@@ -42,8 +42,8 @@ export interface Prepared {
   readonly root: string
   readonly sources: ReadonlyMap<string, PreparedSource>
   /**
-   * Why there is nothing of a source, or no program that a step names, where other steps go on: by the source, which is not in
-   * `sources`, or by the id of the step.
+   * Why there is nothing of a source, no program that a step names, or no identity of its code, where other steps go on: by the source,
+   * which is not in `sources`, or by the id of the step.
    */
   readonly missing: ReadonlyMap<AnySource | string, Missing>
   readonly toolchains: ReadonlyMap<string, PreparedToolchain>
@@ -64,9 +64,9 @@ export const sourceOf = ({ parts, sources }: Prepared, port: AnyPort): PreparedS
   return part.type === "source" ? part.source : undefined
 }
 
-export type Missing = SettingsError | ProgramMissing
+export type Missing = SettingsError | ProgramMissing | CodeUnknown
 
-/** Why a step cannot begin: a source that it reads is missing, or a program that it names. */
+/** Why a step cannot begin: a source that it reads is missing, a program that it names, or a module or script of its code. */
 export const missingOf = ({ missing }: Prepared, step: AnyStep): Missing | undefined => {
   if (missing.size === 0) return undefined
   const sources = origins(step).filter((owner) => owner._tag === "Source")

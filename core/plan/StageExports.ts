@@ -91,6 +91,7 @@ export const check = Effect.fnUntraced(function* (steps: ReadonlyArray<AnyStep>,
   const known: Known = Option.isNone(body) ? {} : (JSON.parse(body.value) as Known)
   const count = Object.keys(known).length
   for (const source of sources) {
+    if (!code.has(source)) continue
     const file = realpathSync(fileURLToPath(source))
     const digest = code.get(source)?.files.get(file)
     if (digest === undefined) continue

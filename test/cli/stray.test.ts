@@ -1,4 +1,5 @@
 /** One step's trouble is told as its own: what it leaves to fail by itself, what it gives back, what others are made from. */
+import { writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import { events, type Finished, lastEvent, opPipe } from "../lib/cli.ts"
@@ -91,6 +92,36 @@ export default Pipeline.make({ name: "some", steps: [step("good"), step("absent"
     const poor = await opPipe(["run", flag, "poor"], { cwd })
     expect(poor).toMatchObject({ code: 2, stdout: "" })
     expect(poor.stderr).toContain("no-such-program")
+  })
+})
+
+describe("what a step is made of", () => {
+  const pipeline = `
+import * as Schema from "effect/Schema"
+import { Artifact, Pipeline, Stage } from "./core/index.ts"
+const output = { o: Artifact.text({ tag: "Text/v1", path: "o.txt" }) }
+const params = Schema.Struct({})
+const source = new URL("lost.ts", import.meta.url).href
+const lost = Stage.make({ name: "lost", source, params, inputs: {}, output, run: () => { throw new Error() } })
+const gone = Stage.python({ name: "gone", source: "gone.py", inputs: {}, output })
+const here = Stage.python({ name: "here", source: "here.py", inputs: {}, output })
+const good = Stage.command({ name: "good", command: 'echo good > "$o"', inputs: {}, output, programs: [] })
+export default Pipeline.make({ name: "made", steps: [lost, gone, here, good].map((each) => Pipeline.step(each, { inputs: {} })) })
+`
+  it("does not stand in the way of others", async () => {
+    const script = 'from op_pipe import ctx\nopen(ctx.outputs["o"], "w").write("here")\n'
+    const cwd = projectOf("made of", { "pipeline.ts": pipeline, "here.py": script })
+    const finished = await opPipe(["run", "--keep-going", "--json"], { cwd })
+    expect(lastEvent(finished)).toMatchObject({ executed: ["here", "good"], failed: ["lost", "gone"] })
+    expect(events(finished).filter((event) => event.type === "StepFailed")).toMatchObject([
+      { step: "lost", reason: expect.stringContaining("lost.ts") },
+      { step: "gone", reason: expect.stringContaining("expected a Python file in") }
+    ])
+    expect(await opPipe(["why", "good"], { cwd })).toMatchObject({ code: 0 })
+    // no key without the program, which an earlier result may have, is taken for the step's
+    writeFileSync(path.join(cwd, "pipeline.ts"), pipeline.replace("programs: []", 'programs: ["no-such-program"]'))
+    const without = await opPipe(["run", "--only", "good", "--keep-going", "--json"], { cwd })
+    expect(lastEvent(without)).toMatchObject({ executed: [], cached: [], failed: ["good"] })
   })
 })
 

@@ -959,6 +959,13 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
     caughtBy: ["test/stages/lib/duplicates/NearDuplicates.test.ts"]
   },
   {
+    name: "a step whose program is missing has the result of a step that names none",
+    file: "core/plan/Freshness.ts",
+    find: "if (missingOf(prepared, step) !== undefined) return unknown",
+    replace: "",
+    caughtBy: ["test/cli/stray.test.ts"]
+  },
+  {
     name: "a network is recommended where chance may explain what it has",
     file: "stages/lib/report/sections/Findings.ts",
     find: "mayBeChance(metrics) ? undefined : favours(accuracy)",
